@@ -1,0 +1,94 @@
+//! What happens to the engine, and what it asks for. Both lists are closed.
+
+use crate::ids::{BatchId, Source};
+use crate::stage::Stage;
+
+/// Something that happened outside.
+pub enum Event<'a, S: Stage> {
+    /// The group gave these partitions to us, with the offset from which delivery begins.
+    Assigned(&'a [(Source, i64)]),
+    /// The group wants these partitions back; answered by [`Action::AcknowledgeRevocation`] when drained.
+    Revoked(&'a [Source]),
+    /// These partitions are already someone else's: discard without a word (P4).
+    Lost(&'a [Source]),
+    /// Records of one source, in delivery order: (offset, record).
+    Records(Source, &'a mut dyn Iterator<Item = (i64, S::Record<'a>)>),
+    /// Fetching of this source stands at `position` with nothing before it undelivered: offsets up to it that were never
+    /// delivered are control records or holes left by compaction.
+    EndReached(Source, i64),
+    /// Work done elsewhere has ended.
+    Completed(S::Completion),
+    /// At least once: every output of the batch is acknowledged.
+    Delivered(BatchId),
+    /// At least once: some output of the batch was not acknowledged; the batch will be produced again.
+    DeliveryFailed(BatchId),
+    /// The batch's transaction is committed, its offsets with it.
+    Committed(BatchId),
+    /// The batch's transaction was aborted; its outputs will be produced again, the rules do not run again.
+    Aborted(BatchId),
+    /// A plain commit of offsets succeeded.
+    OffsetsCommitted,
+    /// A plain commit of offsets failed in a way that a later one can mend.
+    OffsetCommitFailed,
+    /// The client was lost and built anew: every partition's state is dropped, assignments follow.
+    ClientRebuilt,
+    /// Time has passed.
+    Tick,
+    /// The process is asked to end: drain, then [`Action::Stop`].
+    ShutdownRequested,
+}
+
+/// The next offset to read of a source, and what is said beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The partition.
+    pub source: Source,
+    /// The end of the contiguous resolved prefix: the offset of the next record to deliver.
+    pub offset: i64,
+    /// Commit metadata (base64, at most 3 KiB). Empty today.
+    pub metadata: String,
+}
+
+/// Something that the engine wants done. The driver performs actions in order and answers with events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Produce the batch and commit these positions in one Kafka transaction → `Committed` or `Aborted`.
+    Transact {
+        /// Its outputs: [`Engine::batch`](crate::Engine::batch).
+        batch: BatchId,
+        /// The prefix of every partition that the batch acts for, also when unmoved (fencing).
+        positions: Vec<Position>,
+    },
+    /// At least once: produce the batch and wait for all acknowledgements → `Delivered` or `DeliveryFailed`.
+    Produce {
+        /// Its outputs: [`Engine::batch`](crate::Engine::batch).
+        batch: BatchId,
+    },
+    /// Commit positions without a transaction → `OffsetsCommitted` or `OffsetCommitFailed`.
+    Commit {
+        /// What to commit.
+        positions: Vec<Position>,
+    },
+    /// Stop fetching from this source.
+    Pause(Source),
+    /// Fetch from this source again.
+    Resume(Source),
+    /// These sources are drained (or the budget is spent): give them back.
+    AcknowledgeRevocation(Vec<Source>),
+    /// End the loop.
+    Stop(Stop),
+}
+
+/// Why the loop ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// Everything was drained and committed.
+    Drained,
+    /// The drain budget was spent; what was held will be delivered again.
+    DrainBudgetSpent {
+        /// Records left unresolved.
+        held: u64,
+    },
+    /// A rule said that it can't go on.
+    Failed(String),
+}
