@@ -1,1 +1,2 @@
 //! backfill
+pub mod sources;

@@ -1,1 +1,4 @@
 //! devstack
+
+pub mod replay;
+pub mod scanner;

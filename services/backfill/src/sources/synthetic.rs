@@ -1,0 +1,150 @@
+//! A market that never was: deterministic day bars for demos and tests.
+//!
+//! A bar depends on the seed, the symbol and all days before it, never on what is asked; so any two processes with the
+//! same seed agree on it.
+
+use domain::{Bar, DataType, Interval, Symbol, Timeframe, calendar};
+use jiff::civil::{Date, date};
+use rand_core::{RngCore, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::csv_folder::within;
+use super::{Source, SourceFault};
+
+/// The first date of the synthetic market.
+pub const FIRST_DATE: Date = date(2010, 1, 4);
+
+/// Yearly volatilities from calm to wild; a symbol takes one by its name.
+const YEARLY_VOLATILITY: [f64; 5] = [0.15, 0.22, 0.30, 0.45, 0.65];
+
+/// The symbols of the synthetic market: the benchmarks that features compare with, and a few others.
+#[must_use]
+pub fn synthetic_symbols() -> Vec<Symbol> {
+    ["SPY", "QQQ", "IWM", "ALFA", "BRAVO", "CHAR", "DELTA", "ECHO", "FOXT", "GOLF", "HOTEL", "INDIA"]
+        .iter()
+        .filter_map(|name| Symbol::parse(name).ok())
+        .collect()
+}
+
+/// The market of one seed.
+#[derive(Debug, Clone)]
+pub struct SyntheticMarket {
+    seed: u64,
+}
+
+impl SyntheticMarket {
+    /// The market of this seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// A symbol's day bars from [`FIRST_DATE`] up to and including `last`, one for each XNYS session.
+    #[must_use]
+    pub fn day_bars(&self, symbol: Symbol, last: Date) -> Vec<Bar> {
+        let name_hash = fnv1a(symbol.as_str().as_bytes());
+        let mut rng = Pcg64Mcg::seed_from_u64(self.seed ^ name_hash);
+        let index = usize::try_from(name_hash % 5).unwrap_or(0);
+        let daily = YEARLY_VOLATILITY[index] / 252_f64.sqrt();
+        let mut close = 20.0 + 180.0 * unit(&mut rng);
+        let mut volume_level = 1e6 * (1.0 + 9.0 * unit(&mut rng));
+        let mut bars = Vec::new();
+        let mut day = FIRST_DATE;
+        while day <= last {
+            if calendar::is_session(day) {
+                let bar = next_bar(&mut rng, day, close, daily, volume_level);
+                close = bar.close;
+                volume_level = 0.98 * volume_level + 0.02 * 3e6;
+                bars.push(bar);
+            }
+            let Ok(tomorrow) = day.tomorrow() else { break };
+            day = tomorrow;
+        }
+        bars
+    }
+}
+
+/// One day: an overnight gap, a session's move, a range around both, now and then a shock with heavy volume.
+fn next_bar(rng: &mut Pcg64Mcg, day: Date, before: f64, daily: f64, volume_level: f64) -> Bar {
+    let shock = if unit(rng) < 0.02 { 3.0 } else { 1.0 };
+    let open = before * (0.3 * daily * normal(rng)).exp();
+    let close = (open * (daily * shock * normal(rng) + 0.0002).exp()).max(0.5);
+    let stretch = |rng: &mut Pcg64Mcg| (0.5 * daily * normal(rng).abs()).exp();
+    let high = open.max(close) * stretch(rng);
+    let low = open.min(close) / stretch(rng);
+    let volume = (volume_level * shock * (0.35 * normal(rng)).exp()).round();
+    let cents = |price: f64| (price * 100.0).round() / 100.0;
+    let (open, close) = (cents(open), cents(close));
+    Bar {
+        open_time: calendar::day_open(day),
+        open,
+        high: cents(high).max(open).max(close),
+        low: cents(low).min(open).min(close),
+        close,
+        volume,
+    }
+}
+
+/// Uniform in [0, 1) from the top 53 bits: what an f64 can hold.
+fn unit(rng: &mut Pcg64Mcg) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit an f64 exactly")]
+    let bits = (rng.next_u64() >> 11) as f64;
+    bits / 9_007_199_254_740_992.0
+}
+
+/// Standard normal by Box and Muller (1958).
+fn normal(rng: &mut Pcg64Mcg) -> f64 {
+    let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
+    radius * (std::f64::consts::TAU * unit(rng)).cos()
+}
+
+/// FNV-1a, 64 bits: a stable hash of a short name.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl Source for SyntheticMarket {
+    fn name(&self) -> &'static str {
+        "synthetic"
+    }
+
+    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
+        data_type == DataType::MarketData && timeframe == Timeframe::Day1
+    }
+
+    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceFault> {
+        if timeframe != Timeframe::Day1 {
+            return Ok(Vec::new());
+        }
+        let last = calendar::date_of(range.last());
+        Ok(within(self.day_bars(symbol, last), range))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bar_is_valid_and_a_longer_look_changes_none() {
+        let market = SyntheticMarket::new(7);
+        for symbol in synthetic_symbols() {
+            let short = market.day_bars(symbol, date(2012, 6, 29));
+            let long = market.day_bars(symbol, date(2014, 6, 30));
+            assert_eq!(short, long[..short.len()]);
+            for bar in &long {
+                bar.validate().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn seeds_and_symbols_give_different_markets() {
+        let (spy, qqq) = (Symbol::parse("SPY").unwrap(), Symbol::parse("QQQ").unwrap());
+        let last = date(2010, 2, 1);
+        let of = |seed, symbol| SyntheticMarket::new(seed).day_bars(symbol, last);
+        assert_ne!(of(1, spy), of(2, spy));
+        assert_ne!(of(1, spy), of(1, qqq));
+        assert_eq!(of(1, spy)[0].open_time, calendar::day_open(FIRST_DATE));
+    }
+}

@@ -1,0 +1,114 @@
+//! Sums over columns of numbers.
+//!
+//! Every mean is taken of the distances from the first value, so that equal values have exactly their own mean, and a spread
+//! of exactly 0, whatever their number; a plain sum would leave a rest of rounding.
+
+use super::value::{Gap, Value};
+
+/// The number of things as a divisor; exact below 2^53, and a window holds hundreds.
+pub(crate) fn count(things: usize) -> f64 {
+    things as f64
+}
+
+/// The newest `n` of the column (oldest first), or that `n` bars are needed.
+pub(crate) fn newest(column: &[f64], n: usize) -> Result<&[f64], Gap> {
+    let start = column.len().checked_sub(n).ok_or(Gap::Bars(n))?;
+    Ok(&column[start..])
+}
+
+/// The last value and the one `n` before it, or that `n + 1` bars are needed.
+pub(crate) fn ends(column: &[f64], n: usize) -> Result<(f64, f64), Gap> {
+    let part = newest(column, n + 1)?;
+    Ok((part[n], part[0]))
+}
+
+/// Arithmetic mean; NaN of none.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    let first = values.first().copied().unwrap_or(f64::NAN);
+    first + values.iter().map(|value| value - first).sum::<f64>() / count(values.len())
+}
+
+/// Σ(x - mean)^power for the powers 2, 3 and 4.
+pub(crate) fn central_sums(values: &[f64]) -> [f64; 3] {
+    let mean = mean(values);
+    values.iter().fold([0.0; 3], |[second, third, fourth], value| {
+        let distance = value - mean;
+        let square = distance * distance;
+        [second + square, third + square * distance, fourth + square * square]
+    })
+}
+
+/// Sample variance (divisor n - 1) of at least two values.
+pub(crate) fn sample_variance(values: &[f64]) -> f64 {
+    central_sums(values)[0] / (count(values.len()) - 1.0)
+}
+
+/// Sample standard deviation (divisor n - 1) of at least two values.
+pub(crate) fn sample_std(values: &[f64]) -> f64 {
+    sample_variance(values).sqrt()
+}
+
+/// Population standard deviation (divisor n).
+pub(crate) fn population_std(values: &[f64]) -> f64 {
+    (central_sums(values)[0] / count(values.len())).sqrt()
+}
+
+/// Sample covariance (divisor n - 1) of two columns of the same length, at least two.
+pub(crate) fn sample_covariance(left: &[f64], right: &[f64]) -> f64 {
+    let (left_mean, right_mean) = (mean(left), mean(right));
+    let sum: f64 = left.iter().zip(right).map(|(x, y)| (x - left_mean) * (y - right_mean)).sum();
+    sum / (count(left.len()) - 1.0)
+}
+
+/// The highest of the values; -∞ of none.
+pub(crate) fn highest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The lowest of the values; ∞ of none.
+pub(crate) fn lowest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// 0 in place of a negative; unlike `f64::max` it lets NaN through, which is left out later rather than made a zero.
+pub(crate) fn at_least_zero(value: f64) -> f64 {
+    if value < 0.0 { 0.0 } else { value }
+}
+
+/// Simple moving average of the newest `n`.
+pub(crate) fn sma(column: &[f64], n: usize) -> Value {
+    newest(column, n).map(mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_their_own_mean_and_no_spread() {
+        for value in [0.1, 1.0 / 3.0, 118.56, 1e300, -7.7e-9] {
+            for n in [2, 3, 7, 20, 252] {
+                let values = vec![value; n];
+                assert_eq!(mean(&values), value);
+                assert_eq!(central_sums(&values), [0.0; 3]);
+                assert_eq!(sample_std(&values), 0.0);
+                assert_eq!(population_std(&values), 0.0);
+                assert_eq!(sample_covariance(&values, &values), 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_is_the_newest_values_or_the_number_it_needs() {
+        assert_eq!(newest(&[1.0, 2.0, 3.0], 2), Ok(&[2.0, 3.0][..]));
+        assert_eq!(newest(&[1.0], 2), Err(Gap::Bars(2)));
+        assert_eq!(ends(&[1.0, 2.0, 3.0], 2), Ok((3.0, 1.0)));
+        assert_eq!(ends(&[1.0, 2.0, 3.0], 3), Err(Gap::Bars(4)));
+    }
+
+    #[test]
+    fn nan_is_never_made_a_zero() {
+        assert!(at_least_zero(f64::NAN).is_nan());
+        assert_eq!(at_least_zero(-1.0), 0.0);
+    }
+}

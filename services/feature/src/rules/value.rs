@@ -1,0 +1,146 @@
+//! What a rule answers: values, and why the others were left out.
+
+use std::fmt::Write as _;
+
+/// Whether a feature set has values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// At least one value; what is left out is named in the reason.
+    Computed,
+    /// No value, for a reason that lies in the data.
+    Unavailable,
+    /// No value, for a reason that lies in this program. No rule answers this; a worker does, for a rule that panicked.
+    Failed,
+}
+
+/// The values of one feature set over one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetResult {
+    /// Whether there are values.
+    pub status: Status,
+    /// What is missing, and why; none when nothing is.
+    pub reason: Option<String>,
+    /// Names and values in the catalogue's order: always finite, never a zero that stands for "unknown".
+    pub values: Vec<(&'static str, f64)>,
+}
+
+impl SetResult {
+    /// A set that has no values at all, with the reason.
+    #[must_use]
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self { status: Status::Unavailable, reason: Some(reason.into()), values: Vec::new() }
+    }
+}
+
+/// Why a value is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// Its window takes this many bars, and fewer are held.
+    Bars(usize),
+    /// Its divisor is 0.
+    Divisor,
+    /// No bar of the window is what it asks for.
+    NotFound,
+}
+
+/// A value, or why there is none. Infinite and NaN are caught by [`Values::put`].
+pub(crate) type Value = Result<f64, Gap>;
+
+/// `numerator / divisor`, unless the divisor is 0.
+pub(crate) fn divide(numerator: f64, divisor: f64) -> Value {
+    if divisor == 0.0 { Err(Gap::Divisor) } else { Ok(numerator / divisor) }
+}
+
+/// Collects the values of one set, in the order in which they are put.
+pub(crate) struct Values {
+    held: usize,
+    needed: usize,
+    others: String,
+    values: Vec<(&'static str, f64)>,
+}
+
+impl Values {
+    /// For a window of `held` bars.
+    pub(crate) fn new(held: usize) -> Self {
+        Self { held, needed: 0, others: String::new(), values: Vec::new() }
+    }
+
+    /// Keeps the value, or why there is none.
+    pub(crate) fn put(&mut self, name: &'static str, value: Value) {
+        match value {
+            // Adding 0 turns the -0 of "nothing, from below" into 0.
+            Ok(value) if value.is_finite() => self.values.push((name, value + 0.0)),
+            // A logarithm of a price that isn't positive, or a sum beyond what 64 bits hold.
+            Ok(_) => self.leave_out(name, "no finite value for these prices"),
+            Err(Gap::Bars(needed)) => self.needed = self.needed.max(needed),
+            Err(Gap::Divisor) => self.leave_out(name, "divisor is 0"),
+            Err(Gap::NotFound) => {
+                let why = format!("none in {} bars", self.held);
+                self.leave_out(name, &why);
+            }
+        }
+    }
+
+    /// The set's result. The largest shortfall of bars stands for the smaller ones; every other gap is named by its value.
+    pub(crate) fn finish(self) -> SetResult {
+        let mut reason = String::new();
+        if self.needed > self.held {
+            append(&mut reason, &format!("{} bars needed, {} held", self.needed, self.held));
+        }
+        if !self.others.is_empty() {
+            append(&mut reason, &self.others);
+        }
+        let status = if self.values.is_empty() { Status::Unavailable } else { Status::Computed };
+        SetResult { status, reason: (!reason.is_empty()).then_some(reason), values: self.values }
+    }
+
+    fn leave_out(&mut self, name: &str, why: &str) {
+        append(&mut self.others, &format!("{name}: {why}"));
+    }
+}
+
+fn append(text: &mut String, part: &str) {
+    let separator = if text.is_empty() { "" } else { "; " };
+    // Writing into a String cannot fail.
+    write!(text, "{separator}{part}").unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gap, Status, Values, divide};
+
+    #[test]
+    fn the_reason_names_the_largest_shortfall_and_each_other_gap() {
+        let mut values = Values::new(30);
+        values.put("a", Ok(1.0));
+        values.put("b", Err(Gap::Bars(50)));
+        values.put("c", divide(1.0, 0.0));
+        values.put("d", Err(Gap::Bars(200)));
+        values.put("e", Ok(f64::NAN));
+        values.put("f", Err(Gap::NotFound));
+        let result = values.finish();
+        assert_eq!(result.status, Status::Computed);
+        assert_eq!(result.values, [("a", 1.0)]);
+        assert_eq!(
+            result.reason.as_deref(),
+            Some(
+                "200 bars needed, 30 held; c: divisor is 0; e: no finite value for these prices; \
+                 f: none in 30 bars"
+            )
+        );
+    }
+
+    #[test]
+    fn a_set_without_a_value_is_unavailable_and_a_full_one_has_no_reason() {
+        let mut values = Values::new(1);
+        values.put("a", Err(Gap::Bars(2)));
+        let result = values.finish();
+        assert_eq!((result.status, result.reason.as_deref()), (Status::Unavailable, Some("2 bars needed, 1 held")));
+
+        let mut values = Values::new(1);
+        values.put("a", Ok(-0.0));
+        let result = values.finish();
+        assert_eq!((result.status, result.reason), (Status::Computed, None));
+        assert!(result.values[0].1.is_sign_positive());
+    }
+}

@@ -1,0 +1,213 @@
+//! The bars a vector is computed over: which they are, and their columns.
+
+use domain::calendar::{bar_close, date_of};
+use domain::{Bar, Timeframe, Timestamp};
+
+use super::stats::newest;
+use super::value::Gap;
+
+/// Of a symbol's bars (one each open time, oldest first) the newest `history` that closed at or before `occurred_at`.
+#[must_use]
+pub fn select(bars: &[Bar], timeframe: Timeframe, occurred_at: Timestamp, history: usize) -> &[Bar] {
+    let end = bars.partition_point(|bar| bar_close(timeframe, bar.open_time) <= occurred_at);
+    &bars[end.saturating_sub(history)..end]
+}
+
+/// Of a symbol's day bars (oldest first) the newest of an earlier date in New York than `as_of`.
+///
+/// It has closed whenever a bar that opened at `as_of` has.
+#[must_use]
+pub fn prior_day(day_bars: &[Bar], as_of: Timestamp) -> Option<&Bar> {
+    let date = date_of(as_of);
+    day_bars[..day_bars.partition_point(|bar| date_of(bar.open_time) < date)].last()
+}
+
+/// A stretch of one symbol's bars, oldest first, with what every rule reads of it.
+#[derive(Debug)]
+pub struct Window<'a> {
+    timeframe: Timeframe,
+    bars: &'a [Bar],
+    prior_day: Option<Bar>,
+    open: Vec<f64>,
+    high: Vec<f64>,
+    low: Vec<f64>,
+    close: Vec<f64>,
+    volume: Vec<f64>,
+    typical: Vec<f64>,
+    log_returns: Vec<f64>,
+}
+
+impl<'a> Window<'a> {
+    /// Over bars with one each open time, oldest first, as [`select`] gives them.
+    #[must_use]
+    pub fn new(timeframe: Timeframe, bars: &'a [Bar]) -> Self {
+        debug_assert!(bars.is_sorted_by(|a, b| a.open_time < b.open_time), "one bar each open time, oldest first");
+        let column = |of: fn(&Bar) -> f64| bars.iter().map(of).collect::<Vec<_>>();
+        let prior_day = match (timeframe, bars) {
+            (Timeframe::Day1, [.., prior, _]) => Some(*prior),
+            _ => None,
+        };
+        Self {
+            timeframe,
+            bars,
+            prior_day,
+            open: column(|bar| bar.open),
+            high: column(|bar| bar.high),
+            low: column(|bar| bar.low),
+            close: column(|bar| bar.close),
+            volume: column(|bar| bar.volume),
+            typical: column(|bar| (bar.high + bar.low + bar.close) / 3.0),
+            // NaN beside a price that isn't positive: a value made of it is left out.
+            log_returns: bars.windows(2).map(|pair| (pair[1].close / pair[0].close).ln()).collect(),
+        }
+    }
+
+    /// Below a day, the pivots come from another timeframe's bar: that of [`prior_day`].
+    #[must_use]
+    pub fn with_prior_day(mut self, bar: Option<&Bar>) -> Self {
+        self.prior_day = bar.copied();
+        self
+    }
+
+    /// The open time of the newest bar; none without bars.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.bars.last().map(|bar| bar.open_time)
+    }
+
+    /// How many bars are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bars.len()
+    }
+
+    /// Whether there is no bar.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bars.is_empty()
+    }
+
+    /// The newest bar.
+    pub(crate) fn newest(&self) -> Result<&'a Bar, Gap> {
+        self.bars.last().ok_or(Gap::Bars(1))
+    }
+
+    /// The day bar that the pivots are made of.
+    pub(crate) fn prior(&self) -> Result<&Bar, Gap> {
+        // A day's window that has no earlier bar lacks a second one; below a day nothing was held for it.
+        let gap = if self.timeframe == Timeframe::Day1 { Gap::Bars(2) } else { Gap::NotFound };
+        self.prior_day.as_ref().ok_or(gap)
+    }
+
+    pub(crate) fn open(&self) -> &[f64] {
+        &self.open
+    }
+
+    pub(crate) fn high(&self) -> &[f64] {
+        &self.high
+    }
+
+    pub(crate) fn low(&self) -> &[f64] {
+        &self.low
+    }
+
+    pub(crate) fn close(&self) -> &[f64] {
+        &self.close
+    }
+
+    pub(crate) fn volume(&self) -> &[f64] {
+        &self.volume
+    }
+
+    /// (high + low + close) / 3 of each bar.
+    pub(crate) fn typical(&self) -> &[f64] {
+        &self.typical
+    }
+
+    /// The newest `n` of r, the log returns from close to close; needs one bar more.
+    pub(crate) fn log_returns(&self, n: usize) -> Result<&[f64], Gap> {
+        newest(&self.log_returns, n).map_err(|_| Gap::Bars(n + 1))
+    }
+
+    /// All r of the window, at least `n`.
+    pub(crate) fn all_log_returns(&self, n: usize) -> Result<&[f64], Gap> {
+        self.log_returns(n).map(|_| &self.log_returns[..])
+    }
+
+    /// The newest `n` bars.
+    pub(crate) fn bars(&self, n: usize) -> Result<&'a [Bar], Gap> {
+        let start = self.bars.len().checked_sub(n).ok_or(Gap::Bars(n))?;
+        Ok(&self.bars[start..])
+    }
+
+    /// The newest `n` bars, each with the one before it; needs one bar more.
+    pub(crate) fn steps(&self, n: usize) -> Result<impl Iterator<Item = (&'a Bar, &'a Bar)>, Gap> {
+        Ok(self.bars(n + 1)?.windows(2).map(|pair| (&pair[0], &pair[1])))
+    }
+
+    /// What a standard deviation per bar is multiplied with to become one per year of 252 sessions of 390 minutes.
+    pub(crate) fn annualisation(&self) -> f64 {
+        match self.timeframe {
+            Timeframe::Minute1 => 252.0 * 390.0,
+            Timeframe::Minute5 => 252.0 * 390.0 / 5.0,
+            Timeframe::Hour1 => 252.0 * 390.0 / 60.0,
+            Timeframe::Day1 => 252.0_f64,
+        }
+        .sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::calendar::{Date, day_open, session_close};
+
+    use super::*;
+
+    fn day(day: i8) -> Date {
+        Date::constant(2024, 7, day)
+    }
+
+    fn bar(open_time: Timestamp) -> Bar {
+        Bar { open_time, open: 1.0, high: 2.0, low: 0.5, close: 1.5, volume: 10.0 }
+    }
+
+    #[test]
+    fn a_day_bar_belongs_to_the_window_from_its_session_close_on() {
+        // 2024-07-03 is a half day.
+        let bars = [1, 2, 3].map(|number| bar(day_open(day(number))));
+        let select = |at: Timestamp| select(&bars, Timeframe::Day1, at, 300).len();
+        let close = session_close(day(3));
+        assert_eq!(close.micros_since(day_open(day(3))), 13 * 3_600_000_000);
+        assert_eq!(select(close), 3);
+        assert_eq!(select(close.saturating_add_micros(-1)), 2);
+        assert_eq!(select(session_close(day(1)).saturating_add_micros(-1)), 0);
+    }
+
+    #[test]
+    fn the_window_is_the_newest_history() {
+        let bars = [1, 2, 3].map(|number| bar(day_open(day(number))));
+        assert_eq!(select(&bars, Timeframe::Day1, session_close(day(3)), 2), &bars[1..]);
+        assert_eq!(select(&bars, Timeframe::Day1, session_close(day(2)), 1), &bars[1..2]);
+    }
+
+    #[test]
+    fn below_a_day_a_bar_closes_after_its_minutes() {
+        let open = Timestamp::parse("2024-07-02T13:30:00Z").unwrap();
+        let bars = [bar(open)];
+        let close = open.saturating_add_micros(300_000_000);
+        assert_eq!(select(&bars, Timeframe::Minute5, close, 300).len(), 1);
+        assert_eq!(select(&bars, Timeframe::Minute5, close.saturating_add_micros(-1), 300).len(), 0);
+    }
+
+    #[test]
+    fn the_prior_day_is_the_newest_of_an_earlier_date() {
+        let bars = [1, 2, 3].map(|number| bar(day_open(day(number))));
+        let at = Timestamp::parse("2024-07-03T13:30:00Z").unwrap();
+        assert_eq!(prior_day(&bars, at), Some(&bars[1]));
+        assert_eq!(prior_day(&bars, day_open(day(1))), None);
+        assert_eq!(Window::new(Timeframe::Day1, &bars).prior(), Ok(&bars[1]));
+        assert_eq!(Window::new(Timeframe::Day1, &bars[..1]).prior(), Err(Gap::Bars(2)));
+        assert_eq!(Window::new(Timeframe::Hour1, &bars).prior(), Err(Gap::NotFound));
+        assert_eq!(Window::new(Timeframe::Hour1, &bars).with_prior_day(Some(&bars[0])).prior(), Ok(&bars[0]));
+    }
+}

@@ -1,0 +1,15 @@
+//! How the command ends when it doesn't end well.
+
+/// Why; each kind has an exit code (docs/errors/exit-codes.md).
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The run came to its end and something is not in order.
+    #[error("{0}")]
+    NotOk(String),
+    /// What was asked can't be done as asked: a wrong flag, file or event name.
+    #[error("{0}")]
+    Usage(String),
+    /// A broker, registry or edge that is needed can't be reached.
+    #[error("{0}")]
+    Unreachable(String),
+}

@@ -1,0 +1,160 @@
+//! A small scanner that finds things in day bars, so that the system has something to do.
+//!
+//! Its four rules are fixed (DOMAIN, dev mode): anyone can recompute from the bars what it must find.
+
+use domain::{AlertType, Bar};
+
+/// One finding about the newest bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The rule that found it.
+    pub alert_type: AlertType,
+    /// 0 to 1.
+    pub score: f64,
+    /// What a person reads.
+    pub message: String,
+}
+
+/// What the four rules say of the last of these bars (oldest first): at most one finding a rule.
+///
+/// A rule that needs more bars than there are finds nothing.
+#[must_use]
+pub fn scan(bars: &[Bar]) -> Vec<Found> {
+    [volume_spike(bars), technical_breakout(bars), momentum_shift(bars), trend_change(bars)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Volume above twice the mean of the 20 bars before; score min(1, ratio / 5).
+fn volume_spike(bars: &[Bar]) -> Option<Found> {
+    let (now, before) = last_and_before(bars, 20)?;
+    let mean = before.iter().map(|b| b.volume).sum::<f64>() / 20.0;
+    (now.volume > 2.0 * mean && mean > 0.0).then(|| {
+        let ratio = now.volume / mean;
+        Found {
+            alert_type: AlertType::VolumeSpike,
+            score: (ratio / 5.0).min(1.0),
+            message: format!("volume is {ratio:.1} times the mean of the 20 bars before"),
+        }
+    })
+}
+
+/// Close above the highest high of the 20 bars before.
+fn technical_breakout(bars: &[Bar]) -> Option<Found> {
+    let (now, before) = last_and_before(bars, 20)?;
+    let top = before.iter().map(|b| b.high).fold(f64::MIN, f64::max);
+    (now.close > top).then(|| Found {
+        alert_type: AlertType::TechnicalBreakout,
+        score: 0.7,
+        message: format!("close {} is above the highest high {top} of the 20 bars before", now.close),
+    })
+}
+
+/// `roc_10` changes its sign and moved by more than 2 points.
+fn momentum_shift(bars: &[Bar]) -> Option<Found> {
+    let before = roc_10(bars.split_last()?.1)?;
+    let now = roc_10(bars)?;
+    (now * before < 0.0 && (now - before).abs() > 2.0).then(|| Found {
+        alert_type: AlertType::MomentumShift,
+        score: 0.6,
+        message: format!("roc_10 went from {before:.2} to {now:.2}"),
+    })
+}
+
+/// `sma_20 - sma_50` changes its sign.
+fn trend_change(bars: &[Bar]) -> Option<Found> {
+    let before = sma_spread(bars.split_last()?.1)?;
+    let now = sma_spread(bars)?;
+    (now * before < 0.0).then(|| Found {
+        alert_type: AlertType::TrendChange,
+        score: 0.65,
+        message: format!("sma_20 - sma_50 went from {before:.2} to {now:.2}"),
+    })
+}
+
+fn last_and_before(bars: &[Bar], n: usize) -> Option<(&Bar, &[Bar])> {
+    let (now, earlier) = bars.split_last()?;
+    Some((now, earlier.get(earlier.len().checked_sub(n)?..)?))
+}
+
+/// TA-Lib's ROC over 10 bars: percent.
+fn roc_10(bars: &[Bar]) -> Option<f64> {
+    let (now, before) = last_and_before(bars, 10)?;
+    let then = before[0].close;
+    (then != 0.0).then(|| (now.close / then - 1.0) * 100.0)
+}
+
+fn sma_spread(bars: &[Bar]) -> Option<f64> {
+    Some(sma(bars, 20)? - sma(bars, 50)?)
+}
+
+fn sma(bars: &[Bar], n: u32) -> Option<f64> {
+    let from = bars.len().checked_sub(usize::try_from(n).ok()?)?;
+    Some(bars[from..].iter().map(|b| b.close).sum::<f64>() / f64::from(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Timestamp;
+
+    /// Bars with these closes, highs half a point above, lows half below, volume 100.
+    fn bars(closes: impl IntoIterator<Item = f64>) -> Vec<Bar> {
+        closes
+            .into_iter()
+            .zip(0_i64..)
+            .map(|(close, day)| Bar {
+                open_time: Timestamp::from_micros(day * 86_400_000_000),
+                open: close,
+                high: close + 0.5,
+                low: close - 0.5,
+                close,
+                volume: 100.0,
+            })
+            .collect()
+    }
+
+    fn types(found: &[Found]) -> Vec<AlertType> {
+        found.iter().map(|f| f.alert_type).collect()
+    }
+
+    #[test]
+    fn volume_above_twice_the_mean_is_a_spike_and_twice_is_none() {
+        let mut series = bars([10.0; 21]);
+        series[20].volume = 200.0;
+        assert_eq!(scan(&series), []);
+        series[20].volume = 300.0;
+        assert_eq!(scan(&series)[0].score, 0.6);
+        series[20].volume = 900.0;
+        let found = scan(&series);
+        assert_eq!((types(&found), found[0].score), (vec![AlertType::VolumeSpike], 1.0));
+        assert_eq!(scan(&series[1..]), [], "20 bars before are needed");
+    }
+
+    #[test]
+    fn a_close_above_every_earlier_high_is_a_breakout() {
+        let mut series = bars([10.0; 21]);
+        series[20].close = 10.5;
+        assert_eq!(scan(&series), []);
+        series[20].close = 10.6;
+        assert_eq!(types(&scan(&series)), [AlertType::TechnicalBreakout]);
+    }
+
+    #[test]
+    fn a_change_of_sign_of_momentum_needs_more_than_two_points() {
+        let mut closes = vec![100.0; 12];
+        closes[0] = 99.5;
+        closes[11] = 99.0;
+        assert_eq!(scan(&bars(closes.clone())), [], "from 0.50 to -1.00 is 1.5 points");
+        closes[11] = 98.0;
+        assert_eq!(types(&scan(&bars(closes))), [AlertType::MomentumShift]);
+    }
+
+    #[test]
+    fn crossing_means_are_a_change_of_trend() {
+        let mut closes: Vec<f64> = (0..60).map(|i| 100.0 - f64::from(i) * 0.1).collect();
+        closes.push(150.0);
+        assert!(types(&scan(&bars(closes))).contains(&AlertType::TrendChange));
+    }
+}

@@ -1,0 +1,123 @@
+//! A bar: what was traded in one stretch of time.
+
+use crate::timestamp::Timestamp;
+
+/// Prices and volume of one timeframe, from its opening on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bar {
+    /// When it opened; a day bar opens at 00:00 in New York on its session's date.
+    pub open_time: Timestamp,
+    /// The first price.
+    pub open: f64,
+    /// The highest price.
+    pub high: f64,
+    /// The lowest price.
+    pub low: f64,
+    /// The last price.
+    pub close: f64,
+    /// Shares traded.
+    pub volume: f64,
+}
+
+/// Why something is no bar.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BarFault {
+    /// NaN or infinite.
+    #[error("{field} is {value}, not a finite number")]
+    NotFinite {
+        /// Which number.
+        field: &'static str,
+        /// What it is.
+        value: f64,
+    },
+    /// Below the lowest price.
+    #[error("{field} {value} is below low {low}")]
+    BelowLow {
+        /// Which price.
+        field: &'static str,
+        /// What it is.
+        value: f64,
+        /// The lowest price.
+        low: f64,
+    },
+    /// Above the highest price.
+    #[error("{field} {value} is above high {high}")]
+    AboveHigh {
+        /// Which price.
+        field: &'static str,
+        /// What it is.
+        value: f64,
+        /// The highest price.
+        high: f64,
+    },
+    /// Fewer than no shares.
+    #[error("volume {0} is negative")]
+    NegativeVolume(f64),
+}
+
+impl Bar {
+    /// Checks that all numbers are finite, `low ≤ open, close ≤ high`, and the volume isn't negative.
+    ///
+    /// # Errors
+    /// The first rule that is broken, with the field and its value.
+    pub fn validate(&self) -> Result<(), BarFault> {
+        let numbers = [
+            ("open", self.open),
+            ("high", self.high),
+            ("low", self.low),
+            ("close", self.close),
+            ("volume", self.volume),
+        ];
+        if let Some(&(field, value)) = numbers.iter().find(|(_, value)| !value.is_finite()) {
+            return Err(BarFault::NotFinite { field, value });
+        }
+        // `high` is among them, so that a high below the low is named as such.
+        for (field, value) in [("high", self.high), ("open", self.open), ("close", self.close)] {
+            if value < self.low {
+                return Err(BarFault::BelowLow { field, value, low: self.low });
+            }
+            if value > self.high {
+                return Err(BarFault::AboveHigh { field, value, high: self.high });
+            }
+        }
+        if self.volume < 0.0 {
+            return Err(BarFault::NegativeVolume(self.volume));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bar, BarFault};
+    use crate::timestamp::Timestamp;
+
+    fn bar() -> Bar {
+        let open_time = Timestamp::from_micros(0);
+        Bar { open_time, open: 10.0, high: 12.0, low: 9.0, close: 11.0, volume: 1_000.0 }
+    }
+
+    #[test]
+    fn a_bar_that_never_moved_is_a_bar() {
+        assert_eq!(bar().validate(), Ok(()));
+        assert_eq!(
+            Bar { open: 9.0, high: 9.0, low: 9.0, close: 9.0, volume: 0.0, ..bar() }.validate(),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn a_broken_rule_is_named_with_its_value() {
+        let cases = [
+            (Bar { high: 8.0, ..bar() }, "high 8 is below low 9"),
+            (Bar { open: 8.5, ..bar() }, "open 8.5 is below low 9"),
+            (Bar { close: 12.5, ..bar() }, "close 12.5 is above high 12"),
+            (Bar { volume: -1.0, ..bar() }, "volume -1 is negative"),
+            (Bar { close: f64::NAN, ..bar() }, "close is NaN, not a finite number"),
+            (Bar { volume: f64::INFINITY, ..bar() }, "volume is inf, not a finite number"),
+        ];
+        for (broken, text) in cases {
+            assert_eq!(broken.validate().map_err(|fault: BarFault| fault.to_string()), Err(text.to_owned()));
+        }
+    }
+}

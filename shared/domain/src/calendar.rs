@@ -1,0 +1,114 @@
+//! The New York Stock Exchange's calendar (XNYS) by rule: sessions, half days, and when a bar closes.
+//!
+//! Right for the years from 1998 on, when the present holidays began; checked against `exchange_calendars` in
+//! `tests/calendar.rs`. Closings that no rule foresees are a table in `holidays`; dates beyond it are by rule alone.
+
+mod holidays;
+
+use std::sync::LazyLock;
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
+/// A date without a time of day.
+pub use jiff::civil::Date;
+
+pub use holidays::{is_half_day, is_holiday_by_rule, is_session};
+
+use crate::timeframe::Timeframe;
+use crate::timestamp::Timestamp;
+
+static NEW_YORK: LazyLock<TimeZone> = LazyLock::new(|| {
+    TimeZone::get("America/New_York").expect("the bundled time zone database holds America/New_York")
+});
+
+/// The instant at which the date begins in New York: when its day bar opens.
+#[must_use]
+pub fn day_open(date: Date) -> Timestamp {
+    instant(date, 0)
+}
+
+/// The instant at which trading ends on the date: 16:00 in New York, 13:00 on a half day.
+///
+/// For a date without a session, when one would have ended: a bar that claims such a date closes then.
+#[must_use]
+pub fn session_close(date: Date) -> Timestamp {
+    instant(date, if is_half_day(date) { 13 } else { 16 })
+}
+
+/// The date in New York at this instant.
+#[must_use]
+pub fn date_of(at: Timestamp) -> Date {
+    NEW_YORK.to_datetime(at.to_jiff()).date()
+}
+
+/// When a bar that opened at `open_time` closes: a day bar with its session, any other after its minutes.
+#[must_use]
+pub fn bar_close(timeframe: Timeframe, open_time: Timestamp) -> Timestamp {
+    match timeframe.minutes() {
+        Some(minutes) => open_time.saturating_add_micros(minutes * 60_000_000),
+        None => session_close(date_of(open_time)),
+    }
+}
+
+/// A wall-clock hour of the date in New York; neither is ever skipped or repeated by daylight saving, which moves at 02:00.
+fn instant(date: Date, hour: i8) -> Timestamp {
+    let wall = date.to_datetime(Time::constant(hour, 0, 0, 0));
+    let beyond = if date.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    Timestamp::from_jiff(NEW_YORK.to_timestamp(wall).unwrap_or(beyond))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::{bar_close, date_of, day_open, session_close};
+    use crate::timeframe::Timeframe;
+    use crate::timestamp::Timestamp;
+
+    #[test]
+    fn a_day_opens_at_midnight_in_new_york_in_winter_and_summer() {
+        assert_eq!(day_open(date(2024, 1, 16)).to_string(), "2024-01-16T05:00:00Z");
+        assert_eq!(day_open(date(2024, 7, 16)).to_string(), "2024-07-16T04:00:00Z");
+    }
+
+    #[test]
+    fn a_day_on_which_the_clock_moves_has_its_own_length() {
+        let hours = |from, to| day_open(to).micros_since(day_open(from)) / 3_600_000_000;
+        assert_eq!(hours(date(2024, 3, 10), date(2024, 3, 11)), 23);
+        assert_eq!(hours(date(2024, 11, 3), date(2024, 11, 4)), 25);
+    }
+
+    #[test]
+    fn a_half_day_closes_at_one() {
+        assert_eq!(session_close(date(2024, 11, 27)).to_string(), "2024-11-27T21:00:00Z");
+        assert_eq!(session_close(date(2024, 11, 29)).to_string(), "2024-11-29T18:00:00Z");
+    }
+
+    #[test]
+    fn a_bar_closes_with_its_session_or_after_its_minutes() {
+        let open = day_open(date(2024, 3, 15));
+        assert_eq!(bar_close(Timeframe::Day1, open).to_string(), "2024-03-15T20:00:00Z");
+        let nine_thirty = Timestamp::parse("2024-03-15T13:30:00Z").unwrap();
+        assert_eq!(bar_close(Timeframe::Minute1, nine_thirty).to_string(), "2024-03-15T13:31:00Z");
+        assert_eq!(bar_close(Timeframe::Minute5, nine_thirty).to_string(), "2024-03-15T13:35:00Z");
+        assert_eq!(bar_close(Timeframe::Hour1, nine_thirty).to_string(), "2024-03-15T14:30:00Z");
+    }
+
+    #[test]
+    fn instants_beyond_the_calendar_end_at_its_edges() {
+        assert!(date_of(Timestamp::from_micros(i64::MAX)).year() >= 9998);
+        assert!(date_of(Timestamp::from_micros(i64::MIN)).year() <= -9998);
+        assert!(day_open(super::Date::MIN) < day_open(super::Date::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn an_instant_lies_in_the_day_of_its_date(micros in 0_i64..4_000_000_000_000_000) {
+            let at = Timestamp::from_micros(micros);
+            let day = date_of(at);
+            prop_assert!(day_open(day) <= at && at < day_open(day.tomorrow().unwrap()));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What kind of data a backfill or a gap is about.
+
+use crate::names::named;
+
+named! {
+    /// A kind of data that has a history.
+    DataType {
+        /// Splits, dividends and the like.
+        CorporateActions = "corporate_actions",
+        /// Company fundamentals; no source today.
+        Fundamentals = "fundamentals",
+        /// Bars.
+        MarketData = "market_data",
+        /// News items.
+        News = "news",
+        /// Option quotes; no source today.
+        Options = "options",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DataType;
+
+    #[test]
+    fn every_name_leads_back_to_its_value() {
+        for data_type in DataType::ALL {
+            assert_eq!(DataType::from_name(data_type.as_str()), Some(data_type));
+        }
+        assert_eq!(DataType::from_name("bars"), None);
+    }
+
+    #[test]
+    fn values_are_ordered_by_name() {
+        assert!(DataType::ALL.is_sorted_by(|a, b| a.as_str() < b.as_str()));
+        assert!(DataType::ALL.is_sorted());
+    }
+}

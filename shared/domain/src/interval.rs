@@ -1,0 +1,122 @@
+//! A stretch of time.
+
+use crate::timestamp::Timestamp;
+
+/// From `start` up to, not including, `end`; never empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Interval {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+/// Two instants that bound no interval.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the range from {start} to {end} holds nothing")]
+pub struct IntervalFault {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Interval {
+    /// `[start, end)`.
+    ///
+    /// # Errors
+    /// When `start ≥ end`.
+    pub fn new(start: Timestamp, end: Timestamp) -> Result<Self, IntervalFault> {
+        if start < end { Ok(Self { start, end }) } else { Err(IntervalFault { start, end }) }
+    }
+
+    /// A range as events write it: the instant `last` belongs to it.
+    ///
+    /// # Errors
+    /// When `start > last`, or when nothing can follow `last`.
+    pub fn from_inclusive(start: Timestamp, last: Timestamp) -> Result<Self, IntervalFault> {
+        match last.checked_add_micros(1) {
+            Some(end) if start < end => Ok(Self { start, end }),
+            _ => Err(IntervalFault { start, end: last }),
+        }
+    }
+
+    /// Its first instant.
+    #[must_use]
+    pub const fn start(self) -> Timestamp {
+        self.start
+    }
+
+    /// The first instant after it.
+    #[must_use]
+    pub const fn end(self) -> Timestamp {
+        self.end
+    }
+
+    /// Its last instant (to the microsecond): the `end` that events write.
+    #[must_use]
+    pub const fn last(self) -> Timestamp {
+        Timestamp::from_micros(self.end.micros() - 1)
+    }
+
+    /// Its length in microseconds.
+    #[must_use]
+    pub const fn span_micros(self) -> i64 {
+        self.end.micros_since(self.start)
+    }
+
+    /// Whether the instant lies in it.
+    #[must_use]
+    pub fn contains(self, instant: Timestamp) -> bool {
+        self.start <= instant && instant < self.end
+    }
+
+    /// What both hold, if anything.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Option<Self> {
+        Self::new(self.start.max(other.start), self.end.min(other.end)).ok()
+    }
+
+    /// The smallest interval that holds both.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+impl std::fmt::Debug for Interval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}, {})", self.start, self.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Interval;
+    use crate::timestamp::Timestamp;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn an_interval_is_never_empty() {
+        assert!(Interval::new(at(5), at(5)).is_err());
+        assert!(Interval::from_inclusive(at(6), at(5)).is_err());
+        assert!(Interval::from_inclusive(at(0), at(i64::MAX)).is_err());
+        assert_eq!(
+            Interval::new(at(0), at(0)).unwrap_err().to_string(),
+            "the range from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z holds nothing"
+        );
+    }
+
+    #[test]
+    fn an_inclusive_range_holds_its_last_instant() {
+        let one = Interval::from_inclusive(at(5), at(5)).unwrap();
+        assert!(one.contains(at(5)) && !one.contains(at(6)) && !one.contains(at(4)));
+        assert_eq!((one.last(), one.span_micros()), (at(5), 1));
+    }
+
+    #[test]
+    fn neighbours_share_nothing() {
+        let (a, b) = (Interval::new(at(0), at(5)).unwrap(), Interval::new(at(5), at(9)).unwrap());
+        assert_eq!(a.intersection(b), None);
+        assert_eq!(a.hull(b), Interval::new(at(0), at(9)).unwrap());
+    }
+}

@@ -1,0 +1,129 @@
+//! A ticker symbol.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest symbol: five letters, a separator, two letters.
+const MAX_BYTES: usize = 8;
+
+/// A ticker: one to five capital letters, then optionally `.` or `-` and one or two capital letters (`AAPL`, `BRK.B`).
+///
+/// Held in place, so that it is copied like a number; ordered as its text.
+// Unused bytes are zero: they sort before every letter, so the derived order and equality are those of the text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol([u8; MAX_BYTES]);
+
+/// A text that is no symbol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("symbol {text:?} does not match [A-Z]{{1,5}}([.-][A-Z]{{1,2}})?")]
+pub struct SymbolFault {
+    /// The text, cut after its first 32 characters.
+    text: String,
+}
+
+impl Symbol {
+    /// Reads a symbol; the whole text must match.
+    ///
+    /// # Errors
+    /// When it doesn't, with the text.
+    pub fn parse(text: &str) -> Result<Self, SymbolFault> {
+        let bytes = text.as_bytes();
+        if !matches_rule(bytes) {
+            return Err(SymbolFault { text: text.chars().take(32).collect() });
+        }
+        let mut held = [0; MAX_BYTES];
+        held[..bytes.len()].copy_from_slice(bytes);
+        Ok(Self(held))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(MAX_BYTES);
+        std::str::from_utf8(&self.0[..length]).expect("a symbol holds ASCII alone: parse checked it")
+    }
+}
+
+fn matches_rule(bytes: &[u8]) -> bool {
+    let (root, class) = match bytes.iter().position(|byte| matches!(byte, b'.' | b'-')) {
+        Some(separator) => (&bytes[..separator], Some(&bytes[separator + 1..])),
+        None => (bytes, None),
+    };
+    let letters = |part: &[u8], most: usize| {
+        (1..=most).contains(&part.len()) && part.iter().all(u8::is_ascii_uppercase)
+    };
+    letters(root, 5) && class.is_none_or(|class| letters(class, 2))
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Symbol {
+    type Err = SymbolFault;
+
+    fn from_str(text: &str) -> Result<Self, SymbolFault> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Symbol;
+
+    #[test]
+    fn real_tickers_are_symbols() {
+        for text in ["A", "F", "AAPL", "GOOGL", "BRK.B", "BF-A", "ABCDE.WS"] {
+            assert_eq!(Symbol::parse(text).map(|symbol| symbol.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_does_not_match_the_whole_rule_is_no_symbol() {
+        for text in
+            ["", "aapl", "AAPL\n", " AAPL", "ABCDEF", "A.", ".B", "A.BCD", "A.B.C", "A-B-C", "A1", "Ä", "A\0"]
+        {
+            assert!(Symbol::parse(text).is_err(), "{text:?}");
+        }
+        let fault = Symbol::parse("AAPL\n").unwrap_err();
+        assert_eq!(fault.to_string(), r#"symbol "AAPL\n" does not match [A-Z]{1,5}([.-][A-Z]{1,2})?"#);
+    }
+
+    #[test]
+    fn a_fault_does_not_carry_a_text_without_end() {
+        let fault = Symbol::parse(&"X".repeat(1_000_000)).unwrap_err();
+        assert!(fault.to_string().len() < 120);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_of_the_pattern_is_read_and_written_unchanged(text in "[A-Z]{1,5}([.-][A-Z]{1,2})?") {
+            prop_assert_eq!(Symbol::parse(&text).unwrap().to_string(), text);
+        }
+
+        #[test]
+        fn symbols_are_ordered_as_their_texts(
+            a in "[A-C]{1,5}([.-][A-C]{1,2})?",
+            b in "[A-C]{1,5}([.-][A-C]{1,2})?",
+        ) {
+            prop_assert_eq!(Symbol::parse(&a).unwrap().cmp(&Symbol::parse(&b).unwrap()), a.cmp(&b));
+        }
+
+        #[test]
+        fn parsing_accepts_only_what_it_gives_back(text in "\\PC{0,10}|[A-Za-z.\\-\n]{0,9}") {
+            if let Ok(symbol) = Symbol::parse(&text) {
+                prop_assert_eq!(symbol.as_str(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! How long a bar lasts.
+
+use crate::names::named;
+
+named! {
+    /// The length of a bar, shortest first.
+    Timeframe {
+        Minute1 = "1min",
+        Minute5 = "5min",
+        Hour1 = "1hour",
+        /// One trading session.
+        Day1 = "1day",
+    }
+}
+
+impl Timeframe {
+    /// Its length in minutes; none for a day bar, which lasts as long as its session.
+    #[must_use]
+    pub const fn minutes(self) -> Option<i64> {
+        match self {
+            Self::Minute1 => Some(1),
+            Self::Minute5 => Some(5),
+            Self::Hour1 => Some(60),
+            Self::Day1 => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timeframe;
+
+    #[test]
+    fn every_name_leads_back_to_its_value() {
+        for timeframe in Timeframe::ALL {
+            assert_eq!(Timeframe::from_name(timeframe.as_str()), Some(timeframe));
+        }
+        assert_eq!(Timeframe::from_name("2min"), None);
+    }
+}

@@ -1,0 +1,204 @@
+//! Builds every librdkafka client of the workspace, so that none misses the house options.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
+
+use crate::config::{GroupProtocol, KafkaConfig, Profile};
+
+/// Largest record that a producer sends: a dead letter of a 1 MiB record with its headers fits.
+pub const MESSAGE_MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// Longest wait of a fetch on the embedded broker, which always waits it out: the latency of one record.
+const EMBEDDED_FETCH_WAIT_MS: u32 = 10;
+
+/// Longest wait of a table's fetch. The end of a partition is told by the fetch after its last record; with librdkafka's 500 ms
+/// everything caused by a transaction would wait that long for the table to pass the transaction's marker.
+const TABLE_FETCH_WAIT_MS: u32 = 25;
+
+/// A client could not be made: an option is wrong, or the machine refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("can't make a {kind} for brokers {brokers:?}: {source}")]
+pub struct ClientError {
+    kind: &'static str,
+    brokers: String,
+    source: KafkaError,
+}
+
+/// librdkafka's log lines and errors, in the service's log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogContext;
+
+impl ClientContext for LogContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log_line(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", %error, reason, "client error");
+    }
+}
+
+impl ConsumerContext for LogContext {}
+
+impl ProducerContext for LogContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &rdkafka::producer::DeliveryResult<'_>, (): ()) {}
+}
+
+/// A line of librdkafka's log. Its errors are mostly a broker that went away and comes back: something to look at, not an alarm.
+pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error
+        | RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{text}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(target: "librdkafka", facility, "{text}");
+        }
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{text}"),
+    }
+}
+
+/// Reads a stage's work: a member of its group, read committed, never resetting an offset by itself.
+pub(crate) fn work_consumer(config: &KafkaConfig, group: &str) -> Result<BaseConsumer<LogContext>, ClientError> {
+    let mut options = reading(config, group);
+    options
+        .set("auto.offset.reset", "error")
+        .set("max.poll.interval.ms", config.max_poll_interval_ms.to_string());
+    match config.protocol() {
+        GroupProtocol::Classic => {
+            options
+                .set("group.protocol", "classic")
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", config.session_timeout_ms.to_string())
+                .set("heartbeat.interval.ms", (config.session_timeout_ms / 10).max(100).to_string());
+        }
+        GroupProtocol::Consumer => {
+            options.set("group.protocol", "consumer");
+        }
+    }
+    if config.profile == Profile::Embedded {
+        options.set("fetch.wait.max.ms", EMBEDDED_FETCH_WAIT_MS.to_string());
+    }
+    make(config, "work consumer", &options, LogContext)
+}
+
+/// Follows partitions assigned by hand: a table's, or those that an operator's command reads. Its group id never subscribes nor
+/// commits; librdkafka wants one before it assigns.
+pub(crate) fn follower(config: &KafkaConfig, group: &str) -> Result<BaseConsumer<LogContext>, ClientError> {
+    let mut options = reading(config, group);
+    let fetch_wait_ms = match config.profile {
+        Profile::Real => TABLE_FETCH_WAIT_MS,
+        Profile::Embedded => EMBEDDED_FETCH_WAIT_MS,
+    };
+    options.set("auto.offset.reset", "error").set("fetch.wait.max.ms", fetch_wait_ms.to_string());
+    make(config, "follower", &options, LogContext)
+}
+
+/// Asks a group for what it has committed; never subscribes.
+pub(crate) fn group_inquirer(config: &KafkaConfig, group: &str) -> Result<BaseConsumer<LogContext>, ClientError> {
+    make(config, "group inquirer", &reading(config, group), LogContext)
+}
+
+/// Asks for the ends of partitions as they are, records of open transactions included. A `read_committed` client is told the
+/// last stable offset instead, which stands before what was acknowledged last.
+pub(crate) fn end_inquirer(config: &KafkaConfig) -> Result<BaseConsumer<LogContext>, ClientError> {
+    let mut options = base(config);
+    options.set("isolation.level", "read_uncommitted");
+    make(config, "end inquirer", &options, LogContext)
+}
+
+/// An idempotent producer with a thread that serves its acknowledgements; transactional when it is given an id.
+pub(crate) fn producer<C>(
+    config: &KafkaConfig,
+    transactional_id: Option<&str>,
+    context: C,
+) -> Result<ThreadedProducer<C>, ClientError>
+where
+    C: ProducerContext<NoCustomPartitioner> + 'static,
+{
+    let mut options = base(config);
+    options
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // librdkafka's own partitioner hashes otherwise than Java's; we compute the partition, and this is the same function.
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", config.linger_ms.to_string())
+        .set("message.max.bytes", MESSAGE_MAX_BYTES.to_string());
+    set_default(config, &mut options, "compression.type", "lz4");
+    if let Some(id) = transactional_id {
+        // An unacknowledged record must not outlive its transaction.
+        options
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", config.transaction_timeout_ms.to_string())
+            .set("message.timeout.ms", config.transaction_timeout_ms.to_string());
+    } else {
+        set_default(config, &mut options, "message.timeout.ms", "30000");
+    }
+    make(config, "producer", &options, context)
+}
+
+/// Options of an operator's administrative client.
+pub(crate) fn administrator(config: &KafkaConfig) -> Result<rdkafka::admin::AdminClient<LogContext>, ClientError> {
+    make(config, "administrator", &base(config), LogContext)
+}
+
+/// A producer that hosts librdkafka's mock cluster of one broker; the cluster lives as long as it does.
+///
+/// # Errors
+/// When librdkafka refuses, for lack of threads or sockets.
+pub fn mock_host() -> Result<rdkafka::producer::BaseProducer<LogContext>, ClientError> {
+    let config = KafkaConfig::embedded("127.0.0.1:1");
+    let mut options = base(&config);
+    options.remove("bootstrap.servers").set("test.mock.num.brokers", "1");
+    make(&config, "mock broker", &options, LogContext)
+}
+
+fn reading(config: &KafkaConfig, group: &str) -> ClientConfig {
+    let mut options = base(config);
+    options
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("queued.max.messages.kbytes", config.prefetch_kib.to_string());
+    options
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that makes a client's configuration")]
+fn base(config: &KafkaConfig) -> ClientConfig {
+    let mut options = ClientConfig::new();
+    options.set_log_level(RDKafkaLogLevel::Info);
+    for (key, value) in &config.options {
+        options.set(key, value);
+    }
+    options.set("bootstrap.servers", &config.brokers);
+    set_default(config, &mut options, "client.id", "tapeline");
+    // Keeps an idle connection from being cut by a load balancer, and a dead one from being noticed late.
+    set_default(config, &mut options, "socket.keepalive.enable", "true");
+    options
+}
+
+fn set_default(config: &KafkaConfig, options: &mut ClientConfig, key: &str, value: &str) {
+    if !config.options.contains_key(key) {
+        options.set(key, value);
+    }
+}
+
+fn make<C, T>(config: &KafkaConfig, kind: &'static str, options: &ClientConfig, context: C) -> Result<T, ClientError>
+where
+    C: ClientContext,
+    T: rdkafka::config::FromClientConfigAndContext<C>,
+{
+    options.create_with_context(context).map_err(|source| ClientError {
+        kind,
+        brokers: config.brokers.clone(),
+        source,
+    })
+}
