@@ -1,0 +1,9 @@
+//! From a request's arrival to its answer's release: waiting for bars, priority, order, duplicates. Pure, no I/O.
+
+mod queue;
+mod recent;
+mod release;
+
+pub use queue::{Lane, Queue};
+pub use recent::{Asked, Recent};
+pub use release::Release;
