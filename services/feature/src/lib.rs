@@ -1,1 +1,21 @@
-//! feature
+//! The feature service: requests for features in, vectors out.
+//!
+//! ```text
+//! feature.batch.requested ─┐                         ┌─► feature.vector.computed
+//! feature.batch.urgent ────┴► admit ► wait ► compute ┴─► feature.request.failed
+//! market.bar.closed ───(table)───────┘ for the bars acknowledged before the request
+//! ```
+//!
+//! Each symbol of a request ends in one vector or one failure, all of a request in one emission. A vector looks at bars that closed
+//! at or before its symbol's `occurred_at` and at nothing else, so that a replay gives the same values.
+//!
+//! It deliberately reads no file, fetches no history and asks nobody: what it knows of the market it has from the bar table.
+//!
+//! Start at [`service`], then [`stage`]; meaning lives in [`rules`], the way of a request through the stage in [`intake`].
+
+pub mod config;
+pub mod intake;
+pub mod rules;
+pub mod service;
+pub mod stage;
+pub mod work;

@@ -1,5 +1,7 @@
 //! How the command ends when it doesn't end well.
 
+use chassis::Exit;
+
 /// Why; each kind has an exit code (docs/errors/exit-codes.md).
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -12,4 +14,15 @@ pub enum Failure {
     /// A broker, registry or edge that is needed can't be reached.
     #[error("{0}")]
     Unreachable(String),
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotOk(_) => Exit::Failed,
+            Self::Usage(_) => Exit::Usage,
+            Self::Unreachable(_) => Exit::Unreachable,
+        }
+    }
 }

@@ -109,7 +109,9 @@ pub(crate) fn not_ahead(micros: i64, now: Timestamp) -> Result<(), String> {
 
 pub(crate) fn placed(symbol: &str, partition: i32, count: i32) -> Result<(), String> {
     let own = partition_for(symbol.as_bytes(), count);
-    rules::check(own == partition, || format!("{symbol} belongs to partition {own} of {count}, not {partition}"))
+    rules::check(own == partition, || {
+        format!("{symbol} belongs to partition {own} of {count}, not {partition}")
+    })
 }
 
 /// The part of `impl Event` that is the same for every event: topic, schema, and envelope.
@@ -121,9 +123,26 @@ macro_rules! described {
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/", $event, "/v1.avsc"));
 
         fn layout() -> &'static $crate::codec::Layout {
-            static SCHEMA: std::sync::LazyLock<apache_avro::Schema> =
-                std::sync::LazyLock::new(|| $crate::codec::embedded(<$crate::__Self as $crate::event::Event>::SCHEMA));
-            unimplemented!()
+            static LAYOUT: std::sync::LazyLock<$crate::codec::Layout> = std::sync::LazyLock::new(|| {
+                $crate::codec::Layout::embedded(include_str!(concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/../../schemas/",
+                    $event,
+                    "/v1.avsc"
+                )))
+            });
+            &LAYOUT
+        }
+
+        fn envelope(&self) -> $crate::event::Envelope<'_> {
+            $crate::event::Envelope {
+                event_id: &self.event_id,
+                occurred_at: self.occurred_at,
+                source: &self.source,
+                correlation_id: self.correlation_id.as_deref(),
+            }
         }
     };
 }
+
+pub(crate) use described;

@@ -38,11 +38,6 @@ impl Place {
         Self { event }
     }
 
-    /// The fault of the event as a whole.
-    pub(crate) fn whole<T, C: fmt::Display>(self, checked: Result<T, C>) -> Result<T, Fault> {
-        self.field("", checked)
-    }
-
     /// The fault of the field at `path`.
     pub(crate) fn field<T, C: fmt::Display>(self, path: &str, checked: Result<T, C>) -> Result<T, Fault> {
         checked.map_err(|cause| Fault { event: self.event, path: path.to_owned(), cause: cause.to_string() })
@@ -59,6 +54,20 @@ impl Place {
         checked.map_err(|cause| {
             let dot = if part.is_empty() { "" } else { "." };
             Fault { event: self.event, path: format!("{list}[{index}]{dot}{part}"), cause: cause.to_string() }
+        })
+    }
+
+    /// The fault of the entry of `map` under `key`.
+    pub(crate) fn entry<T, C: fmt::Display>(
+        self,
+        map: &str,
+        key: &str,
+        checked: Result<T, C>,
+    ) -> Result<T, Fault> {
+        checked.map_err(|cause| Fault {
+            event: self.event,
+            path: format!("{map}.{key}"),
+            cause: cause.to_string(),
         })
     }
 }

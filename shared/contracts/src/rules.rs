@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{FeatureSet, Layer, LayerFault, Priority, PriorityFault, Symbol, SymbolFault, Timeframe, Timestamp};
+use domain::{
+    FeatureSet, Layer, LayerFault, Priority, PriorityFault, Symbol, SymbolFault, Timeframe, Timestamp,
+};
 
 use crate::wire::DataKind;
 
@@ -96,7 +98,9 @@ pub(crate) fn before(start: i64, end: i64) -> Result<(), Cause> {
 
 /// Strictly rising, hence sorted and unique.
 pub(crate) fn rising<T: Ord + ?Sized + std::fmt::Debug>(earlier: &T, later: &T) -> Result<(), Cause> {
-    check(earlier < later, || format!("{later:?} does not come after {earlier:?}: sorted and unique is the rule"))
+    check(earlier < later, || {
+        format!("{later:?} does not come after {earlier:?}: sorted and unique is the rule")
+    })
 }
 
 pub(crate) fn iso(micros: i64) -> Timestamp {
@@ -105,9 +109,25 @@ pub(crate) fn iso(micros: i64) -> Timestamp {
 
 /// The text, cut so that a message stays readable whatever was sent.
 pub(crate) fn short(text: &str) -> &str {
-    const MOST_CHARS: usize = 60;
+    const MOST_CHARS: usize = 160;
     match text.char_indices().nth(MOST_CHARS) {
         Some((end, _)) => &text[..end],
         None => text,
     }
+}
+
+pub(crate) fn climbs(from_layer: i32, to_layer: i32) -> Result<(), Cause> {
+    check(from_layer < to_layer, || format!("{to_layer} is not above from_layer {from_layer}"))
+}
+
+pub(crate) fn data_type(name: &str) -> Result<(), Cause> {
+    check(domain::DataType::from_name(name).is_some(), || format!("{:?} is not a data type", short(name)))
+}
+
+/// A date of four digits of a year, as days since 1970-01-01.
+pub(crate) fn day(days: i32) -> Result<(), Cause> {
+    const DAY_MICROS: i64 = 86_400_000_000;
+    check(INSTANTS.contains(&(i64::from(days) * DAY_MICROS)), || {
+        format!("day {days} lies outside the years 1 to 9999")
+    })
 }

@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn what_is_a_store_is_kept_for_ever() {
         for topic in Topic::ALL {
-            let forever = topic.cleanup() == super::Cleanup::Compact || *topic == Topic::CorporateActionAnnounced;
+            let forever =
+                topic.cleanup() == super::Cleanup::Compact || *topic == Topic::CorporateActionAnnounced;
             assert_eq!(topic.retention_ms() == -1, forever, "{topic}");
         }
     }

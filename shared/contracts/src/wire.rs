@@ -192,7 +192,9 @@ pub(crate) mod date {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
-            text.parse().map(to_days).map_err(|_| D::Error::custom(format!("{text:?} is not a date as 2024-03-15")))
+            text.parse()
+                .map(to_days)
+                .map_err(|_| D::Error::custom(format!("{text:?} is not a date as 2024-03-15")))
         } else {
             i32::deserialize(deserializer)
         }

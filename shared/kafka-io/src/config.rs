@@ -18,6 +18,8 @@ pub struct KafkaConfig {
     /// How the group is balanced. Unset: `classic` on a real cluster, `consumer` on the embedded broker, whose classic groups
     /// take seconds to form.
     pub group_protocol: Option<GroupProtocol>,
+    /// Partitions of every topic. Part of the contract: compared with the cluster at start, never grown in place.
+    pub partitions: i32,
     /// This instance's number among the replicas: its transactional id is `<group>-<ordinal>`, stable over restarts, so that a
     /// restarted instance ends its predecessor's open transaction at once.
     pub ordinal: u32,
@@ -122,6 +124,7 @@ impl Default for KafkaConfig {
             profile: Profile::Real,
             delivery: Delivery::Transactional,
             group_protocol: None,
+            partitions: contracts::topics::DEFAULT_PARTITIONS,
             ordinal: 0,
             transaction_timeout_ms: 15_000,
             max_poll_interval_ms: 300_000,
@@ -186,6 +189,9 @@ impl KafkaConfig {
         }
         if self.session_timeout_ms > self.max_poll_interval_ms {
             fault("session_timeout_ms", self.session_timeout_ms.to_string(), "at most max_poll_interval_ms");
+        }
+        if self.partitions < 1 {
+            fault("partitions", self.partitions.to_string(), "at least 1, as 12");
         }
         for (key, value) in [("query_timeout_ms", self.query_timeout_ms), ("prefetch_kib", self.prefetch_kib)] {
             if value == 0 {

@@ -24,6 +24,11 @@ pub(crate) enum Remedy {
 }
 
 impl CallFault {
+    /// Something after which a client is of no further use.
+    pub(crate) fn fatal(code: RDKafkaErrorCode, text: String) -> Self {
+        Self { code, text, fatal: true, retriable: false, abortable: false }
+    }
+
     /// Fatal before abortable before retriable. What has no advice at all is a call out of order: only a new client is known to
     /// be in order.
     pub(crate) fn remedy(&self) -> Remedy {

@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
-use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
@@ -85,7 +84,7 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
             },
             sys::RD_KAFKA_EVENT_LOG => {
                 if let Some((level, facility, text)) = event.log_line() {
-                    self.consumer.context().log(RDKafkaLogLevel::from_int(level), &facility, &text);
+                    self.consumer.context().log(log_level(level), &facility, &text);
                 }
                 Polled::Nothing
             }
@@ -177,6 +176,17 @@ impl Drop for Event {
     fn drop(&mut self) {
         // SAFETY: we own the event.
         unsafe { sys::rd_kafka_event_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// Syslog's levels.
+fn log_level(level: i32) -> RDKafkaLogLevel {
+    match level {
+        ..=3 => RDKafkaLogLevel::Error,
+        4 => RDKafkaLogLevel::Warning,
+        5 => RDKafkaLogLevel::Notice,
+        6 => RDKafkaLogLevel::Info,
+        _ => RDKafkaLogLevel::Debug,
     }
 }
 

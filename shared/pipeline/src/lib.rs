@@ -3,12 +3,26 @@
 //! It owes the laws P1 to P8 (see ARCHITECTURE.md): what was received is emitted, dropped, rejected or held, and offsets move only
 //! over the contiguous resolved prefix. It deliberately knows nothing of Kafka, Avro, tokio, clocks or what a record means.
 //!
-//! Start at [`Stage`] (what a service implements), then [`Event`] and [`Action`], then `Engine`.
+//! Start at [`Stage`] (what a service implements), then [`Event`] and [`Action`], then [`Engine`].
 
+mod backpressure;
+mod batch;
+mod commit;
+mod counts;
+mod drain;
+mod engine;
 mod event;
 mod ids;
+mod intake;
+mod laws;
+mod ledger;
+mod options;
 mod stage;
 
+pub use counts::{Counts, Dropped, Load};
+pub use engine::Engine;
 pub use event::{Action, Event, Position, Stop};
 pub use ids::{BatchId, Epoch, Now, Reason, RecordId, Source};
+pub use laws::Law;
+pub use options::{Delivery, Options};
 pub use stage::{Effect, Effects, Stage, Verdict};

@@ -7,11 +7,11 @@ cache=${TAPELINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tapeline}
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# The pinned version of a part: the one property <NAME.version> of its pom.
+# The pinned version of a part.
 version_of() {
   local version
-  version=$(sed -n "s:.*<$1\.version>\(.*\)</$1\.version>.*:\1:p" "$parts_dir/$1.pom.xml")
-  [[ -n $version ]] || die "no <$1.version> in $parts_dir/$1.pom.xml"
+  version=$(sed -n "s/^$1=//p" "$parts_dir/versions")
+  [[ -n $version ]] || die "no version of $1 in $parts_dir/versions"
   printf '%s' "$version"
 }
 
@@ -49,15 +49,21 @@ wait_until() {
   done
 }
 
+# Is the process of NAME's pid file alive, and ours? A pid file may outlive a reboot.
+runs() {
+  local pid arguments
+  pid=$(cat "$2/$1.pid" 2>/dev/null) || return 1
+  arguments=$(ps -o args= -p "$pid") || return 1
+  [[ $arguments == *"$(part_path "$1")"* || $arguments == *"$parts_dir/$1 run"* ]]
+}
+
 # start_in_background NAME DATA SECONDS PROBE...: runs "$0 run ..." for `start`, waits for the probe,
 # and leaves DATA/NAME.pid and DATA/NAME.log behind. The arguments of `run` are in the array run_args.
 start_in_background() {
   local name=$1 data=$2 seconds=$3 began pid
   shift 3
   mkdir -p "$data"
-  if [[ -f $data/$name.pid ]] && kill -0 "$(<"$data/$name.pid")" 2>/dev/null; then
-    die "already running with pid $(<"$data/$name.pid") on $data"
-  fi
+  ! runs "$name" "$data" || die "already running with pid $(<"$data/$name.pid") on $data"
   began=$(date +%s%N)
   # run_args is filled by the sourcing script
   # shellcheck disable=SC2154
@@ -66,17 +72,22 @@ start_in_background() {
   printf '%s\n' "$pid" >"$data/$name.pid"
   if ! wait_until "$seconds" "$pid" "$@"; then
     tail -n 30 "$data/$name.log" >&2
+    kill -0 "$pid" 2>/dev/null || die "$name ended before it was ready, its log is $data/$name.log"
     stop_by_pid_file "$name" "$data"
-    die "$name did not become ready within $seconds s, its log is $data/$name.log"
+    die "$name was not ready within $seconds s, its log is $data/$name.log"
   fi
   say "ready after $((($(date +%s%N) - began) / 1000000)) ms, pid $pid, log $data/$name.log"
 }
 
 # Asks the process of the pid file to end, waits 20 s, then kills it.
 stop_by_pid_file() {
-  local file=$2/$1.pid pid deadline=$((SECONDS + 20))
-  [[ -f $file ]] || { say "not running on $2"; return 0; }
-  pid=$(<"$file")
+  local name=$1 data=$2 pid deadline=$((SECONDS + 20))
+  if ! runs "$name" "$data"; then
+    say "not running on $data"
+    rm -f "$data/$name.pid"
+    return 0
+  fi
+  pid=$(<"$data/$name.pid")
   kill -TERM "$pid" 2>/dev/null || true
   while kill -0 "$pid" 2>/dev/null; do
     if ((SECONDS >= deadline)); then
@@ -86,5 +97,6 @@ stop_by_pid_file() {
     fi
     sleep 0.1
   done
-  rm -f "$file"
+  rm -f "$data/$name.pid"
+  say "stopped $pid"
 }

@@ -117,10 +117,11 @@ impl<T> Queue<T> {
         Some(entry.item)
     }
 
-    /// Forgets the table of a partition and every request that `belongs` to it.
-    pub fn forget(&mut self, partition: i32, belongs: impl Fn(&T) -> bool) {
-        self.tables.remove(&partition);
-        self.take(belongs);
+    /// The bar table of this partition is no longer followed: it stands at 0 again.
+    pub fn table_released(&mut self, partition: i32) {
+        if let Some(table) = self.tables.get_mut(&partition) {
+            table.position = 0;
+        }
     }
 
     /// Takes out every request, waiting or ready, that `matches`, oldest first.

@@ -24,14 +24,18 @@ impl History {
 
     /// Puts a bar in its place; it replaces the one with its open time.
     pub fn insert(&mut self, symbol: Symbol, timeframe: Timeframe, bar: Bar) {
+        // Cutting an eighth at a time keeps an insert's cost constant; what is beyond `kept` isn't shown.
+        let limit = self.kept + self.kept / 8 + 1;
         let series = self.series.entry((symbol, timeframe)).or_default();
+        if series.len() == series.capacity() {
+            series.reserve_exact(series.len().max(8).min(limit - series.len()));
+        }
         match series.binary_search_by_key(&bar.open_time, |held| held.open_time) {
             Ok(place) => series[place] = bar,
             Err(0) if series.len() >= self.kept => {} // older than all that is kept
             Err(place) => series.insert(place, bar),
         }
-        // Cutting an eighth at a time keeps an insert's cost constant; what is beyond `kept` isn't shown.
-        if series.len() > self.kept + self.kept / 8 {
+        if series.len() == limit {
             series.drain(..series.len() - self.kept);
         }
     }

@@ -48,11 +48,6 @@ pub(crate) fn sample_std(values: &[f64]) -> f64 {
     sample_variance(values).sqrt()
 }
 
-/// Population standard deviation (divisor n).
-pub(crate) fn population_std(values: &[f64]) -> f64 {
-    (central_sums(values)[0] / count(values.len())).sqrt()
-}
-
 /// Sample covariance (divisor n - 1) of two columns of the same length, at least two.
 pub(crate) fn sample_covariance(left: &[f64], right: &[f64]) -> f64 {
     let (left_mean, right_mean) = (mean(left), mean(right));
@@ -92,7 +87,6 @@ mod tests {
                 assert_eq!(mean(&values), value);
                 assert_eq!(central_sums(&values), [0.0; 3]);
                 assert_eq!(sample_std(&values), 0.0);
-                assert_eq!(population_std(&values), 0.0);
                 assert_eq!(sample_covariance(&values, &values), 0.0);
             }
         }

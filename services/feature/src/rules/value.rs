@@ -41,6 +41,8 @@ pub(crate) enum Gap {
     Divisor,
     /// No bar of the window is what it asks for.
     NotFound,
+    /// The day bar that the pivots are made of isn't held.
+    PriorDay,
 }
 
 /// A value, or why there is none. Infinite and NaN are caught by [`Values::put`].
@@ -55,6 +57,7 @@ pub(crate) fn divide(numerator: f64, divisor: f64) -> Value {
 pub(crate) struct Values {
     held: usize,
     needed: usize,
+    prior_day_lacks: bool,
     others: String,
     values: Vec<(&'static str, f64)>,
 }
@@ -62,7 +65,7 @@ pub(crate) struct Values {
 impl Values {
     /// For a window of `held` bars.
     pub(crate) fn new(held: usize) -> Self {
-        Self { held, needed: 0, others: String::new(), values: Vec::new() }
+        Self { held, needed: 0, prior_day_lacks: false, others: String::new(), values: Vec::new() }
     }
 
     /// Keeps the value, or why there is none.
@@ -73,6 +76,7 @@ impl Values {
             // A logarithm of a price that isn't positive, or a sum beyond what 64 bits hold.
             Ok(_) => self.leave_out(name, "no finite value for these prices"),
             Err(Gap::Bars(needed)) => self.needed = self.needed.max(needed),
+            Err(Gap::PriorDay) => self.prior_day_lacks = true,
             Err(Gap::Divisor) => self.leave_out(name, "divisor is 0"),
             Err(Gap::NotFound) => {
                 let why = format!("none in {} bars", self.held);
@@ -86,6 +90,9 @@ impl Values {
         let mut reason = String::new();
         if self.needed > self.held {
             append(&mut reason, &format!("{} bars needed, {} held", self.needed, self.held));
+        }
+        if self.prior_day_lacks {
+            append(&mut reason, "no day bar of an earlier date held");
         }
         if !self.others.is_empty() {
             append(&mut reason, &self.others);
@@ -135,7 +142,10 @@ mod tests {
         let mut values = Values::new(1);
         values.put("a", Err(Gap::Bars(2)));
         let result = values.finish();
-        assert_eq!((result.status, result.reason.as_deref()), (Status::Unavailable, Some("2 bars needed, 1 held")));
+        assert_eq!(
+            (result.status, result.reason.as_deref()),
+            (Status::Unavailable, Some("2 bars needed, 1 held"))
+        );
 
         let mut values = Values::new(1);
         values.put("a", Ok(-0.0));

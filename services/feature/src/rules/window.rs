@@ -28,7 +28,6 @@ pub struct Window<'a> {
     timeframe: Timeframe,
     bars: &'a [Bar],
     prior_day: Option<Bar>,
-    open: Vec<f64>,
     high: Vec<f64>,
     low: Vec<f64>,
     close: Vec<f64>,
@@ -41,7 +40,10 @@ impl<'a> Window<'a> {
     /// Over bars with one each open time, oldest first, as [`select`] gives them.
     #[must_use]
     pub fn new(timeframe: Timeframe, bars: &'a [Bar]) -> Self {
-        debug_assert!(bars.is_sorted_by(|a, b| a.open_time < b.open_time), "one bar each open time, oldest first");
+        debug_assert!(
+            bars.is_sorted_by(|a, b| a.open_time < b.open_time),
+            "one bar each open time, oldest first"
+        );
         let column = |of: fn(&Bar) -> f64| bars.iter().map(of).collect::<Vec<_>>();
         let prior_day = match (timeframe, bars) {
             (Timeframe::Day1, [.., prior, _]) => Some(*prior),
@@ -51,7 +53,6 @@ impl<'a> Window<'a> {
             timeframe,
             bars,
             prior_day,
-            open: column(|bar| bar.open),
             high: column(|bar| bar.high),
             low: column(|bar| bar.low),
             close: column(|bar| bar.close),
@@ -95,12 +96,8 @@ impl<'a> Window<'a> {
     /// The day bar that the pivots are made of.
     pub(crate) fn prior(&self) -> Result<&Bar, Gap> {
         // A day's window that has no earlier bar lacks a second one; below a day nothing was held for it.
-        let gap = if self.timeframe == Timeframe::Day1 { Gap::Bars(2) } else { Gap::NotFound };
+        let gap = if self.timeframe == Timeframe::Day1 { Gap::Bars(2) } else { Gap::PriorDay };
         self.prior_day.as_ref().ok_or(gap)
-    }
-
-    pub(crate) fn open(&self) -> &[f64] {
-        &self.open
     }
 
     pub(crate) fn high(&self) -> &[f64] {
@@ -207,7 +204,7 @@ mod tests {
         assert_eq!(prior_day(&bars, day_open(day(1))), None);
         assert_eq!(Window::new(Timeframe::Day1, &bars).prior(), Ok(&bars[1]));
         assert_eq!(Window::new(Timeframe::Day1, &bars[..1]).prior(), Err(Gap::Bars(2)));
-        assert_eq!(Window::new(Timeframe::Hour1, &bars).prior(), Err(Gap::NotFound));
+        assert_eq!(Window::new(Timeframe::Hour1, &bars).prior(), Err(Gap::PriorDay));
         assert_eq!(Window::new(Timeframe::Hour1, &bars).with_prior_day(Some(&bars[0])).prior(), Ok(&bars[0]));
     }
 }

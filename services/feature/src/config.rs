@@ -1,0 +1,86 @@
+//! The feature service's configuration.
+
+use chassis::config::{FaultList, Validate};
+use chassis::run::Process;
+use hosting::{KafkaSection, RegistrySection};
+use serde::{Deserialize, Serialize};
+
+/// Everything that an operator may say to the feature service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FeatureConfig {
+    /// The process.
+    pub process: Process,
+    /// The cluster.
+    pub kafka: KafkaSection,
+    /// The schema registry.
+    pub registry: RegistrySection,
+    /// Requests and their answers.
+    pub requests: RequestsSection,
+}
+
+/// Requests and their answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestsSection {
+    /// Ordinary requests that may wait before their partitions pause. 10,000: some seconds of work.
+    pub queue_max: usize,
+    /// Urgent requests that may wait before theirs do: a bound of their own, so that ordinary ones never stop them.
+    pub urgent_queue_max: usize,
+    /// Time from `requested_at` after which a request ends in a failure. 300 s: nobody acts on an older answer.
+    pub ttl_ms: u64,
+    /// How long the same symbol, sets and time are answered once.
+    pub dedup_window_ms: u64,
+    /// Worker threads.
+    pub workers: usize,
+    /// Silence of a worker after which it is replaced and its request tried again. A request of 100 symbols takes about 100 ms.
+    pub worker_deadline_ms: u64,
+    /// Bars of a window, per symbol and timeframe.
+    pub history_bars: usize,
+    /// Bars held beyond a window, for requests of the past.
+    pub slack_bars: usize,
+}
+
+impl Default for RequestsSection {
+    fn default() -> Self {
+        Self {
+            queue_max: 10_000,
+            urgent_queue_max: 1_000,
+            ttl_ms: 300_000,
+            dedup_window_ms: 60_000,
+            workers: 4,
+            worker_deadline_ms: 30_000,
+            history_bars: 300,
+            slack_bars: 700,
+        }
+    }
+}
+
+impl Validate for FeatureConfig {
+    const FREE_FORM: &'static [&'static str] = &["kafka.options"];
+
+    fn faults(&self, faults: &mut FaultList) {
+        faults.nest("process", &self.process);
+        faults.nest("kafka", &self.kafka);
+        faults.nest("registry", &self.registry);
+        faults.nest("requests", &self.requests);
+    }
+}
+
+impl Validate for RequestsSection {
+    fn faults(&self, faults: &mut FaultList) {
+        let at_least_1 = [
+            ("queue_max", self.queue_max),
+            ("urgent_queue_max", self.urgent_queue_max),
+            ("workers", self.workers),
+            ("history_bars", self.history_bars),
+        ];
+        for (key, value) in at_least_1 {
+            faults.check(value >= 1, key, value, "at least 1", "4");
+        }
+        faults.check(self.workers <= 1_024, "workers", self.workers, "at most 1024", "4");
+        faults.check(self.ttl_ms >= 1, "ttl_ms", self.ttl_ms, "at least 1", "300000");
+        let deadline = self.worker_deadline_ms;
+        faults.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "30000");
+    }
+}

@@ -1,0 +1,35 @@
+//! RSI: Wilder's average gain as a share of his average move.
+
+use super::ema::wilder;
+use crate::rules::stats::newest;
+use crate::rules::value::{Value, divide};
+
+/// RSI over `n`, in percent; none for closes that never moved.
+pub(crate) fn rsi(close: &[f64], n: usize) -> Value {
+    newest(close, n + 1)?;
+    let moves = |sign: f64| -> Vec<f64> {
+        close.windows(2).map(|pair| (sign * (pair[1] - pair[0])).max(0.0)).collect()
+    };
+    let (gain, loss) = (wilder(&moves(1.0), n), wilder(&moves(-1.0), n));
+    divide(100.0 * gain, gain + loss)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rsi;
+    use crate::rules::value::Gap;
+
+    #[test]
+    fn closes_that_never_moved_have_none() {
+        assert_eq!(rsi(&[10.0; 30], 14), Err(Gap::Divisor));
+        assert_eq!(rsi(&[10.0; 14], 14), Err(Gap::Bars(15)));
+    }
+
+    #[test]
+    fn one_sided_moves_are_the_ends_of_the_scale() {
+        let up: Vec<f64> = (1..40).map(f64::from).collect();
+        let down: Vec<f64> = up.iter().rev().copied().collect();
+        assert_eq!(rsi(&up, 14), Ok(100.0));
+        assert_eq!(rsi(&down, 14), Ok(0.0));
+    }
+}

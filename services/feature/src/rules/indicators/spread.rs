@@ -1,0 +1,38 @@
+//! The bid-ask spread, estimated from bars alone.
+
+use domain::Bar;
+
+use crate::rules::stats::{at_least_zero, count, mean, sample_covariance};
+use crate::rules::value::{Value, divide};
+use crate::rules::window::Window;
+
+/// Corwin and Schultz (2012): the mean of the newest `n` two-bar estimates, each floored at 0, not adjusted for gaps overnight.
+pub(crate) fn corwin_schultz(window: &Window<'_>, n: usize) -> Value {
+    let estimates: Vec<f64> = window.steps(n)?.map(|(previous, bar)| two_bars(previous, bar)).collect();
+    Ok(mean(&estimates))
+}
+
+fn two_bars(previous: &Bar, bar: &Bar) -> f64 {
+    let squared = |high: f64, low: f64| (high / low).ln().powi(2);
+    let beta = squared(previous.high, previous.low) + squared(bar.high, bar.low);
+    let gamma = squared(previous.high.max(bar.high), previous.low.min(bar.low));
+    let scale = 3.0 - 2.0 * std::f64::consts::SQRT_2;
+    let alpha = ((2.0 * beta).sqrt() - beta.sqrt()) / scale - (gamma / scale).sqrt();
+    at_least_zero(2.0 * alpha.exp_m1() / (1.0 + alpha.exp()))
+}
+
+/// Roll (1984): twice the root of the negated covariance of successive changes of the close, over `n` pairs; 0 when it is positive.
+pub(crate) fn roll(window: &Window<'_>, n: usize) -> Value {
+    let changes: Vec<f64> = window.steps(n + 1)?.map(|(previous, bar)| bar.close - previous.close).collect();
+    Ok(2.0 * at_least_zero(-sample_covariance(&changes[1..], &changes[..n])).sqrt())
+}
+
+/// Amihud (2002): the mean of |simple return| per dollar traded over `n` bars, times a million.
+pub(crate) fn amihud(window: &Window<'_>, n: usize) -> Value {
+    let mut sum = 0.0;
+    for (previous, bar) in window.steps(n)? {
+        let simple_return = divide(bar.close, previous.close)? - 1.0;
+        sum += divide(simple_return.abs(), bar.close * bar.volume)?;
+    }
+    Ok(sum / count(n) * 1e6)
+}

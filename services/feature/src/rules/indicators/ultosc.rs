@@ -1,0 +1,21 @@
+//! ULTOSC(7, 14, 28): buying pressure as a share of the true range, over three windows.
+
+use super::range::true_range;
+use crate::rules::value::{Value, divide};
+use crate::rules::window::Window;
+
+/// The windows and their weights.
+const PARTS: [(usize, f64); 3] = [(7, 4.0), (14, 2.0), (28, 1.0)];
+
+/// None when one of the windows has no range at all: TA-Lib would take its part for a 0.
+pub(crate) fn ultimate_oscillator(window: &Window<'_>) -> Value {
+    window.bars(PARTS[2].0 + 1)?;
+    let mut sum = 0.0;
+    for (n, weight) in PARTS {
+        let (pressure, range) = window.steps(n)?.fold((0.0, 0.0), |(pressure, range), (previous, bar)| {
+            (pressure + (bar.close - bar.low.min(previous.close)), range + true_range(previous, bar))
+        });
+        sum += weight * divide(pressure, range)?;
+    }
+    Ok(100.0 * sum / 7.0)
+}

@@ -1,0 +1,30 @@
+//! What was traded, in shares and in dollars.
+
+use crate::rules::stats::{mean, newest, sma};
+use crate::rules::value::{Value, Values, divide};
+use crate::rules::window::Window;
+
+pub(super) fn put(window: &Window<'_>, values: &mut Values) {
+    let volume = window.newest().map(|bar| bar.volume);
+    values.put("volume", volume);
+    let means = [(5, "volume_mean_5"), (10, "volume_mean_10"), (30, "volume_mean_30")];
+    let ratios = [(5, "volume_ratio_5"), (10, "volume_ratio_10"), (30, "volume_ratio_30")];
+    for (n, name) in means {
+        values.put(name, sma(window.volume(), n));
+    }
+    for (n, name) in ratios {
+        values.put(name, sma(window.volume(), n).and_then(|mean| divide(volume?, mean)));
+    }
+    for (n, name) in [(5, "vwap_5"), (15, "vwap_15"), (60, "vwap_60")] {
+        values.put(name, vwap(window, n));
+    }
+    values.put("dollar_volume", window.newest().map(|bar| bar.close * bar.volume));
+    let dollars = |n| Ok(mean(&window.bars(n)?.iter().map(|bar| bar.close * bar.volume).collect::<Vec<_>>()));
+    values.put("dollar_volume_mean_20", dollars(20));
+}
+
+/// Σ(tp · v) / Σv of the newest `n`.
+fn vwap(window: &Window<'_>, n: usize) -> Value {
+    let (typical, volume) = (newest(window.typical(), n)?, newest(window.volume(), n)?);
+    divide(typical.iter().zip(volume).map(|(price, shares)| price * shares).sum(), volume.iter().sum())
+}

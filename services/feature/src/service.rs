@@ -1,0 +1,119 @@
+//! The one place where the feature service is put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::pool::{self, Outcome, Pool};
+use chassis::run::Process;
+use chassis::telemetry::Catalogue;
+use chassis::{Context, Failure, Fate, Service};
+use contracts::Topic;
+use hosting::{Hosted, StageSpec};
+use kafka_io::{Completions, completions};
+
+use crate::config::{FeatureConfig, RequestsSection};
+use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
+use crate::work::{Done, Job, compute};
+
+/// What the stage is called in metrics and reports.
+pub const STAGE: &str = "feature";
+
+/// The stage's consumer group.
+pub const GROUP: &str = "tapeline.feature";
+
+/// The feature service.
+#[derive(Debug)]
+pub struct Feature;
+
+impl Service for Feature {
+    const NAME: &'static str = "feature";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    type Config = FeatureConfig;
+    type Running = Vec<Hosted>;
+
+    fn catalogue() -> Catalogue {
+        Catalogue::new().with(hosting::METRICS)
+    }
+
+    fn process(config: &FeatureConfig) -> &Process {
+        &config.process
+    }
+
+    async fn start(config: FeatureConfig, context: Context) -> Result<Vec<Hosted>, Failure> {
+        let writes = [Topic::VectorComputed, Topic::RequestFailed];
+        let dead_letters = Topic::FeatureDeadLetter;
+        let kafka = &config.kafka.0;
+        let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
+        let (sender, completed) = completions(config.requests.workers * 2);
+        let workers = ThreadWorkers::start(&config.requests, &context, sender)?;
+        let stage = FeatureStage::new(connection.wire, limits(&config.requests), Box::new(workers));
+        let spec = StageSpec {
+            stage: STAGE,
+            group: GROUP,
+            inputs: INPUTS.to_vec(),
+            outputs: vec![Topic::VectorComputed, Topic::RequestFailed, dead_letters],
+        };
+        Ok(vec![hosting::host(&context, kafka, stage, completed, spec)?])
+    }
+}
+
+fn limits(section: &RequestsSection) -> Limits {
+    Limits {
+        ordinary_max: section.queue_max,
+        urgent_max: section.urgent_queue_max,
+        request_ttl: Duration::from_millis(section.ttl_ms),
+        dedup_window: Duration::from_millis(section.dedup_window_ms),
+        history_bars: section.history_bars,
+        slack_bars: section.slack_bars,
+        running_max: section.workers,
+    }
+}
+
+/// The supervised pool behind the stage. It is closed when the stage goes.
+struct ThreadWorkers {
+    pool: Pool<Job, Done>,
+}
+
+impl ThreadWorkers {
+    fn start(section: &RequestsSection, context: &Context, done: Completions<Done>) -> Result<Self, Failure> {
+        // One job may wait for each worker: the stage never has more under way than workers, but a worker that has just
+        // reported may not have taken the next yet.
+        let options = pool::Options {
+            job_deadline: Duration::from_millis(section.worker_deadline_ms),
+            ..pool::Options::new("feature-workers", section.workers, section.workers)
+        };
+        let clock = Arc::clone(&context.clock);
+        let report = move |outcome| {
+            // A driver that has ended wants no more answers.
+            drop(done.send(of_outcome(outcome)));
+        };
+        let pool = Pool::start(options, clock, &context.metrics, || compute, report)?;
+        context.tasks.thread("feature-workers", Fate::MustRun, pool.supervisor(&context.health));
+        Ok(Self { pool })
+    }
+}
+
+impl Workers for ThreadWorkers {
+    fn start(&self, job: Job) -> Result<(), Job> {
+        self.pool.try_submit(job)
+    }
+}
+
+impl Drop for ThreadWorkers {
+    fn drop(&mut self) {
+        self.pool.close();
+    }
+}
+
+fn of_outcome(outcome: Outcome<Job, Done>) -> Done {
+    match outcome {
+        Outcome::Done { result, .. } => result,
+        Outcome::Panicked { job, message } => {
+            Done::Failed { ticket: job.ticket, cause: format!("the worker panicked: {message}") }
+        }
+        Outcome::Stuck { job, after } => Done::Failed {
+            ticket: job.ticket,
+            cause: format!("the worker gave no answer within {} ms", after.as_millis()),
+        },
+    }
+}

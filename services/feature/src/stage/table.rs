@@ -1,0 +1,48 @@
+//! The bar table: what the stage knows of the market, by partition.
+
+use contracts::{ClosedBar, Topic};
+use domain::{Symbol, Timeframe};
+use kafka_io::{InRecord, KafkaStage};
+
+use super::FeatureStage;
+use crate::rules::History;
+
+const TABLES: [Topic; 1] = [Topic::BarClosed];
+
+impl KafkaStage for FeatureStage {
+    fn tables(&self) -> &[Topic] {
+        &TABLES
+    }
+
+    fn table_record(&mut self, record: &InRecord<'_>) {
+        let bar = self.wire.read_table::<ClosedBar>(record);
+        let named = bar.and_then(|bar| {
+            let symbol = Symbol::parse(&bar.symbol).ok()?;
+            let timeframe = Timeframe::from_name(&bar.timeframe)?;
+            Some((symbol, timeframe, bar.bar()))
+        });
+        let Some((symbol, timeframe, bar)) = named else {
+            self.skipped_bars += 1;
+            return;
+        };
+        let limits = self.limits;
+        self.histories
+            .entry(record.partition)
+            .or_insert_with(|| History::new(limits.history_bars, limits.slack_bars))
+            .insert(symbol, timeframe, bar);
+    }
+
+    fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {
+        self.queue.table_reached(partition, position);
+    }
+
+    fn table_end(&mut self, _topic: Topic, partition: i32, end: i64) {
+        self.table_ends.insert(partition, end);
+    }
+
+    fn table_released(&mut self, _topic: Topic, partition: i32) {
+        self.histories.remove(&partition);
+        self.table_ends.remove(&partition);
+        self.queue.table_released(partition);
+    }
+}

@@ -1,0 +1,262 @@
+//! A request's way through the stage, without Kafka: every symbol ends once, and never with a bar from the future.
+
+use std::sync::{Arc, Mutex};
+
+use contracts::{ClosedBar, Event, RequestFailure, RequestedSymbol, Vector};
+use domain::calendar;
+use kafka_io::{Headers, KafkaStage};
+use testkit::OwnSchemas;
+
+use super::*;
+use crate::work::compute;
+
+/// Workers that only take note of their jobs.
+#[derive(Clone, Default)]
+struct Noted(Arc<Mutex<Vec<Job>>>);
+
+impl Workers for Noted {
+    fn start(&self, job: Job) -> Result<(), Job> {
+        self.0.lock().unwrap().push(job);
+        Ok(())
+    }
+}
+
+struct Bench {
+    stage: FeatureStage,
+    jobs: Noted,
+    wire: Wire,
+    effects: Effects<OutRecord>,
+    offset: i64,
+}
+
+const LIMITS: Limits = Limits {
+    ordinary_max: 10,
+    urgent_max: 10,
+    request_ttl: Duration::from_secs(300),
+    dedup_window: Duration::from_secs(60),
+    history_bars: 300,
+    slack_bars: 10,
+    running_max: 2,
+};
+
+/// 2024-07-10 at 20:00 UTC, when the session closes.
+const WALL_MICROS: i64 = 1_720_641_600_000_000;
+
+fn now(seconds: u64) -> Now {
+    let micros = i64::try_from(seconds * 1_000_000).unwrap();
+    Now { monotonic: Duration::from_secs(seconds), wall_micros: WALL_MICROS + micros }
+}
+
+impl Bench {
+    fn new() -> Self {
+        let schemas = Arc::new(OwnSchemas);
+        let wire = Wire::new("feature", Topic::FeatureDeadLetter, 12, OwnSchemas::ids(), schemas);
+        let jobs = Noted::default();
+        let mut stage = FeatureStage::new(wire.clone(), LIMITS, Box::new(jobs.clone()));
+        let partition = wire.partition_of("AAPL");
+        stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
+        Self { stage, jobs, wire, effects: Effects::default(), offset: 0 }
+    }
+
+    fn partition(&self) -> i32 {
+        self.wire.partition_of("AAPL")
+    }
+
+    /// Puts day bars of July 2024 into the table; bar `d` closes at `100 + d`.
+    fn bars(&mut self, days: std::ops::RangeInclusive<i8>) {
+        for day in days {
+            let close = 100.0 + f64::from(day);
+            let bar = ClosedBar {
+                event_id: contracts::ids::event_id(),
+                occurred_at: WALL_MICROS,
+                source: "test".into(),
+                correlation_id: None,
+                symbol: "AAPL".into(),
+                timeframe: "1day".into(),
+                open_time: calendar::day_open(calendar::Date::constant(2024, 7, day)).micros(),
+                open: close,
+                high: close,
+                low: close,
+                close,
+                volume: 10.0,
+                vwap: None,
+                trades: None,
+                backfilled: false,
+            };
+            let record = self.wire.write(&bar, None).unwrap();
+            self.stage.table_record(&record_of(&record, 0));
+        }
+    }
+
+    fn reach(&mut self, position: i64) {
+        self.stage.table_position(Topic::BarClosed, self.partition(), position);
+        self.stage.tick(now(1), &mut self.effects);
+    }
+
+    fn request(&mut self, request: &FeatureRequest, at: Now) -> Verdict<OutRecord> {
+        let record = self.wire.write(request, None).unwrap();
+        self.judge(&record, at)
+    }
+
+    fn judge(&mut self, record: &OutRecord, at: Now) -> Verdict<OutRecord> {
+        self.offset += 1;
+        let source = Source { topic: 0, partition: record.partition };
+        let id = RecordId { source, epoch: Epoch(1), offset: self.offset };
+        let verdict = self.stage.judge(id, record_of(record, self.offset), at, &mut self.effects);
+        self.stage.tick(at, &mut self.effects);
+        verdict
+    }
+
+    fn take_jobs(&self) -> Vec<Job> {
+        std::mem::take(&mut self.jobs.0.lock().unwrap())
+    }
+
+    /// Everything emitted since, record by record.
+    fn outputs(&mut self) -> Vec<OutRecord> {
+        let emitted = self.effects.take().into_iter().map(|effect| match effect {
+            Effect::Emit { outputs, .. } => outputs,
+            other => panic!("{other:?}"),
+        });
+        emitted.flatten().collect()
+    }
+
+    fn read<E: Event>(&self, record: &OutRecord) -> E {
+        self.wire.read_table(&record_of(record, 0)).unwrap()
+    }
+}
+
+fn record_of(record: &OutRecord, offset: i64) -> InRecord<'_> {
+    InRecord {
+        topic: record.topic,
+        partition: record.partition,
+        offset,
+        timestamp_ms: 0,
+        key: Some(&record.key),
+        payload: Some(&record.payload),
+        traceparent: None,
+        headers: Headers::none(),
+    }
+}
+
+/// A request for prices of AAPL as of the close of a day in July 2024.
+fn request(id: &str, day: i8, priority: i32) -> FeatureRequest {
+    let occurred_at = calendar::session_close(calendar::Date::constant(2024, 7, day)).micros();
+    FeatureRequest {
+        event_id: contracts::ids::event_id(),
+        occurred_at,
+        source: "test".into(),
+        correlation_id: Some("cause".into()),
+        request_id: id.into(),
+        symbols: vec![RequestedSymbol { symbol: "AAPL".into(), first_seen: occurred_at, occurred_at }],
+        feature_sets: vec!["price_features".into()],
+        timeframe: "1day".into(),
+        priority,
+        requester: "test".into(),
+        source_scanners: vec![],
+        correlation_ids: vec!["cause".into()],
+        requested_at: WALL_MICROS,
+    }
+}
+
+fn ends_in_one_failure(verdict: Verdict<OutRecord>, bench: &Bench) -> RequestFailure {
+    let Verdict::Emit(outputs) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(outputs.len(), 1);
+    bench.read(&outputs[0])
+}
+
+#[test]
+fn a_request_sees_every_bar_acknowledged_before_it_and_none_of_the_future() {
+    let mut bench = Bench::new();
+    bench.stage.table_end(Topic::BarClosed, bench.partition(), 5);
+    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
+    bench.bars(1..=3);
+    bench.reach(3);
+    assert!(bench.take_jobs().is_empty(), "the table has not reached its end yet");
+    bench.bars(5..=8);
+    bench.reach(9);
+    let jobs = bench.take_jobs();
+    bench.stage.completed(compute(&jobs[0]), now(2), &mut bench.effects);
+    let outputs = bench.outputs();
+    let vector: Vector = bench.read(&outputs[0]);
+    assert_eq!((outputs.len(), vector.bars_held, vector.request_id.as_str()), (1, 4, "r"));
+    assert_eq!(vector.as_of, calendar::day_open(calendar::Date::constant(2024, 7, 5)).micros());
+    assert_eq!(vector.sets["price_features"].values["close"], 105.0);
+    assert_eq!(vector.correlation_id.as_deref(), Some("cause"));
+}
+
+#[test]
+fn an_expired_request_ends_in_a_failure_at_once_or_while_it_waits() {
+    let mut bench = Bench::new();
+    let failure = ends_in_one_failure(bench.request(&request("late", 5, 5), now(301)), &bench);
+    assert_eq!(failure.error_class, RequestErrorClass::Expired);
+
+    let mut bench = Bench::new();
+    bench.stage.table_end(Topic::BarClosed, bench.partition(), 5);
+    assert!(matches!(bench.request(&request("waits", 5, 5), now(0)), Verdict::Hold));
+    bench.stage.tick(now(301), &mut bench.effects);
+    let outputs = bench.outputs();
+    assert_eq!(bench.read::<RequestFailure>(&outputs[0]).error_class, RequestErrorClass::Expired);
+}
+
+#[test]
+fn a_duplicate_ends_in_a_failure_that_names_the_earlier_request_and_a_higher_priority_passes() {
+    let mut bench = Bench::new();
+    assert!(matches!(bench.request(&request("first", 5, 5), now(0)), Verdict::Hold));
+    let failure = ends_in_one_failure(bench.request(&request("second", 5, 5), now(1)), &bench);
+    assert_eq!(failure.error_class, RequestErrorClass::Duplicate);
+    assert_eq!(failure.earlier_request_id.as_deref(), Some("first"));
+    assert!(matches!(bench.request(&request("urgent", 5, 7), now(1)), Verdict::Hold));
+}
+
+#[test]
+fn a_request_in_another_partition_is_dead_lettered_as_misplaced() {
+    let mut bench = Bench::new();
+    let mut record = bench.wire.write(&request("r", 5, 5), None).unwrap();
+    record.partition = (record.partition + 1) % 12;
+    let Verdict::Reject(letter) = bench.judge(&record, now(0)) else { panic!("not rejected") };
+    assert_eq!(letter.topic, Topic::FeatureDeadLetter);
+    assert!(letter.headers.iter().any(|(_, value)| value == b"misplaced"), "{:?}", letter.headers);
+}
+
+#[test]
+fn a_failing_job_is_tried_again_and_ends_in_a_failure_after_its_attempts() {
+    let mut bench = Bench::new();
+    bench.request(&request("r", 5, 5), now(0));
+    for attempt in 1..=ATTEMPTS_MAX {
+        let jobs = bench.take_jobs();
+        assert_eq!(jobs.len(), 1, "attempt {attempt}");
+        let done = Done::Failed { ticket: jobs[0].ticket, cause: "panicked".into() };
+        bench.stage.completed(done, now(1), &mut bench.effects);
+    }
+    let outputs = bench.outputs();
+    let failure: RequestFailure = bench.read(&outputs[0]);
+    assert_eq!((failure.error_class, failure.attempts), (RequestErrorClass::Exhausted, 3));
+    assert!(bench.take_jobs().is_empty());
+}
+
+#[test]
+fn answers_of_one_priority_leave_in_the_order_of_their_requests() {
+    let mut bench = Bench::new();
+    bench.bars(1..=8);
+    bench.request(&request("one", 3, 5), now(0));
+    bench.request(&request("two", 5, 5), now(0));
+    let jobs = bench.take_jobs();
+    bench.stage.completed(compute(&jobs[1]), now(1), &mut bench.effects);
+    assert!(bench.outputs().is_empty(), "the first is not there yet");
+    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
+    let outputs = bench.outputs();
+    let order: Vec<String> = outputs.iter().map(|o| bench.read::<Vector>(o).request_id).collect();
+    assert_eq!(order, ["one", "two"]);
+}
+
+#[test]
+fn what_a_released_partition_held_is_forgotten() {
+    let mut bench = Bench::new();
+    bench.request(&request("r", 5, 5), now(0));
+    let jobs = bench.take_jobs();
+    bench.stage.released(Source { topic: 0, partition: bench.partition() });
+    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
+    assert!(bench.outputs().is_empty());
+    bench.stage.assigned(Source { topic: 0, partition: bench.partition() }, Epoch(2), now(2));
+    assert!(matches!(bench.request(&request("again", 5, 5), now(2)), Verdict::Hold), "no duplicate");
+}

@@ -1,0 +1,80 @@
+"""Writes the golden values: python make.py <folder of bars>   (see requirements.txt; Python 3.11 or newer).
+
+Beside this file it writes `<symbol>.json` for every `<symbol>.csv` of the folder, and for every market of markets.py its bars
+(`bars/<market>.csv`) and `<market>.json`. A golden file: the versions of what computed it, and for a choice of days the values of each
+set over the newest 300 bars up to that day. A value that isn't there is left out by the rules.
+"""
+
+import json
+import pathlib
+import platform
+import sys
+
+import numpy
+import pandas
+import talib
+
+sys.dont_write_bytecode = True  # this folder is part of the repository
+
+from markets import MARKETS  # noqa: E402
+from sets import SETS  # noqa: E402
+
+HERE = pathlib.Path(__file__).parent
+HISTORY = 300
+VERSIONS = {
+    "python": platform.python_version(),
+    "ta_lib": talib.__version__,
+    "ta_lib_c": talib.__ta_version__.decode().split()[0],
+    "pandas": pandas.__version__,
+    "numpy": numpy.__version__,
+}
+# Numbers of bars held around which values begin: windows, windows + 1, and TA-Lib's lookbacks.
+EDGES = [1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 14, 15, 16, 18, 19, 20, 21, 22, 26, 27, 28, 29, 30, 31, 33, 34, 49, 50, 51, 52]
+EDGES += [59, 60, 61, 199, 200, 251, 252, 253, 299, 300, 301]
+
+
+def chosen(bars, real):
+    """How many bars are held on each of the chosen days."""
+    days = {edge for edge in EDGES if edge <= len(bars)} | {len(bars)}
+    if real:
+        days |= set(range(350, len(bars), 173))
+        # Around a split that the bars aren't adjusted for.
+        moves = (bars.close / bars.close.shift(1)).to_numpy()
+        for day in numpy.flatnonzero((moves < 0.6) | (moves > 1.7)):
+            days |= {int(day) + n for n in (0, 1, 2, 20, 21, 60) if int(day) + n <= len(bars)}
+    else:
+        days |= set(range(65, len(bars), 20 if len(bars) < 200 else 100))
+    return sorted(days)
+
+
+def values(window):
+    found = {}
+    for name, compute in SETS.items():
+        found[name] = {key: value for key, value in compute(window).items() if value is not None}
+        assert all(numpy.isfinite(value) for value in found[name].values()), name
+    return found
+
+
+def write(name, bars, real):
+    cases = []
+    for held in chosen(bars, real):
+        window = bars.iloc[max(0, held - HISTORY) : held].reset_index(drop=True)
+        cases.append({"as_of": window.date.iloc[-1], "bars": held, "sets": values(window)})
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    head = json.dumps({"versions": VERSIONS, "history": HISTORY})[:-1]
+    (HERE / f"{name}.json").write_text(f'{head}, "cases": [\n{lines}\n]}}\n')
+    print(f"{name}: {len(cases)} days of {len(bars)}")
+
+
+def main(folder):
+    for path in sorted(folder.glob("*.csv")):
+        write(path.stem, pandas.read_csv(path), real=True)
+    (HERE / "bars").mkdir(exist_ok=True)
+    for name, make in MARKETS.items():
+        path = HERE / "bars" / f"{name}.csv"
+        make().to_csv(path, index=False)
+        write(name, pandas.read_csv(path), real=False)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

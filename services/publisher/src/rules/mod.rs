@@ -1,0 +1,3 @@
+//! What the publisher decides, without knowing how facts arrive or are written: [`announce`].
+
+pub mod announce;

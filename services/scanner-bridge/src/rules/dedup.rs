@@ -1,0 +1,301 @@
+//! Whether an alert says anything that its symbol's window doesn't know.
+//!
+//! A window keeps, for each feature set, the highest priority at which it was asked for. An alert inside passes when one of its sets is
+//! new or was asked for at a lower priority, and then asks for all its sets: nothing urgent is lost. An alert after the window opens
+//! the next; one before it passes and opens none (`domain::window`). A `manual` alert isn't judged at all: the caller passes it on.
+//!
+//! Windows belong to partitions, so that those of a revoked one go with it.
+
+use std::collections::BTreeMap;
+
+use domain::{DedupWindows, FeatureSet, FeatureSets, Priority, Seen, Symbol, Timestamp};
+
+/// What becomes of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// It asks for something.
+    Passes {
+        /// The occurrence that opened the window it lies in; none when it is older than its symbol's window.
+        window: Option<Timestamp>,
+    },
+    /// Everything that it asks for was asked for already, at its priority or higher.
+    Covered,
+}
+
+/// An alert, as far as its window is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asking {
+    /// Whose features.
+    pub symbol: Symbol,
+    /// When the alert occurred.
+    pub occurred_at: Timestamp,
+    /// What it asks for.
+    pub sets: FeatureSets,
+    /// How urgently.
+    pub priority: Priority,
+}
+
+/// The windows of all owned partitions.
+#[derive(Debug)]
+pub struct Dedup {
+    window_micros: i64,
+    partition_capacity: usize,
+    partitions: BTreeMap<i32, DedupWindows<Symbol, Asked>>,
+}
+
+impl Dedup {
+    /// No windows yet; each reaches `window_micros` both ways, and a partition remembers at most `partition_capacity` of them.
+    #[must_use]
+    pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
+        Self { window_micros, partition_capacity, partitions: BTreeMap::new() }
+    }
+
+    /// Judges an alert; one that passes has asked from now on. Its window waits to be [`Self::announced`].
+    pub fn judge(&mut self, partition: i32, asking: Asking) -> Judgement {
+        let Asking { symbol, occurred_at, sets, priority } = asking;
+        let windows = self.windows(partition);
+        match windows.observe(symbol, occurred_at) {
+            Seen::Inside { first_seen, value } => {
+                if value.raise(sets, priority) {
+                    Judgement::Passes { window: Some(first_seen) }
+                } else {
+                    Judgement::Covered
+                }
+            }
+            Seen::Older => Judgement::Passes { window: None },
+            Seen::New | Seen::Later => {
+                windows.open_unannounced(symbol, occurred_at, Asked::of(sets, priority));
+                Judgement::Passes { window: Some(occurred_at) }
+            }
+        }
+    }
+
+    /// A request that tells of this symbol's `window` leaves at `at` (wall clock): from the first on, the window's time runs.
+    pub fn announced(&mut self, partition: i32, symbol: Symbol, window: Timestamp, at: Timestamp) {
+        self.windows(partition).announced(symbol, window, at);
+    }
+
+    /// Rebuilds what a request, appended at `announced_at`, had asked: `asking.occurred_at` is the request's `first_seen`.
+    /// Requests are to come in the order of their log.
+    pub fn restore(&mut self, partition: i32, asking: Asking, announced_at: Timestamp) {
+        if matches!(self.judge(partition, asking), Judgement::Passes { .. }) {
+            self.announced(partition, asking.symbol, asking.occurred_at, announced_at);
+        }
+    }
+
+    /// Forgets the windows whose time is over at `now` (wall clock).
+    pub fn expire(&mut self, now: Timestamp) {
+        for windows in self.partitions.values_mut() {
+            windows.expire(now);
+        }
+    }
+
+    /// The partition has gone, and its windows with it.
+    pub fn released(&mut self, partition: i32) {
+        self.partitions.remove(&partition);
+    }
+
+    /// How many windows are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.partitions.values().map(DedupWindows::len).sum()
+    }
+
+    /// Whether no window is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many windows the partitions held now had to forget before their time because of the bound.
+    #[must_use]
+    pub fn forgotten_by_bound(&self) -> u64 {
+        self.partitions.values().map(DedupWindows::forgotten_by_bound).sum()
+    }
+
+    fn windows(&mut self, partition: i32) -> &mut DedupWindows<Symbol, Asked> {
+        let (window_micros, capacity) = (self.window_micros, self.partition_capacity);
+        self.partitions.entry(partition).or_insert_with(|| DedupWindows::new(window_micros, capacity))
+    }
+}
+
+/// For each feature set the highest priority at which it was asked for; 0 when it wasn't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asked([u8; FeatureSet::ALL.len()]);
+
+impl Asked {
+    fn of(sets: FeatureSets, priority: Priority) -> Self {
+        let mut asked = Self([0; FeatureSet::ALL.len()]);
+        asked.raise(sets, priority);
+        asked
+    }
+
+    /// Notes that the sets were asked for at this priority; whether that is more than was asked before.
+    fn raise(&mut self, sets: FeatureSets, priority: Priority) -> bool {
+        let mut is_more = false;
+        for set in sets.iter() {
+            let highest = &mut self.0[set.index()];
+            is_more |= *highest < priority.get();
+            *highest = (*highest).max(priority.get());
+        }
+        is_more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::{FeatureSet, FeatureSets, Priority, Symbol, Timestamp};
+    use proptest::prelude::*;
+
+    use super::{Asking, Dedup, Judgement};
+
+    const PRICE: FeatureSet = FeatureSet::PriceFeatures;
+    const VOLUME: FeatureSet = FeatureSet::VolumeFeatures;
+    const NEWS: FeatureSet = FeatureSet::NewsFeatures;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    fn asking(second: i64, sets: &[FeatureSet], priority: i64) -> Asking {
+        Asking {
+            symbol: Symbol::parse("AAPL").unwrap(),
+            occurred_at: at(second),
+            sets: sets.iter().copied().collect(),
+            priority: Priority::clamped(priority),
+        }
+    }
+
+    fn dedup() -> Dedup {
+        Dedup::new(60_000_000, 100)
+    }
+
+    fn passes(window: i64) -> Judgement {
+        Judgement::Passes { window: Some(at(window)) }
+    }
+
+    #[test]
+    fn what_was_asked_already_is_covered() {
+        let mut dedup = dedup();
+        assert_eq!(dedup.judge(0, asking(100, &[PRICE, VOLUME], 5)), passes(100));
+        assert_eq!(dedup.judge(0, asking(130, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(dedup.judge(0, asking(70, &[PRICE, VOLUME], 4)), Judgement::Covered);
+    }
+
+    #[test]
+    fn a_new_set_or_a_higher_priority_passes_with_all_sets() {
+        let mut dedup = dedup();
+        assert_eq!(dedup.judge(0, asking(100, &[PRICE], 5)), passes(100));
+        assert_eq!(dedup.judge(0, asking(110, &[PRICE, NEWS], 3)), passes(100));
+        assert_eq!(dedup.judge(0, asking(120, &[NEWS], 4)), passes(100));
+        // A lower priority asked for price again, which doesn't make it less urgent than it was.
+        assert_eq!(dedup.judge(0, asking(130, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(dedup.judge(0, asking(130, &[PRICE], 6)), passes(100));
+    }
+
+    #[test]
+    fn a_later_alert_opens_a_window_and_an_older_one_opens_none() {
+        let mut dedup = dedup();
+        assert_eq!(dedup.judge(0, asking(100, &[PRICE], 5)), passes(100));
+        for _ in 0..2 {
+            assert_eq!(dedup.judge(0, asking(39, &[PRICE], 5)), Judgement::Passes { window: None });
+        }
+        assert_eq!(dedup.judge(0, asking(161, &[PRICE], 5)), passes(161));
+        assert_eq!(dedup.judge(0, asking(200, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(dedup.len(), 1);
+    }
+
+    #[test]
+    fn windows_go_with_their_partition() {
+        let mut dedup = dedup();
+        dedup.judge(0, asking(100, &[PRICE], 5));
+        dedup.judge(1, asking(100, &[PRICE], 5));
+        dedup.released(0);
+        assert_eq!(dedup.len(), 1);
+        assert_eq!(dedup.judge(0, asking(110, &[PRICE], 5)), passes(110));
+        assert_eq!(dedup.judge(1, asking(110, &[PRICE], 5)), Judgement::Covered);
+    }
+
+    #[test]
+    fn a_window_is_forgotten_by_the_clock_from_its_request_on() {
+        let mut dedup = dedup();
+        dedup.judge(0, asking(100, &[PRICE], 5));
+        dedup.expire(at(10_000));
+        assert_eq!(dedup.len(), 1);
+        dedup.announced(0, asking(100, &[], 5).symbol, at(100), at(10_000));
+        dedup.expire(at(10_359));
+        assert_eq!(dedup.len(), 1);
+        dedup.expire(at(10_360));
+        assert!(dedup.is_empty());
+    }
+
+    fn any_asking() -> impl Strategy<Value = Asking> {
+        (0..400_i64, prop::collection::vec(0..4_usize, 1..4), 1..=10_i64).prop_map(
+            |(second, sets, priority)| {
+                let sets: Vec<_> = sets.into_iter().map(|place| FeatureSet::ALL[place]).collect();
+                asking(second, &sets, priority)
+            },
+        )
+    }
+
+    proptest! {
+        /// Whatever is covered was asked for, in a window that it lies in, at its priority or higher.
+        #[test]
+        fn nothing_urgent_is_lost(alerts in prop::collection::vec(any_asking(), 1..60)) {
+            let mut dedup = dedup();
+            // By window: the highest priority that passed for each set.
+            let mut asked: BTreeMap<(Timestamp, FeatureSet), Priority> = BTreeMap::new();
+            let mut newest = None;
+            for alert in alerts {
+                match dedup.judge(0, alert) {
+                    Judgement::Passes { window: None } => {}
+                    Judgement::Passes { window: Some(window) } => {
+                        newest = Some(window);
+                        for set in alert.sets.iter() {
+                            let highest = asked.entry((window, set)).or_insert(alert.priority);
+                            *highest = alert.priority.max(*highest);
+                        }
+                    }
+                    Judgement::Covered => {
+                        let window = newest.unwrap();
+                        prop_assert!(alert.occurred_at.micros_since(window).abs() <= 60_000_000);
+                        for set in alert.sets.iter() {
+                            prop_assert!(asked.get(&(window, set)).is_some_and(|p| *p >= alert.priority));
+                        }
+                    }
+                }
+            }
+        }
+
+        /// Requests, read again in the order of their log, give the windows that judging gave.
+        #[test]
+        fn restored_windows_judge_as_the_live_ones(
+            alerts in prop::collection::vec(any_asking(), 1..60),
+            probes in prop::collection::vec(any_asking(), 1..20),
+        ) {
+            let (mut live, mut restored) = (dedup(), dedup());
+            for alert in alerts {
+                if let Judgement::Passes { window } = live.judge(0, alert) {
+                    let first_seen = window.unwrap_or(alert.occurred_at);
+                    live.announced(0, alert.symbol, first_seen, at(0));
+                    restored.restore(0, Asking { occurred_at: first_seen, ..alert }, at(0));
+                }
+            }
+            for probe in probes {
+                prop_assert_eq!(live.judge(0, probe), restored.judge(0, probe));
+            }
+        }
+    }
+
+    #[test]
+    fn no_sets_ask_for_nothing() {
+        let mut dedup = dedup();
+        dedup.judge(0, asking(100, &[PRICE], 5));
+        assert_eq!(
+            dedup.judge(0, Asking { sets: FeatureSets::EMPTY, ..asking(100, &[], 9) }),
+            Judgement::Covered
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! The one place where the bridge is put together.
+
+use chassis::run::Process;
+use chassis::telemetry::Catalogue;
+use chassis::{Context, Exit, Failure, Service};
+use contracts::Topic;
+use hosting::{Hosted, StageSpec};
+use kafka_io::completions;
+
+use crate::config::{AlertsSection, BridgeConfig};
+use crate::mapping_file;
+use crate::rules::mapping::Mapping;
+use crate::stage::{BridgeStage, INPUT};
+
+/// What the stage is called in metrics and reports.
+pub const STAGE: &str = "bridge";
+
+/// The stage's consumer group.
+pub const GROUP: &str = "tapeline.scanner-bridge";
+
+/// The scanner bridge.
+#[derive(Debug)]
+pub struct Bridge;
+
+impl Service for Bridge {
+    const NAME: &'static str = "scanner-bridge";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    type Config = BridgeConfig;
+    type Running = Vec<Hosted>;
+
+    fn catalogue() -> Catalogue {
+        Catalogue::new().with(hosting::METRICS)
+    }
+
+    fn process(config: &BridgeConfig) -> &Process {
+        &config.process
+    }
+
+    async fn start(config: BridgeConfig, context: Context) -> Result<Vec<Hosted>, Failure> {
+        let mapping = mapping(&config.alerts)?;
+        let kafka = &config.kafka.0;
+        let writes = [Topic::BatchRequested, Topic::BatchUrgent];
+        let dead_letters = Topic::ScannerBridgeDeadLetter;
+        let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
+        let stage = BridgeStage::new(connection.wire, mapping, config.alerts.settings());
+        // No work is done elsewhere, so nothing ever comes back through this.
+        let (_, completed) = completions(1);
+        let spec = StageSpec {
+            stage: STAGE,
+            group: GROUP,
+            inputs: vec![INPUT],
+            outputs: vec![Topic::BatchRequested, Topic::BatchUrgent, dead_letters],
+        };
+        Ok(vec![hosting::host(&context, kafka, stage, completed, spec)?])
+    }
+}
+
+fn mapping(section: &AlertsSection) -> Result<Mapping, Failure> {
+    let path = &section.mapping_file;
+    let text = if path.as_os_str().is_empty() {
+        mapping_file::DEFAULT.to_owned()
+    } else {
+        std::fs::read_to_string(path)
+            .map_err(|e| Failure::with(Exit::Usage, format!("alerts.mapping_file {}: {e}", path.display())))?
+    };
+    mapping_file::parse(&text).map_err(|fault| Failure::with(Exit::Usage, fault))
+}

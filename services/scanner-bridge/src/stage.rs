@@ -1,0 +1,249 @@
+//! The bridge as a stage: an alert is decoded, judged by the rules, and held until the request that answers it is acknowledged.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use contracts::{Alert, FeatureRequest, RequestedSymbol, Topic, ids};
+use domain::{AlertType, Priority, Symbol, Timestamp};
+use kafka_io::{InRecord, KafkaStage, OutRecord, Wire};
+use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
+
+use crate::rules::batch::{Arrival, Batch, BatchKey};
+use crate::rules::batcher::{Batcher, Limits};
+use crate::rules::dedup::{Asking, Dedup, Judgement};
+use crate::rules::limiter::{Limiter, Rate};
+use crate::rules::manual::{FEATURE_SETS_KEY, asked_sets};
+use crate::rules::mapping::Mapping;
+use crate::rules::priority::priority;
+
+/// The input topic.
+pub const INPUT: Topic = Topic::AlertRaised;
+
+/// What requests name as their source and requester.
+const REQUESTER: &str = "scanner-bridge";
+
+/// The alert says nothing that its window hasn't asked for.
+const DUPLICATE: Reason = Reason("duplicate");
+
+/// The class of a manual alert that names sets which don't exist.
+const INVALID: &str = "invalid";
+
+/// What an operator may turn.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The dedup window, both ways, in event time.
+    pub window: Duration,
+    /// Windows that a partition remembers at most.
+    pub partition_windows_max: usize,
+    /// When batches close.
+    pub limits: Limits,
+    /// How fast they may leave.
+    pub rate: Rate,
+}
+
+/// An alert's record, and the trace that it belongs to.
+#[derive(Debug, Clone)]
+struct Waiting {
+    id: RecordId,
+    traceparent: Option<String>,
+}
+
+/// The stage.
+pub struct BridgeStage {
+    wire: Wire,
+    mapping: Mapping,
+    dedup: Dedup,
+    batcher: Batcher<Waiting>,
+    limiter: Limiter,
+    assigned: HashSet<i32>,
+}
+
+impl BridgeStage {
+    /// A stage that owns nothing yet.
+    #[must_use]
+    pub fn new(wire: Wire, mapping: Mapping, settings: Settings) -> Self {
+        let window_micros = i64::try_from(settings.window.as_micros()).unwrap_or(i64::MAX);
+        Self {
+            wire,
+            mapping,
+            dedup: Dedup::new(window_micros, settings.partition_windows_max),
+            batcher: Batcher::new(settings.limits),
+            limiter: Limiter::new(settings.rate, Duration::ZERO),
+            assigned: HashSet::new(),
+        }
+    }
+
+    /// Windows that had to be forgotten before their time because of the bound on their count.
+    #[must_use]
+    pub fn windows_forgotten_by_bound(&self) -> u64 {
+        self.dedup.forgotten_by_bound()
+    }
+
+    fn share(&mut self, now: Now) {
+        let owned = u32::try_from(self.assigned.len()).unwrap_or(u32::MAX);
+        let total = u32::try_from(self.wire.partitions()).unwrap_or(1);
+        self.limiter.set_share(owned, total, now.monotonic);
+    }
+
+    fn take_in(&mut self, id: RecordId, record: &InRecord<'_>, now: Now) -> Result<Verdict<OutRecord>, String> {
+        let alert: Alert = match self.wire.read(record, Timestamp::from_micros(now.wall_micros)) {
+            Ok(alert) => alert,
+            Err(refused) => return Ok(refused.into()),
+        };
+        let symbol = Symbol::parse(&alert.symbol).map_err(|fault| format!("{record:?}: {fault}"))?;
+        let row = *self.mapping.row(alert.alert_type);
+        let priority = priority(alert.score, row.boost);
+        let occurred_at = Timestamp::from_micros(alert.occurred_at);
+        let partition = id.source.partition;
+        let (sets, window) = if alert.alert_type == AlertType::Manual {
+            let named = alert.metadata.get(FEATURE_SETS_KEY).map(String::as_str);
+            match asked_sets(named, row.sets) {
+                Ok(sets) => (sets, None),
+                Err(fault) => {
+                    let letter = self.wire.dead_letter(record, INVALID, &fault.to_string());
+                    return Ok(Verdict::Reject(letter));
+                }
+            }
+        } else {
+            let asking = Asking { symbol, occurred_at, sets: row.sets, priority };
+            match self.dedup.judge(partition, asking) {
+                Judgement::Passes { window } => (row.sets, window),
+                Judgement::Covered => return Ok(Verdict::Drop(DUPLICATE)),
+            }
+        };
+        let traceparent = record.traceparent.map(str::to_owned);
+        let arrival = Arrival {
+            id: Waiting { id, traceparent },
+            key: BatchKey { partition, priority, timeframe: row.timeframe, sets },
+            symbol,
+            window,
+            occurred_at,
+            correlation_id: alert.correlation_id.unwrap_or(alert.event_id),
+            source_scanner: alert.source_scanner,
+        };
+        self.batcher.add(arrival, now.monotonic);
+        Ok(Verdict::Hold)
+    }
+
+    /// Lets ready batches leave while there are tokens for them.
+    fn release(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        while let Some(symbols) = self.batcher.head() {
+            if !self.limiter.take(symbols, now.monotonic) {
+                return;
+            }
+            let Some(batch) = self.batcher.take() else { return };
+            self.emit(batch, now, effects);
+        }
+    }
+
+    fn emit(&mut self, batch: Batch<Waiting>, now: Now, effects: &mut Effects<OutRecord>) {
+        let at = Timestamp::from_micros(now.wall_micros);
+        for member in &batch.members {
+            if let Some(window) = member.window {
+                self.dedup.announced(batch.key.partition, member.symbol, window, at);
+            }
+        }
+        let traceparent = batch.ids.first().and_then(|waiting| waiting.traceparent.clone());
+        let request = request_of(&batch, now);
+        let ids = batch.ids.iter().map(|waiting| waiting.id).collect();
+        match self.wire.write(&request, traceparent.as_deref()) {
+            Ok(mut record) => {
+                // A batch has many causes; the first gives the trace, the others are linked beside it.
+                let links = batch.ids.iter().skip(1).filter_map(|waiting| waiting.traceparent.clone());
+                let links: Vec<String> = links.take(LINKS_MAX).collect();
+                if !links.is_empty() {
+                    record = record.with_header(LINKS, links.join(","));
+                }
+                effects.push(Effect::Emit { ids, outputs: vec![record], urgent: batch.key.priority.is_urgent() });
+            }
+            // At most 1,000 alerts of at most 1 KiB of ids: below what a topic takes.
+            Err(fault) => tracing::error!(%fault, "a request can't be written, its alerts stay held"),
+        }
+    }
+}
+
+/// The header that carries the traces of a batch's other causes.
+const LINKS: &str = "tapeline.trace-links";
+
+/// Traces linked at most: 55 bytes each.
+const LINKS_MAX: usize = 32;
+
+fn request_of(batch: &Batch<Waiting>, now: Now) -> FeatureRequest {
+    let newest = batch.members.iter().map(|member| member.occurred_at).max();
+    let symbols = batch.members.iter().map(|member| RequestedSymbol {
+        symbol: member.symbol.to_string(),
+        first_seen: member.first_seen().micros(),
+        occurred_at: member.occurred_at.micros(),
+    });
+    FeatureRequest {
+        event_id: ids::event_id(),
+        occurred_at: newest.map_or(now.wall_micros, Timestamp::micros),
+        source: REQUESTER.to_owned(),
+        correlation_id: batch.correlation_ids.first().cloned(),
+        request_id: ids::event_id(),
+        symbols: symbols.collect(),
+        feature_sets: batch.key.sets.iter().map(|set| set.as_str().to_owned()).collect(),
+        timeframe: batch.key.timeframe.as_str().to_owned(),
+        priority: i32::from(Priority::get(batch.key.priority)),
+        requester: REQUESTER.to_owned(),
+        source_scanners: batch.source_scanners.clone(),
+        correlation_ids: batch.correlation_ids.clone(),
+        requested_at: now.wall_micros,
+    }
+}
+
+impl Stage for BridgeStage {
+    type Record<'a> = InRecord<'a>;
+    type Output = OutRecord;
+    type Completion = ();
+
+    fn assigned(&mut self, source: Source, _epoch: Epoch, now: Now) {
+        self.assigned.insert(source.partition);
+        self.share(now);
+    }
+
+    fn released(&mut self, source: Source) {
+        self.assigned.remove(&source.partition);
+        self.dedup.released(source.partition);
+        self.batcher.released(source.partition);
+    }
+
+    fn judge(
+        &mut self,
+        id: RecordId,
+        record: InRecord<'_>,
+        now: Now,
+        _effects: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
+        self.take_in(id, &record, now).unwrap_or_else(Verdict::Fail)
+    }
+
+    fn completed(&mut self, (): (), _now: Now, _effects: &mut Effects<OutRecord>) {}
+
+    fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        self.share(now);
+        self.dedup.expire(Timestamp::from_micros(now.wall_micros));
+        self.batcher.tick(now.monotonic);
+        self.release(now, effects);
+    }
+
+    fn drain(&mut self, sources: &[Source], now: Now, effects: &mut Effects<OutRecord>) {
+        self.batcher.close(|partition| sources.iter().any(|source| source.partition == partition));
+        self.release(now, effects);
+    }
+
+    fn is_full(&self, _topic: u16) -> bool {
+        self.batcher.is_full()
+    }
+
+    fn next_wake(&self, now: Now) -> Option<Duration> {
+        let ready = self.batcher.head().and_then(|symbols| self.limiter.wait(symbols, now.monotonic));
+        let closing = self.batcher.next_wake(now.monotonic);
+        ready.into_iter().chain(closing).min()
+    }
+}
+
+impl KafkaStage for BridgeStage {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! An alert's way through the bridge, without Kafka: it ends in a request, among the dropped, or in the dead letters.
+
+use std::sync::Arc;
+
+use contracts::Event;
+use kafka_io::Headers;
+use testkit::OwnSchemas;
+
+use super::*;
+use crate::config::AlertsSection;
+use crate::mapping_file;
+
+/// 2024-07-10T20:00:00Z.
+const WALL_MICROS: i64 = 1_720_641_600_000_000;
+
+struct Bench {
+    wire: Wire,
+    stage: BridgeStage,
+    effects: Effects<OutRecord>,
+    offset: i64,
+}
+
+fn now(ms: u64) -> Now {
+    let micros = i64::try_from(ms).unwrap() * 1_000;
+    Now { monotonic: Duration::from_millis(ms), wall_micros: WALL_MICROS + micros }
+}
+
+fn bench() -> Bench {
+    let letters = Topic::ScannerBridgeDeadLetter;
+    let wire = Wire::new("scanner-bridge", letters, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
+    let mapping = mapping_file::parse(mapping_file::DEFAULT).unwrap();
+    let mut stage = BridgeStage::new(wire.clone(), mapping, AlertsSection::default().settings());
+    for partition in 0..12 {
+        stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
+    }
+    Bench { wire, stage, effects: Effects::default(), offset: 0 }
+}
+
+fn alert(id: &str, symbol: &str, alert_type: &str, score: f64) -> Alert {
+    Alert {
+        event_id: contracts::ids::event_id(),
+        occurred_at: WALL_MICROS,
+        source: "test".into(),
+        correlation_id: Some(id.into()),
+        symbol: symbol.into(),
+        alert_type: AlertType::from_name(alert_type).unwrap(),
+        score,
+        message: "m".into(),
+        source_scanner: "s".into(),
+        metadata: [].into(),
+    }
+}
+
+impl Bench {
+    fn judge(&mut self, alert: &Alert, at: Now) -> Verdict<OutRecord> {
+        let record = self.wire.write(alert, None).unwrap();
+        self.judge_at(&record, record.partition, at)
+    }
+
+    fn judge_at(&mut self, record: &OutRecord, partition: i32, at: Now) -> Verdict<OutRecord> {
+        self.offset += 1;
+        let id = RecordId { source: Source { topic: 0, partition }, epoch: Epoch(1), offset: self.offset };
+        let record = InRecord {
+            topic: INPUT,
+            partition,
+            offset: self.offset,
+            timestamp_ms: 0,
+            key: Some(&record.key),
+            payload: Some(&record.payload),
+            traceparent: Some("00-1-2-01"),
+            headers: Headers::none(),
+        };
+        self.stage.judge(id, record, at, &mut self.effects)
+    }
+
+    /// The requests that leave when time has come to `at`, with how many records each ends and whether it is urgent.
+    fn requests(&mut self, at: Now) -> Vec<(FeatureRequest, usize, bool, Topic)> {
+        self.stage.tick(at, &mut self.effects);
+        let codec = contracts::Codec::new();
+        let request = |effect| match effect {
+            Effect::Emit { ids, outputs, urgent } => {
+                let [output] = &outputs[..] else { panic!("{} outputs", outputs.len()) };
+                let request: FeatureRequest = codec.decode(output.payload.as_slice(), &OwnSchemas).unwrap();
+                request.validate().unwrap();
+                (request, ids.len(), urgent, output.topic)
+            }
+            other => panic!("{other:?}"),
+        };
+        self.effects.take().into_iter().map(request).collect()
+    }
+}
+
+#[test]
+fn an_urgent_alert_leaves_at_once_and_an_ordinary_one_after_quiet() {
+    let mut bench = bench();
+    assert!(matches!(bench.judge(&alert("calm", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.judge(&alert("hot", "AAPL", "catalyst_detected", 0.5), now(0)), Verdict::Hold));
+    let requests = bench.requests(now(1));
+    let (request, records, urgent, topic) = &requests[0];
+    assert_eq!((requests.len(), *records, *urgent, *topic), (1, 1, true, Topic::BatchUrgent));
+    assert_eq!((request.priority, request.feature_sets.len()), (8, 43), "catalysts ask for all sets");
+    assert!(bench.requests(now(49)).is_empty());
+    let requests = bench.requests(now(50));
+    let (request, _, urgent, topic) = &requests[0];
+    assert_eq!((*urgent, *topic, request.priority), (false, Topic::BatchRequested, 5));
+    assert_eq!(request.feature_sets, ["momentum_features", "price_features", "relative_strength", "volume_features"]);
+    assert_eq!((request.timeframe.as_str(), request.correlation_id.as_deref()), ("1day", Some("calm")));
+}
+
+#[test]
+fn alerts_of_one_key_leave_together_and_all_end_with_their_request() {
+    let mut bench = bench();
+    let partition = bench.wire.partition_of("AAPL");
+    let neighbour = (b'A'..=b'Z')
+        .flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()))
+        .find(|symbol| bench.wire.partition_of(symbol) == partition)
+        .unwrap();
+    for (id, symbol) in [("one", "AAPL"), ("two", neighbour.as_str())] {
+        assert!(matches!(bench.judge(&alert(id, symbol, "momentum", 0.5), now(0)), Verdict::Hold));
+    }
+    let requests = bench.requests(now(50));
+    assert_eq!((requests.len(), requests[0].1), (1, 2));
+    let request = &requests[0].0;
+    assert_eq!(request.correlation_ids, ["one", "two"]);
+    assert!(request.symbols.is_sorted_by(|a, b| a.symbol < b.symbol));
+}
+
+#[test]
+fn what_the_window_covers_is_dropped_and_a_higher_priority_passes() {
+    let mut bench = bench();
+    assert!(matches!(bench.judge(&alert("one", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.judge(&alert("same", "AAPL", "momentum", 0.5), now(0)), Verdict::Drop(DUPLICATE)));
+    assert!(matches!(bench.judge(&alert("more", "AAPL", "momentum", 0.6), now(0)), Verdict::Hold));
+    let manual = alert("manual", "AAPL", "manual", 0.1);
+    assert!(matches!(bench.judge(&manual, now(0)), Verdict::Hold), "manual requests stand outside the window");
+}
+
+#[test]
+fn a_manual_alert_asks_for_the_sets_it_names_and_unknown_ones_are_a_dead_letter() {
+    let mut bench = bench();
+    let mut manual = alert("manual", "AAPL", "manual", 0.1);
+    manual.metadata.insert("feature_sets".into(), "trend_features".into());
+    assert!(matches!(bench.judge(&manual, now(0)), Verdict::Hold));
+    assert_eq!(bench.requests(now(50))[0].0.feature_sets, ["trend_features"]);
+    manual.metadata.insert("feature_sets".into(), "trends".into());
+    let Verdict::Reject(letter) = bench.judge(&manual, now(60)) else { panic!("not rejected") };
+    assert!(letter.headers.iter().any(|(_, value)| value.ends_with(b"\"trends\"")), "{:?}", letter.headers);
+}
+
+#[test]
+fn bytes_that_are_no_alert_and_misplaced_alerts_are_dead_letters() {
+    let mut bench = bench();
+    let record = bench.wire.write(&alert("one", "AAPL", "momentum", 0.5), None).unwrap();
+    let elsewhere = (record.partition + 1) % 12;
+    let class = |verdict| match verdict {
+        Verdict::Reject(letter) => {
+            let OutRecord { topic, headers, .. } = letter;
+            assert_eq!(topic, Topic::ScannerBridgeDeadLetter);
+            let class = headers.into_iter().find(|(name, _)| name == "tapeline.error-class").unwrap().1;
+            String::from_utf8(class).unwrap()
+        }
+        other => panic!("{other:?}"),
+    };
+    let misplaced = bench.judge_at(&record, elsewhere, now(0));
+    assert_eq!(class(misplaced), "misplaced");
+    let mut broken = record.clone();
+    broken.payload.truncate(20);
+    let truncated = bench.judge_at(&broken, broken.partition, now(0));
+    assert_eq!(class(truncated), "truncated");
+    assert!(bench.requests(now(5_000)).is_empty());
+}
+
+#[test]
+fn the_limiter_holds_batches_back_until_there_are_tokens_and_a_drain_waits_for_them_too() {
+    let mut bench = bench();
+    let symbols = (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()));
+    for (i, symbol) in symbols.take(300).enumerate() {
+        assert!(matches!(bench.judge(&alert(&i.to_string(), &symbol, "momentum", 0.5), now(0)), Verdict::Hold));
+    }
+    let asked = |requests: Vec<(FeatureRequest, usize, bool, Topic)>| -> usize {
+        requests.iter().map(|(request, ..)| request.symbols.len()).sum()
+    };
+    let sources: Vec<Source> = (0..12).map(|partition| Source { topic: 0, partition }).collect();
+    bench.stage.drain(&sources, now(0), &mut bench.effects);
+    let at_once = asked(bench.requests(now(0)));
+    assert!((76..=100).contains(&at_once), "{at_once} symbols left at once, of a bucket of 100");
+    let wait = bench.stage.next_wake(now(0)).unwrap();
+    assert!(wait > Duration::ZERO && wait < Duration::from_millis(100), "{wait:?}");
+    assert_eq!(at_once + asked(bench.requests(now(1_000))), 300);
+}

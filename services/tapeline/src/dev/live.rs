@@ -1,0 +1,75 @@
+//! A line a second about a run that has no end in sight.
+
+use std::time::Duration;
+
+use super::services::Services;
+use crate::follow::Follower;
+use crate::run::Show;
+
+/// How often a line is printed.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Prints until it is dropped; silent when the run shows itself otherwise.
+pub(super) async fn tell(is_live: bool, follower: Follower, show: &Show, services: &Services) {
+    if !is_live {
+        std::future::pending::<()>().await;
+    }
+    let mut ticks = tokio::time::interval(EVERY);
+    let mut before = Totals::default();
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let now = Totals::of(&follower, show, services);
+        println!("{}", now.line(&before));
+        before = now;
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    dates: u64,
+    dates_in_all: u64,
+    vectors: u64,
+    newest: String,
+    stages: String,
+    received: u64,
+    lag: u64,
+}
+
+impl Totals {
+    fn of(follower: &Follower, show: &Show, services: &Services) -> Self {
+        let (dates, dates_in_all) = show.dates();
+        let (vectors, newest) = follower.look(|flow| (flow.vectors, flow.newest.clone()));
+        let counts = services.counts();
+        let stages = counts.iter().map(|(name, stage)| {
+            let dropped: u64 = stage.dropped.values().sum();
+            let (received, emitted) = (stage.received, stage.emitted);
+            format!("{name} {received}/{emitted}/{dropped}/{}/{}", stage.rejected, stage.held)
+        });
+        Self {
+            dates,
+            dates_in_all,
+            vectors,
+            newest: newest.map_or("-".to_owned(), |(symbol, sets)| format!("{symbol} ({sets} sets)")),
+            stages: stages.collect::<Vec<_>>().join("  "),
+            received: counts.values().map(|stage| stage.received).sum(),
+            lag: services.lag(),
+        }
+    }
+
+    /// Rates are those of the last second; each stage's numbers are received/emitted/dropped/rejected/held.
+    fn line(&self, before: &Self) -> String {
+        format!(
+            "dates {}/{} (+{})  records +{}/s  vectors {} (+{}/s)  newest {}  lag {}  {}",
+            self.dates,
+            self.dates_in_all,
+            self.dates - before.dates.min(self.dates),
+            self.received - before.received.min(self.received),
+            self.vectors,
+            self.vectors - before.vectors.min(self.vectors),
+            self.newest,
+            self.lag,
+            self.stages,
+        )
+    }
+}

@@ -1,0 +1,61 @@
+//! `tapeline replay`: the market, the scanner and the judgement of `dev`, against services that run on a cluster.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use contracts::Topic;
+use kafka_io::{BatchProducer, GroupInquirer, ProducerLimits, Registry, SchemaIds, Wire};
+
+use crate::cli::ReplayArgs;
+use crate::cluster;
+use crate::dev;
+use crate::dump::Lines;
+use crate::edge_client::EdgeClient;
+use crate::exit::Failure;
+use crate::follow::follow;
+use crate::run::{Judge, Market, Poster, Settler, Show};
+
+/// Runs it to its end.
+///
+/// # Errors
+/// What can't be reached, isn't in order, or gets stuck.
+pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
+    let plan = dev::plan(&args.market)?;
+    let kafka = cluster::kafka(&args.cluster.brokers);
+    let registry = cluster::registry(&args.registry.registry).await?;
+    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
+    let begun = Instant::now();
+    let judge = tokio::task::block_in_place(|| Judge::new(&kafka, registry.clone()))?;
+    let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
+    let (follower, following) = follow(&kafka, registry.clone(), lines).map_err(|e| unreachable(&e))?;
+    let reading = tokio::task::spawn_blocking(move || following.run());
+    let bridge = GroupInquirer::new(&kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
+    let mut market = Market {
+        poster: Poster::new(EdgeClient::new(args.edge).map_err(|e| unreachable(&e))?),
+        settler: Settler::new(follower.clone(), bridge, kafka.partitions),
+        follower: follower.clone(),
+        producer: BatchProducer::new(&kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?,
+        wire: bar_wire(&registry, kafka.partitions).await?,
+        show: Show::new(true),
+    };
+    let end = market.run(plan).await;
+    // What was acknowledged before the end is in the vectors' file before it is closed.
+    let mut last = follower.clone();
+    last.sync().await;
+    follower.end();
+    let read = reading.await.map_err(|e| Failure::NotOk(e.to_string()))?;
+    end.and(read)?;
+    let report =
+        tokio::task::block_in_place(|| judge.judge(&args.market, BTreeMap::new(), begun.elapsed()))?;
+    println!("{}", report.summary());
+    if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
+}
+
+async fn bar_wire(registry: &Arc<Registry>, partitions: i32) -> Result<Wire, Failure> {
+    let topic = Topic::BarClosed;
+    let id = registry.register(topic).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
+    let ids = SchemaIds::from([(topic, id)]);
+    let writers = Arc::clone(registry);
+    Ok(Wire::new("tapeline", Topic::PublisherDeadLetter, partitions, ids, writers))
+}

@@ -1,0 +1,76 @@
+//! What a run comes to: its topics read again, counted, dumped and reported.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::{Topic, WriterSchemas};
+use kafka_io::{Inquirer, KafkaConfig};
+use scanner_bridge::mapping_file;
+
+use crate::audit;
+use crate::cli::MarketArgs;
+use crate::collect::Collected;
+use crate::dump;
+use crate::exit::Failure;
+use crate::report::{Report, StageReport};
+
+/// The dedup window of the contract.
+const DEDUP_WINDOW_MICROS: i64 = 60_000_000;
+
+/// Where each partition ended before the run: what lies before isn't the run's.
+pub type Starts = BTreeMap<(Topic, i32), i64>;
+
+/// Judges a run.
+pub struct Judge {
+    kafka: KafkaConfig,
+    writers: Arc<dyn WriterSchemas + Send + Sync>,
+    starts: Starts,
+}
+
+impl Judge {
+    /// To be made before the run begins. Blocks.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer.
+    pub fn new(kafka: &KafkaConfig, writers: Arc<dyn WriterSchemas + Send + Sync>) -> Result<Self, Failure> {
+        let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
+        let inquirer = Inquirer::new(kafka).map_err(|e| unreachable(&e))?;
+        let mut starts = Starts::new();
+        for topic in Topic::ALL {
+            for ends in inquirer.watermarks(*topic).map_err(|e| unreachable(&e))? {
+                starts.insert((*topic, ends.partition), ends.high);
+            }
+        }
+        Ok(Self { kafka: kafka.clone(), writers, starts })
+    }
+
+    /// Reads everything again, writes what was asked for, and gives the report. Blocks.
+    ///
+    /// # Errors
+    /// When a topic can't be read whole, or a file can't be written.
+    pub fn judge(
+        &self,
+        args: &MarketArgs,
+        stages: BTreeMap<&'static str, StageReport>,
+        duration: Duration,
+    ) -> Result<Report, Failure> {
+        let collected = Collected::read(&self.kafka, &self.starts)
+            .map_err(|e| Failure::NotOk(format!("the topics can't be read again: {e}")))?;
+        if let Some(folder) = &args.topics {
+            dump::topics(folder, &collected, self.writers.as_ref())?;
+        }
+        let mapping = mapping_file::parse(mapping_file::DEFAULT)
+            .map_err(|e| Failure::Usage(format!("the built-in mapping: {e}")))?;
+        let seen = collected.seen(self.writers.as_ref(), &mapping);
+        let count = audit::count(&seen, DEDUP_WINDOW_MICROS);
+        for example in &count.examples {
+            eprintln!("  {example}");
+        }
+        let report = Report::new(duration.as_secs_f64(), stages, collected.topics(), &count);
+        if let Some(path) = &args.report {
+            report.write(path).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,49 @@
+//! The nearest known key to one that nobody knows.
+
+use std::cmp::Reverse;
+
+/// The number of letters to insert, remove or change to make `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// How many words of `key` are words of `other`.
+fn shared_words(key: &str, other: &str) -> usize {
+    words(key).filter(|word| words(other).any(|known| known == *word)).count()
+}
+
+fn words(key: &str) -> impl Iterator<Item = &str> {
+    key.split(['.', '_'])
+}
+
+/// The key of `known` that is nearest to `key`: shares the most words with it, and among those needs the fewest
+/// changes; the first of several.
+pub(crate) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known.min_by_key(|other| (Reverse(shared_words(key, other)), distance(key, other)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_shares_words_and_then_letters() {
+        assert_eq!(distance("kafka.brokerz", "kafka.brokers"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        let known = ["kafka.brokers", "kafka.group", "window_ms"];
+        assert_eq!(nearest("windows_ms", known.into_iter()), Some("window_ms"));
+        let known = ["process.admin", "process.drain_budget_ms"];
+        assert_eq!(nearest("process.drain_ms", known.into_iter()), Some("process.drain_budget_ms"));
+    }
+}

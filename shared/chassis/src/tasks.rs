@@ -1,0 +1,337 @@
+//! Tasks and threads with a name and a declared fate. No end goes unseen: each is logged, a panic is caught and
+//! named, and what failed decides the exit code.
+//!
+//! | fate | ends before the shutdown | ends after it |
+//! |---|---|---|
+//! | [`Fate::MustRun`] | a failure, also without an error | fine, unless with an error |
+//! | [`Fate::MayEnd`] | fine, unless with an error | fine, unless with an error |
+//! | [`Fate::UntilShutdown`] | a failure, also without an error | is dropped at the first moment |
+//!
+//! A failure begins the shutdown. [`Tasks::join`] waits for the rest within a budget.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::Counter;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::panics;
+use crate::shutdown::{Cause, Shutdown};
+use crate::telemetry::catalogue::{Kind, Metric};
+use crate::telemetry::handles::Scope;
+
+/// What a task's end means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The process is useless without it. At shutdown it drains and ends by itself.
+    MustRun,
+    /// Its work has an end of its own.
+    MayEnd,
+    /// Serves the others and has nothing to drain: a future is dropped when the shutdown begins; a thread looks at
+    /// the token and ends.
+    UntilShutdown,
+}
+
+/// The tasks and threads of one service. Clones share them.
+#[derive(Clone)]
+pub struct Tasks {
+    inner: Arc<Inner>,
+}
+
+/// How the tasks ended.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Outcome {
+    /// The tasks that failed, in the order in which they did.
+    pub failed: Vec<TaskFailure>,
+    /// The tasks that were still running when the budget was spent.
+    pub stragglers: Vec<String>,
+}
+
+/// One task's failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskFailure {
+    /// The task.
+    pub task: String,
+    /// The exit code that its failure asks for.
+    pub exit: Exit,
+    /// What it said.
+    pub error: String,
+}
+
+/// Ends of tasks by what they were.
+pub const ENDS: Metric = Metric {
+    name: "chassis_ended_tasks_total",
+    kind: Kind::Counter,
+    unit: "tasks",
+    labels: &[("outcome", &["fine", "failed"])],
+    help: "Tasks and threads that ended.",
+};
+
+struct Inner {
+    service: &'static str,
+    runtime: Handle,
+    shutdown: Shutdown,
+    state: watch::Sender<State>,
+    fine: Counter,
+    failed: Counter,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    running: BTreeMap<u64, String>,
+    failed: Vec<TaskFailure>,
+}
+
+// === impl Tasks ===
+
+impl Tasks {
+    /// No tasks yet, on `runtime`; a failure begins `shutdown`.
+    #[must_use]
+    pub fn new(service: &'static str, runtime: Handle, shutdown: Shutdown, scope: &Scope) -> Self {
+        let fine = scope.counter(&ENDS, &[("outcome", "fine")]);
+        let failed = scope.counter(&ENDS, &[("outcome", "failed")]);
+        let state = watch::Sender::new(State::default());
+        Self { inner: Arc::new(Inner { service, runtime, shutdown, state, fine, failed }) }
+    }
+
+    /// Runs `future` on the runtime.
+    pub fn spawn<F>(&self, name: impl Into<String>, fate: Fate, future: F)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let name = name.into();
+        let id = self.enter(&name);
+        let span = tracing::info_span!("task", service = self.inner.service, task = name);
+        let tasks = self.clone();
+        let work = async move {
+            let result = tasks.watched(fate, future).await;
+            tasks.leave(id, &name, fate, result);
+        };
+        drop(self.inner.runtime.spawn(work.instrument(span)));
+    }
+
+    /// Runs `work` on a thread of its own: for what blocks.
+    pub fn thread<W>(&self, name: impl Into<String>, fate: Fate, work: W)
+    where
+        W: FnOnce() -> Result<(), Failure> + Send + 'static,
+    {
+        let name = name.into();
+        let id = self.enter(&name);
+        let (tasks, task) = (self.clone(), name.clone());
+        let span = tracing::info_span!("task", service = self.inner.service, task);
+        let body = move || {
+            let _entered = span.enter();
+            let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(&*panic)));
+            tasks.leave(id, &task, fate, result);
+        };
+        if let Err(error) = std::thread::Builder::new().name(name.clone()).spawn(body) {
+            self.leave(id, &name, fate, Err(Failure::from(error)));
+        }
+    }
+
+    /// Waits until every task has ended, for `budget` at most. The shutdown should have begun.
+    pub async fn join(&self, budget: Duration) -> Outcome {
+        let mut state = self.inner.state.subscribe();
+        let ended = state.wait_for(|state| state.running.is_empty());
+        let in_time = matches!(tokio::time::timeout(budget, ended).await, Ok(Ok(_)));
+        let state = self.inner.state.borrow();
+        let stragglers = if in_time { Vec::new() } else { state.running.values().cloned().collect() };
+        for task in &stragglers {
+            tracing::error!(service = self.inner.service, task, ?budget, "task outlived the drain budget");
+        }
+        Outcome { failed: state.failed.clone(), stragglers }
+    }
+
+    /// The names of the tasks that run now.
+    #[must_use]
+    pub fn running(&self) -> Vec<String> {
+        self.inner.state.borrow().running.values().cloned().collect()
+    }
+
+    /// Polls the future with panics caught; one of [`Fate::UntilShutdown`] only until then.
+    async fn watched<F>(&self, fate: Fate, future: F) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<(), Failure>>,
+    {
+        let mut future = pin!(future);
+        let work = poll_fn(|context| {
+            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
+                .unwrap_or_else(|panic| std::task::Poll::Ready(Err(panicked(&*panic))))
+        });
+        if fate != Fate::UntilShutdown {
+            return work.await;
+        }
+        tokio::select! {
+            result = work => result,
+            () = self.inner.shutdown.begun() => Ok(()),
+        }
+    }
+
+    fn enter(&self, name: &str) -> u64 {
+        let mut id = 0;
+        self.inner.state.send_modify(|state| {
+            id = state.next;
+            state.next += 1;
+            state.running.insert(id, name.to_owned());
+        });
+        id
+    }
+
+    fn leave(&self, id: u64, name: &str, fate: Fate, result: Result<(), Failure>) {
+        let service = self.inner.service;
+        let failure = match result {
+            Err(failure) => Some(failure),
+            Ok(()) if fate != Fate::MayEnd && !self.inner.shutdown.is_begun() => {
+                Some(Failure::text("ended before the shutdown"))
+            }
+            Ok(()) => None,
+        };
+        match &failure {
+            Some(error) => {
+                tracing::error!(service, task = name, %error, "task failed");
+                self.inner.failed.increment(1);
+            }
+            None => {
+                tracing::debug!(service, task = name, "task ended");
+                self.inner.fine.increment(1);
+            }
+        }
+        // The failure is on record before the shutdown begins, so whoever the shutdown wakes can see it.
+        let failed = failure.is_some();
+        self.inner.state.send_modify(|state| {
+            state.running.remove(&id);
+            state.failed.extend(failure.map(|failure| TaskFailure {
+                task: name.to_owned(),
+                exit: failure.exit(),
+                error: failure.to_string(),
+            }));
+        });
+        if failed {
+            self.inner.shutdown.begin(Cause::TaskFailed(name.to_owned()));
+        }
+    }
+}
+
+impl std::fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tasks").field("running", &self.running()).finish_non_exhaustive()
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// Both outcomes, this one first.
+    pub fn and(mut self, other: Self) -> Self {
+        self.failed.extend(other.failed);
+        self.stragglers.extend(other.stragglers);
+        self
+    }
+
+    /// The first failure decides; without one, a task that outlived its budget does.
+    pub fn exit(&self) -> Exit {
+        match (self.failed.first(), self.stragglers.is_empty()) {
+            (Some(failure), _) => failure.exit,
+            (None, false) => Exit::DrainBudgetSpent,
+            (None, true) => Exit::Ok,
+        }
+    }
+}
+
+fn panicked(payload: &(dyn std::any::Any + Send)) -> Failure {
+    Failure::text(format!("panicked: {}", panics::message(payload)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_secs(60);
+
+    fn tasks() -> (Tasks, Shutdown) {
+        let shutdown = Shutdown::new();
+        (Tasks::new("test", Handle::current(), shutdown.clone(), &Scope::nowhere()), shutdown)
+    }
+
+    /// What the end of one task, before any shutdown, makes of the process.
+    async fn end_of(fate: Fate, result: Result<(), Failure>) -> (bool, Exit) {
+        let (tasks, shutdown) = tasks();
+        tasks.spawn("stage", fate, async move { result });
+        let outcome = tasks.join(BUDGET).await;
+        (shutdown.is_begun(), outcome.exit())
+    }
+
+    #[tokio::test]
+    async fn the_fate_says_what_an_end_before_the_shutdown_means() {
+        assert_eq!(end_of(Fate::MustRun, Ok(())).await, (true, Exit::Failed));
+        assert_eq!(end_of(Fate::UntilShutdown, Ok(())).await, (true, Exit::Failed));
+        assert_eq!(end_of(Fate::MayEnd, Ok(())).await, (false, Exit::Ok));
+        for fate in [Fate::MustRun, Fate::MayEnd, Fate::UntilShutdown] {
+            let fenced = Err(Failure::with(Exit::Fenced, "another owner"));
+            assert_eq!(end_of(fate, fenced).await, (true, Exit::Fenced));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_caught_and_named() {
+        let (tasks, shutdown) = tasks();
+        tasks.spawn("stage", Fate::MayEnd, async { panic!("bar {} is broken", 7) });
+        tasks.thread("driver", Fate::MayEnd, || panic!("no partition"));
+        let outcome = tasks.join(BUDGET).await;
+        let mut failed: Vec<_> =
+            outcome.failed.iter().map(|failure| (failure.task.as_str(), failure.error.as_str())).collect();
+        failed.sort_unstable();
+        assert_eq!(failed, [("driver", "panicked: no partition"), ("stage", "panicked: bar 7 is broken")]);
+        assert!(shutdown.is_begun());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_fails_at_shutdown_is_named_in_the_outcome_and_the_exit_code() {
+        let (tasks, shutdown) = tasks();
+        let until = shutdown.clone();
+        tasks.spawn("committer", Fate::MustRun, async move {
+            until.begun().await;
+            Err(Failure::with(Exit::Unreachable, "the last commit was refused"))
+        });
+        let until = shutdown.clone();
+        tasks.spawn("drained", Fate::MustRun, async move {
+            until.begun().await;
+            Ok(())
+        });
+        shutdown.begin(Cause::Asked);
+        let outcome = tasks.join(BUDGET).await;
+        assert_eq!(outcome.failed.len(), 1);
+        assert_eq!(outcome.failed[0].task, "committer");
+        assert_eq!(outcome.failed[0].error, "the last commit was refused");
+        assert_eq!(outcome.exit(), Exit::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_outlives_the_budget_is_named() {
+        let (tasks, shutdown) = tasks();
+        let (release, hang) = sync_channel::<()>(0);
+        tasks.thread("driver", Fate::MustRun, move || {
+            hang.recv().unwrap();
+            Ok(())
+        });
+        tasks.spawn("helper", Fate::UntilShutdown, std::future::pending());
+        shutdown.begin(Cause::Asked);
+        let outcome = tasks.join(Duration::from_millis(50)).await;
+        assert_eq!(outcome.stragglers, ["driver"]);
+        assert_eq!(outcome.exit(), Exit::DrainBudgetSpent);
+        release.send(()).unwrap();
+        assert_eq!(tasks.join(BUDGET).await.exit(), Exit::Ok);
+    }
+}

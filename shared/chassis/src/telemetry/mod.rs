@@ -1,0 +1,13 @@
+//! What a process tells about itself. The rules for names, labels and fields: `docs/instrumentation.md`.
+
+pub mod catalogue;
+pub mod counting;
+pub mod handles;
+pub mod logs;
+pub mod metrics;
+pub mod poll_delay;
+
+pub use catalogue::{Catalogue, Kind, Metric};
+pub use handles::{LocalCounter, Scope};
+pub use logs::Logs;
+pub use metrics::Metrics;

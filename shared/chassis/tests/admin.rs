@@ -1,0 +1,118 @@
+//! The admin server as its callers see it.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::admin::{Admin, Configs, Version, View};
+use chassis::clock::ManualClock;
+use chassis::health::Health;
+use chassis::telemetry::{Catalogue, Metrics, poll_delay};
+use serde_json::{Value, json};
+
+struct Process {
+    clock: Arc<ManualClock>,
+    health: Health,
+    metrics: Metrics,
+    configs: Configs,
+    admin: Admin,
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+fn process() -> Process {
+    let clock = Arc::new(ManualClock::at(0));
+    let health = Health::new(clock.clone());
+    let metrics = Metrics::new(&Catalogue::new().with(chassis::run::METRICS)).unwrap();
+    let configs = Configs::default();
+    let view = View {
+        health: health.clone(),
+        metrics: metrics.clone(),
+        configs: configs.clone(),
+        version: Version { name: "tapeline", version: "1.2.3" },
+    };
+    let admin = Admin::start(any_port(), view).unwrap();
+    Process { clock, health, metrics, configs, admin }
+}
+
+/// The status and the body of a GET.
+fn get(process: &Process, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(process.admin.address()).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+fn get_json(process: &Process, path: &str) -> (u16, Value) {
+    let (status, body) = get(process, path);
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+#[test]
+fn ready_lists_what_is_not_ready_and_opens_when_all_services_are() {
+    let process = process();
+    let bridge = process.health.service("scanner-bridge").component("start");
+    let bars = process.health.service("feature").component("bars");
+    bridge.ready();
+    bars.not_ready("restoring, 40 %");
+    let expected = json!({ "ready": false, "waiting": { "feature": { "bars": "restoring, 40 %" } } });
+    assert_eq!(get_json(&process, "/ready"), (503, expected));
+    bars.ready();
+    assert_eq!(get_json(&process, "/ready"), (200, json!({ "ready": true, "waiting": {} })));
+}
+
+#[test]
+fn live_turns_503_when_a_heartbeat_is_older_than_its_deadline() {
+    let process = process();
+    let _beat = process.health.service("feature").heartbeat("driver", Duration::from_secs(5));
+    assert_eq!(get(&process, "/live").0, 200);
+    process.clock.advance(Duration::from_secs(6));
+    let late = json!([{ "service": "feature", "stage": "driver", "late_by_ms": 1_000 }]);
+    assert_eq!(get_json(&process, "/live"), (503, json!({ "live": false, "late": late })));
+}
+
+#[test]
+fn config_answers_by_service() {
+    let process = process();
+    process.configs.publish("feature", json!({ "workers": 4 }));
+    process.configs.publish("backfill", json!({ "chunk_days": 7 }));
+    let both = json!({ "feature": { "workers": 4 }, "backfill": { "chunk_days": 7 } });
+    assert_eq!(get_json(&process, "/config"), (200, both));
+    assert_eq!(get_json(&process, "/config/feature"), (200, json!({ "workers": 4 })));
+    let (status, body) = get_json(&process, "/config/futures");
+    assert_eq!((status, &body["services"]), (404, &json!(["backfill", "feature"])));
+}
+
+#[test]
+fn metrics_and_version_are_shown() {
+    let process = process();
+    process.metrics.process_scope().histogram(&poll_delay::POLL_DELAY, &[]).record(0.01);
+    let (status, scrape) = get(&process, "/metrics");
+    assert_eq!(status, 200);
+    assert!(scrape.contains("chassis_runtime_poll_delay_seconds_count 1"), "{scrape}");
+    assert_eq!(get_json(&process, "/version"), (200, json!({ "name": "tapeline", "version": "1.2.3" })));
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_the_address() {
+    let taken = TcpListener::bind(any_port()).unwrap();
+    let address = taken.local_addr().unwrap();
+    let process = process();
+    let view = View {
+        health: process.health.clone(),
+        metrics: process.metrics.clone(),
+        configs: Configs::default(),
+        version: Version { name: "tapeline", version: "1.2.3" },
+    };
+    let failure = chassis::Failure::from(Admin::start(address, view).unwrap_err());
+    let text = failure.to_string();
+    assert!(text.starts_with(&format!("admin server can't listen on {address}: ")), "{text}");
+    assert!(text.contains("in use"), "{text}");
+}

@@ -1,0 +1,50 @@
+//! `scanner.symbol.qualified`: a symbol entered a layer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, described};
+use crate::fault::{Fault, Place};
+use crate::rules;
+use crate::wire::instant;
+
+/// A symbol entered a layer; said once for each symbol and layer in a dedup window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Qualification {
+    /// UUID.
+    pub event_id: String,
+    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
+    #[serde(with = "instant")]
+    pub occurred_at: i64,
+    /// Who says so.
+    pub source: String,
+    /// Passed on from cause to effect.
+    #[serde(default)]
+    pub correlation_id: Option<String>,
+    /// Ticker.
+    pub symbol: String,
+    /// 0 to 3.
+    pub layer: i32,
+    /// Why.
+    pub reason: String,
+    /// What the scanner measured, by name; finite.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl Event for Qualification {
+    described!(SymbolQualified, "scanner.symbol.qualified");
+
+    fn symbol(&self) -> &str {
+        &self.symbol
+    }
+
+    fn check(&self, at: Place) -> Result<(), Fault> {
+        at.field("symbol", rules::symbol(&self.symbol))?;
+        at.field("layer", rules::layer(self.layer))?;
+        at.field("reason", rules::not_empty(&self.reason))?;
+        at.field("metrics", rules::finite_values(&self.metrics))
+    }
+}

@@ -1,0 +1,30 @@
+//! What fastavro wrote is read here as it was meant. (The other direction: `tests/fastavro/check.py`.)
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{OWN, Registry, from_hex, valid_examples};
+use contracts::Codec;
+use contracts::catalogue::contract;
+
+#[test]
+fn what_fastavro_wrote_is_read_as_the_example_says() {
+    let written: serde_json::Value = serde_json::from_str(include_str!("fastavro/written.json")).unwrap();
+    let mut bodies: BTreeMap<String, String> = serde_json::from_value(written["bodies"].clone()).unwrap();
+    let codec = Codec::new();
+    for example in valid_examples() {
+        let contract = contract(example.topic).unwrap();
+        let hex = bodies
+            .remove(&example.name)
+            .unwrap_or_else(|| panic!("{} is missing: run make.py", example.name));
+        let mut payload = vec![0];
+        payload.extend_from_slice(&OWN.to_be_bytes());
+        payload.extend_from_slice(&from_hex(&hex));
+        let read = contract
+            .decode_to_json(&codec, Some(&payload), &Registry::of(contract.schema))
+            .unwrap_or_else(|fault| panic!("{}: {fault}", example.name));
+        assert_eq!(read, example.value(), "{}", example.name);
+    }
+    assert!(bodies.is_empty(), "bodies of no example: {:?}", bodies.keys());
+}

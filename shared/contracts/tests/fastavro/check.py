@@ -1,0 +1,34 @@
+"""Reads with fastavro what the Rust codec wrote, and compares it with the examples.
+
+    cargo run -p contracts --example dump_avro > bodies.json
+    VENV/bin/python check.py bodies.json
+"""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import fastavro
+
+import form
+
+
+def main():
+    bodies = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    faults = []
+    for name, schema, example in form.examples():
+        data = bytes.fromhex(bodies.pop(name, ""))
+        source = io.BytesIO(data)
+        read = form.to_json(schema, fastavro.schemaless_reader(source, fastavro.parse_schema(schema)))
+        if read != example:
+            faults.append(f"{name}: read {read}, not {example}")
+        if source.tell() != len(data):
+            faults.append(f"{name}: {len(data) - source.tell()} bytes left")
+    faults += [f"{name}: no such example" for name in bodies]
+    if faults:
+        sys.exit("\n".join(faults))
+    print(f"fastavro {fastavro.__version__} reads every example as it was written")
+
+
+main()

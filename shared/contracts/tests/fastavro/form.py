@@ -1,0 +1,71 @@
+"""The JSON form of events and fastavro's values, each made from the other by the schema alone.
+
+Instants are ISO-8601 in UTC in JSON and microseconds here, dates `2024-03-15` and days.
+"""
+
+import json
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+SCHEMAS = Path(__file__).resolve().parents[4] / "schemas"
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH_DAY = date(1970, 1, 1)
+
+
+def examples():
+    """Yields (event/name, schema, JSON form) of every valid example."""
+    for folder in sorted(SCHEMAS.iterdir()):
+        schema = json.loads((folder / "v1.avsc").read_text("utf-8"))
+        for path in sorted((folder / "examples").glob("*.json")):
+            yield f"{folder.name}/{path.stem}", schema, json.loads(path.read_text("utf-8"))
+
+
+def to_avro(schema, value, names=None):
+    """The value that fastavro writes for a JSON form."""
+    return _walk(schema, value, {} if names is None else names, _micros_of, _days_of)
+
+
+def to_json(schema, value, names=None):
+    """The JSON form of what fastavro read."""
+    return _walk(schema, value, {} if names is None else names, _iso_of, _text_of)
+
+
+def _walk(schema, value, names, instant, day):
+    if isinstance(schema, list):
+        if value is None:
+            return None
+        (other,) = [variant for variant in schema if variant != "null"]
+        return _walk(other, value, names, instant, day)
+    if isinstance(schema, str):
+        return _walk(names[schema], value, names, instant, day) if schema in names else value
+    kind = schema["type"]
+    if kind in ("record", "enum"):
+        names[schema["name"]] = schema
+    if kind == "record":
+        return {f["name"]: _walk(f["type"], value[f["name"]], names, instant, day) for f in schema["fields"]}
+    if kind == "array":
+        return [_walk(schema["items"], item, names, instant, day) for item in value]
+    if kind == "map":
+        return {key: _walk(schema["values"], item, names, instant, day) for key, item in value.items()}
+    if schema.get("logicalType") == "timestamp-micros":
+        return instant(value)
+    if schema.get("logicalType") == "date":
+        return day(value)
+    return value
+
+
+def _micros_of(text):
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+
+
+def _iso_of(moment):
+    digits = "microseconds" if moment.microsecond else "seconds"
+    return moment.astimezone(timezone.utc).isoformat(timespec=digits).replace("+00:00", "Z")
+
+
+def _days_of(text):
+    return (date.fromisoformat(text) - EPOCH_DAY).days
+
+
+def _text_of(day):
+    return day.isoformat()

@@ -1,0 +1,81 @@
+//! The metrics of `kafka-io` as the chassis's catalogue knows them.
+
+use chassis::telemetry::Metric;
+use chassis::telemetry::catalogue::{Kind, NAMES};
+
+/// Records in a batch: from a lone urgent one to the largest batch.
+const RECORDS: &[f64] = &[1.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0];
+
+/// Milliseconds of a transaction: from the 1 ms of a quick broker to its timeout.
+const COMMIT_MS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 5_000.0, 15_000.0];
+
+const STAGE: &[(&str, &[&str])] = &[("stage", NAMES)];
+
+/// What a hosted stage records, beside the label `service`.
+pub const METRICS: &[Metric] = &[
+    counter("tapeline_stage_received_total", "received", "Input records handed to the rules."),
+    counter("tapeline_stage_emitted_total", "emitted", "Input records whose outputs are acknowledged."),
+    Metric {
+        name: "tapeline_stage_dropped_total",
+        kind: Kind::Counter,
+        unit: "dropped",
+        labels: &[("stage", NAMES), ("reason", NAMES)],
+        help: "Input records that needed no output.",
+    },
+    counter("tapeline_stage_rejected_total", "rejected", "Input records whose dead letter is acknowledged."),
+    gauge("tapeline_stage_held_records", "records", "Input records that are not settled yet."),
+    gauge("tapeline_stage_lag_records", "records", "Input records that wait in the assigned partitions, and those held."),
+    gauge("tapeline_stage_assigned_partitions", "partitions", "Input partitions assigned to this instance."),
+    histogram("tapeline_stage_fetched_batch_records", "records", RECORDS, "Input records judged at once."),
+    histogram("tapeline_stage_produced_batch_records", "records", RECORDS, "Outputs that left together."),
+    histogram("tapeline_stage_transaction_commit_ms", "ms", COMMIT_MS, "A transaction from its begin to its commit."),
+    Metric {
+        name: "tapeline_stage_batches_total",
+        kind: Kind::Counter,
+        unit: "batches",
+        labels: &[("stage", NAMES), ("outcome", &["committed", "delivered", "aborted", "failed"])],
+        help: "Output batches by outcome.",
+    },
+    counter("tapeline_stage_client_rebuilds_total", "rebuilds", "Clients given up and made anew."),
+    counter("tapeline_stage_table_records_total", "records", "Records read of the tables."),
+    Metric {
+        name: "tapeline_stage_law_violations_total",
+        kind: Kind::Counter,
+        unit: "violations",
+        labels: &[("stage", NAMES), ("law", &["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8"])],
+        help: "Broken laws of delivery: never, or there is a bug.",
+    },
+];
+
+const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, unit, labels: STAGE, help }
+}
+
+const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, unit, labels: STAGE, help }
+}
+
+const fn histogram(
+    name: &'static str,
+    unit: &'static str,
+    buckets: &'static [f64],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Histogram(buckets), unit, labels: STAGE, help }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_driver_is_in_the_catalogue() {
+        let declared: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+        for metric in kafka_io::metric_names::METRICS {
+            assert!(declared.contains(&metric.name), "{} is not declared", metric.name);
+        }
+        for metric in METRICS {
+            assert_eq!(metric.fault(), None);
+        }
+    }
+}

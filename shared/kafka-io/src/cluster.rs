@@ -1,0 +1,76 @@
+//! What a service asks of the cluster before it starts: does it answer, and are the topics those of the contract.
+
+use std::time::Duration;
+
+use contracts::Topic;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
+
+use crate::client::{self, ClientError};
+use crate::config::KafkaConfig;
+
+/// The cluster isn't there, or isn't what the contract says.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Nobody answered.
+    #[error("no broker of {brokers} answered within {waited_ms} ms: {source}")]
+    Unreachable {
+        /// The bootstrap servers.
+        brokers: String,
+        /// How long it was tried.
+        waited_ms: u32,
+        /// What librdkafka says.
+        source: KafkaError,
+    },
+    /// A topic doesn't exist.
+    #[error("topic {topic} does not exist on {brokers}: create it with `tapeline topics apply`")]
+    MissingTopic {
+        /// Its name.
+        topic: &'static str,
+        /// The bootstrap servers.
+        brokers: String,
+    },
+    /// A topic has another number of partitions than the contract says.
+    #[error("topic {topic} has {found} partitions, the contract says {expected}: symbols would change their partition")]
+    PartitionCount {
+        /// Its name.
+        topic: &'static str,
+        /// On the cluster.
+        found: usize,
+        /// In the configuration.
+        expected: i32,
+    },
+}
+
+/// Checks that the cluster answers and that these topics exist with the partitions of the contract. Blocks up to
+/// `query_timeout_ms`.
+///
+/// # Errors
+/// The first thing that isn't so.
+pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError> {
+    let inquirer = client::end_inquirer(config)?;
+    let timeout = Duration::from_millis(config.query_timeout_ms.into());
+    let metadata =
+        inquirer.fetch_metadata(None, timeout).map_err(|source| ClusterError::Unreachable {
+            brokers: config.brokers.clone(),
+            waited_ms: config.query_timeout_ms,
+            source,
+        })?;
+    for topic in topics {
+        let found = metadata.topics().iter().find(|found| found.name() == topic.name());
+        let Some(found) = found.filter(|found| !found.partitions().is_empty()) else {
+            return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.brokers.clone() });
+        };
+        if i32::try_from(found.partitions().len()) != Ok(config.partitions) {
+            return Err(ClusterError::PartitionCount {
+                topic: topic.name(),
+                found: found.partitions().len(),
+                expected: config.partitions,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! What the group gives and takes, and where reading starts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use pipeline::Source;
+use rdkafka::consumer::Consumer;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::clients::Clients;
+use super::sources::Inputs;
+
+/// A rebalance event, in the order in which they came. The group waits until it is answered.
+pub(super) enum Change {
+    Assign(Vec<(String, i32)>),
+    Revoke(Vec<(String, i32)>),
+}
+
+/// Which sources are ours, and how far each was fetched.
+pub(super) struct Group {
+    query_timeout: Duration,
+    /// Owned sources, and the offset behind the last record fetched.
+    owned: BTreeMap<Source, i64>,
+    /// Sources that the group wants back, and that are not drained yet.
+    leaving: BTreeSet<Source>,
+    /// All sources of the revocation that is being drained.
+    revoked: BTreeSet<Source>,
+    joined: bool,
+}
+
+impl Group {
+    pub(super) fn new(query_timeout: Duration) -> Self {
+        Self {
+            query_timeout,
+            owned: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            revoked: BTreeSet::new(),
+            joined: false,
+        }
+    }
+
+    /// Whether an assignment has come, be it empty.
+    pub(super) fn has_joined(&self) -> bool {
+        self.joined
+    }
+
+    pub(super) fn owned(&self) -> impl ExactSizeIterator<Item = (&Source, &i64)> {
+        self.owned.iter()
+    }
+
+    pub(super) fn owns(&self, source: Source) -> bool {
+        self.owned.contains_key(&source)
+    }
+
+    pub(super) fn numbers(&self) -> BTreeSet<i32> {
+        self.owned.keys().map(|source| source.partition).collect()
+    }
+
+    pub(super) fn fetched(&mut self, source: Source, next: i64) {
+        if let Some(position) = self.owned.get_mut(&source) {
+            *position = next;
+        }
+    }
+
+    pub(super) fn add(&mut self, starts: &[(Source, i64)]) {
+        self.joined = true;
+        self.owned.extend(starts.iter().copied());
+    }
+
+    pub(super) fn remove(&mut self, sources: &BTreeSet<Source>) {
+        self.owned.retain(|source, _| !sources.contains(source));
+    }
+
+    pub(super) fn begin_leaving(&mut self, sources: BTreeSet<Source>) {
+        self.leaving.clone_from(&sources);
+        self.revoked = sources;
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// These are drained. Once all of the revocation are: all its sources, to be given back at once.
+    pub(super) fn drained(&mut self, sources: &[Source]) -> Option<BTreeSet<Source>> {
+        let was_leaving = self.is_leaving();
+        for source in sources {
+            self.leaving.remove(source);
+        }
+        (was_leaving && self.leaving.is_empty()).then(|| std::mem::take(&mut self.revoked))
+    }
+
+    /// The revocation is over without being drained: its sources.
+    pub(super) fn abandon(&mut self) -> BTreeSet<Source> {
+        self.leaving.clear();
+        std::mem::take(&mut self.revoked)
+    }
+
+    /// Where delivery of these sources begins, and the list to assign: at the group's offset, or at the earliest record where
+    /// the group has none. Asked outside of any callback; an error means: ask again.
+    pub(super) fn starts(
+        &self,
+        clients: &Clients,
+        inputs: &Inputs,
+        sources: &BTreeSet<Source>,
+    ) -> Result<(Vec<(Source, i64)>, TopicPartitionList), String> {
+        let mut starts = Vec::with_capacity(sources.len());
+        let mut list = TopicPartitionList::new();
+        if sources.is_empty() {
+            return Ok((starts, list));
+        }
+        let committed = clients
+            .work
+            .committed_offsets(inputs.list(sources), self.query_timeout)
+            .map_err(|error| error.to_string())?;
+        for element in committed.elements() {
+            element.error().map_err(|error| error.to_string())?;
+            let (topic, partition) = (element.topic(), element.partition());
+            let Some(source) = inputs.source(topic, partition) else { continue };
+            let (start, offset) = match element.offset() {
+                Offset::Offset(offset) => (offset, Offset::Offset(offset)),
+                _ => {
+                    let (low, _) = clients
+                        .work
+                        .fetch_watermarks(topic, partition, self.query_timeout)
+                        .map_err(|error| error.to_string())?;
+                    (low, Offset::Beginning)
+                }
+            };
+            list.add_partition(topic, partition).set_offset(offset).map_err(|error| error.to_string())?;
+            starts.push((source, start));
+        }
+        Ok((starts, list))
+    }
+}

@@ -1,0 +1,182 @@
+//! What others may know of a running driver: counts, metrics, heartbeat, readiness.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use metrics::{Counter, Gauge, Histogram};
+use pipeline::{Counts, Reason};
+
+use crate::metric_names as names;
+
+/// Calls from the driver's thread into the process around it. They must not block.
+pub struct Hooks {
+    /// Once each turn of the loop, at least about ten times a second: the stage lives.
+    pub heartbeat: Box<dyn FnMut() + Send>,
+    /// When the stage becomes ready (assigned, tables loaded), and when it no longer is.
+    pub ready: Box<dyn FnMut(bool) + Send>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { heartbeat: Box::new(|| {}), ready: Box::new(|_| {}) }
+    }
+}
+
+/// A stage's counts, as its driver last saw them. Cloned freely.
+#[derive(Clone, Default)]
+pub struct StageCounts(Arc<Mutex<Seen>>);
+
+/// What a driver sees of its stage.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// What became of the input records.
+    pub counts: Counts,
+    /// Input records that wait in the assigned partitions beyond those received.
+    pub waiting: u64,
+    /// Assigned input partitions.
+    pub partitions: usize,
+    /// Records read of the tables.
+    pub table_records: u64,
+    /// Partitions of the tables that are still loading.
+    pub tables_loading: usize,
+    /// Broken laws of delivery: never, or there is a bug.
+    pub violations: u64,
+    /// Whether the stage is ready.
+    pub ready: bool,
+}
+
+impl StageCounts {
+    /// The latest.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, seen: &Seen) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(seen);
+    }
+}
+
+/// Handles made once; everything is recorded by the turn of the loop, never by the record.
+pub(super) struct Observer {
+    pub(super) hooks: Hooks,
+    pub(super) counts: StageCounts,
+    fetched: Histogram,
+    produced: Histogram,
+    pub(super) commit_ms: Histogram,
+    pub(super) rebuilds: Counter,
+    labels: Labels,
+    received: Counter,
+    emitted: Counter,
+    rejected: Counter,
+    table_records: Counter,
+    held: Gauge,
+    lag: Gauge,
+    partitions: Gauge,
+    dropped: Vec<(Reason, Counter)>,
+    told: Seen,
+    told_violations: [u64; 8],
+}
+
+#[derive(Clone, Copy)]
+struct Labels {
+    service: &'static str,
+    stage: &'static str,
+}
+
+impl Labels {
+    fn counter(self, name: &'static str) -> Counter {
+        metrics::counter!(name, "service" => self.service, "stage" => self.stage)
+    }
+
+    fn counter_by(self, name: &'static str, label: &'static str, value: &'static str) -> Counter {
+        metrics::counter!(name, "service" => self.service, "stage" => self.stage, label => value)
+    }
+
+    fn gauge(self, name: &'static str) -> Gauge {
+        metrics::gauge!(name, "service" => self.service, "stage" => self.stage)
+    }
+
+    fn histogram(self, name: &'static str) -> Histogram {
+        metrics::histogram!(name, "service" => self.service, "stage" => self.stage)
+    }
+}
+
+impl Observer {
+    pub(super) fn new(service: &'static str, stage: &'static str, hooks: Hooks) -> Self {
+        let labels = Labels { service, stage };
+        Self {
+            hooks,
+            counts: StageCounts::default(),
+            fetched: labels.histogram(names::FETCHED),
+            produced: labels.histogram(names::PRODUCED),
+            commit_ms: labels.histogram(names::COMMIT_MS),
+            rebuilds: labels.counter(names::REBUILDS),
+            labels,
+            received: labels.counter(names::RECEIVED),
+            emitted: labels.counter(names::EMITTED),
+            rejected: labels.counter(names::REJECTED),
+            table_records: labels.counter(names::TABLE_RECORDS),
+            held: labels.gauge(names::HELD),
+            lag: labels.gauge(names::LAG),
+            partitions: labels.gauge(names::PARTITIONS),
+            dropped: Vec::new(),
+            told: Seen::default(),
+            told_violations: [0; 8],
+        }
+    }
+
+    /// This many records are judged at once.
+    pub(super) fn fetched(&self, records: usize) {
+        self.fetched.record(approximately(records as u64));
+    }
+
+    /// This many outputs leave together.
+    pub(super) fn produced(&self, records: usize) {
+        self.produced.record(approximately(records as u64));
+    }
+
+    /// One batch of outputs more, by outcome.
+    pub(super) fn batch(&self, outcome: &'static str) {
+        self.labels.counter_by(names::BATCHES, "outcome", outcome).increment(1);
+    }
+
+    /// Tells what has changed since it was told last.
+    pub(super) fn tell(&mut self, seen: Seen, violations: [u64; 8]) {
+        let (now, before) = (&seen.counts, &self.told.counts);
+        self.received.increment(now.received.saturating_sub(before.received));
+        self.emitted.increment(now.emitted.saturating_sub(before.emitted));
+        self.rejected.increment(now.rejected.saturating_sub(before.rejected));
+        self.table_records.increment(seen.table_records.saturating_sub(self.told.table_records));
+        for (reason, count) in now.dropped.iter() {
+            let counter = match self.dropped.iter().position(|(known, _)| *known == reason) {
+                Some(index) => &self.dropped[index].1,
+                None => {
+                    let counter = self.labels.counter_by(names::DROPPED, "reason", reason.0);
+                    &self.dropped.push_mut((reason, counter)).1
+                }
+            };
+            // The counter is ours alone, so it can be set to what the engine has counted.
+            counter.absolute(count);
+        }
+        for (law, (now, before)) in pipeline::Law::ALL.iter().zip(violations.iter().zip(self.told_violations)) {
+            if *now > before {
+                self.labels.counter_by(names::VIOLATIONS, "law", law.id()).increment(now - before);
+                tracing::error!(law = law.id(), statement = law.statement(), "a law of delivery is broken");
+            }
+        }
+        self.told_violations = violations;
+        self.held.set(approximately(now.held));
+        self.lag.set(approximately(seen.waiting + now.held));
+        self.partitions.set(approximately(seen.partitions as u64));
+        if seen.ready != self.told.ready {
+            (self.hooks.ready)(seen.ready);
+        }
+        self.counts.set(&seen);
+        self.told = seen;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge of records: exact up to 2^53")]
+fn approximately(records: u64) -> f64 {
+    records as f64
+}

@@ -1,0 +1,316 @@
+//! The producer of a stage: batches leave in a transaction with their offsets, or by themselves.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pipeline::BatchId;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::error::DriverError;
+use crate::client::{self, LogContext, log_line};
+use crate::config::{Delivery, KafkaConfig};
+use crate::fault::{CallFault, Remedy};
+use crate::raw::{self, Wake};
+use crate::record::OutRecord;
+
+/// How long one transactional call may wait for the cluster before it is looked at again.
+const CALL: Duration = Duration::from_secs(5);
+
+/// First pause after an abort, doubled with each one that follows at once, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Committed,
+    Aborted(CallFault),
+    Delivered,
+    Failed(String),
+    /// The client is of no further use.
+    Broken(CallFault),
+}
+
+pub(super) struct Output {
+    producer: ThreadedProducer<Acknowledgements>,
+    acknowledged: Arc<Mutex<Attempt>>,
+    transactional_id: Option<String>,
+    in_flight: Option<BatchId>,
+    transaction_timeout: Duration,
+    aborts_in_a_row: u32,
+}
+
+/// The production of one batch, once. A batch that is produced again is another attempt: what is said of an older one is of no
+/// interest.
+#[derive(Debug, Default)]
+struct Attempt {
+    number: usize,
+    outstanding: usize,
+    failure: Option<(RDKafkaErrorCode, String)>,
+}
+
+struct Acknowledgements {
+    attempt: Arc<Mutex<Attempt>>,
+    wake: Wake,
+}
+
+impl ClientContext for Acknowledgements {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log_line(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        LogContext.error(error, reason);
+    }
+}
+
+impl ProducerContext for Acknowledgements {
+    /// The number of the attempt.
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let mut attempt = lock(&self.attempt);
+        if attempt.number != number {
+            return;
+        }
+        attempt.outstanding = attempt.outstanding.saturating_sub(1);
+        if let Err((error, message)) = result {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            let text = format!("{}[{}]: {error}", message.topic(), message.partition());
+            attempt.failure.get_or_insert((code, text));
+        }
+        if attempt.outstanding == 0 {
+            drop(attempt);
+            self.wake.wake();
+        }
+    }
+}
+
+// === impl Output ===
+
+impl Output {
+    /// A producer; a transactional one has ended its predecessor's open transaction when this returns.
+    pub(super) fn make(config: &KafkaConfig, group: &str, wake: Wake) -> Result<Self, DriverError> {
+        let acknowledged = Arc::new(Mutex::new(Attempt::default()));
+        let context = Acknowledgements { attempt: Arc::clone(&acknowledged), wake };
+        let transactional_id = match config.delivery {
+            Delivery::Transactional => Some(format!("{group}-{}", config.ordinal)),
+            Delivery::AtLeastOnce => None,
+        };
+        let producer = client::producer(config, transactional_id.as_deref(), context)?;
+        let transaction_timeout = Duration::from_millis(config.transaction_timeout_ms.into());
+        let output = Self {
+            producer,
+            acknowledged,
+            transactional_id,
+            in_flight: None,
+            transaction_timeout,
+            aborts_in_a_row: 0,
+        };
+        if output.transactional_id.is_some() {
+            output
+                .retrying(|| output.producer.init_transactions(CALL))
+                .map_err(|fault| output.ended_by(&fault))?;
+        }
+        Ok(output)
+    }
+
+    /// The error that ends a driver whose new client fails like the old one.
+    pub(super) fn ended_by(&self, fault: &CallFault) -> DriverError {
+        match &self.transactional_id {
+            Some(id) if fault.is_fenced() => {
+                DriverError::Fenced { transactional_id: id.clone(), cause: fault.to_string() }
+            }
+            _ => DriverError::Fatal { cause: fault.to_string() },
+        }
+    }
+
+    /// At least once: hands the batch to librdkafka; [`Output::settled`] tells what became of it.
+    pub(super) fn produce<'a>(
+        &mut self,
+        batch: BatchId,
+        records: impl ExactSizeIterator<Item = &'a OutRecord>,
+    ) -> Result<(), DriverError> {
+        self.send(records)?;
+        self.in_flight = Some(batch);
+        Ok(())
+    }
+
+    /// At least once: the batch in flight and its outcome, once that is known.
+    pub(super) fn settled(&mut self) -> Result<Option<(BatchId, Outcome)>, DriverError> {
+        let Some(batch) = self.in_flight else { return Ok(None) };
+        let failure = {
+            let attempt = lock(&self.acknowledged);
+            if attempt.outstanding > 0 {
+                return Ok(None);
+            }
+            attempt.failure.clone()
+        };
+        self.in_flight = None;
+        let outcome = match failure {
+            None => Outcome::Delivered,
+            Some((code, text)) => {
+                refuse_hopeless(code, &text)?;
+                match self.producer.client().fatal_error() {
+                    Some((code, text)) => Outcome::Broken(CallFault::fatal(code, text)),
+                    None => Outcome::Failed(text),
+                }
+            }
+        };
+        Ok(Some((batch, outcome)))
+    }
+
+    /// Produces the batch and commits the positions in one transaction. Blocks until that is decided, at most about twice the
+    /// transaction timeout.
+    pub(super) fn transact<'a>(
+        &mut self,
+        records: impl ExactSizeIterator<Item = &'a OutRecord>,
+        positions: &TopicPartitionList,
+        consumer: &BaseConsumer<LogContext>,
+    ) -> Result<Outcome, DriverError> {
+        let fault = match self.attempt(records, positions, consumer)? {
+            Ok(()) => {
+                self.aborts_in_a_row = 0;
+                return Ok(Outcome::Committed);
+            }
+            Err(fault) => fault,
+        };
+        if fault.remedy() == Remedy::Rebuild {
+            return Ok(Outcome::Broken(fault));
+        }
+        let failure = lock(&self.acknowledged).failure.clone();
+        if let Some((code, text)) = failure {
+            refuse_hopeless(code, &text)?;
+        }
+        match self.retrying(|| self.producer.abort_transaction(CALL)) {
+            Ok(()) => {
+                self.pause_after_abort();
+                Ok(Outcome::Aborted(fault))
+            }
+            Err(fault) => Ok(Outcome::Broken(fault)),
+        }
+    }
+
+    fn attempt<'a>(
+        &self,
+        records: impl ExactSizeIterator<Item = &'a OutRecord>,
+        positions: &TopicPartitionList,
+        consumer: &BaseConsumer<LogContext>,
+    ) -> Result<Result<(), CallFault>, DriverError> {
+        if let Err(fault) = self.retrying(|| self.producer.begin_transaction()) {
+            return Ok(Err(fault));
+        }
+        self.send(records)?;
+        Ok(self.offsets(positions, consumer).and_then(|()| self.commit()))
+    }
+
+    /// The coordinator checks the generation that it is given: read right before, so that a member that was put out of its
+    /// group, and doesn't know yet, is refused.
+    fn offsets(
+        &self,
+        positions: &TopicPartitionList,
+        consumer: &BaseConsumer<LogContext>,
+    ) -> Result<(), CallFault> {
+        self.retrying(|| {
+            // Without a generation the coordinator would take the offsets of an empty group from anyone.
+            match (raw::generation(consumer) > 0).then(|| consumer.group_metadata()).flatten() {
+                Some(member) => self.producer.send_offsets_to_transaction(positions, &member, CALL),
+                None => Err(KafkaError::MessageProduction(RDKafkaErrorCode::UnknownMemberId)),
+            }
+        })
+    }
+
+    fn commit(&self) -> Result<(), CallFault> {
+        let deadline = Instant::now() + self.transaction_timeout;
+        loop {
+            match raw::commit_transaction(&self.producer) {
+                Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Makes a call until it succeeds, fails for good, or the transaction's time is over.
+    fn retrying(&self, call: impl Fn() -> Result<(), KafkaError>) -> Result<(), CallFault> {
+        let deadline = Instant::now() + self.transaction_timeout;
+        loop {
+            match call().map_err(CallFault::from) {
+                Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn send<'a>(&self, records: impl ExactSizeIterator<Item = &'a OutRecord>) -> Result<(), DriverError> {
+        let number = {
+            let mut attempt = lock(&self.acknowledged);
+            *attempt = Attempt { number: attempt.number.wrapping_add(1), outstanding: records.len(), failure: None };
+            attempt.number
+        };
+        for record in records {
+            self.send_one(record, number)?;
+        }
+        Ok(())
+    }
+
+    fn send_one(&self, record: &OutRecord, number: usize) -> Result<(), DriverError> {
+        let mut native = BaseRecord::with_opaque_to(record.topic.name(), number)
+            .partition(record.partition)
+            .key(record.key.as_slice())
+            .payload(record.payload.as_slice());
+        native.headers = record.native_headers();
+        loop {
+            let Err((error, refused)) = self.producer.send(native) else { return Ok(()) };
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            match code {
+                // The queue empties as acknowledgements come or time out.
+                RDKafkaErrorCode::QueueFull => {
+                    self.producer.poll(Duration::from_millis(10));
+                    native = refused;
+                }
+                RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::UnknownPartition => {
+                    let place = format!("{}[{}]", record.topic, record.partition);
+                    return Err(DriverError::Unproducible { cause: format!("{place}: {error}") });
+                }
+                // The client or its transaction is in a state that the next call tells about.
+                _ => {
+                    let mut attempt = lock(&self.acknowledged);
+                    attempt.outstanding = attempt.outstanding.saturating_sub(1);
+                    attempt.failure.get_or_insert((code, error.to_string()));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// An abort whose cause lasts (a coordinator on the move) must not turn into a storm of transactions.
+    fn pause_after_abort(&mut self) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.aborts_in_a_row.min(6)).min(LONGEST_PAUSE);
+        self.aborts_in_a_row = self.aborts_in_a_row.saturating_add(1);
+        let deadline = Instant::now() + pause;
+        while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            thread::park_timeout(left);
+        }
+    }
+}
+
+fn lock(attempt: &Mutex<Attempt>) -> std::sync::MutexGuard<'_, Attempt> {
+    attempt.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A record that the brokers will refuse each time must stop the stage with its cause, not go round for ever.
+fn refuse_hopeless(code: RDKafkaErrorCode, text: &str) -> Result<(), DriverError> {
+    match code {
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
+            Err(DriverError::Unproducible { cause: text.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,29 @@
+//! How a driver is asked to end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::raw::Wake;
+
+/// Asks a driver to drain and end. Cloned freely; asking twice is asking once.
+#[derive(Clone)]
+pub struct Shutdown {
+    requested: Arc<AtomicBool>,
+    wake: Wake,
+}
+
+impl Shutdown {
+    pub(crate) fn new(wake: Wake) -> Self {
+        Self { requested: Arc::default(), wake }
+    }
+
+    /// The driver stops fetching, drains, commits, leaves its group and returns.
+    pub fn request(&self) {
+        self.requested.store(true, Ordering::Release);
+        self.wake.wake();
+    }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,40 @@
+//! What a stage is to the driver, beyond the engine's [`Stage`](pipeline::Stage).
+
+use contracts::Topic;
+use pipeline::Stage;
+
+use crate::record::{InRecord, OutRecord};
+
+/// A stage over Kafka records, and the tables that it reads beside its work.
+///
+/// A table is a topic of which the driver follows, from its start, the partitions with the numbers of those that the stage's
+/// group gave to this instance. Causality: before a batch of work is judged, [`table_end`](Self::table_end) says where the
+/// tables of its partitions end now; once [`table_position`](Self::table_position) has reached that, every table record that
+/// was acknowledged before the work record was produced has been handed over.
+pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecord> {
+    /// The tables, co-partitioned with the work.
+    fn tables(&self) -> &[Topic] {
+        &[]
+    }
+
+    /// One record of a table, in order within its partition. A poisoned one is skipped and counted by the stage.
+    fn table_record(&mut self, record: &InRecord<'_>) {
+        let _ = record;
+    }
+
+    /// Everything before `position` of this table's partition was handed over.
+    fn table_position(&mut self, topic: Topic, partition: i32, position: i64) {
+        let _ = (topic, partition, position);
+    }
+
+    /// This table's partition ends at `end`, records of open transactions included; the work records that follow were fetched
+    /// before it was asked.
+    fn table_end(&mut self, topic: Topic, partition: i32, end: i64) {
+        let _ = (topic, partition, end);
+    }
+
+    /// The table's partition is no longer followed: forget what was read of it.
+    fn table_released(&mut self, topic: Topic, partition: i32) {
+        let _ = (topic, partition);
+    }
+}

@@ -1,0 +1,136 @@
+//! Questions about topics and groups that read nothing: where they begin and end, how far a group is.
+
+use std::time::Duration;
+
+use contracts::Topic;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::client::{self, ClientError, LogContext};
+use crate::config::KafkaConfig;
+
+/// A question wasn't answered.
+#[derive(Debug, thiserror::Error)]
+pub enum InquiryError {
+    /// No client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The cluster doesn't answer, or not with what was asked.
+    #[error("brokers {brokers} did not say {what}: {source}")]
+    Unanswered {
+        /// The bootstrap servers.
+        brokers: String,
+        /// What was asked.
+        what: String,
+        /// What librdkafka says.
+        source: KafkaError,
+    },
+}
+
+/// Where a partition begins and ends, records of open transactions included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The partition.
+    pub partition: i32,
+    /// The offset of its first record.
+    pub low: i64,
+    /// The offset of its next record.
+    pub high: i64,
+}
+
+/// Asks about topics.
+pub struct Inquirer {
+    client: BaseConsumer<LogContext>,
+    brokers: String,
+    timeout: Duration,
+}
+
+/// Asks how far a group is.
+pub struct GroupInquirer {
+    client: BaseConsumer<LogContext>,
+    brokers: String,
+    timeout: Duration,
+}
+
+impl Inquirer {
+    /// One client for any number of questions.
+    ///
+    /// # Errors
+    /// When librdkafka refuses an option.
+    pub fn new(config: &KafkaConfig) -> Result<Self, ClientError> {
+        let client = client::end_inquirer(config)?;
+        let timeout = Duration::from_millis(config.query_timeout_ms.into());
+        Ok(Self { client, brokers: config.brokers.clone(), timeout })
+    }
+
+    /// How many partitions a topic has; 0 when it doesn't exist.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer.
+    pub fn partitions(&self, topic: Topic) -> Result<i32, InquiryError> {
+        // All topics: asking for one by name would create it on the embedded broker.
+        let metadata =
+            self.client.fetch_metadata(None, self.timeout).map_err(|source| InquiryError::Unanswered {
+                brokers: self.brokers.clone(),
+                what: "which topics there are".to_owned(),
+                source,
+            })?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic.name());
+        Ok(found.map_or(0, |found| i32::try_from(found.partitions().len()).unwrap_or(i32::MAX)))
+    }
+
+    /// Where each partition of a topic begins and ends. Blocks.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer.
+    pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, InquiryError> {
+        let ends = |partition| {
+            let (low, high) =
+                self.client.fetch_watermarks(topic.name(), partition, self.timeout).map_err(|source| {
+                    InquiryError::Unanswered {
+                        brokers: self.brokers.clone(),
+                        what: format!("where {topic}[{partition}] ends"),
+                        source,
+                    }
+                })?;
+            Ok(Watermarks { partition, low, high })
+        };
+        (0..self.partitions(topic)?).map(ends).collect()
+    }
+}
+
+impl GroupInquirer {
+    /// One client for any number of questions about one group.
+    ///
+    /// # Errors
+    /// When librdkafka refuses an option.
+    pub fn new(config: &KafkaConfig, group: &str) -> Result<Self, ClientError> {
+        let client = client::group_inquirer(config, group)?;
+        let timeout = Duration::from_millis(config.query_timeout_ms.into());
+        Ok(Self { client, brokers: config.brokers.clone(), timeout })
+    }
+
+    /// The committed offset of each of `partitions` partitions of a topic; none where nothing was committed. Blocks.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer.
+    pub fn committed(&self, topic: Topic, partitions: i32) -> Result<Vec<(i32, Option<i64>)>, InquiryError> {
+        let unanswered = |source| InquiryError::Unanswered {
+            brokers: self.brokers.clone(),
+            what: format!("what is committed of {topic}"),
+            source,
+        };
+        let mut list = TopicPartitionList::new();
+        if partitions < 1 {
+            return Ok(Vec::new());
+        }
+        list.add_partition_range(topic.name(), 0, partitions - 1);
+        let committed = self.client.committed_offsets(list, self.timeout).map_err(unanswered)?;
+        let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        Ok(committed.elements().iter().map(|element| (element.partition(), offset(element))).collect())
+    }
+}

@@ -1,0 +1,125 @@
+//! What every stage does with records: bytes to a valid event or its dead letter, and an event to a record in its partition.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use contracts::codec::MISPLACED;
+use contracts::{Codec, EncodeFault, Event, Topic, WriterSchemas, encode, partition_for};
+use domain::Timestamp;
+use pipeline::Verdict;
+
+use crate::dead_letter::{self, Cause};
+use crate::record::{InRecord, OutRecord};
+
+/// The class of a record whose time lies ahead of the clock.
+const AHEAD_OF_CLOCK: &str = "ahead_of_clock";
+
+/// The registry's ids of the schemas that a service writes, by topic.
+pub type SchemaIds = HashMap<Topic, u32>;
+
+/// A record that gives no event.
+#[derive(Debug)]
+pub enum Refused {
+    /// It never will: its dead letter.
+    DeadLetter(Box<OutRecord>),
+    /// The registry couldn't be asked: nobody knows yet. The stage stops, the record stays where it is.
+    Unavailable(String),
+}
+
+impl From<Refused> for Verdict<OutRecord> {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::DeadLetter(letter) => Self::Reject(*letter),
+            Refused::Unavailable(cause) => Self::Fail(cause),
+        }
+    }
+}
+
+/// One service's way between records and events.
+#[derive(Clone)]
+pub struct Wire {
+    codec: Arc<Codec>,
+    writers: Arc<dyn WriterSchemas + Send + Sync>,
+    ids: Arc<SchemaIds>,
+    service: &'static str,
+    dead_letters: Topic,
+    partitions: i32,
+}
+
+impl Wire {
+    /// For `service`, which writes under these schema ids into topics of `partitions` partitions.
+    #[must_use]
+    pub fn new(
+        service: &'static str,
+        dead_letters: Topic,
+        partitions: i32,
+        ids: SchemaIds,
+        writers: Arc<dyn WriterSchemas + Send + Sync>,
+    ) -> Self {
+        Self { codec: Arc::new(Codec::new()), writers, ids: Arc::new(ids), service, dead_letters, partitions }
+    }
+
+    /// How many partitions every topic has.
+    #[must_use]
+    pub fn partitions(&self) -> i32 {
+        self.partitions
+    }
+
+    /// The partition of what concerns this symbol, in every topic.
+    #[must_use]
+    pub fn partition_of(&self, symbol: &str) -> i32 {
+        partition_for(symbol.as_bytes(), self.partitions)
+    }
+
+    /// The event in a work record: decoded, valid, not ahead of `now`, and in its symbol's partition.
+    ///
+    /// # Errors
+    /// [`Refused`] with the dead letter, or because the registry can't be asked.
+    pub fn read<E: Event>(&self, record: &InRecord<'_>, now: Timestamp) -> Result<E, Refused> {
+        let event: E = self.codec.decode(record.payload, self.writers.as_ref()).map_err(|fault| {
+            if fault.is_retryable() {
+                Refused::Unavailable(format!("{record:?}: {fault}"))
+            } else {
+                self.refuse(record, fault.class(), &fault.to_string())
+            }
+        })?;
+        event.check_clock(now).map_err(|fault| self.refuse(record, AHEAD_OF_CLOCK, &fault.to_string()))?;
+        event
+            .check_placement(record.partition, self.partitions)
+            .map_err(|fault| self.refuse(record, MISPLACED, &fault.to_string()))?;
+        Ok(event)
+    }
+
+    /// The event in a table record, if it is a valid one in its place; anything else is `None`, to be counted and skipped.
+    #[must_use]
+    pub fn read_table<E: Event>(&self, record: &InRecord<'_>) -> Option<E> {
+        let event: E = self.codec.decode(record.payload, self.writers.as_ref()).ok()?;
+        event.check_placement(record.partition, self.partitions).ok()?;
+        Some(event)
+    }
+
+    /// The record of an event, in its symbol's partition.
+    ///
+    /// # Errors
+    /// When it is larger than a topic takes.
+    pub fn write<E: Event>(&self, event: &E, traceparent: Option<&str>) -> Result<OutRecord, EncodeFault> {
+        let topic = event.topic();
+        let mut payload = Vec::new();
+        // A topic without an id is one that this service never writes: id 0 exists in no registry.
+        encode(event, self.ids.get(&topic).copied().unwrap_or(0), &mut payload)?;
+        let partition = self.partition_of(event.symbol());
+        let key = event.key().as_bytes().to_vec();
+        Ok(OutRecord::new(topic, partition, key, payload).with_traceparent(traceparent))
+    }
+
+    /// The dead letter of a record.
+    #[must_use]
+    pub fn dead_letter(&self, record: &InRecord<'_>, class: &'static str, error: &str) -> OutRecord {
+        let cause = Cause { class, error, attempts: 1, service: self.service };
+        dead_letter::of(record, self.dead_letters, self.partitions, cause)
+    }
+
+    fn refuse(&self, record: &InRecord<'_>, class: &'static str, error: &str) -> Refused {
+        Refused::DeadLetter(Box::new(self.dead_letter(record, class, error)))
+    }
+}

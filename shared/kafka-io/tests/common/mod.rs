@@ -1,0 +1,262 @@
+//! A mock cluster, a stage whose rules are written in its input, and a driver on its thread.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use contracts::Topic;
+use kafka_io::{
+    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord, KafkaConfig, KafkaStage,
+    OutRecord, OwnedRecord, ProducerLimits, Shutdown, StageCounts, TopicReader, client, completions, dead_letter,
+};
+use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+
+pub(crate) const PARTITIONS: i32 = 12;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A cluster of one mocked broker.
+pub(crate) struct Mock {
+    pub(crate) config: KafkaConfig,
+    producer: BatchProducer,
+    _host: BaseProducer<client::LogContext>,
+}
+
+impl Mock {
+    pub(crate) fn start() -> Self {
+        let host = client::mock_host().unwrap();
+        let config = {
+            let cluster = host.client().mock_cluster().unwrap();
+            for topic in Topic::ALL {
+                cluster.create_topic(topic.name(), PARTITIONS, 1).unwrap();
+            }
+            KafkaConfig::embedded(&cluster.bootstrap_servers())
+        };
+        let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
+        Self { config, producer, _host: host }
+    }
+
+    /// Writes these payloads, in order, and waits until all are acknowledged.
+    pub(crate) fn write(&self, topic: Topic, records: &[(i32, &str)]) {
+        let records =
+            records.iter().map(|(p, text)| OutRecord::new(topic, *p, "key", text.as_bytes().to_vec())).collect();
+        for answer in runtime().block_on(self.producer.produce(records)) {
+            answer.unwrap();
+        }
+    }
+
+    pub(crate) fn read(&self, topic: Topic) -> Vec<OwnedRecord> {
+        TopicReader::read_all(&self.config, &[topic], PATIENCE).unwrap()
+    }
+
+    pub(crate) fn texts(&self, topic: Topic) -> Vec<String> {
+        self.read(topic).iter().map(text).collect()
+    }
+
+    pub(crate) fn committed(&self, group: &str, topic: Topic) -> Vec<Option<i64>> {
+        let inquirer = GroupInquirer::new(&self.config, group).unwrap();
+        inquirer.committed(topic, PARTITIONS).unwrap().into_iter().map(|(_, offset)| offset).collect()
+    }
+
+    /// Moves a group's offset, as an operator would.
+    #[expect(clippy::disallowed_methods, reason = "what a stranger's client does")]
+    pub(crate) fn commit(&self, group: &str, topic: Topic, partition: i32, offset: i64) {
+        let consumer: BaseConsumer = rdkafka::ClientConfig::new()
+            .set("bootstrap.servers", &self.config.brokers)
+            .set("group.id", group)
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic.name(), partition, Offset::Offset(offset)).unwrap();
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+    }
+}
+
+/// A desk without workers.
+pub(crate) fn desk() -> Desk {
+    desk_with(&[], std::sync::mpsc::sync_channel(1).0)
+}
+
+fn desk_with(tables: &[Topic], to_workers: SyncSender<(RecordId, String)>) -> Desk {
+    Desk {
+        tables: tables.to_vec(),
+        to_workers,
+        table: std::collections::BTreeMap::new(),
+        needs: VecDeque::new(),
+        held: Vec::new(),
+    }
+}
+
+pub(crate) fn text(record: &OwnedRecord) -> String {
+    String::from_utf8(record.payload.clone().unwrap()).unwrap()
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Waits for something that is about to be so.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// A stage that does what its input says: `emit …`, `drop`, `hold …` (emitted when completed), `bad`, `fail`.
+/// With a table, `need …` is emitted, with the number of table records seen, once the table has reached its end.
+pub(crate) struct Desk {
+    pub(crate) tables: Vec<Topic>,
+    pub(crate) to_workers: SyncSender<(RecordId, String)>,
+    table: std::collections::BTreeMap<i32, Table>,
+    needs: VecDeque<(RecordId, i64, String)>,
+    held: Vec<RecordId>,
+}
+
+#[derive(Default)]
+struct Table {
+    records: usize,
+    position: i64,
+    end: i64,
+}
+
+impl Desk {
+    fn output(partition: i32, text: String) -> OutRecord {
+        OutRecord::new(Topic::VectorComputed, partition, "key", text.into_bytes())
+    }
+}
+
+impl Stage for Desk {
+    type Record<'a> = InRecord<'a>;
+    type Output = OutRecord;
+    type Completion = (RecordId, String);
+
+    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
+
+    fn released(&mut self, source: Source) {
+        self.held.retain(|id| id.source != source);
+        self.needs.retain(|(id, _, _)| id.source != source);
+    }
+
+    fn judge(&mut self, id: RecordId, record: InRecord<'_>, _: Now, _: &mut Effects<OutRecord>) -> Verdict<OutRecord> {
+        let text = String::from_utf8(record.payload.unwrap().to_vec()).unwrap();
+        match text.split(' ').next() {
+            Some("emit") => Verdict::Emit(vec![Self::output(record.partition, text)]),
+            Some("drop") => Verdict::Drop(Reason("asked")),
+            Some("hold") => {
+                self.held.push(id);
+                self.to_workers.send((id, text)).unwrap();
+                Verdict::Hold
+            }
+            Some("need") => {
+                let end = self.table.get(&record.partition).map_or(0, |table| table.end);
+                self.needs.push_back((id, end, text));
+                Verdict::Hold
+            }
+            Some("fail") => Verdict::Fail("asked to".to_owned()),
+            _ => {
+                let cause =
+                    dead_letter::Cause { class: "unknown", error: "no such order", attempts: 1, service: "desk" };
+                Verdict::Reject(dead_letter::of(&record, Topic::FeatureDeadLetter, PARTITIONS, cause))
+            }
+        }
+    }
+
+    fn completed(&mut self, (id, text): (RecordId, String), _: Now, effects: &mut Effects<OutRecord>) {
+        if self.held.contains(&id) {
+            self.held.retain(|held| *held != id);
+            let outputs = vec![Self::output(id.source.partition, text)];
+            effects.push(Effect::Emit { ids: vec![id], outputs, urgent: false });
+        }
+    }
+
+    fn tick(&mut self, _: Now, effects: &mut Effects<OutRecord>) {
+        let table = &self.table;
+        let ready = |(id, end, _): &(RecordId, i64, String)| {
+            table.get(&id.source.partition).is_some_and(|table| table.position >= *end)
+        };
+        while let Some((id, _, text)) = self.needs.pop_front_if(|need| ready(need)) {
+            let records = self.table[&id.source.partition].records;
+            let outputs = vec![Self::output(id.source.partition, format!("{text}: {records}"))];
+            effects.push(Effect::Emit { ids: vec![id], outputs, urgent: false });
+        }
+    }
+
+    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
+
+    fn is_full(&self, _: u16) -> bool {
+        false
+    }
+
+    fn next_wake(&self, _: Now) -> Option<Duration> {
+        None
+    }
+}
+
+impl KafkaStage for Desk {
+    fn tables(&self) -> &[Topic] {
+        &self.tables
+    }
+
+    fn table_record(&mut self, record: &InRecord<'_>) {
+        self.table.entry(record.partition).or_default().records += 1;
+    }
+
+    fn table_position(&mut self, _: Topic, partition: i32, position: i64) {
+        self.table.entry(partition).or_default().position = position;
+    }
+
+    fn table_end(&mut self, _: Topic, partition: i32, end: i64) {
+        self.table.entry(partition).or_default().end = end;
+    }
+
+    fn table_released(&mut self, _: Topic, partition: i32) {
+        self.table.remove(&partition);
+    }
+}
+
+/// A driver of a [`Desk`] on its thread.
+pub(crate) struct Running {
+    pub(crate) shutdown: Shutdown,
+    pub(crate) counts: StageCounts,
+    pub(crate) completions: Completions<(RecordId, String)>,
+    pub(crate) work: Receiver<(RecordId, String)>,
+    pub(crate) thread: JoinHandle<Result<Stop, DriverError>>,
+}
+
+impl Running {
+    pub(crate) fn start(config: &KafkaConfig, group: &str, tables: &[Topic]) -> Self {
+        let (to_workers, work) = std::sync::mpsc::sync_channel(10_000);
+        let (completions, completed) = completions(1_000);
+        let desk = desk_with(tables, to_workers);
+        let options = DriverOptions {
+            service: "desk",
+            stage: "desk",
+            group: group.to_owned(),
+            inputs: vec![Topic::AlertRaised],
+            outputs: vec![Topic::VectorComputed, Topic::FeatureDeadLetter],
+            kafka: config.clone(),
+            hooks: Hooks::default(),
+        };
+        let driver = Driver::new(desk, completed, options).unwrap();
+        let (shutdown, counts) = (driver.shutdown(), driver.counts());
+        let thread = std::thread::spawn(move || driver.run());
+        Self { shutdown, counts, completions, work, thread }
+    }
+
+    /// Waits for its partitions.
+    pub(crate) fn ready(self) -> Self {
+        eventually("the driver is ready", || self.counts.seen().ready || self.thread.is_finished());
+        self
+    }
+
+    pub(crate) fn stop(self) -> Stop {
+        self.shutdown.request();
+        self.thread.join().unwrap().unwrap()
+    }
+}

@@ -1,0 +1,46 @@
+//! Being full pauses sources, with hysteresis; it never drops.
+
+use crate::engine::Engine;
+use crate::event::Action;
+use crate::stage::Stage;
+
+/// A bound with hysteresis: shut above it, open again at half of it.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    shut: bool,
+}
+
+impl Gate {
+    pub(crate) fn is_shut_at(&mut self, value: u64, bound: u64) -> bool {
+        self.shut = value > if self.shut { bound / 2 } else { bound };
+        self.shut
+    }
+}
+
+impl<S: Stage> Engine<S> {
+    /// Tells the shell which sources to pause and which to let flow, where that has changed.
+    pub(crate) fn press(&mut self) {
+        let held = self.held_gate.is_shut_at(self.held(), self.options.held_max_records);
+        let (outputs, outputs_max) = (as_u64(self.outbox.outputs()), as_u64(self.options.outputs_max));
+        let full = self.outputs_gate.is_shut_at(outputs, outputs_max) || held;
+        let mut of_topic = None;
+        for (source, ledger) in &mut self.ledgers {
+            let topic_full = match of_topic {
+                Some((topic, known)) if topic == source.topic => known,
+                _ => self.stage.is_full(source.topic),
+            };
+            of_topic = Some((source.topic, topic_full));
+            let bound = as_u64(self.options.ledger_max_records);
+            let crowded = ledger.crowded.is_shut_at(as_u64(ledger.len()), bound);
+            let pause = full || topic_full || crowded || !ledger.accepts();
+            if pause != ledger.paused {
+                ledger.paused = pause;
+                self.actions.push_back(if pause { Action::Pause(*source) } else { Action::Resume(*source) });
+            }
+        }
+    }
+}
+
+fn as_u64(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,193 @@
+//! How sources come and go.
+//!
+//! ```text
+//!           Assigned            Revoked, ShutdownRequested          all resolved and committed
+//!  (none) ───────────► Owned ──────────────────────────► Draining ─────────────────────────────► released, acknowledged
+//!                        │                                  │ budget spent                         ▲
+//!                        │ Lost, ClientRebuilt              ├─────────► Abandoned ─────────────────┘ nothing in flight
+//!                        └─────────► released ◄─────────────┘ Lost
+//! ```
+//! A revocation is acknowledged by an action, not inside the rebalance callback: the loop goes on while it drains. A source that is
+//! lost meanwhile leaves its acknowledgement; when none is left, none is given.
+
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::event::{Action, Stop};
+use crate::ids::{Epoch, Now, Source};
+use crate::ledger::{Ledger, Phase};
+use crate::stage::Stage;
+
+/// Sources that leave together.
+#[derive(Debug)]
+struct Drain {
+    sources: Vec<Source>,
+    deadline: Duration,
+    spent: bool,
+    /// Past the deadline a commit failed: what it would have said is left unsaid, the records come again.
+    commit_given_up: bool,
+}
+
+/// Revocations that wait for their acknowledgement, and the end of the process.
+#[derive(Debug, Default)]
+pub(crate) struct Drains {
+    revocations: Vec<Drain>,
+    shutdown: Option<Drain>,
+    /// Records that were unresolved when their source went, since the shutdown was asked for.
+    left: u64,
+}
+
+impl Drains {
+    pub(crate) fn is_active(&self) -> bool {
+        self.shutdown.is_some() || !self.revocations.is_empty()
+    }
+
+    pub(crate) fn give_up_committing(&mut self) {
+        for drain in self.revocations.iter_mut().chain(&mut self.shutdown).filter(|drain| drain.spent) {
+            drain.commit_given_up = true;
+        }
+    }
+
+    /// These sources need no acknowledgement any more.
+    fn forget(&mut self, gone: impl Fn(&Source) -> bool) {
+        for drain in &mut self.revocations {
+            drain.sources.retain(|source| !gone(source));
+        }
+        self.revocations.retain(|drain| !drain.sources.is_empty());
+    }
+}
+
+impl<S: Stage> Engine<S> {
+    pub(crate) fn assign(&mut self, source: Source, position: i64, now: Now) {
+        self.release(source);
+        let number = self.epochs.entry(source).and_modify(|epoch| *epoch += 1).or_insert(1);
+        let epoch = Epoch(*number);
+        let mut ledger = Ledger::new(epoch, position);
+        if self.drains.shutdown.is_some() {
+            ledger.phase = Phase::Draining;
+        }
+        self.ledgers.insert(source, ledger);
+        self.stage.assigned(source, epoch, now);
+    }
+
+    pub(crate) fn revoke(&mut self, sources: &[Source], now: Now) {
+        for source in sources {
+            if let Some(ledger) = self.ledgers.get_mut(source).filter(|l| l.phase == Phase::Owned) {
+                ledger.phase = Phase::Draining;
+            }
+        }
+        let deadline = now.monotonic + self.options.drain_budget;
+        let sources = sources.to_vec();
+        self.drains.revocations.push(Drain { sources, deadline, spent: false, commit_given_up: false });
+        self.tick_due = true;
+    }
+
+    pub(crate) fn lose(&mut self, sources: &[Source]) {
+        for source in sources {
+            self.release(*source);
+        }
+        self.drains.forget(|source| sources.contains(source));
+    }
+
+    pub(crate) fn lose_all(&mut self) {
+        self.forget_asked();
+        let sources: Vec<Source> = self.ledgers.keys().copied().collect();
+        self.lose(&sources);
+        self.drains.revocations.clear();
+    }
+
+    pub(crate) fn shut_down(&mut self, now: Now) {
+        if self.drains.shutdown.is_some() {
+            return;
+        }
+        for ledger in self.ledgers.values_mut().filter(|ledger| ledger.phase == Phase::Owned) {
+            ledger.phase = Phase::Draining;
+        }
+        let deadline = now.monotonic + self.options.drain_budget;
+        self.drains.shutdown =
+            Some(Drain { sources: Vec::new(), deadline, spent: false, commit_given_up: false });
+        self.tick_due = true;
+    }
+
+    /// A source that has spent its budget discards what isn't resolved or in flight.
+    pub(crate) fn expire_drains(&mut self, now: Now) {
+        let mut expired = Vec::new();
+        for drain in self.drains.revocations.iter_mut().filter(|d| !d.spent && d.deadline <= now.monotonic) {
+            drain.spent = true;
+            expired.extend(drain.sources.iter().copied());
+        }
+        if let Some(drain) = self.drains.shutdown.as_mut().filter(|d| !d.spent && d.deadline <= now.monotonic)
+        {
+            drain.spent = true;
+            expired.extend(self.ledgers.keys().copied());
+        }
+        if !expired.is_empty() {
+            self.recall();
+        }
+        for source in expired {
+            if let Some(ledger) = self.ledgers.get_mut(&source) {
+                ledger.phase = Phase::Abandoned;
+                let discarded = self.outbox.discard(source);
+                ledger.emissions -= discarded;
+            }
+        }
+    }
+
+    pub(crate) fn finish_drains(&mut self) {
+        let revocations = std::mem::take(&mut self.drains.revocations);
+        for drain in revocations {
+            if drain.sources.iter().all(|source| self.is_drained(*source, drain.commit_given_up)) {
+                for source in &drain.sources {
+                    self.release(*source);
+                }
+                self.actions.push_back(Action::AcknowledgeRevocation(drain.sources));
+            } else {
+                self.drains.revocations.push(drain);
+            }
+        }
+        self.finish_shutdown();
+    }
+
+    fn finish_shutdown(&mut self) {
+        let Some(shutdown) = &self.drains.shutdown else { return };
+        let given_up = shutdown.commit_given_up;
+        let drained = self.ledgers.keys().all(|source| self.is_drained(*source, given_up));
+        if !drained || !self.idle() || !self.drains.revocations.is_empty() {
+            return;
+        }
+        let committed = !self.ledgers.values().any(Ledger::moved);
+        let sources: Vec<Source> = self.ledgers.keys().copied().collect();
+        for source in sources {
+            self.release(source);
+        }
+        let stop = match self.drains.left {
+            0 if committed => Stop::Drained,
+            held => Stop::DrainBudgetSpent { held },
+        };
+        self.actions.push_back(Action::Stop(stop));
+        self.stopped = true;
+    }
+
+    fn is_drained(&self, source: Source, commit_given_up: bool) -> bool {
+        let Some(ledger) = self.ledgers.get(&source) else { return true };
+        let settled = ledger.phase == Phase::Abandoned || (ledger.counts.held == 0 && ledger.emissions == 0);
+        settled && !self.is_asked_for(source) && (!ledger.moved() || commit_given_up)
+    }
+
+    /// Ends an assignment: what is unresolved is given back, what waits is discarded, what is asked but not taken is recalled.
+    fn release(&mut self, source: Source) {
+        if !self.ledgers.contains_key(&source) {
+            return;
+        }
+        self.recall();
+        self.actions.retain(|action| !matches!(action, Action::Pause(s) | Action::Resume(s) if *s == source));
+        self.outbox.discard(source);
+        let Some(mut ledger) = self.ledgers.remove(&source) else { return };
+        if self.drains.shutdown.is_some() {
+            self.drains.left += ledger.counts.held;
+        }
+        ledger.counts.end();
+        self.past.add(&ledger.counts);
+        self.stage.released(source);
+    }
+}

@@ -1,0 +1,267 @@
+//! The engine: `apply` what happened, `settle`, perform what [`Engine::take_action`] gives, again.
+//!
+//! ```text
+//!  Records ─► judge ─► Drop ────────────────────────────────► resolved ─┐
+//!                    ├ Hold ─► ledger ◄── effects ─┐                    ├─► prefix ─► Commit, or in Transact
+//!                    ├ Emit, Reject ─► outbox ─► batch ─► acknowledged ─┘
+//!                    └ Fail ─► Stop              ▲  │
+//!                                  put back, whole, in order: aborted
+//! ```
+//! One thing at a time is asked of Kafka, a batch or a plain commit: so a position never overtakes another.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::backpressure::Gate;
+use crate::batch::Outbox;
+use crate::commit::{Backoff, Commits};
+use crate::counts::{Counts, Load};
+use crate::drain::Drains;
+use crate::event::{Action, Event};
+use crate::ids::{BatchId, Now, Source};
+use crate::laws::{Law, Watch};
+use crate::ledger::{Ledger, Phase};
+use crate::options::{Delivery, Options};
+use crate::stage::{Effects, Stage};
+
+/// How often a stage is asked again while a drain lasts, if nothing else wakes the loop.
+const DRAIN_TICK: Duration = Duration::from_millis(10);
+
+/// The delivery engine of one stage.
+///
+/// The shell's contract: events are applied in the order in which they happened; `settle` follows before actions are taken; each
+/// `Transact`, `Produce` and `Commit` is answered, within the client's own timeouts, by its event (or by
+/// [`Event::ClientRebuilt`]); [`Event::Tick`] is applied after a poll that brought nothing.
+/// A source flows from its assignment on, until the engine says [`Action::Pause`]; records that are still on their way then are judged
+/// all the same.
+pub struct Engine<S: Stage> {
+    pub(crate) stage: S,
+    pub(crate) options: Options,
+    /// Owned sources. Ordered maps, so that one seed gives one trace (P7).
+    pub(crate) ledgers: BTreeMap<Source, Ledger>,
+    /// The last epoch of every source ever assigned.
+    pub(crate) epochs: BTreeMap<Source, u32>,
+    pub(crate) outbox: Outbox<S::Output>,
+    pub(crate) commits: Commits,
+    pub(crate) backoff: Backoff,
+    pub(crate) drains: Drains,
+    pub(crate) held_gate: Gate,
+    pub(crate) outputs_gate: Gate,
+    pub(crate) effects: Effects<S::Output>,
+    pub(crate) actions: VecDeque<Action>,
+    /// The last poll brought nothing: nothing more waits.
+    pub(crate) quiet: bool,
+    /// The stage is owed a tick.
+    pub(crate) tick_due: bool,
+    /// `Stop` was said: nothing follows.
+    pub(crate) stopped: bool,
+    /// The sum over all assignments that have ended.
+    pub(crate) past: Counts,
+    pub(crate) laws: Watch,
+    /// Dead letters acknowledged (P6: counted apart from the records that they end).
+    pub(crate) dead_letters: u64,
+    /// The number behind the last acknowledged emission (P8).
+    pub(crate) acknowledged: u64,
+    pub(crate) latest: Duration,
+}
+
+impl<S: Stage> Engine<S> {
+    /// An engine that owns nothing yet.
+    pub fn new(stage: S, options: Options) -> Self {
+        Self {
+            stage,
+            options,
+            ledgers: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            outbox: Outbox::new(),
+            commits: Commits::default(),
+            backoff: Backoff::default(),
+            drains: Drains::default(),
+            held_gate: Gate::default(),
+            outputs_gate: Gate::default(),
+            effects: Effects::default(),
+            actions: VecDeque::new(),
+            quiet: false,
+            tick_due: false,
+            stopped: false,
+            past: Counts::default(),
+            laws: Watch::default(),
+            dead_letters: 0,
+            acknowledged: 0,
+            latest: Duration::ZERO,
+        }
+    }
+
+    /// Takes in what happened. Calls the stage's rules; asks for nothing yet but for what can't wait.
+    pub fn apply(&mut self, event: Event<'_, S>, now: Now) {
+        self.laws.see(Law::Replay, now.monotonic >= self.latest);
+        self.latest = now.monotonic;
+        if self.stopped {
+            return;
+        }
+        match event {
+            Event::Assigned(sources) => {
+                for &(source, position) in sources {
+                    self.assign(source, position, now);
+                }
+            }
+            Event::Revoked(sources) => self.revoke(sources, now),
+            Event::Lost(sources) => self.lose(sources),
+            Event::Records(source, records) => self.receive(source, records, now),
+            Event::EndReached(source, position) => self.reach_end(source, position),
+            Event::Completed(completion) => {
+                self.stage.completed(completion, now, &mut self.effects);
+                self.tick_due = true;
+                self.absorb(now);
+            }
+            Event::Delivered(batch) | Event::Committed(batch) => self.acknowledge(batch, now),
+            Event::DeliveryFailed(batch) | Event::Aborted(batch) => self.refuse(batch, now),
+            Event::OffsetsCommitted => self.offsets_committed(),
+            Event::OffsetCommitFailed => self.offset_commit_failed(now),
+            Event::ClientRebuilt => self.lose_all(),
+            Event::Tick => {
+                self.quiet = true;
+                self.tick_due = true;
+            }
+            Event::ShutdownRequested => self.shut_down(now),
+        }
+    }
+
+    /// Re-establishes what must hold, and asks for what must be done. To be called after events and before actions are taken.
+    pub fn settle(&mut self, now: Now) {
+        if self.stopped {
+            return;
+        }
+        if std::mem::take(&mut self.tick_due) {
+            self.tick(now);
+        }
+        self.expire_drains(now);
+        self.finish_drains();
+        if !self.stopped {
+            self.ask(now);
+            self.press();
+        }
+        self.check();
+    }
+
+    /// The next thing to do, in order; `None` when there is nothing more until the next event.
+    pub fn take_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The outputs of the batch in flight, in order; nothing for any other.
+    pub fn batch(&self, id: BatchId) -> impl Iterator<Item = &S::Output> {
+        let batch = self.outbox.in_flight().filter(|batch| batch.id == id);
+        batch.into_iter().flat_map(|batch| &batch.emissions).flat_map(|emission| &emission.outputs)
+    }
+
+    /// The rules.
+    pub fn stage(&self) -> &S {
+        &self.stage
+    }
+
+    /// The rules, for what reaches them beside the engine (tables).
+    pub fn stage_mut(&mut self) -> &mut S {
+        &mut self.stage
+    }
+
+    /// What became of all records since the engine was made.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.past.clone();
+        for ledger in self.ledgers.values() {
+            counts.add(&ledger.counts);
+        }
+        counts
+    }
+
+    /// What became of the records of a source within its present assignment.
+    #[must_use]
+    pub fn source_counts(&self, source: Source) -> Option<&Counts> {
+        self.ledgers.get(&source).map(|ledger| &ledger.counts)
+    }
+
+    /// The end of a source's resolved prefix, and the position known to be committed.
+    #[must_use]
+    pub fn positions(&self, source: Source) -> Option<(i64, i64)> {
+        self.ledgers.get(&source).map(|ledger| (ledger.prefix(), ledger.committed))
+    }
+
+    /// Sources stopped for too many rejects in a row; they flow again when they are assigned again.
+    pub fn poisoned(&self) -> impl Iterator<Item = Source> + '_ {
+        self.ledgers.iter().filter(|(_, ledger)| ledger.poisoned).map(|(source, _)| *source)
+    }
+
+    /// Use beside capacity.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            held: self.held(),
+            held_max: self.options.held_max_records,
+            outputs: self.outbox.outputs(),
+            outputs_max: self.options.outputs_max,
+            sources: self.ledgers.len(),
+            paused: self.ledgers.values().filter(|ledger| ledger.paused).count(),
+        }
+    }
+
+    /// How often each law was seen broken, in the order of [`Law::ALL`]. Anything but zeros is a fault of the engine.
+    #[must_use]
+    pub fn violations(&self) -> [u64; 8] {
+        self.laws.violations()
+    }
+
+    /// How long until a [`Event::Tick`] is due even if nothing happens; `None` when only an event can change anything.
+    #[must_use]
+    pub fn next_wake(&self, now: Now) -> Option<Duration> {
+        if self.stopped {
+            return None;
+        }
+        let until = |deadline: Duration| deadline.saturating_sub(now.monotonic);
+        let drain = self.drains.is_active().then_some(DRAIN_TICK);
+        let batch = self.idle().then(|| self.batch_due()).flatten().map(until);
+        let commit = self.idle().then(|| self.commit_due()).flatten().map(until);
+        [self.stage.next_wake(now), drain, batch, commit].into_iter().flatten().min()
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.ledgers.values().map(|ledger| ledger.counts.held).sum()
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.stage.tick(now, &mut self.effects);
+        self.absorb(now);
+        let leaving: Vec<Source> = self
+            .ledgers
+            .iter()
+            .filter(|(_, l)| l.phase == Phase::Draining)
+            .map(|(source, _)| *source)
+            .collect();
+        if !leaving.is_empty() && !self.stopped {
+            self.stage.drain(&leaving, now, &mut self.effects);
+            self.absorb(now);
+        }
+    }
+
+    /// The laws, as far as they can be seen cheaply: once per settling, per source, never per record.
+    fn check(&mut self) {
+        let (mut conserves, mut prefix, mut all_paused) = (true, true, true);
+        for ledger in self.ledgers.values() {
+            conserves &= ledger.conserves();
+            prefix &= ledger.prefix_holds();
+            all_paused &= ledger.paused;
+        }
+        let load = self.load();
+        let full = load.held > load.held_max || load.outputs > load.outputs_max;
+        self.laws.see(Law::Conservation, conserves);
+        self.laws.see(Law::Prefix, prefix);
+        self.laws.see(Law::Bounds, self.stopped || !full || all_paused);
+        let rejected =
+            self.past.rejected + self.ledgers.values().map(|ledger| ledger.counts.rejected).sum::<u64>();
+        self.laws.see(Law::DeadLetterFirst, rejected <= self.dead_letters);
+    }
+
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.options.mode == Delivery::Transactional
+    }
+}

@@ -1,0 +1,160 @@
+//! From records to verdicts, from effects to emissions.
+
+use crate::batch::{Emission, Ends};
+use crate::engine::Engine;
+use crate::event::{Action, Stop};
+use crate::ids::{Epoch, Now, RecordId, Source};
+use crate::ledger::{Ledger, Phase};
+use crate::stage::{Effect, Stage, Verdict};
+
+impl<S: Stage> Engine<S> {
+    pub(crate) fn receive<'a>(
+        &mut self,
+        source: Source,
+        records: &mut dyn Iterator<Item = (i64, S::Record<'a>)>,
+        now: Now,
+    ) {
+        let mut arrived: u64 = 0;
+        let mut judged: u64 = 0;
+        for (offset, record) in records {
+            arrived += 1;
+            let Some(ledger) =
+                self.ledgers.get_mut(&source).filter(|l| l.accepts() && l.expected() <= offset)
+            else {
+                continue;
+            };
+            judged += 1;
+            let id = RecordId { source, epoch: ledger.epoch, offset };
+            match self.stage.judge(id, record, now, &mut self.effects) {
+                Verdict::Drop(reason) => {
+                    ledger.end_run_of_rejects();
+                    ledger.drop_new(offset, reason);
+                }
+                Verdict::Hold => ledger.hold(offset),
+                Verdict::Emit(outputs) => {
+                    ledger.end_run_of_rejects();
+                    ledger.emit(offset, self.outbox.next_sequence());
+                    self.enqueue(id, Ends::Emitted(offset), outputs, false, now);
+                }
+                Verdict::Reject(dead_letter) => {
+                    ledger.poisoned |= ledger.rejected_in_a_row(self.options.rejects_in_a_row_max);
+                    ledger.emit(offset, self.outbox.next_sequence());
+                    self.enqueue(id, Ends::Rejected(offset), vec![dead_letter], false, now);
+                }
+                Verdict::Fail(cause) => self.fail(cause),
+            }
+            self.absorb(now);
+            if self.stopped {
+                return;
+            }
+        }
+        if arrived > 0 {
+            self.quiet = false;
+            self.tick_due = true;
+        }
+        let counts = self.ledgers.get_mut(&source).map_or(&mut self.past, |ledger| &mut ledger.counts);
+        counts.ignored += arrived - judged;
+    }
+
+    /// Takes what the stage said of held records. A record's verdict counts before the effects of the same call.
+    pub(crate) fn absorb(&mut self, now: Now) {
+        if self.effects.list.is_empty() {
+            return;
+        }
+        let mut list = std::mem::take(&mut self.effects.list);
+        for effect in list.drain(..) {
+            if !self.stopped {
+                self.take_effect(effect, now);
+            }
+        }
+        self.effects.list = list;
+    }
+
+    fn take_effect(&mut self, effect: Effect<S::Output>, now: Now) {
+        match effect {
+            Effect::Emit { ids, outputs, urgent } => self.merge(ids, outputs, urgent, now),
+            Effect::Append { on_behalf_of: id, outputs } => {
+                if self.current(id.source, id.epoch).is_none_or(|ledger| !ledger.is_held(id.offset)) {
+                    return self.mislaid(id, "appended outputs on behalf of");
+                }
+                self.enqueue(id, Ends::Nothing, outputs, false, now);
+            }
+            Effect::Drop { id, reason } => {
+                let dropped = self.current(id.source, id.epoch).is_some_and(|ledger| {
+                    ledger.end_run_of_rejects();
+                    ledger.drop_held(id.offset, reason)
+                });
+                if !dropped {
+                    self.mislaid(id, "dropped");
+                }
+            }
+            Effect::Reject { id, dead_letter } => {
+                let (sequence, bound) = (self.outbox.next_sequence(), self.options.rejects_in_a_row_max);
+                let begun = self.current(id.source, id.epoch).is_some_and(|ledger| {
+                    let begun = ledger.begin(id.offset, sequence);
+                    ledger.poisoned |= begun && ledger.rejected_in_a_row(bound);
+                    begun
+                });
+                if !begun {
+                    return self.mislaid(id, "rejected");
+                }
+                self.enqueue(id, Ends::Rejected(id.offset), vec![dead_letter], false, now);
+            }
+        }
+    }
+
+    fn merge(&mut self, ids: Vec<RecordId>, outputs: Vec<S::Output>, urgent: bool, now: Now) {
+        let Some(&first) = ids.first() else {
+            return self.fail("the stage emitted outputs that end no record".to_owned());
+        };
+        if let Some(other) = ids.iter().find(|id| (id.source, id.epoch) != (first.source, first.epoch)) {
+            return self.fail(format!("the stage emitted for {first:?} and {other:?} at once"));
+        }
+        let sequence = self.outbox.next_sequence();
+        let Some(ledger) = self.current(first.source, first.epoch) else {
+            return self.mislaid(first, "emitted");
+        };
+        ledger.end_run_of_rejects();
+        if let Some(&id) = ids.iter().find(|id| !ledger.begin(id.offset, sequence)) {
+            return self.mislaid(id, "emitted");
+        }
+        self.enqueue(first, Ends::Merged(ids), outputs, urgent, now);
+    }
+
+    fn enqueue(&mut self, id: RecordId, ends: Ends, outputs: Vec<S::Output>, urgent: bool, now: Now) {
+        if let Some(ledger) = self.ledgers.get_mut(&id.source) {
+            ledger.emissions += 1;
+        }
+        let (source, epoch, since) = (id.source, id.epoch, now.monotonic);
+        let sequence = self.outbox.next_sequence();
+        self.outbox.push(Emission { sequence, source, epoch, ends, outputs, urgent, since });
+    }
+
+    /// The ledger of an assignment that can still end records.
+    pub(crate) fn current(&mut self, source: Source, epoch: Epoch) -> Option<&mut Ledger> {
+        self.ledgers.get_mut(&source).filter(|l| l.epoch == epoch && l.phase != Phase::Abandoned)
+    }
+
+    /// An effect on a record that isn't held. Of an assignment that has ended: discarded (P4). Of the present one: the stage has
+    /// settled a record twice, and what it says can't be trusted further.
+    fn mislaid(&mut self, id: RecordId, what: &str) {
+        if self.current(id.source, id.epoch).is_some() {
+            return self.fail(format!("the stage {what} {id:?}, which it does not hold"));
+        }
+        let counts = self.ledgers.get_mut(&id.source).map_or(&mut self.past, |ledger| &mut ledger.counts);
+        counts.stale_effects += 1;
+    }
+
+    pub(crate) fn reach_end(&mut self, source: Source, position: i64) {
+        // A source that doesn't accept has let records pass unjudged: its position must not pass them.
+        if let Some(ledger) = self.ledgers.get_mut(&source).filter(|ledger| ledger.accepts()) {
+            ledger.skip_to(position);
+        }
+    }
+
+    /// The end that leaves everything unresolved as it is: it will be delivered again.
+    fn fail(&mut self, cause: String) {
+        self.actions.push_back(Action::Stop(Stop::Failed(cause)));
+        self.stopped = true;
+    }
+}

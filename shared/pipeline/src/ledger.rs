@@ -1,0 +1,242 @@
+//! The account of one source within one assignment: what was delivered, what is resolved, how far its offset may move.
+//!
+//! ```text
+//!            prefix                                     expected
+//!              │                                           │
+//!   resolved   │ held │ finished, waits │ emitting │ held  │ not delivered yet
+//! ─────────────┴──────┴─────────────────┴──────────┴───────┴──────────────────▶ offsets
+//! ```
+//! Entries stand in delivery order. Each carries the offset at which the next one could begin, so holes (control records,
+//! compaction) and dropped records behind it cost no entry.
+
+use std::collections::VecDeque;
+
+use crate::backpressure::Gate;
+use crate::counts::Counts;
+use crate::ids::{Epoch, Reason};
+
+/// What a delivered, not yet forgotten record is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The stage keeps it.
+    Held,
+    /// The emission with this sequence number ends it once acknowledged.
+    Emitting(u64),
+    /// Finished; an earlier one is not.
+    Resolved,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    offset: i64,
+    /// The position once this entry and all before it are resolved: behind it, and behind whatever followed that needs no entry.
+    end: i64,
+    state: State,
+}
+
+/// How a record ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Outcome {
+    Emitted,
+    Dropped(Reason),
+    Rejected,
+}
+
+/// Where an assignment stands between its coming and its going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Records are judged.
+    Owned,
+    /// No more records are judged; what is held is settled.
+    Draining,
+    /// The drain budget is spent: what isn't resolved or in flight never will be.
+    Abandoned,
+}
+
+/// The account of one source within one assignment.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) epoch: Epoch,
+    pub(crate) phase: Phase,
+    /// Too many rejects in a row: nothing more is judged within this assignment.
+    pub(crate) poisoned: bool,
+    /// What the shell was told last.
+    pub(crate) paused: bool,
+    /// Shut while there are too many entries.
+    pub(crate) crowded: Gate,
+    /// Emissions of this source that wait or are in flight.
+    pub(crate) emissions: usize,
+    /// The position known to be committed. Kept apart from the prefix: a transaction commits an unmoved prefix as well (fencing).
+    pub(crate) committed: i64,
+    pub(crate) counts: Counts,
+    rejects_in_a_row: u32,
+    prefix: i64,
+    entries: VecDeque<Entry>,
+    /// Entries in state `Resolved`.
+    waiting: usize,
+}
+
+impl Ledger {
+    pub(crate) fn new(epoch: Epoch, position: i64) -> Self {
+        Self {
+            epoch,
+            phase: Phase::Owned,
+            poisoned: false,
+            paused: false,
+            crowded: Gate::default(),
+            emissions: 0,
+            committed: position,
+            counts: Counts::default(),
+            rejects_in_a_row: 0,
+            prefix: position,
+            entries: VecDeque::new(),
+            waiting: 0,
+        }
+    }
+
+    /// Whether records are judged.
+    pub(crate) fn accepts(&self) -> bool {
+        self.phase == Phase::Owned && !self.poisoned
+    }
+
+    /// The end of the contiguous resolved prefix.
+    pub(crate) fn prefix(&self) -> i64 {
+        self.prefix
+    }
+
+    /// The lowest offset that delivery may bring next.
+    pub(crate) fn expected(&self) -> i64 {
+        self.entries.back().map_or(self.prefix, |last| last.end)
+    }
+
+    /// Whether the prefix is ahead of what is committed.
+    pub(crate) fn moved(&self) -> bool {
+        self.prefix > self.committed
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// A new record that the stage keeps.
+    pub(crate) fn hold(&mut self, offset: i64) {
+        self.open(offset, State::Held);
+    }
+
+    /// A new record that an emission ends.
+    pub(crate) fn emit(&mut self, offset: i64, sequence: u64) {
+        self.open(offset, State::Emitting(sequence));
+    }
+
+    fn open(&mut self, offset: i64, state: State) {
+        self.counts.received += 1;
+        self.counts.held += 1;
+        self.entries.push_back(Entry { offset, end: offset + 1, state });
+    }
+
+    /// A new record that needs nothing: it costs no entry.
+    pub(crate) fn drop_new(&mut self, offset: i64, reason: Reason) {
+        self.counts.received += 1;
+        self.counts.dropped.add(reason, 1);
+        self.skip_to(offset + 1);
+    }
+
+    /// Everything up to `position` that has no entry needs none.
+    pub(crate) fn skip_to(&mut self, position: i64) {
+        let end = self.entries.back_mut().map_or(&mut self.prefix, |last| &mut last.end);
+        *end = position.max(*end);
+    }
+
+    /// A held record gets its emission; false if it isn't held.
+    pub(crate) fn begin(&mut self, offset: i64, sequence: u64) -> bool {
+        match self.find(offset) {
+            Some(entry) if entry.state == State::Held => {
+                entry.state = State::Emitting(sequence);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A held record is dropped; false if it isn't held.
+    pub(crate) fn drop_held(&mut self, offset: i64, reason: Reason) -> bool {
+        self.is_held(offset) && self.resolve(offset, Outcome::Dropped(reason))
+    }
+
+    /// Whether the stage keeps this record.
+    pub(crate) fn is_held(&self, offset: i64) -> bool {
+        self.index(offset).is_some_and(|at| self.entries[at].state == State::Held)
+    }
+
+    /// A record ends; false if it is unknown or has ended before.
+    pub(crate) fn resolve(&mut self, offset: i64, outcome: Outcome) -> bool {
+        match self.find(offset) {
+            Some(entry) if entry.state != State::Resolved => entry.state = State::Resolved,
+            _ => return false,
+        }
+        self.waiting += 1;
+        self.counts.held -= 1;
+        match outcome {
+            Outcome::Emitted => self.counts.emitted += 1,
+            Outcome::Dropped(reason) => self.counts.dropped.add(reason, 1),
+            Outcome::Rejected => self.counts.rejected += 1,
+        }
+        while let Some(first) = self.entries.front().filter(|first| first.state == State::Resolved) {
+            self.prefix = first.end;
+            self.waiting -= 1;
+            self.entries.pop_front();
+        }
+        true
+    }
+
+    /// Counts a run of rejects; says whether it has reached the bound.
+    pub(crate) fn rejected_in_a_row(&mut self, bound: u32) -> bool {
+        self.rejects_in_a_row = self.rejects_in_a_row.saturating_add(1);
+        self.rejects_in_a_row >= bound
+    }
+
+    /// A record that was not rejected ends the run.
+    pub(crate) fn end_run_of_rejects(&mut self) {
+        self.rejects_in_a_row = 0;
+    }
+
+    /// The position once every emission before `sequence` is acknowledged, and how many emitting records that takes for granted.
+    ///
+    /// Emissions leave in the order of their numbers, so a batch is all that isn't acknowledged before a number. Once the ledger is
+    /// abandoned this is no longer so (its waiting emissions are discarded): then only what is resolved counts.
+    pub(crate) fn position_before(&self, sequence: u64) -> (i64, usize) {
+        let (mut position, mut assumed) = (self.prefix, 0);
+        if self.phase == Phase::Abandoned {
+            return (position, assumed);
+        }
+        for entry in &self.entries {
+            match entry.state {
+                State::Resolved => {}
+                State::Emitting(own) if own < sequence => assumed += 1,
+                State::Emitting(_) | State::Held => break,
+            }
+            position = entry.end;
+        }
+        (position, assumed)
+    }
+
+    /// P1, by counters alone.
+    pub(crate) fn conserves(&self) -> bool {
+        let unresolved = self.entries.len() - self.waiting;
+        self.counts.conserve() && u64::try_from(unresolved) == Ok(self.counts.held)
+    }
+
+    /// P2: the prefix ends at or before the first unresolved record.
+    pub(crate) fn prefix_holds(&self) -> bool {
+        self.entries.front().is_none_or(|first| first.state != State::Resolved && self.prefix <= first.offset)
+    }
+
+    fn find(&mut self, offset: i64) -> Option<&mut Entry> {
+        let at = self.index(offset)?;
+        self.entries.get_mut(at)
+    }
+
+    fn index(&self, offset: i64) -> Option<usize> {
+        self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()
+    }
+}

@@ -1,0 +1,58 @@
+//! What an operator may turn, with the reason of each default.
+
+use std::time::Duration;
+
+/// How outputs and offsets leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Outputs and offsets in one Kafka transaction: exactly once for readers of committed records.
+    Transactional,
+    /// Outputs first, offsets when they are acknowledged: a crash in between repeats outputs, never loses one.
+    AtLeastOnce,
+}
+
+/// The engine's bounds and waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How outputs and offsets leave.
+    pub mode: Delivery,
+    /// Outputs at which a batch closes. 5,000: a transaction's fixed cost is then under a tenth of the whole, and a batch of
+    /// 200-byte outputs is about 1 MB. One emission is never split, so a larger one leaves alone.
+    pub batch_max_outputs: usize,
+    /// Age of the oldest waiting output at which a batch closes although more input waits. 100 ms: what a person takes for at once.
+    pub batch_max_age: Duration,
+    /// Unresolved records, over all sources, above which every source is paused; they flow again at half of it.
+    /// 50,000: some seconds of a busy stage; a restart repeats no more than this.
+    pub held_max_records: u64,
+    /// Ledger entries of one source (unresolved records, and finished ones that wait behind them) above which it is paused; it
+    /// flows again at half of it. 100,000 entries of 32 bytes: 3 MB, while one stuck record keeps the prefix back.
+    pub ledger_max_records: usize,
+    /// Outputs that wait or are in flight above which every source is paused; they flow again at half of it. Four batches.
+    pub outputs_max: usize,
+    /// How long a revocation or a shutdown may wait for held records. 5 s: with a commit it must stay under the transaction's
+    /// timeout (15 s) and the longest poll interval.
+    pub drain_budget: Duration,
+    /// The least time between two plain commits. 100 ms: at most that much dropped work is judged again after a crash.
+    pub commit_interval: Duration,
+    /// Rejected records in a row at which their source is paused until it is assigned again. 1,000: a producer's bad minute passes
+    /// through to the dead letters, a wrong schema doesn't empty a topic into them.
+    pub rejects_in_a_row_max: u32,
+}
+
+impl Options {
+    /// The defaults for one mode of delivery.
+    #[must_use]
+    pub fn new(mode: Delivery) -> Self {
+        Self {
+            mode,
+            batch_max_outputs: 5_000,
+            batch_max_age: Duration::from_millis(100),
+            held_max_records: 50_000,
+            ledger_max_records: 100_000,
+            outputs_max: 20_000,
+            drain_budget: Duration::from_secs(5),
+            commit_interval: Duration::from_millis(100),
+            rejects_in_a_row_max: 1_000,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Proof that the simulation can fail: three engines, each broken in a way that is easily built by mistake, are caught.
+//!
+//! They wrap the real engine and tamper with what goes in or comes out, so the engine itself carries no switch for it.
+
+use std::collections::BTreeMap;
+
+use pipeline::{Action, Delivery as Mode, Engine, Event, Now, Options, Position, Source};
+use testkit::{Delivery, Failure, Fate, Record, Rules, Simulation};
+
+/// Seeds within which each is caught.
+const SEEDS: u64 = 1_000;
+
+fn first_caught<D: Delivery>(mode: Mode, make: impl Fn(Rules, Options) -> D) -> Box<Failure> {
+    let caught = (0..SEEDS).find_map(|seed| Simulation { seed, mode, in_order: false }.run(&make).err());
+    caught.expect("a broken engine is caught")
+}
+
+/// What was delivered and may have to be committed by mistake.
+#[derive(Default)]
+struct Delivered(BTreeMap<Source, i64>);
+
+impl Delivered {
+    /// Hands the event on, and keeps the position behind the last record that it delivers.
+    fn pass(&mut self, event: Event<'_, Rules>, engine: &mut Engine<Rules>, now: Now) {
+        match event {
+            Event::Assigned(sources) => {
+                self.0.extend(sources.iter().copied());
+                engine.apply(Event::Assigned(sources), now);
+            }
+            Event::Records(source, records) => {
+                let end = self.0.entry(source).or_default();
+                let mut seen = records.inspect(|(offset, _)| *end = offset + 1);
+                engine.apply(Event::Records(source, &mut seen), now);
+            }
+            other => engine.apply(other, now),
+        }
+    }
+
+    fn beyond(&self, position: Position) -> Position {
+        let offset = self.0.get(&position.source).copied().unwrap_or(0).max(position.offset);
+        Position { offset, ..position }
+    }
+}
+
+/// Commits what was delivered, not what is resolved.
+struct CommitsPastHeld {
+    engine: Engine<Rules>,
+    delivered: Delivered,
+}
+
+impl Delivery for CommitsPastHeld {
+    fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
+        self.delivered.pass(event, &mut self.engine, now);
+    }
+
+    fn settle(&mut self, now: Now) {
+        self.engine.settle(now);
+    }
+
+    fn take_action(&mut self) -> Option<Action> {
+        let beyond =
+            |positions: Vec<Position>| positions.into_iter().map(|p| self.delivered.beyond(p)).collect();
+        Some(match self.engine.take_action()? {
+            Action::Transact { batch, positions } => Action::Transact { batch, positions: beyond(positions) },
+            Action::Commit { positions } => Action::Commit { positions: beyond(positions) },
+            other => other,
+        })
+    }
+
+    fn engine(&self) -> &Engine<Rules> {
+        &self.engine
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine<Rules> {
+        &mut self.engine
+    }
+}
+
+/// Resolves without output what is held for a partition that is asked back.
+struct DropsOnRevoke(Engine<Rules>);
+
+impl Delivery for DropsOnRevoke {
+    fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
+        if let Event::Revoked(sources) = &event {
+            for mut work in self.0.stage().startable() {
+                if sources.contains(&work.id.source) {
+                    work.record.fate = Fate::WorkDrop;
+                    self.0.apply(Event::Completed(work), now);
+                }
+            }
+        }
+        self.0.apply(event, now);
+    }
+
+    fn settle(&mut self, now: Now) {
+        self.0.settle(now);
+    }
+
+    fn take_action(&mut self) -> Option<Action> {
+        self.0.take_action()
+    }
+
+    fn engine(&self) -> &Engine<Rules> {
+        &self.0
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine<Rules> {
+        &mut self.0
+    }
+}
+
+/// Goes back to the committed offset after an abort and judges the records again, with rules that have absorbed them already.
+struct JudgesAgain {
+    engine: Engine<Rules>,
+    delivered: BTreeMap<Source, Vec<(i64, Record)>>,
+}
+
+impl JudgesAgain {
+    fn go_back(&mut self, now: Now) {
+        let committed = |(source, _): (&Source, _)| Some((*source, self.engine.positions(*source)?.1));
+        let sources: Vec<(Source, i64)> = self.delivered.iter().filter_map(committed).collect();
+        let rules = self.engine.stage().clone();
+        self.engine.apply(Event::Assigned(&sources), now);
+        *self.engine.stage_mut() = rules;
+        for (source, from) in sources {
+            let Some(records) = self.delivered.get(&source) else { continue };
+            let mut again = records.iter().copied().filter(|(offset, _)| *offset >= from);
+            self.engine.apply(Event::Records(source, &mut again), now);
+        }
+    }
+}
+
+impl Delivery for JudgesAgain {
+    fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
+        match event {
+            Event::Assigned(sources) => {
+                self.delivered.extend(sources.iter().map(|(source, _)| (*source, Vec::new())));
+                self.engine.apply(Event::Assigned(sources), now);
+            }
+            Event::Records(source, records) => {
+                let kept = self.delivered.entry(source).or_default();
+                let mut seen = records.inspect(|record| kept.push(*record));
+                self.engine.apply(Event::Records(source, &mut seen), now);
+            }
+            Event::Aborted(batch) => {
+                self.engine.apply(Event::Aborted(batch), now);
+                self.go_back(now);
+            }
+            other => self.engine.apply(other, now),
+        }
+    }
+
+    fn settle(&mut self, now: Now) {
+        self.engine.settle(now);
+    }
+
+    fn take_action(&mut self) -> Option<Action> {
+        self.engine.take_action()
+    }
+
+    fn engine(&self) -> &Engine<Rules> {
+        &self.engine
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine<Rules> {
+        &mut self.engine
+    }
+}
+
+#[test]
+fn an_engine_that_commits_past_a_held_record_is_caught() {
+    for mode in [Mode::Transactional, Mode::AtLeastOnce] {
+        let make = |rules, options| CommitsPastHeld {
+            engine: Engine::new(rules, options),
+            delivered: Delivered::default(),
+        };
+        let failure = first_caught(mode, make);
+        assert_eq!(failure.law, "P2", "\n{failure}");
+    }
+}
+
+#[test]
+fn an_engine_that_drops_held_records_on_revoke_is_caught() {
+    for mode in [Mode::Transactional, Mode::AtLeastOnce] {
+        let make = |rules, options| DropsOnRevoke(Engine::new(rules, options));
+        let failure = first_caught(mode, make);
+        assert_eq!(failure.law, "P2", "\n{failure}");
+    }
+}
+
+#[test]
+fn an_engine_that_runs_rules_again_after_an_abort_is_caught() {
+    let make =
+        |rules, options| JudgesAgain { engine: Engine::new(rules, options), delivered: BTreeMap::new() };
+    let failure = first_caught(Mode::Transactional, make);
+    assert_eq!(failure.law, "P2", "\n{failure}");
+}

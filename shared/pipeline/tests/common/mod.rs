@@ -1,0 +1,139 @@
+//! A stage that does as it is told, and a hand on its engine.
+
+use std::time::Duration;
+
+use pipeline::{
+    Action, BatchId, Effect, Effects, Engine, Epoch, Event, Now, Options, Reason, RecordId, Source, Stage,
+    Verdict,
+};
+
+/// A record says what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Emit(u8),
+    Drop,
+    Hold,
+    Reject,
+    Fail,
+}
+
+/// A completion says what the stage does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    Emit { ids: Vec<RecordId>, outputs: u8, urgent: bool },
+    Append { id: RecordId, outputs: u8 },
+    Drop(RecordId),
+    Reject(RecordId),
+}
+
+/// An output knows what it ends, and the order in which it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Out {
+    pub serial: u64,
+    pub ends: Vec<RecordId>,
+    pub source: Source,
+    pub dead_letter: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Told {
+    serial: u64,
+    pub judged: Vec<RecordId>,
+    pub drained: Vec<Vec<Source>>,
+    pub released: Vec<Source>,
+    pub full_topic: Option<u16>,
+}
+
+impl Told {
+    fn out(&mut self, source: Source, ends: &[RecordId], dead_letter: bool) -> Out {
+        self.serial += 1;
+        Out { serial: self.serial, ends: ends.to_vec(), source, dead_letter }
+    }
+
+    fn outs(&mut self, count: u8, source: Source, ends: &[RecordId]) -> Vec<Out> {
+        (0..count).map(|_| self.out(source, ends, false)).collect()
+    }
+}
+
+impl Stage for Told {
+    type Record<'a> = What;
+    type Output = Out;
+    type Completion = Said;
+
+    fn assigned(&mut self, _source: Source, _epoch: Epoch, _now: Now) {}
+
+    fn released(&mut self, source: Source) {
+        self.released.push(source);
+    }
+
+    fn judge(&mut self, id: RecordId, record: What, _now: Now, _effects: &mut Effects<Out>) -> Verdict<Out> {
+        self.judged.push(id);
+        match record {
+            What::Emit(count) => Verdict::Emit(self.outs(count, id.source, &[id])),
+            What::Drop => Verdict::Drop(Reason("told")),
+            What::Hold => Verdict::Hold,
+            What::Reject => Verdict::Reject(self.out(id.source, &[id], true)),
+            What::Fail => Verdict::Fail("told to".to_owned()),
+        }
+    }
+
+    fn completed(&mut self, said: Said, _now: Now, effects: &mut Effects<Out>) {
+        effects.push(match said {
+            Said::Emit { ids, outputs, urgent } => {
+                let source = ids.first().map_or(Source { topic: 0, partition: 0 }, |id| id.source);
+                Effect::Emit { outputs: self.outs(outputs, source, &ids), ids, urgent }
+            }
+            Said::Append { id, outputs } => {
+                Effect::Append { on_behalf_of: id, outputs: self.outs(outputs, id.source, &[]) }
+            }
+            Said::Drop(id) => Effect::Drop { id, reason: Reason("told later") },
+            Said::Reject(id) => Effect::Reject { id, dead_letter: self.out(id.source, &[id], true) },
+        });
+    }
+
+    fn tick(&mut self, _now: Now, _effects: &mut Effects<Out>) {}
+
+    fn drain(&mut self, sources: &[Source], _now: Now, _effects: &mut Effects<Out>) {
+        self.drained.push(sources.to_vec());
+    }
+
+    fn is_full(&self, topic: u16) -> bool {
+        self.full_topic == Some(topic)
+    }
+
+    fn next_wake(&self, _now: Now) -> Option<Duration> {
+        None
+    }
+}
+
+/// An engine, the time, and what it asked for.
+pub struct Rig {
+    pub engine: Engine<Told>,
+    pub now_ms: u64,
+}
+
+impl Rig {
+    pub fn new(options: Options) -> Self {
+        Self { engine: Engine::new(Told::default(), options), now_ms: 1_000 }
+    }
+
+    pub fn now(&self) -> Now {
+        Now { monotonic: Duration::from_millis(self.now_ms), wall_micros: 0 }
+    }
+
+    /// Applies an event and settles; gives what is asked for.
+    pub fn happens(&mut self, event: Event<'_, Told>) -> Vec<Action> {
+        let now = self.now();
+        self.engine.apply(event, now);
+        self.engine.settle(now);
+        std::iter::from_fn(|| self.engine.take_action()).collect()
+    }
+
+    pub fn records(&mut self, source: Source, records: &[(i64, What)]) -> Vec<Action> {
+        self.happens(Event::Records(source, &mut records.iter().copied()))
+    }
+
+    pub fn outputs(&self, batch: BatchId) -> Vec<Out> {
+        self.engine.batch(batch).cloned().collect()
+    }
+}

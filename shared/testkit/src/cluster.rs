@@ -1,0 +1,295 @@
+//! Kafka, as far as delivery can tell: an input log, an output log with transactions, a group with generations, committed offsets.
+//!
+//! What is fenced here is fenced as Kafka does it: by the member's generation, when offsets are sent. That no more than that is
+//! needed is what the simulation shows.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use pipeline::{Delivery, Now, Source};
+
+use crate::log::{self, Partition};
+use crate::oracle::{Broken, Oracle, broken};
+use crate::rng::Rng;
+use crate::rules::Output;
+use crate::simulation::Report;
+use crate::trace::Trace;
+
+/// How long a dead instance's transaction stays open.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(60);
+
+/// What a member hears on its next poll.
+#[derive(Debug, Clone)]
+pub(crate) enum News {
+    Assigned(Source, i64),
+    Revoked(Vec<Source>),
+    Lost,
+}
+
+/// A transaction whose offsets are sent: nobody else may begin at its partitions before it ends.
+#[derive(Debug)]
+struct Pending {
+    positions: Vec<(Source, i64)>,
+    /// Its producer is gone: when the coordinator ends it, and how.
+    orphaned: Option<(Duration, Option<Vec<Output>>)>,
+}
+
+/// Everything outside the instances.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) rng: Rng,
+    pub(crate) trace: Trace,
+    pub(crate) now: Now,
+    pub(crate) mode: Delivery,
+    pub(crate) in_order: bool,
+    pub(crate) calm: bool,
+    pub(crate) report: Report,
+    pub(crate) log: BTreeMap<Source, Partition>,
+    oracle: Oracle,
+    committed: BTreeMap<Source, i64>,
+    generation: u32,
+    members: BTreeMap<u32, u32>,
+    owners: BTreeMap<Source, u32>,
+    targets: BTreeMap<Source, u32>,
+    /// Asked back, not given back yet.
+    revoking: BTreeSet<Source>,
+    news: BTreeMap<u32, VecDeque<News>>,
+    pending: BTreeMap<u64, Pending>,
+    next_id: u64,
+}
+
+impl Cluster {
+    pub(crate) fn new(seed: u64, mode: Delivery, in_order: bool) -> Self {
+        let sources = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(topic, partition)| Source { topic, partition });
+        Self {
+            rng: Rng::new(seed),
+            trace: Trace::new(),
+            now: Now { monotonic: Duration::ZERO, wall_micros: 0 },
+            mode,
+            in_order,
+            calm: false,
+            report: Report::default(),
+            log: sources.into_iter().map(|source| (source, Partition::default())).collect(),
+            oracle: Oracle::new(mode, in_order),
+            committed: sources.into_iter().map(|source| (source, 0)).collect(),
+            generation: 0,
+            members: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            revoking: BTreeSet::new(),
+            news: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            next_id: 0,
+        }
+    }
+
+    /// Time passes; the coordinator ends the transactions of the dead and gives free partitions to whom they are meant for.
+    pub(crate) fn pass(&mut self) -> Result<(), Broken> {
+        let millis = if self.rng.chance(5) { 40 } else { self.rng.below(4) };
+        self.now.monotonic += Duration::from_millis(millis);
+        self.now.wall_micros = i64::try_from(self.now.monotonic.as_micros()).unwrap_or(i64::MAX);
+        let now = self.now.monotonic;
+        let ended: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.orphaned.as_ref().is_some_and(|(at, _)| *at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ended {
+            let outputs =
+                self.pending.get_mut(&id).and_then(|pending| pending.orphaned.take()).and_then(|o| o.1);
+            self.trace
+                .line(format_args!("transaction {id} of the dead ends, committed: {}", outputs.is_some()));
+            match outputs {
+                Some(outputs) => self.end(id, &outputs)?,
+                None => self.abort(id),
+            }
+        }
+        self.grant()
+    }
+
+    fn grant(&mut self) -> Result<(), Broken> {
+        for (source, partition) in &self.log {
+            let free = !self.owners.contains_key(source);
+            let stable =
+                !self.pending.values().any(|pending| pending.positions.iter().any(|(s, _)| s == source));
+            let member = self.targets.get(source).filter(|member| self.members.contains_key(member));
+            if let (true, true, Some(member)) = (free, stable, member) {
+                let position = self.committed[source];
+                self.report.repeats += self.oracle.granted(*source, partition, position)?;
+                self.trace.line(format_args!("{member} gets {source:?} at {position}"));
+                self.owners.insert(*source, *member);
+                self.news.entry(*member).or_default().push_back(News::Assigned(*source, position));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn append(&mut self) {
+        let sources: Vec<Source> = self.log.keys().copied().collect();
+        let Some(&source) = self.rng.pick(&sources) else { return };
+        self.next_id += 1;
+        let record = log::make(self.next_id, source, self.in_order, &mut self.rng);
+        self.oracle.expect(record);
+        self.report.records += 1;
+        if let Some(partition) = self.log.get_mut(&source) {
+            partition.append(record, &mut self.rng);
+        }
+    }
+
+    /// A member comes, or comes back.
+    pub(crate) fn join(&mut self, member: u32) {
+        self.members.insert(member, 0);
+        self.news.remove(&member);
+        self.rebalance();
+    }
+
+    /// A member is gone, and with it whatever it owned.
+    pub(crate) fn leave(&mut self, member: u32) {
+        self.members.remove(&member);
+        self.news.remove(&member);
+        for source in self.log.keys().filter(|source| self.owners.get(source) == Some(&member)) {
+            self.revoking.remove(source);
+        }
+        self.owners.retain(|_, owner| *owner != member);
+        self.rebalance();
+    }
+
+    /// A member's session ends without its knowing: it hears of it on its next poll.
+    pub(crate) fn expire(&mut self, member: u32) {
+        self.leave(member);
+        self.news.entry(member).or_default().push_back(News::Lost);
+    }
+
+    /// A new generation. Members rejoin in the background; what they must give back they hear on their next poll.
+    pub(crate) fn rebalance(&mut self) {
+        self.generation += 1;
+        self.report.rebalances += 1;
+        let members: Vec<u32> = self.members.keys().copied().collect();
+        for generation in self.members.values_mut() {
+            *generation = self.generation;
+        }
+        let mut revoked: BTreeMap<u32, Vec<Source>> = BTreeMap::new();
+        for source in self.log.keys() {
+            let old = self.targets.get(source).filter(|member| members.contains(member)).copied();
+            let stays = old.is_some() && self.rng.chance(60);
+            let new = if stays { old } else { self.rng.pick(&members).copied() };
+            match new {
+                Some(member) => self.targets.insert(*source, member),
+                None => self.targets.remove(source),
+            };
+            let Some(owner) = self.owners.get(source) else { continue };
+            if new.is_some_and(|new| new != *owner) && self.revoking.insert(*source) {
+                revoked.entry(*owner).or_default().push(*source);
+            }
+        }
+        self.trace
+            .line(format_args!("generation {}: {:?}, revoked {revoked:?}", self.generation, self.targets));
+        for (member, sources) in revoked {
+            self.news.entry(member).or_default().push_back(News::Revoked(sources));
+        }
+    }
+
+    pub(crate) fn hear(&mut self, member: u32) -> Option<News> {
+        self.news.get_mut(&member)?.pop_front()
+    }
+
+    pub(crate) fn generation_of(&self, member: u32) -> Option<u32> {
+        self.members.get(&member).copied()
+    }
+
+    pub(crate) fn give_back(&mut self, member: u32, source: Source) {
+        if self.owners.get(&source) == Some(&member) {
+            self.owners.remove(&source);
+            self.revoking.remove(&source);
+        }
+    }
+
+    fn is_fenced(&self, member: u32, generation: Option<u32>) -> bool {
+        generation.is_none() || self.generation_of(member) != generation
+    }
+
+    /// Sends a transaction's offsets: fenced by generation alone. `None` is refused.
+    pub(crate) fn send_offsets(
+        &mut self,
+        member: u32,
+        generation: Option<u32>,
+        positions: &[(Source, i64)],
+    ) -> Option<u64> {
+        if self.is_fenced(member, generation) {
+            self.report.fenced += 1;
+            return None;
+        }
+        self.next_id += 1;
+        self.pending.insert(self.next_id, Pending { positions: positions.to_vec(), orphaned: None });
+        Some(self.next_id)
+    }
+
+    pub(crate) fn abort(&mut self, transaction: u64) {
+        self.pending.remove(&transaction);
+    }
+
+    /// The producer of this transaction is gone. If its end was asked for already, either may have happened.
+    pub(crate) fn orphan(&mut self, transaction: u64, outputs: Vec<Output>, end_was_asked: bool) {
+        let commits = end_was_asked && self.rng.chance(50);
+        let at = self.now.monotonic + TRANSACTION_TIMEOUT;
+        if let Some(pending) = self.pending.get_mut(&transaction) {
+            pending.orphaned = Some((at, commits.then_some(outputs)));
+        }
+    }
+
+    /// Commits a transaction: its outputs and its offsets show together.
+    pub(crate) fn end(&mut self, transaction: u64, outputs: &[Output]) -> Result<(), Broken> {
+        let Some(pending) = self.pending.remove(&transaction) else { return Ok(()) };
+        self.report.transactions += 1;
+        self.show(outputs)?;
+        self.store(&pending.positions)
+    }
+
+    /// Outputs that readers see from now on.
+    pub(crate) fn show(&mut self, outputs: &[Output]) -> Result<(), Broken> {
+        outputs.iter().try_for_each(|output| self.oracle.see(output))
+    }
+
+    /// A plain commit; false is refused.
+    pub(crate) fn commit(
+        &mut self,
+        member: u32,
+        generation: Option<u32>,
+        positions: &[(Source, i64)],
+    ) -> Result<bool, Broken> {
+        if self.is_fenced(member, generation) {
+            self.report.fenced += 1;
+            return Ok(false);
+        }
+        self.report.commits += 1;
+        self.store(positions)?;
+        Ok(true)
+    }
+
+    fn store(&mut self, positions: &[(Source, i64)]) -> Result<(), Broken> {
+        for &(source, position) in positions {
+            let before = self.committed.insert(source, position).unwrap_or(0);
+            if position < before {
+                return broken("P3", format!("{source:?} goes back from {before} to {position}"));
+            }
+            if let Some(partition) = self.log.get(&source) {
+                self.oracle.passed(source, partition, before, position)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every record is delivered and every partition's lag is 0.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.pending.is_empty() && self.log.iter().all(|(source, p)| self.committed[source] == p.end)
+    }
+
+    pub(crate) fn finish(&self) -> Result<(), Broken> {
+        self.oracle.finish()
+    }
+
+    pub(crate) fn standing(&self) -> String {
+        format!("committed {:?}, owners {:?}", self.committed, self.owners)
+    }
+}

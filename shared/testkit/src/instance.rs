@@ -1,0 +1,316 @@
+//! One process: a client that polls, performs actions and dies, around an engine.
+
+use std::collections::BTreeMap;
+
+use pipeline::{Action, Event, Source, Stop};
+
+use crate::asked::{Answer, Asked, Progress, Step};
+use crate::cluster::{Cluster, News};
+use crate::delivery::Delivery;
+use crate::oracle::{Broken, broken};
+use crate::rules::{Record, Work};
+
+/// Where the client stands in a partition.
+#[derive(Debug, Clone, Copy)]
+struct Fetch {
+    next: i64,
+    paused: bool,
+}
+
+/// Whether an instance goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Running,
+    Ended,
+}
+
+/// One process.
+pub(crate) struct Instance<D> {
+    id: u32,
+    engine: D,
+    fetches: BTreeMap<Source, Fetch>,
+    asked: Option<Asked>,
+    working: Vec<Work>,
+    ending: bool,
+}
+
+impl<D: Delivery> Instance<D> {
+    pub(crate) fn start(id: u32, engine: D, cluster: &mut Cluster) -> Self {
+        cluster.trace.line(format_args!("{id} starts"));
+        cluster.join(id);
+        Self { id, engine, fetches: BTreeMap::new(), asked: None, working: Vec::new(), ending: false }
+    }
+
+    /// One thing happens; mostly the engine settles then, sometimes it has to take in more first.
+    pub(crate) fn step(&mut self, cluster: &mut Cluster) -> Result<Life, Broken> {
+        match cluster.rng.below(100) {
+            0..20 => self.hear(cluster),
+            20..45 => self.go_on(cluster)?,
+            45..75 => self.poll(cluster),
+            75..90 => self.work(cluster),
+            _ => self.tick(cluster),
+        }
+        self.react(cluster)
+    }
+
+    fn react(&mut self, cluster: &mut Cluster) -> Result<Life, Broken> {
+        let mut life = Life::Running;
+        if cluster.calm || cluster.rng.chance(75) {
+            self.engine.settle(cluster.now);
+            life = self.perform(cluster)?;
+        }
+        self.check()?;
+        Ok(life)
+    }
+
+    /// Kafka gets on with what was asked, and answers or not.
+    fn go_on(&mut self, cluster: &mut Cluster) -> Result<(), Broken> {
+        let Some(asked) = self.asked.take() else { return Ok(()) };
+        let event = match asked.go_on(self.id, cluster)? {
+            Progress::Open(asked) => {
+                self.asked = Some(asked);
+                return Ok(());
+            }
+            Progress::Unknown(asked) => {
+                self.asked = Some(asked);
+                self.rebuild(cluster);
+                return Ok(());
+            }
+            Progress::Answered(answer) => answer,
+        };
+        cluster.trace.line(format_args!("{} is answered {event:?}", self.id));
+        let event = match event {
+            Answer::Committed(batch) => Event::Committed(batch),
+            Answer::Aborted(batch) => Event::Aborted(batch),
+            Answer::Delivered(batch) => Event::Delivered(batch),
+            Answer::DeliveryFailed(batch) => Event::DeliveryFailed(batch),
+            Answer::OffsetsCommitted => Event::OffsetsCommitted,
+            Answer::OffsetCommitFailed => Event::OffsetCommitFailed,
+        };
+        self.engine.apply(event, cluster.now);
+        Ok(())
+    }
+
+    fn tick(&mut self, cluster: &mut Cluster) {
+        if cluster.calm && !self.ending && self.engine.engine().poisoned().next().is_some() {
+            self.shut_down(cluster);
+        }
+        self.engine.apply(Event::Tick, cluster.now);
+    }
+
+    fn hear(&mut self, cluster: &mut Cluster) {
+        let Some(news) = cluster.hear(self.id) else { return self.poll(cluster) };
+        cluster.trace.line(format_args!("{} hears {news:?}", self.id));
+        match news {
+            News::Assigned(source, next) => {
+                self.fetches.insert(source, Fetch { next, paused: false });
+                self.engine.apply(Event::Assigned(&[(source, next)]), cluster.now);
+            }
+            News::Revoked(sources) => self.engine.apply(Event::Revoked(&sources), cluster.now),
+            News::Lost => {
+                let sources: Vec<Source> = self.fetches.keys().copied().collect();
+                self.fetches.clear();
+                self.engine.apply(Event::Lost(&sources), cluster.now);
+                cluster.join(self.id);
+            }
+        }
+    }
+
+    fn poll(&mut self, cluster: &mut Cluster) {
+        let flowing: Vec<Source> =
+            self.fetches.iter().filter(|(_, f)| !f.paused).map(|(source, _)| *source).collect();
+        let Some(&source) = cluster.rng.pick(&flowing) else { return self.tick(cluster) };
+        let most = usize::try_from(1 + cluster.rng.below(6)).unwrap_or(1);
+        let (Some(partition), Some(fetch)) = (cluster.log.get(&source), self.fetches.get_mut(&source)) else {
+            return;
+        };
+        let mut records: Vec<(i64, Record)> = partition.from(fetch.next).iter().take(most).copied().collect();
+        let end = partition.end;
+        if let Some((last, _)) = records.last() {
+            fetch.next = last + 1;
+            let fails = !cluster.calm && cluster.rng.below(400) == 0;
+            records[0].1.fails = fails;
+            cluster.trace.line(format_args!("{} reads {source:?}: {records:?}", self.id));
+            self.engine.apply(Event::Records(source, &mut records.into_iter()), cluster.now);
+        } else if fetch.next < end || cluster.rng.chance(10) {
+            fetch.next = end;
+            cluster.trace.line(format_args!("{} reaches the end of {source:?}: {end}", self.id));
+            self.engine.apply(Event::EndReached(source, end), cluster.now);
+        } else {
+            self.tick(cluster);
+        }
+    }
+
+    fn work(&mut self, cluster: &mut Cluster) {
+        let startable = self.engine.engine().stage().startable();
+        if cluster.rng.chance(50)
+            && let Some(&work) = cluster.rng.pick(&startable)
+        {
+            self.engine.engine_mut().stage_mut().start(work);
+            self.working.push(work);
+            return;
+        }
+        if let Some(&work) = cluster.rng.pick(&self.working) {
+            self.working.retain(|other| other.id != work.id || other.chunks != work.chunks);
+            cluster.trace.line(format_args!("{} ends work on {:?}", self.id, work.id));
+            self.engine.apply(Event::Completed(work), cluster.now);
+        }
+    }
+
+    fn perform(&mut self, cluster: &mut Cluster) -> Result<Life, Broken> {
+        while let Some(action) = self.engine.take_action() {
+            cluster.trace.line(format_args!("{} is asked: {action:?}", self.id));
+            match action {
+                Action::Transact { batch, positions } => {
+                    let outputs = self.engine.outputs(batch);
+                    let positions: Vec<(Source, i64)> =
+                        positions.into_iter().map(|p| (p.source, p.offset)).collect();
+                    let generation = cluster.generation_of(self.id);
+                    self.only_owned(outputs.iter().map(|o| o.source).chain(positions.iter().map(|p| p.0)))?;
+                    self.take_on(Asked::Transaction {
+                        batch,
+                        outputs,
+                        positions,
+                        generation,
+                        step: Step::Producing(0),
+                    })?;
+                }
+                Action::Produce { batch } => {
+                    let outputs = self.engine.outputs(batch);
+                    self.only_owned(outputs.iter().map(|output| output.source))?;
+                    self.take_on(Asked::Produce { batch, outputs, produced: 0 })?;
+                }
+                Action::Commit { positions } => {
+                    let positions: Vec<(Source, i64)> =
+                        positions.into_iter().map(|p| (p.source, p.offset)).collect();
+                    self.only_owned(positions.iter().map(|position| position.0))?;
+                    let generation = cluster.generation_of(self.id);
+                    self.take_on(Asked::Commit { positions, generation })?;
+                }
+                Action::Pause(source) => self.set_paused(source, true, cluster)?,
+                Action::Resume(source) => self.set_paused(source, false, cluster)?,
+                Action::AcknowledgeRevocation(sources) => {
+                    for source in sources {
+                        self.fetches.remove(&source);
+                        cluster.give_back(self.id, source);
+                    }
+                }
+                Action::Stop(stop) => return self.end(&stop, cluster),
+            }
+        }
+        Ok(Life::Running)
+    }
+
+    fn end(&mut self, stop: &Stop, cluster: &mut Cluster) -> Result<Life, Broken> {
+        let all = self.engine.engine().counts();
+        match stop {
+            Stop::Drained if all.held > 0 || self.asked.is_some() => {
+                return broken(
+                    "P1",
+                    format!("{} stops as drained, holds {}, asked {:?}", self.id, all.held, self.asked),
+                );
+            }
+            Stop::Drained => cluster.report.drained += 1,
+            Stop::DrainBudgetSpent { .. } => cluster.report.budgets_spent += 1,
+            Stop::Failed(cause) if !cause.ends_with("can't be judged now") => {
+                return broken("stage", cause.clone());
+            }
+            Stop::Failed(_) => cluster.report.failed += 1,
+        }
+        self.vanish(cluster);
+        cluster.leave(self.id);
+        Ok(Life::Ended)
+    }
+
+    fn take_on(&mut self, asked: Asked) -> Result<(), Broken> {
+        match self.asked.replace(asked) {
+            Some(before) => {
+                broken("P5", format!("{} is asked for more before {before:?} is answered", self.id))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn set_paused(&mut self, source: Source, paused: bool, cluster: &mut Cluster) -> Result<(), Broken> {
+        cluster.report.pauses += u64::from(paused);
+        match self.fetches.get_mut(&source) {
+            Some(fetch) => fetch.paused = paused,
+            None => {
+                return broken(
+                    "P4",
+                    format!("{} is told paused={paused} of {source:?}, which it has given back", self.id),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn only_owned(&self, mut sources: impl Iterator<Item = Source>) -> Result<(), Broken> {
+        match sources.find(|source| !self.fetches.contains_key(source)) {
+            Some(source) => broken("P4", format!("{} acts for {source:?}, which it has given back", self.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// P1 to P5, as seen from outside.
+    fn check(&self) -> Result<(), Broken> {
+        let engine = self.engine.engine();
+        let violations = engine.violations();
+        if violations != [0; 8] {
+            return broken("watch", format!("{} counts violations {violations:?}", self.id));
+        }
+        if !engine.counts().conserve() {
+            return broken("P1", format!("{} does not conserve: {:?}", self.id, engine.counts()));
+        }
+        for source in self.fetches.keys() {
+            let Some(counts) = engine.source_counts(*source) else { continue };
+            let judged = engine.stage().judged(*source);
+            let holds = u64::try_from(engine.stage().holds(*source)).unwrap_or(u64::MAX);
+            if !counts.conserve() || counts.received != judged || counts.held < holds {
+                let what =
+                    format!("{source:?} of {}: judged {judged}, rules hold {holds}, {counts:?}", self.id);
+                return broken("P1", what);
+            }
+            if engine.positions(*source).is_some_and(|(prefix, committed)| committed > prefix) {
+                return broken("P2", format!("{source:?} of {}: committed beyond the prefix", self.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The client is lost and built anew; the process lives on.
+    pub(crate) fn rebuild(&mut self, cluster: &mut Cluster) {
+        cluster.trace.line(format_args!("{} rebuilds its client", self.id));
+        self.vanish(cluster);
+        self.fetches.clear();
+        cluster.leave(self.id);
+        self.engine.apply(Event::ClientRebuilt, cluster.now);
+        cluster.join(self.id);
+    }
+
+    /// The process is gone, or its client.
+    pub(crate) fn crash(mut self, cluster: &mut Cluster) {
+        cluster.trace.line(format_args!("{} crashes", self.id));
+        self.vanish(cluster);
+        cluster.leave(self.id);
+    }
+
+    pub(crate) fn shut_down(&mut self, cluster: &mut Cluster) {
+        cluster.trace.line(format_args!("{} is asked to end", self.id));
+        self.ending = true;
+        self.engine.apply(Event::ShutdownRequested, cluster.now);
+    }
+
+    /// What it asked for stays behind, half done.
+    fn vanish(&mut self, cluster: &mut Cluster) {
+        let counts = self.engine.engine().counts();
+        cluster.report.stale_effects += counts.stale_effects;
+        if let Some(asked) = self.asked.take() {
+            asked.orphan(cluster);
+        }
+    }
+
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.asked.is_none() && self.engine.engine().load().held == 0
+    }
+}

@@ -1,0 +1,210 @@
+//! A run: chaos, then calm, then the count.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use pipeline::{Delivery as Mode, Options};
+
+use crate::cluster::Cluster;
+use crate::delivery::Delivery;
+use crate::instance::{Instance, Life};
+use crate::oracle::{Broken, broken};
+use crate::rules::Rules;
+
+/// Steps of calm after which a run that has not ended is stuck. Runs end within a tenth of it.
+const CALM_STEPS_MAX: u32 = 20_000;
+
+/// One run, wholly determined by these three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Simulation {
+    /// All chance comes from it.
+    pub seed: u64,
+    /// How outputs and offsets leave.
+    pub mode: Mode,
+    /// Whether records end in the order of their partition. Then nothing is finished beyond the prefix, and exactly once has no
+    /// exception; otherwise what was finished there may show again after a partition has moved.
+    pub in_order: bool,
+}
+
+/// What happened in a run: two runs of one seed are equal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Hash over every line of the trace.
+    pub trace_hash: u64,
+    /// Input records.
+    pub records: u64,
+    /// Transactions committed.
+    pub transactions: u64,
+    /// Transactions aborted while producing, after the offsets were sent, while ending.
+    pub aborts_at: [u64; 3],
+    /// Batches of which some output was not acknowledged.
+    pub delivery_failures: u64,
+    /// Plain commits.
+    pub commits: u64,
+    /// Offsets refused for the member's generation.
+    pub fenced: u64,
+    /// Generations.
+    pub rebalances: u64,
+    /// Sessions that ended without the member's knowing.
+    pub lost: u64,
+    /// Instances that vanished.
+    pub crashes: u64,
+    /// Clients built anew.
+    pub rebuilt: u64,
+    /// Ends after a full drain.
+    pub drained: u64,
+    /// Ends after the drain's budget.
+    pub budgets_spent: u64,
+    /// Ends because a rule couldn't go on.
+    pub failed: u64,
+    /// Pauses.
+    pub pauses: u64,
+    /// Effects of assignments that had ended.
+    pub stale_effects: u64,
+    /// Records finished beyond the prefix when their partition moved.
+    pub repeats: u64,
+}
+
+/// A law that did not hold, with what led there.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The run: the same one fails the same way.
+    pub simulation: Simulation,
+    /// Which law.
+    pub law: &'static str,
+    /// How.
+    pub what: String,
+    /// The last lines of the trace.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "  {line}")?;
+        }
+        write!(f, "{}: {}, in {:?}", self.law, self.what, self.simulation)
+    }
+}
+
+struct World<D, M> {
+    cluster: Cluster,
+    instances: BTreeMap<u32, Instance<D>>,
+    next_instance: u32,
+    make: M,
+}
+
+impl Simulation {
+    /// Runs it over engines made by `make`.
+    ///
+    /// # Errors
+    /// The first law that does not hold.
+    pub fn run<D, M>(self, make: M) -> Result<Report, Box<Failure>>
+    where
+        D: Delivery,
+        M: Fn(Rules, Options) -> D,
+    {
+        let cluster = Cluster::new(self.seed, self.mode, self.in_order);
+        let mut world = World { cluster, instances: BTreeMap::new(), next_instance: 0, make };
+        match world.run() {
+            Ok(()) => {
+                let mut report = world.cluster.report;
+                report.trace_hash = world.cluster.trace.hash();
+                Ok(report)
+            }
+            Err(Broken { law, what }) => {
+                Err(Box::new(Failure { simulation: self, law, what, trace: world.cluster.trace.last() }))
+            }
+        }
+    }
+}
+
+impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
+    fn run(&mut self) -> Result<(), Broken> {
+        let steps = 200 + self.cluster.rng.below(600);
+        for _ in 0..steps {
+            self.cluster.pass()?;
+            self.step_in_chaos()?;
+        }
+        self.cluster.calm = true;
+        self.cluster.trace.line(format_args!("calm"));
+        for _ in 0..CALM_STEPS_MAX {
+            self.cluster.pass()?;
+            if self.instances.len() < 2 {
+                self.start();
+            }
+            self.step_of_some()?;
+            if self.cluster.is_finished() && self.instances.values().all(Instance::is_at_rest) {
+                return self.cluster.finish();
+            }
+        }
+        broken("progress", format!("nothing more comes and it doesn't end: {}", self.cluster.standing()))
+    }
+
+    fn step_in_chaos(&mut self) -> Result<(), Broken> {
+        match self.cluster.rng.below(200) {
+            0..40 => self.cluster.append(),
+            40..44 => self.cluster.rebalance(),
+            44..46 => {
+                if let Some(id) = self.some() {
+                    self.cluster.report.lost += 1;
+                    self.cluster.trace.line(format_args!("session of {id} ends"));
+                    self.cluster.expire(id);
+                }
+            }
+            46..48 => {
+                if let Some(instance) = self.some().and_then(|id| self.instances.remove(&id)) {
+                    self.cluster.report.crashes += 1;
+                    instance.crash(&mut self.cluster);
+                }
+            }
+            48..50 => {
+                if let Some(instance) = self.some().and_then(|id| self.instances.get_mut(&id)) {
+                    self.cluster.report.rebuilt += 1;
+                    instance.rebuild(&mut self.cluster);
+                }
+            }
+            50..52 => {
+                if let Some(instance) = self.some().and_then(|id| self.instances.get_mut(&id)) {
+                    instance.shut_down(&mut self.cluster);
+                }
+            }
+            52..60 if self.instances.len() < 3 => self.start(),
+            _ => self.step_of_some()?,
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) {
+        let id = self.next_instance;
+        self.next_instance += 1;
+        let options = Options {
+            batch_max_outputs: 6,
+            batch_max_age: Duration::from_millis(20),
+            held_max_records: 14,
+            ledger_max_records: 12,
+            outputs_max: 16,
+            drain_budget: Duration::from_millis(120),
+            commit_interval: Duration::from_millis(10),
+            rejects_in_a_row_max: 4,
+            ..Options::new(self.cluster.mode)
+        };
+        let engine = (self.make)(Rules::new(self.cluster.in_order), options);
+        self.instances.insert(id, Instance::start(id, engine, &mut self.cluster));
+    }
+
+    fn some(&mut self) -> Option<u32> {
+        let ids: Vec<u32> = self.instances.keys().copied().collect();
+        self.cluster.rng.pick(&ids).copied()
+    }
+
+    fn step_of_some(&mut self) -> Result<(), Broken> {
+        let Some(id) = self.some() else { return Ok(()) };
+        let Some(instance) = self.instances.get_mut(&id) else { return Ok(()) };
+        if instance.step(&mut self.cluster)? == Life::Ended {
+            self.instances.remove(&id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The broker and the registry as child processes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::{Process, free_port, http, wire};
+
+/// Three times what a start takes beside a full build on two cores.
+const START_LIMIT: Duration = Duration::from_secs(90);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// A script of `real-parts/`.
+pub(crate) fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("real-parts").join(name)
+}
+
+/// One Apache Kafka broker with its own cluster.
+#[derive(Debug)]
+pub struct Broker {
+    process: Process,
+    port: u16,
+    controller_port: u16,
+    folder: PathBuf,
+}
+
+impl Broker {
+    /// Starts a broker with its data and log in `folder`, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it doesn't, with the end of its log.
+    pub fn start(folder: &Path) -> io::Result<Self> {
+        let (port, controller_port) = (free_port()?, free_port()?);
+        let process = run_broker(folder, port, controller_port)?;
+        Ok(Self { process, port, controller_port, folder: folder.to_owned() })
+    }
+
+    /// Its address for clients, `host:port`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its port on the loopback address.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process, for signals and its log.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it and starts it again on the same data and ports.
+    ///
+    /// # Errors
+    /// When it doesn't end, or doesn't come back.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.process.terminate(STOP_LIMIT)?;
+        self.process = run_broker(&self.folder, self.port, self.controller_port)?;
+        Ok(())
+    }
+
+    /// Runs one of Kafka's own commands against it, e.g. `org.apache.kafka.tools.TopicCommand`, and returns
+    /// what it printed.
+    ///
+    /// # Errors
+    /// When the command fails, with what it printed.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> io::Result<String> {
+        let output = Command::new(script("kafka"))
+            .args(["tool", class, "--bootstrap-server", &self.address()])
+            .args(arguments)
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            return Ok(text);
+        }
+        Err(io::Error::other(format!("{class} failed: {text}{}", String::from_utf8_lossy(&output.stderr))))
+    }
+}
+
+fn run_broker(folder: &Path, port: u16, controller_port: u16) -> io::Result<Process> {
+    let mut command = Command::new(script("kafka"));
+    command.arg("run").arg("--data").arg(folder.join("kafka"));
+    command.arg("--port").arg(port.to_string());
+    command.arg("--controller-port").arg(controller_port.to_string());
+    let mut process = Process::start("kafka", command, folder)?;
+    process.wait_until_ready(START_LIMIT, || wire::metadata(port).is_ok_and(|it| !it.brokers.is_empty()))?;
+    Ok(process)
+}
+
+/// A schema registry, in memory.
+#[derive(Debug)]
+pub struct Registry {
+    process: Process,
+    port: u16,
+}
+
+impl Registry {
+    /// Starts a registry with its log in `folder`, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// When it doesn't, with the end of its log.
+    pub fn start(folder: &Path) -> io::Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(script("registry"));
+        command.arg("run").arg("--port").arg(port.to_string());
+        let mut process = Process::start("registry", command, folder)?;
+        process.wait_until_ready(START_LIMIT, || {
+            http::request(port, "GET", "/health/ready", "").is_ok_and(|reply| reply.status == 200)
+        })?;
+        Ok(Self { process, port })
+    }
+
+    /// The base of its Confluent-compatible API.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}{}", self.port, Self::API)
+    }
+
+    /// The path of that API.
+    pub const API: &str = "/apis/ccompat/v7";
+
+    /// Its port on the loopback address.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process, for signals and its log.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// A broker and a registry in one temporary folder.
+#[derive(Debug)]
+pub struct Stack {
+    /// The broker.
+    pub broker: Broker,
+    /// The registry.
+    pub registry: Registry,
+    // Last, so that it is removed after the processes that write into it have ended.
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Starts both, one after the other.
+    ///
+    /// # Errors
+    /// When one doesn't start, with the end of its log.
+    pub fn start() -> io::Result<Self> {
+        let folder = TempDir::with_prefix("tapeline-")?;
+        let broker = Broker::start(folder.path())?;
+        let registry = Registry::start(folder.path())?;
+        Ok(Self { broker, registry, folder })
+    }
+
+    /// Where their logs are, and where a test may put its own files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
