@@ -8,9 +8,14 @@
 //! ```
 //!
 //! The planner turns facts into requests and keeps no state; the executor fetches what coverage lacks and ends each request once. It
-//! deliberately keeps no database: coverage is in its topic, and what a source has is asked of [`sources`].
+//! deliberately keeps no database: coverage is in its topic, and what a source has is asked of [`sources`]. It fetches bars alone: other
+//! kinds of data have no source yet, and a request for them says so in its end.
 //!
-//! Start at [`rules`].
+//! Start at [`service`], then [`stage`]; meaning lives in [`rules`], what a worker thread does in [`work`].
 
+pub mod config;
 pub mod rules;
+pub mod service;
 pub mod sources;
+pub mod stage;
+pub mod work;

@@ -1,13 +1,15 @@
 //! The cluster and the registry, as the command line names them; and the commands that make both what the contract says.
 
-use std::sync::Arc;
-
 use contracts::Topic;
 use contracts::catalogue::contracts;
-use kafka_io::{KafkaConfig, Registry, admin};
+use kafka_io::{KafkaConfig, Registry, RegistryConfig, RegistryError, admin};
+use tokio::runtime::Handle;
 
 use crate::cli::{BrokerArgs, RegistryArgs};
 use crate::exit::Failure;
+
+/// How long a command waits for a registry that doesn't answer: a person is watching.
+const PATIENCE_MS: u32 = 10_000;
 
 /// A real cluster at these brokers.
 #[must_use]
@@ -44,21 +46,29 @@ pub async fn apply_topics(cluster: &BrokerArgs, replication: i32) -> Result<(), 
 /// # Errors
 /// When the registry can't be reached or refuses a schema.
 pub async fn register_schemas(args: &RegistryArgs) -> Result<(), Failure> {
-    let registry = registry(&args.registry).await?;
+    let registry = registry(&args.registry)?;
     for contract in contracts() {
-        let id = registry
-            .register(contract.topic)
-            .await
-            .map_err(|e| Failure::Unreachable(format!("{}: {e}", contract.topic)))?;
+        let id = register(&registry, contract.topic).await?;
         println!("{id:>6}  {}", contract.topic.subject().unwrap_or_default());
     }
     Ok(())
 }
 
-/// A client of the registry, which answers.
+/// Registers the schema of one topic and gives its id.
 ///
 /// # Errors
-/// When it can't be reached, with its address.
-pub async fn registry(url: &str) -> Result<Arc<Registry>, Failure> {
-    todo_registry(url).await
+/// When the registry can't be reached, with its address, or refuses the schema.
+pub async fn register(registry: &Registry, topic: Topic) -> Result<u32, Failure> {
+    let unreachable = |e: RegistryError| Failure::Unreachable(e.to_string());
+    registry.register(&[topic]).await.map_err(unreachable)?;
+    registry.id(topic).map_err(unreachable)
+}
+
+/// A client of the registry at this address.
+///
+/// # Errors
+/// When the address is none.
+pub fn registry(url: &str) -> Result<Registry, Failure> {
+    let config = RegistryConfig { url: url.to_owned(), start_patience_ms: PATIENCE_MS, ..RegistryConfig::default() };
+    Registry::new(&config, Handle::current()).map_err(|e| Failure::Usage(e.to_string()))
 }

@@ -23,12 +23,12 @@ use crate::run::{Judge, Market, Poster, Settler, Show};
 pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let plan = dev::plan(&args.market)?;
     let kafka = cluster::kafka(&args.cluster.brokers);
-    let registry = cluster::registry(&args.registry.registry).await?;
+    let registry = cluster::registry(&args.registry.registry)?;
     let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
     let begun = Instant::now();
-    let judge = tokio::task::block_in_place(|| Judge::new(&kafka, registry.clone()))?;
+    let judge = tokio::task::block_in_place(|| Judge::new(&kafka, Arc::new(registry.clone())))?;
     let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
-    let (follower, following) = follow(&kafka, registry.clone(), lines).map_err(|e| unreachable(&e))?;
+    let (follower, following) = follow(&kafka, Arc::new(registry.clone()), lines).map_err(|e| unreachable(&e))?;
     let reading = tokio::task::spawn_blocking(move || following.run());
     let bridge = GroupInquirer::new(&kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let mut market = Market {
@@ -52,10 +52,8 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
 }
 
-async fn bar_wire(registry: &Arc<Registry>, partitions: i32) -> Result<Wire, Failure> {
+async fn bar_wire(registry: &Registry, partitions: i32) -> Result<Wire, Failure> {
     let topic = Topic::BarClosed;
-    let id = registry.register(topic).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
-    let ids = SchemaIds::from([(topic, id)]);
-    let writers = Arc::clone(registry);
-    Ok(Wire::new("tapeline", Topic::PublisherDeadLetter, partitions, ids, writers))
+    let ids = SchemaIds::from([(topic, cluster::register(registry, topic).await?)]);
+    Ok(Wire::new("tapeline", Topic::PublisherDeadLetter, partitions, ids, Arc::new(registry.clone())))
 }

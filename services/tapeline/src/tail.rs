@@ -21,7 +21,7 @@ const READ_WAIT: Duration = Duration::from_millis(100);
 /// An unknown event, an unreachable cluster or registry.
 pub async fn run(args: TailArgs) -> Result<(), Failure> {
     let topic = topic_of(&args.event)?;
-    let registry = cluster::registry(&args.registry.registry).await?;
+    let registry = cluster::registry(&args.registry.registry)?;
     let kafka = cluster::kafka(&args.cluster.brokers);
     let start = if args.from_start { Start::Earliest } else { Start::Latest };
     let reading = tokio::task::spawn_blocking(move || {
@@ -38,13 +38,13 @@ fn topic_of(event: &str) -> Result<Topic, Failure> {
     })
 }
 
-fn print_all(mut reader: TopicReader, as_json: bool, registry: &Arc<Registry>) -> Result<(), Failure> {
+fn print_all(mut reader: TopicReader, as_json: bool, registry: &Registry) -> Result<(), Failure> {
     let codec = Codec::new();
     let mut out = std::io::stdout().lock();
     loop {
         let records = reader.read(READ_WAIT).map_err(|e| Failure::Unreachable(e.to_string()))?;
         for record in &records {
-            let decoded = DecodedRecord::of(record, &codec, registry.as_ref());
+            let decoded = DecodedRecord::of(record, &codec, registry);
             let line = if as_json {
                 serde_json::to_string(&decoded).map_err(|e| Failure::NotOk(e.to_string()))?
             } else {

@@ -1,4 +1,6 @@
 //! devstack
 
+pub mod broker;
+pub mod registry;
 pub mod replay;
 pub mod scanner;

@@ -22,6 +22,7 @@ mod raw;
 mod reader;
 mod record;
 mod registry;
+mod wire;
 
 pub use config::{ConfigFault, Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use driver::{
@@ -32,3 +33,4 @@ pub use producer::{BatchProducer, Placed, ProduceError, ProducerLimits};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
 pub use registry::{Registry, RegistryConfig, RegistryError};
 pub use record::{Headers, InRecord, OutRecord, TRACEPARENT};
+pub use wire::{Refused, SchemaIds, Wire};

@@ -29,11 +29,15 @@ const DRAIN_TICK: Duration = Duration::from_millis(10);
 
 /// The delivery engine of one stage.
 ///
-/// The shell's contract: events are applied in the order in which they happened; `settle` follows before actions are taken; each
-/// `Transact`, `Produce` and `Commit` is answered, within the client's own timeouts, by its event (or by
-/// [`Event::ClientRebuilt`]); [`Event::Tick`] is applied after a poll that brought nothing.
-/// A source flows from its assignment on, until the engine says [`Action::Pause`]; records that are still on their way then are judged
-/// all the same.
+/// What the shell owes it:
+/// - events are applied in the order in which they happened, `settle` follows, then actions are taken and performed in order;
+/// - each `Transact`, `Produce` and `Commit` is answered by its event within the client's own timeouts, or by [`Event::ClientRebuilt`];
+/// - the group metadata that fences a transaction is read when the transaction begins, before the next poll: later it may be that of
+///   a generation in which the partitions are someone else's;
+/// - [`Event::Tick`] is applied after a poll that brought nothing (nothing more waits, so a batch closes), and when
+///   [`Engine::next_wake`] has passed;
+/// - a source flows from its assignment on, until [`Action::Pause`]. Records on their way at a pause are judged all the same; those of
+///   a source that is leaving or poisoned are ignored and come again under its next assignment.
 pub struct Engine<S: Stage> {
     pub(crate) stage: S,
     pub(crate) options: Options,

@@ -96,7 +96,8 @@ pub trait Stage {
     /// A partition has gone (revoked, lost, or the client is rebuilt): forget all that belongs to it.
     fn released(&mut self, source: Source);
 
-    /// Judges one record. Never called twice for a record within an epoch, whatever is aborted.
+    /// Judges one record. Never called twice for a record within an epoch, whatever is aborted. The verdict counts before the effects
+    /// of the same call: a stage may hold a record and emit it at once, behind others.
     fn judge(
         &mut self,
         id: RecordId,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 /// How many lines a failure shows.
-const KEPT_LINES: usize = 400;
+const KEPT_LINES: usize = 60;
 
 /// A running hash over every line, and the last lines themselves.
 #[derive(Debug, Clone)]

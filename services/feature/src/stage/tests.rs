@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use contracts::{ClosedBar, Event, RequestFailure, RequestedSymbol, Vector};
+use contracts::{ClosedBar, Event, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
 use domain::calendar;
 use kafka_io::{Headers, KafkaStage};
 use testkit::OwnSchemas;
@@ -221,7 +221,7 @@ fn a_request_in_another_partition_is_dead_lettered_as_misplaced() {
 #[test]
 fn a_failing_job_is_tried_again_and_ends_in_a_failure_after_its_attempts() {
     let mut bench = Bench::new();
-    bench.request(&request("r", 5, 5), now(0));
+    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     for attempt in 1..=ATTEMPTS_MAX {
         let jobs = bench.take_jobs();
         assert_eq!(jobs.len(), 1, "attempt {attempt}");
@@ -238,8 +238,8 @@ fn a_failing_job_is_tried_again_and_ends_in_a_failure_after_its_attempts() {
 fn answers_of_one_priority_leave_in_the_order_of_their_requests() {
     let mut bench = Bench::new();
     bench.bars(1..=8);
-    bench.request(&request("one", 3, 5), now(0));
-    bench.request(&request("two", 5, 5), now(0));
+    assert!(matches!(bench.request(&request("one", 3, 5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.request(&request("two", 5, 5), now(0)), Verdict::Hold));
     let jobs = bench.take_jobs();
     bench.stage.completed(compute(&jobs[1]), now(1), &mut bench.effects);
     assert!(bench.outputs().is_empty(), "the first is not there yet");
@@ -252,7 +252,7 @@ fn answers_of_one_priority_leave_in_the_order_of_their_requests() {
 #[test]
 fn what_a_released_partition_held_is_forgotten() {
     let mut bench = Bench::new();
-    bench.request(&request("r", 5, 5), now(0));
+    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     let jobs = bench.take_jobs();
     bench.stage.released(Source { topic: 0, partition: bench.partition() });
     bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);

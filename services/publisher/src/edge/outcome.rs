@@ -68,19 +68,19 @@ impl<'a> Line<'a> {
     fn of(index: usize, outcome: &'a Outcome) -> Self {
         let mut line =
             Line { index, outcome: "", topic: None, partition: None, offset: None, path: None, cause: None };
-        match outcome {
+        (line.outcome, line.cause) = match outcome {
             Outcome::Accepted { topic, partition, offset } => {
-                line.outcome = "accepted";
-                (line.topic, line.partition, line.offset) = (Some(topic), Some(*partition), Some(*offset));
+                (line.topic, line.partition, line.offset) = (Some(*topic), Some(*partition), Some(*offset));
+                ("accepted", None)
             }
             Outcome::Invalid { path, cause } => {
-                line.outcome = "invalid";
-                (line.path, line.cause) = (Some(path), Some(cause));
+                line.path = Some(path.as_str());
+                ("invalid", Some(cause.as_str()))
             }
-            Outcome::Failed { cause } => (line.outcome, line.cause) = ("failed", Some(cause)),
-            Outcome::Refused { cause } => (line.outcome, line.cause) = ("refused", Some(cause)),
-            Outcome::Unknown { cause } => (line.outcome, line.cause) = ("unknown", Some(cause)),
-        }
+            Outcome::Failed { cause } => ("failed", Some(cause.as_str())),
+            Outcome::Refused { cause } => ("refused", Some(cause.as_str())),
+            Outcome::Unknown { cause } => ("unknown", Some(cause.as_str())),
+        };
         line
     }
 }

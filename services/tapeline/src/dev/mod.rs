@@ -54,9 +54,9 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     println!("admin     http://{}", services.admin());
     println!("broker    {} (embedded, at least once)", kafka.brokers);
     println!("registry  {}", registry.url());
-    let client = cluster::registry(&registry.url()).await?;
+    let client = cluster::registry(&registry.url())?;
     let begun = Instant::now();
-    let judge = Judge::new(&kafka, client.clone())?;
+    let judge = Judge::new(&kafka, Arc::new(client.clone()))?;
     let end = drive(&args, plan, &kafka, client, &services, &shutdown).await;
     let stages = services.drain().await;
     let report = tokio::task::block_in_place(|| judge.judge(&args.market, stages.counts, begun.elapsed()))?;
@@ -78,13 +78,13 @@ async fn drive(
     args: &DevArgs,
     plan: Plan,
     kafka: &KafkaConfig,
-    registry: Arc<Registry>,
+    registry: Registry,
     services: &Services,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
     let (follower, following) =
-        follow(kafka, registry, lines).map_err(|e| Failure::Unreachable(e.to_string()))?;
+        follow(kafka, Arc::new(registry), lines).map_err(|e| Failure::Unreachable(e.to_string()))?;
     let reading = Handle::current().spawn_blocking(move || following.run());
     let show = Show::new(args.market.bars.is_some());
     let market = market(kafka, services, follower.clone(), show.clone())?;

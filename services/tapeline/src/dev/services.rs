@@ -12,10 +12,11 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::telemetry::logs::{Format, LogSettings};
 use chassis::{Context, Exit, Host, Service, Shutdown};
+use contracts::Topic;
 use feature::config::FeatureConfig;
 use feature::service::Feature;
 use hosting::{Hosted, KafkaSection, RegistrySection};
-use kafka_io::{KafkaConfig, StageCounts, Wire};
+use kafka_io::{KafkaConfig, RegistryConfig, StageCounts, Wire};
 use publisher::config::PublisherConfig;
 use publisher::edge::EdgeCounts;
 use publisher::service::Publisher;
@@ -65,7 +66,7 @@ impl Services {
         let version = Version { name: "tapeline", version: env!("CARGO_PKG_VERSION") };
         let catalogue = catalogue();
         let host = Host::start(&process, &catalogue, version, Handle::current(), shutdown.clone()).map_err(of_chassis)?;
-        let registry = RegistrySection { url: registry_url.to_owned(), ..RegistrySection::default() };
+        let registry = RegistrySection(RegistryConfig { url: registry_url.to_owned(), ..RegistryConfig::default() });
         let kafka_section = KafkaSection(kafka.clone());
         let mut contexts = Vec::new();
         let mut context = |name| {
@@ -100,7 +101,7 @@ impl Services {
         };
         let feature = host.launch::<Feature>(config, &context(Feature::NAME)).await.map_err(of_chassis)?;
 
-        let config = backfill_config(process, kafka_section, registry);
+        let config = backfill_config(process, kafka_section, registry.clone());
         let backfill_context = context(Backfill::NAME);
         let backfill = host
             .launch_with::<Backfill, _>(config, &backfill_context, |config, context| {
@@ -110,13 +111,8 @@ impl Services {
             .map_err(of_chassis)?;
 
         let hosted = [publisher.stages, backfill, bridge, feature].concat();
-        let connection = hosting::connect(
-            &publisher_context,
-            kafka,
-            &RegistrySection { url: registry_url.to_owned(), ..RegistrySection::default() },
-            contracts::Topic::PublisherDeadLetter,
-            &[contracts::Topic::BarClosed],
-        );
+        let (dead_letters, writes) = (Topic::PublisherDeadLetter, [Topic::BarClosed]);
+        let connection = hosting::connect(&publisher_context, kafka, &registry, dead_letters, &writes);
         let market_wire = connection.await.map_err(of_chassis)?.wire;
         let (edge, edge_counts) = (publisher.edge, publisher.edge_counts);
         let services = Self { host, contexts, edge, edge_counts, hosted, market_wire };

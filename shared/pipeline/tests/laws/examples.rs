@@ -1,11 +1,10 @@
 //! What the engine asks for, and when: one example a rule.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Rig, Said, What};
 use pipeline::{Action, BatchId, Delivery, Epoch, Event, Options, Position, RecordId, Source, Stop};
+
+use crate::rig::{Rig, Said, What};
 
 const A: Source = Source { topic: 0, partition: 0 };
 const B: Source = Source { topic: 1, partition: 0 };

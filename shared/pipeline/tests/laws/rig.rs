@@ -9,7 +9,7 @@ use pipeline::{
 
 /// A record says what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub(crate) enum What {
     Emit(u8),
     Drop,
     Hold,
@@ -19,7 +19,7 @@ pub enum What {
 
 /// A completion says what the stage does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub(crate) enum Said {
     Emit { ids: Vec<RecordId>, outputs: u8, urgent: bool },
     Append { id: RecordId, outputs: u8 },
     Drop(RecordId),
@@ -28,20 +28,20 @@ pub enum Said {
 
 /// An output knows what it ends, and the order in which it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Out {
-    pub serial: u64,
-    pub ends: Vec<RecordId>,
-    pub source: Source,
-    pub dead_letter: bool,
+pub(crate) struct Out {
+    pub(crate) serial: u64,
+    pub(crate) ends: Vec<RecordId>,
+    pub(crate) source: Source,
+    pub(crate) dead_letter: bool,
 }
 
 #[derive(Debug, Default)]
-pub struct Told {
+pub(crate) struct Told {
     serial: u64,
-    pub judged: Vec<RecordId>,
-    pub drained: Vec<Vec<Source>>,
-    pub released: Vec<Source>,
-    pub full_topic: Option<u16>,
+    pub(crate) judged: Vec<RecordId>,
+    pub(crate) drained: Vec<Vec<Source>>,
+    pub(crate) released: Vec<Source>,
+    pub(crate) full_topic: Option<u16>,
 }
 
 impl Told {
@@ -107,33 +107,33 @@ impl Stage for Told {
 }
 
 /// An engine, the time, and what it asked for.
-pub struct Rig {
-    pub engine: Engine<Told>,
-    pub now_ms: u64,
+pub(crate) struct Rig {
+    pub(crate) engine: Engine<Told>,
+    pub(crate) now_ms: u64,
 }
 
 impl Rig {
-    pub fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         Self { engine: Engine::new(Told::default(), options), now_ms: 1_000 }
     }
 
-    pub fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { monotonic: Duration::from_millis(self.now_ms), wall_micros: 0 }
     }
 
     /// Applies an event and settles; gives what is asked for.
-    pub fn happens(&mut self, event: Event<'_, Told>) -> Vec<Action> {
+    pub(crate) fn happens(&mut self, event: Event<'_, Told>) -> Vec<Action> {
         let now = self.now();
         self.engine.apply(event, now);
         self.engine.settle(now);
         std::iter::from_fn(|| self.engine.take_action()).collect()
     }
 
-    pub fn records(&mut self, source: Source, records: &[(i64, What)]) -> Vec<Action> {
+    pub(crate) fn records(&mut self, source: Source, records: &[(i64, What)]) -> Vec<Action> {
         self.happens(Event::Records(source, &mut records.iter().copied()))
     }
 
-    pub fn outputs(&self, batch: BatchId) -> Vec<Out> {
+    pub(crate) fn outputs(&self, batch: BatchId) -> Vec<Out> {
         self.engine.batch(batch).cloned().collect()
     }
 }

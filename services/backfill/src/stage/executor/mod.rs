@@ -1,0 +1,227 @@
+//! The executor: requests for ranges in; bars, progress, coverage and one terminal event each out. Coverage is its table.
+//!
+//! ```text
+//!  judge ─► held ─► gate ───────────► gathering ─► fetch ─► chunk ─► chunk … ─► terminal event
+//!             its coverage was read    (2 to 30 s)   bars, progress and coverage: one emission a chunk
+//! ```
+//! What the parts do: `admit` judges, `gate` keeps a request back until its partition's coverage was read, `fetching` runs fetches chunk
+//! by chunk, `ending` says how a request ended, `answer` writes the events, `table` restores coverage.
+//!
+//! **Order.** Requests end by priority and by what their fetches need: the stage reorders (P8).
+//!
+//! **Drain.** The engine waits for what is held, within its budget, and a stage can't give a record back before. So the stage uses
+//! that time: what runs goes on, what gathers starts at once, as nobody joins any more. What isn't finished by then is delivered again
+//! to the next owner, whose coverage has every chunk that left: it fetches the rest.
+
+mod admit;
+mod answer;
+mod backoff;
+mod ending;
+mod fetching;
+mod gate;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::Topic;
+use domain::Timestamp;
+use kafka_io::{InRecord, OutRecord, Wire};
+use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source as Partition, Stage, Verdict};
+
+use crate::rules::answered::Answered;
+use crate::rules::chunks::ChunkDays;
+use crate::rules::coalesce::{Coalescer, FetchId, Limits};
+use crate::rules::coverage::Coverage;
+use crate::rules::timeframes::Timeframes;
+use crate::sources::Source;
+use crate::work::{Done, Job};
+
+use backoff::Backoff;
+use ending::Request;
+use fetching::Running;
+use gate::Gate;
+
+/// The input topic.
+pub const INPUT: Topic = Topic::RangeRequested;
+
+/// How often what ended long ago is forgotten, without any traffic.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// How often a chunk is asked for, and how long to wait in between.
+#[derive(Debug, Clone, Copy)]
+pub struct Retries {
+    /// Calls for one chunk before it is given up.
+    pub attempts_max: u32,
+    /// The longest wait after the first failure; doubles with each.
+    pub backoff_first: Duration,
+    /// The longest wait of all.
+    pub backoff_max: Duration,
+}
+
+/// What an operator may turn.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long requests gather, how many fetches run, how many requests may wait.
+    pub limits: Limits,
+    /// How long after a success the same request is a duplicate.
+    pub dedup_window: Duration,
+    /// Ended requests that a partition remembers at most.
+    pub partition_ends_max: usize,
+    /// What is done about a source's faults.
+    pub retries: Retries,
+    /// The timeframes that are filled at all.
+    pub timeframes: Timeframes,
+    /// How long a chunk is.
+    pub chunk_days: ChunkDays,
+}
+
+/// Who asks the source. Each job taken comes back as a [`Done`] through the driver.
+pub trait Workers: Send {
+    /// Starts a job; at most `most_running` of [`Limits`] are under way.
+    ///
+    /// # Errors
+    /// The job, unstarted, when no worker can take it.
+    fn start(&self, job: Job) -> Result<(), Job>;
+}
+
+/// The stage.
+pub struct ExecutorStage {
+    wire: Wire,
+    source: Arc<dyn Source>,
+    settings: Settings,
+    workers: Box<dyn Workers>,
+    backoff: Backoff,
+    answered: Answered,
+    gate: Gate,
+    coalescer: Coalescer<RecordId, ()>,
+    /// Every held request.
+    requests: BTreeMap<RecordId, Request>,
+    running: BTreeMap<FetchId, Running>,
+    coverage: Coverage,
+    skipped_coverage: u64,
+}
+
+impl ExecutorStage {
+    /// A stage that owns nothing yet. `seed` is that of its waits: the same seed waits the same.
+    #[must_use]
+    pub fn new(
+        wire: Wire,
+        source: Arc<dyn Source>,
+        settings: Settings,
+        workers: Box<dyn Workers>,
+        seed: u64,
+    ) -> Self {
+        let window_micros = i64::try_from(settings.dedup_window.as_micros()).unwrap_or(i64::MAX);
+        Self {
+            wire,
+            source,
+            workers,
+            backoff: Backoff::new(settings.retries.backoff_first, settings.retries.backoff_max, seed),
+            answered: Answered::new(window_micros, settings.partition_ends_max),
+            gate: Gate::default(),
+            coalescer: Coalescer::new(settings.limits),
+            requests: BTreeMap::new(),
+            running: BTreeMap::new(),
+            coverage: Coverage::new(),
+            skipped_coverage: 0,
+            settings,
+        }
+    }
+
+    /// Table records that were no valid coverage and were skipped.
+    #[must_use]
+    pub fn skipped_coverage(&self) -> u64 {
+        self.skipped_coverage
+    }
+
+    /// Lets requests into fetches, tries again what has waited long enough, and starts what has gathered until `due_at`.
+    fn advance(&mut self, due_at: Duration, now: Now, effects: &mut Effects<OutRecord>) {
+        for id in self.gate.pass() {
+            if let Some(request) = self.requests.get(&id) {
+                self.coalescer.add(&request.wanted(), now.monotonic);
+            }
+        }
+        self.try_again(now);
+        while let Some(fetch) = self.coalescer.start(due_at) {
+            self.begin(fetch, now, effects);
+        }
+    }
+
+    /// A request whose fetches have all ended.
+    fn end(&mut self, id: RecordId, now: Now, effects: &mut Effects<OutRecord>) {
+        let Some(request) = self.requests.remove(&id) else { return };
+        match self.terminal(&request, now) {
+            Ok(record) => {
+                let urgent = request.priority.is_urgent();
+                effects.push(Effect::Emit { ids: vec![id], outputs: vec![record], urgent });
+            }
+            // 100 errors of bounded length and the holes of one coverage: far below what a topic takes.
+            Err(fault) => tracing::error!(%fault, "a backfill's end can't be written, its request stays held"),
+        }
+    }
+
+    /// All that is known of a partition goes: its requests, what was asked and covered, and where its table stood.
+    fn forget(&mut self, partition: i32) {
+        let is_gone = |id: &RecordId| id.source.partition == partition;
+        self.requests.retain(|id, _| !is_gone(id));
+        self.gate.forget(partition);
+        self.answered.released(partition);
+        self.coverage.released(partition);
+        for id in self.coalescer.released(is_gone) {
+            self.stop(id);
+        }
+    }
+}
+
+impl Stage for ExecutorStage {
+    type Record<'a> = InRecord<'a>;
+    type Output = OutRecord;
+    type Completion = Done;
+
+    fn assigned(&mut self, _source: Partition, _epoch: Epoch, _now: Now) {
+        // What belongs to a partition is made when its first record comes.
+    }
+
+    fn released(&mut self, source: Partition) {
+        // There is one input topic, so the partition's number goes with it.
+        self.forget(source.partition);
+    }
+
+    fn judge(
+        &mut self,
+        id: RecordId,
+        record: InRecord<'_>,
+        now: Now,
+        _effects: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
+        self.admit(id, &record, now).unwrap_or_else(Verdict::Fail)
+    }
+
+    fn completed(&mut self, done: Done, now: Now, effects: &mut Effects<OutRecord>) {
+        self.chunk_ended(done, now, effects);
+    }
+
+    fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        self.answered.expire(Timestamp::from_micros(now.wall_micros));
+        self.advance(now.monotonic, now, effects);
+    }
+
+    fn drain(&mut self, _sources: &[Partition], now: Now, effects: &mut Effects<OutRecord>) {
+        self.advance(now.monotonic + self.settings.limits.gather, now, effects);
+    }
+
+    fn is_full(&self, _topic: u16) -> bool {
+        self.coalescer.is_full() || self.gate.waiting() >= self.settings.limits.most_requests
+    }
+
+    fn next_wake(&self, now: Now) -> Option<Duration> {
+        let retry = self.running.values().filter_map(Running::due).min();
+        let retry = retry.map(|due| due.saturating_sub(now.monotonic));
+        [self.coalescer.next_wake(now.monotonic), retry, Some(EXPIRE_EVERY)].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests;

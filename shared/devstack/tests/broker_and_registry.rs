@@ -1,0 +1,72 @@
+//! The embedded broker and registry, seen by the clients that services use.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+use contracts::{Topic, WriterFault, WriterSchemas};
+use devstack::broker::EmbeddedBroker;
+use devstack::registry::{EmbeddedRegistry, RegistryError};
+use kafka_io::{BatchProducer, KafkaConfig, OutRecord, ProducerLimits, Registry, RegistryConfig, TopicReader, cluster};
+
+const TOPICS: &[(&str, i32)] = &[("scanner.alert.raised.v1", 12), ("feature.vector.computed.v1", 12)];
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+#[test]
+fn what_is_produced_to_the_embedded_broker_is_read_from_it() {
+    let broker = EmbeddedBroker::start(TOPICS).unwrap();
+    let config = KafkaConfig::embedded(&broker.bootstrap());
+    cluster::check(&config, &[Topic::AlertRaised, Topic::VectorComputed]).unwrap();
+    assert!(cluster::check(&config, &[Topic::BarClosed]).unwrap_err().to_string().contains("market.bar.closed.v1"));
+    let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
+    let record = |n: i32| {
+        OutRecord::new(Topic::AlertRaised, n % 12, "k", n.to_string().into_bytes()).with_traceparent(Some("00-a-b-01"))
+    };
+    let placed = runtime().block_on(producer.produce((0..100).map(record).collect()));
+    assert!(placed.iter().all(Result::is_ok));
+    let read = TopicReader::read_all(&config, &[Topic::AlertRaised], Duration::from_secs(10)).unwrap();
+    assert_eq!(read.len(), 100);
+    assert_eq!(read[0].headers, [("traceparent".to_owned(), b"00-a-b-01".to_vec())]);
+    assert_eq!(broker.forgotten().unwrap(), []);
+}
+
+#[test]
+fn a_broker_that_forgets_says_so() {
+    let broker = EmbeddedBroker::start(TOPICS).unwrap();
+    let config = KafkaConfig::embedded(&broker.bootstrap());
+    let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
+    let noise: Vec<u8> = (0..900_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for _ in 0..10 {
+        let record = OutRecord::new(Topic::AlertRaised, 3, "k", noise.clone());
+        runtime().block_on(producer.produce(vec![record]))[0].clone().unwrap();
+    }
+    let forgotten = broker.forgotten().unwrap();
+    assert_eq!(forgotten.len(), 1);
+    assert_eq!((forgotten[0].topic.as_str(), forgotten[0].partition), ("scanner.alert.raised.v1", 3));
+}
+
+#[test]
+fn every_contract_is_registered_and_found_again_by_its_id() {
+    let runtime = runtime();
+    let embedded = runtime.block_on(EmbeddedRegistry::start("127.0.0.1:0".parse().unwrap())).unwrap();
+    let config = RegistryConfig { url: embedded.url(), ..RegistryConfig::default() };
+    let registry = Registry::new(&config, runtime.handle().clone()).unwrap();
+    runtime.block_on(registry.register(Topic::ALL)).unwrap();
+    let urgent = registry.id(Topic::BatchUrgent).unwrap();
+    assert_eq!(registry.id(Topic::BatchRequested).unwrap(), urgent);
+    let stranger = Registry::new(&config, runtime.handle().clone()).unwrap();
+    let schema = stranger.writer(urgent).unwrap();
+    assert_eq!(*schema, *contracts::codec::schema::<contracts::FeatureRequest>());
+    assert_eq!(stranger.writer(9_999), Err(WriterFault::Unknown { id: 9_999 }));
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let runtime = runtime();
+    let first = runtime.block_on(EmbeddedRegistry::start("127.0.0.1:0".parse().unwrap())).unwrap();
+    let error = runtime.block_on(EmbeddedRegistry::start(first.address())).err().unwrap();
+    assert!(matches!(error, RegistryError::Listen { address, .. } if address == first.address()), "{error}");
+    assert!(error.to_string().contains(&first.address().to_string()));
+}

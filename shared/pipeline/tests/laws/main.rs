@@ -1,0 +1,9 @@
+//! The engine's laws: properties over scripts of events, and an example for each rule of what is asked and when.
+//!
+//! The properties read a history of what happened and was asked; none of them looks into the engine. What several engines do to each
+//! other in one group is the simulation's part.
+
+mod examples;
+mod history;
+mod properties;
+mod rig;
