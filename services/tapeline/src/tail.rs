@@ -1,7 +1,6 @@
 //! `tapeline tail`: an event's records, decoded, as they come.
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{Codec, Topic};

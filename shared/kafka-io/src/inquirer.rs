@@ -1,14 +1,17 @@
 //! Questions about topics and groups that read nothing: where they begin and end, how far a group is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contracts::Topic;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::{self, ClientError, LogContext};
 use crate::config::KafkaConfig;
+
+/// Wait before a question that went to the wrong broker is asked again.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// A question wasn't answered.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +56,39 @@ pub struct GroupInquirer {
     timeout: Duration,
 }
 
+/// Asks where a partition begins and ends. A leader that has just moved is asked for again until `timeout`: the client learns of
+/// it only by the refusal.
+pub(crate) fn watermarks_of<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    timeout: Duration,
+) -> Result<(i64, i64), KafkaError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        match client.fetch_watermarks(topic, partition, left) {
+            Err(error) if has_moved(&error) && Instant::now() + RETRY < deadline => {
+                std::thread::park_timeout(RETRY);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn has_moved(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::OffsetNotAvailable
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+        )
+    )
+}
+
 impl Inquirer {
     /// One client for any number of questions.
     ///
@@ -87,7 +123,7 @@ impl Inquirer {
     pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, InquiryError> {
         let ends = |partition| {
             let (low, high) =
-                self.client.fetch_watermarks(topic.name(), partition, self.timeout).map_err(|source| {
+                watermarks_of(&self.client, topic.name(), partition, self.timeout).map_err(|source| {
                     InquiryError::Unanswered {
                         brokers: self.brokers.clone(),
                         what: format!("where {topic}[{partition}] ends"),

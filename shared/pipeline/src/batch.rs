@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::Position;
-use crate::ids::{BatchId, Epoch, RecordId, Source};
+use crate::ids::{BatchId, Epoch, Now, RecordId, Source};
 
 /// The records that an emission ends.
 #[derive(Debug)]
@@ -109,9 +109,12 @@ impl<O> Outbox<O> {
         self.next_sequence
     }
 
-    /// Appends an emission that carries [`Outbox::next_sequence`].
-    pub(crate) fn push(&mut self, emission: Emission<O>) {
-        self.next_sequence = emission.sequence + 1;
+    /// Appends outputs on behalf of a record, under [`Outbox::next_sequence`].
+    pub(crate) fn push(&mut self, id: RecordId, ends: Ends, outputs: Vec<O>, urgent: bool, now: Now) {
+        let (sequence, since) = (self.next_sequence, now.monotonic);
+        self.next_sequence += 1;
+        let emission =
+            Emission { sequence, source: id.source, epoch: id.epoch, ends, outputs, urgent, since };
         self.note(&emission);
         self.waiting.push_back(emission);
     }

@@ -1,6 +1,6 @@
 //! From records to verdicts, from effects to emissions.
 
-use crate::batch::{Emission, Ends};
+use crate::batch::Ends;
 use crate::engine::Engine;
 use crate::event::{Action, Stop};
 use crate::ids::{Epoch, Now, RecordId, Source};
@@ -14,46 +14,42 @@ impl<S: Stage> Engine<S> {
         records: &mut dyn Iterator<Item = (i64, S::Record<'a>)>,
         now: Now,
     ) {
-        let mut arrived: u64 = 0;
-        let mut judged: u64 = 0;
+        let (mut arrived, mut judged): (u64, u64) = (0, 0);
+        let mut ledger = self.ledgers.get_mut(&source);
         for (offset, record) in records {
             arrived += 1;
-            let Some(ledger) =
-                self.ledgers.get_mut(&source).filter(|l| l.accepts() && l.expected() <= offset)
+            let Some(own) = ledger.as_deref_mut().filter(|own| own.accepts() && own.expected() <= offset)
             else {
                 continue;
             };
             judged += 1;
-            let id = RecordId { source, epoch: ledger.epoch, offset };
+            let id = RecordId { source, epoch: own.epoch, offset };
             match self.stage.judge(id, record, now, &mut self.effects) {
-                Verdict::Drop(reason) => {
-                    ledger.end_run_of_rejects();
-                    ledger.drop_new(offset, reason);
-                }
-                Verdict::Hold => ledger.hold(offset),
+                Verdict::Drop(reason) => own.drop_new(offset, reason),
+                Verdict::Hold => own.hold(offset),
                 Verdict::Emit(outputs) => {
-                    ledger.end_run_of_rejects();
-                    ledger.emit(offset, self.outbox.next_sequence());
-                    self.enqueue(id, Ends::Emitted(offset), outputs, false, now);
+                    own.emit(offset, self.outbox.next_sequence());
+                    self.outbox.push(id, Ends::Emitted(offset), outputs, false, now);
                 }
                 Verdict::Reject(dead_letter) => {
-                    ledger.poisoned |= ledger.rejected_in_a_row(self.options.rejects_in_a_row_max);
-                    ledger.emit(offset, self.outbox.next_sequence());
-                    self.enqueue(id, Ends::Rejected(offset), vec![dead_letter], false, now);
+                    own.reject(offset, self.outbox.next_sequence(), self.options.rejects_in_a_row_max);
+                    self.outbox.push(id, Ends::Rejected(offset), vec![dead_letter], false, now);
                 }
-                Verdict::Fail(cause) => self.fail(cause),
+                Verdict::Fail(cause) => return self.fail(cause),
             }
-            self.absorb(now);
-            if self.stopped {
-                return;
+            if !self.effects.list.is_empty() {
+                self.absorb(now);
+                if self.stopped {
+                    return;
+                }
+                ledger = self.ledgers.get_mut(&source);
             }
         }
+        ledger.map_or(&mut self.past, |own| &mut own.counts).ignored += arrived - judged;
         if arrived > 0 {
             self.quiet = false;
             self.tick_due = true;
         }
-        let counts = self.ledgers.get_mut(&source).map_or(&mut self.past, |ledger| &mut ledger.counts);
-        counts.ignored += arrived - judged;
     }
 
     /// Takes what the stage said of held records. A record's verdict counts before the effects of the same call.
@@ -71,34 +67,28 @@ impl<S: Stage> Engine<S> {
     }
 
     fn take_effect(&mut self, effect: Effect<S::Output>, now: Now) {
+        let (sequence, rejects_max) = (self.outbox.next_sequence(), self.options.rejects_in_a_row_max);
         match effect {
             Effect::Emit { ids, outputs, urgent } => self.merge(ids, outputs, urgent, now),
             Effect::Append { on_behalf_of: id, outputs } => {
-                if self.current(id.source, id.epoch).is_none_or(|ledger| !ledger.is_held(id.offset)) {
-                    return self.mislaid(id, "appended outputs on behalf of");
+                match self.current(id.source, id.epoch).filter(|ledger| ledger.is_held(id.offset)) {
+                    Some(ledger) => ledger.emissions += 1,
+                    None => return self.mislaid(id, "appended outputs on behalf of"),
                 }
-                self.enqueue(id, Ends::Nothing, outputs, false, now);
+                self.outbox.push(id, Ends::Nothing, outputs, false, now);
             }
             Effect::Drop { id, reason } => {
-                let dropped = self.current(id.source, id.epoch).is_some_and(|ledger| {
-                    ledger.end_run_of_rejects();
-                    ledger.drop_held(id.offset, reason)
-                });
-                if !dropped {
+                let ledger = self.current(id.source, id.epoch);
+                if !ledger.is_some_and(|ledger| ledger.drop_held(id.offset, reason)) {
                     self.mislaid(id, "dropped");
                 }
             }
             Effect::Reject { id, dead_letter } => {
-                let (sequence, bound) = (self.outbox.next_sequence(), self.options.rejects_in_a_row_max);
-                let begun = self.current(id.source, id.epoch).is_some_and(|ledger| {
-                    let begun = ledger.begin(id.offset, sequence);
-                    ledger.poisoned |= begun && ledger.rejected_in_a_row(bound);
-                    begun
-                });
-                if !begun {
+                let ledger = self.current(id.source, id.epoch);
+                if !ledger.is_some_and(|ledger| ledger.reject_held(id.offset, sequence, rejects_max)) {
                     return self.mislaid(id, "rejected");
                 }
-                self.enqueue(id, Ends::Rejected(id.offset), vec![dead_letter], false, now);
+                self.outbox.push(id, Ends::Rejected(id.offset), vec![dead_letter], false, now);
             }
         }
     }
@@ -114,20 +104,11 @@ impl<S: Stage> Engine<S> {
         let Some(ledger) = self.current(first.source, first.epoch) else {
             return self.mislaid(first, "emitted");
         };
-        ledger.end_run_of_rejects();
-        if let Some(&id) = ids.iter().find(|id| !ledger.begin(id.offset, sequence)) {
+        if let Some(&id) = ids.iter().find(|id| !ledger.emit_held(id.offset, sequence)) {
             return self.mislaid(id, "emitted");
         }
-        self.enqueue(first, Ends::Merged(ids), outputs, urgent, now);
-    }
-
-    fn enqueue(&mut self, id: RecordId, ends: Ends, outputs: Vec<S::Output>, urgent: bool, now: Now) {
-        if let Some(ledger) = self.ledgers.get_mut(&id.source) {
-            ledger.emissions += 1;
-        }
-        let (source, epoch, since) = (id.source, id.epoch, now.monotonic);
-        let sequence = self.outbox.next_sequence();
-        self.outbox.push(Emission { sequence, source, epoch, ends, outputs, urgent, since });
+        ledger.emissions += 1;
+        self.outbox.push(first, Ends::Merged(ids), outputs, urgent, now);
     }
 
     /// The ledger of an assignment that can still end records.

@@ -123,9 +123,18 @@ impl Ledger {
         self.open(offset, State::Held);
     }
 
-    /// A new record that an emission ends.
+    /// A new record that an emission of its own ends.
     pub(crate) fn emit(&mut self, offset: i64, sequence: u64) {
+        self.rejects_in_a_row = 0;
+        self.emissions += 1;
         self.open(offset, State::Emitting(sequence));
+    }
+
+    /// A new record that its dead letter ends.
+    pub(crate) fn reject(&mut self, offset: i64, sequence: u64, in_a_row_max: u32) {
+        self.emissions += 1;
+        self.open(offset, State::Emitting(sequence));
+        self.count_reject(in_a_row_max);
     }
 
     fn open(&mut self, offset: i64, state: State) {
@@ -136,6 +145,7 @@ impl Ledger {
 
     /// A new record that needs nothing: it costs no entry.
     pub(crate) fn drop_new(&mut self, offset: i64, reason: Reason) {
+        self.rejects_in_a_row = 0;
         self.counts.received += 1;
         self.counts.dropped.add(reason, 1);
         self.skip_to(offset + 1);
@@ -147,8 +157,29 @@ impl Ledger {
         *end = position.max(*end);
     }
 
-    /// A held record gets its emission; false if it isn't held.
-    pub(crate) fn begin(&mut self, offset: i64, sequence: u64) -> bool {
+    /// A held record gets its emission, which may be that of others as well; false if it isn't held.
+    pub(crate) fn emit_held(&mut self, offset: i64, sequence: u64) -> bool {
+        self.rejects_in_a_row = 0;
+        self.begin(offset, sequence)
+    }
+
+    /// A held record gets its dead letter; false if it isn't held.
+    pub(crate) fn reject_held(&mut self, offset: i64, sequence: u64, in_a_row_max: u32) -> bool {
+        let begun = self.begin(offset, sequence);
+        if begun {
+            self.emissions += 1;
+            self.count_reject(in_a_row_max);
+        }
+        begun
+    }
+
+    /// A held record is dropped; false if it isn't held.
+    pub(crate) fn drop_held(&mut self, offset: i64, reason: Reason) -> bool {
+        self.rejects_in_a_row = 0;
+        self.is_held(offset) && self.resolve(offset, Outcome::Dropped(reason))
+    }
+
+    fn begin(&mut self, offset: i64, sequence: u64) -> bool {
         match self.find(offset) {
             Some(entry) if entry.state == State::Held => {
                 entry.state = State::Emitting(sequence);
@@ -158,9 +189,9 @@ impl Ledger {
         }
     }
 
-    /// A held record is dropped; false if it isn't held.
-    pub(crate) fn drop_held(&mut self, offset: i64, reason: Reason) -> bool {
-        self.is_held(offset) && self.resolve(offset, Outcome::Dropped(reason))
+    fn count_reject(&mut self, in_a_row_max: u32) {
+        self.rejects_in_a_row = self.rejects_in_a_row.saturating_add(1);
+        self.poisoned |= self.rejects_in_a_row >= in_a_row_max;
     }
 
     /// Whether the stage keeps this record.
@@ -187,17 +218,6 @@ impl Ledger {
             self.entries.pop_front();
         }
         true
-    }
-
-    /// Counts a run of rejects; says whether it has reached the bound.
-    pub(crate) fn rejected_in_a_row(&mut self, bound: u32) -> bool {
-        self.rejects_in_a_row = self.rejects_in_a_row.saturating_add(1);
-        self.rejects_in_a_row >= bound
-    }
-
-    /// A record that was not rejected ends the run.
-    pub(crate) fn end_run_of_rejects(&mut self) {
-        self.rejects_in_a_row = 0;
     }
 
     /// The position once every emission before `sequence` is acknowledged, and how many emitting records that takes for granted.
@@ -237,6 +257,10 @@ impl Ledger {
     }
 
     fn index(&self, offset: i64) -> Option<usize> {
+        // Most records end in the order in which they came.
+        if self.entries.front()?.offset == offset {
+            return Some(0);
+        }
         self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()
     }
 }

@@ -46,9 +46,9 @@ const COLUMNS: [&str; 6] = ["date", "open", "high", "low", "close", "volume"];
 /// The first [`CsvFault`]: a missing column, a number or date that can't be read, dates that don't rise strictly, a bar
 /// whose low and high don't enclose open and close.
 pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvFault> {
-    let unreadable =
-        |e: csv::Error| CsvFault::Unreadable { path: path.to_path_buf(), cause: e.to_string() };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_path(path).map_err(unreadable)?;
+    let unreadable = |e: csv::Error| CsvFault::Unreadable { path: path.to_path_buf(), cause: e.to_string() };
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_path(path).map_err(unreadable)?;
     let header = reader.headers().map_err(unreadable)?.clone();
     let mut at = [0_usize; 6];
     for (slot, column) in at.iter_mut().zip(COLUMNS) {
@@ -77,7 +77,8 @@ pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvFault> {
 }
 
 fn parse_row(row: &csv::StringRecord, at: &[usize; 6]) -> Result<(Date, Bar), String> {
-    let field = |i: usize| row.get(at[i]).ok_or_else(|| format!("{}: the line ends before this column", COLUMNS[i]));
+    let field =
+        |i: usize| row.get(at[i]).ok_or_else(|| format!("{}: the line ends before this column", COLUMNS[i]));
     let text = field(0)?;
     let date: Date = text.parse().map_err(|_| format!("date: `{text}` is not a date (YYYY-MM-DD)"))?;
     let number = |i: usize| {
@@ -160,16 +161,28 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_named() {
-        assert!(fault_of("date,open,high,low,volume\n2004-01-02,1,1,1,1\n").starts_with("1: column `close` is missing"));
+        assert!(
+            fault_of("date,open,high,low,volume\n2004-01-02,1,1,1,1\n")
+                .starts_with("1: column `close` is missing")
+        );
     }
 
     #[test]
     fn a_broken_number_is_named_with_line_and_column() {
         let text = format!("{HEADER}2004-01-02,1,1,1,1,10\n2004-01-05,1,1,1,1x,10\n");
         assert_eq!(fault_of(&text), "3: close: `1x` is not a number");
-        assert_eq!(fault_of(&format!("{HEADER}2004-01-02,1,1,1,NaN,10\n")), "2: close: `NaN` is not a number");
-        assert_eq!(fault_of(&format!("{HEADER}2004-01-02,1,1\n")), "2: low: the line ends before this column");
-        assert_eq!(fault_of(&format!("{HEADER}2 Jan,1,1,1,1,1\n")), "2: date: `2 Jan` is not a date (YYYY-MM-DD)");
+        assert_eq!(
+            fault_of(&format!("{HEADER}2004-01-02,1,1,1,NaN,10\n")),
+            "2: close: `NaN` is not a number"
+        );
+        assert_eq!(
+            fault_of(&format!("{HEADER}2004-01-02,1,1\n")),
+            "2: low: the line ends before this column"
+        );
+        assert_eq!(
+            fault_of(&format!("{HEADER}2 Jan,1,1,1,1,1\n")),
+            "2: date: `2 Jan` is not a date (YYYY-MM-DD)"
+        );
     }
 
     #[test]

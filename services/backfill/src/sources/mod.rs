@@ -6,7 +6,7 @@ mod csv_folder;
 mod synthetic;
 
 pub use csv_folder::{CsvFault, CsvFolder, read_bars};
-pub use synthetic::{SyntheticMarket, synthetic_symbols};
+pub use synthetic::{FIRST_DATE, SyntheticMarket, synthetic_symbols};
 
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
 

@@ -64,7 +64,12 @@ impl PlannerStage {
         }
     }
 
-    fn plan(&self, topic: u16, record: &InRecord<'_>, now: Now) -> Result<Verdict<OutRecord>, Verdict<OutRecord>> {
+    fn plan(
+        &self,
+        topic: u16,
+        record: &InRecord<'_>,
+        now: Now,
+    ) -> Result<Verdict<OutRecord>, Verdict<OutRecord>> {
         let wall = Timestamp::from_micros(now.wall_micros);
         let caused = self.fact(topic, record, wall)?;
         let plan = match self.planner.plan(caused.symbol, caused.fact) {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use backfill::sources::{Source, SourceFault, SyntheticMarket, read_bars, synthetic_symbols};
+use chassis::{Clock, SystemClock};
 use devstack::replay::Replay;
-use domain::{Bar, DataType, Interval, Symbol, Timeframe, calendar};
-use jiff::{Timestamp, tz::TimeZone};
+use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp, calendar};
 
 use super::findings;
 use crate::cli::MarketArgs;
@@ -56,12 +56,10 @@ fn folder_bars(folder: &Path) -> Result<Vec<(Symbol, Vec<Bar>)>, Failure> {
 
 /// The synthetic market up to the last session that has closed: never ahead of the clock.
 fn synthetic_bars(seed: u64) -> Vec<(Symbol, Vec<Bar>)> {
-    let now = Timestamp::now();
-    let today = now.to_zoned(TimeZone::UTC).date();
+    let now = Timestamp::from_micros(SystemClock::new().wall_micros());
+    let today = calendar::date_of(now);
     let market = SyntheticMarket::new(seed);
-    let has_closed = |bar: &Bar| {
-        calendar::bar_close(Timeframe::Day1, bar.open_time).micros() <= now.as_microsecond()
-    };
+    let has_closed = |bar: &Bar| calendar::bar_close(Timeframe::Day1, bar.open_time) <= now;
     synthetic_symbols()
         .into_iter()
         .map(|symbol| (symbol, market.day_bars(symbol, today).into_iter().filter(has_closed).collect()))

@@ -19,7 +19,7 @@ use crate::report::{Report, StageReport};
 const DEDUP_WINDOW_MICROS: i64 = 60_000_000;
 
 /// Where each partition ended before the run: what lies before isn't the run's.
-pub type Starts = BTreeMap<(Topic, i32), i64>;
+type Starts = BTreeMap<(Topic, i32), i64>;
 
 /// Judges a run.
 pub struct Judge {

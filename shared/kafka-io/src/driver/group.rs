@@ -9,6 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::clients::Clients;
 use super::sources::Inputs;
+use crate::inquirer::watermarks_of;
 
 /// A rebalance event, in the order in which they came. The group waits until it is answered.
 pub(super) enum Change {
@@ -119,9 +120,7 @@ impl Group {
             let (start, offset) = match element.offset() {
                 Offset::Offset(offset) => (offset, Offset::Offset(offset)),
                 _ => {
-                    let (low, _) = clients
-                        .work
-                        .fetch_watermarks(topic, partition, self.query_timeout)
+                    let (low, _) = watermarks_of(&clients.work, topic, partition, self.query_timeout)
                         .map_err(|error| error.to_string())?;
                     (low, Offset::Beginning)
                 }

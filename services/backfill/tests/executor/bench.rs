@@ -1,0 +1,341 @@
+//! The executor without Kafka: a source that follows a script, workers that wait to be told, and a watch over what is held.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backfill::config::ExecutorSection;
+use backfill::sources::{Source, SourceFault};
+use backfill::stage::executor::{ExecutorStage, INPUT, Workers};
+use backfill::work::{Job, fetch};
+use contracts::{
+    BackfillTrigger, ClosedBar, CoverageChange, DataKind, Event, RangeCompletion, RangeFailure,
+    RangeProgress, RangeRequest, Topic, ids,
+};
+use domain::calendar::{Date, day_open};
+use domain::{Bar, DataType, Interval, Symbol, Timeframe};
+use kafka_io::{Headers, InRecord, KafkaStage, OutRecord, Wire};
+use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source as Partition, Stage, Verdict};
+use testkit::OwnSchemas;
+
+/// 2024-07-10T20:00:00Z, when the session closes.
+pub(crate) const WALL_MICROS: i64 = 1_720_641_600_000_000;
+
+pub(crate) fn now(seconds: u64) -> Now {
+    let micros = i64::try_from(seconds * 1_000_000).expect("a test takes no ages");
+    Now { monotonic: Duration::from_secs(seconds), wall_micros: WALL_MICROS + micros }
+}
+
+/// The open time of a day bar.
+pub(crate) fn day(text: &str) -> i64 {
+    day_open(text.parse::<Date>().expect("a date")).micros()
+}
+
+/// A bar each day at noon UTC (its own rules don't matter here), and the faults that are due before it answers.
+#[derive(Default)]
+pub(crate) struct Script {
+    pub(crate) faults: Mutex<VecDeque<SourceFault>>,
+    /// What is handed out in place of the right bars.
+    pub(crate) answer: Mutex<Option<Vec<Bar>>>,
+    pub(crate) timeframes: Mutex<Vec<Timeframe>>,
+}
+
+pub(crate) fn transient() -> SourceFault {
+    SourceFault::Transient { source_name: "script", cause: "a time-out".to_owned() }
+}
+
+pub(crate) fn permanent() -> SourceFault {
+    SourceFault::Permanent { source_name: "script", cause: "no such symbol".to_owned() }
+}
+
+impl Source for Script {
+    fn name(&self) -> &'static str {
+        "script"
+    }
+
+    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
+        data_type == DataType::MarketData && self.timeframes.lock().expect("unpoisoned").contains(&timeframe)
+    }
+
+    fn bars(&self, _symbol: Symbol, _timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceFault> {
+        if let Some(fault) = self.faults.lock().expect("unpoisoned").pop_front() {
+            return Err(fault);
+        }
+        if let Some(bars) = self.answer.lock().expect("unpoisoned").take() {
+            return Ok(bars);
+        }
+        let mut bars = Vec::new();
+        let mut date = domain::calendar::date_of(range.start());
+        while day_open(date) < range.end() {
+            if range.contains(day_open(date)) {
+                let price = 100.0;
+                let open_time = day_open(date);
+                bars.push(Bar { open_time, open: price, high: price, low: price, close: price, volume: 1.0 });
+            }
+            date = date.tomorrow().expect("years before 9999");
+        }
+        Ok(bars)
+    }
+}
+
+/// Workers that only take note of their jobs.
+#[derive(Clone, Default)]
+struct Noted(Arc<Mutex<Vec<Job>>>);
+
+impl Workers for Noted {
+    fn start(&self, job: Job) -> Result<(), Job> {
+        self.0.lock().expect("unpoisoned").push(job);
+        Ok(())
+    }
+}
+
+/// What has left, by event.
+#[derive(Default)]
+pub(crate) struct Left {
+    pub(crate) bars: Vec<ClosedBar>,
+    pub(crate) progress: Vec<RangeProgress>,
+    pub(crate) coverage: Vec<CoverageChange>,
+    pub(crate) completed: Vec<RangeCompletion>,
+    pub(crate) failed: Vec<RangeFailure>,
+    /// The topics of each emission.
+    pub(crate) emissions: Vec<Vec<Topic>>,
+}
+
+impl Left {
+    /// (backfill, attempt) of every terminal event.
+    pub(crate) fn ends(&self) -> Vec<(String, i32)> {
+        let completed = self.completed.iter().map(|end| (end.backfill_id.clone(), end.attempt));
+        let failed = self.failed.iter().map(|end| (end.backfill_id.clone(), end.attempt));
+        completed.chain(failed).collect()
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) stage: ExecutorStage,
+    pub(crate) source: Arc<Script>,
+    pub(crate) left: Left,
+    /// Every chunk that was asked of the source.
+    pub(crate) asked: Vec<Job>,
+    wire: Wire,
+    jobs: Noted,
+    effects: Effects<OutRecord>,
+    held: BTreeSet<RecordId>,
+    pub(crate) ended: BTreeMap<RecordId, u32>,
+    offset: i64,
+    epoch: u32,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(ExecutorSection::default())
+    }
+
+    pub(crate) fn with(section: ExecutorSection) -> Self {
+        let wire =
+            Wire::new("backfill", Topic::BackfillDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
+        let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
+        let jobs = Noted::default();
+        let stage = ExecutorStage::new(
+            wire.clone(),
+            Arc::<Script>::clone(&source),
+            section.settings(),
+            Box::new(jobs.clone()),
+            7,
+        );
+        Self {
+            stage,
+            source,
+            left: Left::default(),
+            asked: Vec::new(),
+            wire,
+            jobs,
+            effects: Effects::default(),
+            held: BTreeSet::new(),
+            ended: BTreeMap::new(),
+            offset: 0,
+            epoch: 1,
+        }
+    }
+
+    pub(crate) fn partition(&self) -> i32 {
+        self.wire.partition_of("AAPL")
+    }
+
+    /// A request comes, and the stage ticks. What it ends in at once has left.
+    pub(crate) fn request(&mut self, request: &RangeRequest, at: Now) -> Verdict<OutRecord> {
+        let record = self.wire.write(request, None).expect("a request is small");
+        self.offset += 1;
+        let source = Partition { topic: 0, partition: record.partition };
+        let id = RecordId { source, epoch: Epoch(self.epoch), offset: self.offset };
+        let verdict = self.stage.judge(id, record_of(&record), at, &mut self.effects);
+        match &verdict {
+            Verdict::Hold => assert!(self.held.insert(id)),
+            Verdict::Emit(outputs) => self.leave(outputs.clone()),
+            _ => {}
+        }
+        self.tick(at);
+        verdict
+    }
+
+    pub(crate) fn hold(&mut self, request: &RangeRequest, at: Now) {
+        let verdict = self.request(request, at);
+        assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
+    }
+
+    pub(crate) fn tick(&mut self, at: Now) {
+        self.stage.tick(at, &mut self.effects);
+        self.absorb();
+    }
+
+    pub(crate) fn drain(&mut self, at: Now) {
+        let source = Partition { topic: 0, partition: self.partition() };
+        self.stage.drain(&[source], at, &mut self.effects);
+        self.absorb();
+    }
+
+    /// The jobs that workers have been given since.
+    pub(crate) fn take_jobs(&mut self) -> Vec<Job> {
+        let jobs = std::mem::take(&mut *self.jobs.0.lock().expect("unpoisoned"));
+        self.asked.extend(&jobs);
+        jobs
+    }
+
+    /// A worker does one job.
+    pub(crate) fn work(&mut self, job: &Job, at: Now) {
+        let done = fetch(self.source.as_ref(), job);
+        self.stage.completed(done, at, &mut self.effects);
+        self.absorb();
+        self.tick(at);
+    }
+
+    /// Workers do what they are given until there is nothing more for them.
+    pub(crate) fn work_all(&mut self, at: Now) {
+        self.tick(at);
+        loop {
+            let jobs = self.take_jobs();
+            if jobs.is_empty() {
+                return;
+            }
+            for job in jobs {
+                self.work(&job, at);
+            }
+        }
+    }
+
+    /// A second for each step, until nothing is held any more; what a wait is for comes.
+    pub(crate) fn work_until_all_ended(&mut self, from_seconds: u64) {
+        for second in from_seconds..from_seconds + 600 {
+            if self.held.is_empty() {
+                return;
+            }
+            self.work_all(now(second));
+        }
+        panic!("still held: {:?}", self.held);
+    }
+
+    pub(crate) fn table_record(&mut self, change: &CoverageChange) {
+        let record = self.wire.write(change, None).expect("coverage is small");
+        self.stage.table_record(&record_of(&record));
+    }
+
+    pub(crate) fn table_ends_at(&mut self, end: i64) {
+        let partition = self.partition();
+        self.stage.table_end(Topic::CoverageChanged, partition, end);
+    }
+
+    pub(crate) fn table_reaches(&mut self, position: i64) {
+        let partition = self.partition();
+        self.stage.table_position(Topic::CoverageChanged, partition, position);
+    }
+
+    /// The partition goes, and comes back.
+    pub(crate) fn reassign(&mut self, at: Now) {
+        let source = Partition { topic: 0, partition: self.partition() };
+        self.stage.released(source);
+        self.held.clear();
+        self.epoch += 1;
+        self.stage.assigned(source, Epoch(self.epoch), at);
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Takes the effects as the engine does: what isn't held can't be acted for nor ended.
+    fn absorb(&mut self) {
+        for effect in self.effects.take() {
+            let outputs = match effect {
+                Effect::Emit { ids, outputs, .. } => {
+                    for id in ids {
+                        assert!(self.held.remove(&id), "{id:?} is ended, but not held");
+                        *self.ended.entry(id).or_default() += 1;
+                    }
+                    outputs
+                }
+                Effect::Append { on_behalf_of, outputs } => {
+                    assert!(self.held.contains(&on_behalf_of), "{on_behalf_of:?} is acted for, but not held");
+                    outputs
+                }
+                other => panic!("{other:?}"),
+            };
+            self.leave(outputs);
+        }
+    }
+
+    /// Reading an event back proves that it is a valid one.
+    fn leave(&mut self, outputs: Vec<OutRecord>) {
+        self.left.emissions.push(outputs.iter().map(|output| output.topic).collect());
+        for output in &outputs {
+            match output.topic {
+                Topic::BarClosed => self.left.bars.push(read(&self.wire, output)),
+                Topic::RangeProgressed => self.left.progress.push(read(&self.wire, output)),
+                Topic::CoverageChanged => self.left.coverage.push(read(&self.wire, output)),
+                Topic::RangeCompleted => self.left.completed.push(read(&self.wire, output)),
+                Topic::RangeFailed => self.left.failed.push(read(&self.wire, output)),
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+fn read<E: Event>(wire: &Wire, output: &OutRecord) -> E {
+    wire.read_table(&record_of(output)).expect("a valid event in its place")
+}
+
+fn record_of(record: &OutRecord) -> InRecord<'_> {
+    InRecord {
+        topic: record.topic,
+        partition: record.partition,
+        offset: 0,
+        timestamp_ms: 0,
+        key: Some(&record.key),
+        payload: Some(&record.payload),
+        traceparent: None,
+        headers: Headers::none(),
+    }
+}
+
+/// A request for AAPL's market data of layer 0, which has day bars alone; the last instant is the open time of the bar of `to`.
+pub(crate) fn request(number: u128, from: &str, to: &str) -> RangeRequest {
+    assert_eq!(INPUT, RangeRequest::TOPIC);
+    RangeRequest {
+        event_id: ids::event_id(),
+        occurred_at: WALL_MICROS,
+        source: "test".into(),
+        correlation_id: Some(format!("cause {number}")),
+        backfill_id: id(number),
+        attempt: 1,
+        symbol: "AAPL".into(),
+        layer: 0,
+        data_types: vec![DataKind::MarketData],
+        start: day(from),
+        end: day(to),
+        priority: 5,
+        trigger: BackfillTrigger::Manual,
+    }
+}
+
+/// The text of a backfill's id.
+pub(crate) fn id(number: u128) -> String {
+    uuid::Uuid::from_u128(number).to_string()
+}

@@ -1,0 +1,147 @@
+//! The executor's laws: what is fetched, what leaves together, and how each request ends.
+
+mod bench;
+mod coverage;
+mod ends;
+mod retries;
+
+use backfill::config::ExecutorSection;
+use bench::{Bench, day, id, now, request};
+use contracts::Topic;
+
+#[test]
+fn overlapping_requests_are_one_fetch_with_a_terminal_event_each() {
+    let mut bench = Bench::new();
+    for number in 0..5_u128 {
+        let (from, to) = (format!("2024-01-{:02}", 2 + number * 5), format!("2024-01-{:02}", 9 + number * 5));
+        bench.hold(&request(number, &from, &to), now(number.min(1).try_into().unwrap()));
+    }
+    bench.work_all(now(1));
+    assert!(bench.asked.is_empty(), "requests gather for 2 s");
+    bench.work_all(now(2));
+
+    let [job] = &bench.asked[..] else { panic!("{:?}", bench.asked) };
+    assert_eq!(
+        (job.range.start().micros(), job.range.last().micros()),
+        (day("2024-01-02"), day("2024-01-29"))
+    );
+    assert_eq!(bench.left.bars.len(), 28, "each bar once");
+    assert_eq!(bench.left.completed.len(), 5);
+    for (number, end) in (0..).zip(&bench.left.completed) {
+        assert_eq!((end.backfill_id.clone(), end.attempt, end.success), (id(number), 1, true));
+        assert_eq!(end.correlation_id, Some(format!("cause {number}")));
+        let asked = request(number, "2024-01-02", "2024-01-03");
+        let first_day = 2 + number * 5;
+        let (from, to) = (format!("2024-01-{first_day:02}"), format!("2024-01-{:02}", first_day + 7));
+        assert_eq!((end.layer, end.records["market_data"]), (asked.layer, 8));
+        let [range] = &end.fetched[..] else { panic!("{:?}", end.fetched) };
+        assert_eq!((range.start, range.end), (day(&from), day(&to)), "its own range, not the union");
+    }
+    assert!(bench.ended.values().all(|times| *times == 1));
+    assert_eq!(bench.held(), 0);
+}
+
+#[test]
+fn a_chunk_leaves_as_one_with_its_bars_its_progress_and_the_coverage() {
+    let section = ExecutorSection { day_bars_chunk_days: 10, ..ExecutorSection::default() };
+    let mut bench = Bench::with(section);
+    bench.hold(&request(1, "2024-01-01", "2024-01-25"), now(0));
+    bench.work_all(now(2));
+    assert_eq!(bench.asked.len(), 3);
+    let of_bars = |bars: usize| {
+        let mut topics = vec![Topic::BarClosed; bars];
+        topics.extend([Topic::RangeProgressed, Topic::CoverageChanged]);
+        topics
+    };
+    let expected = [of_bars(10), of_bars(10), of_bars(5), vec![Topic::RangeCompleted]];
+    assert_eq!(bench.left.emissions, expected);
+    for (done, progress) in (1..).zip(&bench.left.progress) {
+        assert_eq!((progress.done, progress.total, progress.backfill_id.clone()), (done, 3, id(1)));
+        assert_eq!((progress.source.as_str(), progress.timeframe.as_str()), ("script", "1day"));
+    }
+    let whole: Vec<_> = bench.left.coverage.iter().map(|change| change.intervals.len()).collect();
+    assert_eq!(whole, [1, 1, 1], "the whole set each time, neighbours melt");
+    let last = bench.left.coverage[2].intervals[0];
+    assert_eq!((last.start, last.end), (day("2024-01-01"), day("2024-01-25")));
+    let bar = &bench.left.bars[1];
+    assert_eq!((bar.open_time, bar.backfilled, bar.source.as_str()), (day("2024-01-02"), true, "script"));
+    assert!(bar.occurred_at > bar.open_time && bar.occurred_at < day("2024-01-03"), "it closed that day");
+}
+
+#[test]
+fn a_full_stage_says_so_until_half_of_it_has_ended() {
+    let section = ExecutorSection { requests_max: 4, ..ExecutorSection::default() };
+    let mut bench = Bench::with(section);
+    for number in 0..4 {
+        assert!(!stage_is_full(&bench));
+        bench.hold(&request(number, "2024-01-02", "2024-01-03"), now(0));
+    }
+    assert!(stage_is_full(&bench));
+    bench.work_all(now(2));
+    assert!(!stage_is_full(&bench));
+    bench.table_ends_at(9);
+    for number in 4..8 {
+        bench.hold(&request(number, "2024-02-02", "2024-02-03"), now(3));
+    }
+    assert!(stage_is_full(&bench), "those that wait for their coverage count as well");
+}
+
+fn stage_is_full(bench: &Bench) -> bool {
+    pipeline::Stage::is_full(&bench.stage, 0)
+}
+
+#[test]
+fn a_released_partition_is_forgotten_and_its_fetch_stops() {
+    let section = ExecutorSection { day_bars_chunk_days: 10, running_max: 1, ..ExecutorSection::default() };
+    let mut bench = Bench::with(section);
+    bench.hold(&request(1, "2024-01-01", "2024-01-25"), now(0));
+    bench.tick(now(2));
+    let jobs = bench.take_jobs();
+    bench.reassign(now(3));
+    bench.work(&jobs[0], now(3));
+    assert!(
+        bench.left.emissions.is_empty() && bench.take_jobs().is_empty(),
+        "nothing leaves, nothing follows"
+    );
+
+    bench.hold(&request(1, "2024-01-01", "2024-01-25"), now(4));
+    bench.work_all(now(6));
+    assert_eq!(bench.left.ends(), [(id(1), 1)], "as if it came for the first time, its place free again");
+    assert_eq!(bench.left.bars.len(), 25);
+}
+
+#[test]
+fn a_fetch_that_waits_for_its_next_attempt_frees_its_place_when_its_partition_goes() {
+    let mut bench = Bench::with(ExecutorSection { running_max: 1, ..ExecutorSection::default() });
+    bench.source.faults.lock().unwrap().push_back(bench::transient());
+    bench.hold(&request(1, "2024-01-02", "2024-01-03"), now(0));
+    bench.tick(now(2));
+    let jobs = bench.take_jobs();
+    bench.work(&jobs[0], now(2));
+    bench.reassign(now(2));
+    bench.hold(&request(2, "2024-01-02", "2024-01-03"), now(2));
+    bench.work_all(now(4));
+    assert_eq!(bench.left.ends(), [(id(2), 1)]);
+}
+
+#[test]
+fn while_a_drain_lasts_what_gathers_starts_at_once() {
+    let mut bench = Bench::new();
+    bench.hold(&request(1, "2024-01-02", "2024-01-05"), now(0));
+    assert!(bench.take_jobs().is_empty());
+    bench.drain(now(0));
+    bench.work_all(now(0));
+    assert_eq!((bench.held(), bench.left.completed.len()), (0, 1));
+}
+
+#[test]
+fn urgent_requests_are_fetched_first() {
+    let mut bench = Bench::with(ExecutorSection { running_max: 1, ..ExecutorSection::default() });
+    for (number, symbol, priority) in [(1, "AAPL", 5), (2, "MSFT", 9), (3, "IBM", 7)] {
+        let request = request(number, "2024-01-02", "2024-01-03");
+        bench.hold(&contracts::RangeRequest { symbol: symbol.into(), priority, ..request }, now(0));
+    }
+    bench.work_all(now(2));
+    let order: Vec<_> = bench.asked.iter().map(|job| job.symbol.to_string()).collect();
+    assert_eq!(order, ["MSFT", "IBM", "AAPL"]);
+}

@@ -1,0 +1,68 @@
+//! `tapeline`, the operator's command, and everything in one process for development.
+//!
+//! It deliberately decides nothing that a service decides. Start at [`cli`] for what can be asked, then [`dev`]; how a run is judged
+//! is in [`audit`].
+
+pub mod audit;
+pub mod cli;
+pub mod cluster;
+pub mod collect;
+pub mod decoded;
+pub mod dev;
+pub mod dump;
+pub mod edge_client;
+pub mod exit;
+pub mod findings_file;
+pub mod flow;
+pub mod follow;
+pub mod publish;
+pub mod quiet;
+pub mod replay;
+pub mod report;
+pub mod run;
+pub mod tail;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, SchemasCommand, TopicsCommand};
+use exit::Failure;
+
+/// Does what the command line asks, and gives the exit code.
+#[must_use]
+pub fn command() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tapeline: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let end = runtime.block_on(dispatch(cli.command));
+    // A thread that still reads from a topic must not hold the process up.
+    runtime.shutdown_background();
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("tapeline: {failure}");
+            failure.exit().into()
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Dev(args) => dev::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
+        Command::Topics { command: TopicsCommand::Apply { cluster, replication } } => {
+            cluster::apply_topics(&cluster, replication).await
+        }
+        Command::Schemas { command: SchemasCommand::Register { registry } } => {
+            cluster::register_schemas(&registry).await
+        }
+        Command::Publish(args) => publish::run(&args).await,
+        Command::Tail(args) => tail::run(args).await,
+    }
+}
