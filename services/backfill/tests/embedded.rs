@@ -95,8 +95,9 @@ impl Bench {
 
     async fn records(&self, topic: Topic) -> Vec<OwnedRecord> {
         let kafka = self.kafka.clone();
-        let read = tokio::task::spawn_blocking(move || TopicReader::read_all(&kafka, &[topic], PATIENCE));
-        read.await.expect("a thread").expect("a topic that can be read")
+        let read =
+            move || TopicReader::read_all(&kafka, &[topic], PATIENCE).expect("a topic that can be read");
+        tokio::task::spawn_blocking(read).await.expect("a thread")
     }
 
     /// The completions, once there are so many.

@@ -3,7 +3,7 @@
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
@@ -36,8 +36,12 @@ impl ClientContext for LogContext {
         log_line(level, facility, text);
     }
 
+    /// librdkafka logs most of its errors itself, and a fatal one comes back from the call that it ends.
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "librdkafka", %error, reason, "client error");
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => tracing::warn!(target: "librdkafka", reason, "no broker is up"),
+            _ => tracing::debug!(target: "librdkafka", %error, reason, "client error"),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! For tests alone: the delivery engine against a simulated Kafka, from a seed.
 //!
 //! [`Simulation`] runs several engines as members of one group over an in-memory log with holes. Partitions move, sessions
-//! end, instances crash and are restarted, clients are rebuilt, transactions abort at each of their steps, deliveries fail, workers end held records in any
-//! order, rules fail; time is simulated. Then it grows calm, everything must come to its end, and what readers would see is compared
-//! with what went in. One seed gives one trace.
+//! end, instances crash and are restarted, clients are rebuilt, transactions abort at each of their steps, deliveries fail,
+//! workers end held records in any order, rules fail; time is simulated. Then it grows calm, everything must come to its end,
+//! and what readers would see is compared with what went in. One seed gives one trace.
 //!
 //! It knows Kafka by what delivery can tell of it (generations fence offsets, offsets pend with their transaction); it says nothing
 //! about the client library, the wire, or what the real rules compute. Those have tests of their own, on real parts.
@@ -24,7 +24,6 @@ mod simulation;
 mod trace;
 
 pub use delivery::Delivery;
-pub use rng::Rng;
 pub use rules::{Fate, Kind, Output, Record, Rules, Work};
 pub use schemas::OwnSchemas;
 pub use simulation::{Failure, Report, Simulation};

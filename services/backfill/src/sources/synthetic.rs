@@ -12,7 +12,7 @@ use super::csv_folder::within;
 use super::{Source, SourceFault};
 
 /// The first date of the synthetic market.
-pub(crate) const FIRST_DATE: Date = date(2010, 1, 4);
+pub const FIRST_DATE: Date = date(2010, 1, 4);
 
 /// Yearly volatilities from calm to wild; a symbol takes one by its name.
 const YEARLY_VOLATILITY: [f64; 5] = [0.15, 0.22, 0.30, 0.45, 0.65];

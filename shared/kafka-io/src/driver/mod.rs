@@ -27,6 +27,7 @@ use self::output::Output;
 use self::session::{Ended, Session};
 use self::sources::Inputs;
 use crate::cluster;
+use crate::fault::CallFault;
 use crate::config::{Delivery, KafkaConfig};
 use crate::raw::Wake;
 
@@ -68,8 +69,15 @@ pub struct Driver<S: KafkaStage> {
     observer: Observer,
     started: Instant,
     table_records: u64,
-    /// A client was made anew and nothing has been delivered since.
-    rebuilt: bool,
+    /// The last time that the clients were made anew.
+    rebuilt: Option<Rebuilt>,
+}
+
+#[derive(Clone, Copy)]
+struct Rebuilt {
+    at: Instant,
+    /// Nothing has been delivered since.
+    in_vain: bool,
 }
 
 impl<S: KafkaStage> Driver<S> {
@@ -95,7 +103,7 @@ impl<S: KafkaStage> Driver<S> {
             observer: Observer::new(options.service, options.stage, options.hooks),
             started: Instant::now(),
             table_records: 0,
-            rebuilt: false,
+            rebuilt: None,
         })
     }
 
@@ -120,10 +128,11 @@ impl<S: KafkaStage> Driver<S> {
         loop {
             match self.live()? {
                 Ended::Stopped(stop) => return Ok(stop),
+                Ended::Broken(fault) if self.is_hopeless(&fault) => return Err(self.ended_by(&fault)),
                 Ended::Broken(fault) => {
-                    tracing::warn!(group = self.group, %fault, "client given up, made anew");
+                    tracing::warn!(group = self.group, %fault, "clients given up, made anew");
                     self.observer.rebuilds.increment(1);
-                    self.rebuilt = true;
+                    self.rebuilt = Some(Rebuilt { at: Instant::now(), in_vain: true });
                     let now = self.now();
                     self.engine.apply(Event::ClientRebuilt, now);
                     self.engine.settle(now);
@@ -136,12 +145,14 @@ impl<S: KafkaStage> Driver<S> {
 
     /// One set of clients, from its making to its end.
     fn live(&mut self) -> Result<Ended, DriverError> {
-        let mut output = Output::make(&self.kafka, &self.group, self.wake.clone())?;
+        let mut output = match Output::make(&self.kafka, &self.group, self.wake.clone())? {
+            Ok(output) => output,
+            Err(fault) => return Err(self.ended_by(&fault)),
+        };
         let has_tables = !self.engine.stage().tables().is_empty();
         let clients =
             Clients::make(&self.kafka, &self.group, self.inputs.topics(), has_tables, &self.wake)?;
         let wake = self.wake.clone();
-        let rebuilt_before = self.rebuilt;
         let ended = {
             let _awake = wake.bind(&clients.work);
             match Session::new(self, &clients, &mut output) {
@@ -149,17 +160,27 @@ impl<S: KafkaStage> Driver<S> {
                 None => Err(DriverError::Fatal { cause: "a consumer has no queue".to_owned() }),
             }
         };
-        if let Ok(Ended::Broken(fault)) = &ended
-            && rebuilt_before
-            && self.rebuilt
-        {
-            let error = output.ended_by(fault);
-            clients.close();
-            return Err(error);
-        }
         drop(output);
         clients.close();
         ended
+    }
+
+    /// Whether clients that were made anew failed like those before. Two that share a transactional id fence each other in turn, each
+    /// perhaps after a commit or two: so a second fence counts within the time that a transaction may take.
+    fn is_hopeless(&self, fault: &CallFault) -> bool {
+        let window = Duration::from_millis(self.kafka.transaction_timeout_ms.into());
+        self.rebuilt.is_some_and(|last| match fault.is_fenced() {
+            true => last.at.elapsed() < window,
+            false => last.in_vain,
+        })
+    }
+
+    fn ended_by(&self, fault: &CallFault) -> DriverError {
+        let cause = fault.to_string();
+        match fault.is_fenced() {
+            true => DriverError::Fenced { transactional_id: transactional_id(&self.kafka, &self.group), cause },
+            false => DriverError::Fatal { cause },
+        }
     }
 
     fn topics(&self) -> Vec<Topic> {
@@ -174,6 +195,11 @@ impl<S: KafkaStage> Driver<S> {
             wall_micros: i64::try_from(wall.as_micros()).unwrap_or(i64::MAX),
         }
     }
+}
+
+/// Stable over restarts, so that a restarted instance ends its predecessor's open transaction at once.
+fn transactional_id(kafka: &KafkaConfig, group: &str) -> String {
+    format!("{group}-{}", kafka.ordinal)
 }
 
 fn engine_options(kafka: &KafkaConfig) -> Options {

@@ -41,7 +41,6 @@ pub(super) enum Outcome {
 pub(super) struct Output {
     producer: ThreadedProducer<Acknowledgements>,
     acknowledged: Arc<Mutex<Attempt>>,
-    transactional_id: Option<String>,
     in_flight: Option<BatchId>,
     transaction_timeout: Duration,
     aborts_in_a_row: u32,
@@ -97,39 +96,27 @@ impl ProducerContext for Acknowledgements {
 
 impl Output {
     /// A producer; a transactional one has ended its predecessor's open transaction when this returns.
-    pub(super) fn make(config: &KafkaConfig, group: &str, wake: Wake) -> Result<Self, DriverError> {
+    pub(super) fn make(
+        config: &KafkaConfig,
+        group: &str,
+        wake: Wake,
+    ) -> Result<Result<Self, CallFault>, DriverError> {
         let acknowledged = Arc::new(Mutex::new(Attempt::default()));
         let context = Acknowledgements { attempt: Arc::clone(&acknowledged), wake };
         let transactional_id = match config.delivery {
-            Delivery::Transactional => Some(format!("{group}-{}", config.ordinal)),
+            Delivery::Transactional => Some(super::transactional_id(config, group)),
             Delivery::AtLeastOnce => None,
         };
         let producer = client::producer(config, transactional_id.as_deref(), context)?;
         let transaction_timeout = Duration::from_millis(config.transaction_timeout_ms.into());
-        let output = Self {
-            producer,
-            acknowledged,
-            transactional_id,
-            in_flight: None,
-            transaction_timeout,
-            aborts_in_a_row: 0,
-        };
-        if output.transactional_id.is_some() {
-            output
-                .retrying(|| output.producer.init_transactions(CALL))
-                .map_err(|fault| output.ended_by(&fault))?;
+        let output =
+            Self { producer, acknowledged, in_flight: None, transaction_timeout, aborts_in_a_row: 0 };
+        if transactional_id.is_some()
+            && let Err(fault) = output.retrying(output.deadline(), || output.producer.init_transactions(CALL))
+        {
+            return Ok(Err(fault));
         }
-        Ok(output)
-    }
-
-    /// The error that ends a driver whose new client fails like the old one.
-    pub(super) fn ended_by(&self, fault: &CallFault) -> DriverError {
-        match &self.transactional_id {
-            Some(id) if fault.is_fenced() => {
-                DriverError::Fenced { transactional_id: id.clone(), cause: fault.to_string() }
-            }
-            _ => DriverError::Fatal { cause: fault.to_string() },
-        }
+        Ok(Ok(output))
     }
 
     /// At least once: hands the batch to librdkafka; [`Output::settled`] tells what became of it.
@@ -167,21 +154,28 @@ impl Output {
         Ok(Some((batch, outcome)))
     }
 
-    /// Produces the batch and commits the positions in one transaction. Blocks until that is decided, at most about twice the
-    /// transaction timeout.
+    /// Produces the batch and commits the positions in one transaction. Blocks until that is decided, at most for about the
+    /// transaction timeout. After an error that asks for it, [`Output::abort`] is to follow.
     pub(super) fn transact<'a>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'a OutRecord>,
         positions: &TopicPartitionList,
         consumer: &BaseConsumer<LogContext>,
-    ) -> Result<Outcome, DriverError> {
-        let fault = match self.attempt(records, positions, consumer)? {
-            Ok(()) => {
-                self.aborts_in_a_row = 0;
-                return Ok(Outcome::Committed);
-            }
-            Err(fault) => fault,
-        };
+    ) -> Result<Result<(), CallFault>, DriverError> {
+        let deadline = self.deadline();
+        if let Err(fault) = self.retrying(deadline, || self.producer.begin_transaction()) {
+            return Ok(Err(fault));
+        }
+        self.send(records)?;
+        let done = self.offsets(deadline, positions, consumer).and_then(|()| self.commit(deadline));
+        if done.is_ok() {
+            self.aborts_in_a_row = 0;
+        }
+        Ok(done)
+    }
+
+    /// Gives up the open transaction. Blocks at most for about the transaction timeout.
+    pub(super) fn abort(&mut self, fault: CallFault) -> Result<Outcome, DriverError> {
         if fault.remedy() == Remedy::Rebuild {
             return Ok(Outcome::Broken(fault));
         }
@@ -189,7 +183,7 @@ impl Output {
         if let Some((code, text)) = failure {
             refuse_hopeless(code, &text)?;
         }
-        match self.retrying(|| self.producer.abort_transaction(CALL)) {
+        match self.retrying(self.deadline(), || self.producer.abort_transaction(CALL)) {
             Ok(()) => {
                 self.pause_after_abort();
                 Ok(Outcome::Aborted(fault))
@@ -198,27 +192,15 @@ impl Output {
         }
     }
 
-    fn attempt<'a>(
-        &self,
-        records: impl ExactSizeIterator<Item = &'a OutRecord>,
-        positions: &TopicPartitionList,
-        consumer: &BaseConsumer<LogContext>,
-    ) -> Result<Result<(), CallFault>, DriverError> {
-        if let Err(fault) = self.retrying(|| self.producer.begin_transaction()) {
-            return Ok(Err(fault));
-        }
-        self.send(records)?;
-        Ok(self.offsets(positions, consumer).and_then(|()| self.commit()))
-    }
-
     /// The coordinator checks the generation that it is given: read right before, so that a member that was put out of its
     /// group, and doesn't know yet, is refused.
     fn offsets(
         &self,
+        deadline: Instant,
         positions: &TopicPartitionList,
         consumer: &BaseConsumer<LogContext>,
     ) -> Result<(), CallFault> {
-        self.retrying(|| {
+        self.retrying(deadline, || {
             // Without a generation the coordinator would take the offsets of an empty group from anyone.
             match (raw::generation(consumer) > 0).then(|| consumer.group_metadata()).flatten() {
                 Some(member) => self.producer.send_offsets_to_transaction(positions, &member, CALL),
@@ -227,8 +209,7 @@ impl Output {
         })
     }
 
-    fn commit(&self) -> Result<(), CallFault> {
-        let deadline = Instant::now() + self.transaction_timeout;
+    fn commit(&self, deadline: Instant) -> Result<(), CallFault> {
         loop {
             match raw::commit_transaction(&self.producer) {
                 Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {}
@@ -237,9 +218,16 @@ impl Output {
         }
     }
 
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.transaction_timeout
+    }
+
     /// Makes a call until it succeeds, fails for good, or the transaction's time is over.
-    fn retrying(&self, call: impl Fn() -> Result<(), KafkaError>) -> Result<(), CallFault> {
-        let deadline = Instant::now() + self.transaction_timeout;
+    fn retrying(
+        &self,
+        deadline: Instant,
+        call: impl Fn() -> Result<(), KafkaError>,
+    ) -> Result<(), CallFault> {
         loop {
             match call().map_err(CallFault::from) {
                 Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {}

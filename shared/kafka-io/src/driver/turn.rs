@@ -97,7 +97,15 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let outputs: Vec<&OutRecord> = self.driver.engine.batch(batch).collect();
         self.driver.observer.produced(outputs.len());
         let positions = self.driver.inputs.positions(positions);
-        let outcome = self.output.transact(outputs.into_iter(), &positions, &self.clients.work)?;
+        // Each call below is bounded by the transaction's timeout, and is progress while it lasts.
+        (self.driver.observer.hooks.heartbeat)();
+        let outcome = match self.output.transact(outputs.into_iter(), &positions, &self.clients.work)? {
+            Ok(()) => Outcome::Committed,
+            Err(fault) => {
+                (self.driver.observer.hooks.heartbeat)();
+                self.output.abort(fault)?
+            }
+        };
         self.driver.observer.commit_ms.record(begun.elapsed().as_secs_f64() * 1_000.0);
         self.resolve(batch, outcome)
     }
@@ -105,12 +113,12 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     fn resolve(&mut self, batch: BatchId, outcome: Outcome) -> Result<(), Exit> {
         match outcome {
             Outcome::Committed => {
-                self.driver.rebuilt = false;
+                self.not_in_vain();
                 self.driver.observer.batch("committed");
                 self.apply(Event::Committed(batch));
             }
             Outcome::Delivered => {
-                self.driver.rebuilt = false;
+                self.not_in_vain();
                 self.driver.observer.batch("delivered");
                 self.apply(Event::Delivered(batch));
             }
@@ -127,6 +135,12 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             Outcome::Broken(fault) => return Err(Exit::Ended(Ended::Broken(fault))),
         }
         Ok(())
+    }
+
+    fn not_in_vain(&mut self) {
+        if let Some(last) = &mut self.driver.rebuilt {
+            last.in_vain = false;
+        }
     }
 
     fn commit(&mut self, positions: &[Position]) {

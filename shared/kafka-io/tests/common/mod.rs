@@ -13,6 +13,7 @@ use kafka_io::{
 };
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -23,7 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Mock {
     pub(crate) config: KafkaConfig,
     producer: BatchProducer,
-    _host: BaseProducer<client::LogContext>,
+    host: BaseProducer<client::LogContext>,
 }
 
 impl Mock {
@@ -37,7 +38,12 @@ impl Mock {
             KafkaConfig::embedded(&cluster.bootstrap_servers())
         };
         let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
-        Self { config, producer, _host: host }
+        Self { config, producer, host }
+    }
+
+    /// The cluster's own controls.
+    pub(crate) fn cluster(&self) -> MockCluster<'_, client::LogContext> {
+        self.host.client().mock_cluster().unwrap()
     }
 
     /// Writes these payloads, in order, and waits until all are acknowledged.

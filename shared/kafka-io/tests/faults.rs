@@ -1,0 +1,89 @@
+//! What goes wrong under a driver: clients that fail for good, a membership that is lost, brokers that are gone for a while.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{Mock, Running, eventually};
+use contracts::Topic;
+use kafka_io::{GroupProtocol, KafkaConfig};
+use pipeline::Stop;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+const GROUP: &str = "tapeline.desk";
+
+fn orders(from: i32, to: i32) -> Vec<(i32, String)> {
+    (from..to).map(|n| (n % 12, format!("emit {n}"))).collect()
+}
+
+fn write(mock: &Mock, orders: &[(i32, String)]) {
+    let records: Vec<(i32, &str)> = orders.iter().map(|(partition, text)| (*partition, text.as_str())).collect();
+    mock.write(Topic::AlertRaised, &records);
+}
+
+/// Each order is among the outputs, at least once.
+fn assert_nothing_lost(mock: &Mock, orders: &[(i32, String)]) {
+    let emitted: BTreeSet<String> = mock.texts(Topic::VectorComputed).into_iter().collect();
+    let ordered: BTreeSet<String> = orders.iter().map(|(_, text)| text.clone()).collect();
+    assert_eq!(emitted, ordered);
+}
+
+#[test]
+fn clients_that_fail_for_good_are_made_anew_and_nothing_is_lost() {
+    let mock = Mock::start();
+    let running = Running::start(&mock.config, GROUP, &[]).ready();
+    let orders = orders(0, 240);
+    write(&mock, &orders[..120]);
+    eventually("the first half is emitted", || running.counts.seen().counts.emitted == 120);
+    // The answer after which librdkafka gives an idempotent producer up.
+    let out_of_order = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    mock.cluster().request_errors(RDKafkaApiKey::Produce, &[out_of_order; 3]);
+    write(&mock, &orders[120..]);
+    let all = |offset: &Option<i64>| *offset == Some(20);
+    eventually("all is committed", || mock.committed(GROUP, Topic::AlertRaised).iter().all(all));
+    mock.cluster().clear_request_errors(RDKafkaApiKey::Produce);
+    assert_eq!(running.counts.seen().violations, 0);
+    assert_eq!(running.stop(), Stop::Drained);
+    assert_nothing_lost(&mock, &orders);
+}
+
+#[test]
+fn a_lost_membership_discards_what_is_held_and_reads_it_again() {
+    let mock = Mock::start();
+    // The mock can refuse the classic protocol's heartbeats alone.
+    let protocol = Some(GroupProtocol::Classic);
+    let config = KafkaConfig { group_protocol: protocol, session_timeout_ms: 6_000, ..mock.config.clone() };
+    let running = Running::start(&config, GROUP, &[]).ready();
+    mock.write(Topic::AlertRaised, &[(0, "hold 1"), (1, "emit 2")]);
+    let (before, _) = running.work.recv_timeout(common::PATIENCE).unwrap();
+    eventually("the other is committed", || mock.committed(GROUP, Topic::AlertRaised)[1] == Some(1));
+    let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
+    mock.cluster().request_errors(RDKafkaApiKey::Heartbeat, &[unknown]);
+    let (after, text) = running.work.recv_timeout(common::PATIENCE).unwrap();
+    assert_eq!((after.offset, before.offset, text.as_str()), (0, 0, "hold 1"));
+    assert!(after.epoch > before.epoch);
+    // What the old assignment held is nobody's any more.
+    running.completions.send((before, text.clone())).unwrap();
+    running.completions.send((after, text)).unwrap();
+    eventually("it is committed", || mock.committed(GROUP, Topic::AlertRaised)[0] == Some(1));
+    let seen = running.counts.seen();
+    assert_eq!((seen.counts.returned, seen.counts.emitted, seen.violations), (1, 2, 0));
+    assert_eq!(running.stop(), Stop::Drained);
+    assert_eq!(mock.texts(Topic::VectorComputed), ["hold 1", "emit 2"]);
+}
+
+#[test]
+fn a_broker_that_is_gone_for_a_while_costs_time_and_nothing_else() {
+    let mock = Mock::start();
+    let running = Running::start(&mock.config, GROUP, &[Topic::BarClosed]).ready();
+    let orders = orders(0, 240);
+    write(&mock, &orders[..120]);
+    mock.cluster().broker_down(-1).unwrap();
+    std::thread::park_timeout(std::time::Duration::from_secs(1));
+    mock.cluster().broker_up(-1).unwrap();
+    write(&mock, &orders[120..]);
+    eventually("all is emitted", || running.counts.seen().counts.emitted >= 240);
+    assert_eq!(running.counts.seen().violations, 0);
+    assert_eq!(running.stop(), Stop::Drained);
+    assert_nothing_lost(&mock, &orders);
+}
