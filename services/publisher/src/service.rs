@@ -55,8 +55,7 @@ impl Service for Publisher {
 
     async fn start(config: PublisherConfig, context: Context) -> Result<Running, Failure> {
         // A port in use is known before anything is connected.
-        let server =
-            EdgeServer::bind(config.edge.listen).await.map_err(|e| Failure::with(Exit::Usage, e))?;
+        let server = EdgeServer::bind(config.edge.listen).await.map_err(|e| Failure::with(Exit::Usage, e))?;
         let writes = [
             Topic::AlertRaised,
             Topic::GapDetected,
@@ -100,7 +99,8 @@ fn serve_edge(
     wire: Wire,
     counts: EdgeCounts,
 ) -> Result<(), Failure> {
-    let EdgeSection { body_max_bytes, items_max, in_flight_max_bytes, acknowledge_timeout_ms, .. } = config.edge;
+    let EdgeSection { body_max_bytes, items_max, in_flight_max_bytes, acknowledge_timeout_ms, .. } =
+        config.edge;
     let timeout = Duration::from_millis(acknowledge_timeout_ms);
     let limits = ProducerLimits { in_flight_max_bytes, timeout };
     let producer =

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::{Proposal, Promotion, Qualification, Topic, ids};
+use contracts::{Promotion, Proposal, Qualification, Topic, ids};
 use domain::{Layer, Symbol, Timestamp};
 use kafka_io::{InRecord, KafkaStage, OutRecord, Wire};
 use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
@@ -34,7 +34,12 @@ impl AnnouncerStage {
         Self { wire, announcer }
     }
 
-    fn announce(&mut self, id: RecordId, record: &InRecord<'_>, now: Now) -> Result<Verdict<OutRecord>, String> {
+    fn announce(
+        &mut self,
+        id: RecordId,
+        record: &InRecord<'_>,
+        now: Now,
+    ) -> Result<Verdict<OutRecord>, String> {
         let wall = Timestamp::from_micros(now.wall_micros);
         let proposal: Proposal = match self.wire.read(record, wall) {
             Ok(proposal) => proposal,
@@ -49,7 +54,8 @@ impl AnnouncerStage {
         match self.announcer.judge(id.source.partition, announcement, occurred_at, wall) {
             Judgement::Announced { .. } => Ok(Verdict::Drop(DUPLICATE)),
             Judgement::Announce => {
-                let output = self.event(proposal, announcement, record.traceparent).map_err(|fault| at(&fault))?;
+                let output =
+                    self.event(proposal, announcement, record.traceparent).map_err(|fault| at(&fault))?;
                 Ok(Verdict::Emit(vec![output]))
             }
         }
@@ -67,8 +73,16 @@ impl AnnouncerStage {
         match announcement {
             Announcement::Qualified { layer, .. } => {
                 let layer = layer.number();
-                let event =
-                    Qualification { event_id, occurred_at, source, correlation_id, symbol, layer, reason, metrics };
+                let event = Qualification {
+                    event_id,
+                    occurred_at,
+                    source,
+                    correlation_id,
+                    symbol,
+                    layer,
+                    reason,
+                    metrics,
+                };
                 self.wire.write(&event, traceparent)
             }
             Announcement::Promoted { from, to, .. } => {
@@ -152,7 +166,8 @@ mod tests {
     }
 
     fn bench() -> Bench {
-        let wire = Wire::new("publisher", Topic::PublisherDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
+        let wire =
+            Wire::new("publisher", Topic::PublisherDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
         let stage = AnnouncerStage::new(wire.clone(), Announcer::new(DEFAULT_WINDOW_MICROS, 100));
         Bench { wire, stage, offset: 0 }
     }
@@ -184,10 +199,7 @@ mod tests {
                 traceparent: Some("00-1-2-01"),
                 headers: Headers::none(),
             };
-            let now = Now {
-                monotonic: Duration::ZERO,
-                wall_micros: WALL_MICROS + hours * 3_600_000_000,
-            };
+            let now = Now { monotonic: Duration::ZERO, wall_micros: WALL_MICROS + hours * 3_600_000_000 };
             self.stage.judge(id, record, now, &mut Effects::default())
         }
 

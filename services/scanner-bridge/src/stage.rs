@@ -85,7 +85,12 @@ impl BridgeStage {
         self.limiter.set_share(owned, total, now.monotonic);
     }
 
-    fn take_in(&mut self, id: RecordId, record: &InRecord<'_>, now: Now) -> Result<Verdict<OutRecord>, String> {
+    fn take_in(
+        &mut self,
+        id: RecordId,
+        record: &InRecord<'_>,
+        now: Now,
+    ) -> Result<Verdict<OutRecord>, String> {
         let alert: Alert = match self.wire.read(record, Timestamp::from_micros(now.wall_micros)) {
             Ok(alert) => alert,
             Err(refused) => return Ok(refused.into()),
@@ -154,7 +159,11 @@ impl BridgeStage {
                 if !links.is_empty() {
                     record = record.with_header(LINKS, links.join(","));
                 }
-                effects.push(Effect::Emit { ids, outputs: vec![record], urgent: batch.key.priority.is_urgent() });
+                effects.push(Effect::Emit {
+                    ids,
+                    outputs: vec![record],
+                    urgent: batch.key.priority.is_urgent(),
+                });
             }
             // At most 1,000 alerts of at most 1 KiB of ids: below what a topic takes.
             Err(fault) => tracing::error!(%fault, "a request can't be written, its alerts stay held"),

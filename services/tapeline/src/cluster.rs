@@ -69,6 +69,7 @@ pub async fn register(registry: &Registry, topic: Topic) -> Result<u32, Failure>
 /// # Errors
 /// When the address is none.
 pub fn registry(url: &str) -> Result<Registry, Failure> {
-    let config = RegistryConfig { url: url.to_owned(), start_patience_ms: PATIENCE_MS, ..RegistryConfig::default() };
+    let config =
+        RegistryConfig { url: url.to_owned(), start_patience_ms: PATIENCE_MS, ..RegistryConfig::default() };
     Registry::new(&config, Handle::current()).map_err(|e| Failure::Usage(e.to_string()))
 }

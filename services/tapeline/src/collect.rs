@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use contracts::{Alert, Codec, Event, FeatureRequest, RequestFailure, Topic, Vector, WriterSchemas};
 use domain::{AlertType, Symbol};
-use kafka_io::{KafkaConfig, OwnedRecord, ReadError, TopicReader};
+use kafka_io::{Inquirer, KafkaConfig, OwnedRecord, TopicReader};
 use scanner_bridge::rules::manual::{FEATURE_SETS_KEY, asked_sets};
 use scanner_bridge::rules::mapping::Mapping;
 use scanner_bridge::rules::priority::priority;
 
 use crate::audit::{AlertSeen, EndSeen, RequestSeen, Seen};
+use crate::exit::Failure;
 use crate::report::TopicReport;
 
 /// How long reading a topic to its end may take: a million records take seconds.
@@ -28,12 +29,25 @@ impl Collected {
     ///
     /// # Errors
     /// When a topic can't be read to its end, or no longer holds what it held: a count of a part would be no count.
-    pub fn read(kafka: &KafkaConfig, starts: &BTreeMap<(Topic, i32), i64>) -> Result<Self, ReadError> {
-        let mut records: BTreeMap<Topic, Vec<OwnedRecord>> = BTreeMap::new();
+    pub fn read(kafka: &KafkaConfig, starts: &BTreeMap<(Topic, i32), i64>) -> Result<Self, Failure> {
+        let unread =
+            |e: &dyn std::error::Error| Failure::NotOk(format!("the topics can't be read again: {e}"));
+        let inquirer = Inquirer::new(kafka).map_err(|e| unread(&e))?;
         for topic in Topic::ALL {
-            let mut all = TopicReader::read_all(kafka, &[*topic], PATIENCE)?;
-            all.retain(|r| r.offset >= starts.get(&(r.topic, r.partition)).copied().unwrap_or(0));
-            records.insert(*topic, all);
+            for marks in inquirer.watermarks(*topic).map_err(|e| unread(&e))? {
+                let start = starts.get(&(*topic, marks.partition)).copied().unwrap_or(0);
+                if marks.low > start {
+                    return Err(gone(*topic, marks.partition, start, marks.low));
+                }
+            }
+        }
+        let mut records: BTreeMap<Topic, Vec<OwnedRecord>> =
+            Topic::ALL.iter().map(|topic| (*topic, Vec::new())).collect();
+        for record in TopicReader::read_all(kafka, Topic::ALL, PATIENCE).map_err(|e| unread(&e))? {
+            let start = starts.get(&(record.topic, record.partition)).copied().unwrap_or(0);
+            if record.offset >= start {
+                records.entry(record.topic).or_default().push(record);
+            }
         }
         Ok(Self { records })
     }
@@ -89,6 +103,13 @@ impl Collected {
         let records = self.records.get(&topic).map_or(&[][..], Vec::as_slice);
         records.iter().filter_map(move |r| Some((r, codec.decode(r.payload.as_deref(), writers).ok()?)))
     }
+}
+
+fn gone(topic: Topic, partition: i32, start: i64, low: i64) -> Failure {
+    Failure::NotOk(format!(
+        "{topic} partition {partition} no longer holds offsets {start} to {low} of this run, so it can't be counted; \
+         the embedded broker keeps 5 MiB a partition: replay fewer dates with --from and --to"
+    ))
 }
 
 /// `None` for a manual alert that names unknown sets: no request can answer it, its end is a dead letter.

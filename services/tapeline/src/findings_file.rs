@@ -23,8 +23,8 @@ impl Findings {
     /// # Errors
     /// What the system said, with the path.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
         Ok(Self::from_text(&text))
     }
 

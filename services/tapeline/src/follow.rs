@@ -65,8 +65,8 @@ pub fn follow(
     kafka: &KafkaConfig,
     writers: Arc<dyn WriterSchemas + Send + Sync>,
     vectors: Option<Lines>,
-) -> Result<(Follower, Following), ReadError> {
-    let reader = TopicReader::open(kafka, &TOPICS, Start::Latest)?;
+) -> Result<(Follower, Following), Failure> {
+    let reader = TopicReader::open(kafka, &TOPICS, Start::Latest).map_err(|e| unreadable(&e))?;
     let flow = Arc::new(Mutex::new(Flow::default()));
     let (reads, news) = watch::channel(0);
     let (ask, asked) = watch::channel(Asked::default());

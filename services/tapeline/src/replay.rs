@@ -14,7 +14,7 @@ use crate::dump::Lines;
 use crate::edge_client::EdgeClient;
 use crate::exit::Failure;
 use crate::follow::follow;
-use crate::run::{Judge, Market, Poster, Settler, Show};
+use crate::run::{Ending, Judge, Market, Poster, Settler, Show};
 
 /// Runs it to its end.
 ///
@@ -28,7 +28,7 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let judge = tokio::task::block_in_place(|| Judge::new(&kafka, Arc::new(registry.clone())))?;
     let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
-    let (follower, following) = follow(&kafka, Arc::new(registry.clone()), lines).map_err(|e| unreachable(&e))?;
+    let (follower, following) = follow(&kafka, Arc::new(registry.clone()), lines)?;
     let reading = tokio::task::spawn_blocking(move || following.run());
     let bridge = GroupInquirer::new(&kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let mut market = Market {
@@ -45,10 +45,11 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     last.sync().await;
     follower.end();
     let read = reading.await.map_err(|e| Failure::NotOk(e.to_string()))?;
-    end.and(read)?;
-    let report =
-        tokio::task::block_in_place(|| judge.judge(&args.market, BTreeMap::new(), begun.elapsed()))?;
+    let end = end.and(read);
+    let ending = Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() };
+    let report = tokio::task::block_in_place(|| judge.judge(&args.market, BTreeMap::new(), ending))?;
     println!("{}", report.summary());
+    end?;
     if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
 }
 

@@ -56,7 +56,7 @@ pub struct LatencyReport {
 /// The whole report, as `--report` writes it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Nothing lost, doubled or reordered; each stage conserves; nothing is held.
+    /// The run came to its end; nothing lost, doubled or reordered; each stage conserves; nothing is held.
     pub ok: bool,
     /// Length of the run.
     pub duration_s: f64,
@@ -84,8 +84,9 @@ impl Report {
         stages: BTreeMap<&'static str, StageReport>,
         topics: BTreeMap<String, TopicReport>,
         count: &audit::Count,
+        came_to_its_end: bool,
     ) -> Self {
-        let is_in_order = count.lost == 0 && count.doubled == 0 && count.reordered == 0;
+        let is_in_order = came_to_its_end && count.lost == 0 && count.doubled == 0 && count.reordered == 0;
         let ok = is_in_order && stages.values().all(|stage| stage.conserves() && stage.held == 0);
         Self {
             ok,
@@ -168,13 +169,14 @@ mod tests {
     }
 
     fn report(stage: StageReport, count: &audit::Count) -> Report {
-        Report::new(1.0, BTreeMap::from([("bridge", stage)]), BTreeMap::new(), count)
+        Report::new(1.0, BTreeMap::from([("bridge", stage)]), BTreeMap::new(), count, true)
     }
 
     #[test]
     fn a_run_is_ok_only_when_all_is_accounted_for_and_nothing_is_held() {
         let clean = audit::Count::default();
         assert!(report(stage(3, 3, 0), &clean).ok);
+        assert!(!Report::new(1.0, BTreeMap::new(), BTreeMap::new(), &clean, false).ok, "it was given up");
         assert!(!report(stage(3, 2, 0), &clean).ok, "one record unaccounted for");
         assert!(!report(stage(3, 2, 1), &clean).ok, "one record held");
         for count in [
@@ -199,7 +201,15 @@ mod tests {
         let json = serde_json::to_value(report(stage(1, 1, 0), &audit::Count::default())).unwrap();
         let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
         let expected = [
-            "doubled", "duration_s", "latency_ms", "lost", "ok", "peak_rss_mib", "reordered", "stages", "topics",
+            "doubled",
+            "duration_s",
+            "latency_ms",
+            "lost",
+            "ok",
+            "peak_rss_mib",
+            "reordered",
+            "stages",
+            "topics",
         ];
         assert_eq!(keys, expected);
         assert_eq!(json["stages"]["bridge"]["dropped"], serde_json::json!({}));

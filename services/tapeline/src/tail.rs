@@ -24,7 +24,8 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
     let kafka = cluster::kafka(&args.cluster.brokers);
     let start = if args.from_start { Start::Earliest } else { Start::Latest };
     let reading = tokio::task::spawn_blocking(move || {
-        let reader = TopicReader::open(&kafka, &[topic], start).map_err(|e| Failure::Unreachable(e.to_string()))?;
+        let reader =
+            TopicReader::open(&kafka, &[topic], start).map_err(|e| Failure::Unreachable(e.to_string()))?;
         print_all(reader, args.json, &registry)
     });
     reading.await.map_err(|e| Failure::NotOk(e.to_string()))?

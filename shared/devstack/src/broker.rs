@@ -42,24 +42,24 @@ pub enum BrokerError {
     #[error("librdkafka gave no mock cluster")]
     NoCluster,
     /// A topic can't be made.
-    #[error("the embedded broker did not make topic {topic} with {partitions} partitions: {source}")]
+    #[error("the embedded broker did not make topic {topic} with {partitions} partitions: {cause}")]
     Topic {
         /// Its name.
         topic: String,
         /// Its partitions.
         partitions: i32,
         /// What librdkafka says.
-        source: KafkaError,
+        cause: KafkaError,
     },
     /// It doesn't answer.
-    #[error("the embedded broker did not say where {topic}[{partition}] begins: {source}")]
+    #[error("the embedded broker did not say where {topic}[{partition}] begins: {cause}")]
     Silent {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
         /// What librdkafka says.
-        source: KafkaError,
+        cause: KafkaError,
     },
 }
 
@@ -73,10 +73,10 @@ impl EmbeddedBroker {
         let bootstrap = {
             let cluster = host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
             for (topic, partitions) in topics {
-                cluster.create_topic(topic, *partitions, 1).map_err(|source| BrokerError::Topic {
+                cluster.create_topic(topic, *partitions, 1).map_err(|cause| BrokerError::Topic {
                     topic: (*topic).to_owned(),
                     partitions: *partitions,
-                    source,
+                    cause,
                 })?;
             }
             cluster.bootstrap_servers()
@@ -100,10 +100,11 @@ impl EmbeddedBroker {
         let mut forgotten = Vec::new();
         for (topic, partitions) in &self.topics {
             for partition in 0..*partitions {
-                let (low, _) =
-                    self.host.client().fetch_watermarks(topic, partition, PATIENCE).map_err(|source| {
-                        BrokerError::Silent { topic: topic.clone(), partition, source }
-                    })?;
+                let (low, _) = self
+                    .host
+                    .client()
+                    .fetch_watermarks(topic, partition, PATIENCE)
+                    .map_err(|cause| BrokerError::Silent { topic: topic.clone(), partition, cause })?;
                 if low > 0 {
                     forgotten.push(Forgotten { topic: topic.clone(), partition, records: low });
                 }

@@ -23,12 +23,12 @@ pub struct EmbeddedRegistry {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The address is taken, or not ours.
-    #[error("the embedded registry can't listen on {address}: {source}")]
+    #[error("the embedded registry can't listen on {address}: {cause}")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// No thread or runtime.
     #[error("the embedded registry has no thread to run on: {0}")]
@@ -41,13 +41,15 @@ impl EmbeddedRegistry {
     /// # Errors
     /// When the address is taken, or the machine is out of threads.
     pub async fn start(address: SocketAddr) -> Result<Self, RegistryError> {
-        let listen = |source| RegistryError::Listen { address, source };
+        let listen = |cause| RegistryError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         // To its own runtime it moves as a plain socket.
         let listener = listener.into_std().map_err(listen)?;
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RegistryError::Thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(RegistryError::Thread)?;
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("embedded-registry".to_owned())

@@ -72,7 +72,7 @@ impl Replay {
     /// Plans the replay of these bars.
     ///
     /// A symbol with at most [`HISTORY_BARS`] bars is history as a whole. Of the others the first [`HISTORY_BARS`], or
-    /// those before `from`, are history; bars after `to` don't exist.
+    /// those before `from`, are history; bars after `to` don't exist, and a symbol without any bar isn't part of the replay.
     #[must_use]
     pub fn plan(files: Vec<(Symbol, Vec<Bar>)>, from: Option<Date>, to: Option<Date>) -> Self {
         let mut symbols: Vec<SymbolPlan> = files
@@ -90,6 +90,7 @@ impl Replay {
                 SymbolPlan { symbol, bars, first }
             })
             .collect();
+        symbols.retain(|plan| !plan.bars.is_empty());
         symbols.sort_by_key(|plan| plan.symbol);
         let mut steps: BTreeMap<Date, Vec<(usize, usize)>> = BTreeMap::new();
         for (s, plan) in symbols.iter().enumerate() {
@@ -122,7 +123,8 @@ impl Replay {
         for &(s, b) in entries {
             let plan = &self.symbols[s];
             step.bars.push((plan.symbol, plan.bars[b]));
-            step.findings.extend(scanner::scan(&plan.bars[..=b]).into_iter().map(|found| (plan.symbol, found)));
+            step.findings
+                .extend(scanner::scan(&plan.bars[..=b]).into_iter().map(|found| (plan.symbol, found)));
         }
         step
     }
@@ -173,5 +175,8 @@ mod tests {
         assert_eq!(steps[0].date, date(2004, 10, 1));
         assert_eq!((steps[0].bars.len(), steps.last().unwrap().bars.len()), (2, 1));
         assert_eq!(steps.last().unwrap().date, date(2004, 11, 30));
+
+        let none = Replay::plan(vec![(symbol("FB"), bars(10))], None, Some(date(2003, 12, 31)));
+        assert!(none.symbols.is_empty() && none.is_empty());
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use contracts::{Topic, WriterFault, WriterSchemas};
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::{EmbeddedRegistry, RegistryError};
-use kafka_io::{BatchProducer, KafkaConfig, OutRecord, ProducerLimits, Registry, RegistryConfig, TopicReader, cluster};
+use kafka_io::{
+    BatchProducer, KafkaConfig, OutRecord, ProducerLimits, Registry, RegistryConfig, TopicReader, cluster,
+};
 
 const TOPICS: &[(&str, i32)] = &[("scanner.alert.raised.v1", 12), ("feature.vector.computed.v1", 12)];
 
@@ -19,10 +21,16 @@ fn what_is_produced_to_the_embedded_broker_is_read_from_it() {
     let broker = EmbeddedBroker::start(TOPICS).unwrap();
     let config = KafkaConfig::embedded(&broker.bootstrap());
     cluster::check(&config, &[Topic::AlertRaised, Topic::VectorComputed]).unwrap();
-    assert!(cluster::check(&config, &[Topic::BarClosed]).unwrap_err().to_string().contains("market.bar.closed.v1"));
+    assert!(
+        cluster::check(&config, &[Topic::BarClosed])
+            .unwrap_err()
+            .to_string()
+            .contains("market.bar.closed.v1")
+    );
     let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
     let record = |n: i32| {
-        OutRecord::new(Topic::AlertRaised, n % 12, "k", n.to_string().into_bytes()).with_traceparent(Some("00-a-b-01"))
+        OutRecord::new(Topic::AlertRaised, n % 12, "k", n.to_string().into_bytes())
+            .with_traceparent(Some("00-a-b-01"))
     };
     let placed = runtime().block_on(producer.produce((0..100).map(record).collect()));
     assert!(placed.iter().all(Result::is_ok));

@@ -24,11 +24,20 @@ pub const METRICS: &[Metric] = &[
     },
     counter("tapeline_stage_rejected_total", "rejected", "Input records whose dead letter is acknowledged."),
     gauge("tapeline_stage_held_records", "records", "Input records that are not settled yet."),
-    gauge("tapeline_stage_lag_records", "records", "Input records that wait in the assigned partitions, and those held."),
+    gauge(
+        "tapeline_stage_lag_records",
+        "records",
+        "Input records that wait in the assigned partitions, and those held.",
+    ),
     gauge("tapeline_stage_assigned_partitions", "partitions", "Input partitions assigned to this instance."),
     histogram("tapeline_stage_fetched_batch_records", "records", RECORDS, "Input records judged at once."),
     histogram("tapeline_stage_produced_batch_records", "records", RECORDS, "Outputs that left together."),
-    histogram("tapeline_stage_transaction_commit_ms", "ms", COMMIT_MS, "A transaction from its begin to its commit."),
+    histogram(
+        "tapeline_stage_transaction_commit_ms",
+        "ms",
+        COMMIT_MS,
+        "A transaction from its begin to its commit.",
+    ),
     Metric {
         name: "tapeline_stage_batches_total",
         kind: Kind::Counter,

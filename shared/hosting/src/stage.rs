@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use chassis::{Context, Exit, Failure, Fate};
 use contracts::Topic;
-use kafka_io::{
-    Completed, Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, StageCounts,
-};
+use kafka_io::{Completed, Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, StageCounts};
 use pipeline::Stop;
 
 /// Silence of a stage's loop after which the process isn't live. A turn may block in one bounded call to the cluster (a
@@ -73,7 +71,8 @@ where
         hooks,
     };
     let driver = Driver::new(stage, completed, options).map_err(failure)?;
-    let hosted = Hosted { stage: spec.stage, group: spec.group, inputs: spec.inputs, counts: driver.counts() };
+    let hosted =
+        Hosted { stage: spec.stage, group: spec.group, inputs: spec.inputs, counts: driver.counts() };
     let (stop, begun) = (driver.shutdown(), context.shutdown.clone());
     context.tasks.spawn(format!("{}-stop", spec.stage), Fate::MayEnd, async move {
         begun.begun().await;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use contracts::Topic;
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::client::{self, ClientError, LogContext};
@@ -47,14 +49,14 @@ pub enum AdminError {
     #[error(transparent)]
     Inquiry(#[from] InquiryError),
     /// The cluster refused a call as a whole.
-    #[error("brokers {brokers} refused to {what}: {source}")]
+    #[error("brokers {brokers} refused to {what}: {cause}")]
     Refused {
         /// The bootstrap servers.
         brokers: String,
         /// The call.
         what: &'static str,
         /// What librdkafka says.
-        source: KafkaError,
+        cause: KafkaError,
     },
     /// The cluster refused a topic.
     #[error("brokers {brokers} refused to {what} {topic}: {code}")]
@@ -85,10 +87,11 @@ pub async fn topics_apply(
     }
     let admin = client::administrator(config)?;
     let existing = existing(config, topics).await?;
-    let options = AdminOptions::new()
-        .operation_timeout(Some(Duration::from_millis(config.query_timeout_ms.into())));
+    let options =
+        AdminOptions::new().operation_timeout(Some(Duration::from_millis(config.query_timeout_ms.into())));
     let mut report = TopicsReport::default();
-    let missing: Vec<Topic> = existing.iter().filter(|(_, count)| *count == 0).map(|(topic, _)| *topic).collect();
+    let missing: Vec<Topic> =
+        existing.iter().filter(|(_, count)| *count == 0).map(|(topic, _)| *topic).collect();
     create(&admin, config, &missing, replication, &options).await?;
     report.created = missing;
     for (topic, partitions) in existing.into_iter().filter(|(_, count)| *count > 0) {
@@ -138,7 +141,8 @@ async fn create(
             settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
-    let refused = |source| AdminError::Refused { brokers: config.brokers.clone(), what: "create topics", source };
+    let refused =
+        |cause| AdminError::Refused { brokers: config.brokers.clone(), what: "create topics", cause };
     for result in admin.create_topics(&new, options).await.map_err(refused)? {
         if let Err((topic, code)) = result
             && code != RDKafkaErrorCode::TopicAlreadyExists
@@ -157,11 +161,9 @@ async fn compare(
     options: &AdminOptions,
 ) -> Result<Vec<TopicDifference>, AdminError> {
     let refused =
-        |source| AdminError::Refused { brokers: config.brokers.clone(), what: "describe topics", source };
-    let described = admin
-        .describe_configs([&ResourceSpecifier::Topic(topic.name())], options)
-        .await
-        .map_err(refused)?;
+        |cause| AdminError::Refused { brokers: config.brokers.clone(), what: "describe topics", cause };
+    let described =
+        admin.describe_configs([&ResourceSpecifier::Topic(topic.name())], options).await.map_err(refused)?;
     let mut differences = Vec::new();
     for resource in described {
         let resource: ConfigResource = resource.map_err(|code| AdminError::Topic {

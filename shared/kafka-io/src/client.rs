@@ -20,11 +20,11 @@ const TABLE_FETCH_WAIT_MS: u32 = 25;
 
 /// A client could not be made: an option is wrong, or the machine refuses.
 #[derive(Debug, thiserror::Error)]
-#[error("can't make a {kind} for brokers {brokers:?}: {source}")]
+#[error("can't make a {kind} for brokers {brokers:?}: {cause}")]
 pub struct ClientError {
     kind: &'static str,
     brokers: String,
-    source: KafkaError,
+    cause: Box<KafkaError>,
 }
 
 /// librdkafka's log lines and errors, in the service's log.
@@ -39,7 +39,9 @@ impl ClientContext for LogContext {
     /// librdkafka logs most of its errors itself, and a fatal one comes back from the call that it ends.
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => tracing::warn!(target: "librdkafka", reason, "no broker is up"),
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                tracing::warn!(target: "librdkafka", reason, "no broker is up")
+            }
             _ => tracing::debug!(target: "librdkafka", %error, reason, "client error"),
         }
     }
@@ -69,7 +71,10 @@ pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, text: &str) {
 }
 
 /// Reads a stage's work: a member of its group, read committed, never resetting an offset by itself.
-pub(crate) fn work_consumer(config: &KafkaConfig, group: &str) -> Result<BaseConsumer<LogContext>, ClientError> {
+pub(crate) fn work_consumer(
+    config: &KafkaConfig,
+    group: &str,
+) -> Result<BaseConsumer<LogContext>, ClientError> {
     let mut options = reading(config, group);
     options
         .set("auto.offset.reset", "error")
@@ -105,7 +110,10 @@ pub(crate) fn follower(config: &KafkaConfig, group: &str) -> Result<BaseConsumer
 }
 
 /// Asks a group for what it has committed; never subscribes.
-pub(crate) fn group_inquirer(config: &KafkaConfig, group: &str) -> Result<BaseConsumer<LogContext>, ClientError> {
+pub(crate) fn group_inquirer(
+    config: &KafkaConfig,
+    group: &str,
+) -> Result<BaseConsumer<LogContext>, ClientError> {
     make(config, "group inquirer", &reading(config, group), LogContext)
 }
 
@@ -148,7 +156,9 @@ where
 }
 
 /// Options of an operator's administrative client.
-pub(crate) fn administrator(config: &KafkaConfig) -> Result<rdkafka::admin::AdminClient<LogContext>, ClientError> {
+pub(crate) fn administrator(
+    config: &KafkaConfig,
+) -> Result<rdkafka::admin::AdminClient<LogContext>, ClientError> {
     make(config, "administrator", &base(config), LogContext)
 }
 
@@ -186,6 +196,8 @@ fn base(config: &KafkaConfig) -> ClientConfig {
     set_default(config, &mut options, "client.id", "tapeline");
     // Keeps an idle connection from being cut by a load balancer, and a dead one from being noticed late.
     set_default(config, &mut options, "socket.keepalive.enable", "true");
+    // A broker that comes back is found within this; librdkafka's 10 s is most of an outage.
+    set_default(config, &mut options, "reconnect.backoff.max.ms", "2000");
     options
 }
 
@@ -195,14 +207,19 @@ fn set_default(config: &KafkaConfig, options: &mut ClientConfig, key: &str, valu
     }
 }
 
-fn make<C, T>(config: &KafkaConfig, kind: &'static str, options: &ClientConfig, context: C) -> Result<T, ClientError>
+fn make<C, T>(
+    config: &KafkaConfig,
+    kind: &'static str,
+    options: &ClientConfig,
+    context: C,
+) -> Result<T, ClientError>
 where
     C: ClientContext,
     T: rdkafka::config::FromClientConfigAndContext<C>,
 {
-    options.create_with_context(context).map_err(|source| ClientError {
+    options.create_with_context(context).map_err(|cause| ClientError {
         kind,
         brokers: config.brokers.clone(),
-        source,
+        cause: Box::new(cause),
     })
 }

@@ -16,14 +16,14 @@ pub enum ClusterError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// Nobody answered.
-    #[error("no broker of {brokers} answered within {waited_ms} ms: {source}")]
+    #[error("no broker of {brokers} answered within {waited_ms} ms: {cause}")]
     Unreachable {
         /// The bootstrap servers.
         brokers: String,
         /// How long it was tried.
         waited_ms: u32,
         /// What librdkafka says.
-        source: KafkaError,
+        cause: Box<KafkaError>,
     },
     /// A topic doesn't exist.
     #[error("topic {topic} does not exist on {brokers}: create it with `tapeline topics apply`")]
@@ -34,7 +34,9 @@ pub enum ClusterError {
         brokers: String,
     },
     /// A topic has another number of partitions than the contract says.
-    #[error("topic {topic} has {found} partitions, the contract says {expected}: symbols would change their partition")]
+    #[error(
+        "topic {topic} has {found} partitions, the contract says {expected}: symbols would change their partition"
+    )]
     PartitionCount {
         /// Its name.
         topic: &'static str,
@@ -53,12 +55,11 @@ pub enum ClusterError {
 pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError> {
     let inquirer = client::end_inquirer(config)?;
     let timeout = Duration::from_millis(config.query_timeout_ms.into());
-    let metadata =
-        inquirer.fetch_metadata(None, timeout).map_err(|source| ClusterError::Unreachable {
-            brokers: config.brokers.clone(),
-            waited_ms: config.query_timeout_ms,
-            source,
-        })?;
+    let metadata = inquirer.fetch_metadata(None, timeout).map_err(|cause| ClusterError::Unreachable {
+        brokers: config.brokers.clone(),
+        waited_ms: config.query_timeout_ms,
+        cause: Box::new(cause),
+    })?;
     for topic in topics {
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
         let Some(found) = found.filter(|found| !found.partitions().is_empty()) else {

@@ -168,7 +168,11 @@ impl KafkaConfig {
             faults.push(ConfigFault { key: key.to_owned(), value, rule: rule.to_owned() });
         };
         if self.brokers.split(',').any(|one| !names_a_broker(one.trim())) {
-            fault("brokers", self.brokers.clone(), "host:port, separated by commas, as `kafka-1:9092,kafka-2:9092`");
+            fault(
+                "brokers",
+                self.brokers.clone(),
+                "host:port, separated by commas, as `kafka-1:9092,kafka-2:9092`",
+            );
         }
         if self.profile == Profile::Embedded && self.delivery == Delivery::Transactional {
             fault(
@@ -193,7 +197,8 @@ impl KafkaConfig {
         if self.partitions < 1 {
             fault("partitions", self.partitions.to_string(), "at least 1, as 12");
         }
-        for (key, value) in [("query_timeout_ms", self.query_timeout_ms), ("prefetch_kib", self.prefetch_kib)] {
+        for (key, value) in [("query_timeout_ms", self.query_timeout_ms), ("prefetch_kib", self.prefetch_kib)]
+        {
             if value == 0 {
                 fault(key, "0".to_owned(), "at least 1");
             }
@@ -233,7 +238,8 @@ mod tests {
 
     #[test]
     fn transactions_on_the_embedded_broker_are_refused_with_the_reason() {
-        let config = KafkaConfig { delivery: Delivery::Transactional, ..KafkaConfig::embedded("127.0.0.1:1") };
+        let config =
+            KafkaConfig { delivery: Delivery::Transactional, ..KafkaConfig::embedded("127.0.0.1:1") };
         let faults = config.faults();
         assert_eq!(faults.len(), 1);
         assert!(faults[0].to_string().contains("fakes them"), "{}", faults[0]);
@@ -243,7 +249,8 @@ mod tests {
     fn a_drain_must_fit_into_the_shorter_of_poll_interval_and_transaction() {
         let config = KafkaConfig { drain_budget_ms: 10_000, ..KafkaConfig::default() };
         assert_eq!(keys(&config), ["drain_budget_ms"]);
-        let config = KafkaConfig { max_poll_interval_ms: 12_000, session_timeout_ms: 6_000, ..KafkaConfig::default() };
+        let config =
+            KafkaConfig { max_poll_interval_ms: 12_000, session_timeout_ms: 6_000, ..KafkaConfig::default() };
         assert_eq!(keys(&config), ["drain_budget_ms"]);
     }
 

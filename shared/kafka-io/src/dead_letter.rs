@@ -116,7 +116,10 @@ mod tests {
         let headers = [("traceparent".to_owned(), b"00-1-2-01".to_vec())];
         let payload = [0, 0, 0, 0, 9, 1, 2];
         let letter = of(&record(&payload, &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
-        assert_eq!((letter.partition, letter.key.as_slice(), letter.payload.as_slice()), (7, &b"AAPL"[..], &payload[..]));
+        assert_eq!(
+            (letter.partition, letter.key.as_slice(), letter.payload.as_slice()),
+            (7, &b"AAPL"[..], &payload[..])
+        );
         for (name, value) in [
             ("traceparent", "00-1-2-01"),
             (TOPIC, "scanner.alert.raised.v1"),
@@ -146,7 +149,8 @@ mod tests {
     #[test]
     fn a_long_error_is_cut_between_characters() {
         let long = "é".repeat(ERROR_MAX_BYTES);
-        let letter = of(&record(b"x", &[]), Topic::ScannerBridgeDeadLetter, 12, Cause { error: &long, ..CAUSE });
+        let letter =
+            of(&record(b"x", &[]), Topic::ScannerBridgeDeadLetter, 12, Cause { error: &long, ..CAUSE });
         assert_eq!(header(&letter, ERROR).map(str::len), Some(ERROR_MAX_BYTES));
     }
 }

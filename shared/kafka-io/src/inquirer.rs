@@ -20,14 +20,14 @@ pub enum InquiryError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The cluster doesn't answer, or not with what was asked.
-    #[error("brokers {brokers} did not say {what}: {source}")]
+    #[error("brokers {brokers} did not say {what}: {cause}")]
     Unanswered {
         /// The bootstrap servers.
         brokers: String,
         /// What was asked.
         what: String,
         /// What librdkafka says.
-        source: KafkaError,
+        cause: Box<KafkaError>,
     },
 }
 
@@ -107,10 +107,10 @@ impl Inquirer {
     pub fn partitions(&self, topic: Topic) -> Result<i32, InquiryError> {
         // All topics: asking for one by name would create it on the embedded broker.
         let metadata =
-            self.client.fetch_metadata(None, self.timeout).map_err(|source| InquiryError::Unanswered {
+            self.client.fetch_metadata(None, self.timeout).map_err(|cause| InquiryError::Unanswered {
                 brokers: self.brokers.clone(),
                 what: "which topics there are".to_owned(),
-                source,
+                cause: Box::new(cause),
             })?;
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
         Ok(found.map_or(0, |found| i32::try_from(found.partitions().len()).unwrap_or(i32::MAX)))
@@ -121,17 +121,16 @@ impl Inquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, InquiryError> {
-        let ends = |partition| {
-            let (low, high) =
-                watermarks_of(&self.client, topic.name(), partition, self.timeout).map_err(|source| {
-                    InquiryError::Unanswered {
+        let ends =
+            |partition| {
+                let (low, high) = watermarks_of(&self.client, topic.name(), partition, self.timeout)
+                    .map_err(|cause| InquiryError::Unanswered {
                         brokers: self.brokers.clone(),
                         what: format!("where {topic}[{partition}] ends"),
-                        source,
-                    }
-                })?;
-            Ok(Watermarks { partition, low, high })
-        };
+                        cause: Box::new(cause),
+                    })?;
+                Ok(Watermarks { partition, low, high })
+            };
         (0..self.partitions(topic)?).map(ends).collect()
     }
 }
@@ -152,10 +151,10 @@ impl GroupInquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn committed(&self, topic: Topic, partitions: i32) -> Result<Vec<(i32, Option<i64>)>, InquiryError> {
-        let unanswered = |source| InquiryError::Unanswered {
+        let unanswered = |cause| InquiryError::Unanswered {
             brokers: self.brokers.clone(),
             what: format!("what is committed of {topic}"),
-            source,
+            cause: Box::new(cause),
         };
         let mut list = TopicPartitionList::new();
         if partitions < 1 {
@@ -163,10 +162,11 @@ impl GroupInquirer {
         }
         list.add_partition_range(topic.name(), 0, partitions - 1);
         let committed = self.client.committed_offsets(list, self.timeout).map_err(unanswered)?;
-        let offset = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        };
+        let offset =
+            |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            };
         Ok(committed.elements().iter().map(|element| (element.partition(), offset(element))).collect())
     }
 }

@@ -26,11 +26,12 @@ mod wire;
 
 pub use config::{ConfigFault, Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use driver::{
-    Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Seen, Shutdown, StageCounts, completions,
+    Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Seen, Shutdown,
+    StageCounts, completions,
 };
 pub use inquirer::{GroupInquirer, Inquirer, InquiryError, Watermarks};
 pub use producer::{BatchProducer, Placed, ProduceError, ProducerLimits};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
-pub use registry::{Registry, RegistryConfig, RegistryError};
 pub use record::{Headers, InRecord, OutRecord, TRACEPARENT};
+pub use registry::{Registry, RegistryConfig, RegistryError};
 pub use wire::{Refused, SchemaIds, Wire};

@@ -165,7 +165,11 @@ impl BatchProducer {
         {
             let client = self.client();
             for (index, record) in records.iter().enumerate() {
-                self.send(&client, record, Slot { open: Arc::clone(&open), index, bytes: record.size_bytes() });
+                self.send(
+                    &client,
+                    record,
+                    Slot { open: Arc::clone(&open), index, bytes: record.size_bytes() },
+                );
             }
         }
         // An error of either kind leaves slots empty, which is what they say then.
@@ -232,9 +236,9 @@ fn judged(error: &KafkaError) -> ProduceError {
         | RDKafkaErrorCode::UnknownPartition
         | RDKafkaErrorCode::TopicAuthorizationFailed => ProduceError::Refused { cause },
         // It was perhaps sent, and the answer is what is missing.
-        RDKafkaErrorCode::MessageTimedOut | RDKafkaErrorCode::PurgeInflight | RDKafkaErrorCode::RequestTimedOut => {
-            ProduceError::Unknown { waited_ms: 0 }
-        }
+        RDKafkaErrorCode::MessageTimedOut
+        | RDKafkaErrorCode::PurgeInflight
+        | RDKafkaErrorCode::RequestTimedOut => ProduceError::Unknown { waited_ms: 0 },
         _ => ProduceError::Failed { cause },
     }
 }

@@ -103,7 +103,8 @@ impl TopicReader {
                     Start::Earliest => ends.low,
                     Start::Latest => ends.high,
                 };
-                let offset = list.add_partition(topic.name(), ends.partition).set_offset(Offset::Offset(position));
+                let offset =
+                    list.add_partition(topic.name(), ends.partition).set_offset(Offset::Offset(position));
                 offset.map_err(|error| failed(&error))?;
                 places.insert((*topic, ends.partition), Place { position, target: ends.high });
             }
@@ -125,7 +126,9 @@ impl TopicReader {
             match poller.poll(wait) {
                 Polled::Nothing => break,
                 Polled::Record(fetched) => {
-                    if let Some(topic) = self.topics.iter().copied().find(|topic| topic.name() == fetched.topic()) {
+                    if let Some(topic) =
+                        self.topics.iter().copied().find(|topic| topic.name() == fetched.topic())
+                    {
                         move_to(&mut self.places, (topic, fetched.partition()), fetched.offset() + 1);
                         records.push(OwnedRecord::of(topic, &fetched));
                     }
@@ -171,14 +174,20 @@ impl TopicReader {
     ///
     /// # Errors
     /// As [`TopicReader::open`] and [`TopicReader::read`]; also when the end isn't reached within `patience`.
-    pub fn read_all(config: &KafkaConfig, topics: &[Topic], patience: Duration) -> Result<Vec<OwnedRecord>, ReadError> {
+    pub fn read_all(
+        config: &KafkaConfig,
+        topics: &[Topic],
+        patience: Duration,
+    ) -> Result<Vec<OwnedRecord>, ReadError> {
         let mut reader = Self::open(config, topics, Start::Earliest)?;
         let deadline = std::time::Instant::now() + patience;
         let mut all = Vec::new();
         while !reader.is_at_end() {
             all.append(&mut reader.read(Duration::from_millis(100))?);
             if std::time::Instant::now() >= deadline && !reader.is_at_end() {
-                return Err(ReadError::Failed { cause: format!("the end is not reached within {patience:?}") });
+                return Err(ReadError::Failed {
+                    cause: format!("the end is not reached within {patience:?}"),
+                });
             }
         }
         all.sort_by_key(|record| (record.topic, record.partition, record.offset));

@@ -144,7 +144,8 @@ impl Registry {
     pub async fn register(&self, topics: &[Topic]) -> Result<(), RegistryError> {
         let deadline = Instant::now() + Duration::from_millis(self.0.config.start_patience_ms.into());
         for topic in topics {
-            if let (Some(subject), Some(contract)) = (topic.subject(), contracts::catalogue::contract(*topic)) {
+            if let (Some(subject), Some(contract)) = (topic.subject(), contracts::catalogue::contract(*topic))
+            {
                 let id = self.register_one(&subject, contract.schema, deadline).await?;
                 // Our own schemas are proven to parse by the tests of `contracts`.
                 if let Ok(schema) = Schema::parse_str(contract.schema) {
@@ -179,7 +180,12 @@ impl Registry {
         &self.0.config.url
     }
 
-    async fn register_one(&self, subject: &str, schema: &str, deadline: Instant) -> Result<u32, RegistryError> {
+    async fn register_one(
+        &self,
+        subject: &str,
+        schema: &str,
+        deadline: Instant,
+    ) -> Result<u32, RegistryError> {
         let mut wait = FIRST_WAIT;
         loop {
             let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
@@ -223,8 +229,10 @@ impl Registry {
             let _heard = answer.send(schema);
         });
         let patience = Duration::from_millis(u64::from(self.0.config.timeout_ms) + 500);
-        let unavailable =
-            |cause: String| WriterFault::Unavailable { id, cause: format!("registry {}: {cause}", self.0.config.url) };
+        let unavailable = |cause: String| WriterFault::Unavailable {
+            id,
+            cause: format!("registry {}: {cause}", self.0.config.url),
+        };
         match answered.recv_timeout(patience) {
             Ok(Ok(found)) if found.schema_type == SchemaType::Avro => Schema::parse_str(&found.schema)
                 .map(Arc::new)

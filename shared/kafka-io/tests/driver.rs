@@ -1,4 +1,5 @@
 //! One driver on a mocked broker: every verdict, tables, shutdown.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
@@ -14,14 +15,21 @@ const GROUP: &str = "tapeline.desk";
 #[test]
 fn every_verdict_ends_where_it_should_and_offsets_reach_the_end() {
     let mock = Mock::start();
-    mock.write(Topic::AlertRaised, &[(3, "emit a"), (3, "drop"), (3, "bad"), (3, "emit b"), (4, "drop"), (5, "emit c")]);
+    mock.write(
+        Topic::AlertRaised,
+        &[(3, "emit a"), (3, "drop"), (3, "bad"), (3, "emit b"), (4, "drop"), (5, "emit c")],
+    );
     let running = Running::start(&mock.config, GROUP, &[]);
-    eventually("all is resolved", || mock.committed(GROUP, Topic::AlertRaised)[3..6] == [Some(4), Some(1), Some(1)]);
+    eventually("all is resolved", || {
+        mock.committed(GROUP, Topic::AlertRaised)[3..6] == [Some(4), Some(1), Some(1)]
+    });
     assert_eq!(mock.texts(Topic::VectorComputed), ["emit a", "emit b", "emit c"]);
     let letters = mock.read(Topic::FeatureDeadLetter);
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].partition, text(&letters[0]).as_str()), (3, "bad"));
-    let header = |name: &str| letters[0].headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice());
+    let header = |name: &str| {
+        letters[0].headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    };
     assert_eq!(header("tapeline.offset"), Some(&b"2"[..]));
     let seen = running.counts.clone();
     assert_eq!(running.stop(), Stop::Drained);
@@ -97,7 +105,10 @@ fn work_sees_every_table_record_acknowledged_before_it() {
     for (text, (need, acknowledged)) in texts.iter().zip(expected) {
         let (order, seen) = text.split_once(": ").unwrap();
         assert_eq!(order, need);
-        assert!(seen.parse::<i32>().unwrap() >= acknowledged, "{text}: {acknowledged} were acknowledged before it");
+        assert!(
+            seen.parse::<i32>().unwrap() >= acknowledged,
+            "{text}: {acknowledged} were acknowledged before it"
+        );
     }
     assert_eq!(running.stop(), Stop::Drained);
 }

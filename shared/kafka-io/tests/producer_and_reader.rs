@@ -1,4 +1,5 @@
 //! The batch producer and the topic reader on a mocked broker.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 
@@ -6,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use common::{Mock, runtime, text};
 use contracts::Topic;
-use kafka_io::{BatchProducer, GroupInquirer, Inquirer, OutRecord, Placed, ProduceError, ProducerLimits, Start, TopicReader};
+use kafka_io::{
+    BatchProducer, GroupInquirer, Inquirer, OutRecord, Placed, ProduceError, ProducerLimits, Start,
+    TopicReader,
+};
 
 fn record(partition: i32, payload: &str) -> OutRecord {
     OutRecord::new(Topic::AlertRaised, partition, "key", payload.as_bytes().to_vec())
@@ -20,7 +24,11 @@ fn results_come_in_the_order_of_the_records() {
     let results = runtime().block_on(producer.produce(records));
     let placed = |partition, offset| Ok(Placed { partition, offset });
     assert_eq!(results[..3], [placed(1, 0), placed(2, 0), placed(1, 1)]);
-    assert!(matches!(&results[3], Err(ProduceError::Refused { cause }) if !cause.is_empty()), "{:?}", results[3]);
+    assert!(
+        matches!(&results[3], Err(ProduceError::Refused { cause }) if !cause.is_empty()),
+        "{:?}",
+        results[3]
+    );
     assert_eq!(results[4], placed(2, 1));
     assert_eq!(producer.in_flight_bytes(), 0);
 }
@@ -40,14 +48,14 @@ fn a_batch_that_does_not_fit_is_refused_whole_and_nothing_is_sent() {
 #[test]
 fn without_a_broker_the_answer_is_unknown_after_the_timeout_and_the_bytes_stay_counted() {
     let mock = Mock::start();
-    let limits = ProducerLimits { timeout: Duration::from_millis(300), ..ProducerLimits::default() };
+    let limits = ProducerLimits { timeout: Duration::from_secs(2), ..ProducerLimits::default() };
     let producer = BatchProducer::new(&mock.config, limits).unwrap();
     assert!(runtime().block_on(producer.produce(vec![record(0, "a")]))[0].is_ok());
     mock.cluster().broker_down(-1).unwrap();
     let begun = Instant::now();
     let results = runtime().block_on(producer.produce(vec![record(0, "b")]));
-    assert_eq!(results, [Err(ProduceError::Unknown { waited_ms: 300 })]);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(results, [Err(ProduceError::Unknown { waited_ms: 2_000 })]);
+    assert!(begun.elapsed() < Duration::from_secs(10));
     assert!(producer.in_flight_bytes() > 0);
     mock.cluster().broker_up(-1).unwrap();
     common::eventually("it is written after all", || producer.in_flight_bytes() == 0);
@@ -61,7 +69,8 @@ fn a_reader_stops_at_the_end_and_follows_when_asked() {
         mock.write(Topic::AlertRaised, &[(n % 12, &n.to_string())]);
     }
     assert_eq!(mock.read(Topic::AlertRaised).len(), 50);
-    let mut reader = TopicReader::open(&mock.config, &[Topic::AlertRaised, Topic::BarClosed], Start::Latest).unwrap();
+    let mut reader =
+        TopicReader::open(&mock.config, &[Topic::AlertRaised, Topic::BarClosed], Start::Latest).unwrap();
     assert!(reader.is_at_end());
     mock.write(Topic::BarClosed, &[(3, "bar")]);
     mock.write(Topic::AlertRaised, &[(4, "alert")]);
@@ -71,12 +80,13 @@ fn a_reader_stops_at_the_end_and_follows_when_asked() {
     while !reader.is_at_end() {
         read.append(&mut reader.read(Duration::from_millis(100)).unwrap());
     }
-    let mut texts: Vec<_> = read.iter().map(|record| (record.topic, record.partition, text(record))).collect();
+    let mut texts: Vec<_> =
+        read.iter().map(|record| (record.topic, record.partition, text(record))).collect();
     texts.sort();
-    assert_eq!(texts, [
-        (Topic::AlertRaised, 4, "alert".to_owned()),
-        (Topic::BarClosed, 3, "bar".to_owned()),
-    ]);
+    assert_eq!(
+        texts,
+        [(Topic::AlertRaised, 4, "alert".to_owned()), (Topic::BarClosed, 3, "bar".to_owned()),]
+    );
 }
 
 #[test]
@@ -92,8 +102,13 @@ fn watermarks_and_committed_offsets_are_told_by_partition() {
     let mock = Mock::start();
     mock.write(Topic::AlertRaised, &[(1, "a"), (1, "b"), (2, "c")]);
     mock.commit("tapeline.other", Topic::AlertRaised, 1, 2);
-    let ends: Vec<i64> =
-        Inquirer::new(&mock.config).unwrap().watermarks(Topic::AlertRaised).unwrap().iter().map(|end| end.high).collect();
+    let ends: Vec<i64> = Inquirer::new(&mock.config)
+        .unwrap()
+        .watermarks(Topic::AlertRaised)
+        .unwrap()
+        .iter()
+        .map(|end| end.high)
+        .collect();
     assert_eq!(ends, [0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let group = GroupInquirer::new(&mock.config, "tapeline.other").unwrap();
     assert_eq!(group.committed(Topic::AlertRaised, 3).unwrap(), [(0, None), (1, Some(2)), (2, None)]);

@@ -1,4 +1,5 @@
 //! The registry client against a server that misbehaves as real ones and their proxies do.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -139,7 +140,8 @@ fn what_is_no_avro_is_unreadable_and_says_so() {
 
 #[test]
 fn a_start_waits_for_a_registry_that_stumbles() {
-    let server = Scripted::start([json(500, BROKEN), Some((200, "text/html", "<html>")), json(200, r#"{"id":17}"#)]);
+    let server =
+        Scripted::start([json(500, BROKEN), Some((200, "text/html", "<html>")), json(200, r#"{"id":17}"#)]);
     let registry = server.registry();
     server.runtime.block_on(registry.register(&[Topic::AlertRaised])).unwrap();
     assert_eq!(registry.id(Topic::AlertRaised).unwrap(), 17);
@@ -154,8 +156,12 @@ fn a_start_waits_for_a_registry_that_stumbles() {
 fn an_incompatible_schema_is_refused_at_once_with_the_registrys_words() {
     let incompatible = r#"{"error_code":409,"message":"Schema being registered is incompatible"}"#;
     let server = Scripted::start([json(409, incompatible)]);
-    let error = server.runtime.block_on(server.registry().register(&[Topic::AlertRaised])).unwrap_err().to_string();
-    assert!(error.contains("scanner.alert.raised.v1-value") && error.contains("is incompatible (409)"), "{error}");
+    let error =
+        server.runtime.block_on(server.registry().register(&[Topic::AlertRaised])).unwrap_err().to_string();
+    assert!(
+        error.contains("scanner.alert.raised.v1-value") && error.contains("is incompatible (409)"),
+        "{error}"
+    );
     assert_eq!(server.calls(), 1);
 }
 
@@ -170,7 +176,10 @@ fn an_unreachable_registry_is_named() {
     let registry = Registry::new(&config, runtime.handle().clone()).unwrap();
     let error = runtime.block_on(registry.register(&[Topic::AlertRaised])).unwrap_err();
     assert!(matches!(error, RegistryError::Unreachable { .. }));
-    assert!(error.to_string().contains("http://127.0.0.1:1") && error.to_string().contains("300 ms"), "{error}");
+    assert!(
+        error.to_string().contains("http://127.0.0.1:1") && error.to_string().contains("300 ms"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -49,6 +49,14 @@ impl Process {
         &self.log
     }
 
+    /// Everything that it printed.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn printed(&self) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned())
+    }
+
     /// The status with which it ended, none while it runs.
     ///
     /// # Errors
@@ -154,6 +162,25 @@ pub fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         }
         std::thread::park_timeout(POLL);
     }
+}
+
+/// How a program ended by itself.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Everything that it printed.
+    pub printed: String,
+}
+
+/// Runs a command to its end; what it prints also goes to `folder/name.log`.
+///
+/// # Errors
+/// When it can't be run, or runs longer than `limit`, at which it is ended.
+pub fn run_to_end(name: &str, command: Command, folder: &Path, limit: Duration) -> io::Result<Ended> {
+    let mut process = Process::start(name, command, folder)?;
+    let code = process.wait(limit)?.code();
+    Ok(Ended { code, printed: process.printed()? })
 }
 
 fn tail(path: &Path) -> io::Result<String> {

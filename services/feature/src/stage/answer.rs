@@ -49,7 +49,9 @@ impl FeatureStage {
                 }
             }
             Err(cause) => {
-                failed.extend(admitted.to_compute.iter().map(|(s, _)| (s.to_string(), exhausted(cause.clone()))));
+                failed.extend(
+                    admitted.to_compute.iter().map(|(s, _)| (s.to_string(), exhausted(cause.clone()))),
+                );
             }
         }
         for (symbol, failing) in failed {

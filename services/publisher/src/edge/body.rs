@@ -35,9 +35,8 @@ pub type Item<'a> = Result<&'a str, String>;
 /// # Errors
 /// [`BodyFault`] when the body as a whole can't be used.
 pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyFault> {
-    let text = std::str::from_utf8(body).map_err(|e| BodyFault::Malformed {
-        cause: format!("byte {} is not UTF-8", e.valid_up_to()),
-    })?;
+    let text = std::str::from_utf8(body)
+        .map_err(|e| BodyFault::Malformed { cause: format!("byte {} is not UTF-8", e.valid_up_to()) })?;
     let text = text.trim();
     let items = if text.is_empty() {
         return Err(BodyFault::Empty);

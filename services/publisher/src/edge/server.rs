@@ -33,7 +33,9 @@ impl EdgeServer {
     /// # Errors
     /// What the system says, with the address: a port in use, for one.
     pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
-        let named = |e: std::io::Error| std::io::Error::new(e.kind(), format!("the edge can't listen on {address}: {e}"));
+        let named = |e: std::io::Error| {
+            std::io::Error::new(e.kind(), format!("the edge can't listen on {address}: {e}"))
+        };
         let listener = TcpListener::bind(address).await.map_err(named)?;
         let address = listener.local_addr().map_err(named)?;
         Ok(Self { listener, address })

@@ -43,7 +43,8 @@ impl Drop for Bench {
 }
 
 async fn bench(error: Option<ProduceError>) -> Bench {
-    let wire = Wire::new("publisher", Topic::PublisherDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
+    let wire =
+        Wire::new("publisher", Topic::PublisherDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
     let brokers = Arc::new(Brokers { error, ..Brokers::default() });
     let counts = EdgeCounts::default();
     let limits = EdgeLimits { body_max_bytes: 10_000, items_max: 3 };

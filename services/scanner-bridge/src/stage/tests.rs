@@ -103,7 +103,10 @@ fn an_urgent_alert_leaves_at_once_and_an_ordinary_one_after_quiet() {
     let requests = bench.requests(now(50));
     let (request, _, urgent, topic) = &requests[0];
     assert_eq!((*urgent, *topic, request.priority), (false, Topic::BatchRequested, 5));
-    assert_eq!(request.feature_sets, ["momentum_features", "price_features", "relative_strength", "volume_features"]);
+    assert_eq!(
+        request.feature_sets,
+        ["momentum_features", "price_features", "relative_strength", "volume_features"]
+    );
     assert_eq!((request.timeframe.as_str(), request.correlation_id.as_deref()), ("1day", Some("calm")));
 }
 
@@ -132,7 +135,10 @@ fn what_the_window_covers_is_dropped_and_a_higher_priority_passes() {
     assert!(matches!(bench.judge(&alert("same", "AAPL", "momentum", 0.5), now(0)), Verdict::Drop(DUPLICATE)));
     assert!(matches!(bench.judge(&alert("more", "AAPL", "momentum", 0.6), now(0)), Verdict::Hold));
     let manual = alert("manual", "AAPL", "manual", 0.1);
-    assert!(matches!(bench.judge(&manual, now(0)), Verdict::Hold), "manual requests stand outside the window");
+    assert!(
+        matches!(bench.judge(&manual, now(0)), Verdict::Hold),
+        "manual requests stand outside the window"
+    );
 }
 
 #[test]
@@ -173,9 +179,13 @@ fn bytes_that_are_no_alert_and_misplaced_alerts_are_dead_letters() {
 #[test]
 fn the_limiter_holds_batches_back_until_there_are_tokens_and_a_drain_waits_for_them_too() {
     let mut bench = bench();
-    let symbols = (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()));
+    let symbols =
+        (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()));
     for (i, symbol) in symbols.take(300).enumerate() {
-        assert!(matches!(bench.judge(&alert(&i.to_string(), &symbol, "momentum", 0.5), now(0)), Verdict::Hold));
+        assert!(matches!(
+            bench.judge(&alert(&i.to_string(), &symbol, "momentum", 0.5), now(0)),
+            Verdict::Hold
+        ));
     }
     let asked = |requests: Vec<(FeatureRequest, usize, bool, Topic)>| -> usize {
         requests.iter().map(|(request, ..)| request.symbols.len()).sum()

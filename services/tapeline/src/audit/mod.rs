@@ -130,7 +130,9 @@ fn count_doubled_alerts(seen: &Seen, by_alert: &RequestsByAlert<'_>, count: &mut
         let answered = by_alert.get(&(id, symbol)).map_or(0, Vec::len);
         for _ in times..answered {
             count.doubled += 1;
-            count.example(count.doubled, || format!("doubled: alert {id} of {symbol} is in {answered} requests"));
+            count.example(count.doubled, || {
+                format!("doubled: alert {id} of {symbol} is in {answered} requests")
+            });
         }
     }
 }
@@ -151,11 +153,15 @@ fn count_ends(seen: &Seen, count: &mut Count) {
         let found = ends.get(&key).copied().unwrap_or(0);
         if found < owed {
             count.lost += 1;
-            count.example(count.lost, || format!("lost: {symbol} of request {request} has no vector and no failure"));
+            count.example(count.lost, || {
+                format!("lost: {symbol} of request {request} has no vector and no failure")
+            });
         }
         if found > owed {
             count.doubled += found - owed;
-            count.example(count.doubled, || format!("doubled: {symbol} of request {request} ended {found} times"));
+            count.example(count.doubled, || {
+                format!("doubled: {symbol} of request {request} ended {found} times")
+            });
         }
     }
 }

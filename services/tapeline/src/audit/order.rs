@@ -27,7 +27,8 @@ impl Order {
 pub(super) fn count_reordered(seen: &Seen, by_alert: &RequestsByAlert<'_>, count: &mut Count) {
     let mut requests = Order::default();
     for alert in &seen.alerts {
-        let Some(request) = by_alert.get(&(alert.correlation_id.as_str(), alert.symbol)).and_then(|r| r.first())
+        let Some(request) =
+            by_alert.get(&(alert.correlation_id.as_str(), alert.symbol)).and_then(|r| r.first())
         else {
             continue;
         };
@@ -51,7 +52,10 @@ pub(super) fn count_reordered(seen: &Seen, by_alert: &RequestsByAlert<'_>, count
             if vectors.is_late((*symbol, request.priority, request.sets), *offset) {
                 count.reordered += 1;
                 count.example(count.reordered, || {
-                    format!("reordered: the vector of {symbol} of request {} came too late", request.request_id)
+                    format!(
+                        "reordered: the vector of {symbol} of request {} came too late",
+                        request.request_id
+                    )
                 });
             }
         }

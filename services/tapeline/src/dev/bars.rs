@@ -40,7 +40,9 @@ fn folder_bars(folder: &Path) -> Result<Vec<(Symbol, Vec<Bar>)>, Failure> {
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         match (Symbol::parse(name), read_bars(&path)) {
             (Ok(symbol), Ok(bars)) => files.push((symbol, bars)),
-            (Err(fault), _) => faults.push(format!("{}: the file's name is no symbol: {fault}", path.display())),
+            (Err(fault), _) => {
+                faults.push(format!("{}: the file's name is no symbol: {fault}", path.display()))
+            }
             (_, Err(fault)) => faults.push(fault.to_string()),
         }
     }

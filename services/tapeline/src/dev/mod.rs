@@ -28,7 +28,7 @@ use crate::edge_client::EdgeClient;
 use crate::exit::Failure;
 use crate::findings_file::Findings;
 use crate::follow::{Follower, follow};
-use crate::run::{Judge, Market, Plan, Poster, Settler, Show};
+use crate::run::{Ending, Judge, Market, Plan, Poster, Settler, Show};
 
 pub use bars::plan;
 
@@ -59,7 +59,9 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let judge = Judge::new(&kafka, Arc::new(client.clone()))?;
     let end = drive(&args, plan, &kafka, client, &services, &shutdown).await;
     let stages = services.drain().await;
-    let report = tokio::task::block_in_place(|| judge.judge(&args.market, stages.counts, begun.elapsed()))?;
+    let ending =
+        Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() && stages.failure.is_none() };
+    let report = tokio::task::block_in_place(|| judge.judge(&args.market, stages.counts, ending))?;
     println!("{}", report.summary());
     end?;
     if let Some(failure) = stages.failure {
@@ -83,8 +85,7 @@ async fn drive(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
-    let (follower, following) =
-        follow(kafka, Arc::new(registry), lines).map_err(|e| Failure::Unreachable(e.to_string()))?;
+    let (follower, following) = follow(kafka, Arc::new(registry), lines)?;
     let reading = Handle::current().spawn_blocking(move || following.run());
     let show = Show::new(args.market.bars.is_some());
     let market = market(kafka, services, follower.clone(), show.clone())?;
@@ -109,10 +110,19 @@ async fn drive(
 
 fn interrupted(args: &DevArgs, shutdown: &Shutdown) -> Result<(), Failure> {
     eprintln!("ending: {:?}", shutdown.cause());
-    if args.until_end { Err(Failure::NotOk("the run was interrupted before its end".to_owned())) } else { Ok(()) }
+    if args.until_end {
+        Err(Failure::NotOk("the run was interrupted before its end".to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
-fn market(kafka: &KafkaConfig, services: &Services, follower: Follower, show: Show) -> Result<Market, Failure> {
+fn market(
+    kafka: &KafkaConfig,
+    services: &Services,
+    follower: Follower,
+    show: Show,
+) -> Result<Market, Failure> {
     let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
     let bridge = GroupInquirer::new(kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let edge = EdgeClient::new(services.edge()).map_err(|e| unreachable(&e))?;

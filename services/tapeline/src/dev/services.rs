@@ -65,8 +65,10 @@ impl Services {
         let process = process(args);
         let version = Version { name: "tapeline", version: env!("CARGO_PKG_VERSION") };
         let catalogue = catalogue();
-        let host = Host::start(&process, &catalogue, version, Handle::current(), shutdown.clone()).map_err(of_chassis)?;
-        let registry = RegistrySection(RegistryConfig { url: registry_url.to_owned(), ..RegistryConfig::default() });
+        let host = Host::start(&process, &catalogue, version, Handle::current(), shutdown.clone())
+            .map_err(of_chassis)?;
+        let registry =
+            RegistrySection(RegistryConfig { url: registry_url.to_owned(), ..RegistryConfig::default() });
         let kafka_section = KafkaSection(kafka.clone());
         let mut contexts = Vec::new();
         let mut context = |name| {
@@ -131,7 +133,10 @@ impl Services {
         };
         if tokio::time::timeout(READY_PATIENCE, ready).await.is_err() {
             let waiting = health.readiness().waiting;
-            return Err(Failure::NotOk(format!("not ready after {} s: {waiting:?}", READY_PATIENCE.as_secs())));
+            return Err(Failure::NotOk(format!(
+                "not ready after {} s: {waiting:?}",
+                READY_PATIENCE.as_secs()
+            )));
         }
         Ok(())
     }

@@ -21,6 +21,15 @@ const DEDUP_WINDOW_MICROS: i64 = 60_000_000;
 /// Where each partition ended before the run: what lies before isn't the run's.
 type Starts = BTreeMap<(Topic, i32), i64>;
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    /// How long it took.
+    pub duration: Duration,
+    /// Whether it did all that it set out to do, rather than being given up.
+    pub came_to_its_end: bool,
+}
+
 /// Judges a run.
 pub struct Judge {
     kafka: KafkaConfig,
@@ -53,10 +62,9 @@ impl Judge {
         &self,
         args: &MarketArgs,
         stages: BTreeMap<&'static str, StageReport>,
-        duration: Duration,
+        ending: Ending,
     ) -> Result<Report, Failure> {
-        let collected = Collected::read(&self.kafka, &self.starts)
-            .map_err(|e| Failure::NotOk(format!("the topics can't be read again: {e}")))?;
+        let collected = Collected::read(&self.kafka, &self.starts)?;
         if let Some(folder) = &args.topics {
             dump::topics(folder, &collected, self.writers.as_ref())?;
         }
@@ -67,7 +75,13 @@ impl Judge {
         for example in &count.examples {
             eprintln!("  {example}");
         }
-        let report = Report::new(duration.as_secs_f64(), stages, collected.topics(), &count);
+        let report = Report::new(
+            ending.duration.as_secs_f64(),
+            stages,
+            collected.topics(),
+            &count,
+            ending.came_to_its_end,
+        );
         if let Some(path) = &args.report {
             report.write(path).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
         }

@@ -6,7 +6,7 @@ mod post;
 mod settle;
 mod show;
 
-pub use judge::Judge;
+pub use judge::{Ending, Judge};
 pub use market::{Market, Plan};
 pub use post::Poster;
 pub use settle::Settler;

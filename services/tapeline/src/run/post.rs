@@ -68,7 +68,10 @@ impl Poster {
             lines = again;
             tokio::time::sleep(RETRY_AFTER).await;
         }
-        Err(Failure::Unreachable(format!("the edge took none of {} findings in {ATTEMPTS_MAX} attempts", lines.len())))
+        Err(Failure::Unreachable(format!(
+            "the edge took none of {} findings in {ATTEMPTS_MAX} attempts",
+            lines.len()
+        )))
     }
 }
 

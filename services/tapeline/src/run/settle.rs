@@ -92,7 +92,8 @@ impl Settler {
 
     async fn bridge_offsets(&self) -> Result<Vec<(i32, Option<i64>)>, Failure> {
         let (bridge, partitions) = (Arc::clone(&self.bridge), self.partitions);
-        let asked = tokio::task::spawn_blocking(move || bridge.committed(Topic::AlertRaised, partitions)).await;
+        let asked =
+            tokio::task::spawn_blocking(move || bridge.committed(Topic::AlertRaised, partitions)).await;
         let failed = |e: InquiryError| Failure::Unreachable(format!("the bridge's offsets: {e}"));
         asked.map_err(|e| Failure::Unreachable(e.to_string()))?.map_err(failed)
     }

@@ -67,7 +67,10 @@ async fn version(store: Shared, Path((subject, version)): Path<(String, String)>
     Ok(Said(described(lock(&store).version(&subject, &version)?)))
 }
 
-async fn version_schema(store: Shared, Path((subject, version)): Path<(String, String)>) -> Result<Response, Refusal> {
+async fn version_schema(
+    store: Shared,
+    Path((subject, version)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
     let found = lock(&store).version(&subject, &version)?;
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], found.schema).into_response())
 }
@@ -91,7 +94,10 @@ async fn schema(store: Shared, Path(id): Path<String>) -> Answer {
 async fn uses(store: Shared, Path(id): Path<String>) -> Answer {
     let id = id.parse().map_err(|_| Refusal::SchemaNotFound)?;
     let store = lock(&store);
-    let uses = store.uses(id)?.into_iter().map(|(subject, version)| json!({ "subject": subject, "version": version }));
+    let uses = store
+        .uses(id)?
+        .into_iter()
+        .map(|(subject, version)| json!({ "subject": subject, "version": version }));
     Ok(Said(uses.collect()))
 }
 
@@ -134,7 +140,9 @@ fn posted(body: &Bytes) -> Result<String, Refusal> {
     match posted.schema_type.as_deref() {
         None | Some("AVRO") if posted.references.is_empty() => Ok(posted.schema),
         None | Some("AVRO") => Err(Refusal::InvalidSchema("references are not supported".to_owned())),
-        Some(other) => Err(Refusal::InvalidSchema(format!("schema type {other} is not supported, only AVRO"))),
+        Some(other) => {
+            Err(Refusal::InvalidSchema(format!("schema type {other} is not supported, only AVRO")))
+        }
     }
 }
 
@@ -158,15 +166,27 @@ impl IntoResponse for Refusal {
             Self::SubjectNotFound(subject) => (40_401, format!("Subject '{subject}' not found.")),
             Self::VersionNotFound(version) => (40_402, format!("Version {version} not found.")),
             Self::SchemaNotFound => (40_403, "Schema not found".to_owned()),
-            Self::Incompatible(reasons) => {
-                (409, format!("Schema being registered is incompatible with an earlier schema: {}", reasons.join("; ")))
-            }
+            Self::Incompatible(reasons) => (
+                409,
+                format!(
+                    "Schema being registered is incompatible with an earlier schema: {}",
+                    reasons.join("; ")
+                ),
+            ),
             Self::InvalidSchema(cause) => (42_201, format!("Invalid schema: {cause}")),
-            Self::InvalidVersion(version) => (42_202, format!("The specified version '{version}' is not a valid version id")),
-            Self::InvalidCompatibility(level) => (42_203, format!("Invalid compatibility level '{level}', it is always {COMPATIBILITY}")),
+            Self::InvalidVersion(version) => {
+                (42_202, format!("The specified version '{version}' is not a valid version id"))
+            }
+            Self::InvalidCompatibility(level) => {
+                (42_203, format!("Invalid compatibility level '{level}', it is always {COMPATIBILITY}"))
+            }
             Self::Malformed(cause) => (400, format!("Malformed request: {cause}")),
         };
-        let status: u16 = if code >= 10_000 { u16::try_from(code / 100).unwrap_or(500) } else { u16::try_from(code).unwrap_or(500) };
+        let status: u16 = if code >= 10_000 {
+            u16::try_from(code / 100).unwrap_or(500)
+        } else {
+            u16::try_from(code).unwrap_or(500)
+        };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Said(json!({ "error_code": code, "message": message }))).into_response()
     }

@@ -72,7 +72,12 @@ impl Store {
             return Err(Refusal::InvalidVersion(version.to_owned()));
         }
         let id = *ids.get(number - 1).ok_or_else(|| Refusal::VersionNotFound(version.to_owned()))?;
-        Ok(Registered { subject: subject.to_owned(), version: number, id, schema: self.schema(id)?.to_owned() })
+        Ok(Registered {
+            subject: subject.to_owned(),
+            version: number,
+            id,
+            schema: self.schema(id)?.to_owned(),
+        })
     }
 
     /// The version under which a subject has this schema.
@@ -154,7 +159,10 @@ mod tests {
         let mut store = Store::default();
         store.register("s", &record(A)).unwrap();
         assert_eq!(store.register("s", &record(&format!("{A},{B}"))), Ok(2));
-        assert!(matches!(store.register("s", &record(&format!("{A},{B},{C}"))), Err(Refusal::Incompatible(_))));
+        assert!(matches!(
+            store.register("s", &record(&format!("{A},{B},{C}"))),
+            Err(Refusal::Incompatible(_))
+        ));
         assert!(matches!(store.register("s", &record(B)), Err(Refusal::Incompatible(_))));
         assert_eq!(store.versions("s"), Ok(2));
         assert_eq!(store.version("s", "latest").map(|found| (found.version, found.id)), Ok((2, 2)));

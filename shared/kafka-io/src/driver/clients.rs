@@ -94,7 +94,10 @@ pub(crate) fn close(consumer: BaseConsumer<LogContext>) {
         }
     }
     if !consumer.closed() {
-        tracing::warn!(budget_ms = CLOSE_BUDGET.as_millis(), "a consumer did not close in time, left to its group");
+        tracing::warn!(
+            budget_ms = CLOSE_BUDGET.as_millis(),
+            "a consumer did not close in time, left to its group"
+        );
         std::mem::forget(consumer);
     }
 }

@@ -27,8 +27,8 @@ use self::output::Output;
 use self::session::{Ended, Session};
 use self::sources::Inputs;
 use crate::cluster;
-use crate::fault::CallFault;
 use crate::config::{Delivery, KafkaConfig};
+use crate::fault::CallFault;
 use crate::raw::Wake;
 
 pub(crate) use self::clients::close;
@@ -85,7 +85,11 @@ impl<S: KafkaStage> Driver<S> {
     ///
     /// # Errors
     /// When the Kafka configuration is wrong.
-    pub fn new(stage: S, completed: Completed<S::Completion>, options: DriverOptions) -> Result<Self, DriverError> {
+    pub fn new(
+        stage: S,
+        completed: Completed<S::Completion>,
+        options: DriverOptions,
+    ) -> Result<Self, DriverError> {
         let faults = options.kafka.faults();
         if !faults.is_empty() {
             return Err(DriverError::Config(faults));
@@ -150,8 +154,7 @@ impl<S: KafkaStage> Driver<S> {
             Err(fault) => return Err(self.ended_by(&fault)),
         };
         let has_tables = !self.engine.stage().tables().is_empty();
-        let clients =
-            Clients::make(&self.kafka, &self.group, self.inputs.topics(), has_tables, &self.wake)?;
+        let clients = Clients::make(&self.kafka, &self.group, self.inputs.topics(), has_tables, &self.wake)?;
         let wake = self.wake.clone();
         let ended = {
             let _awake = wake.bind(&clients.work);
@@ -178,7 +181,9 @@ impl<S: KafkaStage> Driver<S> {
     fn ended_by(&self, fault: &CallFault) -> DriverError {
         let cause = fault.to_string();
         match fault.is_fenced() {
-            true => DriverError::Fenced { transactional_id: transactional_id(&self.kafka, &self.group), cause },
+            true => {
+                DriverError::Fenced { transactional_id: transactional_id(&self.kafka, &self.group), cause }
+            }
             false => DriverError::Fatal { cause },
         }
     }

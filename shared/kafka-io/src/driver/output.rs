@@ -239,7 +239,8 @@ impl Output {
     fn send<'a>(&self, records: impl ExactSizeIterator<Item = &'a OutRecord>) -> Result<(), DriverError> {
         let number = {
             let mut attempt = lock(&self.acknowledged);
-            *attempt = Attempt { number: attempt.number.wrapping_add(1), outstanding: records.len(), failure: None };
+            *attempt =
+                Attempt { number: attempt.number.wrapping_add(1), outstanding: records.len(), failure: None };
             attempt.number
         };
         for record in records {
@@ -283,7 +284,8 @@ impl Output {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.aborts_in_a_row.min(6)).min(LONGEST_PAUSE);
         self.aborts_in_a_row = self.aborts_in_a_row.saturating_add(1);
         let deadline = Instant::now() + pause;
-        while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
             thread::park_timeout(left);
         }
     }

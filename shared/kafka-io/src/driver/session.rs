@@ -38,7 +38,7 @@ pub(super) enum Ended {
 /// What ends a session, from anywhere within a turn.
 pub(super) enum Exit {
     Ended(Ended),
-    Error(DriverError),
+    Error(Box<DriverError>),
 }
 
 pub(super) struct Session<'d, 'c, S: KafkaStage> {
@@ -61,7 +61,11 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
 
 impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
     /// A session over these clients; none when they lack a queue.
-    pub(super) fn new(driver: &'d mut Driver<S>, clients: &'c Clients, output: &'d mut Output) -> Option<Self> {
+    pub(super) fn new(
+        driver: &'d mut Driver<S>,
+        clients: &'c Clients,
+        output: &'d mut Output,
+    ) -> Option<Self> {
         let query_timeout = Duration::from_millis(driver.kafka.query_timeout_ms.into());
         let topics = driver.engine.stage().tables().to_vec();
         let tables = match &clients.tables {
@@ -94,7 +98,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
                     self.tell();
                     return Ok(ended);
                 }
-                Err(Exit::Error(error)) => return Err(error),
+                Err(Exit::Error(error)) => return Err(*error),
             }
         }
     }
@@ -204,10 +208,11 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         text: String,
         at: Option<(String, i32, i64)>,
     ) -> Result<(), Exit> {
-        if let (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(at)) = (code, at) {
+        if let (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(at)) = (code, at)
+        {
             let (topic, partition, offset) = at;
             let group = self.driver.group.clone();
-            return Err(Exit::Error(DriverError::MissingOffset { group, topic, partition, offset }));
+            return Err(DriverError::MissingOffset { group, topic, partition, offset }.into());
         }
         if fatal {
             return Err(Exit::broken(code, text));
@@ -267,7 +272,11 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             match change {
                 Change::Assign(partitions) => {
                     if let Err(error) = self.assign(&partitions)? {
-                        tracing::warn!(group = self.driver.group, error, "an assignment waits for the group's offsets");
+                        tracing::warn!(
+                            group = self.driver.group,
+                            error,
+                            "an assignment waits for the group's offsets"
+                        );
                         self.changes.push_front(Change::Assign(partitions));
                         (self.busy, self.unanswered) = (false, true);
                         return Ok(());
@@ -354,6 +363,6 @@ impl From<TableFault> for Exit {
 
 impl From<DriverError> for Exit {
     fn from(error: DriverError) -> Self {
-        Self::Error(error)
+        Self::Error(Box::new(error))
     }
 }

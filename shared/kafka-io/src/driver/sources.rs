@@ -43,9 +43,12 @@ impl Inputs {
     pub(super) fn positions(&self, positions: &[Position]) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         for position in positions {
-            let mut element = list.add_partition(self.topic(position.source).name(), position.source.partition);
+            let mut element =
+                list.add_partition(self.topic(position.source).name(), position.source.partition);
             // A position is never negative, the only thing that is refused here.
-            if element.set_offset(Offset::Offset(position.offset.max(0))).is_ok() && !position.metadata.is_empty() {
+            if element.set_offset(Offset::Offset(position.offset.max(0))).is_ok()
+                && !position.metadata.is_empty()
+            {
                 element.set_metadata(&position.metadata);
             }
         }

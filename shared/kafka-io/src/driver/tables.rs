@@ -52,8 +52,13 @@ impl<'c> Tables<'c> {
     }
 
     /// Follows exactly the partitions of these numbers from now on.
-    pub(super) fn follow<S: KafkaStage>(&mut self, numbers: &BTreeSet<i32>, stage: &mut S) -> Result<(), TableFault> {
-        let gone: Vec<_> = self.followed.keys().copied().filter(|(_, number)| !numbers.contains(number)).collect();
+    pub(super) fn follow<S: KafkaStage>(
+        &mut self,
+        numbers: &BTreeSet<i32>,
+        stage: &mut S,
+    ) -> Result<(), TableFault> {
+        let gone: Vec<_> =
+            self.followed.keys().copied().filter(|(_, number)| !numbers.contains(number)).collect();
         if !gone.is_empty() {
             let list = list(&gone, Offset::Invalid);
             self.consumer.incremental_unassign(&list).map_err(|error| TableFault(error.to_string()))?;
@@ -176,7 +181,12 @@ impl<'c> Tables<'c> {
         }
         // Retention or a limit of the embedded broker took records that weren't read yet: a table goes on with what there is.
         if let (RDKafkaErrorCode::AutoOffsetReset, Some((topic, partition, offset))) = (code, at) {
-            tracing::warn!(topic, partition, offset, "a table lost records before they were read, from its start again");
+            tracing::warn!(
+                topic,
+                partition,
+                offset,
+                "a table lost records before they were read, from its start again"
+            );
             return self
                 .consumer
                 .seek(&topic, partition, Offset::Beginning, self.query_timeout)

@@ -128,7 +128,11 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                 self.apply(Event::Aborted(batch));
             }
             Outcome::Failed(cause) => {
-                tracing::warn!(group = self.driver.group, cause, "a batch was not acknowledged, it is produced again");
+                tracing::warn!(
+                    group = self.driver.group,
+                    cause,
+                    "a batch was not acknowledged, it is produced again"
+                );
                 self.driver.observer.batch("failed");
                 self.apply(Event::DeliveryFailed(batch));
             }

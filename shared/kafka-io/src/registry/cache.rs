@@ -72,7 +72,8 @@ impl Cache {
             .unwrap_or_else(PoisonError::into_inner);
         drop(entries);
         let answer = flight.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let late = || WriterFault::Unavailable { id, cause: "another thread's call has not ended".to_owned() };
+        let late =
+            || WriterFault::Unavailable { id, cause: "another thread's call has not ended".to_owned() };
         answer.unwrap_or_else(|| Err(late()))
     }
 

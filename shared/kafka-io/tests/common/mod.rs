@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use contracts::Topic;
 use kafka_io::{
-    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord, KafkaConfig, KafkaStage,
-    OutRecord, OwnedRecord, ProducerLimits, Shutdown, StageCounts, TopicReader, client, completions, dead_letter,
+    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord,
+    KafkaConfig, KafkaStage, OutRecord, OwnedRecord, ProducerLimits, Shutdown, StageCounts, TopicReader,
+    client, completions, dead_letter,
 };
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -48,8 +49,10 @@ impl Mock {
 
     /// Writes these payloads, in order, and waits until all are acknowledged.
     pub(crate) fn write(&self, topic: Topic, records: &[(i32, &str)]) {
-        let records =
-            records.iter().map(|(p, text)| OutRecord::new(topic, *p, "key", text.as_bytes().to_vec())).collect();
+        let records = records
+            .iter()
+            .map(|(p, text)| OutRecord::new(topic, *p, "key", text.as_bytes().to_vec()))
+            .collect();
         for answer in runtime().block_on(self.producer.produce(records)) {
             answer.unwrap();
         }
@@ -149,7 +152,13 @@ impl Stage for Desk {
         self.needs.retain(|(id, _, _)| id.source != source);
     }
 
-    fn judge(&mut self, id: RecordId, record: InRecord<'_>, _: Now, _: &mut Effects<OutRecord>) -> Verdict<OutRecord> {
+    fn judge(
+        &mut self,
+        id: RecordId,
+        record: InRecord<'_>,
+        _: Now,
+        _: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
         let text = String::from_utf8(record.payload.unwrap().to_vec()).unwrap();
         match text.split(' ').next() {
             Some("emit") => Verdict::Emit(vec![Self::output(record.partition, text)]),
@@ -166,8 +175,12 @@ impl Stage for Desk {
             }
             Some("fail") => Verdict::Fail("asked to".to_owned()),
             _ => {
-                let cause =
-                    dead_letter::Cause { class: "unknown", error: "no such order", attempts: 1, service: "desk" };
+                let cause = dead_letter::Cause {
+                    class: "unknown",
+                    error: "no such order",
+                    attempts: 1,
+                    service: "desk",
+                };
                 Verdict::Reject(dead_letter::of(&record, Topic::FeatureDeadLetter, PARTITIONS, cause))
             }
         }

@@ -1,0 +1,84 @@
+//! Runs the `tapeline` binary as a user does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The real bars of the repository.
+pub fn real_bars() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/bars")
+}
+
+/// The binary with these arguments.
+pub fn tapeline(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapeline"));
+    command.args(args);
+    command
+}
+
+/// What it printed to standard error.
+pub fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A run of `tapeline dev` that leaves its files in a folder of its own.
+pub struct Run {
+    pub folder: tempfile::TempDir,
+    pub output: Output,
+}
+
+/// `tapeline dev --speed max --until-end` with every file asked for.
+pub fn dev(args: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let output = tapeline(&["dev", "--speed", "max", "--until-end"])
+        .args(args)
+        .arg("--report")
+        .arg(path("report.json"))
+        .arg("--vectors")
+        .arg(path("vectors.ndjson"))
+        .arg("--topics")
+        .arg(path("topics"))
+        .output()
+        .unwrap();
+    Run { folder, output }
+}
+
+impl Run {
+    /// Fails unless it ended with 0.
+    pub fn expect_ok(self) -> Self {
+        let text = String::from_utf8_lossy(&self.output.stdout);
+        assert!(self.output.status.success(), "{}\n{text}\n{}", self.output.status, errors(&self.output));
+        self
+    }
+
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.folder.path().join("report.json")).unwrap())
+            .unwrap()
+    }
+
+    pub fn vectors(&self) -> Vec<Value> {
+        lines(&self.folder.path().join("vectors.ndjson"))
+    }
+
+    pub fn topic(&self, name: &str) -> Vec<Value> {
+        lines(&self.folder.path().join("topics").join(format!("{name}.ndjson")))
+    }
+
+    /// The vectors without what differs from run to run: (symbol, as_of, sets), counted.
+    pub fn vector_set(&self) -> BTreeMap<String, usize> {
+        let mut set = BTreeMap::new();
+        for vector in self.vectors() {
+            let key = format!("{} {} {}", vector["symbol"], vector["as_of"], vector["sets"]);
+            *set.entry(key).or_default() += 1;
+        }
+        set
+    }
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
