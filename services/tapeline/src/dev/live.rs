@@ -2,12 +2,34 @@
 
 use std::time::Duration;
 
+use devstack::broker::EmbeddedBroker;
+
 use super::services::Services;
 use crate::follow::Follower;
 use crate::run::Show;
 
 /// How often a line is printed.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// How often the embedded broker is asked whether it has lost records.
+const ASK_BROKER_EVERY: Duration = Duration::from_secs(5);
+
+/// Warns, once, when the embedded broker has dropped the beginning of a partition; then waits to be dropped.
+pub(super) async fn warn_of_loss(broker: &EmbeddedBroker) {
+    let mut ticks = tokio::time::interval(ASK_BROKER_EVERY);
+    loop {
+        ticks.tick().await;
+        let forgotten = tokio::task::block_in_place(|| broker.forgotten()).unwrap_or_default();
+        if let Some(first) = forgotten.first() {
+            eprintln!(
+                "warning: the embedded broker keeps 5 MiB a partition; {first}. \
+                 This run can't be counted as a whole any more, and a service that restarts won't find those records"
+            );
+            break;
+        }
+    }
+    std::future::pending::<()>().await;
+}
 
 /// Prints until it is dropped; silent when the run shows itself otherwise.
 pub(super) async fn tell(is_live: bool, follower: Follower, show: &Show, services: &Services) {

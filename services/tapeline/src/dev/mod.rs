@@ -57,7 +57,10 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let client = cluster::registry(&registry.url())?;
     let begun = Instant::now();
     let judge = Judge::new(&kafka, Arc::new(client.clone()))?;
-    let end = drive(&args, plan, &kafka, client, &services, &shutdown).await;
+    let end = tokio::select! {
+        end = drive(&args, plan, &kafka, client, &services, &shutdown) => end,
+        () = live::warn_of_loss(&broker) => Ok(()),
+    };
     let stages = services.drain().await;
     let ending =
         Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() && stages.failure.is_none() };

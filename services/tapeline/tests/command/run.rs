@@ -7,30 +7,30 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// The real bars of the repository.
-pub fn real_bars() -> PathBuf {
+pub(crate) fn real_bars() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/bars")
 }
 
 /// The binary with these arguments.
-pub fn tapeline(args: &[&str]) -> Command {
+pub(crate) fn tapeline(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapeline"));
     command.args(args);
     command
 }
 
 /// What it printed to standard error.
-pub fn errors(output: &Output) -> String {
+pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A run of `tapeline dev` that leaves its files in a folder of its own.
-pub struct Run {
-    pub folder: tempfile::TempDir,
-    pub output: Output,
+pub(crate) struct Run {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) output: Output,
 }
 
 /// `tapeline dev --speed max --until-end` with every file asked for.
-pub fn dev(args: &[&str]) -> Run {
+pub(crate) fn dev(args: &[&str]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let output = tapeline(&["dev", "--speed", "max", "--until-end"])
@@ -48,27 +48,27 @@ pub fn dev(args: &[&str]) -> Run {
 
 impl Run {
     /// Fails unless it ended with 0.
-    pub fn expect_ok(self) -> Self {
+    pub(crate) fn expect_ok(self) -> Self {
         let text = String::from_utf8_lossy(&self.output.stdout);
         assert!(self.output.status.success(), "{}\n{text}\n{}", self.output.status, errors(&self.output));
         self
     }
 
-    pub fn report(&self) -> Value {
+    pub(crate) fn report(&self) -> Value {
         serde_json::from_str(&std::fs::read_to_string(self.folder.path().join("report.json")).unwrap())
             .unwrap()
     }
 
-    pub fn vectors(&self) -> Vec<Value> {
+    pub(crate) fn vectors(&self) -> Vec<Value> {
         lines(&self.folder.path().join("vectors.ndjson"))
     }
 
-    pub fn topic(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn topic(&self, name: &str) -> Vec<Value> {
         lines(&self.folder.path().join("topics").join(format!("{name}.ndjson")))
     }
 
     /// The vectors without what differs from run to run: (symbol, as_of, sets), counted.
-    pub fn vector_set(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn vector_set(&self) -> BTreeMap<String, usize> {
         let mut set = BTreeMap::new();
         for vector in self.vectors() {
             let key = format!("{} {} {}", vector["symbol"], vector["as_of"], vector["sets"]);

@@ -1,11 +1,9 @@
 //! `tapeline dev` from outside: its files, its endpoints, and what it says of bad input.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use common::{dev, errors, real_bars, tapeline};
+use crate::run::{dev, errors, real_bars, tapeline};
 use serde_json::Value;
 
 /// A month of bars: seconds.
@@ -16,7 +14,7 @@ fn month(more: &[&str]) -> Vec<String> {
     ["--bars".to_owned(), bars].into_iter().chain(MONTH.iter().chain(more).map(|s| (*s).to_owned())).collect()
 }
 
-fn run_month(more: &[&str]) -> common::Run {
+fn run_month(more: &[&str]) -> crate::run::Run {
     let args = month(more);
     dev(&args.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -1,0 +1,6 @@
+//! The `tapeline` binary, run as a user runs it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dev;
+mod replay;
+mod run;

@@ -1,0 +1,46 @@
+//! What an alert costs on its way: `cargo run --release -p contracts --example codec_cost`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use contracts::finding::{Defaults, Finding, parse};
+use contracts::{Alert, Codec, Event, WriterFault, WriterSchemas, codec, encode};
+use domain::Timestamp;
+
+const ROUNDS: u32 = 200_000;
+
+struct Own;
+
+impl WriterSchemas for Own {
+    fn writer(&self, _id: u32) -> Result<Arc<apache_avro::Schema>, WriterFault> {
+        Ok(Arc::new(codec::schema::<Alert>().clone()))
+    }
+}
+
+fn main() {
+    let finding = include_bytes!("../../../schemas/scanner.alert.raised/examples/volume_spike.json");
+    let defaults = Defaults { now: Timestamp::from_micros(4_000_000_000_000_000), source: "example" };
+    let mut named: serde_json::Value = serde_json::from_slice(finding).unwrap_or_default();
+    named["event"] = Alert::TOPIC.event().into();
+    let json = named.to_string();
+    let Ok(Finding::Alert(alert)) = parse(json.as_bytes(), &defaults) else {
+        eprintln!("the example is no alert");
+        return;
+    };
+    let (mut bytes, codec) = (Vec::new(), Codec::new());
+    measure("check the rules", || drop(black_box(alert.validate())));
+    measure("encode", || drop(black_box(encode(&alert, 1, &mut bytes))));
+    let payload = bytes.clone();
+    measure("decode and check", || drop(black_box(codec.decode::<Alert>(payload.as_slice(), &Own))));
+    measure("parse and check a finding", || drop(black_box(parse(json.as_bytes(), &defaults))));
+    println!("{} bytes encoded, {} bytes of JSON", payload.len(), json.len());
+}
+
+fn measure(what: &str, mut work: impl FnMut()) {
+    let begun = Instant::now();
+    for _ in 0..ROUNDS {
+        work();
+    }
+    println!("{what:<28} {:>6} ns", begun.elapsed().as_nanos() / u128::from(ROUNDS));
+}
