@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::{Promotion, Proposal, Qualification, Topic, ids};
 use domain::{Layer, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, OutRecord, Wire};
+use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Wire};
 use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
 use crate::rules::announce::{Announcement, Announcer, Judgement};
@@ -143,7 +143,14 @@ impl Stage for AnnouncerStage {
     }
 }
 
-impl KafkaStage for AnnouncerStage {}
+impl KafkaStage for AnnouncerStage {
+    fn notes(&self) -> Vec<Note> {
+        vec![
+            Note { name: "windows", value: self.announcer.len() as u64 },
+            Note { name: "windows_forgotten_by_bound", value: self.announcer.forgotten_by_bound() },
+        ]
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contracts::{Alert, FeatureRequest, RequestedSymbol, Topic, ids};
 use domain::{AlertType, Priority, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, OutRecord, Wire};
+use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
 use crate::rules::batch::{Arrival, Batch, BatchKey};
@@ -55,6 +55,11 @@ pub struct BridgeStage {
     dedup: Dedup,
     batcher: Batcher<Waiting>,
     limiter: Limiter,
+    bucket_symbols: u32,
+    passed_symbols: u64,
+    delayed_batches: u64,
+    /// Whether the batch at the head waits for its tokens.
+    is_delayed: bool,
     assigned: HashSet<i32>,
 }
 
@@ -69,14 +74,12 @@ impl BridgeStage {
             dedup: Dedup::new(window_micros, settings.partition_windows_max),
             batcher: Batcher::new(settings.limits),
             limiter: Limiter::new(settings.rate, Duration::ZERO),
+            bucket_symbols: settings.rate.bucket_symbols,
+            passed_symbols: 0,
+            delayed_batches: 0,
+            is_delayed: false,
             assigned: HashSet::new(),
         }
-    }
-
-    /// Windows that had to be forgotten before their time because of the bound on their count.
-    #[must_use]
-    pub fn windows_forgotten_by_bound(&self) -> u64 {
-        self.dedup.forgotten_by_bound()
     }
 
     fn share(&mut self, now: Now) {
@@ -134,8 +137,12 @@ impl BridgeStage {
     fn release(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         while let Some(symbols) = self.batcher.head() {
             if !self.limiter.take(symbols, now.monotonic) {
+                self.delayed_batches += u64::from(!self.is_delayed);
+                self.is_delayed = true;
                 return;
             }
+            self.passed_symbols += symbols as u64;
+            self.is_delayed = false;
             let Some(batch) = self.batcher.take() else { return };
             self.emit(batch, now, effects);
         }
@@ -252,7 +259,18 @@ impl Stage for BridgeStage {
     }
 }
 
-impl KafkaStage for BridgeStage {}
+impl KafkaStage for BridgeStage {
+    fn notes(&self) -> Vec<Note> {
+        vec![
+            Note { name: "windows", value: self.dedup.len() as u64 },
+            Note { name: "windows_forgotten_by_bound", value: self.dedup.forgotten_by_bound() },
+            Note { name: "alerts_waiting", value: self.batcher.waiting() as u64 },
+            Note { name: "limiter_capacity_symbols", value: self.bucket_symbols.into() },
+            Note { name: "limiter_passed_symbols", value: self.passed_symbols },
+            Note { name: "limiter_delayed_batches", value: self.delayed_batches },
+        ]
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! How far each finding has come: alert → request → vector or failure, as records are read. Pure.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use contracts::{Alert, FeatureRequest, RangeCompletion, RangeFailure, RequestFailure, Vector};
@@ -24,8 +25,10 @@ pub enum Progress {
 #[derive(Debug, Default)]
 pub struct Flow {
     alerts: HashMap<Place, (String, String)>,
-    requests: HashMap<(String, String), Vec<String>>,
-    ended: HashSet<(String, String)>,
+    /// By the id that requests name alerts by.
+    named: HashMap<String, Named>,
+    /// By request id. Topics are read side by side: a request's ends may come before the request itself.
+    requests: HashMap<String, Asked>,
     backfilled: HashMap<String, String>,
     /// Vectors read so far.
     pub vectors: u64,
@@ -33,20 +36,36 @@ pub struct Flow {
     pub newest: Option<(String, usize)>,
 }
 
+/// An id, held while an alert of that id is.
+#[derive(Debug, Default)]
+struct Named {
+    alerts: usize,
+    requests: Vec<String>,
+}
+
+/// A request, held while an id that it names is: one end may answer several alerts.
+#[derive(Debug, Default)]
+struct Asked {
+    ids: usize,
+    symbols: HashSet<String>,
+    ended: HashSet<String>,
+}
+
 impl Flow {
     /// An alert was read.
     pub fn alert(&mut self, place: Place, alert: Alert) {
         let id = alert.correlation_id.unwrap_or(alert.event_id);
+        self.named.entry(id.clone()).or_default().alerts += 1;
         self.alerts.insert(place, (id, alert.symbol));
     }
 
     /// A request was read.
     pub fn request(&mut self, request: FeatureRequest) {
+        let asked = self.requests.entry(request.request_id.clone()).or_default();
+        asked.symbols.extend(request.symbols.into_iter().map(|asked| asked.symbol));
+        asked.ids += request.correlation_ids.len();
         for id in request.correlation_ids {
-            for asked in &request.symbols {
-                let requests = self.requests.entry((id.clone(), asked.symbol.clone())).or_default();
-                requests.push(request.request_id.clone());
-            }
+            self.named.entry(id).or_default().requests.push(request.request_id.clone());
         }
     }
 
@@ -54,14 +73,12 @@ impl Flow {
     pub fn vector(&mut self, vector: Vector) {
         self.vectors += 1;
         self.newest = Some((vector.symbol.clone(), vector.sets.len()));
-        self.ended.insert((vector.request_id, vector.symbol));
+        self.requests.entry(vector.request_id).or_default().ended.insert(vector.symbol);
     }
 
     /// A failure was read.
     pub fn failure(&mut self, failure: RequestFailure) {
-        for symbol in failure.symbols {
-            self.ended.insert((failure.request_id.clone(), symbol));
-        }
+        self.requests.entry(failure.request_id).or_default().ended.extend(failure.symbols);
     }
 
     /// A backfill ended, with what there is to say of it.
@@ -83,19 +100,34 @@ impl Flow {
 
     /// Forgets an alert that has come to its end, so that a long run holds no more than what is under way.
     pub fn forget(&mut self, place: Place) {
-        let Some(alert) = self.alerts.remove(&place) else { return };
-        for request in self.requests.remove(&alert).unwrap_or_default() {
-            self.ended.remove(&(request, alert.1.clone()));
+        let Some((id, _)) = self.alerts.remove(&place) else { return };
+        let Entry::Occupied(mut named) = self.named.entry(id) else { return };
+        named.get_mut().alerts = named.get().alerts.saturating_sub(1);
+        if named.get().alerts > 0 {
+            return;
+        }
+        for request in named.remove().requests {
+            let Entry::Occupied(mut asked) = self.requests.entry(request) else { continue };
+            asked.get_mut().ids = asked.get().ids.saturating_sub(1);
+            if asked.get().ids == 0 {
+                asked.remove();
+            }
         }
     }
 
     /// Where the alert at this place stands.
     #[must_use]
     pub fn progress(&self, place: Place) -> Progress {
-        let Some(alert) = self.alerts.get(&place) else { return Progress::Unread };
-        let Some(requests) = self.requests.get(alert) else { return Progress::NotAsked };
-        let symbol = &alert.1;
-        let is_ended = |request: &String| self.ended.contains(&(request.clone(), symbol.clone()));
-        if requests.iter().all(is_ended) { Progress::Ended } else { Progress::Asked }
+        let Some((id, symbol)) = self.alerts.get(&place) else { return Progress::Unread };
+        let requests = self.named.get(id).map_or(&[][..], |named| &named.requests);
+        let asked = requests.iter().filter_map(|request| self.requests.get(request));
+        let mut asked = asked.filter(|asked| asked.symbols.contains(symbol)).peekable();
+        if asked.peek().is_none() {
+            return Progress::NotAsked;
+        }
+        if asked.all(|asked| asked.ended.contains(symbol)) { Progress::Ended } else { Progress::Asked }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,13 @@ pub const METRICS: &[Metric] = &[
     counter("tapeline_stage_client_rebuilds_total", "rebuilds", "Clients given up and made anew."),
     counter("tapeline_stage_table_records_total", "records", "Records read of the tables."),
     Metric {
+        name: "tapeline_stage_noted_items",
+        kind: Kind::Gauge,
+        unit: "items",
+        labels: &[("stage", NAMES), ("note", NAMES)],
+        help: "What a stage counts of its own: skipped table records, forgotten windows, tokens of the limiter.",
+    },
+    Metric {
         name: "tapeline_stage_law_violations_total",
         kind: Kind::Counter,
         unit: "violations",

@@ -26,7 +26,7 @@ mod wire;
 
 pub use config::{ConfigFault, Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use driver::{
-    Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Seen, Shutdown,
+    Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Note, Seen, Shutdown,
     StageCounts, completions,
 };
 pub use inquirer::{GroupInquirer, Inquirer, InquiryError, Watermarks};

@@ -26,6 +26,7 @@ pub(crate) const COMMIT_MS: &str = "tapeline_stage_transaction_commit_ms";
 pub(crate) const BATCHES: &str = "tapeline_stage_batches_total";
 pub(crate) const REBUILDS: &str = "tapeline_stage_client_rebuilds_total";
 pub(crate) const TABLE_RECORDS: &str = "tapeline_stage_table_records_total";
+pub(crate) const NOTES: &str = "tapeline_stage_noted_items";
 pub(crate) const VIOLATIONS: &str = "tapeline_stage_law_violations_total";
 
 /// The catalogue.
@@ -43,6 +44,7 @@ pub const METRICS: &[Metric] = &[
     counter(BATCHES, &["outcome"], "output batches: committed, delivered, aborted, failed"),
     counter(REBUILDS, &[], "clients given up and made anew"),
     counter(TABLE_RECORDS, &[], "records read of the tables"),
+    Metric { name: NOTES, kind: "gauge", labels: &["note"], help: "what a stage counts of its own" },
     counter(VIOLATIONS, &["law"], "broken laws of delivery: never, or there is a bug"),
 ];
 

@@ -126,6 +126,11 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    /// What the stage has noted under this name.
+    pub(crate) fn note(&self, name: &str) -> u64 {
+        self.stage.notes().iter().find(|note| note.name == name).map_or(0, |note| note.value)
+    }
+
     pub(crate) fn new() -> Self {
         Self::with(ExecutorSection::default())
     }

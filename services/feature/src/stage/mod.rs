@@ -114,12 +114,6 @@ impl FeatureStage {
         }
     }
 
-    /// Table records that were no valid bars and were skipped.
-    #[must_use]
-    pub fn skipped_bars(&self) -> u64 {
-        self.skipped_bars
-    }
-
     /// Starts what is ready while workers are free.
     fn dispatch(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         while self.running.len() < self.limits.running_max {

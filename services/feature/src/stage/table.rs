@@ -2,9 +2,10 @@
 
 use contracts::{ClosedBar, Topic};
 use domain::{Symbol, Timeframe};
-use kafka_io::{InRecord, KafkaStage};
+use kafka_io::{InRecord, KafkaStage, Note};
 
 use super::FeatureStage;
+use crate::intake::Lane;
 use crate::rules::History;
 
 const TABLES: [Topic; 1] = [Topic::BarClosed];
@@ -12,6 +13,16 @@ const TABLES: [Topic; 1] = [Topic::BarClosed];
 impl KafkaStage for FeatureStage {
     fn tables(&self) -> &[Topic] {
         &TABLES
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let waiting = |lane| self.queue.len(lane) as u64;
+        vec![
+            Note { name: "skipped_bars", value: self.skipped_bars },
+            Note { name: "waiting_ordinary", value: waiting(Lane::Ordinary) },
+            Note { name: "waiting_urgent", value: waiting(Lane::Urgent) },
+            Note { name: "running", value: self.running.len() as u64 },
+        ]
     }
 
     fn table_record(&mut self, record: &InRecord<'_>) {

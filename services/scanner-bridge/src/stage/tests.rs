@@ -196,6 +196,9 @@ fn the_limiter_holds_batches_back_until_there_are_tokens_and_a_drain_waits_for_t
     assert!((76..=100).contains(&at_once), "{at_once} symbols left at once, of a bucket of 100");
     let wait = bench.stage.next_wake(now(0)).unwrap();
     assert!(wait > Duration::ZERO && wait < Duration::from_millis(100), "{wait:?}");
+    let note = |bench: &Bench, name| bench.stage.notes().iter().find(|note| note.name == name).unwrap().value;
+    assert_eq!(note(&bench, "limiter_passed_symbols"), at_once as u64);
+    assert_eq!((note(&bench, "limiter_delayed_batches"), note(&bench, "limiter_capacity_symbols")), (1, 100));
     let later: usize = (1..=5).map(|fifth| asked(bench.requests(now(fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
 }

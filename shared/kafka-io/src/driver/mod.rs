@@ -36,7 +36,7 @@ pub use self::completions::{Completed, Completions, completions};
 pub use self::error::DriverError;
 pub use self::observer::{Hooks, Seen, StageCounts};
 pub use self::shutdown::Shutdown;
-pub use self::stage::KafkaStage;
+pub use self::stage::{KafkaStage, Note};
 
 /// What a driver is told about its stage.
 pub struct DriverOptions {

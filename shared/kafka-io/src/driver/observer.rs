@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use metrics::{Counter, Gauge, Histogram};
 use pipeline::{Counts, Reason};
 
+use super::stage::Note;
 use crate::metric_names as names;
 
 /// Calls from the driver's thread into the process around it. They must not block.
@@ -73,6 +74,7 @@ pub(super) struct Observer {
     lag: Gauge,
     partitions: Gauge,
     dropped: Vec<(Reason, Counter)>,
+    notes: Vec<(&'static str, Gauge)>,
     told: Seen,
     told_violations: [u64; 8],
 }
@@ -100,6 +102,10 @@ impl Labels {
         metrics::gauge!(name, "service" => self.service, "stage" => self.stage)
     }
 
+    fn gauge_by(self, name: &'static str, label: &'static str, value: &'static str) -> Gauge {
+        metrics::gauge!(name, "service" => self.service, "stage" => self.stage, label => value)
+    }
+
     fn histogram(self, name: &'static str) -> Histogram {
         metrics::histogram!(name, "service" => self.service, "stage" => self.stage)
     }
@@ -124,6 +130,7 @@ impl Observer {
             lag: labels.gauge(names::LAG),
             partitions: labels.gauge(names::PARTITIONS),
             dropped: Vec::new(),
+            notes: Vec::new(),
             told: Seen::default(),
             told_violations: [0; 8],
         }
@@ -142,6 +149,20 @@ impl Observer {
     /// One batch of outputs more, by outcome.
     pub(super) fn batch(&self, outcome: &'static str) {
         self.labels.counter_by(names::BATCHES, "outcome", outcome).increment(1);
+    }
+
+    /// Tells what the stage itself has counted; a handle is made when a name is first seen.
+    pub(super) fn note(&mut self, notes: &[Note]) {
+        for Note { name, value } in notes {
+            let gauge = match self.notes.iter().position(|(known, _)| known == name) {
+                Some(index) => &self.notes[index].1,
+                None => {
+                    let gauge = self.labels.gauge_by(names::NOTES, "note", name);
+                    &self.notes.push_mut((name, gauge)).1
+                }
+            };
+            gauge.set(approximately(*value));
+        }
     }
 
     /// Tells what has changed since it was told last.

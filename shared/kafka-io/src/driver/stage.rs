@@ -5,6 +5,15 @@ use pipeline::Stage;
 
 use crate::record::{InRecord, OutRecord};
 
+/// One number of a stage's own, for its metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// From the stage's closed list: a label.
+    pub name: &'static str,
+    /// How much of it there is now.
+    pub value: u64,
+}
+
 /// A stage over Kafka records, and the tables that it reads beside its work.
 ///
 /// A table is a topic of which the driver follows, from its start, the partitions with the numbers of those that the stage's
@@ -31,6 +40,12 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
     /// before it was asked.
     fn table_end(&mut self, topic: Topic, partition: i32, end: i64) {
         let _ = (topic, partition, end);
+    }
+
+    /// What the stage itself has counted since it was made, by names from a closed list: metrics beside the driver's own. A
+    /// gauge's value may fall.
+    fn notes(&self) -> Vec<Note> {
+        Vec::new()
     }
 
     /// The table's partition is no longer followed: forget what was read of it.

@@ -185,6 +185,8 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             violations: violations.iter().sum(),
             ready: self.group.has_joined() && tables_loading == 0 && !self.draining,
         };
+        let notes = engine.stage().notes();
+        self.driver.observer.note(&notes);
         self.driver.observer.tell(seen, violations);
     }
 

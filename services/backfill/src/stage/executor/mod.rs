@@ -130,12 +130,6 @@ impl ExecutorStage {
         }
     }
 
-    /// Table records that were no valid coverage and were skipped.
-    #[must_use]
-    pub fn skipped_coverage(&self) -> u64 {
-        self.skipped_coverage
-    }
-
     /// Lets requests into fetches, tries again what has waited long enough, and starts what has gathered until `due_at`.
     fn advance(&mut self, due_at: Duration, now: Now, effects: &mut Effects<OutRecord>) {
         for id in self.gate.pass() {

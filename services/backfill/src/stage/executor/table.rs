@@ -6,7 +6,7 @@
 
 use contracts::{CoverageChange, Topic};
 use domain::{IntervalSet, Symbol, Timeframe};
-use kafka_io::{InRecord, KafkaStage, Wire};
+use kafka_io::{InRecord, KafkaStage, Note, Wire};
 
 use super::ExecutorStage;
 use crate::rules::series::Series;
@@ -16,6 +16,14 @@ const TABLES: [Topic; 1] = [Topic::CoverageChanged];
 impl KafkaStage for ExecutorStage {
     fn tables(&self) -> &[Topic] {
         &TABLES
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        vec![
+            Note { name: "skipped_coverage", value: self.skipped_coverage },
+            Note { name: "requests_waiting", value: self.requests.len() as u64 },
+            Note { name: "fetches_running", value: self.running.len() as u64 },
+        ]
     }
 
     fn table_record(&mut self, record: &InRecord<'_>) {
