@@ -27,8 +27,15 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run everything in this process: embedded broker and registry, all four services, a market and a small scanner.
+    #[command(after_help = "Examples:
+  tapeline dev --seed 7 --speed 20
+  tapeline dev --bars tests/data/bars --from 2008-01-02 --to 2008-12-31 --speed max --until-end --report report.json
+  tapeline dev --findings findings.ndjson --edge 127.0.0.1:8080 --admin 127.0.0.1:9100 --vectors vectors.ndjson")]
     Dev(DevArgs),
     /// Run the market and the scanner of `dev` against services that already run on a cluster.
+    #[command(after_help = "Example:
+  tapeline replay --bars tests/data/bars --from 2012-01-03 --to 2012-12-31 --speed max \\
+      --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --edge 127.0.0.1:8080 --report report.json")]
     Replay(ReplayArgs),
     /// Work on the topics of the contract.
     Topics {
@@ -42,8 +49,9 @@ pub enum Command {
         #[command(subcommand)]
         command: SchemasCommand,
     },
-    /// Post findings (NDJSON) to the publisher's edge and print what became of each.
-    #[command(after_help = "Example:
+    /// Check findings (NDJSON), produce them to Kafka or post them to an edge, and print what became of each.
+    #[command(after_help = "Examples:
+  tapeline publish findings.ndjson --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081
   echo '{\"event\":\"scanner.alert.raised\",\"symbol\":\"AAPL\",\"alert_type\":\"volume_spike\",\"score\":0.9,\"message\":\"3x\",\"source_scanner\":\"mine\",\"metadata\":{}}' | tapeline publish - --edge 127.0.0.1:8080")]
     Publish(PublishArgs),
     /// Print the records of an event's topic, decoded.
@@ -59,9 +67,9 @@ pub enum TopicsCommand {
     #[command(after_help = "Example:
   tapeline topics apply --brokers 127.0.0.1:9092 --replication 1")]
     Apply {
-        /// Where Kafka is.
+        /// The cluster.
         #[command(flatten)]
-        cluster: BrokerArgs,
+        cluster: ClusterArgs,
         /// Replicas of each topic; 1 for a single broker.
         #[arg(long, default_value_t = 3)]
         replication: i32,
@@ -75,23 +83,18 @@ pub enum SchemasCommand {
     #[command(after_help = "Example:
   tapeline schemas register --registry http://127.0.0.1:8081")]
     Register {
-        /// Where the registry is.
+        /// The cluster.
         #[command(flatten)]
-        registry: RegistryArgs,
+        cluster: ClusterArgs,
     },
 }
 
-/// Where Kafka is.
+/// The cluster. Every command takes both addresses and uses those that it needs.
 #[derive(Debug, Clone, Args)]
-pub struct BrokerArgs {
-    /// Bootstrap servers, host:port, comma-separated.
+pub struct ClusterArgs {
+    /// Bootstrap servers of Kafka, host:port, comma-separated.
     #[arg(long, default_value = "127.0.0.1:9092")]
     pub brokers: String,
-}
-
-/// Where the registry is.
-#[derive(Debug, Clone, Args)]
-pub struct RegistryArgs {
     /// Base address of a Confluent-compatible schema registry.
     #[arg(long, default_value = "http://127.0.0.1:8081")]
     pub registry: String,
@@ -171,12 +174,9 @@ pub struct ReplayArgs {
     /// The market.
     #[command(flatten)]
     pub market: MarketArgs,
-    /// Where Kafka is.
+    /// The cluster.
     #[command(flatten)]
-    pub cluster: BrokerArgs,
-    /// Where the registry is.
-    #[command(flatten)]
-    pub registry: RegistryArgs,
+    pub cluster: ClusterArgs,
     /// Address of the publisher's HTTP edge.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub edge: SocketAddr,
@@ -187,9 +187,12 @@ pub struct ReplayArgs {
 pub struct PublishArgs {
     /// A file of findings, one JSON object a line; `-` reads standard input.
     pub file: PathBuf,
-    /// Address of the publisher's HTTP edge.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub edge: SocketAddr,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Post to the publisher's HTTP edge at this address instead of producing to Kafka.
+    #[arg(long, value_name = "ADDR")]
+    pub edge: Option<SocketAddr>,
 }
 
 /// `tapeline tail`
@@ -203,12 +206,9 @@ pub struct TailArgs {
     /// Begin with the oldest record, not with the next one.
     #[arg(long)]
     pub from_start: bool,
-    /// Where Kafka is.
+    /// The cluster.
     #[command(flatten)]
-    pub cluster: BrokerArgs,
-    /// Where the registry is.
-    #[command(flatten)]
-    pub registry: RegistryArgs,
+    pub cluster: ClusterArgs,
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! The cluster and the registry, as the command line names them; and the commands that make both what the contract says.
 
+use std::sync::Arc;
+
 use contracts::Topic;
 use contracts::catalogue::contracts;
-use kafka_io::{KafkaConfig, Registry, RegistryConfig, RegistryError, admin};
+use kafka_io::{KafkaConfig, Registry, RegistryConfig, RegistryError, SchemaIds, Wire, admin};
 use tokio::runtime::Handle;
 
-use crate::cli::{BrokerArgs, RegistryArgs};
+use crate::cli::ClusterArgs;
 use crate::exit::Failure;
 
 /// How long a command waits for a registry that doesn't answer: a person is watching.
@@ -21,7 +23,7 @@ pub fn kafka(brokers: &str) -> KafkaConfig {
 ///
 /// # Errors
 /// When the cluster can't be reached, refuses, or has topics that differ from the contract.
-pub async fn apply_topics(cluster: &BrokerArgs, replication: i32) -> Result<(), Failure> {
+pub async fn apply_topics(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
     let report = admin::topics_apply(&kafka(&cluster.brokers), Topic::ALL, replication)
         .await
         .map_err(|e| Failure::Unreachable(e.to_string()))?;
@@ -45,8 +47,8 @@ pub async fn apply_topics(cluster: &BrokerArgs, replication: i32) -> Result<(), 
 ///
 /// # Errors
 /// When the registry can't be reached or refuses a schema.
-pub async fn register_schemas(args: &RegistryArgs) -> Result<(), Failure> {
-    let registry = registry(&args.registry)?;
+pub async fn register_schemas(cluster: &ClusterArgs) -> Result<(), Failure> {
+    let registry = registry(&cluster.registry)?;
     for contract in contracts() {
         let id = register(&registry, contract.topic).await?;
         println!("{id:>6}  {}", contract.topic.subject().unwrap_or_default());
@@ -62,6 +64,19 @@ pub async fn register(registry: &Registry, topic: Topic) -> Result<u32, Failure>
     let unreachable = |e: RegistryError| Failure::Unreachable(e.to_string());
     registry.register(&[topic]).await.map_err(unreachable)?;
     registry.id(topic).map_err(unreachable)
+}
+
+/// A way to Kafka for the command itself, which writes these topics.
+///
+/// # Errors
+/// When the registry can't be reached, with its address, or refuses a schema.
+pub async fn wire(registry: &Registry, topics: &[Topic], partitions: i32) -> Result<Wire, Failure> {
+    let mut ids = SchemaIds::new();
+    for topic in topics {
+        ids.insert(*topic, register(registry, *topic).await?);
+    }
+    let dead_letters = Topic::PublisherDeadLetter;
+    Ok(Wire::new("tapeline", dead_letters, partitions, ids, Arc::new(registry.clone())))
 }
 
 /// A client of the registry at this address.

@@ -61,7 +61,7 @@ impl Collected {
 
     /// What the audit counts. Records that hold no valid event aren't counted: they end as dead letters.
     ///
-    /// `mapping` says what each alert asks for: the table of the contract, not the bridge's word.
+    /// `mapping` says what each alert asks for: the table of the contract, by the bridge's rules for it.
     #[must_use]
     pub fn seen(&self, writers: &dyn WriterSchemas, mapping: &Mapping) -> Seen {
         let codec = Codec::new();

@@ -17,6 +17,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same, with what was seen beside it.
+    #[must_use]
+    pub fn with_cause(self, cause: &str) -> Self {
+        match self {
+            Self::NotOk(text) => Self::NotOk(format!("{text}; {cause}")),
+            Self::Usage(text) => Self::Usage(format!("{text}; {cause}")),
+            Self::Unreachable(text) => Self::Unreachable(format!("{text}; {cause}")),
+        }
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {

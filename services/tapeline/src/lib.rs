@@ -59,8 +59,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Topics { command: TopicsCommand::Apply { cluster, replication } } => {
             cluster::apply_topics(&cluster, replication).await
         }
-        Command::Schemas { command: SchemasCommand::Register { registry } } => {
-            cluster::register_schemas(&registry).await
+        Command::Schemas { command: SchemasCommand::Register { cluster } } => {
+            cluster::register_schemas(&cluster).await
         }
         Command::Publish(args) => publish::run(&args).await,
         Command::Tail(args) => tail::run(args).await,

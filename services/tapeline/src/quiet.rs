@@ -63,10 +63,23 @@ impl Quiet {
         if now.saturating_sub(self.moved_at) < STUCK_AFTER {
             return Look::Moving;
         }
-        match self.before.iter().filter(|s| !s.is_at_end()).max_by_key(|s| s.end - s.committed) {
-            Some(standing) => Look::Stuck(standing.clone()),
-            None => Look::Moving,
-        }
+        furthest(&self.before).map_or(Look::Moving, |standing| Look::Stuck(standing.clone()))
+    }
+}
+
+/// The group that is furthest from its end; `None` when none is short of it.
+#[must_use]
+pub fn furthest(standings: &[Standing]) -> Option<&Standing> {
+    standings.iter().filter(|s| !s.is_at_end()).max_by_key(|s| s.end - s.committed)
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { stage, topic, partition, committed, end } = self;
+        write!(
+            f,
+            "{stage} stands at offset {committed} of {topic} partition {partition}, which ends at {end}"
+        )
     }
 }
 

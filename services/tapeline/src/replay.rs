@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use contracts::Topic;
-use kafka_io::{BatchProducer, GroupInquirer, ProducerLimits, Registry, SchemaIds, Wire};
+use kafka_io::{BatchProducer, GroupInquirer, ProducerLimits};
 
 use crate::cli::ReplayArgs;
 use crate::cluster;
@@ -23,7 +23,7 @@ use crate::run::{Ending, Judge, Market, Poster, Settler, Show};
 pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let plan = dev::plan(&args.market)?;
     let kafka = cluster::kafka(&args.cluster.brokers);
-    let registry = cluster::registry(&args.registry.registry)?;
+    let registry = cluster::registry(&args.cluster.registry)?;
     let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
     let begun = Instant::now();
     let judge = tokio::task::block_in_place(|| Judge::new(&kafka, Arc::new(registry.clone())))?;
@@ -36,7 +36,7 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
         settler: Settler::new(follower.clone(), bridge, kafka.partitions),
         follower: follower.clone(),
         producer: BatchProducer::new(&kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?,
-        wire: bar_wire(&registry, kafka.partitions).await?,
+        wire: cluster::wire(&registry, &[Topic::BarClosed], kafka.partitions).await?,
         show: Show::new(true),
     };
     let end = market.run(plan).await;
@@ -51,10 +51,4 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     println!("{}", report.summary());
     end?;
     if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
-}
-
-async fn bar_wire(registry: &Registry, partitions: i32) -> Result<Wire, Failure> {
-    let topic = Topic::BarClosed;
-    let ids = SchemaIds::from([(topic, cluster::register(registry, topic).await?)]);
-    Ok(Wire::new("tapeline", Topic::PublisherDeadLetter, partitions, ids, Arc::new(registry.clone())))
 }

@@ -74,9 +74,9 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
         let envelope = self.envelope();
         at.field("event_id", rules::uuid(envelope.event_id))?;
         at.field("occurred_at", rules::instant(envelope.occurred_at))?;
-        at.field("source", rules::not_empty(envelope.source))?;
+        at.field("source", rules::id(envelope.source))?;
         if let Some(correlation_id) = envelope.correlation_id {
-            at.field("correlation_id", rules::not_empty(correlation_id))?;
+            at.field("correlation_id", rules::id(correlation_id))?;
         }
         self.check(at)
     }

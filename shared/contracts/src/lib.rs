@@ -8,6 +8,7 @@
 //! services' business. Start at [`Event`], then [`codec::Codec`].
 
 pub mod catalogue;
+pub mod bounds;
 pub mod codec;
 pub mod compat;
 pub mod event;

@@ -7,6 +7,7 @@ use domain::{
     FeatureSet, Layer, LayerFault, Priority, PriorityFault, Symbol, SymbolFault, Timeframe, Timestamp,
 };
 
+use crate::bounds::{MAX_ID_BYTES, MAX_TEXT_BYTES};
 use crate::wire::DataKind;
 
 /// What is wrong with a value.
@@ -21,6 +22,23 @@ pub(crate) fn check(holds: bool, cause: impl FnOnce() -> Cause) -> Result<(), Ca
 
 pub(crate) fn not_empty(text: &str) -> Result<(), Cause> {
     check(!text.is_empty(), || "is empty".to_owned())
+}
+
+/// Of at most so many bytes.
+pub(crate) fn at_most(text: &str, most_bytes: usize) -> Result<(), Cause> {
+    check(text.len() <= most_bytes, || format!("{} bytes, at most {most_bytes} are allowed", text.len()))
+}
+
+/// An id or a name.
+pub(crate) fn id(text: &str) -> Result<(), Cause> {
+    not_empty(text)?;
+    at_most(text, MAX_ID_BYTES)
+}
+
+/// A text for people that has to be there.
+pub(crate) fn text(text: &str) -> Result<(), Cause> {
+    not_empty(text)?;
+    at_most(text, MAX_TEXT_BYTES)
 }
 
 pub(crate) fn uuid(text: &str) -> Result<(), Cause> {
@@ -71,8 +89,12 @@ pub(crate) fn finite(value: f64) -> Result<(), Cause> {
     check(value.is_finite(), || format!("{value} is not a finite number"))
 }
 
-/// Every value is finite; else the cause names the key.
-pub(crate) fn finite_values(values: &BTreeMap<String, f64>) -> Result<(), Cause> {
+/// At most `most` values, with names of bounded length, and every value is finite; else the cause names the key.
+pub(crate) fn values(values: &BTreeMap<String, f64>, most: usize) -> Result<(), Cause> {
+    count(values.len(), 0..=most)?;
+    for name in values.keys() {
+        at_most(name, MAX_ID_BYTES).map_err(|cause| format!("the key {:?}: {cause}", short(name)))?;
+    }
     match values.iter().find(|(_, value)| !value.is_finite()) {
         Some((name, value)) => Err(format!("{:?} is {value}, not a finite number", short(name))),
         None => Ok(()),

@@ -8,16 +8,16 @@ mod live;
 mod rest;
 mod services;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chassis::{Shutdown, signals};
 use contracts::Topic;
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
-use kafka_io::{BatchProducer, GroupInquirer, KafkaConfig, ProducerLimits, Registry};
-use tokio::runtime::Handle;
+use kafka_io::{BatchProducer, GroupInquirer, KafkaConfig, ProducerLimits};
 
 use self::bars::History;
 use self::services::Services;
@@ -35,41 +35,59 @@ pub use bars::plan;
 /// Partitions of every topic, as on a cluster.
 const PARTITIONS: i32 = contracts::topics::DEFAULT_PARTITIONS;
 
+/// How long what is under way may take to come to its end after an interrupt, before the services drain.
+const REST_BUDGET: Duration = Duration::from_secs(5);
+
 /// Runs it.
 ///
 /// # Errors
 /// What can't be started, isn't in order, or gets stuck.
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
-    let shutdown = Shutdown::new();
-    signals::listen(&shutdown).map_err(|e| Failure::NotOk(format!("signals: {e}")))?;
+    let interrupt = Shutdown::new();
+    signals::listen(&interrupt).map_err(|e| Failure::NotOk(format!("signals: {e}")))?;
     let plan = plan(&args.market)?;
+    let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
     let broker = start_broker()?;
-    let registry = EmbeddedRegistry::start("127.0.0.1:0".parse().map_err(|_| Failure::Usage(String::new()))?)
+    let registry = EmbeddedRegistry::start((Ipv4Addr::LOCALHOST, 0).into())
         .await
         .map_err(|e| Failure::NotOk(format!("the embedded registry: {e}")))?;
     let kafka = KafkaConfig::embedded(&broker.bootstrap());
     let history = History::of(&plan.replay);
-    let services = Services::start(&args, &kafka, &registry.url(), history, &shutdown).await?;
+    // The services have an end of their own: an interrupt stops the market first, so that what it set going comes to its end.
+    let end_of_services = Shutdown::new();
+    let url = registry.url();
+    let services = tokio::select! {
+        started = Services::start(&args, &kafka, &url, history, &end_of_services) => started?,
+        () = interrupt.begun() => return interrupted(&args, &interrupt),
+    };
     println!("edge      http://{}/v1/findings", services.edge());
     println!("admin     http://{}", services.admin());
     println!("broker    {} (embedded, at least once)", kafka.brokers);
     println!("registry  {}", registry.url());
-    let client = cluster::registry(&registry.url())?;
+    let client = Arc::new(cluster::registry(&registry.url())?);
     let begun = Instant::now();
-    let judge = Judge::new(&kafka, Arc::new(client.clone()))?;
+    let judge = tokio::task::block_in_place(|| Judge::new(&kafka, client.clone()))?;
+    let (mut follower, following) = follow(&kafka, client, lines)?;
+    let reading = tokio::task::spawn_blocking(move || following.run());
     let end = tokio::select! {
-        end = drive(&args, plan, &kafka, client, &services, &shutdown) => end,
+        end = drive(&args, plan, &kafka, &services, &follower) => end,
         () = live::warn_of_loss(&broker) => Ok(()),
+        () = interrupt.begun() => interrupted(&args, &interrupt),
+        () = end_of_services.begun() => Err(Failure::NotOk("a service has failed".to_owned())),
     };
-    let stages = services.drain().await;
-    let ending =
-        Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() && stages.failure.is_none() };
-    let report = tokio::task::block_in_place(|| judge.judge(&args.market, stages.counts, ending))?;
+    if interrupt.is_begun() {
+        // What isn't done by then shows in the report.
+        drop(tokio::time::timeout(REST_BUDGET, rest::wait(&kafka, services.hosted())).await);
+    }
+    let drained = services.drain().await;
+    follower.sync().await;
+    follower.end();
+    let end = end.and(reading.await.map_err(|e| Failure::NotOk(e.to_string()))?);
+    let end = drained.failure.map_or(end, Err);
+    let ending = Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() };
+    let report = tokio::task::block_in_place(|| judge.judge(&args.market, drained.counts, ending))?;
     println!("{}", report.summary());
     end?;
-    if let Some(failure) = stages.failure {
-        return Err(failure);
-    }
     if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
 }
 
@@ -78,37 +96,28 @@ fn start_broker() -> Result<EmbeddedBroker, Failure> {
     EmbeddedBroker::start(&topics).map_err(|e| Failure::NotOk(format!("the embedded broker: {e}")))
 }
 
-/// Runs the market to its end or until the shutdown begins, whichever is first.
+/// Runs the market to its end; without `--until-end` the services stay up after it.
 async fn drive(
     args: &DevArgs,
     plan: Plan,
     kafka: &KafkaConfig,
-    registry: Registry,
     services: &Services,
-    shutdown: &Shutdown,
+    follower: &Follower,
 ) -> Result<(), Failure> {
-    let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
-    let (follower, following) = follow(kafka, Arc::new(registry), lines)?;
-    let reading = Handle::current().spawn_blocking(move || following.run());
     let show = Show::new(args.market.bars.is_some());
     let market = market(kafka, services, follower.clone(), show.clone())?;
     let work = async {
         run_market(market, plan, args.until_end, kafka, services).await?;
         if !args.until_end {
             println!("the market has come to its end; Ctrl-C ends the rest");
-            shutdown.begun().await;
+            std::future::pending::<()>().await;
         }
         Ok(())
     };
-    let is_live = args.market.bars.is_none();
-    let end = tokio::select! {
+    tokio::select! {
         end = work => end,
-        () = live::tell(is_live, follower.clone(), &show, services) => Ok(()),
-        () = shutdown.begun() => interrupted(args, shutdown),
-    };
-    follower.end();
-    let read = reading.await.map_err(|e| Failure::NotOk(e.to_string()))?;
-    end.and(read)
+        () = live::tell(args.market.bars.is_none(), follower.clone(), &show, services) => Ok(()),
+    }
 }
 
 fn interrupted(args: &DevArgs, shutdown: &Shutdown) -> Result<(), Failure> {
@@ -147,7 +156,13 @@ async fn run_market(
     kafka: &KafkaConfig,
     services: &Services,
 ) -> Result<(), Failure> {
-    market.run(plan).await?;
+    if let Err(failure) = market.run(plan).await {
+        let behind = rest::furthest_behind(kafka, services.hosted()).await;
+        return Err(match behind {
+            Some(behind) => failure.with_cause(&behind),
+            None => failure,
+        });
+    }
     if until_end { rest::wait(kafka, services.hosted()).await } else { Ok(()) }
 }
 

@@ -9,7 +9,7 @@ use kafka_io::{GroupInquirer, Inquirer, InquiryError, KafkaConfig};
 
 use super::PARTITIONS;
 use crate::exit::Failure;
-use crate::quiet::{LOOK_EVERY, Look, Quiet, Standing};
+use crate::quiet::{LOOK_EVERY, Look, Quiet, Standing, furthest};
 
 /// Asks where groups stand.
 struct Looker {
@@ -35,13 +35,16 @@ pub(super) async fn wait(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<(),
         match quiet.look(standings, begun.elapsed()) {
             Look::Moving => {}
             Look::AtRest => return Ok(()),
-            Look::Stuck(Standing { stage, topic, partition, committed, end }) => {
-                return Err(Failure::NotOk(format!(
-                    "{stage} is stuck: it stands at offset {committed} of {topic} partition {partition}, which ends at {end}"
-                )));
-            }
+            Look::Stuck(standing) => return Err(Failure::NotOk(format!("stuck: {standing}"))),
         }
     }
+}
+
+/// Where the group stands that is furthest from its end, in words; `None` when all are at their ends or can't be asked.
+pub(super) async fn furthest_behind(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Option<String> {
+    let looker = Looker::new(kafka, stages).ok()?;
+    let standings = tokio::task::spawn_blocking(move || looker.standings()).await.ok()?.ok()?;
+    furthest(&standings).map(ToString::to_string)
 }
 
 impl Looker {

@@ -176,8 +176,10 @@ impl Services {
         self.hosted.iter().map(|hosted| hosted.counts.seen().waiting).sum()
     }
 
-    /// Ends them: each drains within its budget.
+    /// Ends them: each drains within its budget. What a stage holds then, and gives back to its group, is held in the counts.
     pub(super) async fn drain(self) -> Drained {
+        let before: Vec<u64> =
+            self.hosted.iter().map(|hosted| hosted.counts.seen().counts.returned).collect();
         let mut failure = None;
         for context in &self.contexts {
             let outcome = context.drain(DRAIN_BUDGET).await;
@@ -190,7 +192,15 @@ impl Services {
                 failure.get_or_insert(Failure::NotOk(text));
             }
         }
-        Drained { counts: self.counts(), failure }
+        let mut counts = self.counts();
+        for (hosted, before) in self.hosted.iter().zip(before) {
+            let given_back = hosted.counts.seen().counts.returned - before;
+            if let Some(stage) = counts.get_mut(hosted.stage) {
+                stage.received += given_back;
+                stage.held += given_back;
+            }
+        }
+        Drained { counts, failure }
     }
 }
 

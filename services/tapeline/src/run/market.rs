@@ -26,7 +26,7 @@ const SOURCE: &str = "tapeline-replay";
 const PROPOSED_LAYER: i32 = 2;
 
 /// How long a symbol's backfill may take without any other coming to its end.
-const BACKFILL_PATIENCE: Duration = Duration::from_secs(60);
+const BACKFILL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Attempts at publishing a date's bars.
 const PUBLISH_ATTEMPTS_MAX: u32 = 5;

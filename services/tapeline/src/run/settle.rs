@@ -101,8 +101,16 @@ impl Settler {
 
 fn stuck(open: &[Place], follower: &Follower) -> Failure {
     let text = open.first().map_or(String::new(), |place| {
-        let progress = follower.look(|flow| flow.progress(*place));
-        format!("alert at partition {} offset {} is {progress:?}", place.0, place.1)
+        let (topic, (partition, offset)) = (Topic::AlertRaised, place);
+        match follower.look(|flow| flow.progress(*place)) {
+            Progress::Unread => format!("{topic} partition {partition} offset {offset} can't be read back"),
+            Progress::NotAsked => {
+                format!("bridge has not finished {topic} partition {partition} offset {offset}")
+            }
+            Progress::Asked | Progress::Ended => {
+                format!("feature has not answered {topic} partition {partition} offset {offset}")
+            }
+        }
     });
     Failure::NotOk(format!(
         "{} alerts have not ended and nothing has moved for {} s; the first: {text}",

@@ -1,9 +1,6 @@
 //! `tapeline dev` from outside: its files, its endpoints, and what it says of bad input.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-
-use crate::run::{dev, errors, real_bars, tapeline};
+use crate::run::{Live, dev, errors, real_bars, tapeline};
 use serde_json::Value;
 
 /// A month of bars: seconds.
@@ -125,40 +122,6 @@ fn an_unknown_event_in_tail_ends_with_2_and_names_those_that_there_are() {
     assert_eq!(output.status.code(), Some(2));
     let said = errors(&output);
     assert!(said.contains("scanner.alert.lowered") && said.contains("scanner.alert.raised"), "{said}");
-}
-
-/// A `tapeline dev` that runs until it is told to end.
-struct Live {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Live {
-    fn start(args: &[&str]) -> Self {
-        let mut child = tapeline(&["dev"]).args(args).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    /// The next line that starts so, without that start.
-    fn wait_for(&mut self, start: &str) -> String {
-        let line = self.lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
-        line.unwrap_or_else(|| panic!("no line starts with {start}")).trim().to_owned()
-    }
-
-    fn interrupt(&mut self) -> i32 {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        let sent = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap();
-        assert!(sent.success());
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        // Already ended when the test went well.
-        let _ended = self.child.kill();
-    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Runs the `tapeline` binary as a user does.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -81,4 +82,38 @@ impl Run {
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A `tapeline dev` that runs until it is told to end.
+pub(crate) struct Live {
+    pub(crate) child: Child,
+    pub(crate) lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Live {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = tapeline(&["dev"]).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next line that starts so, without that start.
+    pub(crate) fn wait_for(&mut self, start: &str) -> String {
+        let line = self.lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no line starts with {start}")).trim().to_owned()
+    }
+
+    pub(crate) fn interrupt(&mut self) -> i32 {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        let sent = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // Already ended when the test went well.
+        let _ended = self.child.kill();
+    }
 }

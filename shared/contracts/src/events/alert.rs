@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::AlertType;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{MAX_ID_BYTES, MAX_TEXT_BYTES};
 use crate::event::{Event, described};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -56,6 +57,8 @@ impl Event for Alert {
     fn check(&self, at: Place) -> Result<(), Fault> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("score", rules::within(self.score, 0..=1))?;
+        at.field("message", rules::at_most(&self.message, MAX_TEXT_BYTES))?;
+        at.field("source_scanner", rules::at_most(&self.source_scanner, MAX_ID_BYTES))?;
         at.field("metadata", rules::count(self.metadata.len(), 0..=MAX_METADATA_KEYS))?;
         let bytes: usize = self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
         at.field(

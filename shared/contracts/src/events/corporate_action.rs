@@ -49,7 +49,7 @@ impl Event for CorporateAction {
     fn check(&self, at: Place) -> Result<(), Fault> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("time", rules::instant(self.time))?;
-        at.field("kind", rules::not_empty(&self.kind))?;
+        at.field("kind", rules::id(&self.kind))?;
         if let Some(ratio) = self.ratio {
             at.field("ratio", rules::finite(ratio))?;
             at.field("ratio", rules::check(ratio > 0.0, || format!("{ratio} is not above 0")))?;

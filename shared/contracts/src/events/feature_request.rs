@@ -3,6 +3,7 @@
 use domain::{FeatureSet, FeatureSets, Priority};
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{MAX_ID_BYTES, MAX_MERGED_ALERTS};
 use crate::event::{Event, described, placed};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -88,7 +89,7 @@ impl Event for FeatureRequest {
     }
 
     fn check(&self, at: Place) -> Result<(), Fault> {
-        at.field("request_id", rules::not_empty(&self.request_id))?;
+        at.field("request_id", rules::id(&self.request_id))?;
         at.field("symbols", rules::count(self.symbols.len(), 1..=MAX_SYMBOLS))?;
         for (index, requested) in self.symbols.iter().enumerate() {
             at.item("symbols", index, "symbol", rules::symbol(&requested.symbol))?;
@@ -107,7 +108,15 @@ impl Event for FeatureRequest {
         }
         at.field("timeframe", rules::timeframe(&self.timeframe))?;
         at.field("priority", rules::priority(self.priority))?;
-        at.field("requester", rules::not_empty(&self.requester))?;
+        at.field("requester", rules::id(&self.requester))?;
+        for (name, ids) in
+            [("source_scanners", &self.source_scanners), ("correlation_ids", &self.correlation_ids)]
+        {
+            at.field(name, rules::count(ids.len(), 0..=MAX_MERGED_ALERTS))?;
+            for (index, id) in ids.iter().enumerate() {
+                at.item(name, index, "", rules::at_most(id, MAX_ID_BYTES))?;
+            }
+        }
         at.field("requested_at", rules::instant(self.requested_at))
     }
 

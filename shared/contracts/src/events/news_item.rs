@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::MAX_TEXT_BYTES;
 use crate::event::{Event, described};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -46,7 +47,10 @@ impl Event for NewsItem {
     fn check(&self, at: Place) -> Result<(), Fault> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("time", rules::instant(self.time))?;
-        at.field("headline", rules::not_empty(&self.headline))?;
+        at.field("headline", rules::text(&self.headline))?;
+        if let Some(url) = &self.url {
+            at.field("url", rules::at_most(url, MAX_TEXT_BYTES))?;
+        }
         match self.sentiment {
             Some(sentiment) => at.field("sentiment", rules::within(sentiment, -1..=1)),
             None => Ok(()),

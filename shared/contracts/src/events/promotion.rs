@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::MAX_METRICS;
 use crate::event::{Event, described};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -48,7 +49,7 @@ impl Event for Promotion {
         at.field("from_layer", rules::layer(self.from_layer))?;
         at.field("to_layer", rules::layer(self.to_layer))?;
         at.field("to_layer", rules::climbs(self.from_layer, self.to_layer))?;
-        at.field("reason", rules::not_empty(&self.reason))?;
-        at.field("metrics", rules::finite_values(&self.metrics))
+        at.field("reason", rules::text(&self.reason))?;
+        at.field("metrics", rules::values(&self.metrics, MAX_METRICS))
     }
 }

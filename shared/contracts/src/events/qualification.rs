@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::MAX_METRICS;
 use crate::event::{Event, described};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -44,7 +45,7 @@ impl Event for Qualification {
     fn check(&self, at: Place) -> Result<(), Fault> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("layer", rules::layer(self.layer))?;
-        at.field("reason", rules::not_empty(&self.reason))?;
-        at.field("metrics", rules::finite_values(&self.metrics))
+        at.field("reason", rules::text(&self.reason))?;
+        at.field("metrics", rules::values(&self.metrics, MAX_METRICS))
     }
 }

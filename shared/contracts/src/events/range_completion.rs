@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::MAX_TEXT_BYTES;
 use crate::event::{Event, described};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -93,6 +94,9 @@ impl Event for RangeCompletion {
         }
         at.field("duration_micros", rules::at_least(self.duration_micros, 0))?;
         at.field("errors", rules::count(self.errors.len(), 0..=MAX_ERRORS))?;
+        for (index, error) in self.errors.iter().enumerate() {
+            at.item("errors", index, "", rules::at_most(error, MAX_TEXT_BYTES))?;
+        }
         let named = i64::try_from(self.errors.len()).unwrap_or(i64::MAX);
         at.field("error_count", rules::at_least(self.error_count.into(), named))?;
         at.field(

@@ -55,6 +55,6 @@ impl Event for RangeFailure {
         let known = self.error_class != BackfillErrorClass::Unknown;
         at.field("error_class", rules::check(known, || "is one that this version does not know".to_owned()))?;
         at.field("attempts", rules::at_least(self.attempts.into(), 0))?;
-        at.field("error", rules::not_empty(&self.error))
+        at.field("error", rules::text(&self.error))
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::MAX_ID_BYTES;
 use crate::event::{Event, described, placed};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -46,7 +47,7 @@ impl Event for RequestFailure {
     }
 
     fn check(&self, at: Place) -> Result<(), Fault> {
-        at.field("request_id", rules::not_empty(&self.request_id))?;
+        at.field("request_id", rules::id(&self.request_id))?;
         at.field("symbols", rules::count(self.symbols.len(), 1..=super::MAX_SYMBOLS))?;
         for (index, symbol) in self.symbols.iter().enumerate() {
             at.item("symbols", index, "", rules::symbol(symbol))?;
@@ -54,15 +55,21 @@ impl Event for RequestFailure {
         for (index, pair) in self.symbols.windows(2).enumerate() {
             at.item("symbols", index + 1, "", rules::rising(&*pair[0], &*pair[1]))?;
         }
+        at.field("feature_sets", rules::count(self.feature_sets.len(), 0..=super::MAX_FEATURE_SETS))?;
+        for (index, name) in self.feature_sets.iter().enumerate() {
+            at.item("feature_sets", index, "", rules::at_most(name, MAX_ID_BYTES))?;
+        }
         let known = self.error_class != RequestErrorClass::Unknown;
         at.field("error_class", rules::check(known, || "is one that this version does not know".to_owned()))?;
-        at.field("error", rules::not_empty(&self.error))?;
+        at.field("error", rules::text(&self.error))?;
         at.field("attempts", rules::at_least(self.attempts.into(), 0))?;
         let named = self.error_class != RequestErrorClass::Duplicate || self.earlier_request_id.is_some();
         at.field(
             "earlier_request_id",
             rules::check(named, || "a duplicate names the earlier request".to_owned()),
-        )
+        )?;
+        let earlier = self.earlier_request_id.as_deref().unwrap_or_default();
+        at.field("earlier_request_id", rules::at_most(earlier, MAX_ID_BYTES))
     }
 
     fn check_placement(&self, partition: i32, count: i32) -> Result<(), Fault> {

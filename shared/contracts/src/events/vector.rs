@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{MAX_SET_VALUES, MAX_TEXT_BYTES};
 use crate::event::{Event, described};
 use crate::fault::{Fault, Place};
 use crate::rules;
@@ -64,7 +65,7 @@ impl Event for Vector {
     }
 
     fn check(&self, at: Place) -> Result<(), Fault> {
-        at.field("request_id", rules::not_empty(&self.request_id))?;
+        at.field("request_id", rules::id(&self.request_id))?;
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("timeframe", rules::timeframe(&self.timeframe))?;
         at.field("as_of", rules::instant(self.as_of))?;
@@ -88,7 +89,8 @@ impl Event for Vector {
 
 impl SetResult {
     fn check(&self) -> Result<(), rules::Cause> {
-        rules::finite_values(&self.values)?;
+        rules::values(&self.values, MAX_SET_VALUES)?;
+        rules::at_most(self.reason.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)?;
         let explained = self.reason.as_deref().is_some_and(|reason| !reason.is_empty());
         match self.status {
             SetStatus::Computed => {
