@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use contracts::{Alert, FeatureRequest, RequestedSymbol, Topic, ids};
+use contracts::{Alert, EncodeFault, FeatureRequest, RequestedSymbol, Topic, ids};
 use domain::{AlertType, Priority, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Wire};
+use kafka_io::{Headers, InRecord, KafkaStage, Note, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
 use crate::rules::batch::{Arrival, Batch, BatchKey};
@@ -27,6 +27,9 @@ const DUPLICATE: Reason = Reason("duplicate");
 
 /// The class of a manual alert that names sets which don't exist.
 const INVALID: &str = "invalid";
+
+/// The class of the alerts of a request that can't be written.
+const UNWRITABLE: &str = "unwritable";
 
 /// What an operator may turn.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +122,8 @@ impl BridgeStage {
                 Judgement::Covered => return Ok(Verdict::Drop(DUPLICATE)),
             }
         };
-        let traceparent = record.traceparent.map(str::to_owned);
+        let traceparent =
+            record.traceparent.filter(|text| text.len() <= TRACEPARENT_BYTES).map(str::to_owned);
         let arrival = Arrival {
             id: Waiting { id, traceparent },
             key: BatchKey { partition, priority, timeframe: row.timeframe, sets },
@@ -172,8 +176,27 @@ impl BridgeStage {
                     urgent: batch.key.priority.is_urgent(),
                 });
             }
-            // At most 1,000 alerts of at most 1 KiB of ids: below what a topic takes.
-            Err(fault) => tracing::error!(%fault, "a request can't be written, its alerts stay held"),
+            Err(fault) => self.reject(&batch, &fault, effects),
+        }
+    }
+
+    /// Ends the alerts of a request that can't be written, which none is whose alerts are valid (see [`Limits`]). Their bytes are gone
+    /// from here: each dead letter names the place in the input topic where they lie.
+    fn reject(&self, batch: &Batch<Waiting>, fault: &EncodeFault, effects: &mut Effects<OutRecord>) {
+        tracing::error!(%fault, alerts = batch.ids.len(), "a request can't be written: its alerts are dead letters");
+        for Waiting { id, .. } in &batch.ids {
+            let place = InRecord {
+                topic: INPUT,
+                partition: id.source.partition,
+                offset: id.offset,
+                timestamp_ms: 0,
+                key: None,
+                payload: None,
+                traceparent: None,
+                headers: Headers::none(),
+            };
+            let dead_letter = self.wire.dead_letter(&place, UNWRITABLE, &fault.to_string());
+            effects.push(Effect::Reject { id: *id, dead_letter });
         }
     }
 }
@@ -181,8 +204,11 @@ impl BridgeStage {
 /// The header that carries the traces of a batch's other causes.
 const LINKS: &str = "tapeline.trace-links";
 
-/// Traces linked at most: 55 bytes each.
+/// Traces linked at most, of [`TRACEPARENT_BYTES`] each.
 const LINKS_MAX: usize = 32;
+
+/// Bytes of a W3C trace context. Headers count against a topic's bound as payloads do: a longer one is no trace, and isn't passed on.
+const TRACEPARENT_BYTES: usize = 55;
 
 fn request_of(batch: &Batch<Waiting>, now: Now) -> FeatureRequest {
     let newest = batch.members.iter().map(|member| member.occurred_at).max();

@@ -58,6 +58,21 @@ fn fifty_symbols_close_a_batch() {
     assert_eq!(batcher.take().unwrap().members.len(), 50);
 }
 
+/// P8: else its successor, which may gather 50 symbols first, would leave before it.
+#[test]
+fn a_batch_that_is_full_by_its_alerts_is_closed_and_its_successor_does_not_overtake_it() {
+    let mut batcher = Batcher::new(Limits { most_alerts: 3, ..Limits::default() });
+    for number in 0..2 {
+        assert!(!batcher.add(arrival(number, 0, key(0, 5, 0)), ms(0)));
+    }
+    assert!(batcher.add(arrival(2, 0, key(0, 5, 0)), ms(0)), "three alerts of one symbol");
+    for number in 3..6 {
+        batcher.add(arrival(number, number, key(0, 5, 0)), ms(0));
+    }
+    let left: Vec<Vec<usize>> = taken(&mut batcher).into_iter().map(|batch| batch.ids).collect();
+    assert_eq!(left, [[0, 1, 2], [3, 4, 5]]);
+}
+
 #[test]
 fn a_quiet_key_closes_its_batch() {
     let mut batcher = batcher();

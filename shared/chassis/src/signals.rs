@@ -3,8 +3,10 @@
 //! They are heard on a thread and a runtime of their own, so that a process whose workers are all blocked still obeys.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use crate::exit::Exit;
 use crate::shutdown::{Cause, Shutdown};
@@ -34,12 +36,20 @@ pub fn listen(shutdown: &Shutdown) -> io::Result<()> {
     Ok(())
 }
 
+/// A signal that follows the first within this time is the same one, sent twice: `timeout` signals the process and then its
+/// group, a terminal the whole group. A person who means now is slower.
+const SAME_SIGNAL: Duration = Duration::from_millis(250);
+
 /// Takes signals from `next` by name: the first begins the shutdown, and this returns at the second.
 async fn obey(shutdown: &Shutdown, mut next: impl AsyncFnMut() -> &'static str) {
     let name = next().await;
     tracing::info!(signal = name, "signal, draining");
     shutdown.begin(Cause::Signal(name));
-    next().await;
+    let since = Instant::now();
+    while {
+        next().await;
+        since.elapsed() < SAME_SIGNAL
+    } {}
 }
 
 #[cfg(test)]
@@ -48,11 +58,18 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn the_first_signal_drains_and_the_second_ends_the_wait() {
+    #[tokio::test(start_paused = true)]
+    async fn the_first_signal_drains_and_a_later_one_ends_the_wait() {
         let shutdown = Shutdown::new();
-        let mut left = vec!["SIGINT", "SIGTERM"];
-        obey(&shutdown, async || left.pop().expect("asked for a third signal")).await;
+        // Sent twice at once, and again by someone who has waited.
+        let mut left = vec![(400, "SIGINT"), (0, "SIGTERM"), (0, "SIGTERM")];
+        let next = async || {
+            let (wait_ms, name) = left.pop().expect("asked for a fourth signal");
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            name
+        };
+        obey(&shutdown, next).await;
+        assert!(left.is_empty(), "two signals at once are one");
         assert_eq!(shutdown.cause(), Some(Cause::Signal("SIGTERM")));
     }
 

@@ -7,8 +7,8 @@
 //! It deliberately does no I/O, knows neither Kafka's client nor the registry's, and decides nothing: what an event leads to is the
 //! services' business. Start at [`Event`], then [`codec::Codec`].
 
-pub mod catalogue;
 pub mod bounds;
+pub mod catalogue;
 pub mod codec;
 pub mod compat;
 pub mod event;

@@ -58,7 +58,7 @@ where
     let hooks = Hooks {
         heartbeat: Box::new(move || heartbeat.beat()),
         ready: Box::new(move |is_ready| {
-            if is_ready { latch.ready() } else { latch.not_ready("no partitions, or tables are loading") }
+            if is_ready { latch.ready() } else { latch.not_ready("no partitions, tables are loading, or a partition is poisoned") }
         }),
     };
     let options = DriverOptions {
@@ -94,7 +94,9 @@ where
 fn failure(error: DriverError) -> Failure {
     let exit = match &error {
         DriverError::Config(_) => Exit::Usage,
-        DriverError::Client(_) | DriverError::Cluster(_) => Exit::Unreachable,
+        DriverError::Client(_) | DriverError::Cluster(_) | DriverError::TableUnreadable { .. } => {
+            Exit::Unreachable
+        }
         DriverError::MissingOffset { .. } => Exit::MissingOffset,
         DriverError::Fenced { .. } => Exit::Fenced,
         DriverError::Fatal { .. } | DriverError::Unproducible { .. } => Exit::Failed,

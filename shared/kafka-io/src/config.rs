@@ -59,7 +59,7 @@ pub enum Profile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// One Kafka transaction for both: exactly once for readers of committed records.
+    /// Outputs and offsets in one transaction: readers of committed records see both or neither.
     #[default]
     Transactional,
     /// Outputs first, offsets after: a crash in between repeats outputs.

@@ -231,10 +231,10 @@ fn make(config: &KafkaConfig, in_flight: &Arc<AtomicUsize>) -> Result<ThreadedPr
 fn judged(error: &KafkaError) -> ProduceError {
     let cause = error.to_string();
     match error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail) {
-        RDKafkaErrorCode::MessageSizeTooLarge
-        | RDKafkaErrorCode::InvalidRecord
-        | RDKafkaErrorCode::UnknownPartition
-        | RDKafkaErrorCode::TopicAuthorizationFailed => ProduceError::Refused { cause },
+        // These say something about the record; a missing partition or permission says something about the cluster.
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
+            ProduceError::Refused { cause }
+        }
         // It was perhaps sent, and the answer is what is missing.
         RDKafkaErrorCode::MessageTimedOut
         | RDKafkaErrorCode::PurgeInflight

@@ -24,7 +24,7 @@ pub struct InRecord<'a> {
     pub key: Option<&'a [u8]>,
     /// Its payload; none is a tombstone.
     pub payload: Option<&'a [u8]>,
-    /// The trace that it belongs to: the header `traceparent`, when that is text.
+    /// The trace that it belongs to: the header `traceparent`, when that holds a trace context.
     pub traceparent: Option<&'a str>,
     /// All its headers.
     pub headers: Headers<'a>,
@@ -68,7 +68,7 @@ impl<'a> InRecord<'a> {
             timestamp_ms: fetched.timestamp_ms(),
             key: fetched.key(),
             payload: fetched.payload(),
-            traceparent: headers.get(TRACEPARENT).and_then(|value| std::str::from_utf8(value).ok()),
+            traceparent: headers.get(TRACEPARENT).and_then(trace),
             headers,
         }
     }
@@ -78,6 +78,22 @@ impl std::fmt::Debug for InRecord<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}[{}]@{}", self.topic.name(), self.partition, self.offset)
     }
+}
+
+/// A W3C trace context, `<2 hex>-<32 hex>-<16 hex>-<2 hex>` with neither id all zeros: anything else would break the trace of
+/// whoever it is passed on to.
+/// <https://www.w3.org/TR/trace-context/#traceparent-header-field-values>
+fn trace(value: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(value).ok()?;
+    let mut fields = text.split('-');
+    let mut field = |length: usize| {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        fields.next().filter(|field| field.len() == length && field.bytes().all(is_hex))
+    };
+    let (version, trace, span, _flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
+    let names_something = |id: &str| id.bytes().any(|byte| byte != b'0');
+    (fields.next().is_none() && version != "ff" && names_something(trace) && names_something(span))
+        .then_some(text)
 }
 
 // === impl Headers ===
@@ -166,5 +182,24 @@ mod tests {
         assert_eq!(Headers::listed(&headers).get("a"), Some(&[3][..]));
         assert_eq!(Headers::listed(&headers).get("c"), None);
         assert_eq!(Headers::listed(&headers).iter().count(), 3);
+    }
+
+    #[test]
+    fn a_traceparent_that_is_no_trace_context_is_not_passed_on() {
+        let whole = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(trace(whole.as_bytes()), Some(whole));
+        for broken in [
+            "",
+            "00-1-2-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0g",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        ] {
+            assert_eq!(trace(broken.as_bytes()), None, "{broken}");
+        }
+        assert_eq!(trace(&[0xff; 55]), None);
     }
 }

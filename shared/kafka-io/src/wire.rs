@@ -35,6 +35,11 @@ impl From<Refused> for Verdict<OutRecord> {
     }
 }
 
+/// The registry couldn't be asked how a record is to be read: nobody knows yet whether it holds an event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
 /// One service's way between records and events.
 #[derive(Clone)]
 pub struct Wire {
@@ -91,11 +96,18 @@ impl Wire {
     }
 
     /// The event in a table record, if it is a valid one in its place; anything else is `None`, to be counted and skipped.
-    #[must_use]
-    pub fn read_table<E: Event>(&self, record: &InRecord<'_>) -> Option<E> {
-        let event: E = self.codec.decode(record.payload, self.writers.as_ref()).ok()?;
-        event.check_placement(record.partition, self.partitions).ok()?;
-        Some(event)
+    ///
+    /// # Errors
+    /// When the registry can't be asked: the record is not to be skipped.
+    pub fn read_table<E: Event>(&self, record: &InRecord<'_>) -> Result<Option<E>, Unavailable> {
+        match self.codec.decode::<E>(record.payload, self.writers.as_ref()) {
+            Ok(event) => {
+                let is_in_place = event.check_placement(record.partition, self.partitions).is_ok();
+                Ok(is_in_place.then_some(event))
+            }
+            Err(fault) if fault.is_retryable() => Err(Unavailable(fault.to_string())),
+            Err(_) => Ok(None),
+        }
     }
 
     /// The record of an event, in its symbol's partition.

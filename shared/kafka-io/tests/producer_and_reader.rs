@@ -25,7 +25,7 @@ fn results_come_in_the_order_of_the_records() {
     let placed = |partition, offset| Ok(Placed { partition, offset });
     assert_eq!(results[..3], [placed(1, 0), placed(2, 0), placed(1, 1)]);
     assert!(
-        matches!(&results[3], Err(ProduceError::Refused { cause }) if !cause.is_empty()),
+        matches!(&results[3], Err(ProduceError::Failed { cause }) if !cause.is_empty()),
         "{:?}",
         results[3]
     );

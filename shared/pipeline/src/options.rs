@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How outputs and offsets leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Outputs and offsets in one Kafka transaction: exactly once for readers of committed records.
+    /// Outputs and offsets in one transaction: readers of committed records see both or neither.
     Transactional,
     /// Outputs first, offsets when they are acknowledged: a crash in between repeats outputs, never loses one.
     AtLeastOnce,

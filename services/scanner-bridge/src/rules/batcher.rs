@@ -1,8 +1,8 @@
 //! Gathers alerts that ask for the same into batches, and says which batch leaves next.
 //!
 //! ```text
-//!              50 symbols, 5 s since it opened, 50 ms without
-//!              a new alert, urgent, or its partition leaves
+//!              50 symbols or 1,000 alerts, 5 s since it opened, 50 ms
+//!              without a new alert, urgent, or its partition leaves
 //!   gathering ──────────────────────────────────────────────► ready ──► taken
 //!       └──────── takes new symbols up to 100 ───────────────────┘
 //! ```
@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
+use contracts::bounds::MAX_MERGED_ALERTS;
 use domain::Priority;
 
 use super::batch::{Arrival, Batch, BatchKey, OpenBatch};
@@ -25,7 +26,8 @@ pub struct Limits {
     pub closing_symbols: usize,
     /// A batch never holds more symbols.
     pub most_symbols: usize,
-    /// A batch never holds more alerts: a symbol that is in it joins again and again, the message has a size.
+    /// A batch never holds more alerts: a symbol that is in it joins again and again, and the request has a size. Each alert leaves a
+    /// correlation id and a scanner of at most 256 bytes there: 1,000 of them are 516,000 bytes, of 1,000,000 that a payload may have.
     pub most_alerts: usize,
     /// A batch is ready this long after it opened, at the latest.
     pub longest_wait: Duration,
@@ -40,7 +42,7 @@ impl Default for Limits {
         Self {
             closing_symbols: 50,
             most_symbols: 100,
-            most_alerts: 1_000,
+            most_alerts: MAX_MERGED_ALERTS,
             longest_wait: Duration::from_secs(5),
             quiet: Duration::from_millis(50),
             most_waiting: 10_000,
@@ -98,7 +100,10 @@ impl<I> Batcher<I> {
         };
         timed.last_arrival = now;
         timed.batch.join(arrival);
-        let is_closed = is_urgent || timed.batch.symbols() >= limits.closing_symbols;
+        // Full by any bound: the key's next alert opens a batch of its own, which must not leave before this one.
+        let is_closed = is_urgent
+            || timed.batch.symbols() >= limits.closing_symbols
+            || timed.batch.records() >= limits.most_alerts;
         if is_closed {
             self.ready.insert((Reverse(timed.batch.key.priority), number));
         }

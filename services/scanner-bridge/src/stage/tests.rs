@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use contracts::Event;
-use kafka_io::Headers;
 use testkit::OwnSchemas;
 
 use super::*;
@@ -49,6 +48,18 @@ fn alert(id: &str, symbol: &str, alert_type: &str, score: f64) -> Alert {
         source_scanner: "s".into(),
         metadata: [].into(),
     }
+}
+
+/// The class of a dead letter.
+fn class(verdict: Verdict<OutRecord>) -> String {
+    let Verdict::Reject(letter) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(letter.topic, Topic::ScannerBridgeDeadLetter);
+    header(&letter, "tapeline.error-class")
+}
+
+fn header(letter: &OutRecord, name: &str) -> String {
+    let value = &letter.headers.iter().find(|(key, _)| key == name).unwrap().1;
+    String::from_utf8(value.clone()).unwrap()
 }
 
 impl Bench {
@@ -158,15 +169,6 @@ fn bytes_that_are_no_alert_and_misplaced_alerts_are_dead_letters() {
     let mut bench = bench();
     let record = bench.wire.write(&alert("one", "AAPL", "momentum", 0.5), None).unwrap();
     let elsewhere = (record.partition + 1) % 12;
-    let class = |verdict| match verdict {
-        Verdict::Reject(letter) => {
-            let OutRecord { topic, headers, .. } = letter;
-            assert_eq!(topic, Topic::ScannerBridgeDeadLetter);
-            let class = headers.into_iter().find(|(name, _)| name == "tapeline.error-class").unwrap().1;
-            String::from_utf8(class).unwrap()
-        }
-        other => panic!("{other:?}"),
-    };
     let misplaced = bench.judge_at(&record, elsewhere, now(0));
     assert_eq!(class(misplaced), "misplaced");
     let mut broken = record.clone();
@@ -174,6 +176,32 @@ fn bytes_that_are_no_alert_and_misplaced_alerts_are_dead_letters() {
     let truncated = bench.judge_at(&broken, broken.partition, now(0));
     assert_eq!(class(truncated), "truncated");
     assert!(bench.requests(now(5_000)).is_empty());
+}
+
+#[test]
+fn an_unknown_alert_type_asks_for_the_default_sets() {
+    let mut bench = bench();
+    assert!(matches!(bench.judge(&alert("new", "AAPL", "unknown", 0.5), now(0)), Verdict::Hold));
+    let requests = bench.requests(now(50));
+    let row = *bench.stage.mapping.row(AlertType::Unknown);
+    let default: Vec<&str> = row.sets.iter().map(domain::FeatureSet::as_str).collect();
+    assert!(!default.is_empty() && default.len() < 43, "{default:?}");
+    assert_eq!(
+        (requests.len(), requests[0].0.feature_sets.iter().map(String::as_str).collect()),
+        (1, default)
+    );
+}
+
+#[test]
+fn an_alert_ahead_of_the_clock_is_a_dead_letter() {
+    let mut bench = bench();
+    let ahead = |micros: i64| Alert {
+        occurred_at: WALL_MICROS + 5 * 60_000_000 + micros,
+        ..alert("early", "AAPL", "momentum", 0.5)
+    };
+    let verdict = bench.judge(&ahead(1), now(0));
+    assert_eq!(class(verdict), "ahead_of_clock");
+    assert!(matches!(bench.judge(&ahead(0), now(0)), Verdict::Hold), "5 min are allowed");
 }
 
 #[test]
@@ -202,3 +230,5 @@ fn the_limiter_holds_batches_back_until_there_are_tokens_and_a_drain_waits_for_t
     let later: usize = (1..=5).map(|fifth| asked(bench.requests(now(fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
 }
+
+mod bounds;

@@ -1,8 +1,11 @@
 //! Why a driver ends without having been asked to.
 
+use contracts::Topic;
+
 use crate::client::ClientError;
 use crate::cluster::ClusterError;
 use crate::config::ConfigFault;
+use crate::wire::Unavailable;
 
 /// A driver can't go on. Each kind has an exit code of its own.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,19 @@ pub enum DriverError {
         /// What librdkafka says.
         cause: String,
     },
-    /// A record that the cluster will never take.
+    /// The registry can't say how a table's record is to be read: skipping it would lose it.
+    #[error("table {topic}[{partition}] can't be read at offset {offset}: {cause}")]
+    TableUnreadable {
+        /// The table's topic.
+        topic: Topic,
+        /// The partition.
+        partition: i32,
+        /// The record's offset.
+        offset: i64,
+        /// What the registry's client says.
+        cause: Unavailable,
+    },
+    /// A record that the cluster will never take, or never from us.
     #[error("a record can never be produced: {cause}")]
     Unproducible {
         /// Its topic and partition, and what librdkafka or the broker says.

@@ -19,7 +19,7 @@ mod waiting;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use contracts::Topic;
-use pipeline::{Engine, Event, Now, Options, Stop};
+use pipeline::{Action, Engine, Event, Now, Options, Stop};
 
 use self::clients::Clients;
 use self::observer::Observer;
@@ -76,9 +76,12 @@ pub struct Driver<S: KafkaStage> {
 #[derive(Clone, Copy)]
 struct Rebuilt {
     at: Instant,
-    /// Nothing has been delivered since.
+    /// Nothing has been delivered or committed since.
     in_vain: bool,
 }
+
+/// Clients that have lived for this many times a transaction's timeout have outlived every call that could show the old failure.
+const OUTLIVED: u32 = 4;
 
 impl<S: KafkaStage> Driver<S> {
     /// A driver for a stage whose completions come through `completed`. Nothing is connected yet.
@@ -140,8 +143,12 @@ impl<S: KafkaStage> Driver<S> {
                     let now = self.now();
                     self.engine.apply(Event::ClientRebuilt, now);
                     self.engine.settle(now);
-                    // What was asked of the old client is void; its partitions are no longer ours.
-                    while self.engine.take_action().is_some() {}
+                    // What was asked of the old client is void, its partitions are no longer ours; only the end stays the end.
+                    while let Some(action) = self.engine.take_action() {
+                        if let Action::Stop(stop) = action {
+                            return Ok(stop);
+                        }
+                    }
                 }
             }
         }
@@ -168,14 +175,9 @@ impl<S: KafkaStage> Driver<S> {
         ended
     }
 
-    /// Whether clients that were made anew failed like those before. Two that share a transactional id fence each other in turn, each
-    /// perhaps after a commit or two: so a second fence counts within the time that a transaction may take.
     fn is_hopeless(&self, fault: &CallFault) -> bool {
-        let window = Duration::from_millis(self.kafka.transaction_timeout_ms.into());
-        self.rebuilt.is_some_and(|last| match fault.is_fenced() {
-            true => last.at.elapsed() < window,
-            false => last.in_vain,
-        })
+        let transaction = Duration::from_millis(self.kafka.transaction_timeout_ms.into());
+        self.rebuilt.is_some_and(|last| last.dooms(fault, last.at.elapsed(), transaction))
     }
 
     fn ended_by(&self, fault: &CallFault) -> DriverError {
@@ -202,6 +204,17 @@ impl<S: KafkaStage> Driver<S> {
     }
 }
 
+impl Rebuilt {
+    /// Whether clients that were made anew failed like those before. Two that share a transactional id fence each other in turn, each
+    /// perhaps after a commit or two: so a second fence counts within the time that a transaction may take.
+    fn dooms(self, fault: &CallFault, age: Duration, transaction: Duration) -> bool {
+        match fault.is_fenced() {
+            true => age < transaction,
+            false => self.in_vain && age < OUTLIVED * transaction,
+        }
+    }
+}
+
 /// Stable over restarts, so that a restarted instance ends its predecessor's open transaction at once.
 fn transactional_id(kafka: &KafkaConfig, group: &str) -> String {
     format!("{group}-{}", kafka.ordinal)
@@ -213,4 +226,26 @@ fn engine_options(kafka: &KafkaConfig) -> Options {
         Delivery::AtLeastOnce => pipeline::Delivery::AtLeastOnce,
     };
     Options { drain_budget: Duration::from_millis(kafka.drain_budget_ms.into()), ..Options::new(mode) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_second_failure_ends_the_stage_only_soon_after_the_first_and_with_nothing_done_between() {
+        let transaction = Duration::from_secs(15);
+        let (in_vain, useful) = (true, false);
+        let dooms = |code, in_vain, age_s| {
+            let last = Rebuilt { at: Instant::now(), in_vain };
+            last.dooms(&CallFault::fatal(code, String::new()), Duration::from_secs(age_s), transaction)
+        };
+        let (lost, fenced) = (RDKafkaErrorCode::OutOfOrderSequenceNumber, RDKafkaErrorCode::ProducerFenced);
+        assert!(dooms(lost, in_vain, 30));
+        assert!(!dooms(lost, in_vain, 61));
+        assert!(!dooms(lost, useful, 1));
+        assert!(dooms(fenced, useful, 14) && !dooms(fenced, in_vain, 16));
+    }
 }

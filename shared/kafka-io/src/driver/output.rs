@@ -167,7 +167,11 @@ impl Output {
             return Ok(Err(fault));
         }
         self.send(records)?;
-        let done = self.offsets(deadline, positions, consumer).and_then(|()| self.commit(deadline));
+        let done = match self.refused()? {
+            // Offsets without all of the outputs would lose these.
+            Some(fault) => Err(fault),
+            None => self.offsets(deadline, positions, consumer).and_then(|()| self.commit(deadline)),
+        };
         if done.is_ok() {
             self.aborts_in_a_row = 0;
         }
@@ -190,6 +194,14 @@ impl Output {
             }
             Err(fault) => Ok(Outcome::Broken(fault)),
         }
+    }
+
+    /// What the client has refused or lost of the batch so far: the transaction is to be given up.
+    fn refused(&self) -> Result<Option<CallFault>, DriverError> {
+        let Some((code, text)) = lock(&self.acknowledged).failure.clone() else { return Ok(None) };
+        refuse_hopeless(code, &text)?;
+        let fatal = self.producer.client().fatal_error().is_some();
+        Ok(Some(CallFault { code, text, fatal, retriable: false, abortable: true }))
     }
 
     /// The coordinator checks the generation that it is given: read right before, so that a member that was put out of its
@@ -268,11 +280,12 @@ impl Output {
                     let place = format!("{}[{}]", record.topic, record.partition);
                     return Err(DriverError::Unproducible { cause: format!("{place}: {error}") });
                 }
-                // The client or its transaction is in a state that the next call tells about.
+                // The topic is gone or forbidden, or the client or its transaction is in a state of its own: the batch fails.
                 _ => {
                     let mut attempt = lock(&self.acknowledged);
                     attempt.outstanding = attempt.outstanding.saturating_sub(1);
-                    attempt.failure.get_or_insert((code, error.to_string()));
+                    let text = format!("{}[{}]: {error}", record.topic, record.partition);
+                    attempt.failure.get_or_insert((code, text));
                     return Ok(());
                 }
             }
@@ -298,9 +311,16 @@ fn lock(attempt: &Mutex<Attempt>) -> std::sync::MutexGuard<'_, Attempt> {
 /// A record that the brokers will refuse each time must stop the stage with its cause, not go round for ever.
 fn refuse_hopeless(code: RDKafkaErrorCode, text: &str) -> Result<(), DriverError> {
     match code {
-        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
+        RDKafkaErrorCode::MessageSizeTooLarge
+        | RDKafkaErrorCode::InvalidRecord
+        | RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed
+        | RDKafkaErrorCode::TransactionalIdAuthorizationFailed => {
             Err(DriverError::Unproducible { cause: text.to_owned() })
         }
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

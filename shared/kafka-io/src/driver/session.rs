@@ -357,7 +357,12 @@ impl Exit {
 
 impl From<TableFault> for Exit {
     fn from(fault: TableFault) -> Self {
-        Self::broken(RDKafkaErrorCode::Fail, format!("tables: {}", fault.0))
+        match fault {
+            TableFault::Broken(cause) => Self::broken(RDKafkaErrorCode::Fail, format!("tables: {cause}")),
+            TableFault::Unreadable { topic, partition, offset, cause } => {
+                DriverError::TableUnreadable { topic, partition, offset, cause }.into()
+            }
+        }
     }
 }
 

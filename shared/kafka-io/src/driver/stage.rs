@@ -4,6 +4,7 @@ use contracts::Topic;
 use pipeline::Stage;
 
 use crate::record::{InRecord, OutRecord};
+use crate::wire::Unavailable;
 
 /// One number of a stage's own, for its metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,12 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
     }
 
     /// One record of a table, in order within its partition. A poisoned one is skipped and counted by the stage.
-    fn table_record(&mut self, record: &InRecord<'_>) {
+    ///
+    /// # Errors
+    /// When the registry can't be asked how to read it. The driver ends with that: the table is read from its start again.
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
         let _ = record;
+        Ok(())
     }
 
     /// Everything before `position` of this table's partition was handed over.

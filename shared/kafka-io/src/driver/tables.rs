@@ -13,6 +13,7 @@ use crate::client::LogContext;
 use crate::inquirer::watermarks_of;
 use crate::raw::{Fetched, Polled, Poller};
 use crate::record::InRecord;
+use crate::wire::Unavailable;
 
 /// Records read in one turn of the loop, so that the work behind them isn't starved while a table loads.
 const RECORDS_A_TURN: usize = 5_000;
@@ -38,7 +39,12 @@ struct Followed {
 
 /// A table can't be followed any more.
 #[derive(Debug)]
-pub(super) struct TableFault(pub(super) String);
+pub(super) enum TableFault {
+    /// The client is of no further use.
+    Broken(String),
+    /// A record can't be read now, and must not be skipped.
+    Unreadable { topic: Topic, partition: i32, offset: i64, cause: Unavailable },
+}
 
 impl<'c> Tables<'c> {
     pub(super) fn new(
@@ -61,7 +67,7 @@ impl<'c> Tables<'c> {
             self.followed.keys().copied().filter(|(_, number)| !numbers.contains(number)).collect();
         if !gone.is_empty() {
             let list = list(&gone, Offset::Invalid);
-            self.consumer.incremental_unassign(&list).map_err(|error| TableFault(error.to_string()))?;
+            self.consumer.incremental_unassign(&list).map_err(|error| TableFault::Broken(error.to_string()))?;
             for (topic, number) in gone {
                 self.followed.remove(&(topic, number));
                 stage.table_released(topic, number);
@@ -75,7 +81,7 @@ impl<'c> Tables<'c> {
             .collect();
         if !new.is_empty() {
             let list = list(&new, Offset::Beginning);
-            self.consumer.incremental_assign(&list).map_err(|error| TableFault(error.to_string()))?;
+            self.consumer.incremental_assign(&list).map_err(|error| TableFault::Broken(error.to_string()))?;
             for place in new {
                 let followed =
                     Followed { since: Instant::now(), records: 0, position: 0, target: None, loaded: false };
@@ -112,7 +118,7 @@ impl<'c> Tables<'c> {
         for _ in 0..RECORDS_A_TURN {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
-                    read += u64::from(self.hand_over(&record, stage, &mut moved));
+                    read += u64::from(self.hand_over(&record, stage, &mut moved)?);
                 }
                 Polled::End { topic, partition, offset } => {
                     if let Some(place) = self.place(&topic, partition) {
@@ -147,14 +153,17 @@ impl<'c> Tables<'c> {
         record: &Fetched<'_>,
         stage: &mut S,
         moved: &mut BTreeSet<(Topic, i32)>,
-    ) -> bool {
-        let Some(place) = self.place(record.topic(), record.partition()) else { return false };
-        stage.table_record(&InRecord::of(place.0, record));
+    ) -> Result<bool, TableFault> {
+        let Some(place) = self.place(record.topic(), record.partition()) else { return Ok(false) };
+        stage.table_record(&InRecord::of(place.0, record)).map_err(|cause| {
+            let (topic, partition) = place;
+            TableFault::Unreadable { topic, partition, offset: record.offset(), cause }
+        })?;
         if let Some(followed) = self.followed.get_mut(&place) {
             followed.records += 1;
         }
         self.reach(place, record.offset() + 1, moved);
-        true
+        Ok(true)
     }
 
     fn reach(&mut self, place: (Topic, i32), position: i64, moved: &mut BTreeSet<(Topic, i32)>) {
@@ -177,7 +186,7 @@ impl<'c> Tables<'c> {
         at: Option<(String, i32, i64)>,
     ) -> Result<(), TableFault> {
         if fatal {
-            return Err(TableFault(text.to_owned()));
+            return Err(TableFault::Broken(text.to_owned()));
         }
         // Retention or a limit of the embedded broker took records that weren't read yet: a table goes on with what there is.
         if let (RDKafkaErrorCode::AutoOffsetReset, Some((topic, partition, offset))) = (code, at) {
@@ -190,7 +199,7 @@ impl<'c> Tables<'c> {
             return self
                 .consumer
                 .seek(&topic, partition, Offset::Beginning, self.query_timeout)
-                .map_err(|error| TableFault(error.to_string()));
+                .map_err(|error| TableFault::Broken(error.to_string()));
         }
         tracing::warn!(%code, text, "a table's fetch failed, it goes on by itself");
         Ok(())
