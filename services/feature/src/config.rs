@@ -29,8 +29,10 @@ pub struct RequestsSection {
     pub urgent_queue_max: usize,
     /// Time from `requested_at` after which a request ends in a failure. 300 s: nobody acts on an older answer.
     pub ttl_ms: u64,
-    /// How long the same symbol, sets and time are answered once.
+    /// How long the same symbol, timeframe, sets and time are answered once.
     pub dedup_window_ms: u64,
+    /// Symbols of requests that are remembered for it at most, about 200 bytes each. 100,000: three windows at the bridge's rate.
+    pub dedup_symbols_max: usize,
     /// Worker threads.
     pub workers: usize,
     /// Silence of a worker after which it is replaced and its request tried again. A request of 100 symbols takes about 100 ms.
@@ -48,6 +50,7 @@ impl Default for RequestsSection {
             urgent_queue_max: 1_000,
             ttl_ms: 300_000,
             dedup_window_ms: 60_000,
+            dedup_symbols_max: 100_000,
             workers: 4,
             worker_deadline_ms: 30_000,
             history_bars: 300,
@@ -72,6 +75,7 @@ impl Validate for RequestsSection {
         let at_least_1 = [
             ("queue_max", self.queue_max),
             ("urgent_queue_max", self.urgent_queue_max),
+            ("dedup_symbols_max", self.dedup_symbols_max),
             ("workers", self.workers),
             ("history_bars", self.history_bars),
         ];

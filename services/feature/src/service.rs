@@ -63,6 +63,7 @@ fn limits(section: &RequestsSection) -> Limits {
         urgent_max: section.urgent_queue_max,
         request_ttl: Duration::from_millis(section.ttl_ms),
         dedup_window: Duration::from_millis(section.dedup_window_ms),
+        dedup_symbols_max: section.dedup_symbols_max,
         history_bars: section.history_bars,
         slack_bars: section.slack_bars,
         running_max: section.workers,

@@ -33,6 +33,11 @@ pub struct EdgeSection {
     pub body_max_bytes: usize,
     /// The most findings of a body.
     pub items_max: usize,
+    /// Requests that are answered at a time; beyond, callers are told to come again. 64: at worst 512 MiB of bodies, and as much again
+    /// of what is made of them.
+    pub requests_max: usize,
+    /// How long a body may take to come: a caller that stalls gives its place back.
+    pub body_timeout_ms: u64,
     /// Bytes in flight to the brokers at most; beyond, callers are told to come again. 32 MiB: a second of a busy edge.
     pub in_flight_max_bytes: usize,
     /// How long to wait for the brokers' acknowledgement before the outcome is `unknown`.
@@ -55,6 +60,8 @@ impl Default for EdgeSection {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)),
             body_max_bytes: 8 << 20,
             items_max: 10_000,
+            requests_max: 64,
+            body_timeout_ms: 10_000,
             in_flight_max_bytes: 32 << 20,
             acknowledge_timeout_ms: 10_000,
         }
@@ -85,6 +92,9 @@ impl Validate for EdgeSection {
         faults.check(body >= 1_024, "body_max_bytes", body, "at least 1024", "8388608");
         faults.check(flight >= body, "in_flight_max_bytes", flight, "at least body_max_bytes", "33554432");
         faults.check(self.items_max >= 1, "items_max", self.items_max, "at least 1", "10000");
+        faults.check(self.requests_max >= 1, "requests_max", self.requests_max, "at least 1", "64");
+        let body_timeout = self.body_timeout_ms;
+        faults.check(body_timeout >= 1, "body_timeout_ms", body_timeout, "at least 1", "10000");
         let timeout = self.acknowledge_timeout_ms;
         faults.check(timeout >= 1, "acknowledge_timeout_ms", timeout, "at least 1", "10000");
     }

@@ -12,7 +12,7 @@ use hosting::{Hosted, StageSpec};
 use kafka_io::{BatchProducer, KafkaConfig, ProducerLimits, Wire, completions};
 
 use crate::config::{AnnouncerSection, EdgeSection, PublisherConfig};
-use crate::edge::{Edge, EdgeCounts, EdgeLimits, EdgeServer, serve};
+use crate::edge::{Edge, EdgeCounts, EdgeLimits, EdgeServer, ServeLimits, serve};
 use crate::rules::announce::Announcer;
 use crate::stage::{AnnouncerStage, INPUT};
 
@@ -101,6 +101,10 @@ fn serve_edge(
 ) -> Result<(), Failure> {
     let EdgeSection { body_max_bytes, items_max, in_flight_max_bytes, acknowledge_timeout_ms, .. } =
         config.edge;
+    let serve_limits = ServeLimits {
+        requests_max: config.edge.requests_max,
+        body_timeout: Duration::from_millis(config.edge.body_timeout_ms),
+    };
     let timeout = Duration::from_millis(acknowledge_timeout_ms);
     let limits = ProducerLimits { in_flight_max_bytes, timeout };
     let producer =
@@ -108,7 +112,7 @@ fn serve_edge(
     let limits = EdgeLimits { body_max_bytes, items_max };
     let edge = Arc::new(Edge::new(wire, producer, limits, counts, Arc::clone(&context.clock)));
     let shutdown = context.shutdown.clone();
-    let serving = serve(server, edge, async move { shutdown.begun().await });
+    let serving = serve(server, edge, serve_limits, async move { shutdown.begun().await });
     context.tasks.spawn(EDGE, Fate::MustRun, async move { Ok(serving.await?) });
     Ok(())
 }

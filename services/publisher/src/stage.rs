@@ -18,6 +18,9 @@ const SOURCE: &str = "announcer";
 /// It was announced within its window.
 const DUPLICATE: Reason = Reason("duplicate");
 
+/// The class of a proposal whose announcement can't be written.
+const UNWRITABLE: &str = "unwritable";
+
 /// How often windows whose time is over are forgotten, traffic or not.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
@@ -54,9 +57,13 @@ impl AnnouncerStage {
         match self.announcer.judge(id.source.partition, announcement, occurred_at, wall) {
             Judgement::Announced { .. } => Ok(Verdict::Drop(DUPLICATE)),
             Judgement::Announce => {
-                let output =
-                    self.event(proposal, announcement, record.traceparent).map_err(|fault| at(&fault))?;
-                Ok(Verdict::Emit(vec![output]))
+                let output = self.event(proposal, announcement, record.traceparent);
+                // An announcement is as long as its proposal, whose texts have bounds: no valid one comes here. Stopping would bring it
+                // back for ever.
+                Ok(output.map_or_else(
+                    |fault| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string())),
+                    |output| Verdict::Emit(vec![output]),
+                ))
             }
         }
     }
@@ -153,88 +160,4 @@ impl KafkaStage for AnnouncerStage {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use contracts::Event;
-    use kafka_io::Headers;
-    use testkit::OwnSchemas;
-
-    use super::*;
-    use crate::rules::announce::DEFAULT_WINDOW_MICROS;
-
-    /// 2024-07-10T20:00:00Z.
-    const WALL_MICROS: i64 = 1_720_641_600_000_000;
-
-    struct Bench {
-        wire: Wire,
-        stage: AnnouncerStage,
-        offset: i64,
-    }
-
-    fn bench() -> Bench {
-        let wire =
-            Wire::new("publisher", Topic::PublisherDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
-        let stage = AnnouncerStage::new(wire.clone(), Announcer::new(DEFAULT_WINDOW_MICROS, 100));
-        Bench { wire, stage, offset: 0 }
-    }
-
-    impl Bench {
-        fn propose(&mut self, from_layer: Option<i32>, to_layer: i32, hours: i64) -> Verdict<OutRecord> {
-            let proposal = Proposal {
-                event_id: ids::event_id(),
-                occurred_at: WALL_MICROS + hours * 3_600_000_000,
-                source: "test".into(),
-                correlation_id: None,
-                symbol: "AAPL".into(),
-                from_layer,
-                to_layer,
-                reason: "liquid".into(),
-                metrics: [("adv".to_owned(), 1e9)].into(),
-            };
-            let record = self.wire.write(&proposal, Some("00-1-2-01")).unwrap();
-            self.offset += 1;
-            let source = Source { topic: 0, partition: record.partition };
-            let id = RecordId { source, epoch: Epoch(1), offset: self.offset };
-            let record = InRecord {
-                topic: record.topic,
-                partition: record.partition,
-                offset: self.offset,
-                timestamp_ms: 0,
-                key: Some(&record.key),
-                payload: Some(&record.payload),
-                traceparent: Some("00-1-2-01"),
-                headers: Headers::none(),
-            };
-            let now = Now { monotonic: Duration::ZERO, wall_micros: WALL_MICROS + hours * 3_600_000_000 };
-            self.stage.judge(id, record, now, &mut Effects::default())
-        }
-
-        fn announced<E: Event>(&self, verdict: Verdict<OutRecord>) -> E {
-            let Verdict::Emit(outputs) = verdict else { panic!("{verdict:?}") };
-            assert_eq!(outputs[0].headers[0].1, b"00-1-2-01", "the trace goes on");
-            contracts::Codec::new().decode(outputs[0].payload.as_slice(), &OwnSchemas).unwrap()
-        }
-    }
-
-    #[test]
-    fn a_proposal_without_a_layer_behind_it_qualifies_and_one_with_is_a_promotion() {
-        let mut bench = bench();
-        let verdict = bench.propose(None, 1, 0);
-        let qualified: Qualification = bench.announced(verdict);
-        assert_eq!((qualified.layer, qualified.metrics["adv"]), (1, 1e9));
-        assert!(qualified.correlation_id.is_some(), "the proposal's id goes on as the cause");
-        let verdict = bench.propose(Some(1), 2, 0);
-        let promoted: Promotion = bench.announced(verdict);
-        assert_eq!((promoted.from_layer, promoted.to_layer), (1, 2));
-    }
-
-    #[test]
-    fn the_same_is_announced_once_within_its_window_and_again_after_it() {
-        let mut bench = bench();
-        assert!(matches!(bench.propose(None, 1, 0), Verdict::Emit(_)));
-        assert!(matches!(bench.propose(None, 1, 23), Verdict::Drop(DUPLICATE)));
-        assert!(matches!(bench.propose(None, 2, 23), Verdict::Emit(_)), "another layer");
-        assert!(matches!(bench.propose(None, 1, 25), Verdict::Emit(_)), "the window has passed");
-    }
-}
+mod tests;

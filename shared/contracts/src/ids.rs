@@ -8,6 +8,14 @@ use crate::wire::BackfillTrigger;
 /// The namespace of backfill ids: drawn once, never to change.
 const BACKFILLS: Uuid = Uuid::from_u128(0x6f1c_2b5a_93d7_4e08_a1f4_7d20_c95b_38e6);
 
+/// A W3C trace context (`traceparent`) that begins with this event: its id, a UUID, is the trace's; the second half of it the span's.
+#[must_use]
+pub fn traceparent(event_id: &str) -> String {
+    let hex: String = event_id.chars().filter(char::is_ascii_hexdigit).collect();
+    let span = hex.get(16..).unwrap_or_default();
+    format!("00-{hex}-{span}-01")
+}
+
 /// A new event id: UUID v7, so that ids sort by the time they were made.
 #[must_use]
 pub fn event_id() -> String {

@@ -72,21 +72,23 @@ impl Replay {
     /// Plans the replay of these bars.
     ///
     /// A symbol with at most [`HISTORY_BARS`] bars is history as a whole. Of the others the first [`HISTORY_BARS`], or
-    /// those before `from`, are history; bars after `to` don't exist, and a symbol without any bar isn't part of the replay.
+    /// those before `from`, are history; of the rest, those up to `to` are replayed. A symbol without any bar isn't part of the replay.
     #[must_use]
     pub fn plan(files: Vec<(Symbol, Vec<Bar>)>, from: Option<Date>, to: Option<Date>) -> Self {
         let mut symbols: Vec<SymbolPlan> = files
             .into_iter()
             .map(|(symbol, mut bars)| {
-                let is_short = bars.len() <= HISTORY_BARS;
-                if let Some(to) = to {
-                    bars.retain(|bar| calendar::date_of(bar.open_time) <= to);
-                }
-                let first = match from {
-                    _ if is_short => bars.len(),
-                    Some(from) => bars.partition_point(|bar| calendar::date_of(bar.open_time) < from),
-                    None => HISTORY_BARS.min(bars.len()),
+                let until = |last: Date, before: bool| {
+                    let is_past = |date: Date| if before { date >= last } else { date > last };
+                    bars.partition_point(|bar| !is_past(calendar::date_of(bar.open_time)))
                 };
+                let first = match from {
+                    _ if bars.len() <= HISTORY_BARS => bars.len(),
+                    Some(from) => until(from, true),
+                    None => HISTORY_BARS,
+                };
+                let end = to.map_or(bars.len(), |to| until(to, false).max(first));
+                bars.truncate(end);
                 SymbolPlan { symbol, bars, first }
             })
             .collect();
@@ -176,7 +178,11 @@ mod tests {
         assert_eq!((steps[0].bars.len(), steps.last().unwrap().bars.len()), (2, 1));
         assert_eq!(steps.last().unwrap().date, date(2004, 11, 30));
 
-        let none = Replay::plan(vec![(symbol("FB"), bars(10))], None, Some(date(2003, 12, 31)));
-        assert!(none.symbols.is_empty() && none.is_empty());
+        let early = Some(date(2003, 12, 31));
+        let short = Replay::plan(vec![(symbol("FB"), bars(10)), (symbol("GOOG"), bars(310))], None, early);
+        assert_eq!(short.symbols.iter().map(|plan| plan.history().len()).collect::<Vec<_>>(), [10, 300]);
+        assert!(
+            short.is_empty() && Replay::plan(vec![(symbol("FB"), vec![])], None, None).symbols.is_empty()
+        );
     }
 }

@@ -26,11 +26,11 @@ pub fn scan(bars: &[Bar]) -> Vec<Found> {
         .collect()
 }
 
-/// Volume above twice the mean of the 20 bars before; score min(1, ratio / 5).
+/// Volume above twice the mean of the 20 bars before; score min(1, ratio / 5). Any volume is above twice nothing.
 fn volume_spike(bars: &[Bar]) -> Option<Found> {
     let (now, before) = last_and_before(bars, 20)?;
     let mean = before.iter().map(|b| b.volume).sum::<f64>() / 20.0;
-    (now.volume > 2.0 * mean && mean > 0.0).then(|| {
+    (now.volume > 2.0 * mean).then(|| {
         let ratio = now.volume / mean;
         Found {
             alert_type: AlertType::VolumeSpike,
@@ -51,11 +51,11 @@ fn technical_breakout(bars: &[Bar]) -> Option<Found> {
     })
 }
 
-/// `roc_10` changes its sign and moved by more than 2 points.
+/// `roc_10` changes its sign and moved by more than 2 points. 0 has a sign of its own (docs/adr/005).
 fn momentum_shift(bars: &[Bar]) -> Option<Found> {
     let before = roc_10(bars.split_last()?.1)?;
     let now = roc_10(bars)?;
-    (now * before < 0.0 && (now - before).abs() > 2.0).then(|| Found {
+    (sign(now) != sign(before) && (now - before).abs() > 2.0).then(|| Found {
         alert_type: AlertType::MomentumShift,
         score: 0.6,
         message: format!("roc_10 went from {before:.2} to {now:.2}"),
@@ -66,11 +66,16 @@ fn momentum_shift(bars: &[Bar]) -> Option<Found> {
 fn trend_change(bars: &[Bar]) -> Option<Found> {
     let before = sma_spread(bars.split_last()?.1)?;
     let now = sma_spread(bars)?;
-    (now * before < 0.0).then(|| Found {
+    (sign(now) != sign(before)).then(|| Found {
         alert_type: AlertType::TrendChange,
         score: 0.65,
         message: format!("sma_20 - sma_50 went from {before:.2} to {now:.2}"),
     })
+}
+
+/// -1, 0 or 1.
+fn sign(value: f64) -> i8 {
+    i8::from(value > 0.0) - i8::from(value < 0.0)
 }
 
 fn last_and_before(bars: &[Bar], n: usize) -> Option<(&Bar, &[Bar])> {
@@ -126,6 +131,9 @@ mod tests {
         assert_eq!(scan(&series), []);
         series[20].volume = 300.0;
         assert_eq!(scan(&series)[0].score, 0.6);
+        let mut silent = bars([10.0; 21]);
+        silent[..20].iter_mut().for_each(|bar| bar.volume = 0.0);
+        assert_eq!(scan(&silent)[0].score, 1.0, "any volume after none");
         series[20].volume = 900.0;
         let found = scan(&series);
         assert_eq!((types(&found), found[0].score), (vec![AlertType::VolumeSpike], 1.0));
@@ -135,10 +143,11 @@ mod tests {
     #[test]
     fn a_close_above_every_earlier_high_is_a_breakout() {
         let mut series = bars([10.0; 21]);
+        let is_breakout = |series: &[Bar]| types(&scan(series)).contains(&AlertType::TechnicalBreakout);
         series[20].close = 10.5;
-        assert_eq!(scan(&series), []);
+        assert!(!is_breakout(&series));
         series[20].close = 10.6;
-        assert_eq!(types(&scan(&series)), [AlertType::TechnicalBreakout]);
+        assert!(is_breakout(&series));
     }
 
     #[test]
@@ -148,7 +157,9 @@ mod tests {
         closes[11] = 99.0;
         assert_eq!(scan(&bars(closes.clone())), [], "from 0.50 to -1.00 is 1.5 points");
         closes[11] = 98.0;
-        assert_eq!(types(&scan(&bars(closes))), [AlertType::MomentumShift]);
+        assert_eq!(types(&scan(&bars(closes.clone()))), [AlertType::MomentumShift]);
+        (closes[0], closes[11]) = (103.0, 100.0);
+        assert_eq!(types(&scan(&bars(closes))), [AlertType::MomentumShift], "from below 0 to 0");
     }
 
     #[test]

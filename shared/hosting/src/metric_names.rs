@@ -30,6 +30,11 @@ pub const METRICS: &[Metric] = &[
         "Input records that wait in the assigned partitions, and those held.",
     ),
     gauge("tapeline_stage_assigned_partitions", "partitions", "Input partitions assigned to this instance."),
+    gauge(
+        "tapeline_stage_poisoned_partitions",
+        "partitions",
+        "Assigned input partitions that are no longer read, for too many rejects in a row.",
+    ),
     histogram("tapeline_stage_fetched_batch_records", "records", RECORDS, "Input records judged at once."),
     histogram("tapeline_stage_produced_batch_records", "records", RECORDS, "Outputs that left together."),
     histogram(

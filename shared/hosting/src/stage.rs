@@ -58,7 +58,11 @@ where
     let hooks = Hooks {
         heartbeat: Box::new(move || heartbeat.beat()),
         ready: Box::new(move |is_ready| {
-            if is_ready { latch.ready() } else { latch.not_ready("no partitions, tables are loading, or a partition is poisoned") }
+            if is_ready {
+                latch.ready()
+            } else {
+                latch.not_ready("no partitions, tables are loading, or a partition is poisoned")
+            }
         }),
     };
     let options = DriverOptions {

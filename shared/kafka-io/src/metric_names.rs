@@ -20,6 +20,7 @@ pub(crate) const REJECTED: &str = "tapeline_stage_rejected_total";
 pub(crate) const HELD: &str = "tapeline_stage_held_records";
 pub(crate) const LAG: &str = "tapeline_stage_lag_records";
 pub(crate) const PARTITIONS: &str = "tapeline_stage_assigned_partitions";
+pub(crate) const POISONED: &str = "tapeline_stage_poisoned_partitions";
 pub(crate) const FETCHED: &str = "tapeline_stage_fetched_batch_records";
 pub(crate) const PRODUCED: &str = "tapeline_stage_produced_batch_records";
 pub(crate) const COMMIT_MS: &str = "tapeline_stage_transaction_commit_ms";
@@ -38,6 +39,7 @@ pub const METRICS: &[Metric] = &[
     gauge(HELD, "input records that are neither emitted, dropped nor rejected yet"),
     gauge(LAG, "input records that wait in the assigned partitions, and those held"),
     gauge(PARTITIONS, "input partitions assigned to this instance"),
+    gauge(POISONED, "assigned input partitions that are no longer read, for too many rejects in a row"),
     histogram(FETCHED, "input records judged at once"),
     histogram(PRODUCED, "outputs that left together"),
     histogram(COMMIT_MS, "a transaction from its begin to its commit"),

@@ -2,7 +2,7 @@
 //!
 //! - The offset in an end-of-partition event: it says that all before it was handed over, over transaction markers and holes;
 //!   `BaseConsumer::poll` keeps the partition's number alone.
-//! - A poll that hands out rebalance events instead of calling back, and that another thread can end early.
+//! - A poll that hands out rebalance events and answers to commits instead of calling back, and that another thread can end early.
 //! - `rd_kafka_commit_transaction` without rust-rdkafka's flush in front of it, which polls in steps of 100 ms.
 //! - The member's generation, and the end of a partition as the last fetch saw it.
 #![allow(unsafe_code)]
@@ -18,6 +18,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{Producer, ProducerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use crate::fault::CallFault;
 
@@ -33,6 +34,8 @@ pub(crate) enum Polled<'c> {
     Assign(Vec<(String, i32)>),
     /// The group takes these partitions; answered by an unassign call, at any time.
     Revoke(Vec<(String, i32)>),
+    /// What became of a commit of offsets, in the order in which they were asked for.
+    Committed(Result<(), RDKafkaErrorCode>),
     /// An error; `at` is its topic, partition and offset where it has one.
     Failed { code: RDKafkaErrorCode, fatal: bool, text: String, at: Option<(String, i32, i64)> },
 }
@@ -71,6 +74,17 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
         }
     }
 
+    /// Asks for a commit of these offsets; [`Polled::Committed`] answers. (An answer to rust-rdkafka's asynchronous commit goes to a
+    /// callback that is never called for a queue polled here.)
+    pub(crate) fn commit(&self, offsets: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
+        let client = self.consumer.client().native_ptr();
+        // SAFETY: client, list and queue are alive; the call copies the list, and takes a reference of its own to the queue.
+        let answer = unsafe {
+            sys::rd_kafka_commit_queue(client, offsets.ptr(), self.queue.0.as_ptr(), None, ptr::null_mut())
+        };
+        if answer == NO_ERROR { Ok(()) } else { Err(answer.into()) }
+    }
+
     fn sort(&self, event: Event) -> Polled<'c> {
         match event.kind() {
             sys::RD_KAFKA_EVENT_FETCH => Fetched::of(event).map_or(Polled::Nothing, Polled::Record),
@@ -82,6 +96,10 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
                 // Errors of a rebalance are answered like a revocation of what it lists: librdkafka's manual asks for that.
                 _ => Polled::Revoke(event.partitions()),
             },
+            sys::RD_KAFKA_EVENT_OFFSET_COMMIT => Polled::Committed(match event.error() {
+                NO_ERROR => Ok(()),
+                error => Err(error.into()),
+            }),
             sys::RD_KAFKA_EVENT_LOG => {
                 if let Some((level, facility, text)) = event.log_line() {
                     self.consumer.context().log(log_level(level), &facility, &text);

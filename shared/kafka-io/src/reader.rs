@@ -142,7 +142,7 @@ impl TopicReader {
                     }
                 }
                 Polled::Failed { code, fatal, text, at } => refuse(code, fatal, text, at)?,
-                Polled::Assign(_) | Polled::Revoke(_) => {}
+                Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => {}
             }
             wait = Duration::ZERO;
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use common::{Mock, Running, eventually};
 use contracts::Topic;
-use kafka_io::{GroupProtocol, KafkaConfig};
+use kafka_io::{DriverError, GroupProtocol, KafkaConfig};
 use pipeline::Stop;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -94,5 +94,71 @@ fn a_broker_that_is_gone_for_a_while_costs_time_and_nothing_else() {
     eventually("all is emitted", || running.counts.seen().counts.emitted >= 240);
     assert_eq!(running.counts.seen().violations, 0);
     assert_eq!(running.stop(), Stop::Drained);
+    assert_nothing_lost(&mock, &orders);
+}
+
+#[test]
+fn a_client_that_fails_for_good_while_the_stage_drains_does_not_keep_it_from_ending() {
+    let mock = Mock::start();
+    let running = Running::start(&mock.config, GROUP, &[]).ready();
+    mock.write(Topic::AlertRaised, &[(0, "hold 1"), (1, "hold 2")]);
+    let held: Vec<_> = (0..2).map(|_| running.work.recv_timeout(common::PATIENCE).unwrap()).collect();
+    running.shutdown.request();
+    eventually("it drains", || !running.counts.seen().ready);
+    let out_of_order = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    mock.cluster().request_errors(RDKafkaApiKey::Produce, &[out_of_order; 3]);
+    running.completions.send(held[0].clone()).unwrap();
+    eventually("it ends", || running.thread.is_finished());
+    assert!(matches!(running.stop(), Stop::DrainBudgetSpent { held: 1.. }));
+    assert_eq!(mock.committed(GROUP, Topic::AlertRaised)[..2], [None, None]);
+}
+
+#[test]
+fn a_table_record_that_nobody_can_read_now_ends_the_driver_and_names_it() {
+    let mock = Mock::start();
+    mock.write(Topic::BarClosed, &[(7, "bar"), (7, "unavailable"), (7, "bar")]);
+    let running = Running::start(&mock.config, GROUP, &[Topic::BarClosed]);
+    let error = running.thread.join().unwrap().unwrap_err();
+    assert!(matches!(error, DriverError::TableUnreadable { partition: 7, offset: 1, .. }), "{error}");
+}
+
+#[test]
+fn a_poisoned_partition_is_told_and_the_stage_is_not_ready() {
+    let mock = Mock::start();
+    let running = Running::start(&mock.config, GROUP, &[]).ready();
+    mock.write(Topic::AlertRaised, &vec![(3, "bad"); 1_000]);
+    eventually("it is told", || running.counts.seen().poisoned == 1);
+    assert!(!running.counts.seen().ready);
+    mock.write(Topic::AlertRaised, &[(4, "emit on")]);
+    eventually("the others flow", || running.counts.seen().counts.emitted == 1);
+    assert_eq!(running.stop(), Stop::Drained);
+}
+
+#[test]
+fn a_group_is_heard_while_work_waits_for_the_ends_of_its_tables() {
+    let mock = Mock::start();
+    let running = Running::start(&mock.config, GROUP, &[Topic::BarClosed]).ready();
+    // So that each position is known, and nothing else asks where partitions begin.
+    let all: Vec<i32> = (0..12).collect();
+    mock.write(Topic::BarClosed, &all.iter().map(|partition| (*partition, "bar")).collect::<Vec<_>>());
+    mock.write(Topic::AlertRaised, &all.iter().map(|partition| (*partition, "drop")).collect::<Vec<_>>());
+    eventually("all is read", || {
+        let seen = running.counts.seen();
+        (seen.counts.received, seen.table_records) == (12, 12)
+    });
+    eventually("all is committed", || mock.committed(GROUP, Topic::AlertRaised) == [Some(1); 12]);
+    let no = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    mock.cluster().request_errors(RDKafkaApiKey::ListOffsets, &[no; 5_000]);
+    let orders = orders(0, 6_000);
+    write(&mock, &orders);
+    // More has come than is fetched ahead, and none of it may be judged.
+    std::thread::park_timeout(std::time::Duration::from_secs(1));
+    assert_eq!(running.counts.seen().counts.received, 12);
+    let second = Running::start(&mock.config, GROUP, &[Topic::BarClosed]);
+    eventually("it gives back", || running.counts.seen().partitions == 6);
+    mock.cluster().clear_request_errors(RDKafkaApiKey::ListOffsets);
+    let emitted = || running.counts.seen().counts.emitted + second.counts.seen().counts.emitted;
+    eventually("all is emitted", || emitted() == 6_000);
+    assert_eq!((running.stop(), second.stop()), (Stop::Drained, Stop::Drained));
     assert_nothing_lost(&mock, &orders);
 }

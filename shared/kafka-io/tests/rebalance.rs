@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Mock, PARTITIONS, Running, eventually};
+use common::{FULL, Mock, PARTITIONS, Running, eventually};
 use contracts::Topic;
 use pipeline::Stop;
 
@@ -84,9 +84,8 @@ fn a_revoked_partition_is_drained_before_it_is_given_back() {
     eventually("all is held", || first.counts.seen().counts.held == 12);
     let held: Vec<_> = first.work.try_iter().collect();
     let second = Running::start(&mock.config, GROUP, &[]);
-    eventually("the first is asked to give back", || {
-        partitions(&second) == 0 && first.counts.seen().counts.held == 12
-    });
+    eventually("the first is asked to give back", || first.is_asked_to_drain());
+    assert_eq!((partitions(&second), first.counts.seen().counts.held), (0, 12));
     for done in held {
         first.completions.send(done).unwrap();
     }
@@ -96,4 +95,32 @@ fn a_revoked_partition_is_drained_before_it_is_given_back() {
     assert_eq!(second.counts.seen().counts.received, 0);
     assert_eq!((first.stop(), second.stop()), (Stop::Drained, Stop::Drained));
     assert_eq!(mock.read(Topic::VectorComputed).len(), 12);
+}
+
+#[test]
+fn a_partition_that_left_paused_flows_when_it_comes_back() {
+    let mock = Mock::start();
+    let first = Running::start(&mock.config, GROUP, &[]).ready();
+    eventually("the first has all", || partitions(&first) == 12);
+    let mut rounds = 0;
+    let mut write = |order| {
+        write_a_round(&mock, rounds, order);
+        rounds += 1;
+    };
+    (0..FULL / 12).for_each(|_| write("hold"));
+    eventually("the first is full, and so is paused", || {
+        first.counts.seen().counts.held == u64::try_from(FULL).unwrap()
+    });
+    let second = Running::start(&mock.config, GROUP, &[]);
+    eventually("the first is asked to give back", || first.is_asked_to_drain());
+    eventually("both share", || {
+        complete(&first);
+        partitions(&first) == 6 && partitions(&second) == 6
+    });
+    assert_eq!(second.stop(), Stop::Drained);
+    eventually("the first has all again", || partitions(&first) == 12);
+    write("emit");
+    let everything = [Some(i64::from(rounds)); 12];
+    eventually("all is committed", || mock.committed(GROUP, Topic::AlertRaised) == everything);
+    assert_eq!(first.stop(), Stop::Drained);
 }

@@ -32,7 +32,7 @@ impl Identity {
     }
 }
 
-/// One attempt at one backfill; ends exactly once.
+/// One attempt at one backfill; ends once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Attempt {
     /// The UUID as a number.

@@ -34,11 +34,17 @@ impl Coverage {
         self.of(partition, series).map_or_else(Vec::new, |set| set.covered(within))
     }
 
-    /// `interval` is covered from now on; the whole coverage of the series, for its event.
-    pub fn mark(&mut self, partition: i32, series: Series, interval: Interval) -> &IntervalSet {
-        let set = self.partitions.entry(partition).or_default().entry(series).or_default();
+    /// The whole coverage of a series as it would be with `interval`, for its event.
+    #[must_use]
+    pub fn with(&self, partition: i32, series: &Series, interval: Interval) -> IntervalSet {
+        let mut set = self.of(partition, series).cloned().unwrap_or_default();
         set.insert(interval);
         set
+    }
+
+    /// `interval` is covered from now on.
+    pub fn mark(&mut self, partition: i32, series: Series, interval: Interval) {
+        self.partitions.entry(partition).or_default().entry(series).or_default().insert(interval);
     }
 
     /// Takes the coverage of a series as its newest event tells it, in place of what was known.
@@ -80,8 +86,10 @@ mod tests {
         let day = series(Timeframe::Day1);
         assert_eq!(coverage.missing(0, &day, interval(0, 100)), [interval(0, 100)]);
         coverage.mark(0, day, interval(20, 40));
-        let whole = coverage.mark(0, day, interval(40, 60));
+        let whole = coverage.with(0, &day, interval(40, 60));
         assert_eq!(whole.iter().collect::<Vec<_>>(), [interval(20, 60)]);
+        assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 40)], "not yet");
+        coverage.mark(0, day, interval(40, 60));
         assert_eq!(coverage.missing(0, &day, interval(0, 100)), [interval(0, 20), interval(60, 100)]);
         assert_eq!(coverage.covered(0, &day, interval(50, 100)), [interval(50, 60)]);
         assert_eq!(coverage.missing(0, &series(Timeframe::Hour1), interval(0, 10)), [interval(0, 10)]);

@@ -63,6 +63,9 @@ pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvFault> {
         let row = row.map_err(unreadable)?;
         let line = row.position().map_or(0, csv::Position::line);
         let bad = |cause: String| CsvFault::BadLine { path: path.to_path_buf(), line, cause };
+        if row.len() > header.len() {
+            return Err(bad(format!("{} fields, but the header names {}", row.len(), header.len())));
+        }
         let (date, bar) = parse_row(&row, &at).map_err(bad)?;
         match before {
             Some(earlier) if date == earlier => return Err(bad(format!("date: {date} stands twice"))),
@@ -183,6 +186,12 @@ mod tests {
             fault_of(&format!("{HEADER}2 Jan,1,1,1,1,1\n")),
             "2: date: `2 Jan` is not a date (YYYY-MM-DD)"
         );
+    }
+
+    #[test]
+    fn a_line_with_more_fields_than_the_header_is_refused() {
+        let fault = fault_of(&format!("{HEADER}2004-01-02,1,1,1,1,1,9\n"));
+        assert_eq!(fault, "2: 7 fields, but the header names 6");
     }
 
     #[test]

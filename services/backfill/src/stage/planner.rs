@@ -9,7 +9,7 @@ use domain::{Layer, Priority, Symbol, Timestamp};
 use kafka_io::{InRecord, KafkaStage, OutRecord, Wire};
 use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
-use super::SOURCE;
+use super::{SOURCE, UNWRITABLE};
 use crate::rules::planner::{Fact, NoPlan, Planner, RangePlan, Trigger};
 
 /// The input topics, in the order of subscription: a source's `topic` is an index into it.
@@ -80,10 +80,11 @@ impl PlannerStage {
         if let Err(fault) = request.validate().and_then(|()| request.check_clock(wall)) {
             return Ok(Verdict::Reject(self.wire.dead_letter(record, INVALID, &fault.to_string())));
         }
-        match self.wire.write(&request, record.traceparent) {
-            Ok(output) => Ok(Verdict::Emit(vec![output])),
-            Err(fault) => Err(Verdict::Fail(format!("{record:?}: {fault}"))),
-        }
+        let output = self.wire.write(&request, record.traceparent);
+        Ok(output.map_or_else(
+            |fault| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string())),
+            |output| Verdict::Emit(vec![output]),
+        ))
     }
 }
 

@@ -240,7 +240,7 @@ impl Bench {
 
     pub(crate) fn table_record(&mut self, change: &CoverageChange) {
         let record = self.wire.write(change, None).expect("coverage is small");
-        self.stage.table_record(&record_of(&record));
+        self.stage.table_record(&record_of(&record)).expect("no registry is asked");
     }
 
     pub(crate) fn table_ends_at(&mut self, end: i64) {
@@ -304,7 +304,7 @@ impl Bench {
 }
 
 fn read<E: Event>(wire: &Wire, output: &OutRecord) -> E {
-    wire.read_table(&record_of(output)).expect("a valid event in its place")
+    wire.read_table(&record_of(output)).expect("no registry is asked").expect("a valid event in its place")
 }
 
 fn record_of(record: &OutRecord) -> InRecord<'_> {

@@ -5,5 +5,5 @@ mod recent;
 mod release;
 
 pub use queue::{Lane, Queue};
-pub use recent::{Asked, Recent};
+pub use recent::{Asked, Key, Recent};
 pub use release::Release;

@@ -117,6 +117,12 @@ impl<T> Queue<T> {
         Some(entry.item)
     }
 
+    /// What [`Self::pop`] would give.
+    #[must_use]
+    pub fn peek(&self) -> Option<&T> {
+        self.ready.peek().map(|entry| &entry.item)
+    }
+
     /// The bar table of this partition is no longer followed: it stands at 0 again.
     pub fn table_released(&mut self, partition: i32) {
         if let Some(table) = self.tables.get_mut(&partition) {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use contracts::{FeatureRequest, RequestErrorClass};
+use contracts::{EncodeFault, FeatureRequest, RequestErrorClass};
 use domain::{Symbol, Timeframe, Timestamp};
 use kafka_io::{InRecord, OutRecord};
-use pipeline::{Effect, Effects, Now, RecordId, Verdict};
+use pipeline::{Effects, Now, RecordId, Verdict};
 
-use super::answer::Failing;
+use super::answer::{Failing, UNWRITABLE};
 use super::{Admitted, FeatureStage, lane_of};
-use crate::intake::Asked;
+use crate::intake::{Asked, Key};
 
 impl FeatureStage {
     /// Judges a request record: a dead letter, ended at once (expired, or a duplicate in all its symbols), or waiting.
@@ -34,10 +34,13 @@ impl FeatureStage {
         };
         if self.is_expired(&admitted, now) {
             let symbols = symbol_names(&admitted.request);
-            return self.end_at_once(&admitted, &symbols, now);
+            return match self.failure(&admitted, &symbols, self.expired(), now) {
+                Ok(failure) => Verdict::Emit(vec![failure]),
+                Err(fault) => self.unwritable(record, &fault),
+            };
         }
-        if let Err(text) = self.split_duplicates(&mut admitted, now) {
-            return Verdict::Fail(text);
+        if let Err(verdict) = self.split_duplicates(&mut admitted, record, now) {
+            return verdict;
         }
         if admitted.to_compute.is_empty() {
             return Verdict::Emit(admitted.failures);
@@ -50,16 +53,22 @@ impl FeatureStage {
     }
 
     /// Sorts the symbols into those to compute and those that an earlier request answers; the latter get their failure.
-    fn split_duplicates(&mut self, admitted: &mut Admitted, now: Now) -> Result<(), String> {
-        let sets = admitted.request.sets();
+    fn split_duplicates(
+        &mut self,
+        admitted: &mut Admitted,
+        record: &InRecord<'_>,
+        now: Now,
+    ) -> Result<(), Verdict<OutRecord>> {
+        let (timeframe, sets) = (admitted.timeframe, admitted.request.sets());
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
         let mut duplicates: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for asked in &admitted.request.symbols {
             let Ok(symbol) = Symbol::parse(&asked.symbol) else {
-                return Err(format!("symbol {} passed validation", asked.symbol));
+                let text = format!("{record:?}: symbol {} passed validation", asked.symbol);
+                return Err(Verdict::Fail(text));
             };
             let occurred_at = Timestamp::from_micros(asked.occurred_at);
-            let key = (symbol, sets, occurred_at);
+            let key = Key { symbol, timeframe, sets, occurred_at };
             match self.recent.ask(key, priority, &admitted.request.request_id, now.monotonic) {
                 Asked::New => admitted.to_compute.push((symbol, occurred_at)),
                 Asked::Before { request_id } => {
@@ -70,20 +79,19 @@ impl FeatureStage {
         for (earlier, symbols) in duplicates {
             let failing = Failing {
                 class: RequestErrorClass::Duplicate,
-                error: format!("request {earlier} asks for the same symbols, sets and time"),
+                error: format!("request {earlier} asks for the same symbols, timeframe, sets and time"),
                 attempts: 0,
                 earlier_request_id: Some(earlier),
             };
-            admitted.failures.push(self.failure(admitted, &symbols, failing, now)?);
+            let failure = self.failure(admitted, &symbols, failing, now);
+            admitted.failures.push(failure.map_err(|fault| self.unwritable(record, &fault))?);
         }
         Ok(())
     }
 
-    fn end_at_once(&self, admitted: &Admitted, symbols: &[String], now: Now) -> Verdict<OutRecord> {
-        match self.failure(admitted, symbols, self.expired(), now) {
-            Ok(failure) => Verdict::Emit(vec![failure]),
-            Err(text) => Verdict::Fail(text),
-        }
+    /// Ends a request in a dead letter because its failure can't be written, which is so of no valid request.
+    fn unwritable(&self, record: &InRecord<'_>, fault: &EncodeFault) -> Verdict<OutRecord> {
+        Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string()))
     }
 
     fn expired(&self) -> Failing {
@@ -96,14 +104,15 @@ impl FeatureStage {
     }
 
     /// Ends a waiting request whose time is over.
-    pub(super) fn expire(&mut self, mut admitted: Admitted, now: Now, effects: &mut Effects<OutRecord>) {
+    pub(super) fn expire(&self, mut admitted: Admitted, now: Now, effects: &mut Effects<OutRecord>) {
         let symbols: Vec<String> = admitted.to_compute.iter().map(|(symbol, _)| symbol.to_string()).collect();
         let mut outputs = std::mem::take(&mut admitted.failures);
-        match self.failure(&admitted, &symbols, self.expired(), now) {
-            Ok(failure) => outputs.push(failure),
-            Err(text) => tracing::error!(error = text, "an expired request couldn't be ended"),
-        }
-        effects.push(Effect::Emit { ids: vec![admitted.id], outputs, urgent: false });
+        let failure = self.failure(&admitted, &symbols, self.expired(), now);
+        let written = failure.map(|failure| {
+            outputs.push(failure);
+            outputs
+        });
+        effects.push(self.ended(&admitted, written, false));
     }
 }
 

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use contracts::bounds::{MAX_TEXT_BYTES, cut};
 use contracts::{EncodeFault, RequestErrorClass, RequestFailure, SetResult, SetStatus, Vector, ids};
-use kafka_io::OutRecord;
-use pipeline::Now;
+use kafka_io::{Headers, InRecord, OutRecord};
+use pipeline::{Effect, Now};
 
-use super::{Admitted, FeatureStage};
+use super::{Admitted, FeatureStage, INPUTS};
+use crate::intake::Lane;
 use crate::rules::{self, Status};
 use crate::work::Answer;
 
 /// What vectors and failures name as their source.
 const SOURCE: &str = "feature";
+
+/// The class of a request whose end can't be written.
+pub(super) const UNWRITABLE: &str = "unwritable";
 
 /// Why symbols get no vector.
 pub(super) struct Failing {
@@ -22,14 +27,54 @@ pub(super) struct Failing {
 }
 
 impl FeatureStage {
-    /// Everything that a request ends in: its vectors, or one failure for all that was to compute, and its earlier failures.
-    pub(super) fn outputs(
+    /// The end of a request that was computed, or given up.
+    pub(super) fn end(
         &self,
         mut admitted: Admitted,
         answers: Result<Vec<Answer>, String>,
         now: Now,
-    ) -> Vec<OutRecord> {
-        let mut outputs = std::mem::take(&mut admitted.failures);
+    ) -> Effect<OutRecord> {
+        let urgent = admitted.lane == Lane::Urgent;
+        let earlier = std::mem::take(&mut admitted.failures);
+        let written = self.outputs(&admitted, earlier, answers, now);
+        self.ended(&admitted, written, urgent)
+    }
+
+    /// The end in these outputs; when some can't be written, in a dead letter, and none of the others leaves. A request's bytes are gone
+    /// by then: the letter names the place in the input topic where they lie.
+    pub(super) fn ended(
+        &self,
+        admitted: &Admitted,
+        written: Result<Vec<OutRecord>, EncodeFault>,
+        urgent: bool,
+    ) -> Effect<OutRecord> {
+        let id = admitted.id;
+        let fault = match written {
+            Ok(outputs) => return Effect::Emit { ids: vec![id], outputs, urgent },
+            Err(fault) => fault,
+        };
+        tracing::error!(%fault, ?id, "a request's end can't be written: it is a dead letter");
+        let place = InRecord {
+            topic: INPUTS[usize::from(admitted.lane == Lane::Urgent)],
+            partition: id.source.partition,
+            offset: id.offset,
+            timestamp_ms: 0,
+            key: None,
+            payload: None,
+            traceparent: None,
+            headers: Headers::none(),
+        };
+        Effect::Reject { id, dead_letter: self.wire.dead_letter(&place, UNWRITABLE, &fault.to_string()) }
+    }
+
+    /// Everything that a request ends in: a vector or a failure for all that was to compute, beside its earlier failures.
+    fn outputs(
+        &self,
+        admitted: &Admitted,
+        mut outputs: Vec<OutRecord>,
+        answers: Result<Vec<Answer>, String>,
+        now: Now,
+    ) -> Result<Vec<OutRecord>, EncodeFault> {
         let exhausted = |error: String| Failing {
             class: RequestErrorClass::Exhausted,
             error,
@@ -41,7 +86,7 @@ impl FeatureStage {
             Ok(answers) => {
                 for answer in answers {
                     let symbol = answer.symbol.to_string();
-                    match self.vector(&admitted, answer) {
+                    match self.vector(admitted, answer) {
                         Ok(record) => outputs.push(record),
                         // A vector beyond what a topic takes: the symbol still ends, in a failure.
                         Err(fault) => failed.push((symbol, exhausted(fault.to_string()))),
@@ -55,12 +100,9 @@ impl FeatureStage {
             }
         }
         for (symbol, failing) in failed {
-            match self.failure(&admitted, &[symbol], failing, now) {
-                Ok(record) => outputs.push(record),
-                Err(text) => tracing::error!(error = text, "a failed request couldn't be ended"),
-            }
+            outputs.push(self.failure(admitted, &[symbol], failing, now)?);
         }
-        outputs
+        Ok(outputs)
     }
 
     fn vector(&self, admitted: &Admitted, answer: Answer) -> Result<OutRecord, EncodeFault> {
@@ -93,7 +135,7 @@ impl FeatureStage {
         symbols: &[String],
         failing: Failing,
         now: Now,
-    ) -> Result<OutRecord, String> {
+    ) -> Result<OutRecord, EncodeFault> {
         let request = &admitted.request;
         let failure = RequestFailure {
             event_id: ids::event_id(),
@@ -104,11 +146,11 @@ impl FeatureStage {
             symbols: symbols.to_vec(),
             feature_sets: request.feature_sets.clone(),
             error_class: failing.class,
-            error: failing.error,
+            error: cut(&failing.error, MAX_TEXT_BYTES).to_owned(),
             attempts: i32::try_from(failing.attempts).unwrap_or(i32::MAX),
             earlier_request_id: failing.earlier_request_id,
         };
-        self.wire.write(&failure, admitted.traceparent.as_deref()).map_err(|fault| fault.to_string())
+        self.wire.write(&failure, admitted.traceparent.as_deref())
     }
 }
 
@@ -119,5 +161,6 @@ fn wire_result(result: rules::SetResult) -> SetResult {
         Status::Failed => SetStatus::Failed,
     };
     let values: BTreeMap<String, f64> = result.values.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-    SetResult { status, reason: result.reason, values }
+    let reason = result.reason.map(|reason| cut(&reason, MAX_TEXT_BYTES).to_owned());
+    SetResult { status, reason, values }
 }

@@ -31,6 +31,9 @@ pub const ATTEMPTS_MAX: u32 = 3;
 /// How often waiting requests are looked through for expired ones.
 const EXPIRY_LOOK: Duration = Duration::from_secs(1);
 
+/// Requests that run at once for one symbol. With no more workers than this it bounds nothing. (ADR 042)
+const RUNNING_PER_SYMBOL_MAX: usize = 10;
+
 /// The stage's limits, as `DOMAIN` names them.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -40,8 +43,10 @@ pub struct Limits {
     pub urgent_max: usize,
     /// Time from `requested_at` after which a request expires.
     pub request_ttl: Duration,
-    /// How long the same symbol, sets and time are answered once.
+    /// How long the same symbol, timeframe, sets and time are answered once.
     pub dedup_window: Duration,
+    /// How many symbols of requests are remembered for it.
+    pub dedup_symbols_max: usize,
     /// Bars of a window.
     pub history_bars: usize,
     /// Bars held beyond, for requests of the past.
@@ -83,7 +88,7 @@ pub struct FeatureStage {
     workers: Box<dyn Workers>,
     queue: Queue<Admitted>,
     running: HashMap<u64, Admitted>,
-    release: Release<OrderKey, (RecordId, Vec<OutRecord>, bool)>,
+    release: Release<OrderKey, Effect<OutRecord>>,
     recent: Recent,
     histories: HashMap<i32, History>,
     table_ends: HashMap<i32, i64>,
@@ -104,7 +109,7 @@ impl FeatureStage {
             queue: Queue::new(limits.ordinary_max, limits.urgent_max),
             running: HashMap::new(),
             release: Release::default(),
-            recent: Recent::new(limits.dedup_window),
+            recent: Recent::new(limits.dedup_window, limits.dedup_symbols_max),
             histories: HashMap::new(),
             table_ends: HashMap::new(),
             skipped_bars: 0,
@@ -117,8 +122,14 @@ impl FeatureStage {
     /// Starts what is ready while workers are free.
     fn dispatch(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         while self.running.len() < self.limits.running_max {
+            let Some(next) = self.queue.peek() else { return };
+            let is_expired = self.is_expired(next, now);
+            if !is_expired && self.is_crowded(next) {
+                // Those behind it wait as well: of one source and priority they would overtake it (P8). What runs makes room.
+                return;
+            }
             let Some(admitted) = self.queue.pop() else { return };
-            if self.is_expired(&admitted, now) {
+            if is_expired {
                 self.expire(admitted, now, effects);
                 continue;
             }
@@ -126,6 +137,16 @@ impl FeatureStage {
             self.release.begin(order_key(&admitted), self.tickets);
             self.start(self.tickets, admitted, now, effects);
         }
+    }
+
+    /// Whether one of its symbols is in as many running requests as may be.
+    fn is_crowded(&self, next: &Admitted) -> bool {
+        let runs = |symbol: Symbol| {
+            let has = |running: &&Admitted| running.to_compute.iter().any(|(other, _)| *other == symbol);
+            self.running.values().filter(has).count()
+        };
+        self.running.len() >= RUNNING_PER_SYMBOL_MAX
+            && next.to_compute.iter().any(|(symbol, _)| runs(*symbol) >= RUNNING_PER_SYMBOL_MAX)
     }
 
     fn start(&mut self, ticket: u64, mut admitted: Admitted, now: Now, effects: &mut Effects<OutRecord>) {
@@ -220,16 +241,15 @@ impl Stage for FeatureStage {
             return;
         }
         let key = order_key(&admitted);
-        let urgent = admitted.lane == Lane::Urgent;
-        let id = admitted.id;
-        let outputs = self.outputs(admitted, answers, now);
-        for (id, outputs, urgent) in self.release.finish(&key, ticket, (id, outputs, urgent)) {
-            effects.push(Effect::Emit { ids: vec![id], outputs, urgent });
+        let end = self.end(admitted, answers, now);
+        for end in self.release.finish(&key, ticket, end) {
+            effects.push(end);
         }
         self.dispatch(now, effects);
     }
 
     fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        self.recent.expire(now.monotonic);
         self.expire_waiting(now, effects);
         self.dispatch(now, effects);
     }
@@ -244,7 +264,7 @@ impl Stage for FeatureStage {
     }
 
     fn next_wake(&self, _now: Now) -> Option<Duration> {
-        (!self.queue.is_empty()).then_some(EXPIRY_LOOK)
+        (!self.queue.is_empty() || !self.recent.is_empty()).then_some(EXPIRY_LOOK)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use contracts::{ClosedBar, Topic};
 use domain::{Symbol, Timeframe};
-use kafka_io::{InRecord, KafkaStage, Note};
+use kafka_io::{InRecord, KafkaStage, Note, Unavailable};
 
 use super::FeatureStage;
 use crate::intake::Lane;
@@ -22,11 +22,13 @@ impl KafkaStage for FeatureStage {
             Note { name: "waiting_ordinary", value: waiting(Lane::Ordinary) },
             Note { name: "waiting_urgent", value: waiting(Lane::Urgent) },
             Note { name: "running", value: self.running.len() as u64 },
+            Note { name: "asked_symbols", value: self.recent.len() as u64 },
+            Note { name: "asked_symbols_forgotten_by_bound", value: self.recent.forgotten_by_bound() },
         ]
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) {
-        let bar = self.wire.read_table::<ClosedBar>(record);
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
+        let bar = self.wire.read_table::<ClosedBar>(record)?;
         let named = bar.and_then(|bar| {
             let symbol = Symbol::parse(&bar.symbol).ok()?;
             let timeframe = Timeframe::from_name(&bar.timeframe)?;
@@ -34,13 +36,14 @@ impl KafkaStage for FeatureStage {
         });
         let Some((symbol, timeframe, bar)) = named else {
             self.skipped_bars += 1;
-            return;
+            return Ok(());
         };
         let limits = self.limits;
         self.histories
             .entry(record.partition)
             .or_insert_with(|| History::new(limits.history_bars, limits.slack_bars))
             .insert(symbol, timeframe, bar);
+        Ok(())
     }
 
     fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {

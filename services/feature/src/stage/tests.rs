@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use contracts::bounds::MAX_TEXT_BYTES;
+use contracts::codec::MAX_PAYLOAD_BYTES;
 use contracts::{ClosedBar, Event, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
 use domain::calendar;
 use kafka_io::{Headers, KafkaStage};
@@ -36,6 +38,7 @@ const LIMITS: Limits = Limits {
     dedup_window: Duration::from_secs(60),
     history_bars: 300,
     slack_bars: 10,
+    dedup_symbols_max: 100,
     running_max: 2,
 };
 
@@ -49,10 +52,14 @@ fn now(seconds: u64) -> Now {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(LIMITS)
+    }
+
+    fn with(limits: Limits) -> Self {
         let schemas = Arc::new(OwnSchemas);
         let wire = Wire::new("feature", Topic::FeatureDeadLetter, 12, OwnSchemas::ids(), schemas);
         let jobs = Noted::default();
-        let mut stage = FeatureStage::new(wire.clone(), LIMITS, Box::new(jobs.clone()));
+        let mut stage = FeatureStage::new(wire.clone(), limits, Box::new(jobs.clone()));
         let partition = wire.partition_of("AAPL");
         stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
         Self { stage, jobs, wire, effects: Effects::default(), offset: 0 }
@@ -84,7 +91,7 @@ impl Bench {
                 backfilled: false,
             };
             let record = self.wire.write(&bar, None).unwrap();
-            self.stage.table_record(&record_of(&record, 0));
+            self.stage.table_record(&record_of(&record, 0)).unwrap();
         }
     }
 
@@ -121,7 +128,7 @@ impl Bench {
     }
 
     fn read<E: Event>(&self, record: &OutRecord) -> E {
-        self.wire.read_table(&record_of(record, 0)).unwrap()
+        self.wire.read_table(&record_of(record, 0)).unwrap().unwrap()
     }
 }
 
@@ -259,4 +266,95 @@ fn what_a_released_partition_held_is_forgotten() {
     assert!(bench.outputs().is_empty());
     bench.stage.assigned(Source { topic: 0, partition: bench.partition() }, Epoch(2), now(2));
     assert!(matches!(bench.request(&request("again", 5, 5), now(2)), Verdict::Hold), "no duplicate");
+}
+
+/// A running request that no contract would let in.
+fn admitted(bench: &Bench, request: FeatureRequest) -> Admitted {
+    let source = Source { topic: 0, partition: bench.partition() };
+    Admitted {
+        id: RecordId { source, epoch: Epoch(1), offset: 7 },
+        lane: Lane::Ordinary,
+        timeframe: Timeframe::Day1,
+        traceparent: None,
+        to_compute: vec![(Symbol::parse("AAPL").unwrap(), Timestamp::from_micros(WALL_MICROS))],
+        failures: Vec::new(),
+        attempts: 1,
+        request,
+    }
+}
+
+fn header(letter: &OutRecord, name: &str) -> String {
+    let value = &letter.headers.iter().find(|(key, _)| key == name).unwrap().1;
+    String::from_utf8(value.clone()).unwrap()
+}
+
+#[test]
+fn a_request_whose_end_cannot_be_written_is_a_dead_letter_that_names_its_place() {
+    let mut bench = Bench::new();
+    let request = request(&"r".repeat(MAX_PAYLOAD_BYTES), 5, 5);
+    let running = admitted(&bench, request.clone());
+    let failed = bench.stage.end(running, Err("panicked".into()), now(1));
+    bench.stage.expire(admitted(&bench, request), now(1), &mut bench.effects);
+    let expired = bench.effects.take().remove(0);
+    for effect in [failed, expired] {
+        let Effect::Reject { id, dead_letter } = effect else { panic!("{effect:?}") };
+        assert_eq!((id.offset, header(&dead_letter, "tapeline.offset")), (7, "7".to_owned()));
+        assert_eq!(header(&dead_letter, "tapeline.error-class"), "unwritable");
+        assert_eq!(header(&dead_letter, "tapeline.topic"), "feature.batch.requested.v1");
+    }
+}
+
+#[test]
+fn a_request_beyond_the_bounds_is_a_dead_letter() {
+    let mut bench = Bench::new();
+    let verdict = bench.request(&request(&"r".repeat(600_000), 5, 5), now(0));
+    let Verdict::Reject(letter) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(header(&letter, "tapeline.error-class"), "invalid");
+}
+
+#[test]
+fn an_error_of_any_length_is_cut_to_what_a_reader_takes() {
+    let bench = Bench::new();
+    let effect = bench.stage.end(admitted(&bench, request("r", 5, 5)), Err("é".repeat(5_000)), now(1));
+    let Effect::Emit { outputs, .. } = effect else { panic!("{effect:?}") };
+    let failure: RequestFailure = bench.read(&outputs[0]);
+    assert_eq!(failure.error.len(), MAX_TEXT_BYTES);
+}
+
+#[test]
+fn a_request_delivered_again_is_computed_again() {
+    let mut bench = Bench::new();
+    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.request(&request("r", 5, 5), now(30)), Verdict::Hold));
+    let minutes = FeatureRequest { timeframe: "5min".into(), ..request("m", 5, 5) };
+    assert!(matches!(bench.request(&minutes, now(30)), Verdict::Hold), "another timeframe is no duplicate");
+}
+
+#[test]
+fn what_was_asked_is_forgotten_by_the_clock_without_any_traffic() {
+    let mut bench = Bench::new();
+    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
+    let asked = |bench: &Bench| {
+        let note = bench.stage.notes().into_iter().find(|note| note.name == "asked_symbols");
+        note.unwrap().value
+    };
+    assert_eq!(asked(&bench), 1);
+    assert!(bench.stage.next_wake(now(0)).is_some());
+    bench.stage.tick(now(60), &mut bench.effects);
+    assert_eq!((asked(&bench), bench.stage.next_wake(now(60))), (0, None));
+}
+
+#[test]
+fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
+    let limits = Limits { ordinary_max: 100, running_max: 20, ..LIMITS };
+    let mut bench = Bench::with(limits);
+    for number in 0..12 {
+        let mut request = request(&number.to_string(), 5, 5);
+        request.symbols[0].occurred_at -= number;
+        assert!(matches!(bench.request(&request, now(0)), Verdict::Hold));
+    }
+    let jobs = bench.take_jobs();
+    assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
+    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
+    assert_eq!(bench.take_jobs().len(), 1);
 }

@@ -8,14 +8,14 @@ mod server;
 pub use body::{BodyFault, Item, items};
 pub use counts::EdgeCounts;
 pub use outcome::{Outcome, answer, status};
-pub use server::{EdgeServer, serve};
+pub use server::{EdgeServer, ServeLimits, serve};
 
 use std::future::Future;
 use std::sync::Arc;
 
 use chassis::Clock;
 use contracts::finding::{Defaults, Finding, parse};
-use contracts::{Event, Fault, Topic};
+use contracts::{Event, Fault, Topic, ids};
 use domain::Timestamp;
 use kafka_io::{BatchProducer, OutRecord, Placed, ProduceError, Wire};
 
@@ -112,7 +112,7 @@ impl<P: Produce> Edge<P> {
         let text = item.as_ref().map_err(|cause| invalid(String::new(), cause.clone()))?;
         let finding = parse(text.as_bytes(), defaults)
             .map_err(|Fault { event, path, cause }| invalid(path, format!("{event}: {cause}")))?;
-        let new_trace = traceparent.is_none().then(|| trace_of(finding.event_id()));
+        let new_trace = traceparent.is_none().then(|| ids::traceparent(finding.event_id()));
         let traceparent = traceparent.or(new_trace.as_deref());
         let written = match &finding {
             Finding::Alert(alert) => self.write(alert, traceparent),
@@ -139,13 +139,6 @@ fn of_result(topic: Topic, result: Result<Placed, ProduceError>) -> Outcome {
         Err(fault @ ProduceError::Unknown { .. }) => Outcome::Unknown { cause: fault.to_string() },
         Err(fault @ ProduceError::Refused { .. }) => invalid(String::new(), fault.to_string()),
     }
-}
-
-/// A W3C trace context that begins with this finding: its event id (a UUID) is the trace id, the second half of it the span's.
-fn trace_of(event_id: &str) -> String {
-    let hex: String = event_id.chars().filter(char::is_ascii_hexdigit).collect();
-    let span = hex.get(16..).unwrap_or_default();
-    format!("00-{hex}-{span}-01")
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! The edge over a real socket, with brokers that do as they are told.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use chassis::ManualClock;
 use testkit::OwnSchemas;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
 
 use super::*;
 
@@ -15,6 +18,8 @@ const NOW_MICROS: i64 = 1_720_641_600_000_000;
 struct Brokers {
     batches: Mutex<Vec<Vec<OutRecord>>>,
     error: Option<ProduceError>,
+    /// When there is one: nothing is answered before it may be taken.
+    gate: Option<Semaphore>,
 }
 
 impl Produce for Arc<Brokers> {
@@ -23,11 +28,16 @@ impl Produce for Arc<Brokers> {
             Some(error) => Err(error.clone()),
             None => Ok(Placed { partition: record.partition, offset }),
         };
+        if let Some(gate) = &self.gate {
+            drop(gate.acquire().await.unwrap());
+        }
         let answers = records.iter().zip(0..).map(answer).collect();
         self.batches.lock().unwrap().push(records);
         answers
     }
 }
+
+const SERVE_LIMITS: ServeLimits = ServeLimits { requests_max: 2, body_timeout: Duration::from_millis(100) };
 
 struct Bench {
     address: std::net::SocketAddr,
@@ -43,9 +53,13 @@ impl Drop for Bench {
 }
 
 async fn bench(error: Option<ProduceError>) -> Bench {
+    bench_of(Brokers { error, ..Brokers::default() }).await
+}
+
+async fn bench_of(brokers: Brokers) -> Bench {
     let wire =
         Wire::new("publisher", Topic::PublisherDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
-    let brokers = Arc::new(Brokers { error, ..Brokers::default() });
+    let brokers = Arc::new(brokers);
     let counts = EdgeCounts::default();
     let limits = EdgeLimits { body_max_bytes: 10_000, items_max: 3 };
     let clock = Arc::new(ManualClock::at(NOW_MICROS));
@@ -53,7 +67,7 @@ async fn bench(error: Option<ProduceError>) -> Bench {
     let server = EdgeServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = server.address();
     #[expect(clippy::disallowed_methods, reason = "a test's own task, ended with the bench")]
-    let server = tokio::spawn(serve(server, edge, std::future::pending()));
+    let server = tokio::spawn(serve(server, edge, SERVE_LIMITS, std::future::pending()));
     Bench { address, brokers, counts, server }
 }
 
@@ -154,6 +168,16 @@ async fn empty_and_oversized_batches_and_bodies_are_refused_with_the_bound() {
 }
 
 #[tokio::test]
+async fn an_encoded_body_is_refused_with_its_encoding() {
+    let bench = bench(None).await;
+    let url = format!("http://{}/v1/findings", bench.address);
+    let post = reqwest::Client::new().post(url).header("content-encoding", "gzip").body(vec![31_u8, 139]);
+    let response = post.send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 415);
+    assert!(response.text().await.unwrap().contains("gzip"));
+}
+
+#[tokio::test]
 async fn brokers_that_do_not_answer_are_told_as_retryable() {
     let cases = [
         (ProduceError::Full { in_flight_bytes: 9, max_bytes: 8 }, "refused"),
@@ -173,4 +197,53 @@ async fn a_port_in_use_is_named() {
     let bench = bench(None).await;
     let fault = EdgeServer::bind(bench.address).await.unwrap_err().to_string();
     assert!(fault.contains(&bench.address.to_string()), "{fault}");
+}
+
+#[tokio::test]
+async fn beyond_the_requests_that_may_be_in_callers_are_told_to_come_again() {
+    let bench = bench_of(Brokers { gate: Some(Semaphore::new(0)), ..Brokers::default() }).await;
+    let alert = alert(&[]);
+    let open = async {
+        while bench.counts.held() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let turned_away = bench.post(&alert).await;
+        bench.brokers.gate.as_ref().unwrap().add_permits(1);
+        turned_away
+    };
+    let (first, second, (status, answer)) = tokio::join!(bench.post(&alert), bench.post(&alert), open);
+    assert!(status == 503 && answer["error"].as_str().unwrap().starts_with("2 requests"), "{answer}");
+    assert_eq!((first.0, second.0), (200, 200));
+    assert_eq!(bench.post(&alert).await.0, 200, "their places are free again");
+    assert_eq!(bench.counts.received(), 3, "who is turned away was never taken in");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_gives_its_place_back() {
+    let bench = bench(None).await;
+    let mut stalled = tokio::net::TcpStream::connect(bench.address).await.unwrap();
+    let head = "POST /v1/findings HTTP/1.1\r\nhost: edge\r\ncontent-length: 100\r\n\r\n{";
+    stalled.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stalled.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[tokio::test]
+async fn a_trace_that_is_none_is_not_passed_on() {
+    let bench = bench(None).await;
+    let url = format!("http://{}/v1/findings", bench.address);
+    let request = reqwest::Client::new().post(url).header("traceparent", "0".repeat(4_000)).body(alert(&[]));
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let batches = bench.brokers.batches.lock().unwrap();
+    assert_eq!(batches[0][0].headers[0].1.len(), 55, "a trace of its own");
+}
+
+#[tokio::test]
+async fn texts_beyond_their_bounds_are_refused_with_length_and_bound() {
+    let bench = bench(None).await;
+    let (status, answer) = bench.post(&alert(&[("correlation_id", "c".repeat(6_000).into())])).await;
+    let (path, cause) = fault(&answer);
+    assert_eq!((status, path), (400, "correlation_id"));
+    assert!(cause.contains("6000 bytes, at most 256 are allowed"), "{cause}");
 }

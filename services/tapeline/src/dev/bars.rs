@@ -18,6 +18,11 @@ use crate::run::Plan;
 /// # Errors
 /// A folder without bars, or the first fault of each bar file, with its place.
 pub fn plan(args: &MarketArgs) -> Result<Plan, Failure> {
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from > to
+    {
+        return Err(Failure::Usage(format!("--from {from} is later than --to {to}")));
+    }
     let findings = findings(args)?;
     let files = match (&args.bars, &args.findings) {
         (Some(folder), _) => folder_bars(folder)?,

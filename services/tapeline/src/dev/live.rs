@@ -39,6 +39,7 @@ pub(super) async fn tell(is_live: bool, follower: Follower, show: &Show, service
     let mut ticks = tokio::time::interval(EVERY);
     let mut before = Totals::default();
     ticks.tick().await;
+    println!("of each stage: received/emitted/dropped/rejected/held");
     loop {
         ticks.tick().await;
         let now = Totals::of(&follower, show, services);

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chassis::shutdown::Cause;
 use chassis::{Shutdown, signals};
 use contracts::Topic;
 use devstack::broker::EmbeddedBroker;
@@ -121,7 +122,11 @@ async fn drive(
 }
 
 fn interrupted(args: &DevArgs, shutdown: &Shutdown) -> Result<(), Failure> {
-    eprintln!("ending: {:?}", shutdown.cause());
+    let cause = match shutdown.cause() {
+        Some(Cause::Signal(name)) => name,
+        _ => "asked to",
+    };
+    eprintln!("ending: {cause}; what is under way comes to its end first");
     if args.until_end {
         Err(Failure::NotOk("the run was interrupted before its end".to_owned()))
     } else {

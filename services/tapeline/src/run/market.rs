@@ -131,7 +131,8 @@ impl Market {
         let mut records = Vec::with_capacity(step.bars.len());
         for (symbol, bar) in &step.bars {
             let event = closed_bar(*symbol, bar);
-            records.push(self.wire.write(&event, None).map_err(|e| Failure::NotOk(e.to_string()))?);
+            let trace = ids::traceparent(&event.event_id);
+            records.push(self.wire.write(&event, Some(&trace)).map_err(|e| Failure::NotOk(e.to_string()))?);
         }
         let mut fault = String::new();
         for _ in 0..PUBLISH_ATTEMPTS_MAX {
@@ -186,11 +187,12 @@ fn alert_line(symbol: Symbol, found: &Found, step: &Step) -> String {
 }
 
 fn closed_bar(symbol: Symbol, bar: &Bar) -> ClosedBar {
+    let event_id = ids::event_id();
     ClosedBar {
-        event_id: ids::event_id(),
         occurred_at: calendar::bar_close(Timeframe::Day1, bar.open_time).micros(),
         source: SOURCE.to_owned(),
-        correlation_id: None,
+        correlation_id: Some(event_id.clone()),
+        event_id,
         symbol: symbol.to_string(),
         timeframe: Timeframe::Day1.as_str().to_owned(),
         open_time: bar.open_time.micros(),

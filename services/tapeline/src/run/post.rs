@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::Topic;
 
-use crate::edge_client::{EdgeClient, ItemResult};
+use crate::edge_client::{EdgeClient, EdgeFault, ItemResult};
 use crate::exit::Failure;
 use crate::flow::Place;
 
@@ -53,7 +53,14 @@ impl Poster {
 
     async fn post_batch(&self, mut lines: Vec<String>, posted: &mut Posted) -> Result<(), Failure> {
         for _ in 0..ATTEMPTS_MAX {
-            let results = self.edge.post(&lines).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
+            let results = match self.edge.post(&lines).await {
+                Ok(results) => results,
+                Err(EdgeFault::Refused { status: 429 | 503, .. }) => {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                    continue;
+                }
+                Err(fault) => return Err(Failure::Unreachable(fault.to_string())),
+            };
             let mut again = Vec::new();
             for (result, line) in results.into_iter().zip(lines) {
                 match result.outcome.as_str() {

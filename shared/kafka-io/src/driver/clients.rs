@@ -64,13 +64,17 @@ pub(super) fn unassign(consumer: &BaseConsumer<LogContext>, list: &TopicPartitio
     answer.map_err(|error| error.to_string())
 }
 
-/// Takes what comes: answers an assignment.
+/// Takes what comes: answers an assignment. It flows from then on: the client remembers the pause of a partition that left.
 pub(super) fn assign(consumer: &BaseConsumer<LogContext>, list: &TopicPartitionList) -> Result<(), String> {
     let answer = match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
         RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
     };
-    answer.map_err(|error| error.to_string())
+    answer.map_err(|error| error.to_string())?;
+    if let Err(error) = consumer.resume(list) {
+        tracing::warn!(%error, "can't resume what was assigned");
+    }
+    Ok(())
 }
 
 /// Closes a consumer within a budget. rust-rdkafka's drop would poll for ever, so one that can't be closed is leaked: the process

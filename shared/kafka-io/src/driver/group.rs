@@ -119,9 +119,18 @@ impl Group {
             let Some(source) = inputs.source(topic, partition) else { continue };
             let (start, offset) = match element.offset() {
                 Offset::Offset(offset) => (offset, Offset::Offset(offset)),
+                // Also in a group that has others: what brings no records is never committed, so most groups lack some.
                 _ => {
                     let (low, _) = watermarks_of(&clients.work, topic, partition, self.query_timeout)
                         .map_err(|error| error.to_string())?;
+                    if low > 0 {
+                        tracing::warn!(
+                            topic,
+                            partition,
+                            low,
+                            "no offset of the group, its first record is the earliest left"
+                        );
+                    }
                     (low, Offset::Beginning)
                 }
             };

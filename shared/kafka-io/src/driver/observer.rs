@@ -8,11 +8,15 @@ use pipeline::{Counts, Reason};
 use super::stage::Note;
 use crate::metric_names as names;
 
+/// What may become of a batch of outputs.
+const OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
+
 /// Calls from the driver's thread into the process around it. They must not block.
 pub struct Hooks {
-    /// Once each turn of the loop, at least about ten times a second: the stage lives.
+    /// Once each turn of the loop: the stage lives. About ten times a second at rest; a turn may block in calls to the cluster, each
+    /// within the transaction's timeout or the bound of a question.
     pub heartbeat: Box<dyn FnMut() + Send>,
-    /// When the stage becomes ready (assigned, tables loaded), and when it no longer is.
+    /// When the stage becomes ready (assigned, tables loaded, no partition poisoned), and when it no longer is.
     pub ready: Box<dyn FnMut(bool) + Send>,
 }
 
@@ -41,6 +45,8 @@ pub struct Seen {
     pub tables_loading: usize,
     /// Broken laws of delivery: never, or there is a bug.
     pub violations: u64,
+    /// Assigned input partitions of which nothing more is read, for too many rejects in a row.
+    pub poisoned: usize,
     /// Whether the stage is ready.
     pub ready: bool,
 }
@@ -73,6 +79,8 @@ pub(super) struct Observer {
     held: Gauge,
     lag: Gauge,
     partitions: Gauge,
+    poisoned: Gauge,
+    batches: [(&'static str, Counter); 4],
     dropped: Vec<(Reason, Counter)>,
     notes: Vec<(&'static str, Gauge)>,
     told: Seen,
@@ -129,6 +137,8 @@ impl Observer {
             held: labels.gauge(names::HELD),
             lag: labels.gauge(names::LAG),
             partitions: labels.gauge(names::PARTITIONS),
+            poisoned: labels.gauge(names::POISONED),
+            batches: OUTCOMES.map(|outcome| (outcome, labels.counter_by(names::BATCHES, "outcome", outcome))),
             dropped: Vec::new(),
             notes: Vec::new(),
             told: Seen::default(),
@@ -148,7 +158,9 @@ impl Observer {
 
     /// One batch of outputs more, by outcome.
     pub(super) fn batch(&self, outcome: &'static str) {
-        self.labels.counter_by(names::BATCHES, "outcome", outcome).increment(1);
+        if let Some((_, counter)) = self.batches.iter().find(|(known, _)| *known == outcome) {
+            counter.increment(1);
+        }
     }
 
     /// Tells what the stage itself has counted; a handle is made when a name is first seen.
@@ -194,6 +206,7 @@ impl Observer {
         self.held.set(approximately(now.held));
         self.lag.set(approximately(seen.waiting + now.held));
         self.partitions.set(approximately(seen.partitions as u64));
+        self.poisoned.set(approximately(seen.poisoned as u64));
         if seen.ready != self.told.ready {
             (self.hooks.ready)(seen.ready);
         }

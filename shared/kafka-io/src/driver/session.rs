@@ -47,7 +47,7 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) clients: &'c Clients,
     pub(super) tables: Option<Tables<'c>>,
     pub(super) group: Group,
-    work: Poller<'c, LogContext>,
+    pub(super) work: Poller<'c, LogContext>,
     waiting: Waiting<'c>,
     changes: VecDeque<Change>,
     /// Something happened in this turn, so more may wait: the next fetch doesn't.
@@ -57,6 +57,15 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) draining: bool,
     pub(super) lag: u64,
     pub(super) looked_up: Option<Instant>,
+    /// When the plain commit that isn't answered was asked for.
+    pub(super) commit_asked: Option<Instant>,
+    /// Commits that were not waited for to the end: so many answers concern nobody.
+    pub(super) late_commits: u32,
+    /// What the engine has paused.
+    pub(super) paused: BTreeSet<Source>,
+    /// What was fetched can't be judged: everything is paused, and the group is still heard.
+    pub(super) choked: bool,
+    pub(super) poisoned: BTreeSet<Source>,
 }
 
 impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
@@ -86,6 +95,11 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             draining: false,
             lag: 0,
             looked_up: None,
+            commit_asked: None,
+            late_commits: 0,
+            paused: BTreeSet::new(),
+            choked: false,
+            poisoned: BTreeSet::new(),
         })
     }
 
@@ -107,13 +121,14 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         (self.driver.observer.hooks.heartbeat)();
         self.begin_to_drain();
         let fetched = self.fetch()?;
-        self.busy = fetched;
+        self.busy |= fetched;
         self.unanswered = false;
         self.read_tables()?;
         self.judge();
         self.answer_group()?;
         self.take_completions();
         self.take_acknowledgements()?;
+        self.bound_last_commit();
         if !fetched {
             self.apply(Event::Tick);
         }
@@ -133,16 +148,21 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             return;
         }
         self.draining = true;
-        self.pause_everything();
+        self.pause(self.group.owned().map(|(source, _)| source));
         self.waiting.clear();
         self.apply(Event::ShutdownRequested);
     }
 
-    fn pause_everything(&self) {
-        let list = self.driver.inputs.list(self.group.owned().map(|(source, _)| source));
-        if let Err(error) = self.clients.work.pause(&list) {
-            tracing::debug!(%error, "can't pause what drains");
+    /// Records that can't be judged must not pile up, yet a member that doesn't poll loses its partitions.
+    fn choke(&mut self) {
+        let full = self.waiting.is_full();
+        if full {
+            // Each time: what was assigned meanwhile flows.
+            self.pause(self.group.owned().map(|(source, _)| source));
+        } else if self.choked && !self.draining {
+            self.resume(self.group.owned().map(|(source, _)| source).filter(|s| !self.paused.contains(s)));
         }
+        self.choked = full;
     }
 
     fn wait(&self) -> Duration {
@@ -157,13 +177,11 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
 
     /// Fetches until nothing waits, enough is there, or the group wants something. Whether anything came.
     fn fetch(&mut self) -> Result<bool, Exit> {
-        if self.waiting.is_full() {
-            std::thread::park_timeout(RETRY);
-            return Ok(false);
-        }
+        self.choke();
         let before = self.waiting.len();
         let mut wait = self.wait();
-        while !self.waiting.is_full() {
+        self.busy = false;
+        loop {
             match self.work.poll(wait) {
                 Polled::Nothing => break,
                 Polled::Record(record) => {
@@ -184,7 +202,12 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
                     self.changes.push_back(Change::Revoke(partitions));
                     break;
                 }
+                Polled::Committed(_) if self.late_commits > 0 => self.late_commits -= 1,
+                Polled::Committed(answer) => self.commit_answered(answer),
                 Polled::Failed { code, fatal, text, at } => self.fetch_failed(code, fatal, text, at)?,
+            }
+            if self.waiting.is_full() && self.waiting.len() > before {
+                break;
             }
             wait = Duration::ZERO;
         }
@@ -303,7 +326,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         self.group.add(&starts);
         self.apply(Event::Assigned(&starts));
         if self.draining {
-            self.pause_everything();
+            self.pause(self.group.owned().map(|(source, _)| source));
         }
         self.follow_tables()?;
         Ok(Ok(()))
@@ -326,6 +349,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
     }
 
     fn lose(&mut self, sources: &BTreeSet<Source>) -> Result<(), Exit> {
+        self.waiting.forget(sources);
         tracing::warn!(group = self.driver.group, partitions = sources.len(), "lost to another member");
         let list: Vec<Source> = sources.iter().copied().collect();
         self.apply(Event::Lost(&list));
@@ -337,6 +361,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             tracing::warn!(group = self.driver.group, error, "partitions were not given back");
         }
         self.group.remove(sources);
+        self.paused.retain(|source| !sources.contains(source));
         self.follow_tables()
     }
 

@@ -67,7 +67,9 @@ impl<'c> Tables<'c> {
             self.followed.keys().copied().filter(|(_, number)| !numbers.contains(number)).collect();
         if !gone.is_empty() {
             let list = list(&gone, Offset::Invalid);
-            self.consumer.incremental_unassign(&list).map_err(|error| TableFault::Broken(error.to_string()))?;
+            self.consumer
+                .incremental_unassign(&list)
+                .map_err(|error| TableFault::Broken(error.to_string()))?;
             for (topic, number) in gone {
                 self.followed.remove(&(topic, number));
                 stage.table_released(topic, number);
@@ -126,7 +128,7 @@ impl<'c> Tables<'c> {
                     }
                 }
                 Polled::Failed { code, fatal, text, at } => self.failed(code, fatal, &text, at)?,
-                Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) => break,
+                Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => break,
             }
         }
         for (topic, number) in moved {

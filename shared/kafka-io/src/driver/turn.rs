@@ -1,9 +1,11 @@
 //! The second half of a turn: what came back, what the engine wants done, and what others are told.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pipeline::{Action, BatchId, Event, Position};
-use rdkafka::consumer::{CommitMode, Consumer};
+use pipeline::{Action, BatchId, Event, Position, Source};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::observer::Seen;
 use super::output::Outcome;
@@ -71,11 +73,15 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                 Ok(())
             }
             Action::Pause(source) => {
-                self.flow(self.clients.work.pause(&self.driver.inputs.list([&source])));
+                self.paused.insert(source);
+                self.pause([&source]);
                 Ok(())
             }
             Action::Resume(source) => {
-                self.flow(self.clients.work.resume(&self.driver.inputs.list([&source])));
+                self.paused.remove(&source);
+                if !self.choked {
+                    self.resume([&source]);
+                }
                 Ok(())
             }
             Action::AcknowledgeRevocation(sources) => match self.group.drained(&sources) {
@@ -86,9 +92,15 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         }
     }
 
-    fn flow(&self, answer: rdkafka::error::KafkaResult<()>) {
-        if let Err(error) = answer {
-            tracing::warn!(group = self.driver.group, %error, "can't pause or resume");
+    pub(super) fn pause<'s>(&self, sources: impl IntoIterator<Item = &'s Source>) {
+        if let Err(error) = self.clients.work.pause(&self.driver.inputs.list(sources)) {
+            tracing::warn!(group = self.driver.group, %error, "can't pause");
+        }
+    }
+
+    pub(super) fn resume<'s>(&self, sources: impl IntoIterator<Item = &'s Source>) {
+        if let Err(error) = self.clients.work.resume(&self.driver.inputs.list(sources)) {
+            tracing::warn!(group = self.driver.group, %error, "can't resume");
         }
     }
 
@@ -147,14 +159,37 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         }
     }
 
+    /// Asks for a commit; the fetch brings its answer, so that the loop stays alive meanwhile.
     fn commit(&mut self, positions: &[Position]) {
         let list = self.driver.inputs.positions(positions);
-        match self.clients.work.commit(&list, CommitMode::Sync) {
-            Ok(()) => self.apply(Event::OffsetsCommitted),
-            Err(error) => {
-                tracing::info!(group = self.driver.group, %error, "offsets were not committed, a later commit carries them");
+        match self.work.commit(&list) {
+            Ok(()) => self.commit_asked = Some(Instant::now()),
+            Err(code) => self.commit_answered(Err(code)),
+        }
+    }
+
+    pub(super) fn commit_answered(&mut self, answer: Result<(), RDKafkaErrorCode>) {
+        self.busy = true;
+        self.commit_asked = None;
+        match answer {
+            Ok(()) => {
+                self.not_in_vain();
+                self.apply(Event::OffsetsCommitted);
+            }
+            Err(code) => {
+                tracing::info!(group = self.driver.group, %code, "offsets were not committed, a later commit carries them");
                 self.apply(Event::OffsetCommitFailed);
             }
+        }
+    }
+
+    /// While the stage lives a commit may take what librdkafka gives it: given up sooner, it might still be made, behind a later
+    /// one. At the end nothing comes behind it, and the process has its own patience.
+    pub(super) fn bound_last_commit(&mut self) {
+        let patience = Duration::from_millis(self.driver.kafka.commit_timeout_ms.into());
+        if self.draining && self.commit_asked.is_some_and(|asked| asked.elapsed() >= patience) {
+            self.late_commits += 1;
+            self.commit_answered(Err(RDKafkaErrorCode::OperationTimedOut));
         }
     }
 
@@ -175,6 +210,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     pub(super) fn tell(&mut self) {
         let engine = &self.driver.engine;
         let violations = engine.violations();
+        let poisoned: BTreeSet<Source> = engine.poisoned().collect();
         let tables_loading = self.tables.as_ref().map_or(0, |tables| tables.loading());
         let seen = Seen {
             counts: engine.counts(),
@@ -183,8 +219,19 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             table_records: self.driver.table_records,
             tables_loading,
             violations: violations.iter().sum(),
-            ready: self.group.has_joined() && tables_loading == 0 && !self.draining,
+            poisoned: poisoned.len(),
+            ready: self.group.has_joined() && tables_loading == 0 && poisoned.is_empty() && !self.draining,
         };
+        for source in poisoned.difference(&self.poisoned) {
+            let topic = self.driver.inputs.topic(*source).name();
+            tracing::error!(
+                group = self.driver.group,
+                topic,
+                partition = source.partition,
+                "a partition is poisoned: too many rejects in a row, nothing more of it is read until it is assigned again"
+            );
+        }
+        self.poisoned = poisoned;
         let notes = engine.stage().notes();
         self.driver.observer.note(&notes);
         self.driver.observer.tell(seen, violations);
@@ -192,7 +239,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
 
     /// Records between what was fetched and where the partitions ended at the last fetch.
     fn lag(&self) -> u64 {
-        let behind = |(source, position): (&pipeline::Source, &i64)| {
+        let behind = |(source, position): (&Source, &i64)| {
             let topic = self.driver.inputs.topic(*source);
             let end = raw::known_end(&self.clients.work, topic.name(), source.partition)?;
             u64::try_from(end - position).ok()

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use contracts::Topic;
 use kafka_io::{
     BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord,
     KafkaConfig, KafkaStage, OutRecord, OwnedRecord, ProducerLimits, Shutdown, StageCounts, TopicReader,
-    client, completions, dead_letter,
+    Unavailable, client, completions, dead_letter,
 };
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -20,6 +22,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 pub(crate) const PARTITIONS: i32 = 12;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// So many held records fill a desk.
+pub(crate) const FULL: usize = 600;
 
 /// A cluster of one mocked broker.
 pub(crate) struct Mock {
@@ -97,6 +102,7 @@ fn desk_with(tables: &[Topic], to_workers: SyncSender<(RecordId, String)>) -> De
         table: std::collections::BTreeMap::new(),
         needs: VecDeque::new(),
         held: Vec::new(),
+        drains: Arc::default(),
     }
 }
 
@@ -125,6 +131,7 @@ pub(crate) struct Desk {
     table: std::collections::BTreeMap<i32, Table>,
     needs: VecDeque<(RecordId, i64, String)>,
     held: Vec<RecordId>,
+    drains: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -206,10 +213,12 @@ impl Stage for Desk {
         }
     }
 
-    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
+    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {
+        self.drains.fetch_add(1, Ordering::Relaxed);
+    }
 
     fn is_full(&self, _: u16) -> bool {
-        false
+        self.held.len() >= FULL
     }
 
     fn next_wake(&self, _: Now) -> Option<Duration> {
@@ -222,8 +231,12 @@ impl KafkaStage for Desk {
         &self.tables
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) {
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
+        if record.payload == Some(b"unavailable") {
+            return Err(Unavailable("asked to".to_owned()));
+        }
         self.table.entry(record.partition).or_default().records += 1;
+        Ok(())
     }
 
     fn table_position(&mut self, _: Topic, partition: i32, position: i64) {
@@ -246,13 +259,19 @@ pub(crate) struct Running {
     pub(crate) completions: Completions<(RecordId, String)>,
     pub(crate) work: Receiver<(RecordId, String)>,
     pub(crate) thread: JoinHandle<Result<Stop, DriverError>>,
+    drains: Arc<AtomicUsize>,
 }
 
 impl Running {
     pub(crate) fn start(config: &KafkaConfig, group: &str, tables: &[Topic]) -> Self {
+        Self::start_with(config, group, tables, Hooks::default())
+    }
+
+    pub(crate) fn start_with(config: &KafkaConfig, group: &str, tables: &[Topic], hooks: Hooks) -> Self {
         let (to_workers, work) = std::sync::mpsc::sync_channel(10_000);
         let (completions, completed) = completions(1_000);
         let desk = desk_with(tables, to_workers);
+        let drains = Arc::clone(&desk.drains);
         let options = DriverOptions {
             service: "desk",
             stage: "desk",
@@ -260,18 +279,23 @@ impl Running {
             inputs: vec![Topic::AlertRaised],
             outputs: vec![Topic::VectorComputed, Topic::FeatureDeadLetter],
             kafka: config.clone(),
-            hooks: Hooks::default(),
+            hooks,
         };
         let driver = Driver::new(desk, completed, options).unwrap();
         let (shutdown, counts) = (driver.shutdown(), driver.counts());
         let thread = std::thread::spawn(move || driver.run());
-        Self { shutdown, counts, completions, work, thread }
+        Self { shutdown, counts, completions, work, thread, drains }
     }
 
     /// Waits for its partitions.
     pub(crate) fn ready(self) -> Self {
         eventually("the driver is ready", || self.counts.seen().ready || self.thread.is_finished());
         self
+    }
+
+    /// Whether its stage was asked to let go of something.
+    pub(crate) fn is_asked_to_drain(&self) -> bool {
+        self.drains.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn stop(self) -> Stop {

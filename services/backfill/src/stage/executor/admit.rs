@@ -1,6 +1,6 @@
 //! Admission: what becomes of a request when it comes.
 
-use contracts::{BackfillErrorClass, RangeRequest};
+use contracts::{BackfillErrorClass, EncodeFault, RangeRequest};
 use domain::{DataType, Interval, Layer, Priority, Symbol, Timeframe, Timestamp};
 use kafka_io::{InRecord, OutRecord};
 use pipeline::{Now, Reason, RecordId, Verdict};
@@ -10,6 +10,7 @@ use super::ExecutorStage;
 use super::answer::Failing;
 use super::ending::{Request, Tally};
 use crate::rules::answered::{Admission, Attempt, Identity};
+use crate::stage::UNWRITABLE;
 
 /// The same attempt is being worked on: its end answers this request too.
 const REPEATED: Reason = Reason("repeated");
@@ -38,17 +39,25 @@ impl ExecutorStage {
             Admission::Duplicate { attempt, first } => {
                 request.attempt = attempt;
                 let failure = self.failure(&request, duplicate_of(first));
-                return failure.map(|record| Verdict::Emit(vec![record])).map_err(|fault| fault.to_string());
+                return Ok(self.at_once(record, failure));
             }
             Admission::Work(attempt) => request.attempt = attempt,
         }
         if request.served.is_empty() {
             let failure = self.terminal(&request, now);
-            return failure.map(|record| Verdict::Emit(vec![record])).map_err(|fault| fault.to_string());
+            return Ok(self.at_once(record, failure));
         }
         self.requests.insert(id, request);
         self.gate.wait(id);
         Ok(Verdict::Hold)
+    }
+
+    /// Ends a request with this failure, or in a dead letter when it can't be written, which is so of no valid request.
+    fn at_once(&self, record: &InRecord<'_>, failure: Result<OutRecord, EncodeFault>) -> Verdict<OutRecord> {
+        failure.map_or_else(
+            |fault| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string())),
+            |failure| Verdict::Emit(vec![failure]),
+        )
     }
 
     /// The contract has checked the values; an error here is a fault of this build.

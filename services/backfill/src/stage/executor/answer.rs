@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contracts::bounds::{MAX_TEXT_BYTES, cut};
 use contracts::{
     BackfillErrorClass, ClosedBar, CoverageChange, DataKind, EncodeFault, RangeCompletion, RangeFailure,
     RangeProgress, Span, TypedRange, ids,
@@ -24,12 +25,11 @@ pub(super) struct Failing {
 }
 
 impl ExecutorStage {
-    /// The event in which a request ends, noted as its end.
+    /// The event in which a request ends, noted as its end. A completion that is too large (its ranges are as many as its coverage has
+    /// holes, which nothing bounds) becomes a failure that says so; what was fetched stays covered.
     pub(super) fn terminal(&mut self, request: &Request, now: Now) -> Result<OutRecord, EncodeFault> {
         let ending = request.tally.ending();
         let (partition, wall) = (request.id.source.partition, Timestamp::from_micros(now.wall_micros));
-        let is_success = ending == Ending::Success;
-        self.answered.ended(partition, request.identity, request.attempt, is_success, wall);
         let failing = |class, is_retryable| {
             let mut error = request.tally.errors.first().cloned().unwrap_or_default();
             if request.tally.error_count > 1 {
@@ -37,12 +37,19 @@ impl ExecutorStage {
             }
             Failing { class, is_retryable, error }
         };
-        match ending {
-            Ending::Success | Ending::Partial => self.completion(request, is_success, now),
+        let mut is_success = ending == Ending::Success;
+        let written = match ending {
+            Ending::Success | Ending::Partial => self.completion(request, is_success, now).or_else(|fault| {
+                is_success = false;
+                let (class, error) = (BackfillErrorClass::Invalid, fault.to_string());
+                self.failure(request, Failing { class, is_retryable: false, error })
+            }),
             Ending::NoSource => self.failure(request, failing(BackfillErrorClass::NoSource, false)),
             Ending::Refused => self.failure(request, failing(BackfillErrorClass::Refused, false)),
             Ending::Exhausted => self.failure(request, failing(BackfillErrorClass::Exhausted, true)),
-        }
+        };
+        self.answered.ended(partition, request.identity, request.attempt, is_success, wall);
+        written
     }
 
     fn completion(&self, request: &Request, success: bool, now: Now) -> Result<OutRecord, EncodeFault> {
@@ -83,13 +90,13 @@ impl ExecutorStage {
             error_class: failing.class,
             retryable: failing.is_retryable,
             attempts: request.tally.calls,
-            error: failing.error,
+            error: cut(&failing.error, MAX_TEXT_BYTES).to_owned(),
         };
         self.wire.write(&failure, request.traceparent.as_deref())
     }
 
     /// What a chunk leaves: its bars, the progress of the request on whose behalf it was fetched, and the series' new coverage. It is
-    /// covered from here on.
+    /// covered from here on, unless something of it can't be written.
     pub(super) fn chunk_outputs(
         &mut self,
         running: &Running,
@@ -106,7 +113,8 @@ impl ExecutorStage {
         outputs.push(self.wire.write(&progress, traceparent)?);
         let data_type = running.fetch.data_type;
         let series = Series { symbol: request.symbol, data_type, timeframe: Some(chunk.timeframe) };
-        let covered = self.coverage.mark(request.id.source.partition, series, chunk.range);
+        let partition = request.id.source.partition;
+        let covered = self.coverage.with(partition, &series, chunk.range);
         let change = CoverageChange {
             event_id: ids::event_id(),
             occurred_at: running.occurred_at,
@@ -118,6 +126,7 @@ impl ExecutorStage {
             intervals: covered.iter().map(Span::from).collect(),
         };
         outputs.push(self.wire.write(&change, traceparent)?);
+        self.coverage.mark(partition, series, chunk.range);
         Ok(outputs)
     }
 

@@ -6,7 +6,7 @@
 
 use contracts::{CoverageChange, Topic};
 use domain::{IntervalSet, Symbol, Timeframe};
-use kafka_io::{InRecord, KafkaStage, Note, Wire};
+use kafka_io::{InRecord, KafkaStage, Note, Unavailable};
 
 use super::ExecutorStage;
 use crate::rules::series::Series;
@@ -26,14 +26,15 @@ impl KafkaStage for ExecutorStage {
         ]
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) {
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
         if self.gate.is_restored(record.partition) {
-            return;
+            return Ok(());
         }
-        match coverage(&self.wire, record) {
+        match self.wire.read_table::<CoverageChange>(record)?.as_ref().and_then(coverage) {
             Some((series, intervals)) => self.coverage.restore(record.partition, series, intervals),
             None => self.skipped_coverage += 1,
         }
+        Ok(())
     }
 
     fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {
@@ -49,8 +50,7 @@ impl KafkaStage for ExecutorStage {
     }
 }
 
-fn coverage(wire: &Wire, record: &InRecord<'_>) -> Option<(Series, IntervalSet)> {
-    let change: CoverageChange = wire.read_table(record)?;
+fn coverage(change: &CoverageChange) -> Option<(Series, IntervalSet)> {
     let symbol = Symbol::parse(&change.symbol).ok()?;
     let data_type = change.data_type.known()?;
     // The contract has checked that only data without bars has no timeframe.

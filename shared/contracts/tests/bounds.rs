@@ -1,0 +1,123 @@
+//! The largest events that the rules allow fit a payload, so that nothing valid is refused by Kafka.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::valid_examples;
+use contracts::bounds::{MAX_ID_BYTES, MAX_MERGED_ALERTS, MAX_METRICS, MAX_SET_VALUES, MAX_TEXT_BYTES, cut};
+use contracts::codec::MAX_PAYLOAD_BYTES;
+use contracts::events::{MAX_METADATA_BYTES, MAX_SYMBOLS};
+use contracts::{
+    Alert, Event, FeatureRequest, Promotion, Proposal, RequestFailure, RequestedSymbol, SetResult, SetStatus,
+    Vector, encode, json,
+};
+use domain::FeatureSet;
+
+fn example<E: Event>(name: &str) -> E {
+    let example = valid_examples().into_iter().find(|example| example.name == name).unwrap();
+    json::from_json(example.text.as_bytes()).unwrap()
+}
+
+/// A name of the greatest length, each number another; sorted as the numbers are.
+fn id(number: usize) -> String {
+    format!("{number:0>MAX_ID_BYTES$}")
+}
+
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(id).collect()
+}
+
+fn text() -> String {
+    "t".repeat(MAX_TEXT_BYTES)
+}
+
+fn symbols() -> Vec<String> {
+    let letters = || ('A'..='Z').map(|letter| letter.to_string());
+    let all = letters().flat_map(|a| letters().map(move |b| format!("ZZZ{a}{b}.AA")));
+    all.take(MAX_SYMBOLS).collect()
+}
+
+fn sets() -> Vec<String> {
+    let mut names: Vec<String> = FeatureSet::ALL.iter().map(|set| set.as_str().to_owned()).collect();
+    names.sort();
+    names
+}
+
+/// How large a valid event is.
+fn size<E: Event>(event: &E) -> usize {
+    event.validate().unwrap();
+    let mut payload = Vec::new();
+    encode(event, 1, &mut payload).unwrap();
+    assert!(payload.len() <= MAX_PAYLOAD_BYTES);
+    payload.len()
+}
+
+#[test]
+fn the_largest_findings_and_announcements_fit_many_times_over() {
+    let alert: Alert = example("scanner.alert.raised/volume_spike");
+    let alert = Alert {
+        source: id(0),
+        correlation_id: Some(id(1)),
+        message: text(),
+        source_scanner: id(2),
+        metadata: [("k".to_owned(), "v".repeat(MAX_METADATA_BYTES - 1))].into(),
+        ..alert
+    };
+    assert!(size(&alert) < 20_000);
+    let metrics: BTreeMap<String, f64> = (0..MAX_METRICS).map(|number| (id(number), 1.0)).collect();
+    let proposal: Proposal = example("scanner.symbol.proposed/promotion");
+    assert!(size(&Proposal { reason: text(), metrics: metrics.clone(), ..proposal }) < 60_000);
+    let promotion: Promotion = example("scanner.symbol.promoted/to_active");
+    assert!(size(&Promotion { reason: text(), metrics, ..promotion }) < 60_000);
+}
+
+#[test]
+fn the_largest_request_and_its_failure_fit() {
+    let request: FeatureRequest = example("feature.batch.requested/one_symbol");
+    let symbol = |symbol: String| RequestedSymbol { symbol, first_seen: i64::MAX / 64, occurred_at: 0 };
+    let request = FeatureRequest {
+        source: id(0),
+        correlation_id: Some(id(1)),
+        request_id: id(2),
+        symbols: symbols().into_iter().map(symbol).collect(),
+        feature_sets: sets(),
+        requester: id(3),
+        source_scanners: ids(MAX_MERGED_ALERTS),
+        correlation_ids: ids(MAX_MERGED_ALERTS),
+        ..request
+    };
+    assert!(size(&request) < 600_000);
+    let failure: RequestFailure = example("feature.request.failed/duplicate");
+    let failure = RequestFailure {
+        request_id: id(0),
+        symbols: symbols(),
+        feature_sets: sets(),
+        error: text(),
+        earlier_request_id: Some(id(1)),
+        ..failure
+    };
+    assert!(size(&failure) < 20_000);
+}
+
+#[test]
+fn the_largest_vector_fits() {
+    let vector: Vector = example("feature.vector.computed/computed_in_part");
+    let result = SetResult {
+        status: SetStatus::Computed,
+        reason: Some(text()),
+        values: (0..MAX_SET_VALUES).map(|number| (id(number), f64::MAX)).collect(),
+    };
+    let sets = sets().into_iter().map(|name| (name, result.clone())).collect();
+    assert!(size(&Vector { request_id: id(0), sets, ..vector }) < 800_000);
+}
+
+#[test]
+fn a_text_that_was_cut_is_valid() {
+    let failure: RequestFailure = example("feature.request.failed/expired");
+    let error = "é".repeat(MAX_TEXT_BYTES);
+    assert!(RequestFailure { error: error.clone(), ..failure.clone() }.validate().is_err());
+    let error = cut(&error, MAX_TEXT_BYTES).to_owned();
+    assert_eq!(RequestFailure { error, ..failure }.validate(), Ok(()));
+}
