@@ -16,7 +16,7 @@ use crate::rules::timeframes::Timeframes;
 use crate::stage::executor::{Retries, Settings};
 
 /// Everything that an operator may say to the backfill service.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackfillConfig {
     /// The process.
@@ -31,6 +31,19 @@ pub struct BackfillConfig {
     pub executor: ExecutorSection,
     /// Where bars come from.
     pub source: SourceSection,
+}
+
+impl Default for BackfillConfig {
+    fn default() -> Self {
+        Self {
+            process: Process::on_admin_port(9_104),
+            kafka: KafkaSection::default(),
+            registry: RegistrySection::default(),
+            planner: PlannerSection::default(),
+            executor: ExecutorSection::default(),
+            source: SourceSection::default(),
+        }
+    }
 }
 
 /// From facts to requests.

@@ -6,7 +6,7 @@ use hosting::{KafkaSection, RegistrySection};
 use serde::{Deserialize, Serialize};
 
 /// Everything that an operator may say to the feature service.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FeatureConfig {
     /// The process.
@@ -17,6 +17,17 @@ pub struct FeatureConfig {
     pub registry: RegistrySection,
     /// Requests and their answers.
     pub requests: RequestsSection,
+}
+
+impl Default for FeatureConfig {
+    fn default() -> Self {
+        Self {
+            process: Process::on_admin_port(9_103),
+            kafka: KafkaSection::default(),
+            registry: RegistrySection::default(),
+            requests: RequestsSection::default(),
+        }
+    }
 }
 
 /// Requests and their answers.

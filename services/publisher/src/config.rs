@@ -8,7 +8,7 @@ use hosting::{KafkaSection, RegistrySection};
 use serde::{Deserialize, Serialize};
 
 /// Everything that an operator may say to the publisher.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublisherConfig {
     /// The process.
@@ -21,6 +21,18 @@ pub struct PublisherConfig {
     pub edge: EdgeSection,
     /// The announcer.
     pub announcer: AnnouncerSection,
+}
+
+impl Default for PublisherConfig {
+    fn default() -> Self {
+        Self {
+            process: Process::on_admin_port(9_101),
+            kafka: KafkaSection::default(),
+            registry: RegistrySection::default(),
+            edge: EdgeSection::default(),
+            announcer: AnnouncerSection::default(),
+        }
+    }
 }
 
 /// The HTTP edge.

@@ -13,7 +13,7 @@ use crate::rules::limiter::Rate;
 use crate::stage::Settings;
 
 /// Everything that an operator may say to the bridge.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BridgeConfig {
     /// The process.
@@ -24,6 +24,17 @@ pub struct BridgeConfig {
     pub registry: RegistrySection,
     /// Alerts and requests.
     pub alerts: AlertsSection,
+}
+
+impl Default for BridgeConfig {
+    fn default() -> Self {
+        Self {
+            process: Process::on_admin_port(9_102),
+            kafka: KafkaSection::default(),
+            registry: RegistrySection::default(),
+            alerts: AlertsSection::default(),
+        }
+    }
 }
 
 /// From alerts to requests.

@@ -105,6 +105,13 @@ impl fmt::Debug for Context {
 // === impl Process ===
 
 impl Process {
+    /// The defaults, with the admin endpoints on this port of the loopback address: each service has its own, so that all of them
+    /// run side by side on one machine.
+    #[must_use]
+    pub fn on_admin_port(port: u16) -> Self {
+        Self { admin: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ..Self::default() }
+    }
+
     /// The time that tasks have to end after a signal.
     #[must_use]
     pub fn drain_budget(&self) -> Duration {
