@@ -62,19 +62,21 @@ impl Collected {
     /// What the audit counts. Records that hold no valid event aren't counted: they end as dead letters.
     ///
     /// `mapping` says what each alert asks for: the table of the contract, by the bridge's rules for it.
-    #[must_use]
-    pub fn seen(&self, writers: &dyn WriterSchemas, mapping: &Mapping) -> Seen {
+    ///
+    /// # Errors
+    /// When the registry can't be asked for a schema: a count that leaves out what it can't read would be no count.
+    pub fn seen(&self, writers: &dyn WriterSchemas, mapping: &Mapping) -> Result<Seen, Failure> {
         let codec = Codec::new();
         let mut seen = Seen::default();
-        for (record, alert) in self.events::<Alert>(Topic::AlertRaised, &codec, writers) {
+        for (record, alert) in self.events::<Alert>(Topic::AlertRaised, &codec, writers)? {
             seen.alerts.extend(alert_seen(record, alert, mapping));
         }
         for topic in [Topic::BatchRequested, Topic::BatchUrgent] {
-            for (record, request) in self.events::<FeatureRequest>(topic, &codec, writers) {
+            for (record, request) in self.events::<FeatureRequest>(topic, &codec, writers)? {
                 seen.requests.push(request_seen(record, &request));
             }
         }
-        for (record, vector) in self.events::<Vector>(Topic::VectorComputed, &codec, writers) {
+        for (record, vector) in self.events::<Vector>(Topic::VectorComputed, &codec, writers)? {
             seen.ends.extend(Symbol::parse(&vector.symbol).ok().map(|symbol| EndSeen {
                 request_id: vector.request_id,
                 symbol,
@@ -82,7 +84,7 @@ impl Collected {
                 appended_at_ms: record.timestamp_ms,
             }));
         }
-        for (record, failure) in self.events::<RequestFailure>(Topic::RequestFailed, &codec, writers) {
+        for (record, failure) in self.events::<RequestFailure>(Topic::RequestFailed, &codec, writers)? {
             let symbols = failure.symbols.iter().filter_map(|name| Symbol::parse(name).ok());
             seen.ends.extend(symbols.map(|symbol| EndSeen {
                 request_id: failure.request_id.clone(),
@@ -91,17 +93,24 @@ impl Collected {
                 appended_at_ms: record.timestamp_ms,
             }));
         }
-        seen
+        Ok(seen)
     }
 
     fn events<'a, E: Event>(
         &'a self,
         topic: Topic,
-        codec: &'a Codec,
-        writers: &'a dyn WriterSchemas,
-    ) -> impl Iterator<Item = (&'a OwnedRecord, E)> {
-        let records = self.records.get(&topic).map_or(&[][..], Vec::as_slice);
-        records.iter().filter_map(move |r| Some((r, codec.decode(r.payload.as_deref(), writers).ok()?)))
+        codec: &Codec,
+        writers: &dyn WriterSchemas,
+    ) -> Result<Vec<(&'a OwnedRecord, E)>, Failure> {
+        let mut events = Vec::new();
+        for record in self.records.get(&topic).into_iter().flatten() {
+            match codec.decode(record.payload.as_deref(), writers) {
+                Ok(event) => events.push((record, event)),
+                Err(fault) if fault.is_retryable() => return Err(Failure::Unreachable(fault.to_string())),
+                Err(_) => {}
+            }
+        }
+        Ok(events)
     }
 }
 

@@ -22,6 +22,9 @@ pub struct DecodedRecord {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_hex: Option<String>,
+    /// The registry couldn't be asked: nobody knows yet whether the record is one.
+    #[serde(skip)]
+    is_unknown: bool,
 }
 
 impl DecodedRecord {
@@ -30,16 +33,11 @@ impl DecodedRecord {
     pub fn of(record: &OwnedRecord, codec: &Codec, writers: &dyn WriterSchemas) -> Self {
         let payload = record.payload.as_deref();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let decoded = match contract(record.topic) {
-            Some(contract) => {
-                contract.decode_to_json(codec, payload, writers).map_err(|fault| Some(fault.to_string()))
-            }
-            // A dead letter is bytes as they came.
-            None => Err(None),
-        };
-        let (value, error) = match decoded {
-            Ok(value) => (Some(value), None),
-            Err(error) => (None, error),
+        // A dead letter is bytes as they came.
+        let decoded = contract(record.topic).map(|it| it.decode_to_json(codec, payload, writers));
+        let (value, fault) = match decoded.transpose() {
+            Ok(value) => (value, None),
+            Err(fault) => (None, Some(fault)),
         };
         let payload_hex = value.is_none().then(|| hex(payload.unwrap_or_default()));
         Self {
@@ -50,9 +48,16 @@ impl DecodedRecord {
             headers: record.headers.iter().map(|(k, v)| (k.clone(), Value::String(text(v)))).collect(),
             schema_id: payload.and_then(|payload| split(payload).ok()).map(|(id, _)| id),
             value,
-            error,
+            error: fault.as_ref().map(ToString::to_string),
             payload_hex,
+            is_unknown: fault.is_some_and(|fault| fault.is_retryable()),
         }
+    }
+
+    /// Why the record couldn't be looked at, when that isn't the record's fault: the registry couldn't be asked.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&str> {
+        self.error.as_deref().filter(|_| self.is_unknown)
     }
 
     /// A line for a person: where, when, key, value.

@@ -16,7 +16,7 @@ use crate::exit::Failure;
 /// Writes each topic to `folder/<topic>.ndjson`, a record a line, by partition and offset.
 ///
 /// # Errors
-/// What the file system says, with the path.
+/// What the file system says, with the path; a registry that can't be asked.
 pub fn topics(folder: &Path, collected: &Collected, writers: &dyn WriterSchemas) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|e| at(folder, &e))?;
     let codec = Codec::new();
@@ -24,7 +24,11 @@ pub fn topics(folder: &Path, collected: &Collected, writers: &dyn WriterSchemas)
         let path = folder.join(format!("{}.ndjson", topic.name()));
         let mut lines = Lines::create(&path)?;
         for record in records {
-            lines.write(&DecodedRecord::of(record, &codec, writers))?;
+            let decoded = DecodedRecord::of(record, &codec, writers);
+            if let Some(cause) = decoded.unknown() {
+                return Err(Failure::Unreachable(cause.to_owned()));
+            }
+            lines.write(&decoded)?;
         }
         lines.finish()?;
     }

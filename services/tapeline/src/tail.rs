@@ -45,6 +45,9 @@ fn print_all(mut reader: TopicReader, as_json: bool, registry: &Registry) -> Res
         let records = reader.read(READ_WAIT).map_err(|e| Failure::Unreachable(e.to_string()))?;
         for record in &records {
             let decoded = DecodedRecord::of(record, &codec, registry);
+            if let Some(cause) = decoded.unknown() {
+                return Err(Failure::Unreachable(cause.to_owned()));
+            }
             let line = if as_json {
                 serde_json::to_string(&decoded).map_err(|e| Failure::NotOk(e.to_string()))?
             } else {

@@ -70,7 +70,7 @@ impl Judge {
         }
         let mapping = mapping_file::parse(mapping_file::DEFAULT)
             .map_err(|e| Failure::Usage(format!("the built-in mapping: {e}")))?;
-        let seen = collected.seen(self.writers.as_ref(), &mapping);
+        let seen = collected.seen(self.writers.as_ref(), &mapping)?;
         let count = audit::count(&seen, DEDUP_WINDOW_MICROS);
         for example in &count.examples {
             eprintln!("  {example}");

@@ -36,6 +36,11 @@ fn findings_published_straight_to_kafka_are_checked_like_at_the_edge_and_can_be_
     tail.kill().unwrap();
     tail.wait().unwrap();
 
+    let blind = ["tail", "scanner.alert.raised", "--from-start", "--registry", "http://127.0.0.1:1"];
+    let blind = tapeline(&blind).args(["--brokers", &broker]).output().unwrap();
+    assert_eq!(blind.status.code(), Some(3), "{}", errors(&blind));
+    assert!(errors(&blind).contains("http://127.0.0.1:1"), "{}", errors(&blind));
+
     let registered = tapeline(&["schemas", "register"]).args(cluster).output().unwrap();
     let said = String::from_utf8_lossy(&registered.stdout);
     assert!(registered.status.success(), "{}", errors(&registered));
