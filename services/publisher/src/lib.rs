@@ -13,6 +13,7 @@
 
 pub mod config;
 pub mod edge;
+pub mod metric_names;
 pub mod rules;
 pub mod service;
 pub mod stage;

@@ -13,6 +13,7 @@ use kafka_io::{BatchProducer, KafkaConfig, ProducerLimits, Wire, completions};
 
 use crate::config::{AnnouncerSection, EdgeSection, PublisherConfig};
 use crate::edge::{Edge, EdgeCounts, EdgeLimits, EdgeServer, ServeLimits, serve};
+use crate::metric_names::METRICS;
 use crate::rules::announce::Announcer;
 use crate::stage::{AnnouncerStage, INPUT};
 
@@ -46,7 +47,7 @@ impl Service for Publisher {
     type Running = Running;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &PublisherConfig) -> &Process {
@@ -67,7 +68,7 @@ impl Service for Publisher {
         let dead_letters = Topic::PublisherDeadLetter;
         let wire = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?.wire;
         let stages = vec![host_announcer(&context, kafka, &config.announcer, wire.clone())?];
-        let (edge, edge_counts) = (server.address(), EdgeCounts::default());
+        let (edge, edge_counts) = (server.address(), EdgeCounts::new(&context.metrics));
         serve_edge(&context, &config, server, wire, edge_counts.clone())?;
         Ok(Running { edge, edge_counts, stages })
     }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use chassis::SystemClock;
+use chassis::telemetry::Scope;
 use contracts::Topic;
 use kafka_io::{BatchProducer, ProducerLimits, cluster as kafka_cluster};
 use publisher::edge::{Edge, EdgeCounts, EdgeLimits, answer};
@@ -79,7 +80,7 @@ impl Way {
         let producer = BatchProducer::new(&kafka, ProducerLimits::default())
             .map_err(|e| Failure::Unreachable(e.to_string()))?;
         let limits = EdgeLimits { body_max_bytes: usize::MAX, items_max: BATCH_ITEMS };
-        let (counts, clock) = (EdgeCounts::default(), Arc::new(SystemClock::new()));
+        let (counts, clock) = (EdgeCounts::new(&Scope::nowhere()), Arc::new(SystemClock::new()));
         Ok(Self::Produced(Box::new(Edge::new(wire, producer, limits, counts, clock))))
     }
 

@@ -3,14 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Outcome;
+use chassis::telemetry::Scope;
+use metrics::Counter;
 
-/// Counts of items. Cloned freely.
-#[derive(Debug, Clone, Default)]
+use super::Outcome;
+use crate::metric_names::ANSWERED;
+
+/// Counts of items, for the report and for the metrics. Cloned freely.
+#[derive(Clone)]
 pub struct EdgeCounts(Arc<Inner>);
 
-#[derive(Debug, Default)]
 struct Inner {
+    /// By the place of the outcome's name.
+    answered: [Counter; Outcome::NAMES.len()],
     received: AtomicU64,
     accepted: AtomicU64,
     rejected: AtomicU64,
@@ -18,13 +23,23 @@ struct Inner {
 
 /// Items whose caller waits for an answer. When the caller goes away first, nobody learns of their end: they count as
 /// rejected.
-#[derive(Debug)]
 pub(super) struct Open {
     counts: EdgeCounts,
     items: u64,
 }
 
 impl EdgeCounts {
+    /// Nothing counted yet; metrics go to `scope`.
+    #[must_use]
+    pub fn new(scope: &Scope) -> Self {
+        Self(Arc::new(Inner {
+            answered: Outcome::NAMES.map(|name| scope.counter(&ANSWERED, &[("outcome", name)])),
+            received: AtomicU64::default(),
+            accepted: AtomicU64::default(),
+            rejected: AtomicU64::default(),
+        }))
+    }
+
     /// Items taken in.
     #[must_use]
     pub fn received(&self) -> u64 {
@@ -59,7 +74,14 @@ impl EdgeCounts {
 
 impl Open {
     pub(super) fn close(mut self, outcomes: &[Outcome]) {
-        let accepted = outcomes.iter().filter(|o| matches!(o, Outcome::Accepted { .. })).count() as u64;
+        let mut by_outcome = [0_u64; Outcome::NAMES.len()];
+        for outcome in outcomes {
+            by_outcome[outcome.index()] += 1;
+        }
+        for (counter, count) in self.counts.0.answered.iter().zip(by_outcome) {
+            counter.increment(count);
+        }
+        let [accepted, ..] = by_outcome;
         self.counts.0.accepted.fetch_add(accepted, Ordering::AcqRel);
         self.items -= accepted.min(self.items);
     }

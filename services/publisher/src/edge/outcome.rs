@@ -40,6 +40,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What the answer calls each outcome.
+    pub const NAMES: [&str; 5] = ["accepted", "invalid", "failed", "refused", "unknown"];
+
+    /// Its name's place in [`Self::NAMES`].
+    #[must_use]
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::Accepted { .. } => 0,
+            Self::Invalid { .. } => 1,
+            Self::Failed { .. } => 2,
+            Self::Refused { .. } => 3,
+            Self::Unknown { .. } => 4,
+        }
+    }
+
     /// Whether trying again, unchanged, may end better.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -66,20 +81,27 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn of(index: usize, outcome: &'a Outcome) -> Self {
-        let mut line =
-            Line { index, outcome: "", topic: None, partition: None, offset: None, path: None, cause: None };
-        (line.outcome, line.cause) = match outcome {
+        let mut line = Line {
+            index,
+            outcome: Outcome::NAMES[outcome.index()],
+            topic: None,
+            partition: None,
+            offset: None,
+            path: None,
+            cause: None,
+        };
+        line.cause = match outcome {
             Outcome::Accepted { topic, partition, offset } => {
                 (line.topic, line.partition, line.offset) = (Some(*topic), Some(*partition), Some(*offset));
-                ("accepted", None)
+                None
             }
             Outcome::Invalid { path, cause } => {
                 line.path = Some(path.as_str());
-                ("invalid", Some(cause.as_str()))
+                Some(cause.as_str())
             }
-            Outcome::Failed { cause } => ("failed", Some(cause.as_str())),
-            Outcome::Refused { cause } => ("refused", Some(cause.as_str())),
-            Outcome::Unknown { cause } => ("unknown", Some(cause.as_str())),
+            Outcome::Failed { cause } | Outcome::Refused { cause } | Outcome::Unknown { cause } => {
+                Some(cause.as_str())
+            }
         };
         line
     }

@@ -60,7 +60,7 @@ async fn bench_of(brokers: Brokers) -> Bench {
     let wire =
         Wire::new("publisher", Topic::PublisherDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
     let brokers = Arc::new(brokers);
-    let counts = EdgeCounts::default();
+    let counts = EdgeCounts::new(&chassis::telemetry::Scope::nowhere());
     let limits = EdgeLimits { body_max_bytes: 10_000, items_max: 3 };
     let clock = Arc::new(ManualClock::at(NOW_MICROS));
     let edge = Arc::new(Edge::new(wire, Arc::clone(&brokers), limits, counts.clone(), clock));

@@ -1,0 +1,15 @@
+//! What the publisher measures beside its hosted stage.
+
+use chassis::telemetry::{Kind, Metric};
+
+/// Findings answered at the edge, by what their callers were told; counted once a request.
+pub const ANSWERED: Metric = Metric {
+    name: "publisher_edge_answered_items_total",
+    kind: Kind::Counter,
+    unit: "items",
+    labels: &[("outcome", &["accepted", "invalid", "failed", "refused", "unknown"])],
+    help: "Findings answered at the edge, by outcome.",
+};
+
+/// The catalogue.
+pub const METRICS: &[Metric] = &[ANSWERED];
