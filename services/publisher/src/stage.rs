@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::{Promotion, Proposal, Qualification, Topic, ids};
 use domain::{Layer, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Wire};
+use kafka_io::{InRecord, KafkaStage, Note, OutRecord, UNWRITABLE, Wire};
 use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
 use crate::rules::announce::{Announcement, Announcer, Judgement};
@@ -17,9 +17,6 @@ const SOURCE: &str = "announcer";
 
 /// It was announced within its window.
 const DUPLICATE: Reason = Reason("duplicate");
-
-/// The class of a proposal whose announcement can't be written.
-const UNWRITABLE: &str = "unwritable";
 
 /// How often windows whose time is over are forgotten, traffic or not.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -146,14 +143,14 @@ impl Stage for AnnouncerStage {
     }
 
     fn next_wake(&self, _now: Now) -> Option<Duration> {
-        (!self.announcer.is_empty()).then_some(EXPIRE_EVERY)
+        (self.announcer.held() > 0).then_some(EXPIRE_EVERY)
     }
 }
 
 impl KafkaStage for AnnouncerStage {
     fn notes(&self) -> Vec<Note> {
         vec![
-            Note { name: "windows", value: self.announcer.len() as u64 },
+            Note { name: "windows", value: self.announcer.held() as u64 },
             Note { name: "windows_forgotten_by_bound", value: self.announcer.forgotten_by_bound() },
         ]
     }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use contracts::{Alert, EncodeFault, FeatureRequest, RequestedSymbol, Topic, ids};
+use contracts::{Alert, FeatureRequest, RequestedSymbol, Topic, ids};
 use domain::{AlertType, Priority, Symbol, Timestamp};
-use kafka_io::{Headers, InRecord, KafkaStage, Note, OutRecord, Wire};
+use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
 use crate::rules::batch::{Arrival, Batch, BatchKey};
@@ -27,9 +27,6 @@ const DUPLICATE: Reason = Reason("duplicate");
 
 /// The class of a manual alert that names sets which don't exist.
 const INVALID: &str = "invalid";
-
-/// The class of the alerts of a request that can't be written.
-const UNWRITABLE: &str = "unwritable";
 
 /// What an operator may turn.
 #[derive(Debug, Clone, Copy)]
@@ -175,27 +172,11 @@ impl BridgeStage {
                     urgent: batch.key.priority.is_urgent(),
                 });
             }
-            Err(fault) => self.reject(&batch, &fault, effects),
-        }
-    }
-
-    /// Ends the alerts of a request that can't be written, which none is whose alerts are valid (see [`Limits`]). Their bytes are gone
-    /// from here: each dead letter names the place in the input topic where they lie.
-    fn reject(&self, batch: &Batch<Waiting>, fault: &EncodeFault, effects: &mut Effects<OutRecord>) {
-        tracing::error!(%fault, alerts = batch.ids.len(), "a request can't be written: its alerts are dead letters");
-        for Waiting { id, .. } in &batch.ids {
-            let place = InRecord {
-                topic: INPUT,
-                partition: id.source.partition,
-                offset: id.offset,
-                timestamp_ms: 0,
-                key: None,
-                payload: None,
-                traceparent: None,
-                headers: Headers::none(),
-            };
-            let dead_letter = self.wire.dead_letter(&place, UNWRITABLE, &fault.to_string());
-            effects.push(Effect::Reject { id: *id, dead_letter });
+            Err(fault) => {
+                for Waiting { id, .. } in &batch.ids {
+                    effects.push(self.wire.reject_unwritable(INPUT, *id, &fault));
+                }
+            }
         }
     }
 }
@@ -284,7 +265,7 @@ impl Stage for BridgeStage {
 impl KafkaStage for BridgeStage {
     fn notes(&self) -> Vec<Note> {
         vec![
-            Note { name: "windows", value: self.dedup.len() as u64 },
+            Note { name: "windows", value: self.dedup.held() as u64 },
             Note { name: "windows_forgotten_by_bound", value: self.dedup.forgotten_by_bound() },
             Note { name: "alerts_waiting", value: self.batcher.waiting() as u64 },
             Note { name: "limiter_capacity_symbols", value: self.bucket_symbols.into() },

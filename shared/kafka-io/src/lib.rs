@@ -34,4 +34,4 @@ pub use producer::{BatchProducer, Placed, ProduceError, ProducerLimits};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, OutRecord, TRACEPARENT};
 pub use registry::{Registry, RegistryConfig, RegistryError};
-pub use wire::{Refused, SchemaIds, Unavailable, Wire};
+pub use wire::{Refused, SchemaIds, UNWRITABLE, Unavailable, Wire};

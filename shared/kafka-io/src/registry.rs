@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
-use contracts::{Event, Topic, WriterFault, WriterSchemas};
+use contracts::{Topic, WriterFault, WriterSchemas};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema};
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SuppliedSchema};
@@ -164,14 +164,6 @@ impl Registry {
     pub fn id(&self, topic: Topic) -> Result<u32, RegistryError> {
         let own = self.0.own.read().unwrap_or_else(PoisonError::into_inner);
         own.get(&topic).copied().ok_or(RegistryError::NotRegistered { topic })
-    }
-
-    /// The id under which events of this type are written, each to its usual topic.
-    ///
-    /// # Errors
-    /// When [`Registry::register`] hasn't registered it.
-    pub fn id_of<E: Event>(&self) -> Result<u32, RegistryError> {
-        self.id(E::TOPIC)
     }
 
     /// Its address.

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use contracts::codec::MISPLACED;
 use contracts::{Codec, EncodeFault, Event, Topic, WriterSchemas, encode, partition_for};
 use domain::Timestamp;
-use pipeline::Verdict;
+use pipeline::{Effect, RecordId, Verdict};
 
 use crate::dead_letter::{self, Cause};
-use crate::record::{InRecord, OutRecord};
+use crate::record::{Headers, InRecord, OutRecord};
 
 /// The class of a record whose time lies ahead of the clock.
 const AHEAD_OF_CLOCK: &str = "ahead_of_clock";
+
+/// The class of a record whose outputs can't be written.
+pub const UNWRITABLE: &str = "unwritable";
 
 /// The registry's ids of the schemas that a service writes, by topic.
 pub type SchemaIds = HashMap<Topic, u32>;
@@ -129,6 +132,25 @@ impl Wire {
     pub fn dead_letter(&self, record: &InRecord<'_>, class: &'static str, error: &str) -> OutRecord {
         let cause = Cause { class, error, attempts: 1, service: self.service };
         dead_letter::of(record, self.dead_letters, self.partitions, cause)
+    }
+
+    /// Ends a held record whose outputs can't be written, which no valid record's are: its bytes are gone from here, so its dead
+    /// letter names the place in its topic where they lie.
+    #[must_use]
+    pub fn reject_unwritable(&self, topic: Topic, id: RecordId, fault: &EncodeFault) -> Effect<OutRecord> {
+        let (partition, offset) = (id.source.partition, id.offset);
+        tracing::error!(%fault, %topic, partition, offset, "outputs can't be written: their record is a dead letter");
+        let place = InRecord {
+            topic,
+            partition,
+            offset,
+            timestamp_ms: 0,
+            key: None,
+            payload: None,
+            traceparent: None,
+            headers: Headers::none(),
+        };
+        Effect::Reject { id, dead_letter: self.dead_letter(&place, UNWRITABLE, &fault.to_string()) }
     }
 
     fn refuse(&self, record: &InRecord<'_>, class: &'static str, error: &str) -> Refused {

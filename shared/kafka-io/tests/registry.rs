@@ -145,7 +145,7 @@ fn a_start_waits_for_a_registry_that_stumbles() {
     let registry = server.registry();
     server.runtime.block_on(registry.register(&[Topic::AlertRaised])).unwrap();
     assert_eq!(registry.id(Topic::AlertRaised).unwrap(), 17);
-    assert_eq!(registry.id_of::<contracts::Alert>().unwrap(), 17);
+    assert_eq!(registry.id(contracts::Topic::AlertRaised).unwrap(), 17);
     assert!(matches!(registry.id(Topic::BarClosed), Err(RegistryError::NotRegistered { .. })));
     assert_eq!(server.asked.lock().unwrap()[2], "/subjects/scanner.alert.raised.v1-value/versions");
     registry.writer(17).unwrap();

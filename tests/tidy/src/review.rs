@@ -57,22 +57,24 @@ fn cells(line: &str) -> Option<Vec<&str>> {
     Some(inner.split('|').map(str::trim).collect())
 }
 
-/// The names of the functions of a Rust file that are tests: an attribute ending in `test]` stands right above.
+/// The names of the functions of a Rust file that are tests and run: an attribute ending in `test]` stands right above, none that
+/// has it ignored.
 #[must_use]
 pub fn test_names(file: &SourceFile) -> Vec<String> {
     let mut names = Vec::new();
-    let mut after_attribute = false;
+    let (mut after_attribute, mut is_ignored) = (false, false);
     for line in file.text.lines().map(str::trim) {
         if line.starts_with("#[") {
             after_attribute |= line.contains("test]") || line.contains("test(");
+            is_ignored |= line.starts_with("#[ignore");
         } else if let Some(rest) = line.split("fn ").nth(1) {
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            if after_attribute {
+            if after_attribute && !is_ignored {
                 names.push(name);
             }
-            after_attribute = false;
+            (after_attribute, is_ignored) = (false, false);
         } else if !line.starts_with("//") && !line.is_empty() && !line.ends_with(")]") {
-            after_attribute = false;
+            (after_attribute, is_ignored) = (false, false);
         }
     }
     names

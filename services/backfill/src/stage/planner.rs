@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use contracts::{BackfillTrigger, DataKind, Event, Gap, Promotion, Qualification, RangeRequest, Topic, ids};
 use domain::{Layer, Priority, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, OutRecord, Wire};
+use kafka_io::{InRecord, KafkaStage, OutRecord, UNWRITABLE, Wire};
 use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
-use super::{SOURCE, UNWRITABLE};
+use super::SOURCE;
 use crate::rules::planner::{Fact, NoPlan, Planner, RangePlan, Trigger};
 
 /// The input topics, in the order of subscription: a source's `topic` is an index into it.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use contracts::{EncodeFault, FeatureRequest, RequestErrorClass};
 use domain::{Symbol, Timeframe, Timestamp};
-use kafka_io::{InRecord, OutRecord};
+use kafka_io::{InRecord, OutRecord, UNWRITABLE};
 use pipeline::{Effects, Now, RecordId, Verdict};
 
-use super::answer::{Failing, UNWRITABLE};
+use super::answer::Failing;
 use super::{Admitted, FeatureStage, lane_of};
 use crate::intake::{Asked, Key};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::bounds::{MAX_TEXT_BYTES, cut};
 use contracts::{EncodeFault, RequestErrorClass, RequestFailure, SetResult, SetStatus, Vector, ids};
-use kafka_io::{Headers, InRecord, OutRecord};
+use kafka_io::OutRecord;
 use pipeline::{Effect, Now};
 
 use super::{Admitted, FeatureStage, INPUTS};
@@ -14,9 +14,6 @@ use crate::work::Answer;
 
 /// What vectors and failures name as their source.
 const SOURCE: &str = "feature";
-
-/// The class of a request whose end can't be written.
-pub(super) const UNWRITABLE: &str = "unwritable";
 
 /// Why symbols get no vector.
 pub(super) struct Failing {
@@ -53,18 +50,7 @@ impl FeatureStage {
             Ok(outputs) => return Effect::Emit { ids: vec![id], outputs, urgent },
             Err(fault) => fault,
         };
-        tracing::error!(%fault, ?id, "a request's end can't be written: it is a dead letter");
-        let place = InRecord {
-            topic: INPUTS[usize::from(admitted.lane == Lane::Urgent)],
-            partition: id.source.partition,
-            offset: id.offset,
-            timestamp_ms: 0,
-            key: None,
-            payload: None,
-            traceparent: None,
-            headers: Headers::none(),
-        };
-        Effect::Reject { id, dead_letter: self.wire.dead_letter(&place, UNWRITABLE, &fault.to_string()) }
+        self.wire.reject_unwritable(INPUTS[usize::from(admitted.lane == Lane::Urgent)], id, &fault)
     }
 
     /// Everything that a request ends in: a vector or a failure for all that was to compute, beside its earlier failures.

@@ -5,9 +5,7 @@
 //! after the window is announced again. Windows belong to partitions: a key's partition has one owner, so no replica announces what
 //! another did.
 
-use std::collections::BTreeMap;
-
-use domain::{DedupWindows, Layer, Seen, Symbol, Timestamp};
+use domain::{Layer, PartitionWindows, Seen, Symbol, Timestamp};
 
 /// 24 h, in microseconds.
 pub const DEFAULT_WINDOW_MICROS: i64 = 24 * 3_600 * 1_000_000;
@@ -59,16 +57,14 @@ pub enum Judgement {
 /// The windows of all owned partitions.
 #[derive(Debug)]
 pub struct Announcer {
-    window_micros: i64,
-    partition_capacity: usize,
-    partitions: BTreeMap<i32, DedupWindows<Announcement, ()>>,
+    windows: PartitionWindows<Announcement, ()>,
 }
 
 impl Announcer {
     /// Nothing announced yet. A window reaches `window_micros` both ways; a partition remembers at most `partition_capacity`.
     #[must_use]
     pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
-        Self { window_micros, partition_capacity, partitions: BTreeMap::new() }
+        Self { windows: PartitionWindows::new(window_micros, partition_capacity) }
     }
 
     /// Judges a proposal at `now` (wall clock), when its announcement, if it is due one, leaves.
@@ -79,9 +75,7 @@ impl Announcer {
         occurred_at: Timestamp,
         now: Timestamp,
     ) -> Judgement {
-        let (window_micros, capacity) = (self.window_micros, self.partition_capacity);
-        let windows =
-            self.partitions.entry(partition).or_insert_with(|| DedupWindows::new(window_micros, capacity));
+        let windows = self.windows.of(partition);
         match windows.observe(announcement, occurred_at) {
             Seen::Inside { first_seen, .. } => Judgement::Announced { first_seen },
             Seen::Older => Judgement::Announce,
@@ -92,47 +86,26 @@ impl Announcer {
         }
     }
 
-    /// Rebuilds the window of something announced, which occurred at `occurred_at` and was appended at `appended_at` (wall clock).
-    /// Announcements are to come in the order of their log.
-    pub fn restore(
-        &mut self,
-        partition: i32,
-        announcement: Announcement,
-        occurred_at: Timestamp,
-        appended_at: Timestamp,
-    ) {
-        // What was announced was judged before: judging it again opens the window that it opened then, or none again.
-        self.judge(partition, announcement, occurred_at, appended_at);
-    }
-
-    /// Forgets the windows whose time is over at `now` (wall clock).
-    pub fn expire(&mut self, now: Timestamp) {
-        for windows in self.partitions.values_mut() {
-            windows.expire(now);
-        }
-    }
-
-    /// The partition has gone, and its windows with it.
-    pub fn released(&mut self, partition: i32) {
-        self.partitions.remove(&partition);
-    }
-
     /// How many windows are held.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.partitions.values().map(DedupWindows::len).sum()
-    }
-
-    /// Whether no window is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub fn held(&self) -> usize {
+        self.windows.len()
     }
 
     /// How many windows the partitions held now had to forget before their time because of the bound.
     #[must_use]
     pub fn forgotten_by_bound(&self) -> u64 {
-        self.partitions.values().map(DedupWindows::forgotten_by_bound).sum()
+        self.windows.forgotten_by_bound()
+    }
+
+    /// Forgets the windows whose time is over at `now` (wall clock).
+    pub fn expire(&mut self, now: Timestamp) {
+        self.windows.expire(now);
+    }
+
+    /// The partition has gone, and its windows with it.
+    pub fn released(&mut self, partition: i32) {
+        self.windows.released(partition);
     }
 }
 
@@ -194,7 +167,7 @@ mod tests {
         ] {
             assert_eq!(judge(&mut announcer, announcement, 100), Judgement::Announce, "{announcement:?}");
         }
-        assert_eq!(announcer.len(), 5);
+        assert_eq!(announcer.held(), 5);
     }
 
     #[test]
@@ -213,11 +186,11 @@ mod tests {
         judge(&mut announcer, aapl, 100);
         announcer.judge(1, qualified("MSFT", Layer::Liquid), at(100), at(100));
         announcer.released(1);
-        assert_eq!(announcer.len(), 1);
+        assert_eq!(announcer.held(), 1);
         announcer.expire(Timestamp::from_micros(124 * HOUR + 300_000_000 - 1));
-        assert_eq!(announcer.len(), 1);
+        assert_eq!(announcer.held(), 1);
         announcer.expire(Timestamp::from_micros(124 * HOUR + 300_000_000));
-        assert!(announcer.is_empty());
+        assert_eq!(announcer.held(), 0);
     }
 
     #[test]
@@ -226,20 +199,6 @@ mod tests {
         for symbol in ["A", "B", "C"] {
             judge(&mut announcer, qualified(symbol, Layer::Basic), 100);
         }
-        assert_eq!((announcer.len(), announcer.forgotten_by_bound()), (2, 1));
-    }
-
-    #[test]
-    fn restored_windows_judge_as_the_live_ones() {
-        let (mut live, mut restored) = (announcer(), announcer());
-        let aapl = qualified("AAPL", Layer::Liquid);
-        for hour in [100, 110, 75, 130, 100, 90] {
-            if judge(&mut live, aapl, hour) == Judgement::Announce {
-                restored.restore(0, aapl, at(hour), at(hour));
-            }
-        }
-        for hour in 50..180 {
-            assert_eq!(judge(&mut live, aapl, hour), judge(&mut restored, aapl, hour), "{hour}");
-        }
+        assert_eq!((announcer.held(), announcer.forgotten_by_bound()), (2, 1));
     }
 }

@@ -6,9 +6,7 @@
 //!
 //! Windows belong to partitions, so that those of a revoked one go with it.
 
-use std::collections::BTreeMap;
-
-use domain::{DedupWindows, FeatureSet, FeatureSets, Priority, Seen, Symbol, Timestamp};
+use domain::{FeatureSet, FeatureSets, PartitionWindows, Priority, Seen, Symbol, Timestamp};
 
 /// What becomes of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,22 +36,20 @@ pub struct Asking {
 /// The windows of all owned partitions.
 #[derive(Debug)]
 pub struct Dedup {
-    window_micros: i64,
-    partition_capacity: usize,
-    partitions: BTreeMap<i32, DedupWindows<Symbol, Asked>>,
+    windows: PartitionWindows<Symbol, Asked>,
 }
 
 impl Dedup {
     /// No windows yet; each reaches `window_micros` both ways, and a partition remembers at most `partition_capacity` of them.
     #[must_use]
     pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
-        Self { window_micros, partition_capacity, partitions: BTreeMap::new() }
+        Self { windows: PartitionWindows::new(window_micros, partition_capacity) }
     }
 
     /// Judges an alert; one that passes has asked from now on. Its window waits to be [`Self::announced`].
     pub fn judge(&mut self, partition: i32, asking: Asking) -> Judgement {
         let Asking { symbol, occurred_at, sets, priority } = asking;
-        let windows = self.windows(partition);
+        let windows = self.windows.of(partition);
         match windows.observe(symbol, occurred_at) {
             Seen::Inside { first_seen, value } => {
                 if value.raise(sets, priority) {
@@ -72,50 +68,29 @@ impl Dedup {
 
     /// A request that tells of this symbol's `window` leaves at `at` (wall clock): from the first on, the window's time runs.
     pub fn announced(&mut self, partition: i32, symbol: Symbol, window: Timestamp, at: Timestamp) {
-        self.windows(partition).announced(symbol, window, at);
-    }
-
-    /// Rebuilds what a request, appended at `announced_at`, had asked: `asking.occurred_at` is the request's `first_seen`.
-    /// Requests are to come in the order of their log.
-    pub fn restore(&mut self, partition: i32, asking: Asking, announced_at: Timestamp) {
-        if matches!(self.judge(partition, asking), Judgement::Passes { .. }) {
-            self.announced(partition, asking.symbol, asking.occurred_at, announced_at);
-        }
+        self.windows.of(partition).announced(symbol, window, at);
     }
 
     /// Forgets the windows whose time is over at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
-        for windows in self.partitions.values_mut() {
-            windows.expire(now);
-        }
+        self.windows.expire(now);
     }
 
     /// The partition has gone, and its windows with it.
     pub fn released(&mut self, partition: i32) {
-        self.partitions.remove(&partition);
+        self.windows.released(partition);
     }
 
     /// How many windows are held.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.partitions.values().map(DedupWindows::len).sum()
-    }
-
-    /// Whether no window is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub fn held(&self) -> usize {
+        self.windows.len()
     }
 
     /// How many windows the partitions held now had to forget before their time because of the bound.
     #[must_use]
     pub fn forgotten_by_bound(&self) -> u64 {
-        self.partitions.values().map(DedupWindows::forgotten_by_bound).sum()
-    }
-
-    fn windows(&mut self, partition: i32) -> &mut DedupWindows<Symbol, Asked> {
-        let (window_micros, capacity) = (self.window_micros, self.partition_capacity);
-        self.partitions.entry(partition).or_insert_with(|| DedupWindows::new(window_micros, capacity))
+        self.windows.forgotten_by_bound()
     }
 }
 
@@ -204,7 +179,7 @@ mod tests {
         }
         assert_eq!(dedup.judge(0, asking(161, &[PRICE], 5)), passes(161));
         assert_eq!(dedup.judge(0, asking(200, &[PRICE], 5)), Judgement::Covered);
-        assert_eq!(dedup.len(), 1);
+        assert_eq!(dedup.held(), 1);
     }
 
     #[test]
@@ -213,7 +188,7 @@ mod tests {
         dedup.judge(0, asking(100, &[PRICE], 5));
         dedup.judge(1, asking(100, &[PRICE], 5));
         dedup.released(0);
-        assert_eq!(dedup.len(), 1);
+        assert_eq!(dedup.held(), 1);
         assert_eq!(dedup.judge(0, asking(110, &[PRICE], 5)), passes(110));
         assert_eq!(dedup.judge(1, asking(110, &[PRICE], 5)), Judgement::Covered);
     }
@@ -223,12 +198,12 @@ mod tests {
         let mut dedup = dedup();
         dedup.judge(0, asking(100, &[PRICE], 5));
         dedup.expire(at(10_000));
-        assert_eq!(dedup.len(), 1);
+        assert_eq!(dedup.held(), 1);
         dedup.announced(0, asking(100, &[], 5).symbol, at(100), at(10_000));
         dedup.expire(at(10_359));
-        assert_eq!(dedup.len(), 1);
+        assert_eq!(dedup.held(), 1);
         dedup.expire(at(10_360));
-        assert!(dedup.is_empty());
+        assert_eq!(dedup.held(), 0);
     }
 
     fn any_asking() -> impl Strategy<Value = Asking> {
@@ -266,25 +241,6 @@ mod tests {
                         }
                     }
                 }
-            }
-        }
-
-        /// Requests, read again in the order of their log, give the windows that judging gave.
-        #[test]
-        fn restored_windows_judge_as_the_live_ones(
-            alerts in prop::collection::vec(any_asking(), 1..60),
-            probes in prop::collection::vec(any_asking(), 1..20),
-        ) {
-            let (mut live, mut restored) = (dedup(), dedup());
-            for alert in alerts {
-                if let Judgement::Passes { window } = live.judge(0, alert) {
-                    let first_seen = window.unwrap_or(alert.occurred_at);
-                    live.announced(0, alert.symbol, first_seen, at(0));
-                    restored.restore(0, Asking { occurred_at: first_seen, ..alert }, at(0));
-                }
-            }
-            for probe in probes {
-                prop_assert_eq!(live.judge(0, probe), restored.judge(0, probe));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use contracts::Event;
 use contracts::bounds::{MAX_ID_BYTES, MAX_MERGED_ALERTS};
 use contracts::codec::MAX_PAYLOAD_BYTES;
+use kafka_io::Headers;
 use testkit::OwnSchemas;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use contracts::{BackfillErrorClass, EncodeFault, RangeRequest};
 use domain::{DataType, Interval, Layer, Priority, Symbol, Timeframe, Timestamp};
-use kafka_io::{InRecord, OutRecord};
+use kafka_io::{InRecord, OutRecord, UNWRITABLE};
 use pipeline::{Now, Reason, RecordId, Verdict};
 use uuid::Uuid;
 
@@ -10,7 +10,6 @@ use super::ExecutorStage;
 use super::answer::Failing;
 use super::ending::{Request, Tally};
 use crate::rules::answered::{Admission, Attempt, Identity};
-use crate::stage::UNWRITABLE;
 
 /// The same attempt is being worked on: its end answers this request too.
 const REPEATED: Reason = Reason("repeated");

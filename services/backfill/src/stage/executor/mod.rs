@@ -28,12 +28,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::{EncodeFault, Topic};
+use contracts::Topic;
 use domain::Timestamp;
-use kafka_io::{Headers, InRecord, OutRecord, Wire};
+use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source as Partition, Stage, Verdict};
 
-use super::UNWRITABLE;
 use crate::rules::answered::Answered;
 use crate::rules::chunks::ChunkDays;
 use crate::rules::coalesce::{Coalescer, FetchId, Limits};
@@ -155,25 +154,8 @@ impl ExecutorStage {
                 let urgent = request.priority.is_urgent();
                 Effect::Emit { ids: vec![id], outputs: vec![record], urgent }
             }
-            Err(fault) => self.reject(id, &fault),
+            Err(fault) => self.wire.reject_unwritable(INPUT, id, &fault),
         });
-    }
-
-    /// Ends a request of which not even a failure can be written, which none is that is valid. Its bytes are gone from here: the dead
-    /// letter names the place in the input topic where they lie.
-    fn reject(&self, id: RecordId, fault: &EncodeFault) -> Effect<OutRecord> {
-        tracing::error!(%fault, ?id, "a backfill's end can't be written: its request is a dead letter");
-        let place = InRecord {
-            topic: INPUT,
-            partition: id.source.partition,
-            offset: id.offset,
-            timestamp_ms: 0,
-            key: None,
-            payload: None,
-            traceparent: None,
-            headers: Headers::none(),
-        };
-        Effect::Reject { id, dead_letter: self.wire.dead_letter(&place, UNWRITABLE, &fault.to_string()) }
     }
 
     /// All that is known of a partition goes: its requests, what was asked and covered, and where its table stood.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use contracts::codec::MAX_PAYLOAD_BYTES;
 use contracts::{BackfillErrorClass, BackfillTrigger, DataKind, Event, RangeFailure, RangeRequest, ids};
 use domain::{DataType, Interval, IntervalSet, Symbol, Timeframe};
-use kafka_io::KafkaStage;
+use kafka_io::{Headers, KafkaStage};
 use testkit::OwnSchemas;
 
 use super::*;
