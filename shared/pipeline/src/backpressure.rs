@@ -32,7 +32,9 @@ impl<S: Stage> Engine<S> {
             of_topic = Some((source.topic, topic_full));
             let bound = as_u64(self.options.ledger_max_records);
             let crowded = ledger.crowded.is_shut_at(as_u64(ledger.len()), bound);
-            let pause = full || topic_full || crowded || !ledger.accepts();
+            let room = as_u64(self.options.finished_max_bytes);
+            let scattered = ledger.scattered.is_shut_at(as_u64(ledger.scattered_bytes()), room);
+            let pause = full || topic_full || crowded || scattered || !ledger.accepts();
             if pause != ledger.paused {
                 ledger.paused = pause;
                 self.actions.push_back(if pause { Action::Pause(*source) } else { Action::Resume(*source) });

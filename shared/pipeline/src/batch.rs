@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::event::Position;
 use crate::ids::{BatchId, Epoch, Now, RecordId, Source};
 
 /// The records that an emission ends.
@@ -59,12 +58,6 @@ pub(crate) struct Promise {
     pub(crate) source: Source,
     pub(crate) epoch: Epoch,
     pub(crate) offset: i64,
-}
-
-impl From<&Promise> for Position {
-    fn from(promise: &Promise) -> Self {
-        Position { source: promise.source, offset: promise.offset, metadata: String::new() }
-    }
 }
 
 impl<O> Batch<O> {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::batch::{Batch, Ends, Promise};
+use crate::beyond::Leaving;
 use crate::engine::Engine;
-use crate::event::{Action, Position};
+use crate::event::Action;
 use crate::ids::{BatchId, Now, Source};
-use crate::laws::Law;
-use crate::ledger::{Outcome, Phase};
+use crate::laws::{Law, Watch};
+use crate::ledger::{Ledger, Outcome, Phase};
 use crate::stage::Stage;
 
 /// Plain commits.
@@ -93,29 +94,33 @@ impl<S: Stage> Engine<S> {
         if !transactional {
             return self.actions.push_back(Action::Produce { batch: id });
         }
-        for (source, ledger) in &self.ledgers {
+        let mut positions = Vec::new();
+        for (source, ledger) in &mut self.ledgers {
             let acted_for = batch.acts_for.binary_search(source).is_ok();
             if !acted_for && !ledger.moved() {
                 continue;
             }
-            let (offset, assumed) = ledger.position_before(end);
-            self.laws.see(Law::Progress, offset >= ledger.committed);
-            self.laws.see(Law::Prefix, assumed <= records_of(batch, *source));
-            batch.promises.push(Promise { source: *source, epoch: ledger.epoch, offset });
+            let emitting = records_of(batch, *source);
+            let leaving = ledger.leave(end, emitting, self.options.finished_max_bytes);
+            self.laws.see(Law::Progress, leaving.offset >= ledger.committed);
+            self.laws.see(Law::Prefix, leaving.assumed <= emitting);
+            see_finished(&mut self.laws, ledger, &leaving, end);
+            batch.promises.push(Promise { source: *source, epoch: ledger.epoch, offset: leaving.offset });
+            positions.push(leaving.of(*source));
         }
         self.commits.last = Some(now.monotonic);
-        self.actions.push_back(Action::Transact {
-            batch: id,
-            positions: batch.promises.iter().map(Position::from).collect(),
-        });
+        self.actions.push_back(Action::Transact { batch: id, positions });
     }
 
+    /// Nothing is in flight, so what is resolved is all that is said.
     fn ask_commit(&mut self, now: Now) {
-        let moved = self.ledgers.iter().filter(|(_, ledger)| ledger.moved());
-        let promises: Vec<Promise> = moved
-            .map(|(source, ledger)| Promise { source: *source, epoch: ledger.epoch, offset: ledger.prefix() })
-            .collect();
-        let positions = promises.iter().map(Position::from).collect();
+        let (mut promises, mut positions) = (Vec::new(), Vec::new());
+        for (source, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.moved()) {
+            let leaving = ledger.leave(0, 0, self.options.finished_max_bytes);
+            see_finished(&mut self.laws, ledger, &leaving, 0);
+            promises.push(Promise { source: *source, epoch: ledger.epoch, offset: leaving.offset });
+            positions.push(leaving.of(*source));
+        }
         self.commits.asked = Some(promises);
         self.commits.last = Some(now.monotonic);
         self.actions.push_back(Action::Commit { positions });
@@ -157,7 +162,7 @@ impl<S: Stage> Engine<S> {
             };
             self.laws.see(Law::Progress, promise.offset >= ledger.committed);
             self.laws.see(Law::Prefix, promise.offset <= ledger.prefix());
-            ledger.committed = promise.offset;
+            ledger.said(promise.offset);
         }
     }
 
@@ -228,6 +233,13 @@ impl<S: Stage> Engine<S> {
         if let Some(id) = self.outbox.in_flight().map(|batch| batch.id) {
             self.outbox.take(id);
         }
+    }
+}
+
+/// P2 beyond the prefix, record by record: in debug builds alone.
+fn see_finished(laws: &mut Watch, ledger: &Ledger, leaving: &Leaving, sequence: u64) {
+    if cfg!(debug_assertions) {
+        laws.see(Law::Prefix, ledger.is_finished(&leaving.finished, sequence));
     }
 }
 

@@ -45,8 +45,14 @@ pub struct Counts {
     pub held: u64,
     /// Records unresolved when their partition went: they are delivered again, to whoever owns it next. Zero while it is owned.
     pub returned: u64,
-    /// Records never given to the rules, because their source is leaving, poisoned or not ours, or because they came twice. No part
-    /// of P1: their offsets are not committed, so they come again.
+    /// Those of the held, later of the returned ones, that the stage gave back by intent.
+    pub given_back: u64,
+    /// Records that an earlier owner had finished beyond its prefix: passed over, never given to the rules. No part of P1.
+    pub finished_before: u64,
+    /// Positions that left without all that was finished beyond them, for lack of room: a crash may repeat what wasn't said.
+    pub finished_unsaid: u64,
+    /// Records that the rules didn't take, because their source is leaving, poisoned, deferred or not ours, or because they came
+    /// twice. No part of P1: their offsets are not committed, so they come again.
     pub ignored: u64,
     /// Effects that named an assignment which has ended: discarded (P4).
     pub stale_effects: u64,
@@ -73,6 +79,9 @@ impl Counts {
         self.rejected += other.rejected;
         self.held += other.held;
         self.returned += other.returned;
+        self.given_back += other.given_back;
+        self.finished_before += other.finished_before;
+        self.finished_unsaid += other.finished_unsaid;
         self.ignored += other.ignored;
         self.stale_effects += other.stale_effects;
     }

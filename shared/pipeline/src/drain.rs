@@ -7,13 +7,14 @@
 //!                        │ Lost, ClientRebuilt              ├─────────► Abandoned ─────────────────┘ nothing in flight
 //!                        └─────────► released ◄─────────────┘ Lost
 //! ```
+//! A drain doesn't wait for records that the stage gives back: it says so of those that can't end within it.
 //! A revocation is acknowledged by an action, not inside the rebalance callback: the loop goes on while it drains. A source that is
 //! lost meanwhile leaves its acknowledgement; when none is left, none is given.
 
 use std::time::Duration;
 
 use crate::engine::Engine;
-use crate::event::{Action, Stop};
+use crate::event::{Action, Start, Stop};
 use crate::ids::{Epoch, Now, Source};
 use crate::ledger::{Ledger, Phase};
 use crate::stage::Stage;
@@ -33,7 +34,7 @@ struct Drain {
 pub(crate) struct Drains {
     revocations: Vec<Drain>,
     shutdown: Option<Drain>,
-    /// Records that were unresolved when their source went, since the shutdown was asked for.
+    /// Records that were unresolved when their source went, since the shutdown was asked for; but for those given back by intent.
     left: u64,
 }
 
@@ -58,11 +59,12 @@ impl Drains {
 }
 
 impl<S: Stage> Engine<S> {
-    pub(crate) fn assign(&mut self, source: Source, position: i64, now: Now) {
+    pub(crate) fn assign(&mut self, start: &Start, now: Now) {
+        let source = start.source;
         self.release(source);
         let number = self.epochs.entry(source).and_modify(|epoch| *epoch += 1).or_insert(1);
         let epoch = Epoch(*number);
-        let mut ledger = Ledger::new(epoch, position);
+        let mut ledger = Ledger::new(epoch, start);
         if self.drains.shutdown.is_some() {
             ledger.phase = Phase::Draining;
         }
@@ -137,10 +139,12 @@ impl<S: Stage> Engine<S> {
         let revocations = std::mem::take(&mut self.drains.revocations);
         for drain in revocations {
             if drain.sources.iter().all(|source| self.is_drained(*source, drain.commit_given_up)) {
+                let mut left = 0;
                 for source in &drain.sources {
+                    left += self.ledgers.get(source).map_or(0, Ledger::awaited);
                     self.release(*source);
                 }
-                self.actions.push_back(Action::AcknowledgeRevocation(drain.sources));
+                self.actions.push_back(Action::AcknowledgeRevocation { sources: drain.sources, left });
             } else {
                 self.drains.revocations.push(drain);
             }
@@ -170,7 +174,7 @@ impl<S: Stage> Engine<S> {
 
     fn is_drained(&self, source: Source, commit_given_up: bool) -> bool {
         let Some(ledger) = self.ledgers.get(&source) else { return true };
-        let settled = ledger.phase == Phase::Abandoned || (ledger.counts.held == 0 && ledger.emissions == 0);
+        let settled = ledger.phase == Phase::Abandoned || (ledger.awaited() == 0 && ledger.emissions == 0);
         settled && !self.is_asked_for(source) && (!ledger.moved() || commit_given_up)
     }
 
@@ -180,11 +184,14 @@ impl<S: Stage> Engine<S> {
             return;
         }
         self.recall();
-        self.actions.retain(|action| !matches!(action, Action::Pause(s) | Action::Resume(s) if *s == source));
+        self.actions.retain(|action| match action {
+            Action::Pause(of) | Action::Resume(of) | Action::Rewind(of, _) => *of != source,
+            _ => true,
+        });
         self.outbox.discard(source);
         let Some(mut ledger) = self.ledgers.remove(&source) else { return };
         if self.drains.shutdown.is_some() {
-            self.drains.left += ledger.counts.held;
+            self.drains.left += ledger.awaited();
         }
         ledger.counts.end();
         self.past.add(&ledger.counts);

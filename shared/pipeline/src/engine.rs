@@ -4,8 +4,8 @@
 //!  Records ─► judge ─► Drop ────────────────────────────────► resolved ─┐
 //!                    ├ Hold ─► ledger ◄── effects ─┐                    ├─► prefix ─► Commit, or in Transact
 //!                    ├ Emit, Reject ─► outbox ─► batch ─► acknowledged ─┘
-//!                    └ Fail ─► Stop              ▲  │
-//!                                  put back, whole, in order: aborted
+//!                    ├ Defer ─► Pause, Rewind    ▲  │
+//!                    └ Fail ─► Stop   put back, whole, in order: aborted
 //! ```
 //! One thing at a time is asked of Kafka, a batch or a plain commit: so a position never overtakes another.
 
@@ -37,7 +37,9 @@ const DRAIN_TICK: Duration = Duration::from_millis(10);
 /// - [`Event::Tick`] is applied after a poll that brought nothing (nothing more waits, so a batch closes), and when
 ///   [`Engine::next_wake`] has passed;
 /// - a source flows from its assignment on, until [`Action::Pause`]. Records on their way at a pause are judged all the same; those of
-///   a source that is leaving or poisoned are ignored and come again under its next assignment.
+///   a source that is leaving or poisoned are ignored and come again under its next assignment;
+/// - after [`Action::Rewind`] no record and no end of that source is delivered that was fetched before: lying behind a deferred record,
+///   it would take its place.
 pub struct Engine<S: Stage> {
     pub(crate) stage: S,
     pub(crate) options: Options,
@@ -105,8 +107,8 @@ impl<S: Stage> Engine<S> {
         }
         match event {
             Event::Assigned(sources) => {
-                for &(source, position) in sources {
-                    self.assign(source, position, now);
+                for start in sources {
+                    self.assign(start, now);
                 }
             }
             Event::Revoked(sources) => self.revoke(sources, now),
@@ -142,6 +144,8 @@ impl<S: Stage> Engine<S> {
         self.expire_drains(now);
         self.finish_drains();
         if !self.stopped {
+            // First, so that a shell which stops at a batch has done it before it fetches again.
+            self.rewind(now);
             self.ask(now);
             self.press();
         }
@@ -225,7 +229,8 @@ impl<S: Stage> Engine<S> {
         let drain = self.drains.is_active().then_some(DRAIN_TICK);
         let batch = self.idle().then(|| self.batch_due()).flatten().map(until);
         let commit = self.idle().then(|| self.commit_due()).flatten().map(until);
-        [self.stage.next_wake(now), drain, batch, commit].into_iter().flatten().min()
+        let deferred = self.deferred_until().map(until);
+        [self.stage.next_wake(now), drain, batch, commit, deferred].into_iter().flatten().min()
     }
 
     pub(crate) fn held(&self) -> u64 {

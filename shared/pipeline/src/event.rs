@@ -1,12 +1,13 @@
 //! What happens to the engine, and what it asks for. Both lists are closed.
 
+use crate::finished::Finished;
 use crate::ids::{BatchId, Source};
 use crate::stage::Stage;
 
 /// Something that happened outside.
 pub enum Event<'a, S: Stage> {
-    /// The group gave these partitions to us, with the offset from which delivery begins.
-    Assigned(&'a [(Source, i64)]),
+    /// The group gave these partitions to us, and what the stage restores of them is restored.
+    Assigned(&'a [Start]),
     /// The group wants these partitions back; answered by [`Action::AcknowledgeRevocation`] when drained.
     Revoked(&'a [Source]),
     /// These partitions are already someone else's: discard without a word (P4).
@@ -38,6 +39,17 @@ pub enum Event<'a, S: Stage> {
     ShutdownRequested,
 }
 
+/// Where delivery of a source begins, as its last owner left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The partition.
+    pub source: Source,
+    /// The offset of the first record that is delivered.
+    pub position: i64,
+    /// What behind it an earlier owner had finished: delivered again, and passed over without the rules.
+    pub finished: Finished,
+}
+
 /// The next offset to read of a source, and what is said beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -45,8 +57,8 @@ pub struct Position {
     pub source: Source,
     /// The end of the contiguous resolved prefix: the offset of the next record to deliver.
     pub offset: i64,
-    /// Commit metadata (base64, at most 3 KiB). Empty today.
-    pub metadata: String,
+    /// What is finished behind it: goes into the commit's metadata, so that a restart repeats nothing of it.
+    pub finished: Finished,
 }
 
 /// Something that the engine wants done. The driver performs actions in order and answers with events.
@@ -73,8 +85,17 @@ pub enum Action {
     Pause(Source),
     /// Fetch from this source again.
     Resume(Source),
+    /// Go back to this offset: what was fetched from there on comes again, and nothing that was fetched before is delivered any more.
+    /// Asked while the source is paused.
+    Rewind(Source, i64),
     /// These sources are drained (or the budget is spent): give them back.
-    AcknowledgeRevocation(Vec<Source>),
+    AcknowledgeRevocation {
+        /// What to give back.
+        sources: Vec<Source>,
+        /// Records left unresolved with the budget spent: they come again to the next owner. Those that the stage gave back are none
+        /// of them.
+        left: u64,
+    },
     /// End the loop.
     Stop(Stop),
 }
@@ -82,7 +103,8 @@ pub enum Action {
 /// Why the loop ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// Everything was drained and committed.
+    /// Everything was drained and committed, but for records that the stage gave back ([`Counts::given_back`](crate::Counts)): these
+    /// are left to the next owner by intent.
     Drained,
     /// The drain budget was spent; what was held will be delivered again.
     DrainBudgetSpent {

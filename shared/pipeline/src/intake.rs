@@ -14,7 +14,7 @@ impl<S: Stage> Engine<S> {
         records: &mut dyn Iterator<Item = (i64, S::Record<'a>)>,
         now: Now,
     ) {
-        let (mut arrived, mut judged): (u64, u64) = (0, 0);
+        let (mut arrived, mut taken): (u64, u64) = (0, 0);
         let mut ledger = self.ledgers.get_mut(&source);
         for (offset, record) in records {
             arrived += 1;
@@ -22,9 +22,23 @@ impl<S: Stage> Engine<S> {
             else {
                 continue;
             };
-            judged += 1;
+            taken += 1;
+            if own.is_inherited(offset) {
+                own.pass_over(offset);
+                continue;
+            }
             let id = RecordId { source, epoch: own.epoch, offset };
-            match self.stage.judge(id, record, now, &mut self.effects) {
+            let verdict = self.stage.judge(id, record, now, &mut self.effects);
+            if let Verdict::Defer(cause) = verdict {
+                if !self.effects.list.is_empty() {
+                    return self.fail(format!("the stage deferred {id:?} and took it in: {cause}"));
+                }
+                taken -= 1;
+                own.defer(cause, now, &self.options);
+                continue;
+            }
+            own.deferral = None;
+            match verdict {
                 Verdict::Drop(reason) => own.drop_new(offset, reason),
                 Verdict::Hold => own.hold(offset),
                 Verdict::Emit(outputs) => {
@@ -35,6 +49,7 @@ impl<S: Stage> Engine<S> {
                     own.reject(offset, self.outbox.next_sequence(), self.options.rejects_in_a_row_max);
                     self.outbox.push(id, Ends::Rejected(offset), vec![dead_letter], false, now);
                 }
+                Verdict::Defer(_) => {}
                 Verdict::Fail(cause) => return self.fail(cause),
             }
             if !self.effects.list.is_empty() {
@@ -45,7 +60,7 @@ impl<S: Stage> Engine<S> {
                 ledger = self.ledgers.get_mut(&source);
             }
         }
-        ledger.map_or(&mut self.past, |own| &mut own.counts).ignored += arrived - judged;
+        ledger.map_or(&mut self.past, |own| &mut own.counts).ignored += arrived - taken;
         if arrived > 0 {
             self.quiet = false;
             self.tick_due = true;
@@ -77,6 +92,7 @@ impl<S: Stage> Engine<S> {
                 }
                 self.outbox.push(id, Ends::Nothing, outputs, false, now);
             }
+            Effect::GiveBack { ids } => ids.into_iter().for_each(|id| self.give_back(id)),
             Effect::Drop { id, reason } => {
                 let ledger = self.current(id.source, id.epoch);
                 if !ledger.is_some_and(|ledger| ledger.drop_held(id.offset, reason)) {
@@ -111,6 +127,16 @@ impl<S: Stage> Engine<S> {
         self.outbox.push(first, Ends::Merged(ids), outputs, urgent, now);
     }
 
+    fn give_back(&mut self, id: RecordId) {
+        let ledger = self.current(id.source, id.epoch);
+        if ledger.as_ref().is_some_and(|ledger| ledger.phase == Phase::Owned) {
+            return self.fail(format!("the stage gave back {id:?}, whose source doesn't drain"));
+        }
+        if !ledger.is_some_and(|ledger| ledger.give_back(id.offset)) {
+            self.mislaid(id, "gave back");
+        }
+    }
+
     /// The ledger of an assignment that can still end records.
     pub(crate) fn current(&mut self, source: Source, epoch: Epoch) -> Option<&mut Ledger> {
         self.ledgers.get_mut(&source).filter(|l| l.epoch == epoch && l.phase != Phase::Abandoned)
@@ -129,6 +155,7 @@ impl<S: Stage> Engine<S> {
     pub(crate) fn reach_end(&mut self, source: Source, position: i64) {
         // A source that doesn't accept has let records pass unjudged: its position must not pass them.
         if let Some(ledger) = self.ledgers.get_mut(&source).filter(|ledger| ledger.accepts()) {
+            ledger.deferral = None;
             ledger.skip_to(position);
         }
     }

@@ -8,7 +8,7 @@
 pub enum Law {
     /// P1. Watched by counters of each source, against the length of its ledger.
     Conservation,
-    /// P2. Watched wherever a position leaves.
+    /// P2. Watched wherever a position leaves; what it says to be finished beyond it by counts, in debug builds record by record.
     Prefix,
     /// P3. Watched wherever a position leaves, and when it is committed.
     Progress,

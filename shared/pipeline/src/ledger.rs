@@ -7,31 +7,47 @@
 //! ─────────────┴──────┴─────────────────┴──────────┴───────┴──────────────────▶ offsets
 //! ```
 //! Entries stand in delivery order. Each carries the offset at which the next one could begin, so holes (control records,
-//! compaction) and dropped records behind it cost no entry.
+//! compaction) and dropped records behind it cost no entry. What of it is told beside a position: [`beyond`](crate::beyond).
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::backpressure::Gate;
 use crate::counts::Counts;
+use crate::defer::Deferral;
+use crate::event::Start;
 use crate::ids::{Epoch, Reason};
 
 /// What a delivered, not yet forgotten record is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     /// The stage keeps it.
     Held,
+    /// The stage has given it back while its source drains: it never ends here.
+    GivenBack,
     /// The emission with this sequence number ends it once acknowledged.
     Emitting(u64),
     /// Finished; an earlier one is not.
     Resolved,
 }
 
+/// What follows an entry, up to its end, without an entry of its own. Holes are nothing: they never come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Behind {
+    Nothing,
+    /// Dropped records alone.
+    Dropped,
+    /// Records that an earlier owner finished.
+    Finished,
+}
+
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    offset: i64,
+pub(crate) struct Entry {
+    pub(crate) offset: i64,
     /// The position once this entry and all before it are resolved: behind it, and behind whatever followed that needs no entry.
-    end: i64,
-    state: State,
+    pub(crate) end: i64,
+    pub(crate) state: State,
+    pub(crate) behind: Behind,
 }
 
 /// How a record ends.
@@ -64,39 +80,65 @@ pub(crate) struct Ledger {
     pub(crate) paused: bool,
     /// Shut while there are too many entries.
     pub(crate) crowded: Gate,
+    /// Shut while what is finished beyond the prefix, or may come to be, could outgrow a commit's metadata.
+    pub(crate) scattered: Gate,
+    /// A record couldn't be judged: nothing more is, until it comes again.
+    pub(crate) deferral: Option<Deferral>,
     /// Emissions of this source that wait or are in flight.
     pub(crate) emissions: usize,
     /// The position known to be committed. Kept apart from the prefix: a transaction commits an unmoved prefix as well (fencing).
     pub(crate) committed: i64,
+    /// An emission was acknowledged beyond the prefix, and no commit has said so yet.
+    unsaid: bool,
     pub(crate) counts: Counts,
     rejects_in_a_row: u32,
-    prefix: i64,
-    entries: VecDeque<Entry>,
+    pub(crate) prefix: i64,
+    pub(crate) entries: VecDeque<Entry>,
     /// Entries in state `Resolved`.
-    waiting: usize,
+    pub(crate) waiting: usize,
+    /// Entries in state `Held` or `GivenBack`.
+    pub(crate) kept: usize,
+    /// Entries in state `GivenBack`.
+    given_back: u64,
+    /// What an earlier owner had finished and isn't delivered yet.
+    pub(crate) inherited: VecDeque<Range<i64>>,
+    /// The end of all that an earlier owner had finished.
+    pub(crate) inherited_end: i64,
+    /// Bytes of what had to be said beside the position that left last.
+    pub(crate) finished_bytes: usize,
 }
 
 impl Ledger {
-    pub(crate) fn new(epoch: Epoch, position: i64) -> Self {
+    pub(crate) fn new(epoch: Epoch, start: &Start) -> Self {
+        let inherited: VecDeque<Range<i64>> = start.finished.ranges().collect();
         Self {
             epoch,
             phase: Phase::Owned,
             poisoned: false,
             paused: false,
             crowded: Gate::default(),
+            scattered: Gate::default(),
+            deferral: None,
             emissions: 0,
-            committed: position,
+            committed: start.position,
+            unsaid: false,
             counts: Counts::default(),
             rejects_in_a_row: 0,
-            prefix: position,
+            prefix: start.position,
             entries: VecDeque::new(),
             waiting: 0,
+            kept: 0,
+            given_back: 0,
+            inherited_end: inherited.back().map_or(start.position, |last| last.end),
+            inherited,
+            finished_bytes: 0,
         }
     }
 
     /// Whether records are judged.
     pub(crate) fn accepts(&self) -> bool {
-        self.phase == Phase::Owned && !self.poisoned
+        let deferred = self.deferral.as_ref().is_some_and(Deferral::waits);
+        self.phase == Phase::Owned && !self.poisoned && !deferred
     }
 
     /// The end of the contiguous resolved prefix.
@@ -109,17 +151,43 @@ impl Ledger {
         self.entries.back().map_or(self.prefix, |last| last.end)
     }
 
-    /// Whether the prefix is ahead of what is committed.
+    /// Whether a commit would say something that matters: the prefix is ahead, or an acknowledged emission lies beyond it.
     pub(crate) fn moved(&self) -> bool {
-        self.prefix > self.committed
+        self.prefix > self.committed || self.unsaid
+    }
+
+    /// A commit has said all that was finished when it was asked for.
+    pub(crate) fn said(&mut self, position: i64) {
+        self.committed = position;
+        self.unsaid = false;
+    }
+
+    /// Unresolved records that aren't given back.
+    pub(crate) fn awaited(&self) -> u64 {
+        self.counts.held - self.given_back
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether an earlier owner finished this record, which is delivered now.
+    pub(crate) fn is_inherited(&mut self, offset: i64) -> bool {
+        while self.inherited.front().is_some_and(|range| range.end <= offset) {
+            self.inherited.pop_front();
+        }
+        self.inherited.front().is_some_and(|range| range.start <= offset)
+    }
+
+    /// A new record that an earlier owner finished: it costs no entry.
+    pub(crate) fn pass_over(&mut self, offset: i64) {
+        self.counts.finished_before += 1;
+        self.follow(offset, Behind::Finished);
+    }
+
     /// A new record that the stage keeps.
     pub(crate) fn hold(&mut self, offset: i64) {
+        self.kept += 1;
         self.open(offset, State::Held);
     }
 
@@ -140,7 +208,7 @@ impl Ledger {
     fn open(&mut self, offset: i64, state: State) {
         self.counts.received += 1;
         self.counts.held += 1;
-        self.entries.push_back(Entry { offset, end: offset + 1, state });
+        self.entries.push_back(Entry { offset, end: offset + 1, state, behind: Behind::Nothing });
     }
 
     /// A new record that needs nothing: it costs no entry.
@@ -148,6 +216,13 @@ impl Ledger {
         self.rejects_in_a_row = 0;
         self.counts.received += 1;
         self.counts.dropped.add(reason, 1);
+        self.follow(offset, Behind::Dropped);
+    }
+
+    fn follow(&mut self, offset: i64, what: Behind) {
+        if let Some(last) = self.entries.back_mut() {
+            last.behind = last.behind.max(what);
+        }
         self.skip_to(offset + 1);
     }
 
@@ -176,17 +251,29 @@ impl Ledger {
     /// A held record is dropped; false if it isn't held.
     pub(crate) fn drop_held(&mut self, offset: i64, reason: Reason) -> bool {
         self.rejects_in_a_row = 0;
-        self.is_held(offset) && self.resolve(offset, Outcome::Dropped(reason))
+        let held = self.is_held(offset);
+        self.kept -= usize::from(held);
+        held && self.resolve(offset, Outcome::Dropped(reason))
+    }
+
+    /// A held record is waited for no longer; false if it isn't held.
+    pub(crate) fn give_back(&mut self, offset: i64) -> bool {
+        match self.find(offset) {
+            Some(entry) if entry.state == State::Held => entry.state = State::GivenBack,
+            _ => return false,
+        }
+        self.given_back += 1;
+        self.counts.given_back += 1;
+        true
     }
 
     fn begin(&mut self, offset: i64, sequence: u64) -> bool {
         match self.find(offset) {
-            Some(entry) if entry.state == State::Held => {
-                entry.state = State::Emitting(sequence);
-                true
-            }
-            _ => false,
+            Some(entry) if entry.state == State::Held => entry.state = State::Emitting(sequence),
+            _ => return false,
         }
+        self.kept -= 1;
+        true
     }
 
     fn count_reject(&mut self, in_a_row_max: u32) {
@@ -217,27 +304,9 @@ impl Ledger {
             self.waiting -= 1;
             self.entries.pop_front();
         }
+        // Dropped ones may be forgotten: they are judged again, and nothing of them shows twice.
+        self.unsaid |= self.prefix <= offset && !matches!(outcome, Outcome::Dropped(_));
         true
-    }
-
-    /// The position once every emission before `sequence` is acknowledged, and how many emitting records that takes for granted.
-    ///
-    /// Emissions leave in the order of their numbers, so a batch is all that isn't acknowledged before a number. Once the ledger is
-    /// abandoned this is no longer so (its waiting emissions are discarded): then only what is resolved counts.
-    pub(crate) fn position_before(&self, sequence: u64) -> (i64, usize) {
-        let (mut position, mut assumed) = (self.prefix, 0);
-        if self.phase == Phase::Abandoned {
-            return (position, assumed);
-        }
-        for entry in &self.entries {
-            match entry.state {
-                State::Resolved => {}
-                State::Emitting(own) if own < sequence => assumed += 1,
-                State::Emitting(_) | State::Held => break,
-            }
-            position = entry.end;
-        }
-        (position, assumed)
     }
 
     /// P1, by counters alone.

@@ -7,11 +7,14 @@
 
 mod backpressure;
 mod batch;
+mod beyond;
 mod commit;
 mod counts;
+mod defer;
 mod drain;
 mod engine;
 mod event;
+mod finished;
 mod ids;
 mod intake;
 mod laws;
@@ -21,7 +24,8 @@ mod stage;
 
 pub use counts::{Counts, Dropped, Load};
 pub use engine::Engine;
-pub use event::{Action, Event, Position, Stop};
+pub use event::{Action, Event, Position, Start, Stop};
+pub use finished::{FINISHED_MAX_BYTES, Finished, NotFinished};
 pub use ids::{BatchId, Epoch, Now, Reason, RecordId, Source};
 pub use laws::Law;
 pub use options::{Delivery, Options};

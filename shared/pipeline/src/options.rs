@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::finished::FINISHED_MAX_BYTES;
+
 /// How outputs and offsets leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
@@ -25,8 +27,12 @@ pub struct Options {
     /// 50,000: some seconds of a busy stage; a restart repeats no more than this.
     pub held_max_records: u64,
     /// Ledger entries of one source (unresolved records, and finished ones that wait behind them) above which it is paused; it
-    /// flows again at half of it. 100,000 entries of 32 bytes: 3 MB, while one stuck record keeps the prefix back.
+    /// flows again at half of it. 100,000 entries of 40 bytes: 4 MB, while one stuck record keeps the prefix back.
     pub ledger_max_records: usize,
+    /// Bytes of one source's metadata above which it is paused; it flows again at half of it. Counted is what is finished beyond the
+    /// prefix, and a byte for each record that is held: two of them may come to enclose a range of two bytes. 1,728 are 75 % of
+    /// [`FINISHED_MAX_BYTES`](crate::FINISHED_MAX_BYTES): the rest is for records on their way at the pause, and for longer ranges.
+    pub finished_max_bytes: usize,
     /// Outputs that wait or are in flight above which every source is paused; they flow again at half of it. Four batches.
     pub outputs_max: usize,
     /// How long a revocation or a shutdown may wait for held records. 5 s: with a commit it must stay under the transaction's
@@ -34,6 +40,11 @@ pub struct Options {
     pub drain_budget: Duration,
     /// The least time between two plain commits. 100 ms: at most that much dropped work is judged again after a crash.
     pub commit_interval: Duration,
+    /// How long a source waits after a record that couldn't be judged: at first 100 ms, about a leader's election, then twice as long
+    /// each time.
+    pub defer_wait_first: Duration,
+    /// The longest such wait. 5 s: what comes back flows again before anyone has looked; asking so seldom is no load.
+    pub defer_wait_max: Duration,
     /// Rejected records in a row at which their source is paused until it is assigned again. 1,000: a producer's bad minute passes
     /// through to the dead letters, a wrong schema doesn't empty a topic into them.
     pub rejects_in_a_row_max: u32,
@@ -49,9 +60,12 @@ impl Options {
             batch_max_age: Duration::from_millis(100),
             held_max_records: 50_000,
             ledger_max_records: 100_000,
+            finished_max_bytes: FINISHED_MAX_BYTES / 4 * 3,
             outputs_max: 20_000,
             drain_budget: Duration::from_secs(5),
             commit_interval: Duration::from_millis(100),
+            defer_wait_first: Duration::from_millis(100),
+            defer_wait_max: Duration::from_secs(5),
             rejects_in_a_row_max: 1_000,
         }
     }

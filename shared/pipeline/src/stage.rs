@@ -16,6 +16,9 @@ pub enum Verdict<O> {
     Hold,
     /// Can't be processed, ever: this output is its dead letter.
     Reject(O),
+    /// Can't be judged now, for a cause outside that passes (the schema registry is away): the source pauses, and the record and those
+    /// behind it come again. The stage must not have taken anything of it in.
+    Defer(String),
     /// The stage can't go on: the engine stops without resolving the record.
     Fail(String),
 }
@@ -45,6 +48,12 @@ pub enum Effect<O> {
         id: RecordId,
         /// Why.
         reason: Reason,
+    },
+    /// Held records of sources that drain, which can't end within the drain: they are waited for no longer, and come again to whoever
+    /// owns their partition next.
+    GiveBack {
+        /// The records, which the stage forgets.
+        ids: Vec<RecordId>,
     },
     /// A held record that turned out to be unprocessable.
     Reject {

@@ -1,10 +1,10 @@
-//! Proof that the simulation can fail: three engines, each broken in a way that is easily built by mistake, are caught.
+//! Proof that the simulation can fail: five engines, each broken in a way that is easily built by mistake, are caught.
 //!
 //! They wrap the real engine and tamper with what goes in or comes out, so the engine itself carries no switch for it.
 
 use std::collections::BTreeMap;
 
-use pipeline::{Action, Delivery as Mode, Engine, Event, Now, Options, Position, Source};
+use pipeline::{Action, Delivery as Mode, Engine, Event, Finished, Now, Options, Position, Source, Start};
 use testkit::{Delivery, Failure, Fate, Record, Rules, Simulation};
 
 /// Seeds within which each is caught.
@@ -24,7 +24,7 @@ impl Delivered {
     fn pass(&mut self, event: Event<'_, Rules>, engine: &mut Engine<Rules>, now: Now) {
         match event {
             Event::Assigned(sources) => {
-                self.0.extend(sources.iter().copied());
+                self.0.extend(sources.iter().map(|start| (start.source, start.position)));
                 engine.apply(Event::Assigned(sources), now);
             }
             Event::Records(source, records) => {
@@ -36,19 +36,31 @@ impl Delivered {
         }
     }
 
-    fn beyond(&self, position: Position) -> Position {
-        let offset = self.0.get(&position.source).copied().unwrap_or(0).max(position.offset);
-        Position { offset, ..position }
+    fn end(&self, position: &Position) -> i64 {
+        self.0.get(&position.source).copied().unwrap_or(0).max(position.offset)
     }
 }
 
 /// Commits what was delivered, not what is resolved.
-struct CommitsPastHeld {
-    engine: Engine<Rules>,
-    delivered: Delivered,
+fn past_held(delivered: &Delivered, position: Position) -> Position {
+    Position { offset: delivered.end(&position), ..position }
 }
 
-impl Delivery for CommitsPastHeld {
+/// Says that all that was delivered is finished.
+fn held_as_finished(delivered: &Delivered, position: Position) -> Position {
+    let mut finished = Finished::none();
+    finished.push(position.offset..delivered.end(&position));
+    Position { finished, ..position }
+}
+
+/// Makes positions up.
+struct Misplaces {
+    engine: Engine<Rules>,
+    delivered: Delivered,
+    how: fn(&Delivered, Position) -> Position,
+}
+
+impl Delivery for Misplaces {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         self.delivered.pass(event, &mut self.engine, now);
     }
@@ -58,11 +70,14 @@ impl Delivery for CommitsPastHeld {
     }
 
     fn take_action(&mut self) -> Option<Action> {
-        let beyond =
-            |positions: Vec<Position>| positions.into_iter().map(|p| self.delivered.beyond(p)).collect();
+        let made_up = |positions: Vec<Position>| {
+            positions.into_iter().map(|position| (self.how)(&self.delivered, position)).collect()
+        };
         Some(match self.engine.take_action()? {
-            Action::Transact { batch, positions } => Action::Transact { batch, positions: beyond(positions) },
-            Action::Commit { positions } => Action::Commit { positions: beyond(positions) },
+            Action::Transact { batch, positions } => {
+                Action::Transact { batch, positions: made_up(positions) }
+            }
+            Action::Commit { positions } => Action::Commit { positions: made_up(positions) },
             other => other,
         })
     }
@@ -109,6 +124,36 @@ impl Delivery for DropsOnRevoke {
     }
 }
 
+/// Does not hear what an earlier owner had finished.
+struct ForgetsFinished(Engine<Rules>);
+
+impl Delivery for ForgetsFinished {
+    fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
+        if let Event::Assigned(starts) = event {
+            let forgotten = |start: &Start| Start { finished: Finished::none(), ..start.clone() };
+            let starts: Vec<Start> = starts.iter().map(forgotten).collect();
+            return self.0.apply(Event::Assigned(&starts), now);
+        }
+        self.0.apply(event, now);
+    }
+
+    fn settle(&mut self, now: Now) {
+        self.0.settle(now);
+    }
+
+    fn take_action(&mut self) -> Option<Action> {
+        self.0.take_action()
+    }
+
+    fn engine(&self) -> &Engine<Rules> {
+        &self.0
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine<Rules> {
+        &mut self.0
+    }
+}
+
 /// Goes back to the committed offset after an abort and judges the records again, with rules that have absorbed them already.
 struct JudgesAgain {
     engine: Engine<Rules>,
@@ -117,12 +162,15 @@ struct JudgesAgain {
 
 impl JudgesAgain {
     fn go_back(&mut self, now: Now) {
-        let committed = |(source, _): (&Source, _)| Some((*source, self.engine.positions(*source)?.1));
-        let sources: Vec<(Source, i64)> = self.delivered.iter().filter_map(committed).collect();
+        let committed = |(source, _): (&Source, _)| {
+            let position = self.engine.positions(*source)?.1;
+            Some(Start { source: *source, position, finished: Finished::none() })
+        };
+        let sources: Vec<Start> = self.delivered.iter().filter_map(committed).collect();
         let rules = self.engine.stage().clone();
         self.engine.apply(Event::Assigned(&sources), now);
         *self.engine.stage_mut() = rules;
-        for (source, from) in sources {
+        for Start { source, position: from, .. } in sources {
             let Some(records) = self.delivered.get(&source) else { continue };
             let mut again = records.iter().copied().filter(|(offset, _)| *offset >= from);
             self.engine.apply(Event::Records(source, &mut again), now);
@@ -134,7 +182,7 @@ impl Delivery for JudgesAgain {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         match event {
             Event::Assigned(sources) => {
-                self.delivered.extend(sources.iter().map(|(source, _)| (*source, Vec::new())));
+                self.delivered.extend(sources.iter().map(|start| (start.source, Vec::new())));
                 self.engine.apply(Event::Assigned(sources), now);
             }
             Event::Records(source, records) => {
@@ -167,15 +215,33 @@ impl Delivery for JudgesAgain {
     }
 }
 
-#[test]
-fn an_engine_that_commits_past_a_held_record_is_caught() {
+fn misplacement_is_caught(how: fn(&Delivered, Position) -> Position) {
     for mode in [Mode::Transactional, Mode::AtLeastOnce] {
-        let make = |rules, options| CommitsPastHeld {
+        let make = |rules, options| Misplaces {
             engine: Engine::new(rules, options),
             delivered: Delivered::default(),
+            how,
         };
         let failure = first_caught(mode, make);
         assert_eq!(failure.law, "P2", "\n{failure}");
+    }
+}
+
+#[test]
+fn an_engine_that_commits_past_a_held_record_is_caught() {
+    misplacement_is_caught(past_held);
+}
+
+#[test]
+fn an_engine_that_says_a_held_record_is_finished_is_caught() {
+    misplacement_is_caught(held_as_finished);
+}
+
+#[test]
+fn an_engine_that_forgets_what_was_finished_beyond_the_prefix_is_caught() {
+    for mode in [Mode::Transactional, Mode::AtLeastOnce] {
+        let failure = first_caught(mode, |rules, options| ForgetsFinished(Engine::new(rules, options)));
+        assert_eq!(failure.law, "doubled", "\n{failure}");
     }
 }
 

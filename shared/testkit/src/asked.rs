@@ -1,6 +1,6 @@
 //! What an engine asked of Kafka, on its way: every step can fail.
 
-use pipeline::{BatchId, Source};
+use pipeline::{BatchId, Position};
 
 use crate::cluster::Cluster;
 use crate::oracle::Broken;
@@ -26,7 +26,7 @@ pub(crate) enum Asked {
     Transaction {
         batch: BatchId,
         outputs: Vec<Output>,
-        positions: Vec<(Source, i64)>,
+        positions: Vec<Position>,
         /// The member's generation, read when the transaction began. Read later, it might be that of an assignment which no
         /// longer has these partitions.
         generation: Option<u32>,
@@ -38,7 +38,7 @@ pub(crate) enum Asked {
         produced: usize,
     },
     Commit {
-        positions: Vec<(Source, i64)>,
+        positions: Vec<Position>,
         generation: Option<u32>,
     },
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use pipeline::{Delivery, Now, Source};
+use pipeline::{Delivery, Finished, Now, Position, Source, Start};
 
 use crate::log::{self, Partition};
 use crate::oracle::{Broken, Oracle, broken};
@@ -21,7 +21,7 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(60);
 /// What a member hears on its next poll.
 #[derive(Debug, Clone)]
 pub(crate) enum News {
-    Assigned(Source, i64),
+    Assigned(Start),
     Revoked(Vec<Source>),
     Lost,
 }
@@ -29,7 +29,7 @@ pub(crate) enum News {
 /// A transaction whose offsets are sent: nobody else may begin at its partitions before it ends.
 #[derive(Debug)]
 struct Pending {
-    positions: Vec<(Source, i64)>,
+    positions: Vec<Position>,
     /// Its producer is gone: when the coordinator ends it, and how.
     orphaned: Option<(Duration, Option<Vec<Output>>)>,
 }
@@ -46,7 +46,8 @@ pub(crate) struct Cluster {
     pub(crate) report: Report,
     pub(crate) log: BTreeMap<Source, Partition>,
     oracle: Oracle,
-    committed: BTreeMap<Source, i64>,
+    /// The offset, and the metadata beside it.
+    committed: BTreeMap<Source, (i64, Vec<u8>)>,
     generation: u32,
     members: BTreeMap<u32, u32>,
     owners: BTreeMap<Source, u32>,
@@ -71,7 +72,7 @@ impl Cluster {
             report: Report::default(),
             log: sources.into_iter().map(|source| (source, Partition::default())).collect(),
             oracle: Oracle::new(mode, in_order),
-            committed: sources.into_iter().map(|source| (source, 0)).collect(),
+            committed: sources.into_iter().map(|source| (source, (0, Vec::new()))).collect(),
             generation: 0,
             members: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -112,14 +113,18 @@ impl Cluster {
         for (source, partition) in &self.log {
             let free = !self.owners.contains_key(source);
             let stable =
-                !self.pending.values().any(|pending| pending.positions.iter().any(|(s, _)| s == source));
+                !self.pending.values().any(|pending| pending.positions.iter().any(|p| p.source == *source));
             let member = self.targets.get(source).filter(|member| self.members.contains_key(member));
             if let (true, true, Some(member)) = (free, stable, member) {
-                let position = self.committed[source];
-                self.report.repeats += self.oracle.granted(*source, partition, position)?;
-                self.trace.line(format_args!("{member} gets {source:?} at {position}"));
+                let (position, metadata) = &self.committed[source];
+                let Ok(finished) = Finished::from_bytes(*position, metadata) else {
+                    return broken("P2", format!("{source:?} at {position}: unreadable {metadata:?}"));
+                };
+                let start = Start { source: *source, position: *position, finished };
+                self.oracle.granted(&start, partition)?;
+                self.trace.line(format_args!("{member} gets {start:?}"));
                 self.owners.insert(*source, *member);
-                self.news.entry(*member).or_default().push_back(News::Assigned(*source, position));
+                self.news.entry(*member).or_default().push_back(News::Assigned(start));
             }
         }
         Ok(())
@@ -214,7 +219,7 @@ impl Cluster {
         &mut self,
         member: u32,
         generation: Option<u32>,
-        positions: &[(Source, i64)],
+        positions: &[Position],
     ) -> Option<u64> {
         if self.is_fenced(member, generation) {
             self.report.fenced += 1;
@@ -256,7 +261,7 @@ impl Cluster {
         &mut self,
         member: u32,
         generation: Option<u32>,
-        positions: &[(Source, i64)],
+        positions: &[Position],
     ) -> Result<bool, Broken> {
         if self.is_fenced(member, generation) {
             self.report.fenced += 1;
@@ -267,14 +272,16 @@ impl Cluster {
         Ok(true)
     }
 
-    fn store(&mut self, positions: &[(Source, i64)]) -> Result<(), Broken> {
-        for &(source, position) in positions {
-            let before = self.committed.insert(source, position).unwrap_or(0);
-            if position < before {
-                return broken("P3", format!("{source:?} goes back from {before} to {position}"));
+    fn store(&mut self, positions: &[Position]) -> Result<(), Broken> {
+        for Position { source, offset, finished } in positions {
+            let stored = (*offset, finished.to_bytes(*offset));
+            let before = self.committed.insert(*source, stored).map_or(0, |(before, _)| before);
+            if *offset < before {
+                return broken("P3", format!("{source:?} goes back from {before} to {offset}"));
             }
-            if let Some(partition) = self.log.get(&source) {
-                self.oracle.passed(source, partition, before, position)?;
+            if let Some(partition) = self.log.get(source) {
+                self.oracle.passed(*source, partition, before..*offset)?;
+                finished.ranges().try_for_each(|range| self.oracle.passed(*source, partition, range))?;
             }
         }
         Ok(())
@@ -282,7 +289,7 @@ impl Cluster {
 
     /// Whether every record is delivered and every partition's lag is 0.
     pub(crate) fn is_finished(&self) -> bool {
-        self.pending.is_empty() && self.log.iter().all(|(source, p)| self.committed[source] == p.end)
+        self.pending.is_empty() && self.log.iter().all(|(source, p)| self.committed[source].0 == p.end)
     }
 
     pub(crate) fn finish(&self) -> Result<(), Broken> {

@@ -2,19 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::{Action, Event, Source, Stop};
+use pipeline::{Action, Event, Source, Start, Stop};
 
 use crate::asked::{Answer, Asked, Progress, Step};
 use crate::cluster::{Cluster, News};
 use crate::delivery::Delivery;
 use crate::oracle::{Broken, broken};
-use crate::rules::{Record, Work};
+use crate::rules::{Output, Record, Work};
 
 /// Where the client stands in a partition.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Fetch {
+    start: Start,
     next: i64,
     paused: bool,
+}
+
+impl Fetch {
+    /// Whether this was committed before the partition came.
+    fn begins_behind(&self, offset: i64) -> bool {
+        offset < self.start.position || self.start.finished.contains(offset)
+    }
 }
 
 /// Whether an instance goes on.
@@ -102,9 +110,10 @@ impl<D: Delivery> Instance<D> {
         let Some(news) = cluster.hear(self.id) else { return self.poll(cluster) };
         cluster.trace.line(format_args!("{} hears {news:?}", self.id));
         match news {
-            News::Assigned(source, next) => {
-                self.fetches.insert(source, Fetch { next, paused: false });
-                self.engine.apply(Event::Assigned(&[(source, next)]), cluster.now);
+            News::Assigned(start) => {
+                let fetch = Fetch { next: start.position, paused: false, start: start.clone() };
+                self.fetches.insert(start.source, fetch);
+                self.engine.apply(Event::Assigned(&[start]), cluster.now);
             }
             News::Revoked(sources) => self.engine.apply(Event::Revoked(&sources), cluster.now),
             News::Lost => {
@@ -130,6 +139,10 @@ impl<D: Delivery> Instance<D> {
             fetch.next = last + 1;
             let fails = !cluster.calm && cluster.rng.below(400) == 0;
             records[0].1.fails = fails;
+            if !cluster.calm && cluster.rng.chance(3) {
+                let at = usize::try_from(cluster.rng.below(6)).unwrap_or(0) % records.len();
+                records[at].1.defers = true;
+            }
             cluster.trace.line(format_args!("{} reads {source:?}: {records:?}", self.id));
             self.engine.apply(Event::Records(source, &mut records.into_iter()), cluster.now);
         } else if fetch.next < end || cluster.rng.chance(10) {
@@ -163,10 +176,9 @@ impl<D: Delivery> Instance<D> {
             match action {
                 Action::Transact { batch, positions } => {
                     let outputs = self.engine.outputs(batch);
-                    let positions: Vec<(Source, i64)> =
-                        positions.into_iter().map(|p| (p.source, p.offset)).collect();
                     let generation = cluster.generation_of(self.id);
-                    self.only_owned(outputs.iter().map(|o| o.source).chain(positions.iter().map(|p| p.0)))?;
+                    self.only_owned(positions.iter().map(|position| position.source))?;
+                    self.only_new(&outputs, cluster)?;
                     self.take_on(Asked::Transaction {
                         batch,
                         outputs,
@@ -177,19 +189,18 @@ impl<D: Delivery> Instance<D> {
                 }
                 Action::Produce { batch } => {
                     let outputs = self.engine.outputs(batch);
-                    self.only_owned(outputs.iter().map(|output| output.source))?;
+                    self.only_new(&outputs, cluster)?;
                     self.take_on(Asked::Produce { batch, outputs, produced: 0 })?;
                 }
                 Action::Commit { positions } => {
-                    let positions: Vec<(Source, i64)> =
-                        positions.into_iter().map(|p| (p.source, p.offset)).collect();
-                    self.only_owned(positions.iter().map(|position| position.0))?;
+                    self.only_owned(positions.iter().map(|position| position.source))?;
                     let generation = cluster.generation_of(self.id);
                     self.take_on(Asked::Commit { positions, generation })?;
                 }
                 Action::Pause(source) => self.set_paused(source, true, cluster)?,
                 Action::Resume(source) => self.set_paused(source, false, cluster)?,
-                Action::AcknowledgeRevocation(sources) => {
+                Action::Rewind(source, offset) => self.rewind(source, offset, cluster)?,
+                Action::AcknowledgeRevocation { sources, .. } => {
                     for source in sources {
                         self.fetches.remove(&source);
                         cluster.give_back(self.id, source);
@@ -240,6 +251,31 @@ impl<D: Delivery> Instance<D> {
                     "P4",
                     format!("{} is told paused={paused} of {source:?}, which it has given back", self.id),
                 );
+            }
+        }
+        Ok(())
+    }
+
+    fn rewind(&mut self, source: Source, offset: i64, cluster: &mut Cluster) -> Result<(), Broken> {
+        cluster.report.rewinds += 1;
+        match self.fetches.get_mut(&source) {
+            Some(fetch) if fetch.paused && offset <= fetch.next => fetch.next = offset,
+            fetch => {
+                return broken("P5", format!("{} is told to go back to {offset}, at {fetch:?}", self.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Outputs act for owned partitions, and for no record that was committed when its partition came.
+    fn only_new(&self, outputs: &[Output], cluster: &Cluster) -> Result<(), Broken> {
+        self.only_owned(outputs.iter().map(|output| output.source))?;
+        for output in outputs {
+            let (fetch, partition) = (self.fetches.get(&output.source), cluster.log.get(&output.source));
+            let mut offsets = output.of.iter().filter_map(|id| partition?.offset_of(*id));
+            if let Some(offset) = offsets.find(|offset| fetch.is_some_and(|f| f.begins_behind(*offset))) {
+                let what = format!("{} does the committed record at {offset} again: {output:?}", self.id);
+                return broken("doubled", what);
             }
         }
         Ok(())
@@ -305,6 +341,8 @@ impl<D: Delivery> Instance<D> {
     fn vanish(&mut self, cluster: &mut Cluster) {
         let counts = self.engine.engine().counts();
         cluster.report.stale_effects += counts.stale_effects;
+        cluster.report.finished_before += counts.finished_before;
+        cluster.report.given_back += counts.given_back;
         if let Some(asked) = self.asked.take() {
             asked.orphan(cluster);
         }

@@ -21,6 +21,12 @@ impl Partition {
         &self.records[at..]
     }
 
+    /// Where a record of this partition lies; ids rise along it.
+    pub(crate) fn offset_of(&self, id: u64) -> Option<i64> {
+        let at = self.records.binary_search_by_key(&id, |(_, record)| record.id).ok()?;
+        self.records.get(at).map(|(offset, _)| *offset)
+    }
+
     pub(crate) fn append(&mut self, record: Record, rng: &mut Rng) {
         self.skip(rng, 20);
         self.records.push((self.end, record));
@@ -51,5 +57,5 @@ pub(crate) fn make(id: u64, source: Source, in_order: bool, rng: &mut Rng) -> Re
         (_, 5) => Fate::WorkChunks(some(rng)),
         (_, _) => Fate::Work(some(rng)),
     };
-    Record { id, key, fate, fails: false }
+    Record { id, key, fate, fails: false, defers: false }
 }

@@ -1,8 +1,9 @@
 //! Knows what should come out, and nothing of how: it compares what readers of the output log see with the input log.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use pipeline::{Delivery, Source};
+use pipeline::{Delivery, Source, Start};
 
 use crate::log::Partition;
 use crate::rules::{Fate, Kind, Output, Record};
@@ -25,8 +26,6 @@ pub(crate) struct Oracle {
     in_order: bool,
     records: BTreeMap<u64, Record>,
     visible: BTreeMap<(u64, Kind, u8), u32>,
-    /// How often a record may show again: it was finished beyond the prefix when its partition moved (see [`Oracle::granted`]).
-    excused: BTreeMap<u64, u32>,
     last_of_key: BTreeMap<u64, u64>,
 }
 
@@ -37,7 +36,6 @@ impl Oracle {
             in_order,
             records: BTreeMap::new(),
             visible: BTreeMap::new(),
-            excused: BTreeMap::new(),
             last_of_key: BTreeMap::new(),
         }
     }
@@ -62,13 +60,17 @@ impl Oracle {
         let seen = self.visible.entry((id, kind, part)).or_default();
         *seen += 1;
         let (first, times) = (*seen == 1, *seen);
-        if self.mode == Delivery::AtLeastOnce || kind == Kind::Chunk {
+        if self.mode == Delivery::AtLeastOnce {
             return Ok(());
         }
-        if times > 1 + self.excused.get(&id).copied().unwrap_or(0) {
+        // Work on a record that hasn't ended begins anew elsewhere, and its chunks with it.
+        if times > 1 && kind != Kind::Chunk {
             return broken("doubled", format!("record {id}: {kind:?} {part} is visible {times} times"));
         }
-        if !first || kind == Kind::DeadLetter {
+        if kind == Kind::Chunk && self.shows(&record) {
+            return broken("doubled", format!("record {id}: chunk {part} shows after its end"));
+        }
+        if !first || kind != Kind::Result {
             return Ok(());
         }
         if part > 0 && !self.visible.contains_key(&(id, kind, part - 1)) {
@@ -84,18 +86,17 @@ impl Oracle {
         Ok(())
     }
 
-    /// P2: a committed position passes only what needs nothing or shows.
+    /// P2: a committed position passes only what needs nothing or shows, and so does what is said to be finished beyond it.
     pub(crate) fn passed(
         &self,
         source: Source,
         partition: &Partition,
-        from: i64,
-        to: i64,
+        range: Range<i64>,
     ) -> Result<(), Broken> {
-        for (offset, record) in partition.from(from).iter().take_while(|(offset, _)| *offset < to) {
+        for (offset, record) in partition.from(range.start).iter().take_while(|(o, _)| *o < range.end) {
             if !self.is_done(record) {
                 let what = format!(
-                    "{source:?} is committed up to {to}, record {} at {offset} is not done",
+                    "{source:?} is committed over {range:?}, record {} at {offset} is not done",
                     record.id
                 );
                 return broken("P2", what);
@@ -104,32 +105,18 @@ impl Oracle {
         Ok(())
     }
 
-    /// A partition begins at `position` with a new owner. What shows already from behind it will show again: today's engine does
-    /// not tell its successor what it finished beyond the prefix. Nothing else may show twice, and with work done in order nothing
-    /// is ever finished there. Says how many records that excuses.
-    pub(crate) fn granted(
-        &mut self,
-        source: Source,
-        partition: &Partition,
-        position: i64,
-    ) -> Result<u64, Broken> {
-        let mut again = 0;
-        for (offset, record) in partition.from(position) {
-            let needs = self.needs(record);
-            if needs.is_empty() || !needs.iter().any(|part| self.visible.contains_key(part)) {
-                continue;
-            }
-            if self.in_order && self.mode == Delivery::Transactional {
-                let what = format!(
-                    "{source:?} begins at {position}, record {} at {offset} shows already",
-                    record.id
-                );
+    /// A partition begins anew. Exactly once, its owner is told of all that shows already.
+    pub(crate) fn granted(&self, start: &Start, partition: &Partition) -> Result<(), Broken> {
+        if self.mode == Delivery::AtLeastOnce {
+            return Ok(());
+        }
+        for (offset, record) in partition.from(start.position) {
+            if self.shows(record) && !start.finished.contains(*offset) {
+                let what = format!("{start:?}: record {} at {offset} shows already", record.id);
                 return broken("doubled", what);
             }
-            *self.excused.entry(record.id).or_default() += 1;
-            again += 1;
         }
-        Ok(again)
+        Ok(())
     }
 
     /// At the end, everything shows.
@@ -146,6 +133,11 @@ impl Oracle {
         let chunks = if let Fate::WorkChunks(all) = record.fate { all } else { 0 };
         (0..chunks).all(|part| self.visible.contains_key(&(record.id, Kind::Chunk, part)))
             && self.needs(record).iter().all(|part| self.visible.contains_key(part))
+    }
+
+    /// Whether readers see how this record ended.
+    fn shows(&self, record: &Record) -> bool {
+        self.needs(record).iter().any(|part| self.visible.contains_key(part))
     }
 
     /// The outputs that end a record.

@@ -48,6 +48,8 @@ pub struct Record {
     pub fate: Fate,
     /// The rules can't go on at this delivery of it.
     pub fails: bool,
+    /// The rules can't judge this delivery of it.
+    pub defers: bool,
 }
 
 /// What an output is.
@@ -107,6 +109,8 @@ struct Partition {
     seen: BTreeSet<u64>,
     collected: BTreeMap<u64, Collection>,
     waiting: Vec<Waiting>,
+    /// Given back: what a worker says of them is kept from the engine.
+    given_back: BTreeSet<RecordId>,
 }
 
 /// The rules.
@@ -125,7 +129,7 @@ impl Rules {
         Self { in_order, ..Self::default() }
     }
 
-    /// Records judged under the partition's last epoch.
+    /// Records taken in under the partition's last epoch.
     #[must_use]
     pub fn judged(&self, source: Source) -> u64 {
         self.partitions.get(&source).map_or(0, |partition| partition.judged)
@@ -161,6 +165,19 @@ impl Rules {
     fn find(&mut self, id: RecordId) -> Option<&mut Waiting> {
         let partition = self.partitions.get_mut(&id.source)?;
         partition.waiting.iter_mut().find(|waiting| waiting.work.id == id)
+    }
+
+    /// Work of the second topic that no worker has started is given back: all of it when order is kept, else some.
+    fn give_back(&mut self, source: Source) -> Vec<RecordId> {
+        let in_order = self.in_order;
+        let Some(partition) = self.partitions.get_mut(&source) else { return Vec::new() };
+        let gives = |waiting: &mut Waiting| {
+            let id = waiting.work.id;
+            source.topic == 1 && !waiting.started && (in_order || id.offset % 3 != 0)
+        };
+        let ids: Vec<RecordId> = partition.waiting.extract_if(.., gives).map(|w| w.work.id).collect();
+        partition.given_back.extend(&ids);
+        ids
     }
 
     fn collect(&mut self, id: RecordId, record: Record, now: Now, effects: &mut Effects<Output>) {
@@ -225,6 +242,9 @@ impl Stage for Rules {
         if record.fails {
             return Verdict::Fail(format!("record {} can't be judged now", record.id));
         }
+        if record.defers {
+            return Verdict::Defer(format!("record {} can't be judged now", record.id));
+        }
         let Some(partition) = self.partitions.get_mut(&id.source) else {
             return Verdict::Fail(format!("record {} of a partition that was never assigned", record.id));
         };
@@ -252,6 +272,9 @@ impl Stage for Rules {
 
     fn completed(&mut self, work: Work, _now: Now, effects: &mut Effects<Output>) {
         let Work { id, record, chunks } = work;
+        if self.partitions.get(&id.source).is_some_and(|partition| partition.given_back.contains(&id)) {
+            return;
+        }
         if let Fate::WorkChunks(all) = record.fate
             && chunks < all
         {
@@ -292,6 +315,10 @@ impl Stage for Rules {
     fn drain(&mut self, sources: &[Source], _now: Now, effects: &mut Effects<Output>) {
         for source in sources {
             self.flush(*source, |_| true, effects);
+            let ids = self.give_back(*source);
+            if !ids.is_empty() {
+                effects.push(Effect::GiveBack { ids });
+            }
         }
     }
 

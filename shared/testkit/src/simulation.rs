@@ -22,8 +22,7 @@ pub struct Simulation {
     pub seed: u64,
     /// How outputs and offsets leave.
     pub mode: Mode,
-    /// Whether records end in the order of their partition. Then nothing is finished beyond the prefix, and exactly once has no
-    /// exception; otherwise what was finished there may show again after a partition has moved.
+    /// Whether records end in the order of their partition. Otherwise they are finished beyond the prefix as well.
     pub in_order: bool,
 }
 
@@ -62,8 +61,12 @@ pub struct Report {
     pub pauses: u64,
     /// Effects of assignments that had ended.
     pub stale_effects: u64,
-    /// Records finished beyond the prefix when their partition moved.
-    pub repeats: u64,
+    /// Records that an earlier owner had finished beyond the prefix: passed over.
+    pub finished_before: u64,
+    /// Sources that went back for a record that couldn't be judged.
+    pub rewinds: u64,
+    /// Held records given back in a drain.
+    pub given_back: u64,
 }
 
 /// A law that did not hold, with what led there.
@@ -184,6 +187,9 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             batch_max_age: Duration::from_millis(20),
             held_max_records: 14,
             ledger_max_records: 12,
+            finished_max_bytes: 10,
+            defer_wait_first: Duration::from_millis(5),
+            defer_wait_max: Duration::from_millis(20),
             outputs_max: 16,
             drain_budget: Duration::from_millis(120),
             commit_interval: Duration::from_millis(10),

@@ -2,41 +2,9 @@
 
 use std::time::Duration;
 
-use pipeline::{Action, BatchId, Delivery, Epoch, Event, Options, Position, RecordId, Source, Stop};
+use pipeline::{Action, BatchId, Delivery, Event, Stop};
 
-use crate::rig::{Rig, Said, What};
-
-const A: Source = Source { topic: 0, partition: 0 };
-const B: Source = Source { topic: 1, partition: 0 };
-
-fn id(source: Source, epoch: u32, offset: i64) -> RecordId {
-    RecordId { source, epoch: Epoch(epoch), offset }
-}
-
-fn at(source: Source, offset: i64) -> Position {
-    Position { source, offset, metadata: String::new() }
-}
-
-fn transact(batch: u64, positions: &[Position]) -> Action {
-    Action::Transact { batch: BatchId(batch), positions: positions.to_vec() }
-}
-
-fn commit(positions: &[Position]) -> Action {
-    Action::Commit { positions: positions.to_vec() }
-}
-
-/// Owns both sources, from offset 0.
-fn rig_with(change: impl FnOnce(&mut Options)) -> Rig {
-    let mut options = Options::new(Delivery::Transactional);
-    change(&mut options);
-    let mut rig = Rig::new(options);
-    assert_eq!(rig.happens(Event::Assigned(&[(A, 0), (B, 0)])), []);
-    rig
-}
-
-fn rig() -> Rig {
-    rig_with(|_| {})
-}
+use crate::rig::{A, B, Said, What, acknowledged, at, commit, id, rig, rig_with, start, transact};
 
 #[test]
 fn a_batch_closes_when_nothing_more_waits() {
@@ -202,7 +170,7 @@ fn too_many_rejects_in_a_row_pause_the_source_until_it_is_assigned_again() {
     assert_eq!(rig.happens(Event::EndReached(A, 9)), []);
     assert_eq!(rig.happens(Event::Tick), [transact(0, &[at(A, 4)])], "what came after it is not passed");
     rig.happens(Event::Committed(BatchId(0)));
-    rig.happens(Event::Assigned(&[(A, 4)]));
+    rig.happens(Event::Assigned(&[start(A, 4)]));
     assert_eq!(rig.engine.poisoned().count(), 0);
 }
 
@@ -260,7 +228,7 @@ fn a_revocation_is_acknowledged_when_drained_and_committed() {
     let said = Said::Emit { ids: vec![id(A, 1, 0)], outputs: 1, urgent: false };
     assert_eq!(rig.happens(Event::Completed(said)), [transact(0, &[at(A, 1)])]);
     let asked = rig.happens(Event::Committed(BatchId(0)));
-    assert_eq!(asked, [Action::AcknowledgeRevocation(vec![A])]);
+    assert_eq!(asked, [acknowledged(A, 0)]);
     assert_eq!(rig.engine.stage().released, [A]);
 }
 
@@ -272,7 +240,7 @@ fn a_revocation_waits_for_outputs_that_end_no_record() {
     rig.happens(Event::Completed(Said::Drop(id(A, 1, 0))));
     rig.happens(Event::OffsetsCommitted);
     assert_eq!(rig.happens(Event::Revoked(&[A])), [transact(0, &[at(A, 1)]), Action::Pause(A)]);
-    assert_eq!(rig.happens(Event::Committed(BatchId(0))), [Action::AcknowledgeRevocation(vec![A])]);
+    assert_eq!(rig.happens(Event::Committed(BatchId(0))), [acknowledged(A, 0)]);
 }
 
 #[test]
@@ -285,7 +253,7 @@ fn a_spent_drain_budget_gives_back_what_is_held() {
     rig.now_ms += 5_000;
     assert_eq!(rig.happens(Event::Tick), [], "the batch in flight is awaited");
     let asked = rig.happens(Event::Aborted(BatchId(1)));
-    assert_eq!(asked, [Action::AcknowledgeRevocation(vec![A])], "and not tried again");
+    assert_eq!(asked, [acknowledged(A, 2)], "and not tried again");
     assert_eq!(rig.engine.counts().returned, 2);
     assert!(rig.engine.counts().conserve());
     rig.happens(Event::Completed(Said::Drop(id(A, 1, 1))));
@@ -321,7 +289,7 @@ fn a_rebuilt_client_drops_every_partition_and_awaits_no_answer() {
     rig.records(A, &[(0, What::Emit(1))]);
     rig.happens(Event::Tick);
     assert_eq!(rig.happens(Event::ClientRebuilt), []);
-    rig.happens(Event::Assigned(&[(A, 0)]));
+    rig.happens(Event::Assigned(&[start(A, 0)]));
     rig.records(A, &[(0, What::Emit(1))]);
     assert_eq!(rig.happens(Event::Tick), [transact(1, &[at(A, 1)])]);
     assert_eq!(rig.engine.source_counts(A).map(|counts| counts.received), Some(1));

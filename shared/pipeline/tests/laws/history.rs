@@ -1,12 +1,16 @@
 //! Plays a script of events against an engine, as a correct shell would, and writes down what happens.
+//!
+//! Each source is a log: what was appended is read by whoever owns it, from where its last owner left it. What was asked for a
+//! source and isn't answered when it is lost is refused: the generation fences it.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
-use pipeline::{Action, BatchId, Counts, Delivery, Event, Load, Options, Position, RecordId, Source};
-use proptest::prelude::*;
+use pipeline::{
+    Action, BatchId, Counts, Delivery, Event, Finished, Load, Options, Position, RecordId, Source, Start,
+};
 
-use crate::rig::{Out, Rig, Said, What};
+use crate::rig::{Out, Rig, Said, Told, What};
+use crate::script::Step;
 
 /// Three partitions of two topics.
 pub(crate) const SOURCES: [Source; 3] =
@@ -15,51 +19,15 @@ pub(crate) const SOURCES: [Source; 3] =
 /// The most records that one step delivers.
 pub(crate) const POLL_MAX: usize = 5;
 
-/// One line of a script. Numbers are taken modulo what there is.
-#[derive(Debug, Clone)]
-pub(crate) enum Step {
-    Records { source: usize, hole: i64, what: Vec<What> },
-    End { source: usize, hole: i64 },
-    Say { pick: usize, how: u8, count: u8 },
-    Answer { ok: bool },
-    Tick,
-    Pass { millis: u64 },
-    Assign { source: usize },
-    Revoke { source: usize },
-    Lose { source: usize },
-    Rebuild,
-}
-
-pub(crate) fn scripts() -> impl Strategy<Value = Vec<Step>> {
-    let what = prop_oneof![
-        3 => Just(What::Drop),
-        3 => (1..3_u8).prop_map(What::Emit),
-        4 => Just(What::Hold),
-        1 => Just(What::Reject),
-    ];
-    let source = 0..SOURCES.len();
-    let step = prop_oneof![
-        8 => (source.clone(), 0..3_i64, prop::collection::vec(what, 1..=POLL_MAX))
-            .prop_map(|(source, hole, what)| Step::Records { source, hole, what }),
-        1 => (source.clone(), 0..3_i64).prop_map(|(source, hole)| Step::End { source, hole }),
-        8 => (any::<usize>(), 0..5_u8, 1..3_u8).prop_map(|(pick, how, count)| Step::Say { pick, how, count }),
-        8 => prop::bool::weighted(0.7).prop_map(|ok| Step::Answer { ok }),
-        4 => Just(Step::Tick),
-        2 => (0..150_u64).prop_map(|millis| Step::Pass { millis }),
-        3 => source.clone().prop_map(|source| Step::Assign { source }),
-        1 => source.clone().prop_map(|source| Step::Revoke { source }),
-        1 => source.prop_map(|source| Step::Lose { source }),
-        1 => Just(Step::Rebuild),
-    ];
-    prop::collection::vec(step, 1..150)
-}
-
 pub(crate) fn options(mode: Delivery) -> Options {
     Options {
         batch_max_outputs: 5,
         held_max_records: 12,
         ledger_max_records: 10,
         outputs_max: 12,
+        finished_max_bytes: 9,
+        defer_wait_first: std::time::Duration::from_millis(20),
+        defer_wait_max: std::time::Duration::from_millis(80),
         drain_budget: std::time::Duration::from_millis(300),
         rejects_in_a_row_max: 4,
         ..Options::new(mode)
@@ -69,32 +37,63 @@ pub(crate) fn options(mode: Delivery) -> Options {
 /// What happened, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Happened {
-    Assigned(Source, i64),
+    Assigned(Start),
+    /// The next record of the source's log.
+    Appended(Source, i64),
     Judged(RecordId, What),
+    /// Taken without the rules: an earlier owner had finished it.
+    PassedOver(Source, i64),
     Ended(Source, i64),
     Said(Said),
     Revoked(Source),
     Poisoned(Source),
     Gone(Source),
-    Asked { positions: Vec<Position>, batch: Option<BatchId>, outputs: Vec<Out> },
-    Answered { ok: bool },
+    Asked {
+        positions: Vec<Position>,
+        batch: Option<BatchId>,
+        outputs: Vec<Out>,
+    },
+    Answered {
+        ok: bool,
+    },
     Paused(Source, bool),
+    Rewound(Source),
     Acknowledged(Vec<Source>),
-    Settled { load: Load, counts: BTreeMap<Source, Counts>, all: Counts },
+    Settled {
+        load: Load,
+        counts: BTreeMap<Source, Counts>,
+        all: Counts,
+    },
 }
 
 struct Asked {
     batch: Option<BatchId>,
     transactional: bool,
+    positions: Vec<Position>,
+    /// A source that it acts for is someone else's by now.
+    fenced: bool,
+}
+
+#[derive(Default)]
+struct Log {
+    records: Vec<(i64, What)>,
+    end: i64,
+    /// What the group has stored.
+    committed: (i64, Vec<u8>),
+}
+
+struct Owned {
+    start: Start,
+    next: i64,
+    paused: bool,
+    leaving: bool,
 }
 
 struct Player {
     rig: Rig,
     history: Vec<Happened>,
-    /// Where delivery stands.
-    next: [i64; 3],
-    /// Owned, with whether it is paused and whether it is asked back.
-    owned: BTreeMap<Source, (bool, bool)>,
+    logs: BTreeMap<Source, Log>,
+    owned: BTreeMap<Source, Owned>,
     /// What the stage holds; those of assignments that have ended stay in it, and are said in vain.
     held: Vec<RecordId>,
     asked: Option<Asked>,
@@ -102,9 +101,14 @@ struct Player {
 
 /// Plays a script from beginning to end.
 pub(crate) fn play(mode: Delivery, script: &[Step]) -> Vec<Happened> {
-    let rig = Rig::new(options(mode));
-    let (held, asked) = (Vec::new(), None);
-    let mut player = Player { rig, history: Vec::new(), next: [0; 3], owned: BTreeMap::new(), held, asked };
+    let mut player = Player {
+        rig: Rig::new(options(mode)),
+        history: Vec::new(),
+        logs: SOURCES.iter().map(|source| (*source, Log::default())).collect(),
+        owned: BTreeMap::new(),
+        held: Vec::new(),
+        asked: None,
+    };
     for step in script {
         player.step(step);
     }
@@ -115,15 +119,10 @@ pub(crate) fn play(mode: Delivery, script: &[Step]) -> Vec<Happened> {
 impl Player {
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Records { source, hole, what } => self.deliver(*source, *hole, what),
-            Step::End { source, hole } => {
-                let place = SOURCES[*source];
-                if self.owned.get(&place).is_some_and(|(paused, _)| !paused) {
-                    self.next[*source] += hole;
-                    self.history.push(Happened::Ended(place, self.next[*source]));
-                    self.happens(Event::EndReached(place, self.next[*source]));
-                }
+            Step::Records { source, hole, what, defer } => {
+                self.deliver(SOURCES[*source], *hole, what, *defer);
             }
+            Step::End { source, hole } => self.reach_end(SOURCES[*source], *hole),
             Step::Say { pick, how, count } => self.say(*pick, *how, *count),
             Step::Answer { ok } => self.answer(*ok),
             Step::Tick => self.happens(Event::Tick),
@@ -131,18 +130,11 @@ impl Player {
                 self.rig.now_ms += millis;
                 self.happens(Event::Tick);
             }
-            Step::Assign { source } => {
-                let place = SOURCES[*source];
-                if let Entry::Vacant(vacant) = self.owned.entry(place) {
-                    vacant.insert((false, false));
-                    self.history.push(Happened::Assigned(place, self.next[*source]));
-                    self.happens(Event::Assigned(&[(place, self.next[*source])]));
-                }
-            }
+            Step::Assign { source } => self.assign(SOURCES[*source]),
             Step::Revoke { source } => {
                 let place = SOURCES[*source];
-                if let Some((_, leaving)) = self.owned.get_mut(&place).filter(|(_, leaving)| !leaving) {
-                    *leaving = true;
+                if let Some(owned) = self.owned.get_mut(&place).filter(|owned| !owned.leaving) {
+                    owned.leaving = true;
                     self.history.push(Happened::Revoked(place));
                     self.happens(Event::Revoked(&[place]));
                 }
@@ -150,6 +142,10 @@ impl Player {
             Step::Lose { source } => {
                 let place = SOURCES[*source];
                 if self.owned.remove(&place).is_some() {
+                    let concerned = self.is_asked_for(place);
+                    if let Some(asked) = &mut self.asked {
+                        asked.fenced |= concerned;
+                    }
                     self.history.push(Happened::Gone(place));
                     self.happens(Event::Lost(&[place]));
                 }
@@ -163,46 +159,111 @@ impl Player {
         }
     }
 
-    fn deliver(&mut self, source: usize, hole: i64, what: &[What]) {
-        let place = SOURCES[source];
-        if self.owned.get(&place).is_none_or(|(paused, _)| *paused) {
+    /// A source whose offsets are on their way begins nowhere else.
+    fn assign(&mut self, source: Source) {
+        if self.owned.contains_key(&source) || self.is_asked_for(source) {
             return;
         }
-        let from = self.next[source] + hole;
-        let records: Vec<(i64, What)> = (from..).zip(what.iter().copied()).collect();
-        self.next[source] = from + i64::try_from(records.len()).expect("a poll is short");
-        let judged = self.rig.engine.stage().judged.len();
-        let asked = self.rig.records(place, &records);
-        let new = self.rig.engine.stage().judged[judged..].to_vec();
-        for (id, (_, what)) in new.into_iter().zip(records) {
-            if what == What::Hold {
-                self.held.push(id);
-            }
-            self.history.push(Happened::Judged(id, what));
+        let (position, metadata) = &self.logs[&source].committed;
+        let finished = Finished::from_bytes(*position, metadata).expect("the engine wrote it");
+        let start = Start { source, position: *position, finished };
+        let owned = Owned { start: start.clone(), next: *position, paused: false, leaving: false };
+        self.owned.insert(source, owned);
+        self.history.push(Happened::Assigned(start.clone()));
+        self.happens(Event::Assigned(&[start]));
+    }
+
+    fn is_asked_for(&self, source: Source) -> bool {
+        self.asked.as_ref().is_some_and(|asked| {
+            asked.positions.iter().any(|position| position.source == source)
+                || asked.batch.is_some_and(|id| self.rig.outputs(id).iter().any(|out| out.source == source))
+        })
+    }
+
+    fn reach_end(&mut self, source: Source, hole: i64) {
+        let (Some(owned), Some(log)) = (self.owned.get_mut(&source), self.logs.get_mut(&source)) else {
+            return;
+        };
+        if owned.paused || log.records.last().is_some_and(|(last, _)| owned.next <= *last) {
+            return;
         }
+        log.end += hole;
+        owned.next = log.end;
+        let end = log.end;
+        self.history.push(Happened::Ended(source, end));
+        self.happens(Event::EndReached(source, end));
+    }
+
+    /// Reads on in the log, or appends to it first.
+    fn deliver(&mut self, source: Source, hole: i64, what: &[What], defer: Option<usize>) {
+        let (Some(owned), Some(log)) = (self.owned.get_mut(&source), self.logs.get_mut(&source)) else {
+            return;
+        };
+        if owned.paused {
+            return;
+        }
+        if log.records.last().is_none_or(|(last, _)| *last < owned.next) {
+            let new: Vec<(i64, What)> = (log.end + hole..).zip(what.iter().copied()).collect();
+            self.history.extend(new.iter().map(|(offset, _)| Happened::Appended(source, *offset)));
+            log.end = new.last().map_or(log.end, |(last, _)| last + 1);
+            log.records.extend(new);
+        }
+        let from = log.records.partition_point(|(offset, _)| *offset < owned.next);
+        let mut records: Vec<(i64, What)> = log.records[from..].iter().take(POLL_MAX).copied().collect();
+        owned.next = records.last().map_or(owned.next, |(last, _)| last + 1);
+        if let Some((_, what)) = defer.and_then(|at| records.get_mut(at)) {
+            *what = What::Defer;
+        }
+        let (judged, passed) = (self.rig.engine.stage().judged.len(), self.passed_over(source));
+        let asked = self.rig.records(source, &records);
+        let new = self.rig.engine.stage().judged[judged..].to_vec();
+        let mut passed = self.passed_over(source) - passed;
+        let finished = self.owned.get(&source).map(|owned| owned.start.finished.clone());
+        for (offset, what) in records {
+            if let Some(id) = new.iter().find(|id| id.offset == offset) {
+                if what == What::Hold {
+                    self.held.push(*id);
+                }
+                self.history.push(Happened::Judged(*id, what));
+            } else if passed > 0 && finished.as_ref().is_some_and(|finished| finished.contains(offset)) {
+                passed -= 1;
+                self.history.push(Happened::PassedOver(source, offset));
+            }
+        }
+        assert_eq!(passed, 0, "what is passed over was finished");
         self.write_down(asked);
+    }
+
+    fn passed_over(&self, source: Source) -> u64 {
+        self.rig.engine.source_counts(source).map_or(0, |counts| counts.finished_before)
     }
 
     fn say(&mut self, pick: usize, how: u8, count: u8) {
         if self.held.is_empty() {
             return;
         }
-        let id = self.held[pick % self.held.len()];
+        let mut id = self.held[pick % self.held.len()];
+        if how > 4 {
+            let leaves = |id: &&RecordId| self.owned.get(&id.source).is_some_and(|owned| owned.leaving);
+            let Some(leaving) = self.held.iter().rfind(leaves) else { return };
+            id = *leaving;
+        }
+        let kin = |other: &&RecordId| (other.source, other.epoch) == (id.source, id.epoch);
         let said = match how {
             0 => Said::Append { id, outputs: count },
             1 => Said::Drop(id),
             2 => Said::Reject(id),
             3 => Said::Emit { ids: vec![id], outputs: count, urgent: count == 1 },
-            _ => {
-                let kin = |other: &&RecordId| (other.source, other.epoch) == (id.source, id.epoch);
+            4 => {
                 let ids = self.held.iter().filter(kin).take(3).copied().collect();
                 Said::Emit { ids, outputs: count, urgent: false }
             }
+            _ => Said::GiveBack(self.held.iter().filter(kin).take(2).copied().collect()),
         };
         match &said {
             Said::Append { .. } => {}
             Said::Drop(id) | Said::Reject(id) => self.held.retain(|other| other != id),
-            Said::Emit { ids, .. } => self.held.retain(|other| !ids.contains(other)),
+            Said::Emit { ids, .. } | Said::GiveBack(ids) => self.held.retain(|other| !ids.contains(other)),
         }
         self.history.push(Happened::Said(said.clone()));
         self.happens(Event::Completed(said));
@@ -210,6 +271,12 @@ impl Player {
 
     fn answer(&mut self, ok: bool) {
         let Some(asked) = self.asked.take() else { return };
+        let ok = ok && !asked.fenced;
+        for Position { source, offset, finished } in asked.positions.iter().filter(|_| ok) {
+            if let Some(log) = self.logs.get_mut(source) {
+                log.committed = (*offset, finished.to_bytes(*offset));
+            }
+        }
         self.history.push(Happened::Answered { ok });
         self.happens(match (asked.batch, ok, asked.transactional) {
             (None, true, _) => Event::OffsetsCommitted,
@@ -221,7 +288,7 @@ impl Player {
         });
     }
 
-    fn happens(&mut self, event: Event<'_, crate::rig::Told>) {
+    fn happens(&mut self, event: Event<'_, Told>) {
         let asked = self.rig.happens(event);
         self.write_down(asked);
     }
@@ -234,7 +301,13 @@ impl Player {
                 Action::Commit { positions } => self.take_on(None, positions, false),
                 Action::Pause(source) => self.set_paused(source, true),
                 Action::Resume(source) => self.set_paused(source, false),
-                Action::AcknowledgeRevocation(sources) => {
+                Action::Rewind(source, offset) => {
+                    let owned = self.owned.get_mut(&source).expect("only what is owned goes back");
+                    assert!(owned.paused && offset <= owned.next, "back, and while it is paused");
+                    owned.next = offset;
+                    self.history.push(Happened::Rewound(source));
+                }
+                Action::AcknowledgeRevocation { sources, .. } => {
                     for source in &sources {
                         self.owned.remove(source);
                     }
@@ -253,16 +326,16 @@ impl Player {
     }
 
     fn take_on(&mut self, batch: Option<BatchId>, positions: Vec<Position>, transactional: bool) {
-        let before = self.asked.replace(Asked { batch, transactional });
-        assert!(before.is_none(), "one thing at a time is asked of Kafka");
+        let asked = Asked { batch, transactional, positions: positions.clone(), fenced: false };
+        assert!(self.asked.replace(asked).is_none(), "one thing at a time is asked of Kafka");
         let outputs = batch.map_or_else(Vec::new, |batch| self.rig.outputs(batch));
         self.history.push(Happened::Asked { positions, batch, outputs });
     }
 
     fn set_paused(&mut self, source: Source, paused: bool) {
         let told = self.owned.get_mut(&source).expect("only what is owned is paused or resumed");
-        assert_ne!(told.0, paused, "said only when it changes");
-        told.0 = paused;
+        assert_ne!(told.paused, paused, "said only when it changes");
+        told.paused = paused;
         self.history.push(Happened::Paused(source, paused));
     }
 }

@@ -4,6 +4,10 @@
 //! other in one group is the simulation's part.
 
 mod examples;
+mod finished;
 mod history;
 mod properties;
+mod reader;
 mod rig;
+mod script;
+mod settling;

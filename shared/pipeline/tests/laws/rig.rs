@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use pipeline::{
-    Action, BatchId, Effect, Effects, Engine, Epoch, Event, Now, Options, Reason, RecordId, Source, Stage,
-    Verdict,
+    Action, BatchId, Delivery, Effect, Effects, Engine, Epoch, Event, Finished, Now, Options, Position,
+    Reason, RecordId, Source, Stage, Start, Verdict,
 };
+
+/// Two sources for examples.
+pub(crate) const A: Source = Source { topic: 0, partition: 0 };
+pub(crate) const B: Source = Source { topic: 1, partition: 0 };
 
 /// A record says what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +18,9 @@ pub(crate) enum What {
     Drop,
     Hold,
     Reject,
+    Defer,
+    /// And has an effect, which it must not.
+    DeferHaving(RecordId),
     Fail,
 }
 
@@ -24,6 +31,7 @@ pub(crate) enum Said {
     Append { id: RecordId, outputs: u8 },
     Drop(RecordId),
     Reject(RecordId),
+    GiveBack(Vec<RecordId>),
 }
 
 /// An output knows what it ends, and the order in which it was made.
@@ -66,9 +74,16 @@ impl Stage for Told {
         self.released.push(source);
     }
 
-    fn judge(&mut self, id: RecordId, record: What, _now: Now, _effects: &mut Effects<Out>) -> Verdict<Out> {
-        self.judged.push(id);
+    fn judge(&mut self, id: RecordId, record: What, _now: Now, effects: &mut Effects<Out>) -> Verdict<Out> {
+        if record != What::Defer {
+            self.judged.push(id);
+        }
         match record {
+            What::Defer => Verdict::Defer("away".to_owned()),
+            What::DeferHaving(id) => {
+                effects.push(Effect::Drop { id, reason: Reason("had") });
+                Verdict::Defer("away".to_owned())
+            }
             What::Emit(count) => Verdict::Emit(self.outs(count, id.source, &[id])),
             What::Drop => Verdict::Drop(Reason("told")),
             What::Hold => Verdict::Hold,
@@ -87,6 +102,7 @@ impl Stage for Told {
                 Effect::Append { on_behalf_of: id, outputs: self.outs(outputs, id.source, &[]) }
             }
             Said::Drop(id) => Effect::Drop { id, reason: Reason("told later") },
+            Said::GiveBack(ids) => Effect::GiveBack { ids },
             Said::Reject(id) => Effect::Reject { id, dead_letter: self.out(id.source, &[id], true) },
         });
     }
@@ -136,4 +152,42 @@ impl Rig {
     pub(crate) fn outputs(&self, batch: BatchId) -> Vec<Out> {
         self.engine.batch(batch).cloned().collect()
     }
+}
+
+/// An assignment of which nothing is finished beyond its position.
+pub(crate) fn start(source: Source, position: i64) -> Start {
+    Start { source, position, finished: Finished::none() }
+}
+
+pub(crate) fn id(source: Source, epoch: u32, offset: i64) -> RecordId {
+    RecordId { source, epoch: Epoch(epoch), offset }
+}
+
+pub(crate) fn at(source: Source, offset: i64) -> Position {
+    Position { source, offset, finished: Finished::none() }
+}
+
+pub(crate) fn transact(batch: u64, positions: &[Position]) -> Action {
+    Action::Transact { batch: BatchId(batch), positions: positions.to_vec() }
+}
+
+pub(crate) fn commit(positions: &[Position]) -> Action {
+    Action::Commit { positions: positions.to_vec() }
+}
+
+pub(crate) fn acknowledged(source: Source, left: u64) -> Action {
+    Action::AcknowledgeRevocation { sources: vec![source], left }
+}
+
+/// An engine that owns both sources, from offset 0.
+pub(crate) fn rig_with(change: impl FnOnce(&mut Options)) -> Rig {
+    let mut options = Options::new(Delivery::Transactional);
+    change(&mut options);
+    let mut rig = Rig::new(options);
+    assert_eq!(rig.happens(Event::Assigned(&[start(A, 0), start(B, 0)])), []);
+    rig
+}
+
+pub(crate) fn rig() -> Rig {
+    rig_with(|_| {})
 }
