@@ -11,6 +11,9 @@
 //! deliberately keeps no database: coverage is in its topic, and what a source has is asked of [`sources`]. It fetches bars alone: other
 //! kinds of data have no source yet, and a request for them says so in its end.
 //!
+//! A restart reads again which attempts have ended, so that none ends twice; that the same range was asked under another name is
+//! forgotten then, and the coverage answers for it.
+//!
 //! Start at [`service`], then [`stage`]; meaning lives in [`rules`], what a worker thread does in [`work`].
 
 pub mod config;

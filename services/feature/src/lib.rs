@@ -9,6 +9,9 @@
 //! Each symbol of a request ends in one vector or one failure, all of a request in one emission. A vector looks at bars that closed
 //! at or before its symbol's `occurred_at` and at nothing else, so that a replay gives the same values.
 //!
+//! It keeps no state beyond the bars: a restart forgets which questions were asked lately, so that one asked again is computed, not
+//! refused as a duplicate. A request that has ended is never computed again: its offset left with its answers.
+//!
 //! It deliberately reads no file, fetches no history and asks nobody: what it knows of the market it has from the bar table.
 //!
 //! Start at [`service`], then [`stage`]; meaning lives in [`rules`], the way of a request through the stage in [`intake`].

@@ -1,10 +1,12 @@
 //! The announcer as a stage: proposals in, qualifications and promotions out, each once within its window.
 
+mod restore;
+
 use std::time::Duration;
 
 use contracts::{Promotion, Proposal, Qualification, Topic, ids};
 use domain::{Layer, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, OutRecord, UNWRITABLE, Wire};
+use kafka_io::{InRecord, OutRecord, Restore, UNWRITABLE, Wire};
 use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
 use crate::rules::announce::{Announcement, Announcer, Judgement};
@@ -25,13 +27,17 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 pub struct AnnouncerStage {
     wire: Wire,
     announcer: Announcer,
+    restores: [Restore; 2],
+    restored: u64,
+    restore_skipped: u64,
 }
 
 impl AnnouncerStage {
     /// A stage that owns nothing yet.
     #[must_use]
     pub fn new(wire: Wire, announcer: Announcer) -> Self {
-        Self { wire, announcer }
+        let restores = restore::topics(announcer.kept());
+        Self { wire, announcer, restores, restored: 0, restore_skipped: 0 }
     }
 
     fn announce(
@@ -53,8 +59,9 @@ impl AnnouncerStage {
         let occurred_at = Timestamp::from_micros(proposal.occurred_at);
         match self.announcer.judge(id.source.partition, announcement, occurred_at, wall) {
             Judgement::Announced { .. } => Ok(Verdict::Drop(DUPLICATE)),
-            Judgement::Announce => {
+            Judgement::Announce { opens } => {
                 let output = self.event(proposal, announcement, record.traceparent);
+                let output = output.map(|output| if opens { output } else { restore::opens_none(output) });
                 // An announcement is as long as its proposal, whose texts have bounds: no valid one comes here. Stopping would bring it
                 // back for ever.
                 Ok(output.map_or_else(
@@ -144,15 +151,6 @@ impl Stage for AnnouncerStage {
 
     fn next_wake(&self, _now: Now) -> Option<Duration> {
         (self.announcer.held() > 0).then_some(EXPIRE_EVERY)
-    }
-}
-
-impl KafkaStage for AnnouncerStage {
-    fn notes(&self) -> Vec<Note> {
-        vec![
-            Note { name: "windows", value: self.announcer.held() as u64 },
-            Note { name: "windows_forgotten_by_bound", value: self.announcer.forgotten_by_bound() },
-        ]
     }
 }
 

@@ -5,7 +5,7 @@
 //!                                                                                   └► feature.batch.urgent (priority ≥ 8)
 //! ```
 //!
-//! It is the only writer of `feature.batch.*`. It deliberately computes no features, keeps no store of its own, and doesn't split
+//! It is the only writer of `feature.batch.*`. It deliberately computes no features, keeps no store of its own (its windows are found again in its requests), and doesn't split
 //! batches: a batch never grows beyond what one request may hold.
 //!
 //! Start at [`service`], then [`stage`] and [`rules`]; the mapping that says what each alert type asks for is `config/mapping.toml`, read by [`mapping_file`].

@@ -1,11 +1,18 @@
 //! The bridge as a stage: an alert is decoded, judged by the rules, and held until the request that answers it is acknowledged.
+//!
+//! **Order.** Requests leave by priority, then by age: the stage reorders (P8).
+//!
+//! **Drain.** Batches of partitions that leave are closed and leave while there are tokens for them, for a second; what still waits
+//! then is given back, and comes again to the next owner. So a rebalance never waits for the rate limit.
 
-use std::collections::HashSet;
+mod restore;
+
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use contracts::{Alert, FeatureRequest, RequestedSymbol, Topic, ids};
 use domain::{AlertType, Priority, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Wire};
+use kafka_io::{InRecord, OutRecord, Restore, Wire};
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
 
 use crate::rules::batch::{Arrival, Batch, BatchKey};
@@ -14,6 +21,7 @@ use crate::rules::dedup::{Asking, Dedup, Judgement};
 use crate::rules::limiter::{Limiter, Rate};
 use crate::rules::manual::{FEATURE_SETS_KEY, asked_sets};
 use crate::rules::mapping::Mapping;
+use crate::rules::marks::Written;
 use crate::rules::priority::priority;
 
 /// The input topic.
@@ -24,6 +32,12 @@ const REQUESTER: &str = "scanner-bridge";
 
 /// The alert says nothing that its window hasn't asked for.
 const DUPLICATE: Reason = Reason("duplicate");
+
+/// How long batches of partitions that leave wait for their tokens: an eighth of the budget that a drain has by default.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often windows whose time is over are forgotten, traffic or not.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
 /// The class of a manual alert that names sets which don't exist.
 const INVALID: &str = "invalid";
@@ -61,6 +75,10 @@ pub struct BridgeStage {
     /// Whether the batch at the head waits for its tokens.
     is_delayed: bool,
     assigned: HashSet<i32>,
+    /// Partitions that are about to go, and since when (monotonic).
+    leaving: BTreeMap<i32, Duration>,
+    restores: [Restore; 2],
+    restored: restore::Counts,
 }
 
 impl BridgeStage {
@@ -68,10 +86,13 @@ impl BridgeStage {
     #[must_use]
     pub fn new(wire: Wire, mapping: Mapping, settings: Settings) -> Self {
         let window_micros = i64::try_from(settings.window.as_micros()).unwrap_or(i64::MAX);
+        let dedup = Dedup::new(window_micros, settings.partition_windows_max);
         Self {
             wire,
             mapping,
-            dedup: Dedup::new(window_micros, settings.partition_windows_max),
+            restores: restore::topics(dedup.kept()),
+            restored: restore::Counts::default(),
+            dedup,
             batcher: Batcher::new(settings.limits),
             limiter: Limiter::new(settings.rate, Duration::ZERO),
             bucket_symbols: settings.rate.bucket_symbols,
@@ -79,6 +100,7 @@ impl BridgeStage {
             delayed_batches: 0,
             is_delayed: false,
             assigned: HashSet::new(),
+            leaving: BTreeMap::new(),
         }
     }
 
@@ -94,7 +116,8 @@ impl BridgeStage {
         record: &InRecord<'_>,
         now: Now,
     ) -> Result<Verdict<OutRecord>, String> {
-        let alert: Alert = match self.wire.read(record, Timestamp::from_micros(now.wall_micros)) {
+        let wall = Timestamp::from_micros(now.wall_micros);
+        let alert: Alert = match self.wire.read(record, wall) {
             Ok(alert) => alert,
             Err(refused) => return Ok(refused.into()),
         };
@@ -114,7 +137,7 @@ impl BridgeStage {
             }
         } else {
             let asking = Asking { symbol, occurred_at, sets: row.sets, priority };
-            match self.dedup.judge(partition, asking) {
+            match self.dedup.judge(partition, id.offset, asking, wall) {
                 Judgement::Passes { window } => (row.sets, window),
                 Judgement::Covered => return Ok(Verdict::Drop(DUPLICATE)),
             }
@@ -125,6 +148,7 @@ impl BridgeStage {
             key: BatchKey { partition, priority, timeframe: row.timeframe, sets },
             symbol,
             window,
+            offset: id.offset,
             occurred_at,
             correlation_id: alert.correlation_id.unwrap_or(alert.event_id),
             source_scanner: alert.source_scanner,
@@ -150,16 +174,18 @@ impl BridgeStage {
 
     fn emit(&mut self, batch: Batch<Waiting>, now: Now, effects: &mut Effects<OutRecord>) {
         let at = Timestamp::from_micros(now.wall_micros);
-        for member in &batch.members {
-            if let Some(window) = member.window {
-                self.dedup.announced(batch.key.partition, member.symbol, window, at);
-            }
+        for mark in &batch.marks {
+            self.dedup.announced(batch.key.partition, mark.symbol, mark.window.first_seen, at);
         }
         let traceparent = batch.ids.first().and_then(|waiting| waiting.traceparent.clone());
         let request = request_of(&batch, now);
         let ids = batch.ids.iter().map(|waiting| waiting.id).collect();
         match self.wire.write(&request, traceparent.as_deref()) {
             Ok(mut record) => {
+                if !batch.marks.is_empty() {
+                    let marks = Written { members: &batch.members, marks: &batch.marks };
+                    record = record.with_header(restore::MARKS, marks.to_string());
+                }
                 // A batch has many causes; the first gives the trace, the others are linked beside it.
                 let links = batch.ids.iter().skip(1).filter_map(|waiting| waiting.traceparent.clone());
                 let links: Vec<String> = links.take(LINKS_MAX).collect();
@@ -223,8 +249,9 @@ impl Stage for BridgeStage {
 
     fn released(&mut self, source: Source) {
         self.assigned.remove(&source.partition);
+        self.leaving.remove(&source.partition);
         self.dedup.released(source.partition);
-        self.batcher.released(source.partition);
+        self.batcher.forget(source.partition);
     }
 
     fn judge(
@@ -247,8 +274,21 @@ impl Stage for BridgeStage {
     }
 
     fn drain(&mut self, sources: &[Source], now: Now, effects: &mut Effects<OutRecord>) {
-        self.batcher.close(|partition| sources.iter().any(|source| source.partition == partition));
+        for source in sources {
+            self.leaving.entry(source.partition).or_insert(now.monotonic);
+        }
+        self.batcher.close(|partition| self.leaving.contains_key(&partition));
         self.release(now, effects);
+        for source in sources {
+            let since = self.leaving.get(&source.partition).copied().unwrap_or_default();
+            if now.monotonic.saturating_sub(since) >= DRAIN_PATIENCE {
+                let waiting = self.batcher.forget(source.partition);
+                let ids: Vec<RecordId> = waiting.into_iter().map(|waiting| waiting.id).collect();
+                if !ids.is_empty() {
+                    effects.push(Effect::GiveBack { ids });
+                }
+            }
+        }
     }
 
     fn is_full(&self, _topic: u16) -> bool {
@@ -258,20 +298,8 @@ impl Stage for BridgeStage {
     fn next_wake(&self, now: Now) -> Option<Duration> {
         let ready = self.batcher.head().and_then(|symbols| self.limiter.wait(symbols, now.monotonic));
         let closing = self.batcher.next_wake(now.monotonic);
-        ready.into_iter().chain(closing).min()
-    }
-}
-
-impl KafkaStage for BridgeStage {
-    fn notes(&self) -> Vec<Note> {
-        vec![
-            Note { name: "windows", value: self.dedup.held() as u64 },
-            Note { name: "windows_forgotten_by_bound", value: self.dedup.forgotten_by_bound() },
-            Note { name: "alerts_waiting", value: self.batcher.waiting() as u64 },
-            Note { name: "limiter_capacity_symbols", value: self.bucket_symbols.into() },
-            Note { name: "limiter_passed_symbols", value: self.passed_symbols },
-            Note { name: "limiter_delayed_batches", value: self.delayed_batches },
-        ]
+        let expiry = (self.dedup.held() > 0).then_some(EXPIRE_EVERY);
+        [ready, closing, expiry].into_iter().flatten().min()
     }
 }
 

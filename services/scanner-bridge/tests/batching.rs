@@ -7,6 +7,7 @@ use domain::{FeatureSet, Priority, Symbol, Timeframe, Timestamp};
 use proptest::prelude::*;
 use scanner_bridge::rules::batch::{Arrival, Batch, BatchKey};
 use scanner_bridge::rules::batcher::{Batcher, Limits};
+use scanner_bridge::rules::marks::Window;
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -27,12 +28,18 @@ fn key(partition: i32, priority: i64, set: usize) -> BatchKey {
     BatchKey { partition, priority: Priority::clamped(priority), timeframe: Timeframe::Day1, sets }
 }
 
+/// A window that an earlier alert opened.
+fn joined(second: i64) -> Window {
+    Window { first_seen: at(second), is_opened: false }
+}
+
 fn arrival(id: usize, symbol_number: usize, key: BatchKey) -> Arrival<usize> {
     Arrival {
         id,
         key,
         symbol: symbol(symbol_number),
-        window: Some(at(0)),
+        window: Some(joined(0)),
+        offset: 0,
         occurred_at: at(0),
         correlation_id: format!("c{id}"),
         source_scanner: format!("scanner-{}", id % 3),
@@ -154,7 +161,7 @@ fn a_symbol_joins_a_batch_whose_hundred_places_are_taken() {
 fn the_newest_window_is_told() {
     let mut batcher = batcher();
     for (id, second) in [(0, 100), (1, 200), (2, 20)] {
-        let window = (second > 50).then(|| at(second));
+        let window = (second > 50).then(|| joined(second));
         batcher.add(Arrival { window, occurred_at: at(second), ..arrival(id, 0, key(0, 5, 0)) }, ms(0));
     }
     batcher.add(Arrival { window: None, occurred_at: at(7), ..arrival(3, 1, key(0, 5, 0)) }, ms(0));
@@ -182,7 +189,7 @@ fn a_leaving_partition_waits_for_nothing_and_a_gone_one_is_forgotten() {
         batcher.add(arrival(usize::try_from(partition).unwrap(), 0, key(partition, 5, 0)), ms(0));
     }
     batcher.close(|partition| partition == 1);
-    batcher.released(2);
+    batcher.forget(2);
     assert_eq!(taken(&mut batcher).into_iter().map(|batch| batch.key.partition).collect::<Vec<_>>(), [1]);
     assert_eq!(batcher.waiting(), 1);
 }
@@ -266,7 +273,7 @@ proptest! {
                     }
                 }
                 Step::Release { partition } => {
-                    batcher.released(partition);
+                    batcher.forget(partition);
                     waiting.retain(|_, (_, key)| key.partition != partition);
                 }
             }

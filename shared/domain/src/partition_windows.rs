@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use crate::timestamp::Timestamp;
-use crate::window::DedupWindows;
+use crate::window::{DedupWindows, SLACK_MICROS};
 
 /// [`DedupWindows`] by partition, each with the same reach and bound.
 #[derive(Debug)]
@@ -19,6 +19,12 @@ impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
     #[must_use]
     pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
         Self { window_micros, partition_capacity, partitions: BTreeMap::new() }
+    }
+
+    /// How long after its first announcement a window is forgotten, in microseconds.
+    #[must_use]
+    pub const fn kept_micros(&self) -> i64 {
+        self.window_micros.saturating_add(SLACK_MICROS)
     }
 
     /// The windows of a partition.

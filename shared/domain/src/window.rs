@@ -4,25 +4,25 @@
 //! to it) is inside. A later one opens a new window in its place; an older one is judged on its own and opens none.
 //!
 //! Windows are matched on event time and forgotten by the wall clock: `window` + [`SLACK_MICROS`] after the append time of the
-//! output that announced them. An occurrence is never further ahead of the clock than the slack, so a window outlives whatever
-//! could still fall into it in time; and who rebuilds the windows from the outputs' log forgets them at the same moment.
+//! first output that announced them. An occurrence is never further ahead of the clock than the slack, so a window outlives
+//! whatever could still fall into it in time.
 //!
 //! ```text
 //!            open_unannounced            announced(at)
 //!   absent ───────────────────► waiting ───────────────► in the log ──► forgotten by the clock, or by the bound
 //!      └───────────────────── open(at) ─────────────────────▲
 //! ```
+//!
+//! Whoever rebuilds the windows from the outputs, opening and announcing them at the outputs' append times, has the same ones: the
+//! log is ordered by those times, whatever the order in which the outputs are read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use crate::timestamp::Timestamp;
 
 /// How far ahead of the clock an occurrence may be, in microseconds: 5 min.
 pub const SLACK_MICROS: i64 = 300_000_000;
-
-/// Stale places that the log may hold beside as many as there are windows, before it is swept.
-const STALE_FLOOR: usize = 64;
 
 /// Where an occurrence falls.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Seen<'a, V> {
     Older,
 }
 
-/// The windows of many keys, bounded in time and count; each call is amortised O(1).
+/// The windows of many keys, bounded in time and count.
 ///
 /// Nothing is opened by looking: whoever lets an occurrence pass that is [`Seen::New`] or [`Seen::Later`] opens its window.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ pub struct DedupWindows<K, V> {
     window_micros: i64,
     capacity: usize,
     windows: HashMap<K, Window<V>, foldhash::fast::RandomState>,
-    /// Announced windows in the order of their announcements; a place whose stamp is no longer its window's is stale.
-    log: VecDeque<Place<K>>,
+    /// The announced windows, in the order in which they are forgotten.
+    log: BTreeMap<Place, K>,
     last_stamp: u64,
     forgotten_by_bound: u64,
 }
@@ -59,17 +59,13 @@ pub struct DedupWindows<K, V> {
 #[derive(Debug)]
 struct Window<V> {
     first_seen: Timestamp,
-    /// That of its place in the log; 0 while it waits to be announced.
-    stamp: u64,
+    /// Where it stands in the log; none while it waits to be announced.
+    place: Option<Place>,
     value: V,
 }
 
-#[derive(Debug)]
-struct Place<K> {
-    key: K,
-    stamp: u64,
-    announced_at: Timestamp,
-}
+/// The time of an announcement, and which of those of that time it was.
+type Place = (Timestamp, u64);
 
 impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
     /// No windows yet. `window_micros` reaches both ways from the first occurrence; at most `capacity` (at least 1) announced
@@ -80,7 +76,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
             window_micros: window_micros.max(0),
             capacity: capacity.max(1),
             windows: HashMap::default(),
-            log: VecDeque::new(),
+            log: BTreeMap::new(),
             last_stamp: 0,
             forgotten_by_bound: 0,
         }
@@ -109,32 +105,39 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
 
     /// Opens `key`'s window, in place of any it had, whose output hasn't left yet. It stays until it is [`Self::announced`].
     pub fn open_unannounced(&mut self, key: K, first_seen: Timestamp, value: V) {
-        if self.windows.len() >= self.capacity && !self.windows.contains_key(&key) {
-            self.forget_first_of_log();
+        let replaced = self.windows.insert(key, Window { first_seen, place: None, value });
+        if let Some(place) = replaced.and_then(|window| window.place) {
+            self.log.remove(&place);
         }
-        self.windows.insert(key, Window { first_seen, stamp: 0, value });
     }
 
-    /// The output that announces the window opened at `first_seen` was or is being appended at `at` (wall clock).
-    /// Without effect when that window is gone or was announced before.
+    /// An output that announces the window opened at `first_seen` was or is being appended at `at` (wall clock): of several, the
+    /// earliest counts. Without effect when that window is gone.
     pub fn announced(&mut self, key: K, first_seen: Timestamp, at: Timestamp) {
-        let Some(window) = self.windows.get_mut(&key) else {
+        let Some(window) = self.windows.get_mut(&key).filter(|window| window.first_seen == first_seen) else {
             return;
         };
-        if window.first_seen != first_seen || window.stamp != 0 {
-            return;
-        }
+        match window.place {
+            Some((earlier, _)) if earlier <= at => return,
+            Some(later) => self.log.remove(&later),
+            None => None,
+        };
         self.last_stamp += 1;
-        window.stamp = self.last_stamp;
-        self.log.push_back(Place { key, stamp: self.last_stamp, announced_at: at });
-        self.sweep_stale_places();
+        let place = (at, self.last_stamp);
+        window.place = Some(place);
+        self.log.insert(place, key);
+        if self.log.len() > self.capacity {
+            self.forget_first();
+            self.forgotten_by_bound += 1;
+        }
     }
 
     /// Forgets the windows whose time is over at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
         let kept_micros = self.window_micros.saturating_add(SLACK_MICROS);
-        while self.log.front().is_some_and(|place| now.micros_since(place.announced_at) >= kept_micros) {
-            self.pop_place();
+        let is_over = |&(announced_at, _): &Place| now.micros_since(announced_at) >= kept_micros;
+        while self.log.first_key_value().is_some_and(|(place, _)| is_over(place)) {
+            self.forget_first();
         }
     }
 
@@ -150,52 +153,22 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
         self.windows.is_empty()
     }
 
-    /// How many announced windows can be held.
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.capacity
-    }
-
     /// How many windows were forgotten before their time because the bound was reached.
     #[must_use]
     pub const fn forgotten_by_bound(&self) -> u64 {
         self.forgotten_by_bound
     }
 
-    fn forget_first_of_log(&mut self) {
-        while !self.log.is_empty() {
-            if self.pop_place() {
-                self.forgotten_by_bound += 1;
-                return;
-            }
-        }
-    }
-
-    /// Takes the log's first place; whether a window went with it.
-    fn pop_place(&mut self) -> bool {
-        let Some(place) = self.log.pop_front() else {
-            return false;
-        };
-        let is_live = self.windows.get(&place.key).is_some_and(|window| window.stamp == place.stamp);
-        if is_live {
-            self.windows.remove(&place.key);
-        }
-        is_live
-    }
-
-    /// A key that opens one window after another leaves stale places behind: once they are the greater part, they go.
-    fn sweep_stale_places(&mut self) {
-        if self.log.len() > 2 * self.windows.len() + STALE_FLOOR {
-            let windows = &self.windows;
-            self.log
-                .retain(|place| windows.get(&place.key).is_some_and(|window| window.stamp == place.stamp));
+    fn forget_first(&mut self) {
+        if let Some((_, key)) = self.log.pop_first() {
+            self.windows.remove(&key);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DedupWindows, SLACK_MICROS, STALE_FLOOR, Seen};
+    use super::{DedupWindows, SLACK_MICROS, Seen};
     use crate::timestamp::Timestamp;
 
     const WINDOW: i64 = 60_000_000;
@@ -261,6 +234,22 @@ mod tests {
     }
 
     #[test]
+    fn of_several_announcements_the_earliest_counts_in_whatever_order_they_come() {
+        for announcements in [[10, 20], [20, 10]] {
+            let mut windows = windows(10);
+            windows.open_unannounced(1, at(0), ());
+            for second in announcements {
+                windows.announced(1, at(0), at(second));
+            }
+            assert_eq!(windows.log.len(), 1);
+            windows.expire(at(369));
+            assert_eq!(windows.len(), 1);
+            windows.expire(at(370));
+            assert!(windows.is_empty());
+        }
+    }
+
+    #[test]
     fn the_bound_forgets_in_log_order_and_counts() {
         let mut windows = windows(2);
         windows.open(1, at(3), (), at(0));
@@ -279,6 +268,6 @@ mod tests {
             windows.open(1, at(round * 61), (), at(0));
         }
         assert_eq!(windows.len(), 1);
-        assert!(windows.log.len() <= 2 + STALE_FLOOR);
+        assert_eq!(windows.log.len(), 1);
     }
 }

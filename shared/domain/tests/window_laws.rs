@@ -1,13 +1,22 @@
 //! The dedup windows against a naive model: a list of windows, searched from end to end.
 
+use std::collections::BTreeMap;
+
 use domain::Timestamp;
 use domain::window::{DedupWindows, SLACK_MICROS, Seen};
 use proptest::prelude::*;
 
 const WINDOW_SECONDS: i64 = 60;
 
+const KEYS: u8 = 6;
+
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
+}
+
+/// So many microseconds into a second.
+fn after(second: i64, micros: usize) -> Timestamp {
+    at(second).saturating_add_micros(i64::try_from(micros).expect("a test is short"))
 }
 
 #[derive(Debug, Clone)]
@@ -16,16 +25,16 @@ enum Step {
     Occur { key: u8, second: i64, announce: bool },
     /// The announcement of whatever window the key has.
     Announce { key: u8 },
-    /// Time passes.
+    /// Time passes, or the clock is set back.
     Pass { seconds: i64 },
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => (0..6_u8, 0..600_i64, any::<bool>())
+        5 => (0..KEYS, 0..600_i64, any::<bool>())
             .prop_map(|(key, second, announce)| Step::Occur { key, second, announce }),
-        2 => (0..6_u8).prop_map(|key| Step::Announce { key }),
-        1 => (0..300_i64).prop_map(|seconds| Step::Pass { seconds }),
+        2 => (0..KEYS).prop_map(|key| Step::Announce { key }),
+        1 => (-60..300_i64).prop_map(|seconds| Step::Pass { seconds }),
     ]
 }
 
@@ -34,44 +43,102 @@ struct Held {
     key: u8,
     first_second: i64,
     value: u32,
-    /// Its number among the announcements, and the second.
-    announced: Option<(u32, i64)>,
+    /// The second of its earliest announcement, and its number among all.
+    announced: Option<(i64, u32)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Model {
+    capacity: usize,
     held: Vec<Held>,
     announcements: u32,
     forgotten_by_bound: u64,
 }
 
 impl Model {
+    const fn new(capacity: usize) -> Self {
+        Self { capacity, held: Vec::new(), announcements: 0, forgotten_by_bound: 0 }
+    }
+
     fn of(&self, key: u8) -> Option<Held> {
         self.held.iter().copied().find(|window| window.key == key)
     }
 
-    fn announce(&mut self, key: u8, now: i64) {
-        if let Some(window) = self.held.iter_mut().find(|w| w.key == key && w.announced.is_none()) {
-            self.announcements += 1;
-            window.announced = Some((self.announcements, now));
+    fn announce(&mut self, key: u8, second: i64) {
+        let is_earlier = |window: &&mut Held| window.announced.is_none_or(|(earlier, _)| second < earlier);
+        let Some(window) = self.held.iter_mut().find(|window| window.key == key).filter(is_earlier) else {
+            return;
+        };
+        self.announcements += 1;
+        window.announced = Some((second, self.announcements));
+        let announced = self.held.iter().filter(|window| window.announced.is_some());
+        if announced.clone().count() > self.capacity {
+            let first = announced.min_by_key(|window| window.announced).expect("more than none").key;
+            self.held.retain(|window| window.key != first);
+            self.forgotten_by_bound += 1;
         }
     }
 
-    fn open(&mut self, opened: Held, capacity: usize) {
-        let is_full = self.of(opened.key).is_none() && self.held.len() >= capacity;
-        let first = self.held.iter().filter(|w| w.announced.is_some()).min_by_key(|w| w.announced).copied();
-        if let (true, Some(first)) = (is_full, first) {
-            self.held.retain(|w| w.key != first.key);
-            self.forgotten_by_bound += 1;
-        }
-        self.held.retain(|w| w.key != opened.key);
+    fn open(&mut self, opened: Held) {
+        self.held.retain(|window| window.key != opened.key);
         self.held.push(opened);
     }
 
     fn expire(&mut self, now: i64) {
         let kept = WINDOW_SECONDS + SLACK_MICROS / 1_000_000;
-        self.held.retain(|w| w.announced.is_none_or(|(_, since)| now - since < kept));
+        self.held.retain(|window| window.announced.is_none_or(|(since, _)| now - since < kept));
     }
+}
+
+/// An output that tells of a window.
+struct Announcement {
+    key: u8,
+    first_second: i64,
+    /// What is kept with it, when this is the first that is told of it.
+    opens: Option<u32>,
+    /// No two at the same instant: at the bound, which of them came first isn't found again.
+    at: Timestamp,
+}
+
+/// Windows by key, and what is kept with each, of which no output has told yet.
+type Waiting = BTreeMap<u8, (i64, u32)>;
+
+/// A life of windows: what was announced, in order, what wasn't, and the latest time that its clock has shown.
+fn live_through(
+    steps: Vec<Step>,
+    live: &mut DedupWindows<u8, u32>,
+    may_be_set_back: bool,
+) -> (Vec<Announcement>, Waiting, i64) {
+    let (mut log, mut waiting) = (Vec::new(), Waiting::new());
+    let (mut now, mut latest) = (0, 0);
+    let mut firsts = BTreeMap::new();
+    for (value, step) in (0_u32..).zip(steps) {
+        let announced = match step {
+            Step::Occur { key, second, announce } => {
+                if matches!(live.observe(key, at(second)), Seen::Inside { .. } | Seen::Older) {
+                    continue;
+                }
+                live.open_unannounced(key, at(second), value);
+                waiting.insert(key, (second, value));
+                firsts.insert(key, second);
+                announce.then_some(key)
+            }
+            Step::Announce { key } => firsts.contains_key(&key).then_some(key),
+            Step::Pass { seconds } => {
+                now += if may_be_set_back { seconds } else { seconds.max(0) };
+                latest = latest.max(now);
+                live.expire(at(now));
+                None
+            }
+        };
+        if let Some(key) = announced {
+            let (first_second, opens) = (firsts[&key], waiting.remove(&key).map(|(_, value)| value));
+            let announced_at = after(now, log.len());
+            live.announced(key, at(first_second), announced_at);
+            log.push(Announcement { key, first_second, opens, at: announced_at });
+        }
+    }
+    (log, waiting, latest)
 }
 
 /// What the model says of an occurrence; the window's first second and value when it is inside.
@@ -100,7 +167,7 @@ proptest! {
         capacity in 1_usize..8,
     ) {
         let mut windows = DedupWindows::<u8, u32>::new(WINDOW_SECONDS * 1_000_000, capacity);
-        let mut model = Model::default();
+        let mut model = Model::new(capacity);
         let mut now = 0;
         for (value, step) in (0_u32..).zip(steps) {
             match step {
@@ -108,7 +175,7 @@ proptest! {
                     let expected = judge(model.of(key), second);
                     prop_assert_eq!(name(windows.observe(key, at(second))), expected);
                     if expected.0 == "new" || expected.0 == "later" {
-                        model.open(Held { key, first_second: second, value, announced: None }, capacity);
+                        model.open(Held { key, first_second: second, value, announced: None });
                         if announce {
                             model.announce(key, now);
                             windows.open(key, at(second), value, at(now));
@@ -131,6 +198,46 @@ proptest! {
             }
             prop_assert_eq!(windows.len(), model.held.len());
             prop_assert_eq!(windows.forgotten_by_bound(), model.forgotten_by_bound);
+        }
+    }
+
+    /// Whenever the owner of windows ends, and in whatever order the outputs of different keys are read: what was announced is
+    /// found again, and forgotten at the same time.
+    #[test]
+    fn windows_rebuilt_from_their_announcements_are_the_live_ones(
+        steps in prop::collection::vec(any_step(), 0..200),
+        capacity in 1_usize..8,
+        first_read in 0..KEYS,
+        ahead in 0..400_i64,
+    ) {
+        let new = || DedupWindows::<u8, u32>::new(WINDOW_SECONDS * 1_000_000, capacity);
+        let (mut live, mut rebuilt) = (new(), new());
+        // At the bound it matters which was announced first: a clock that was set back leaves no trace of that. A window that isn't
+        // announced has taken the place of one that is, and that is found again.
+        let is_bounded = capacity < usize::from(KEYS);
+        let (mut log, mut left_out, latest) = live_through(steps, &mut live, !is_bounded);
+        if is_bounded {
+            for (key, (first_second, value)) in std::mem::take(&mut left_out) {
+                let announced_at = after(latest, log.len());
+                live.announced(key, at(first_second), announced_at);
+                log.push(Announcement { key, first_second, opens: Some(value), at: announced_at });
+            }
+        }
+        log.sort_by_key(|announcement| (announcement.key + first_read) % KEYS);
+        for Announcement { key, first_second, opens, at: announced_at } in log {
+            match opens {
+                Some(value) => rebuilt.open(key, at(first_second), value, announced_at),
+                None => rebuilt.announced(key, at(first_second), announced_at),
+            }
+        }
+        for now in [latest, latest + ahead] {
+            live.expire(at(now));
+            rebuilt.expire(at(now));
+            for key in (0..KEYS).filter(|key| !left_out.contains_key(key)) {
+                for second in 0..600 {
+                    prop_assert_eq!(live.observe(key, at(second)), rebuilt.observe(key, at(second)));
+                }
+            }
         }
     }
 }

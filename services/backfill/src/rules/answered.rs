@@ -82,6 +82,17 @@ impl Answered {
         Self { window_micros, partition_capacity, partitions: BTreeMap::new() }
     }
 
+    /// An attempt that an earlier owner of the partition has ended, at `ended_at` (wall clock). Of a backfill's attempts the last one
+    /// counts, in whatever order they are told.
+    pub fn restore(&mut self, partition: i32, attempt: Attempt, ended_at: Timestamp) {
+        let known = self.partition(partition);
+        match known.ended.observe(attempt.backfill_id, ended_at) {
+            Seen::Inside { value, .. } if *value >= attempt.number => {}
+            Seen::Older => {}
+            Seen::New | Seen::Later | Seen::Inside { .. } => known.note_end(attempt, ended_at),
+        }
+    }
+
     /// Judges a request at `now` (wall clock). One that is to be worked on has to be [`Self::ended`] later.
     pub fn admit(&mut self, partition: i32, identity: Identity, asked: Attempt, now: Timestamp) -> Admission {
         let known = self.partition(partition);
@@ -209,6 +220,19 @@ mod tests {
         answered.admit(0, bars(), attempt(1, 1), at(0));
         assert_eq!(answered.admit(0, bars(), attempt(1, 1), at(600)), Admission::Repeated);
         assert_eq!(answered.admit(0, bars(), attempt(2, 1), at(0)), Admission::Work(attempt(2, 1)));
+    }
+
+    #[test]
+    fn an_attempt_that_an_earlier_owner_ended_is_not_made_again() {
+        for told in [[1, 2], [2, 1]] {
+            let mut answered = answered();
+            for number in told {
+                answered.restore(0, attempt(1, number), at(i64::from(number)));
+            }
+            assert_eq!(answered.admit(0, bars(), attempt(1, 1), at(10)), Admission::Work(attempt(1, 3)));
+            assert_eq!(answered.admit(0, bars(), attempt(2, 1), at(10)), Admission::Work(attempt(2, 1)));
+            assert_eq!(answered.admit(0, bars(), attempt(1, 1), at(63)), Admission::Repeated);
+        }
     }
 
     #[test]

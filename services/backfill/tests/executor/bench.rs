@@ -121,6 +121,7 @@ pub(crate) struct Bench {
     effects: Effects<OutRecord>,
     held: BTreeSet<RecordId>,
     pub(crate) ended: BTreeMap<RecordId, u32>,
+    pub(crate) given_back: usize,
     offset: i64,
     epoch: u32,
 }
@@ -136,8 +137,7 @@ impl Bench {
     }
 
     pub(crate) fn with(section: ExecutorSection) -> Self {
-        let wire =
-            Wire::new("backfill", Topic::BackfillDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
+        let wire = wire();
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
         let jobs = Noted::default();
         let stage = ExecutorStage::new(
@@ -157,6 +157,7 @@ impl Bench {
             effects: Effects::default(),
             held: BTreeSet::new(),
             ended: BTreeMap::new(),
+            given_back: 0,
             offset: 0,
             epoch: 1,
         }
@@ -281,6 +282,13 @@ impl Bench {
                     assert!(self.held.contains(&on_behalf_of), "{on_behalf_of:?} is acted for, but not held");
                     outputs
                 }
+                Effect::GiveBack { ids } => {
+                    for id in ids {
+                        assert!(self.held.remove(&id), "{id:?} is given back, but not held");
+                        self.given_back += 1;
+                    }
+                    continue;
+                }
                 other => panic!("{other:?}"),
             };
             self.leave(outputs);
@@ -303,16 +311,20 @@ impl Bench {
     }
 }
 
+pub(crate) fn wire() -> Wire {
+    Wire::new("backfill", Topic::BackfillDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas))
+}
+
 fn read<E: Event>(wire: &Wire, output: &OutRecord) -> E {
     wire.read_table(&record_of(output)).expect("no registry is asked").expect("a valid event in its place")
 }
 
-fn record_of(record: &OutRecord) -> InRecord<'_> {
+pub(crate) fn record_of(record: &OutRecord) -> InRecord<'_> {
     InRecord {
         topic: record.topic,
         partition: record.partition,
         offset: 0,
-        timestamp_ms: 0,
+        timestamp_ms: WALL_MICROS / 1_000,
         key: Some(&record.key),
         payload: Some(&record.payload),
         traceparent: None,

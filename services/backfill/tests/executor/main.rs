@@ -2,6 +2,7 @@
 
 mod bench;
 mod coverage;
+mod draining;
 mod ends;
 mod retries;
 
@@ -122,16 +123,6 @@ fn a_fetch_that_waits_for_its_next_attempt_frees_its_place_when_its_partition_go
     bench.hold(&request(2, "2024-01-02", "2024-01-03"), now(2));
     bench.work_all(now(4));
     assert_eq!(bench.left.ends(), [(id(2), 1)]);
-}
-
-#[test]
-fn while_a_drain_lasts_what_gathers_starts_at_once() {
-    let mut bench = Bench::new();
-    bench.hold(&request(1, "2024-01-02", "2024-01-05"), now(0));
-    assert!(bench.take_jobs().is_empty());
-    bench.drain(now(0));
-    bench.work_all(now(0));
-    assert_eq!((bench.held(), bench.left.completed.len()), (0, 1));
 }
 
 #[test]

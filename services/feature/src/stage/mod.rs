@@ -2,6 +2,13 @@
 //!
 //! A request is admitted (decoded, checked, deduplicated), waits for the bars that were acknowledged before it and for a worker,
 //! is computed, and ends whole: every symbol in a vector or a failure, all in one emission.
+//!
+//! **Order.** Requests end by priority, then by age: the stage reorders (P8).
+//!
+//! **Drain.** What workers have is waited for; requests that no worker has are given back at once, and come again to the next owner.
+//!
+//! **Restart.** Requests that have ended don't come again. What was asked lately is forgotten (`intake::recent`): a request like one
+//! that was asked just before the restart is computed, where it would have ended as a duplicate. It still ends once.
 
 mod admit;
 mod answer;
@@ -254,9 +261,11 @@ impl Stage for FeatureStage {
         self.dispatch(now, effects);
     }
 
-    fn drain(&mut self, _sources: &[Source], now: Now, effects: &mut Effects<OutRecord>) {
-        // Computing what waits is quicker than another instance reading its bars again.
-        self.dispatch(now, effects);
+    fn drain(&mut self, sources: &[Source], _now: Now, effects: &mut Effects<OutRecord>) {
+        let waiting = self.queue.take(|admitted| sources.contains(&admitted.id.source));
+        if !waiting.is_empty() {
+            effects.push(Effect::GiveBack { ids: waiting.into_iter().map(|admitted| admitted.id).collect() });
+        }
     }
 
     fn is_full(&self, topic: u16) -> bool {

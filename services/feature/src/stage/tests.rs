@@ -358,3 +358,33 @@ fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
     bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
     assert_eq!(bench.take_jobs().len(), 1);
 }
+
+#[test]
+fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_that_leave() {
+    let mut bench = Bench::with(Limits { running_max: 1, ..LIMITS });
+    bench.bars(1..=8);
+    for (id, day) in [("one", 3), ("two", 4), ("three", 5)] {
+        assert!(matches!(bench.request(&request(id, day, 5), now(0)), Verdict::Hold));
+    }
+    bench.stage.table_end(Topic::BarClosed, bench.partition(), 9);
+    assert!(matches!(bench.request(&request("waits for bars", 8, 5), now(0)), Verdict::Hold));
+    let elsewhere = Source { topic: 1, partition: bench.partition() };
+    bench.stage.drain(&[elsewhere], now(0), &mut bench.effects);
+    assert!(bench.effects.take().is_empty());
+    let source = Source { topic: 0, partition: bench.partition() };
+    bench.stage.drain(&[source], now(0), &mut bench.effects);
+    let effects = bench.effects.take();
+    let [Effect::GiveBack { ids }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(ids.iter().map(|id| id.offset).collect::<Vec<_>>(), [2, 3, 4]);
+
+    let jobs = bench.take_jobs();
+    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
+    bench.stage.tick(now(1), &mut bench.effects);
+    bench.stage.drain(&[source], now(1), &mut bench.effects);
+    let outputs = bench.outputs();
+    assert_eq!(
+        (outputs.len(), bench.take_jobs().len()),
+        (1, 0),
+        "the one that ran has ended, no other begins"
+    );
+}

@@ -5,6 +5,8 @@
 //! after the window is announced again. Windows belong to partitions: a key's partition has one owner, so no replica announces what
 //! another did.
 
+use std::time::Duration;
+
 use domain::{Layer, PartitionWindows, Seen, Symbol, Timestamp};
 
 /// 24 h, in microseconds.
@@ -46,7 +48,10 @@ impl Announcement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
     /// It is announced.
-    Announce,
+    Announce {
+        /// Whether its occurrence opens a window: not when it is older than the one there is.
+        opens: bool,
+    },
     /// It was announced within the window that this occurrence opened.
     Announced {
         /// The occurrence.
@@ -67,6 +72,20 @@ impl Announcer {
         Self { windows: PartitionWindows::new(window_micros, partition_capacity) }
     }
 
+    /// An announcement that opened a window, read again: it was appended at `announced_at` (wall clock), and what is over at `now`
+    /// isn't held.
+    pub fn restore(
+        &mut self,
+        partition: i32,
+        announcement: Announcement,
+        occurred_at: Timestamp,
+        (announced_at, now): (Timestamp, Timestamp),
+    ) {
+        let windows = self.windows.of(partition);
+        windows.open(announcement, occurred_at, (), announced_at);
+        windows.expire(now);
+    }
+
     /// Judges a proposal at `now` (wall clock), when its announcement, if it is due one, leaves.
     pub fn judge(
         &mut self,
@@ -76,14 +95,21 @@ impl Announcer {
         now: Timestamp,
     ) -> Judgement {
         let windows = self.windows.of(partition);
+        windows.expire(now);
         match windows.observe(announcement, occurred_at) {
             Seen::Inside { first_seen, .. } => Judgement::Announced { first_seen },
-            Seen::Older => Judgement::Announce,
+            Seen::Older => Judgement::Announce { opens: false },
             Seen::New | Seen::Later => {
                 windows.open(announcement, occurred_at, (), now);
-                Judgement::Announce
+                Judgement::Announce { opens: true }
             }
         }
+    }
+
+    /// How long after its announcement a window is forgotten.
+    #[must_use]
+    pub fn kept(&self) -> Duration {
+        Duration::from_micros(self.windows.kept_micros().unsigned_abs())
     }
 
     /// How many windows are held.
@@ -129,6 +155,8 @@ mod tests {
         Announcement::of(Symbol::parse(symbol).unwrap(), Some(from), to)
     }
 
+    const OPENS: Judgement = Judgement::Announce { opens: true };
+
     fn announcer() -> Announcer {
         Announcer::new(DEFAULT_WINDOW_MICROS, 100)
     }
@@ -141,7 +169,7 @@ mod tests {
     fn a_proposal_is_announced_once_within_a_window() {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
-        assert_eq!(judge(&mut announcer, aapl, 100), Judgement::Announce);
+        assert_eq!(judge(&mut announcer, aapl, 100), OPENS);
         assert_eq!(judge(&mut announcer, aapl, 100), Judgement::Announced { first_seen: at(100) });
         assert_eq!(judge(&mut announcer, aapl, 124), Judgement::Announced { first_seen: at(100) });
     }
@@ -150,8 +178,8 @@ mod tests {
     fn a_symbol_that_qualifies_again_after_the_window_is_announced_again() {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
-        assert_eq!(judge(&mut announcer, aapl, 100), Judgement::Announce);
-        assert_eq!(judge(&mut announcer, aapl, 125), Judgement::Announce);
+        assert_eq!(judge(&mut announcer, aapl, 100), OPENS);
+        assert_eq!(judge(&mut announcer, aapl, 125), OPENS);
         assert_eq!(judge(&mut announcer, aapl, 149), Judgement::Announced { first_seen: at(125) });
     }
 
@@ -165,7 +193,7 @@ mod tests {
             promoted("AAPL", Layer::Basic, Layer::Active),
             promoted("AAPL", Layer::Liquid, Layer::Active),
         ] {
-            assert_eq!(judge(&mut announcer, announcement, 100), Judgement::Announce, "{announcement:?}");
+            assert_eq!(judge(&mut announcer, announcement, 100), OPENS, "{announcement:?}");
         }
         assert_eq!(announcer.held(), 5);
     }
@@ -175,7 +203,7 @@ mod tests {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
         judge(&mut announcer, aapl, 100);
-        assert_eq!(judge(&mut announcer, aapl, 75), Judgement::Announce);
+        assert_eq!(judge(&mut announcer, aapl, 75), Judgement::Announce { opens: false });
         assert_eq!(judge(&mut announcer, aapl, 76), Judgement::Announced { first_seen: at(100) });
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contracts::Event;
 use contracts::bounds::{MAX_ID_BYTES, MAX_METRICS, MAX_TEXT_BYTES};
-use kafka_io::Headers;
+use kafka_io::{Headers, KafkaStage};
 use testkit::OwnSchemas;
 
 use super::*;
@@ -115,4 +115,89 @@ fn a_proposal_beyond_the_bounds_is_a_dead_letter_and_the_next_is_announced() {
     let Verdict::Reject(letter) = bench.judge(&huge, 0) else { panic!("not rejected") };
     assert!(letter.headers.iter().any(|(_, value)| value == b"invalid"), "{:?}", letter.headers);
     assert!(matches!(bench.propose(None, 1, 0), Verdict::Emit(_)), "it opened no window");
+}
+
+fn at(hours: i64) -> Now {
+    Now { monotonic: Duration::ZERO, wall_micros: WALL_MICROS + hours * 3_600_000_000 }
+}
+
+/// The next owner, which reads these announcements and the hours at which they were appended.
+fn successor(announcements: &[(OutRecord, i64)], now: Now) -> Bench {
+    let mut next = bench();
+    for (output, hours) in announcements {
+        let headers: Vec<(String, Vec<u8>)> =
+            output.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let record = InRecord {
+            topic: output.topic,
+            partition: output.partition,
+            offset: 0,
+            timestamp_ms: at(*hours).wall_micros / 1_000,
+            key: Some(&output.key),
+            payload: Some(&output.payload),
+            traceparent: None,
+            headers: Headers::listed(&headers),
+        };
+        next.stage.restore_record(&record, now).unwrap();
+    }
+    next
+}
+
+fn note(bench: &Bench, name: &str) -> u64 {
+    bench.stage.notes().iter().find(|note| note.name == name).unwrap().value
+}
+
+/// Proposals that come before and after one another, in windows and out of them: the announcer that took over in between judges
+/// each as the one that went on would have.
+#[test]
+fn an_announcer_that_takes_over_at_any_moment_announces_what_the_first_would_have() {
+    // (from, to, occurred at, comes at), in hours.
+    let proposals = [
+        (None, 1, 0, 0),
+        (Some(1), 2, 0, 1),
+        (None, 1, 20, 20),
+        (None, 1, -30, 21), // older: it passes, and opens none
+        (None, 1, -30, 22), // and again
+        (None, 1, -10, 23),
+        (None, 1, 24, 24), // the end of the first window, by event time
+        (None, 1, 0, 25),  // forgotten by the clock: it opens one, with an old occurrence
+        (None, 1, 25, 25), // later
+        (Some(1), 2, 24, 26),
+        (None, 1, 49, 49),
+        (None, 2, 49, 50),
+        (None, 1, 50, 51),
+    ];
+    for crash in 0..=proposals.len() {
+        let (mut steady, mut mortal) = (bench(), bench());
+        let mut log = Vec::new();
+        for (number, (from, to, occurred, comes)) in proposals.into_iter().enumerate() {
+            if number == crash {
+                log.sort_by_key(|(output, _): &(OutRecord, i64)| output.topic == Topic::SymbolQualified);
+                mortal = successor(&log, at(comes));
+            }
+            let proposal = proposal(from, to, occurred);
+            let announced = matches!(steady.judge(&proposal, comes), Verdict::Emit(_));
+            match mortal.judge(&proposal, comes) {
+                Verdict::Emit(outputs) => {
+                    assert!(announced, "proposal {number} after a crash before {crash}");
+                    log.extend(outputs.into_iter().map(|output| (output, comes)));
+                }
+                _ => assert!(!announced, "proposal {number} after a crash before {crash}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_again_is_counted_and_what_is_over_is_not_held() {
+    let mut first = bench();
+    let Verdict::Emit(mut outputs) = first.propose(None, 1, 0) else { panic!("not announced") };
+    let output = outputs.remove(0);
+    let mut cut = output.clone();
+    cut.payload.truncate(9);
+    let next = successor(&[(output.clone(), 0), (cut, 0)], at(1));
+    assert_eq!(["restored", "restore_skipped", "windows"].map(|name| note(&next, name)), [1, 1, 1]);
+    assert_eq!(note(&successor(&[(output.clone(), 0)], at(25)), "windows"), 0);
+    let mut gone = successor(&[(output.clone(), 0)], at(1));
+    gone.stage.restore_abandoned(output.partition);
+    assert_eq!(note(&gone, "windows"), 0);
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{FeatureSets, Priority, Symbol, Timeframe, Timestamp};
 
+use super::marks::{Mark, Window};
+
 /// What the alerts of one batch have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BatchKey {
@@ -26,8 +28,10 @@ pub struct Arrival<I> {
     pub key: BatchKey,
     /// Whose features.
     pub symbol: Symbol,
-    /// The occurrence that opened its window; none for an alert outside of windows (`manual`, or older than its window).
-    pub window: Option<Timestamp>,
+    /// Its window; none for an alert outside of windows (`manual`, or older than its window).
+    pub window: Option<Window>,
+    /// Where the alert lies in its partition.
+    pub offset: i64,
     /// When the alert occurred.
     pub occurred_at: Timestamp,
     /// The alert's correlation id, or its event id when it has none.
@@ -41,7 +45,7 @@ pub struct Arrival<I> {
 pub struct Member {
     /// Whose features.
     pub symbol: Symbol,
-    /// The newest window that its alerts lie in, if any does.
+    /// The occurrence that opened the newest window that its alerts lie in, if any does.
     pub window: Option<Timestamp>,
     /// The newest of its alerts.
     pub occurred_at: Timestamp,
@@ -50,10 +54,15 @@ pub struct Member {
 }
 
 impl Member {
+    /// A symbol of which an alert came at `occurred_at`.
+    pub(super) const fn of(symbol: Symbol, window: Option<Timestamp>, occurred_at: Timestamp) -> Self {
+        Self { symbol, window, occurred_at, own_first: occurred_at }
+    }
+
     /// What the request says: the occurrence that opened the symbol's window.
     ///
     /// Usually all alerts of a member lie in one window. When one that waited was overtaken by an alert after its window, the newer
-    /// window is told: it is the one that the symbol has now, and that has to be found again in the requests.
+    /// window is told: it is the one that the symbol has now.
     #[must_use]
     pub fn first_seen(&self) -> Timestamp {
         self.window.unwrap_or(self.own_first)
@@ -67,6 +76,8 @@ pub struct Batch<I> {
     pub key: BatchKey,
     /// Its symbols, sorted, each once.
     pub members: Vec<Member>,
+    /// One for each alert that lies in a window, in the order of their arrival.
+    pub marks: Vec<Mark>,
     /// One for each alert, in the order of their arrival.
     pub correlation_ids: Vec<String>,
     /// The scanners that raised the alerts, sorted, each once.
@@ -80,6 +91,7 @@ pub struct Batch<I> {
 pub(super) struct OpenBatch<I> {
     pub(super) key: BatchKey,
     members: BTreeMap<Symbol, Member>,
+    marks: Vec<Mark>,
     correlation_ids: Vec<String>,
     source_scanners: BTreeSet<String>,
     ids: Vec<I>,
@@ -90,6 +102,7 @@ impl<I> OpenBatch<I> {
         Self {
             key,
             members: BTreeMap::new(),
+            marks: Vec::new(),
             correlation_ids: Vec::new(),
             source_scanners: BTreeSet::new(),
             ids: Vec::new(),
@@ -97,13 +110,10 @@ impl<I> OpenBatch<I> {
     }
 
     pub(super) fn join(&mut self, arrival: Arrival<I>) {
-        let Arrival { id, symbol, window, occurred_at, correlation_id, source_scanner, .. } = arrival;
-        let member = self.members.entry(symbol).or_insert(Member {
-            symbol,
-            window,
-            occurred_at,
-            own_first: occurred_at,
-        });
+        let Arrival { id, symbol, window, offset, occurred_at, correlation_id, source_scanner, .. } = arrival;
+        self.marks.extend(window.map(|window| Mark { symbol, offset, window }));
+        let window = window.map(|window| window.first_seen);
+        let member = self.members.entry(symbol).or_insert(Member::of(symbol, window, occurred_at));
         member.window = member.window.max(window);
         member.occurred_at = member.occurred_at.max(occurred_at);
         self.correlation_ids.push(correlation_id);
@@ -127,6 +137,7 @@ impl<I> OpenBatch<I> {
         Batch {
             key: self.key,
             members: self.members.into_values().collect(),
+            marks: self.marks,
             correlation_ids: self.correlation_ids,
             source_scanners: self.source_scanners.into_iter().collect(),
             ids: self.ids,

@@ -152,19 +152,18 @@ impl<I> Batcher<I> {
         self.remove(number).map(OpenBatch::leave)
     }
 
-    /// The partition has gone: what waits of it is forgotten.
-    pub fn released(&mut self, partition: i32) {
-        let gone: Vec<u64> = self
-            .batches
-            .iter()
-            .filter(|(_, timed)| timed.batch.key.partition == partition)
-            .map(|(number, _)| *number)
-            .collect();
-        for number in gone {
+    /// Forgets what waits of a partition: the records that waited for it.
+    pub fn forget(&mut self, partition: i32) -> Vec<I> {
+        let is_of = |(_, timed): &(&u64, &Timed<I>)| timed.batch.key.partition == partition;
+        let numbers: Vec<u64> = self.batches.iter().filter(is_of).map(|(number, _)| *number).collect();
+        let mut ids = Vec::new();
+        for number in numbers {
             if let Some(batch) = self.remove(number) {
                 self.ready.remove(&(Reverse(batch.key.priority), number));
+                ids.extend(batch.leave().ids);
             }
         }
+        ids
     }
 
     /// How long until [`Self::tick`] may have something to do; after it was called at `now`.

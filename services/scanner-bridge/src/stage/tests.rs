@@ -1,11 +1,13 @@
 //! An alert's way through the bridge, without Kafka: it ends in a request, among the dropped, or in the dead letters.
 
+mod restoring;
+
 use std::sync::Arc;
 
 use contracts::Event;
 use contracts::bounds::{MAX_ID_BYTES, MAX_MERGED_ALERTS};
 use contracts::codec::MAX_PAYLOAD_BYTES;
-use kafka_io::Headers;
+use kafka_io::{Headers, KafkaStage};
 use testkit::OwnSchemas;
 
 use super::*;
@@ -28,13 +30,18 @@ fn now(ms: u64) -> Now {
 }
 
 fn bench() -> Bench {
+    let mut bench = unassigned();
+    for partition in 0..12 {
+        bench.stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
+    }
+    bench
+}
+
+fn unassigned() -> Bench {
     let letters = Topic::ScannerBridgeDeadLetter;
     let wire = Wire::new("scanner-bridge", letters, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
     let mapping = mapping_file::parse(mapping_file::DEFAULT).unwrap();
-    let mut stage = BridgeStage::new(wire.clone(), mapping, AlertsSection::default().settings());
-    for partition in 0..12 {
-        stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
-    }
+    let stage = BridgeStage::new(wire.clone(), mapping, AlertsSection::default().settings());
     Bench { wire, stage, effects: Effects::default(), offset: 0 }
 }
 
@@ -208,7 +215,7 @@ fn an_alert_ahead_of_the_clock_is_a_dead_letter() {
 }
 
 #[test]
-fn the_limiter_holds_batches_back_until_there_are_tokens_and_a_drain_waits_for_them_too() {
+fn the_limiter_holds_batches_back_until_there_are_tokens() {
     let mut bench = bench();
     let symbols =
         (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()));
@@ -221,16 +228,14 @@ fn the_limiter_holds_batches_back_until_there_are_tokens_and_a_drain_waits_for_t
     let asked = |requests: Vec<(FeatureRequest, usize, bool, Topic)>| -> usize {
         requests.iter().map(|(request, ..)| request.symbols.len()).sum()
     };
-    let sources: Vec<Source> = (0..12).map(|partition| Source { topic: 0, partition }).collect();
-    bench.stage.drain(&sources, now(0), &mut bench.effects);
-    let at_once = asked(bench.requests(now(0)));
+    let at_once = asked(bench.requests(now(50)));
     assert!((76..=100).contains(&at_once), "{at_once} symbols left at once, of a bucket of 100");
-    let wait = bench.stage.next_wake(now(0)).unwrap();
+    let wait = bench.stage.next_wake(now(50)).unwrap();
     assert!(wait > Duration::ZERO && wait < Duration::from_millis(100), "{wait:?}");
     let note = |bench: &Bench, name| bench.stage.notes().iter().find(|note| note.name == name).unwrap().value;
     assert_eq!(note(&bench, "limiter_passed_symbols"), at_once as u64);
     assert_eq!((note(&bench, "limiter_delayed_batches"), note(&bench, "limiter_capacity_symbols")), (1, 100));
-    let later: usize = (1..=5).map(|fifth| asked(bench.requests(now(fifth * 200)))).sum();
+    let later: usize = (1..=5).map(|fifth| asked(bench.requests(now(50 + fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
 }
 
@@ -295,6 +300,7 @@ fn alerts_whose_request_cannot_be_written_are_dead_letters_that_name_their_place
     let batch = Batch {
         key,
         members: Vec::new(),
+        marks: Vec::new(),
         correlation_ids: vec!["c".repeat(MAX_PAYLOAD_BYTES)],
         source_scanners: Vec::new(),
         ids: vec![waiting(7), waiting(9)],

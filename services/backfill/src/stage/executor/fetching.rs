@@ -7,6 +7,8 @@
 //!               transient fault ▼ │ the wait is over        permanent fault, or the last attempt:
 //!                            waiting                         given up, named in the errors, next chunk
 //! ```
+//! When the partition is about to go, no further chunk is asked for: the fetch stops behind the one that a worker has (`draining`).
+//!
 //! A wait passes on the stage's clock, not in a worker: those who wait take nobody's place. When the partition goes, the fetch is
 //! orphaned: what the worker may still bring is forgotten, and its place is free again.
 
@@ -52,6 +54,8 @@ enum Step {
     Asked,
     /// It is asked for again at this time (monotonic).
     Waiting { until: Duration },
+    /// Its partition is about to go: no further chunk is asked for.
+    Stopped,
     /// A worker has a chunk that nobody wants any more.
     Orphaned,
 }
@@ -61,8 +65,13 @@ impl Running {
     pub(super) fn due(&self) -> Option<Duration> {
         match self.step {
             Step::Waiting { until } => Some(until),
-            Step::Asked | Step::Orphaned => None,
+            Step::Asked | Step::Stopped | Step::Orphaned => None,
         }
+    }
+
+    /// Whether a worker has a chunk of it.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.step == Step::Asked
     }
 
     fn job(&self) -> Option<Job> {
@@ -121,7 +130,7 @@ impl ExecutorStage {
         pieces
     }
 
-    /// Asks for the next chunk, or ends the fetch when there is none.
+    /// Asks for the next chunk, or ends the fetch when there is none, or stops it when its partition is about to go.
     fn proceed(&mut self, mut running: Running, now: Now, effects: &mut Effects<OutRecord>) {
         let id = running.fetch.id;
         let Some(job) = running.job() else {
@@ -130,10 +139,13 @@ impl ExecutorStage {
             }
             return;
         };
-        running.step = match self.workers.start(job) {
-            Ok(()) => Step::Asked,
+        running.step = if self.is_leaving(&running) {
+            Step::Stopped
+        } else if self.workers.start(job).is_ok() {
+            Step::Asked
+        } else {
             // Not the source's fault, so no attempt: the workers are about to end, or one was just replaced.
-            Err(_) => Step::Waiting { until: now.monotonic + self.settings.retries.backoff_first },
+            Step::Waiting { until: now.monotonic + self.settings.retries.backoff_first }
         };
         self.running.insert(id, running);
     }

@@ -61,6 +61,14 @@ impl Gate {
         self.tables.get(&partition).is_some_and(|table| table.is_restored)
     }
 
+    /// These requests wait no longer; their tables stay as they are.
+    pub(super) fn give_back(&mut self, goes: impl Fn(&RecordId) -> bool) {
+        for table in self.tables.values_mut() {
+            table.waiting.retain(|(_, id)| !goes(id));
+        }
+        self.waiting = self.tables.values().map(|table| table.waiting.len()).sum();
+    }
+
     /// The partition has gone, and its table with it: it begins again from its start.
     pub(super) fn forget(&mut self, partition: i32) {
         if let Some(table) = self.tables.remove(&partition) {

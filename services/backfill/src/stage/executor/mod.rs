@@ -9,13 +9,16 @@
 //!
 //! **Order.** Requests end by priority and by what their fetches need: the stage reorders (P8).
 //!
-//! **Drain.** The engine waits for what is held, within its budget, and a stage can't give a record back before. So the stage uses
-//! that time: what runs goes on, what gathers starts at once, as nobody joins any more. What isn't finished by then is delivered again
-//! to the next owner, whose coverage has every chunk that left: it fetches the rest.
+//! **Drain.** A request of which a worker has a chunk is waited for until that chunk has left; all others are given back at once, and
+//! come again to the next owner, whose coverage has every chunk that left: it fetches the rest.
+//!
+//! **Restart.** What ended within the dedup window is read again (`answered`), so that an attempt never ends twice. That a request
+//! has succeeded isn't found again, only under what name: the same asked once more is its next attempt, which finds all of it covered.
 
 mod admit;
 mod answer;
 mod backoff;
+mod draining;
 mod ending;
 mod fetching;
 mod gate;
@@ -24,13 +27,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::Topic;
 use domain::Timestamp;
-use kafka_io::{InRecord, OutRecord, Wire};
+use kafka_io::{InRecord, OutRecord, Restore, Wire};
 use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source as Partition, Stage, Verdict};
 
 use crate::rules::answered::Answered;
@@ -104,6 +107,11 @@ pub struct ExecutorStage {
     running: BTreeMap<FetchId, Running>,
     coverage: Coverage,
     skipped_coverage: u64,
+    /// Partitions that are about to go.
+    leaving: BTreeSet<i32>,
+    restores: [Restore; 2],
+    restored: u64,
+    restore_skipped: u64,
 }
 
 impl ExecutorStage {
@@ -129,19 +137,23 @@ impl ExecutorStage {
             running: BTreeMap::new(),
             coverage: Coverage::new(),
             skipped_coverage: 0,
+            leaving: BTreeSet::new(),
+            restores: table::ends(settings.dedup_window),
+            restored: 0,
+            restore_skipped: 0,
             settings,
         }
     }
 
-    /// Lets requests into fetches, tries again what has waited long enough, and starts what has gathered until `due_at`.
-    fn advance(&mut self, due_at: Duration, now: Now, effects: &mut Effects<OutRecord>) {
+    /// Lets requests into fetches, tries again what has waited long enough, and starts what has gathered long enough.
+    fn advance(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         for id in self.gate.pass() {
             if let Some(request) = self.requests.get(&id) {
                 self.coalescer.add(&request.wanted(), now.monotonic);
             }
         }
         self.try_again(now, effects);
-        while let Some(fetch) = self.coalescer.start(due_at) {
+        while let Some(fetch) = self.coalescer.start(now.monotonic) {
             self.begin(fetch, now, effects);
         }
     }
@@ -161,6 +173,7 @@ impl ExecutorStage {
     /// All that is known of a partition goes: its requests, what was asked and covered, and where its table stood.
     fn forget(&mut self, partition: i32) {
         let is_gone = |id: &RecordId| id.source.partition == partition;
+        self.leaving.remove(&partition);
         self.requests.retain(|id, _| !is_gone(id));
         self.gate.forget(partition);
         self.answered.released(partition);
@@ -201,11 +214,13 @@ impl Stage for ExecutorStage {
 
     fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         self.answered.expire(Timestamp::from_micros(now.wall_micros));
-        self.advance(now.monotonic, now, effects);
+        self.advance(now, effects);
     }
 
-    fn drain(&mut self, _sources: &[Partition], now: Now, effects: &mut Effects<OutRecord>) {
-        self.advance(now.monotonic + self.settings.limits.gather, now, effects);
+    fn drain(&mut self, sources: &[Partition], _now: Now, effects: &mut Effects<OutRecord>) {
+        let partitions = sources.iter().map(|source| source.partition).collect();
+        self.leaving.extend(&partitions);
+        self.give_back(&partitions, effects);
     }
 
     fn is_full(&self, _topic: u16) -> bool {

@@ -4,14 +4,32 @@
 //! What the table tells afterwards is what this stage has written itself, and it comes late: between two chunks it would roll the
 //! coverage back to the one before.
 
-use contracts::{CoverageChange, Topic};
-use domain::{IntervalSet, Symbol, Timeframe};
-use kafka_io::{InRecord, KafkaStage, Note, Unavailable};
+//!
+//! Beside it, the ends of requests that earlier owners wrote: which attempts there were.
+
+use std::time::Duration;
+
+use contracts::{CoverageChange, RangeCompletion, RangeFailure, Topic};
+use domain::window::SLACK_MICROS;
+use domain::{IntervalSet, Symbol, Timeframe, Timestamp};
+use kafka_io::{InRecord, KafkaStage, Note, Restore, Unavailable};
+use pipeline::Now;
+use uuid::Uuid;
 
 use super::ExecutorStage;
+use crate::rules::answered::Attempt;
 use crate::rules::series::Series;
 
 const TABLES: [Topic; 1] = [Topic::CoverageChanged];
+
+/// Clocks of brokers and of ours don't agree, and a transaction takes its time: read so much further back than ends are kept.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// The topics in which requests end, as far back as ends are remembered.
+pub(super) fn ends(dedup_window: Duration) -> [Restore; 2] {
+    let back = dedup_window + Duration::from_micros(SLACK_MICROS.unsigned_abs()) + MARGIN;
+    [Topic::RangeCompleted, Topic::RangeFailed].map(|topic| Restore { topic, back })
+}
 
 impl KafkaStage for ExecutorStage {
     fn tables(&self) -> &[Topic] {
@@ -23,7 +41,39 @@ impl KafkaStage for ExecutorStage {
             Note { name: "skipped_coverage", value: self.skipped_coverage },
             Note { name: "requests_waiting", value: self.requests.len() as u64 },
             Note { name: "fetches_running", value: self.running.len() as u64 },
+            Note { name: "restored", value: self.restored },
+            Note { name: "restore_skipped", value: self.restore_skipped },
         ]
+    }
+
+    fn restores(&self) -> &[Restore] {
+        &self.restores
+    }
+
+    fn restore_record(&mut self, record: &InRecord<'_>, now: Now) -> Result<(), Unavailable> {
+        let ended = match record.topic {
+            Topic::RangeCompleted => {
+                let end: Option<RangeCompletion> = self.wire.read_table(record)?;
+                end.and_then(|end| attempt(&end.backfill_id, end.attempt))
+            }
+            Topic::RangeFailed => {
+                let end: Option<RangeFailure> = self.wire.read_table(record)?;
+                end.and_then(|end| attempt(&end.backfill_id, end.attempt))
+            }
+            _ => None,
+        };
+        let Some(attempt) = ended else {
+            self.restore_skipped += 1;
+            return Ok(());
+        };
+        let ended_at = record.appended_at_micros().unwrap_or(now.wall_micros);
+        self.answered.restore(record.partition, attempt, Timestamp::from_micros(ended_at));
+        self.restored += 1;
+        Ok(())
+    }
+
+    fn restore_abandoned(&mut self, partition: i32) {
+        self.answered.released(partition);
     }
 
     fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
@@ -48,6 +98,10 @@ impl KafkaStage for ExecutorStage {
     fn table_released(&mut self, _topic: Topic, partition: i32) {
         self.forget(partition);
     }
+}
+
+fn attempt(backfill_id: &str, number: i32) -> Option<Attempt> {
+    Some(Attempt { backfill_id: Uuid::try_parse(backfill_id).ok()?.as_u128(), number })
 }
 
 fn coverage(change: &CoverageChange) -> Option<(Series, IntervalSet)> {
