@@ -21,6 +21,8 @@ pub enum Exit {
     Fenced = 5,
     /// 6: a partition's committed offset is missing or no longer in the log.
     MissingOffset = 6,
+    /// 7: the cluster doesn't let this process in, or not do what it must.
+    Refused = 7,
     /// 130: a second signal arrived while draining.
     SecondSignal = 130,
 }
@@ -29,7 +31,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every exit code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -37,6 +39,7 @@ impl Exit {
         Self::DrainBudgetSpent,
         Self::Fenced,
         Self::MissingOffset,
+        Self::Refused,
         Self::SecondSignal,
     ];
 

@@ -52,7 +52,7 @@ fn a_body_cut_off_anywhere_is_refused_as_truncated() {
         let mut payload = Vec::new();
         contract.encode_from_json(example.text.as_bytes(), OWN, &mut payload).unwrap();
         let codec = Codec::new();
-        for length in 0..payload.len() {
+        for length in 1..payload.len() {
             let fault = contract.decode_to_json(&codec, Some(&payload[..length]), &writers).unwrap_err();
             assert_eq!(fault.class(), "truncated", "{} at {length}: {fault}", example.name);
         }
@@ -72,7 +72,8 @@ fn every_way_to_be_no_event_has_its_class() {
     let codec = Codec::new();
     let class = |payload: Option<&[u8]>| codec.decode::<Alert>(payload, &writers).unwrap_err().class();
     assert_eq!(class(None), "tombstone");
-    assert_eq!(class(Some(&[])), "truncated");
+    assert_eq!(class(Some(&[])), "empty");
+    assert_eq!(class(Some(&[0])), "truncated");
     assert_eq!(class(Some(&[0, 0, 0, 0])), "truncated");
     assert_eq!(class(Some(b"{\"event\":1}")), "bad_magic");
     assert_eq!(class(Some(&[0, 0, 0, 0, 1, 2])), "unknown_schema");
@@ -80,9 +81,13 @@ fn every_way_to_be_no_event_has_its_class() {
     assert_eq!(class(Some(&[0, 0, 0, 0, 9, 2])), "wrong_subject");
     assert_eq!(class(Some(&vec![0; 1_000_001])), "too_large");
     // A string that claims 2^30 bytes, in a body of five.
-    assert_eq!(class(Some(&[0, 0, 0, 0, 7, 0x80, 0x80, 0x80, 0x80, 0x08])), "too_large");
+    assert_eq!(class(Some(&[0, 0, 0, 0, 7, 0x80, 0x80, 0x80, 0x80, 0x08])), "impossible_length");
+    // A string of -1 bytes.
+    assert_eq!(class(Some(&[0, 0, 0, 0, 7, 1, 0, 0, 0])), "impossible_length");
     // A string that isn't UTF-8.
-    assert_eq!(class(Some(&[0, 0, 0, 0, 7, 2, 0xff, 0, 0])), "malformed");
+    assert_eq!(class(Some(&[0, 0, 0, 0, 7, 2, 0xff, 0, 0])), "invalid_utf8");
+    // A union of two that has no third variant, behind an empty id, an instant and an empty source.
+    assert_eq!(class(Some(&[0, 0, 0, 0, 7, 0, 0, 0, 4, 0])), "malformed");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod common;
 
 use common::schemas;
+use contracts::Topic;
 use contracts::catalogue::contracts;
 use contracts::compat::{is_full, is_full_transitive};
 
@@ -41,6 +42,18 @@ fn every_version_of_a_schema_may_follow_all_earlier_ones() {
             contract.topic
         );
         assert_eq!(is_full(contract.schema, contract.schema), Ok(()));
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let count =
+            files.filter(|path| path.extension().is_some_and(|extension| extension == "avsc")).count();
+        assert_eq!(count, versions.len(), "{}: versions are numbered without a gap", contract.topic);
+    }
+}
+
+#[test]
+fn no_schema_is_of_an_event_that_is_none() {
+    for entry in std::fs::read_dir(schemas()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(Topic::from_event(&name).is_some(), "schemas/{name}");
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use chassis::{Context, Exit, Failure};
+use chassis::{Context, Exit, Failure, Fate};
 use contracts::Topic;
-use kafka_io::{KafkaConfig, Registry, SchemaIds, Wire, cluster};
+use kafka_io::cluster::{self, ClusterError};
+use kafka_io::{KafkaConfig, Registry, SchemaIds, Started, Wire};
 
 use crate::sections::RegistrySection;
 
@@ -18,7 +19,8 @@ pub struct Connection {
 /// Checks the cluster, registers the schemas of the topics that the service `writes`, and gives its [`Wire`].
 ///
 /// # Errors
-/// [`Exit::Unreachable`] when the cluster or the registry doesn't answer, or isn't what the contract says.
+/// [`Exit::Refused`] when the cluster doesn't let us in, [`Exit::Unreachable`] when it or the registry doesn't answer, or isn't what
+/// the contract says.
 pub async fn connect(
     context: &Context,
     kafka: &KafkaConfig,
@@ -29,14 +31,33 @@ pub async fn connect(
     let topics: Vec<Topic> = writes.iter().copied().chain([dead_letters]).collect();
     let config = kafka.clone();
     let checked = tokio::task::spawn_blocking(move || cluster::check(&config, &topics)).await;
-    checked?.map_err(|error| Failure::with(Exit::Unreachable, error))?;
-    let registry = Registry::new(&registry.0, context.runtime.clone())
+    checked?.map_err(|error| {
+        let exit = if matches!(error, ClusterError::Refused(_)) { Exit::Refused } else { Exit::Unreachable };
+        Failure::with(exit, error)
+    })?;
+    let registry = Registry::of_service(context.service, &registry.0, context.runtime.clone())
         .map_err(|error| Failure::with(Exit::Usage, error))?;
-    registry.register(writes).await.map_err(|error| Failure::with(Exit::Unreachable, error))?;
+    start(context, &registry, writes).await?;
     let mut ids = SchemaIds::new();
     for topic in writes {
         ids.insert(*topic, registry.id(*topic)?);
     }
     let wire = Wire::new(context.service, dead_letters, kafka.partitions, ids, Arc::new(registry));
     Ok(Connection { wire })
+}
+
+/// Registers what the service writes. Where the registry is away and the cache folder knows the ids, the service starts with these,
+/// and ends when the registry says otherwise later.
+async fn start(context: &Context, registry: &Registry, writes: &[Topic]) -> Result<(), Failure> {
+    let started = registry.start(writes).await.map_err(|error| Failure::with(Exit::Unreachable, error))?;
+    if let Started::Cached(away) = started {
+        tracing::warn!(error = %away, "started with the schema ids of the cache folder");
+        let (registry, writes) = (registry.clone(), writes.to_vec());
+        context.tasks.spawn("registry-confirm", Fate::UntilShutdown, async move {
+            registry.confirm(&writes).await?;
+            tracing::info!(url = registry.url(), "the registry confirms the schema ids of the cache folder");
+            std::future::pending().await
+        });
+    }
+    Ok(())
 }

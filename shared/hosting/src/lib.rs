@@ -6,11 +6,13 @@
 //! Start at [`connect`], then [`host`].
 
 mod connect;
+mod memory;
 mod metric_names;
 mod sections;
 mod stage;
 
 pub use connect::{Connection, connect};
+pub use memory::{Part, Reserved, reserve};
 pub use metric_names::METRICS;
 pub use sections::{KafkaSection, RegistrySection};
 pub use stage::{Hosted, StageSpec, host};

@@ -9,9 +9,12 @@ const RECORDS: &[f64] = &[1.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0];
 /// Milliseconds of a transaction: from the 1 ms of a quick broker to its timeout.
 const COMMIT_MS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, 5_000.0, 15_000.0];
 
+/// Milliseconds of a restored partition: from a few questions to minutes of an output topic.
+const RESTORE_MS: &[f64] = &[5.0, 20.0, 100.0, 500.0, 2_000.0, 10_000.0, 60_000.0, 300_000.0];
+
 const STAGE: &[(&str, &[&str])] = &[("stage", NAMES)];
 
-/// What a hosted stage records, beside the label `service`.
+/// What a hosted stage and the registry's client record, beside the label `service`.
 pub const METRICS: &[Metric] = &[
     counter("tapeline_stage_received_total", "received", "Input records handed to the rules."),
     counter("tapeline_stage_emitted_total", "emitted", "Input records whose outputs are acknowledged."),
@@ -51,6 +54,33 @@ pub const METRICS: &[Metric] = &[
         help: "Output batches by outcome.",
     },
     counter("tapeline_stage_client_rebuilds_total", "rebuilds", "Clients given up and made anew."),
+    counter(
+        "tapeline_stage_stalls_total",
+        "stalls",
+        "Times that records waited while the client fetched none: it was made anew.",
+    ),
+    gauge(
+        "tapeline_stage_blocked_upstream_partitions",
+        "partitions",
+        "Input partitions in which records wait behind an open transaction of somebody else.",
+    ),
+    gauge(
+        "tapeline_stage_deferred_partitions",
+        "partitions",
+        "Input partitions whose records can't be judged now, for the registry is away.",
+    ),
+    gauge(
+        "tapeline_stage_restoring_partitions",
+        "partitions",
+        "Input partitions whose state is being restored.",
+    ),
+    counter("tapeline_stage_restored_records_total", "records", "Records read again to restore state."),
+    histogram(
+        "tapeline_stage_restore_ms",
+        "ms",
+        RESTORE_MS,
+        "A partition from its assignment to its restored state.",
+    ),
     counter("tapeline_stage_table_records_total", "records", "Records read of the tables."),
     Metric {
         name: "tapeline_stage_noted_items",
@@ -65,6 +95,27 @@ pub const METRICS: &[Metric] = &[
         unit: "violations",
         labels: &[("stage", NAMES), ("law", &["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8"])],
         help: "Broken laws of delivery: never, or there is a bug.",
+    },
+    Metric {
+        name: "tapeline_registry_breaker_open",
+        kind: Kind::Gauge,
+        unit: "open",
+        labels: &[],
+        help: "1 while the registry does not answer and is asked only now and then, else 0.",
+    },
+    Metric {
+        name: "tapeline_registry_unconfirmed_ids",
+        kind: Kind::Gauge,
+        unit: "ids",
+        labels: &[],
+        help: "Schemas of ours that go by ids of the cache folder, since the registry was away at start.",
+    },
+    Metric {
+        name: "tapeline_registry_lookups_total",
+        kind: Kind::Counter,
+        unit: "lookups",
+        labels: &[("outcome", &["found", "unknown", "unreadable", "unavailable", "shed"])],
+        help: "Lookups of the schemas of writers.",
     },
 ];
 

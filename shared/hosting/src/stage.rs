@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use chassis::{Context, Exit, Failure, Fate};
 use contracts::Topic;
+use kafka_io::cluster::ClusterError;
 use kafka_io::{Completed, Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, StageCounts};
 use pipeline::Stop;
+
+use crate::memory;
 
 /// Silence of a stage's loop after which the process isn't live. A turn may block in one bounded call to the cluster (a
 /// transaction's commit: at most `transaction_timeout_ms`, 15 s by default); twice that is no longer progress.
@@ -40,7 +43,7 @@ pub struct Hosted {
 /// Runs `stage` on a thread of its own until the context's shutdown begins; then it drains.
 ///
 /// # Errors
-/// When the Kafka configuration is wrong.
+/// When the Kafka configuration is wrong, or lets the process hold more than its container allows.
 pub fn host<S>(
     context: &Context,
     kafka: &KafkaConfig,
@@ -53,17 +56,17 @@ where
     S::Output: Send,
     S::Completion: Send,
 {
+    let consumers = 1 + u64::from(!stage.tables().is_empty()) + u64::from(!stage.restores().is_empty());
+    let memory = memory::reserve(memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers))?;
     let latch = context.health.component(spec.stage);
     let heartbeat = context.health.heartbeat(spec.stage, HEARTBEAT_DEADLINE);
     let hooks = Hooks {
         heartbeat: Box::new(move || heartbeat.beat()),
-        ready: Box::new(move |is_ready| {
-            if is_ready {
-                latch.ready()
-            } else {
-                latch.not_ready("no partitions, tables are loading, or a partition is poisoned")
-            }
+        ready: Box::new(move |waits_for| match waits_for {
+            None => latch.ready(),
+            Some(cause) => latch.not_ready(cause),
         }),
+        ..Hooks::default()
     };
     let options = DriverOptions {
         service: context.service,
@@ -83,14 +86,18 @@ where
         stop.request();
         Ok(())
     });
-    context.tasks.thread(spec.stage, Fate::MustRun, move || match driver.run() {
-        Ok(Stop::Drained) => Ok(()),
-        Ok(Stop::DrainBudgetSpent { held }) => Err(Failure::with(
-            Exit::DrainBudgetSpent,
-            format!("the drain budget is spent, {held} records stay for the next owner"),
-        )),
-        Ok(Stop::Failed(cause)) => Err(Failure::text(cause)),
-        Err(error) => Err(failure(error)),
+    context.tasks.thread(spec.stage, Fate::MustRun, move || {
+        let ended = driver.run();
+        drop(memory);
+        match ended {
+            Ok(Stop::Drained) => Ok(()),
+            Ok(Stop::DrainBudgetSpent { held }) => Err(Failure::with(
+                Exit::DrainBudgetSpent,
+                format!("the drain budget is spent, {held} records stay for the next owner"),
+            )),
+            Ok(Stop::Failed(cause)) => Err(Failure::text(cause)),
+            Err(error) => Err(failure(error)),
+        }
     });
     Ok(hosted)
 }
@@ -98,7 +105,8 @@ where
 fn failure(error: DriverError) -> Failure {
     let exit = match &error {
         DriverError::Config(_) => Exit::Usage,
-        DriverError::Client(_) | DriverError::Cluster(_) | DriverError::TableUnreadable { .. } => {
+        DriverError::Refused(_) | DriverError::Cluster(ClusterError::Refused(_)) => Exit::Refused,
+        DriverError::Client(_) | DriverError::Cluster(_) | DriverError::NoCoordinator { .. } => {
             Exit::Unreachable
         }
         DriverError::MissingOffset { .. } => Exit::MissingOffset,

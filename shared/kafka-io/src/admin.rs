@@ -109,6 +109,59 @@ pub async fn topics_apply(
     Ok(report)
 }
 
+/// Where the cluster's topics differ from the contract: those that are missing, and those that are otherwise. Nothing is changed.
+///
+/// # Errors
+/// See [`AdminError`].
+pub async fn topics_check(
+    config: &KafkaConfig,
+    topics: &[Topic],
+    replication: i32,
+) -> Result<Vec<TopicDifference>, AdminError> {
+    if config.profile == Profile::Embedded {
+        return Err(AdminError::Embedded);
+    }
+    let admin = client::administrator(config)?;
+    let options =
+        AdminOptions::new().operation_timeout(Some(Duration::from_millis(config.query_timeout_ms.into())));
+    let mut differences = Vec::new();
+    for (topic, partitions, replicas) in layouts(config, topics).await? {
+        let mut differs = |key: &str, found: String, expected: String| {
+            differences.push(TopicDifference { topic, key: key.to_owned(), found, expected });
+        };
+        if partitions == 0 {
+            differs("existence", "missing".to_owned(), "there".to_owned());
+            continue;
+        }
+        for (key, found, expected) in
+            [("partitions", partitions, config.partitions), ("replication", replicas, replication)]
+        {
+            if found != expected {
+                differs(key, found.to_string(), expected.to_string());
+            }
+        }
+        differences.extend(compare(&admin, config, topic, &wanted(topic, replication), &options).await?);
+    }
+    Ok(differences)
+}
+
+/// The topics with their partitions on the cluster, and the fewest replicas that one of them has; 0 is missing.
+async fn layouts(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i32, i32)>, AdminError> {
+    let (config, topics) = (config.clone(), topics.to_vec());
+    let asked = tokio::task::spawn_blocking(move || {
+        let inquirer = Inquirer::new(&config)?;
+        topics
+            .iter()
+            .map(|topic| Ok((*topic, inquirer.partitions(*topic)?, inquirer.replicas(*topic)?)))
+            .collect()
+    });
+    match asked.await {
+        Ok(answer) => answer,
+        // The closure doesn't panic and nobody aborts it but the runtime at its end.
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
 /// The topics with their partitions on the cluster; 0 is missing.
 async fn existing(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i32)>, AdminError> {
     let (config, topics) = (config.clone(), topics.to_vec());
@@ -160,8 +213,10 @@ async fn compare(
     wanted: &[(&'static str, String)],
     options: &AdminOptions,
 ) -> Result<Vec<TopicDifference>, AdminError> {
-    let refused =
-        |cause| AdminError::Refused { brokers: config.brokers.clone(), what: "describe topics", cause };
+    let refused = |cause| match cause {
+        KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature) => AdminError::Embedded,
+        cause => AdminError::Refused { brokers: config.brokers.clone(), what: "describe topics", cause },
+    };
     let described =
         admin.describe_configs([&ResourceSpecifier::Topic(topic.name())], options).await.map_err(refused)?;
     let mut differences = Vec::new();

@@ -1,5 +1,7 @@
 //! Builds every librdkafka client of the workspace, so that none misses the house options.
 
+use std::sync::{Mutex, PoisonError};
+
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
@@ -7,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
+use crate::refusal::is_refusal;
 
 /// Largest record that a producer sends: a dead letter of a 1 MiB record with its headers fits.
 pub const MESSAGE_MAX_BYTES: usize = 2 * 1024 * 1024;
@@ -28,22 +31,38 @@ pub struct ClientError {
 }
 
 /// librdkafka's log lines and errors, in the service's log.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LogContext;
+#[derive(Debug, Default)]
+pub struct LogContext {
+    kept_out: Mutex<Option<(RDKafkaErrorCode, String)>>,
+}
+
+impl LogContext {
+    /// What kept this client from connecting, as far as its errors were served, if trying again won't help.
+    pub(crate) fn kept_out(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.kept_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log_line(level, facility, text);
     }
 
-    /// librdkafka logs most of its errors itself, and a fatal one comes back from the call that it ends.
     fn error(&self, error: KafkaError, reason: &str) {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => {
-                tracing::warn!(target: "librdkafka", reason, "no broker is up")
-            }
-            _ => tracing::debug!(target: "librdkafka", %error, reason, "client error"),
+        log_error(&error, reason);
+        if let Some(code) = error.rdkafka_error_code().filter(|code| is_refusal(*code, reason)) {
+            *self.kept_out.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
         }
+    }
+}
+
+/// An error of a client. librdkafka logs most of them itself, and a fatal one comes back from the call that it ends.
+pub(crate) fn log_error(error: &KafkaError, reason: &str) {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AllBrokersDown) => {
+            tracing::warn!(target: "librdkafka", reason, "no broker is up")
+        }
+        _ => tracing::debug!(target: "librdkafka", %error, reason, "client error"),
     }
 }
 
@@ -94,7 +113,7 @@ pub(crate) fn work_consumer(
     if config.profile == Profile::Embedded {
         options.set("fetch.wait.max.ms", EMBEDDED_FETCH_WAIT_MS.to_string());
     }
-    make(config, "work consumer", &options, LogContext)
+    make(config, "work consumer", &options, LogContext::default())
 }
 
 /// Follows partitions assigned by hand: a table's, or those that an operator's command reads. Its group id never subscribes nor
@@ -106,7 +125,17 @@ pub(crate) fn follower(config: &KafkaConfig, group: &str) -> Result<BaseConsumer
         Profile::Embedded => EMBEDDED_FETCH_WAIT_MS,
     };
     options.set("auto.offset.reset", "error").set("fetch.wait.max.ms", fetch_wait_ms.to_string());
-    make(config, "follower", &options, LogContext)
+    make(config, "follower", &options, LogContext::default())
+}
+
+/// Follows partitions as [`follower`] does, and is shown the records of aborted transactions too.
+pub(crate) fn uncommitted_follower(
+    config: &KafkaConfig,
+    group: &str,
+) -> Result<BaseConsumer<LogContext>, ClientError> {
+    let mut options = reading(config, group);
+    options.set("auto.offset.reset", "error").set("isolation.level", "read_uncommitted");
+    make(config, "uncommitted follower", &options, LogContext::default())
 }
 
 /// Asks a group for what it has committed; never subscribes.
@@ -114,7 +143,7 @@ pub(crate) fn group_inquirer(
     config: &KafkaConfig,
     group: &str,
 ) -> Result<BaseConsumer<LogContext>, ClientError> {
-    make(config, "group inquirer", &reading(config, group), LogContext)
+    make(config, "group inquirer", &reading(config, group), LogContext::default())
 }
 
 /// Asks for the ends of partitions as they are, records of open transactions included. A `read_committed` client is told the
@@ -122,7 +151,7 @@ pub(crate) fn group_inquirer(
 pub(crate) fn end_inquirer(config: &KafkaConfig) -> Result<BaseConsumer<LogContext>, ClientError> {
     let mut options = base(config);
     options.set("isolation.level", "read_uncommitted");
-    make(config, "end inquirer", &options, LogContext)
+    make(config, "end inquirer", &options, LogContext::default())
 }
 
 /// An idempotent producer with a thread that serves its acknowledgements; transactional when it is given an id.
@@ -159,7 +188,7 @@ where
 pub(crate) fn administrator(
     config: &KafkaConfig,
 ) -> Result<rdkafka::admin::AdminClient<LogContext>, ClientError> {
-    make(config, "administrator", &base(config), LogContext)
+    make(config, "administrator", &base(config), LogContext::default())
 }
 
 /// A producer that hosts librdkafka's mock cluster of one broker; the cluster lives as long as it does.
@@ -170,7 +199,7 @@ pub fn mock_host() -> Result<rdkafka::producer::BaseProducer<LogContext>, Client
     let config = KafkaConfig::embedded("127.0.0.1:1");
     let mut options = base(&config);
     options.remove("bootstrap.servers").set("test.mock.num.brokers", "1");
-    make(&config, "mock broker", &options, LogContext)
+    make(&config, "mock broker", &options, LogContext::default())
 }
 
 fn reading(config: &KafkaConfig, group: &str) -> ClientConfig {
@@ -193,6 +222,7 @@ fn base(config: &KafkaConfig) -> ClientConfig {
         options.set(key, value);
     }
     options.set("bootstrap.servers", &config.brokers);
+    config.security.lay(&mut options);
     set_default(config, &mut options, "client.id", "tapeline");
     // Keeps an idle connection from being cut by a load balancer, and a dead one from being noticed late.
     set_default(config, &mut options, "socket.keepalive.enable", "true");

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use contracts::Topic;
-use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 
 use crate::client::{self, ClientError};
-use crate::config::KafkaConfig;
+use crate::config::{KafkaConfig, Profile};
+use crate::refusal::Refusal;
+use crate::topics_seen::{self, Unseen};
 
 /// The cluster isn't there, or isn't what the contract says.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum ClusterError {
     /// No client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// It doesn't let us in, or not at a topic; trying again won't help.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Nobody answered.
     #[error("no broker of {brokers} answered within {waited_ms} ms: {cause}")]
     Unreachable {
@@ -55,14 +59,22 @@ pub enum ClusterError {
 pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError> {
     let inquirer = client::end_inquirer(config)?;
     let timeout = Duration::from_millis(config.query_timeout_ms.into());
-    let metadata = inquirer.fetch_metadata(None, timeout).map_err(|cause| ClusterError::Unreachable {
-        brokers: config.brokers.clone(),
-        waited_ms: config.query_timeout_ms,
-        cause: Box::new(cause),
+    let metadata = topics_seen::all(&inquirer, config, timeout).map_err(|unseen| match unseen {
+        Unseen::Refused(refusal) => ClusterError::Refused(refusal),
+        Unseen::Unanswered(cause) => ClusterError::Unreachable {
+            brokers: config.brokers.clone(),
+            waited_ms: config.query_timeout_ms,
+            cause: Box::new(cause),
+        },
     })?;
     for topic in topics {
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
         let Some(found) = found.filter(|found| !found.partitions().is_empty()) else {
+            if config.profile == Profile::Real
+                && let Some(refusal) = topics_seen::hidden(&inquirer, config, topic.name(), timeout)
+            {
+                return Err(refusal.into());
+            }
             return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.brokers.clone() });
         };
         if i32::try_from(found.partitions().len()) != Ok(config.partitions) {

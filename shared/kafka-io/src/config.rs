@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::security::{self, Security};
+
 /// The cluster, and how to talk to it. Times and sizes have defaults that hold on an ordinary cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,11 +37,20 @@ pub struct KafkaConfig {
     pub commit_timeout_ms: u32,
     /// How long one question to the cluster (watermarks, committed offsets, metadata) may take.
     pub query_timeout_ms: u32,
+    /// How long a partition may be silent before it is looked at: when records wait in it all the same, and still do a quarter of this
+    /// later, the clients are made anew. Longer than what the client itself needs to find a leader that has moved (about 10 s), and
+    /// shorter than the minute after which it gives up a request, which then heals alone.
+    pub watchdog_ms: u32,
     /// How long a producer waits for more records before it sends. Broker batches of one record cost their consumer half as
     /// much again.
     pub linger_ms: u32,
+    /// Outputs at which a batch or transaction closes, unless one emission alone is larger. 5,000: its fixed cost is then a small part
+    /// of the whole (`tests/bench`).
+    pub batch_outputs_max: u32,
     /// Bound of the records fetched ahead, KiB for each consumer.
     pub prefetch_kib: u32,
+    /// Who we are to the cluster, and how we know that it is the cluster.
+    pub security: Security,
     /// Further librdkafka options, passed through as they are; those that the engine owns are refused.
     pub options: BTreeMap<String, String>,
 }
@@ -132,8 +143,11 @@ impl Default for KafkaConfig {
             drain_budget_ms: 8_000,
             commit_timeout_ms: 5_000,
             query_timeout_ms: 5_000,
+            watchdog_ms: 30_000,
             linger_ms: 5,
+            batch_outputs_max: 5_000,
             prefetch_kib: 16_384,
+            security: Security::default(),
             options: BTreeMap::new(),
         }
     }
@@ -197,17 +211,28 @@ impl KafkaConfig {
         if self.partitions < 1 {
             fault("partitions", self.partitions.to_string(), "at least 1, as 12");
         }
-        for (key, value) in [("query_timeout_ms", self.query_timeout_ms), ("prefetch_kib", self.prefetch_kib)]
-        {
+        for (key, value) in [
+            ("query_timeout_ms", self.query_timeout_ms),
+            ("prefetch_kib", self.prefetch_kib),
+            ("batch_outputs_max", self.batch_outputs_max),
+        ] {
             if value == 0 {
                 fault(key, "0".to_owned(), "at least 1");
             }
+        }
+        if self.watchdog_ms < 1_000 {
+            fault(
+                "watchdog_ms",
+                self.watchdog_ms.to_string(),
+                "at least 1000: an ordinary fetch may wait half of that",
+            );
         }
         for (key, value) in &self.options {
             if let Some((_, reason)) = OWNED.iter().find(|(owned, _)| owned == key) {
                 fault(&format!("options.{key}"), value.clone(), &format!("owned by the engine: {reason}"));
             }
         }
+        security::add_faults(self, &mut faults);
         faults
     }
 }
@@ -261,6 +286,12 @@ mod tests {
             config.options.insert(key.to_owned(), "1".to_owned());
         }
         assert_eq!(keys(&config), ["brokers", "options.acks", "options.auto.offset.reset"]);
+    }
+
+    #[test]
+    fn a_watchdog_that_barks_at_an_ordinary_fetch_is_refused() {
+        assert_eq!(keys(&KafkaConfig { watchdog_ms: 999, ..KafkaConfig::default() }), ["watchdog_ms"]);
+        assert_eq!(keys(&KafkaConfig { watchdog_ms: 1_000, ..KafkaConfig::default() }), Vec::<String>::new());
     }
 
     #[test]

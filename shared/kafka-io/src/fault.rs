@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::refusal::is_refusal;
+
 /// A failed transactional call, with librdkafka's own advice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CallFault {
@@ -29,15 +31,42 @@ impl CallFault {
         Self { code, text, fatal: true, retriable: false, abortable: false }
     }
 
+    /// Somebody asked for an abort.
+    pub(crate) fn given_up() -> Self {
+        let text = "it was asked to be given up".to_owned();
+        Self { code: RDKafkaErrorCode::Fail, text, fatal: false, retriable: false, abortable: true }
+    }
+
     /// Fatal before abortable before retriable. What has no advice at all is a call out of order: only a new client is known to
     /// be in order.
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            fault if fault.fatal || fault.is_fenced() => Remedy::Rebuild,
+            fault if fault.fatal || fault.is_fenced() || fault.is_refusal() => Remedy::Rebuild,
             fault if fault.abortable => Remedy::Abort,
             fault if fault.retriable => Remedy::Retry,
             _ => Remedy::Rebuild,
         }
+    }
+
+    /// Nobody is to blame: the coordinator is away, on the move, or still loading its log. Later it will be there.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.retriable && !self.fatal
+            || matches!(
+                self.code,
+                RDKafkaErrorCode::OperationTimedOut
+                    | RDKafkaErrorCode::RequestTimedOut
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::NotCoordinator
+                    | RDKafkaErrorCode::ConcurrentTransactions
+                    | RDKafkaErrorCode::BrokerTransportFailure
+                    | RDKafkaErrorCode::AllBrokersDown
+            )
+    }
+
+    /// No client of ours will be let do it.
+    pub(crate) fn is_refusal(&self) -> bool {
+        is_refusal(self.code, &self.text)
     }
 
     /// Another client has taken the transactional id, or the transaction timed out, which raises the epoch as well.
@@ -89,6 +118,13 @@ mod tests {
     fn a_fenced_producer_is_rebuilt_whatever_the_flags_say() {
         assert_eq!(fault(RDKafkaErrorCode::Fenced, false, false, true).remedy(), Remedy::Rebuild);
         assert_eq!(fault(RDKafkaErrorCode::ProducerFenced, false, true, false).remedy(), Remedy::Rebuild);
+    }
+
+    #[test]
+    fn a_missing_right_is_never_retried() {
+        let denied = RDKafkaErrorCode::GroupAuthorizationFailed;
+        assert_eq!(fault(denied, false, true, true).remedy(), Remedy::Rebuild);
+        assert!(fault(denied, false, true, true).is_refusal());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::{self, ClientError, LogContext};
 use crate::config::KafkaConfig;
+use crate::refusal::Refusal;
+use crate::topics_seen::{self, Unseen};
 
 /// Wait before a question that went to the wrong broker is asked again.
 const RETRY: Duration = Duration::from_millis(50);
@@ -19,6 +21,9 @@ pub enum InquiryError {
     /// No client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The cluster doesn't let us in; asking again won't help.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The cluster doesn't answer, or not with what was asked.
     #[error("brokers {brokers} did not say {what}: {cause}")]
     Unanswered {
@@ -45,7 +50,7 @@ pub struct Watermarks {
 /// Asks about topics.
 pub struct Inquirer {
     client: BaseConsumer<LogContext>,
-    brokers: String,
+    config: KafkaConfig,
     timeout: Duration,
 }
 
@@ -56,8 +61,10 @@ pub struct GroupInquirer {
     timeout: Duration,
 }
 
-/// Asks where a partition begins and ends. A leader that has just moved is asked for again until `timeout`: the client learns of
-/// it only by the refusal.
+/// Asks where a partition begins and ends. A leader that has just moved, or that isn't known, is asked for again until `timeout`.
+///
+/// The client learns of a move only by the refusal, and of a leader that was away only from new metadata: until then librdkafka
+/// answers `UnknownPartition` out of what it has cached, and a client that reads nothing renews that every five minutes.
 pub(crate) fn watermarks_of<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     topic: &str,
@@ -70,6 +77,9 @@ pub(crate) fn watermarks_of<C: ConsumerContext>(
         match client.fetch_watermarks(topic, partition, left) {
             Err(error) if has_moved(&error) && Instant::now() + RETRY < deadline => {
                 std::thread::park_timeout(RETRY);
+                let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+                // What it says is kept by the client; that it can't say it shows in the next answer.
+                let _renewed = client.fetch_metadata(Some(topic), left);
             }
             answer => return answer,
         }
@@ -82,6 +92,8 @@ fn has_moved(error: &KafkaError) -> bool {
         Some(
             RDKafkaErrorCode::NotLeaderForPartition
                 | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::OffsetNotAvailable
                 | RDKafkaErrorCode::FencedLeaderEpoch
                 | RDKafkaErrorCode::UnknownLeaderEpoch
@@ -97,7 +109,7 @@ impl Inquirer {
     pub fn new(config: &KafkaConfig) -> Result<Self, ClientError> {
         let client = client::end_inquirer(config)?;
         let timeout = Duration::from_millis(config.query_timeout_ms.into());
-        Ok(Self { client, brokers: config.brokers.clone(), timeout })
+        Ok(Self { client, config: config.clone(), timeout })
     }
 
     /// How many partitions a topic has; 0 when it doesn't exist.
@@ -105,15 +117,33 @@ impl Inquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn partitions(&self, topic: Topic) -> Result<i32, InquiryError> {
-        // All topics: asking for one by name would create it on the embedded broker.
-        let metadata =
-            self.client.fetch_metadata(None, self.timeout).map_err(|cause| InquiryError::Unanswered {
-                brokers: self.brokers.clone(),
-                what: "which topics there are".to_owned(),
-                cause: Box::new(cause),
-            })?;
+        let metadata = self.metadata()?;
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
         Ok(found.map_or(0, |found| i32::try_from(found.partitions().len()).unwrap_or(i32::MAX)))
+    }
+
+    /// The fewest replicas that a partition of a topic has; 0 when it doesn't exist.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer.
+    pub fn replicas(&self, topic: Topic) -> Result<i32, InquiryError> {
+        let metadata = self.metadata()?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic.name());
+        let replicas =
+            found.and_then(|found| found.partitions().iter().map(|one| one.replicas().len()).min());
+        Ok(replicas.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX)))
+    }
+
+    /// All topics: asking for one by name would create it on the embedded broker.
+    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, InquiryError> {
+        topics_seen::all(&self.client, &self.config, self.timeout).map_err(|unseen| match unseen {
+            Unseen::Refused(refusal) => InquiryError::Refused(refusal),
+            Unseen::Unanswered(cause) => InquiryError::Unanswered {
+                brokers: self.config.brokers.clone(),
+                what: "which topics there are".to_owned(),
+                cause: Box::new(cause),
+            },
+        })
     }
 
     /// Where each partition of a topic begins and ends. Blocks.
@@ -125,7 +155,7 @@ impl Inquirer {
             |partition| {
                 let (low, high) = watermarks_of(&self.client, topic.name(), partition, self.timeout)
                     .map_err(|cause| InquiryError::Unanswered {
-                        brokers: self.brokers.clone(),
+                        brokers: self.config.brokers.clone(),
                         what: format!("where {topic}[{partition}] ends"),
                         cause: Box::new(cause),
                     })?;
@@ -136,6 +166,24 @@ impl Inquirer {
 }
 
 impl GroupInquirer {
+    /// Where each of `partitions` partitions of a topic ends for committed readers: before records of open transactions. Blocks.
+    ///
+    /// # Errors
+    /// When the cluster doesn't answer.
+    pub fn stable_ends(&self, topic: Topic, partitions: i32) -> Result<Vec<Watermarks>, InquiryError> {
+        let ends =
+            |partition| {
+                let (low, high) = watermarks_of(&self.client, topic.name(), partition, self.timeout)
+                    .map_err(|cause| InquiryError::Unanswered {
+                        brokers: self.brokers.clone(),
+                        what: format!("where {topic}[{partition}] is stable"),
+                        cause: Box::new(cause),
+                    })?;
+                Ok(Watermarks { partition, low, high })
+            };
+        (0..partitions).map(ends).collect()
+    }
+
     /// One client for any number of questions about one group.
     ///
     /// # Errors

@@ -9,29 +9,42 @@
 //! Start at [`Driver::run`], then `driver/session.rs`.
 
 pub mod admin;
+mod certificate;
 pub mod client;
 pub mod cluster;
 mod config;
+mod count;
 pub mod dead_letter;
 mod driver;
 mod fault;
+mod group_offsets;
+mod header_rule;
 mod inquirer;
 pub mod metric_names;
 mod producer;
 mod raw;
 mod reader;
 mod record;
+mod refusal;
 mod registry;
+mod secret;
+mod security;
+mod topics_seen;
 mod wire;
 
 pub use config::{ConfigFault, Delivery, GroupProtocol, KafkaConfig, Profile};
+pub use count::count_with_aborted;
 pub use driver::{
-    Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Note, Seen, Shutdown,
-    StageCounts, completions,
+    Completed, Completions, Driver, DriverError, DriverOptions, GiveUp, Hooks, KafkaStage, Note, Readiness,
+    Restore, Seen, Shutdown, StageCounts, TransactionStep, completions,
 };
+pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use inquirer::{GroupInquirer, Inquirer, InquiryError, Watermarks};
 pub use producer::{BatchProducer, Placed, ProduceError, ProducerLimits};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
-pub use record::{Headers, InRecord, OutRecord, TRACEPARENT};
-pub use registry::{Registry, RegistryConfig, RegistryError};
+pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
+pub use refusal::Refusal;
+pub use registry::{Registry, RegistryConfig, RegistryError, Started};
+pub use secret::Secret;
+pub use security::{Mechanism, Protocol, Security};
 pub use wire::{Refused, SchemaIds, UNWRITABLE, Unavailable, Wire};

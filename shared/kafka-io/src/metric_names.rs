@@ -1,6 +1,6 @@
-//! Every metric that this crate records. All carry `service` and `stage`.
+//! Every metric that this crate records. Those of stages carry `service` and `stage`, those of the registry `service`.
 
-/// One metric: what it is called, what it is, and its labels beside `service` and `stage`.
+/// One metric: what it is called, what it is, and its labels beside those that all of its kind carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
     /// Its name.
@@ -26,9 +26,21 @@ pub(crate) const PRODUCED: &str = "tapeline_stage_produced_batch_records";
 pub(crate) const COMMIT_MS: &str = "tapeline_stage_transaction_commit_ms";
 pub(crate) const BATCHES: &str = "tapeline_stage_batches_total";
 pub(crate) const REBUILDS: &str = "tapeline_stage_client_rebuilds_total";
+pub(crate) const STALLS: &str = "tapeline_stage_stalls_total";
+pub(crate) const BLOCKED: &str = "tapeline_stage_blocked_upstream_partitions";
+pub(crate) const DEFERRED: &str = "tapeline_stage_deferred_partitions";
+pub(crate) const RESTORING: &str = "tapeline_stage_restoring_partitions";
+pub(crate) const RESTORED: &str = "tapeline_stage_restored_records_total";
+pub(crate) const RESTORE_MS: &str = "tapeline_stage_restore_ms";
 pub(crate) const TABLE_RECORDS: &str = "tapeline_stage_table_records_total";
 pub(crate) const NOTES: &str = "tapeline_stage_noted_items";
 pub(crate) const VIOLATIONS: &str = "tapeline_stage_law_violations_total";
+pub(crate) const BREAKER_OPEN: &str = "tapeline_registry_breaker_open";
+pub(crate) const UNCONFIRMED: &str = "tapeline_registry_unconfirmed_ids";
+pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
+
+/// How a lookup at the registry may end.
+pub(crate) const LOOKUP_OUTCOMES: [&str; 5] = ["found", "unknown", "unreadable", "unavailable", "shed"];
 
 /// The catalogue.
 pub const METRICS: &[Metric] = &[
@@ -45,9 +57,25 @@ pub const METRICS: &[Metric] = &[
     histogram(COMMIT_MS, "a transaction from its begin to its commit"),
     counter(BATCHES, &["outcome"], "output batches: committed, delivered, aborted, failed"),
     counter(REBUILDS, &[], "clients given up and made anew"),
+    counter(STALLS, &[], "times that records waited while the client fetched none: it was made anew"),
+    gauge(BLOCKED, "input partitions in which records wait behind an open transaction of somebody else"),
+    gauge(DEFERRED, "input partitions whose records can't be judged now, for the registry is away"),
+    gauge(RESTORING, "input partitions whose state is being restored"),
+    counter(RESTORED, &[], "records read again to restore state"),
+    histogram(RESTORE_MS, "a partition from its assignment to its restored state"),
     counter(TABLE_RECORDS, &[], "records read of the tables"),
     Metric { name: NOTES, kind: "gauge", labels: &["note"], help: "what a stage counts of its own" },
     counter(VIOLATIONS, &["law"], "broken laws of delivery: never, or there is a bug"),
+    gauge(BREAKER_OPEN, "1 while the registry does not answer and is asked only now and then, else 0"),
+    gauge(
+        UNCONFIRMED,
+        "schemas of ours that go by ids of the cache folder, since the registry was away at start",
+    ),
+    counter(
+        LOOKUPS,
+        &["outcome"],
+        "lookups of writers' schemas: found, unknown, unreadable, unavailable, shed",
+    ),
 ];
 
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {

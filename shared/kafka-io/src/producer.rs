@@ -11,7 +11,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
-use crate::client::{self, ClientError, LogContext, log_line};
+use crate::client::{self, ClientError, log_error, log_line};
 use crate::config::KafkaConfig;
 use crate::record::OutRecord;
 
@@ -108,7 +108,7 @@ impl ClientContext for Slots {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        LogContext.error(error, reason);
+        log_error(&error, reason);
     }
 }
 
@@ -190,10 +190,10 @@ impl BatchProducer {
     }
 
     fn send(&self, client: &ThreadedProducer<Slots>, record: &OutRecord, slot: Slot) {
-        let mut native = BaseRecord::with_opaque_to(record.topic.name(), Box::new(slot))
-            .partition(record.partition)
-            .key(record.key.as_slice())
-            .payload(record.payload.as_slice());
+        let mut native =
+            BaseRecord::with_opaque_to(record.topic.name(), Box::new(slot)).partition(record.partition);
+        native.key = record.native_key();
+        native.payload = record.native_payload();
         native.headers = record.native_headers();
         if let Err((error, refused)) = client.send(native) {
             let slot = refused.delivery_opaque;

@@ -4,10 +4,12 @@
 //!   `BaseConsumer::poll` keeps the partition's number alone.
 //! - A poll that hands out rebalance events and answers to commits instead of calling back, and that another thread can end early.
 //! - `rd_kafka_commit_transaction` without rust-rdkafka's flush in front of it, which polls in steps of 100 ms.
-//! - The member's generation, and the end of a partition as the last fetch saw it.
+//! - The member's generation, the end of a partition as the last fetch saw it, and the metadata of committed offsets as bytes.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_void};
+mod calls;
+
+use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +18,12 @@ use std::time::Duration;
 use rdkafka::bindings as sys;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{Producer, ProducerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use crate::fault::CallFault;
+use crate::refusal::is_refusal;
+
+pub(crate) use self::calls::{commit_transaction, generation, known_end, metadata};
 
 /// One thing from a consumer's queue.
 pub(crate) enum Polled<'c> {
@@ -88,7 +91,15 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
     fn sort(&self, event: Event) -> Polled<'c> {
         match event.kind() {
             sys::RD_KAFKA_EVENT_FETCH => Fetched::of(event).map_or(Polled::Nothing, Polled::Record),
-            sys::RD_KAFKA_EVENT_ERROR => event.failure(),
+            sys::RD_KAFKA_EVENT_ERROR => {
+                let polled = event.failure();
+                if let Polled::Failed { code, text, .. } = &polled
+                    && is_refusal(*code, text)
+                {
+                    self.consumer.context().error(KafkaError::Global(*code), text);
+                }
+                polled
+            }
             sys::RD_KAFKA_EVENT_REBALANCE => match event.error() {
                 sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                     Polled::Assign(event.partitions())
@@ -324,67 +335,4 @@ impl Drop for Awake<'_> {
     fn drop(&mut self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-// === calls ===
-
-/// Commits the open transaction after librdkafka's own flush, which ignores linger. Blocks up to the transaction timeout.
-/// Someone else must poll the producer meanwhile (a `ThreadedProducer` does).
-pub(crate) fn commit_transaction<C, P>(producer: &P) -> Result<(), CallFault>
-where
-    C: ProducerContext,
-    P: Producer<C>,
-{
-    // SAFETY: the client is alive; -1 asks for the remaining time of the transaction, as the manual wants.
-    let error = unsafe { sys::rd_kafka_commit_transaction(producer.client().native_ptr(), -1) };
-    if error.is_null() {
-        return Ok(());
-    }
-    // SAFETY: a non-null error is ours to read and destroy.
-    unsafe {
-        let fault = CallFault {
-            code: sys::rd_kafka_error_code(error).into(),
-            text: owned(sys::rd_kafka_error_string(error)),
-            fatal: sys::rd_kafka_error_is_fatal(error) != 0,
-            retriable: sys::rd_kafka_error_is_retriable(error) != 0,
-            abortable: sys::rd_kafka_error_txn_requires_abort(error) != 0,
-        };
-        sys::rd_kafka_error_destroy(error);
-        Err(fault)
-    }
-}
-
-/// The generation (or member epoch) under which the consumer is a member of its group; 0 or less when it is none.
-pub(crate) fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 {
-    // SAFETY: the client is alive; the metadata is a copy that we destroy.
-    unsafe {
-        let metadata = sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
-        if metadata.is_null() {
-            return -1;
-        }
-        let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
-        sys::rd_kafka_consumer_group_metadata_destroy(metadata);
-        generation
-    }
-}
-
-/// The end of a partition as the last fetch saw it; nothing is asked of a broker.
-pub(crate) fn known_end<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    topic: &str,
-    partition: i32,
-) -> Option<i64> {
-    let topic = CString::new(topic).ok()?;
-    let (mut low, mut high) = (-1, -1);
-    // SAFETY: the client and the string are alive during the call.
-    let answer = unsafe {
-        sys::rd_kafka_get_watermark_offsets(
-            consumer.client().native_ptr(),
-            topic.as_ptr(),
-            partition,
-            &mut low,
-            &mut high,
-        )
-    };
-    (answer == NO_ERROR && high >= 0).then_some(high)
 }

@@ -11,11 +11,14 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::client::{self, ClientError, LogContext};
 use crate::config::KafkaConfig;
 use crate::driver::close;
-use crate::inquirer::{Inquirer, InquiryError};
+use crate::inquirer::{Inquirer, InquiryError, Watermarks};
 use crate::raw::{Fetched, Polled, Poller};
 
 /// Records returned by one read at most.
 const RECORDS_A_READ: usize = 10_000;
+
+/// Bytes of payloads and headers after which a read returns what it has: dead letters may be 2 MiB each.
+const BYTES_A_READ: usize = 16 << 20;
 
 /// A record, copied out of librdkafka's memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,16 +96,39 @@ impl TopicReader {
     /// # Errors
     /// When the cluster doesn't answer or a topic is missing.
     pub fn open(config: &KafkaConfig, topics: &[Topic], start: Start) -> Result<Self, ReadError> {
+        Self::begin(config, topics, |_, ends| match start {
+            Start::Earliest => ends.low,
+            Start::Latest => ends.high,
+        })
+    }
+
+    /// Begins to read at these offsets; with the first record that is kept where that lies behind the offset, and where there is
+    /// no offset.
+    ///
+    /// # Errors
+    /// As [`TopicReader::open`].
+    pub fn open_at(
+        config: &KafkaConfig,
+        topics: &[Topic],
+        starts: &BTreeMap<(Topic, i32), i64>,
+    ) -> Result<Self, ReadError> {
+        Self::begin(config, topics, |topic, ends| {
+            starts.get(&(topic, ends.partition)).map_or(ends.low, |start| (*start).clamp(ends.low, ends.high))
+        })
+    }
+
+    fn begin(
+        config: &KafkaConfig,
+        topics: &[Topic],
+        start: impl Fn(Topic, &Watermarks) -> i64,
+    ) -> Result<Self, ReadError> {
         let inquirer = Inquirer::new(config)?;
         let consumer = client::follower(config, "tapeline.reader")?;
         let mut list = TopicPartitionList::new();
         let mut places = BTreeMap::new();
         for topic in topics {
             for ends in inquirer.watermarks(*topic)? {
-                let position = match start {
-                    Start::Earliest => ends.low,
-                    Start::Latest => ends.high,
-                };
+                let position = start(*topic, &ends);
                 let offset =
                     list.add_partition(topic.name(), ends.partition).set_offset(Offset::Offset(position));
                 offset.map_err(|error| failed(&error))?;
@@ -121,8 +147,8 @@ impl TopicReader {
         let mut records = Vec::new();
         let Some(consumer) = &self.consumer else { return Ok(records) };
         let Some(poller) = Poller::of(consumer) else { return Ok(records) };
-        let mut wait = wait;
-        while records.len() < RECORDS_A_READ {
+        let (mut wait, mut bytes) = (wait, 0);
+        while records.len() < RECORDS_A_READ && bytes < BYTES_A_READ {
             match poller.poll(wait) {
                 Polled::Nothing => break,
                 Polled::Record(fetched) => {
@@ -130,7 +156,9 @@ impl TopicReader {
                         self.topics.iter().copied().find(|topic| topic.name() == fetched.topic())
                     {
                         move_to(&mut self.places, (topic, fetched.partition()), fetched.offset() + 1);
-                        records.push(OwnedRecord::of(topic, &fetched));
+                        let record = OwnedRecord::of(topic, &fetched);
+                        bytes += record.size_bytes();
+                        records.push(record);
                     }
                 }
                 Polled::End { topic, partition, offset } => {
@@ -213,7 +241,7 @@ fn is_at_end(places: &BTreeMap<(Topic, i32), Place>) -> bool {
     places.values().all(|place| place.position >= place.target)
 }
 
-fn refuse(
+pub(crate) fn refuse(
     code: RDKafkaErrorCode,
     fatal: bool,
     text: String,
@@ -230,11 +258,19 @@ fn refuse(
     Ok(())
 }
 
-fn failed(error: &KafkaError) -> ReadError {
+pub(crate) fn failed(error: &KafkaError) -> ReadError {
     ReadError::Failed { cause: error.to_string() }
 }
 
 impl OwnedRecord {
+    /// Bytes of its key, payload and headers.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let length = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        length(&self.key) + length(&self.payload) + headers
+    }
+
     fn of(topic: Topic, fetched: &Fetched<'_>) -> Self {
         let headers = (0..).map_while(|index| fetched.header(index));
         Self {

@@ -53,6 +53,17 @@ pub struct OutRecord {
     pub payload: Vec<u8>,
     /// Headers, in order.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// What of a foreign record is missing, which is something else than empty.
+    pub missing: Missing,
+}
+
+/// Key and payload that a record doesn't have. Ours have both; a dead letter has what its record had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Missing {
+    /// It has no key.
+    pub key: bool,
+    /// It has no payload: a tombstone.
+    pub payload: bool,
 }
 
 // === impl InRecord ===
@@ -71,6 +82,12 @@ impl<'a> InRecord<'a> {
             traceparent: headers.get(TRACEPARENT).and_then(trace),
             headers,
         }
+    }
+
+    /// Its append time, microseconds since 1970-01-01 UTC; none when the broker gave none.
+    #[must_use]
+    pub fn appended_at_micros(&self) -> Option<i64> {
+        (self.timestamp_ms >= 0).then(|| self.timestamp_ms.saturating_mul(1_000))
     }
 }
 
@@ -132,7 +149,7 @@ impl OutRecord {
     /// A record without headers.
     #[must_use]
     pub fn new(topic: Topic, partition: i32, key: impl Into<Vec<u8>>, payload: Vec<u8>) -> Self {
-        Self { topic, partition, key: key.into(), payload, headers: Vec::new() }
+        Self { topic, partition, key: key.into(), payload, headers: Vec::new(), missing: Missing::default() }
     }
 
     /// With one more header.
@@ -149,6 +166,16 @@ impl OutRecord {
             Some(text) => self.with_header(TRACEPARENT, text),
             None => self,
         }
+    }
+
+    /// Its key as librdkafka takes it.
+    pub(crate) fn native_key(&self) -> Option<&[u8]> {
+        (!self.missing.key).then_some(self.key.as_slice())
+    }
+
+    /// Its payload as librdkafka takes it.
+    pub(crate) fn native_payload(&self) -> Option<&[u8]> {
+        (!self.missing.payload).then_some(self.payload.as_slice())
     }
 
     /// Its headers as librdkafka takes them.

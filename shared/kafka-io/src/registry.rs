@@ -1,99 +1,44 @@
 //! The schema registry: our own schemas registered at start, others' fetched when they are met, all remembered.
 //!
 //! The calls are schema_registry_converter's. Its cache is not used: it keeps a failed fetch for ever, whether it ended in a 404, a
-//! 503 or a proxy's page. Ours keeps what is known for ever, what the registry says it doesn't know for a while, and failures not at
-//! all; threads that miss the same id at the same time share one call.
+//! 503 or a proxy's page. Ours keeps what is known for ever, also on disk when there is a folder for it, what the registry says it
+//! doesn't know for a while, and failures not at all; threads that miss the same id at the same time share one call, and while the
+//! registry doesn't answer a breaker spares it further ones.
+//!
+//! Start at [`Registry::start`] and [`Registry::writer`](contracts::WriterSchemas::writer).
 
+mod breaker;
 mod cache;
+mod config;
+mod disk;
+mod error;
+mod meters;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
 use contracts::{Topic, WriterFault, WriterSchemas};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema};
-use schema_registry_converter::error::SRCError;
-use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SuppliedSchema};
-use serde::{Deserialize, Serialize};
+use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
 use tokio::runtime::Handle;
 
-use self::cache::Cache;
+use self::breaker::{Breaker, jittered};
+use self::cache::{Cache, Landing};
+pub use self::config::RegistryConfig;
+use self::disk::Disk;
+pub use self::error::RegistryError;
+use self::error::{Failure, is_transient};
+use self::meters::{Lookup, Meters};
 
 /// The registry's own code for "no schema of this id".
 const SCHEMA_NOT_FOUND: u32 = 40_403;
 
-/// First wait before a failed registration is tried again; doubled up to [`LONGEST_WAIT`], each with full jitter.
+/// First wait before a failed registration is tried again; doubled up to one of the others, each with full jitter.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
-/// Where the registry is and how long to wait for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RegistryConfig {
-    /// Its address, as `http://localhost:8081`; the Confluent-compatible API begins there.
-    pub url: String,
-    /// How long one call may take.
-    pub timeout_ms: u32,
-    /// How long a start waits for a registry that doesn't answer.
-    pub start_patience_ms: u32,
-    /// How long an id that the registry doesn't know is not asked for again.
-    pub unknown_ttl_ms: u32,
-}
-
-impl Default for RegistryConfig {
-    fn default() -> Self {
-        Self {
-            url: "http://localhost:8081".to_owned(),
-            timeout_ms: 5_000,
-            start_patience_ms: 30_000,
-            unknown_ttl_ms: 45_000,
-        }
-    }
-}
-
-/// The registry can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The address is none.
-    #[error("registry url {url:?} is no http address, as http://localhost:8081: {cause}")]
-    Url {
-        /// The address.
-        url: String,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// It doesn't answer, or not as a registry does.
-    #[error("registry {url} did not register {subject} within {waited_ms} ms: {cause}")]
-    Unreachable {
-        /// Its address.
-        url: String,
-        /// The subject.
-        subject: String,
-        /// How long it was tried.
-        waited_ms: u32,
-        /// The last failure.
-        cause: String,
-    },
-    /// It answers, and refuses the schema: incompatible with an earlier version, or not allowed.
-    #[error("registry {url} refuses {subject}: {cause}")]
-    Refused {
-        /// Its address.
-        url: String,
-        /// The subject.
-        subject: String,
-        /// Its words, with its error code.
-        cause: String,
-    },
-    /// No schema of this topic was registered at start.
-    #[error("no schema of {topic} was registered at start")]
-    NotRegistered {
-        /// The topic.
-        topic: Topic,
-    },
-}
+const LONGEST_WAIT_AT_START: Duration = Duration::from_secs(2);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The registry, behind our cache. Cloned freely.
 #[derive(Clone)]
@@ -104,36 +49,79 @@ struct Inner {
     settings: SrSettings,
     runtime: Handle,
     own: RwLock<HashMap<Topic, u32>>,
-    cache: Cache,
+    cache: Arc<Cache>,
+    breaker: Breaker,
+    disk: Option<Disk>,
+    meters: Meters,
 }
 
-/// Why one call failed.
-enum Failure {
-    /// The registry has said so.
-    Said { code: u32, message: String },
-    /// Anything else: later it may succeed.
-    Transient(String),
+/// How a service came to the ids of its own schemas.
+#[derive(Debug)]
+pub enum Started {
+    /// The registry gave them.
+    Registered,
+    /// The registry is away, for this reason: they are those that it gave before. [`Registry::confirm`] asks it again.
+    Cached(RegistryError),
+}
+
+/// Our schema of a topic.
+struct OwnSchema {
+    topic: Topic,
+    subject: String,
+    schema: &'static str,
+}
+
+/// How long a registration is tried.
+#[derive(Clone, Copy)]
+enum Patience {
+    Until { deadline: Instant, waited_ms: u32 },
+    Endless,
 }
 
 impl Registry {
-    /// A registry; nothing is asked yet. Calls run on `runtime`, whoever waits for them.
+    /// A registry without metrics; nothing is asked yet. Calls run on `runtime`, whoever waits for them.
     ///
     /// # Errors
     /// When the address is none.
     pub fn new(config: &RegistryConfig, runtime: Handle) -> Result<Self, RegistryError> {
+        Self::make(config, runtime, Meters::none())
+    }
+
+    /// A registry whose lookups are counted as those of `service`.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn of_service(
+        service: &'static str,
+        config: &RegistryConfig,
+        runtime: Handle,
+    ) -> Result<Self, RegistryError> {
+        Self::make(config, runtime, Meters::of(service))
+    }
+
+    fn make(config: &RegistryConfig, runtime: Handle, meters: Meters) -> Result<Self, RegistryError> {
         let url = config.url.trim_end_matches('/').to_owned();
         let bad = |cause: String| RegistryError::Url { url: config.url.clone(), cause };
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(bad("it does not begin with http://".to_owned()));
         }
+        let disk = Disk::open(&config.cache_folder, &url);
         let settings = SrSettings::new_builder(url)
             .set_timeout(Duration::from_millis(config.timeout_ms.into()))
             // The registry is a neighbour; a proxy for the outer world would answer in its place.
             .no_proxy()
             .build()
             .map_err(|error| bad(error.to_string()))?;
-        let cache = Cache::new(Duration::from_millis(config.unknown_ttl_ms.into()));
-        Ok(Self(Arc::new(Inner { config: config.clone(), settings, runtime, own: RwLock::default(), cache })))
+        Ok(Self(Arc::new(Inner {
+            config: config.clone(),
+            settings,
+            runtime,
+            own: RwLock::default(),
+            cache: Arc::new(Cache::new(Duration::from_millis(config.unknown_ttl_ms.into()))),
+            breaker: Breaker::new(config.breaker_failures),
+            disk,
+            meters,
+        })))
     }
 
     /// Registers our schemas of these topics (dead-letter topics have none) and remembers their ids. A registry that doesn't answer
@@ -142,18 +130,45 @@ impl Registry {
     /// # Errors
     /// When it doesn't answer in time, or refuses one.
     pub async fn register(&self, topics: &[Topic]) -> Result<(), RegistryError> {
-        let deadline = Instant::now() + Duration::from_millis(self.0.config.start_patience_ms.into());
-        for topic in topics {
-            if let (Some(subject), Some(contract)) = (topic.subject(), contracts::catalogue::contract(*topic))
-            {
-                let id = self.register_one(&subject, contract.schema, deadline).await?;
-                // Our own schemas are proven to parse by the tests of `contracts`.
-                if let Ok(schema) = Schema::parse_str(contract.schema) {
-                    self.0.cache.know(id, Arc::new(schema));
-                }
-                self.0.own.write().unwrap_or_else(PoisonError::into_inner).insert(*topic, id);
+        self.register_within(topics, self.0.config.start_patience_ms).await
+    }
+
+    /// As [`Registry::register`], but when the cache folder holds the ids of just these schemas, a registry that doesn't answer is
+    /// waited for only shortly, and done without.
+    ///
+    /// # Errors
+    /// When it refuses one, or doesn't answer in time and an id is missing.
+    pub async fn start(&self, topics: &[Topic]) -> Result<Started, RegistryError> {
+        let pinned = self.pinned(topics);
+        let patience_ms = match pinned {
+            Some(_) => self.0.config.cached_start_patience_ms.min(self.0.config.start_patience_ms),
+            None => self.0.config.start_patience_ms,
+        };
+        match (self.register_within(topics, patience_ms).await, pinned) {
+            (Ok(()), _) => Ok(Started::Registered),
+            (Err(away @ RegistryError::Unreachable { .. }), Some(pinned)) => {
+                self.0.meters.unconfirmed(pinned.len());
+                self.adopt(&pinned);
+                Ok(Started::Cached(away))
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Registers the schemas of a start that did without the registry, however long that takes.
+    ///
+    /// # Errors
+    /// When it refuses one, or gives it another id than records were written under.
+    pub async fn confirm(&self, topics: &[Topic]) -> Result<(), RegistryError> {
+        for own in own_schemas(topics) {
+            let id = self.register_one(&own, Patience::Endless).await?;
+            let pinned = self.own_id(own.topic).unwrap_or(id);
+            if pinned != id {
+                let url = self.0.config.url.clone();
+                return Err(RegistryError::OtherId { url, subject: own.subject, id, pinned });
             }
         }
+        self.0.meters.unconfirmed(0);
         Ok(())
     }
 
@@ -162,8 +177,7 @@ impl Registry {
     /// # Errors
     /// When [`Registry::register`] hasn't registered it.
     pub fn id(&self, topic: Topic) -> Result<u32, RegistryError> {
-        let own = self.0.own.read().unwrap_or_else(PoisonError::into_inner);
-        own.get(&topic).copied().ok_or(RegistryError::NotRegistered { topic })
+        self.own_id(topic).ok_or(RegistryError::NotRegistered { topic })
     }
 
     /// Its address.
@@ -172,63 +186,133 @@ impl Registry {
         &self.0.config.url
     }
 
-    async fn register_one(
-        &self,
-        subject: &str,
-        schema: &str,
-        deadline: Instant,
-    ) -> Result<u32, RegistryError> {
-        let mut wait = FIRST_WAIT;
-        loop {
-            let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
-            let cause = match post_schema(&self.0.settings, subject.to_owned(), supplied).await {
-                Ok(registered) => return Ok(registered.id),
-                Err(error) => match Failure::of(&error) {
-                    Failure::Said { code, message } if !is_transient(code) => {
-                        return Err(RegistryError::Refused {
-                            url: self.0.config.url.clone(),
-                            subject: subject.to_owned(),
-                            cause: format!("{message} ({code})"),
-                        });
-                    }
-                    Failure::Said { code, message } => format!("{message} ({code})"),
-                    Failure::Transient(cause) => cause,
-                },
-            };
-            let pause = jittered(wait);
-            if Instant::now() + pause >= deadline {
-                return Err(RegistryError::Unreachable {
-                    url: self.0.config.url.clone(),
-                    subject: subject.to_owned(),
-                    waited_ms: self.0.config.start_patience_ms,
-                    cause,
-                });
+    fn own_id(&self, topic: Topic) -> Option<u32> {
+        self.0.own.read().unwrap_or_else(PoisonError::into_inner).get(&topic).copied()
+    }
+
+    /// The ids of our schemas as the cache folder has them, when it has all.
+    fn pinned(&self, topics: &[Topic]) -> Option<Vec<(OwnSchema, u32)>> {
+        let disk = self.0.disk.as_ref()?;
+        let id_of = |own: OwnSchema| disk.own(&own.subject, own.schema).map(|id| (own, id));
+        own_schemas(topics).map(id_of).collect()
+    }
+
+    async fn register_within(&self, topics: &[Topic], patience_ms: u32) -> Result<(), RegistryError> {
+        let deadline = Instant::now() + Duration::from_millis(patience_ms.into());
+        let patience = Patience::Until { deadline, waited_ms: patience_ms };
+        let mut registered = Vec::new();
+        for own in own_schemas(topics) {
+            let id = self.register_one(&own, patience).await?;
+            registered.push((own, id));
+        }
+        if let Some(disk) = &self.0.disk {
+            let kept: Vec<_> =
+                registered.iter().map(|(own, id)| (own.subject.clone(), own.schema, *id)).collect();
+            disk.keep_own(&kept);
+        }
+        self.adopt(&registered);
+        Ok(())
+    }
+
+    /// These are the ids of our schemas; and what the cache folder knows of others is known.
+    fn adopt(&self, ids: &[(OwnSchema, u32)]) {
+        for (id, schema) in self.0.disk.iter().flat_map(Disk::writers) {
+            self.0.cache.know(id, schema);
+        }
+        for (own, id) in ids {
+            // Our own schemas are proven to parse by the tests of `contracts`.
+            if let Ok(schema) = Schema::parse_str(own.schema) {
+                self.0.cache.know(*id, Arc::new(schema));
             }
-            tracing::warn!(url = self.0.config.url, subject, cause, "registry asked again");
-            tokio::time::sleep(pause).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            self.0.own.write().unwrap_or_else(PoisonError::into_inner).insert(own.topic, *id);
         }
     }
 
-    /// One call, made on the runtime while this thread waits: it may be a driver's, which is no part of the runtime.
-    fn fetch(&self, id: u32) -> Result<Arc<Schema>, WriterFault> {
-        let (answer, answered) = sync_channel(1);
-        let inner = Arc::clone(&self.0);
-        // Not supervised: it ends with its one bounded call, and whoever wants its result waits below.
-        let _detached = self.0.runtime.spawn(async move {
-            let schema = get_schema_by_id(id, &inner.settings).await;
-            // Nobody listens any more when the wait below is over.
-            let _heard = answer.send(schema);
-        });
-        let patience = Duration::from_millis(u64::from(self.0.config.timeout_ms) + 500);
-        let unavailable = |cause: String| WriterFault::Unavailable {
-            id,
-            cause: format!("registry {}: {cause}", self.0.config.url),
+    async fn register_one(&self, own: &OwnSchema, patience: Patience) -> Result<u32, RegistryError> {
+        let (url, subject) = (&self.0.config.url, &own.subject);
+        let mut wait = FIRST_WAIT;
+        loop {
+            let cause = match self.post(own, patience).await {
+                Ok(id) => return Ok(id),
+                Err(Failure::Said { code, message }) if !is_transient(code) => {
+                    let cause = format!("{message} ({code})");
+                    return Err(RegistryError::Refused { url: url.clone(), subject: subject.clone(), cause });
+                }
+                Err(Failure::Said { code, message }) => format!("{message} ({code})"),
+                Err(Failure::Transient(cause)) => cause,
+            };
+            let pause = jittered(wait);
+            let longest = match patience {
+                Patience::Endless => LONGEST_WAIT,
+                Patience::Until { deadline, .. } if Instant::now() + pause < deadline => {
+                    LONGEST_WAIT_AT_START
+                }
+                Patience::Until { waited_ms, .. } => {
+                    let (url, subject) = (url.clone(), subject.clone());
+                    return Err(RegistryError::Unreachable { url, subject, waited_ms, cause });
+                }
+            };
+            tracing::warn!(url, subject, cause, "registry asked again");
+            tokio::time::sleep(pause).await;
+            wait = (wait * 2).min(longest);
+        }
+    }
+
+    /// One call, which takes no longer than the patience.
+    async fn post(&self, own: &OwnSchema, patience: Patience) -> Result<u32, Failure> {
+        let supplied = SuppliedSchema::new(None, SchemaType::Avro, own.schema.to_owned());
+        let call = post_schema(&self.0.settings, own.subject.clone(), supplied);
+        let answer = match patience {
+            Patience::Endless => call.await,
+            Patience::Until { deadline, .. } => tokio::time::timeout_at(deadline.into(), call)
+                .await
+                .map_err(|_| Failure::Transient("no answer".to_owned()))?,
         };
-        match answered.recv_timeout(patience) {
-            Ok(Ok(found)) if found.schema_type == SchemaType::Avro => Schema::parse_str(&found.schema)
-                .map(Arc::new)
-                .map_err(|error| WriterFault::Unreadable { id, cause: error.to_string() }),
+        answer.map(|registered| registered.id).map_err(|error| Failure::of(&error))
+    }
+
+    /// Begins a lookup on the runtime, unless the breaker is open.
+    fn look_up(&self, id: u32, landing: Landing) {
+        if let Err(left) = self.0.breaker.admit(Instant::now()) {
+            self.0.meters.looked_up(Lookup::Shed);
+            let cause =
+                format!("registry {} has not answered, asked again in {} ms", self.url(), left.as_millis());
+            landing.land(Err(WriterFault::Unavailable { id, cause }));
+            return;
+        }
+        let inner = Arc::clone(&self.0);
+        // Not supervised: it ends with its one bounded call, and whoever wants its result waits for the landing.
+        let _detached = self.0.runtime.spawn(async move {
+            let fetched = inner.fetch(id).await;
+            inner.note(&fetched);
+            let (answer, text) = match fetched {
+                Ok((schema, text)) => (Ok(schema), Some(text)),
+                Err(fault) => (Err(fault), None),
+            };
+            landing.land(answer);
+            if let Some(text) = text.filter(|_| inner.disk.is_some()) {
+                let keep = move || inner.disk.iter().for_each(|disk| disk.keep_writer(id, &text));
+                // Nothing depends on it: what can't be kept has been told.
+                drop(tokio::task::spawn_blocking(keep).await);
+            }
+        });
+    }
+}
+
+impl Inner {
+    /// One call.
+    async fn fetch(&self, id: u32) -> Result<(Arc<Schema>, String), WriterFault> {
+        let url = &self.config.url;
+        let unavailable =
+            |cause: String| WriterFault::Unavailable { id, cause: format!("registry {url}: {cause}") };
+        let timeout = Duration::from_millis(self.config.timeout_ms.into());
+        match tokio::time::timeout(timeout, get_schema_by_id(id, &self.settings)).await {
+            Ok(Ok(found)) if found.schema_type == SchemaType::Avro => {
+                match Schema::parse_str(&found.schema) {
+                    Ok(schema) => Ok((Arc::new(schema), found.schema)),
+                    Err(error) => Err(WriterFault::Unreadable { id, cause: error.to_string() }),
+                }
+            }
             Ok(Ok(found)) => {
                 Err(WriterFault::Unreadable { id, cause: format!("it is {:?}, not Avro", found.schema_type) })
             }
@@ -237,46 +321,42 @@ impl Registry {
                 Failure::Said { code, message } => unavailable(format!("{message} ({code})")),
                 Failure::Transient(cause) => unavailable(cause),
             }),
-            Err(_) => Err(unavailable(format!("no answer within {} ms", patience.as_millis()))),
+            Err(_) => Err(unavailable(format!("no answer within {} ms", timeout.as_millis()))),
         }
+    }
+
+    /// Tells breaker and metrics how a lookup ended.
+    fn note<T>(&self, fetched: &Result<T, WriterFault>) {
+        let lookup = match fetched {
+            Ok(_) => Lookup::Found,
+            Err(WriterFault::Unknown { .. }) => Lookup::Unknown,
+            Err(WriterFault::Unreadable { .. }) => Lookup::Unreadable,
+            Err(WriterFault::Unavailable { .. }) => Lookup::Unavailable,
+        };
+        self.meters.looked_up(lookup);
+        let is_open = match lookup {
+            Lookup::Unavailable => self.breaker.failed(Instant::now()),
+            _ => {
+                self.breaker.answered();
+                false
+            }
+        };
+        self.meters.breaker_is_open(is_open);
     }
 }
 
 impl WriterSchemas for Registry {
-    /// From memory, or by one bounded call. Blocks: for driver and worker threads, not for async tasks.
+    /// From memory, or by one bounded call, waited for as long as the configuration says. Blocks: for driver and worker threads,
+    /// not for async tasks.
     fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterFault> {
-        let patience = Duration::from_millis(2 * u64::from(self.0.config.timeout_ms) + 1_000);
-        self.0.cache.get(id, patience, || self.fetch(id))
+        let wait = Duration::from_millis(self.0.config.lookup_wait_ms.into());
+        self.0.cache.get(id, wait, |landing| self.look_up(id, landing))
     }
 }
 
-// === impl Failure ===
-
-impl Failure {
-    fn of(error: &SRCError) -> Self {
-        let said = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RawError>());
-        match said {
-            // Code 0 is the crate's way to say that the answer was no registry's: a proxy's page, a cut body.
-            Some(said) if said.error_code != 0 => {
-                Self::Said { code: said.error_code, message: said.message.clone() }
-            }
-            _ => Self::Transient(match &error.cause {
-                Some(cause) => format!("{}: {cause}", error.error),
-                None => error.error.clone(),
-            }),
-        }
-    }
-}
-
-/// Codes are an HTTP status, or one with two more digits.
-fn is_transient(code: u32) -> bool {
-    let status = if code >= 10_000 { code / 100 } else { code };
-    matches!(status, 408 | 429 | 500..)
-}
-
-/// Full jitter: anything up to `wait`, so that replicas that start together don't ask together.
-fn jittered(wait: Duration) -> Duration {
-    let random = RandomState::new().hash_one(Instant::now());
-    let thousandths = u32::try_from(random % 1_000).unwrap_or(0) + 1;
-    wait * thousandths / 1_000
+fn own_schemas(topics: &[Topic]) -> impl Iterator<Item = OwnSchema> {
+    topics.iter().filter_map(|topic| {
+        let schema = contracts::catalogue::contract(*topic)?.schema;
+        Some(OwnSchema { topic: *topic, subject: topic.subject()?, schema })
+    })
 }

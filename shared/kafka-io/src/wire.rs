@@ -9,6 +9,7 @@ use domain::Timestamp;
 use pipeline::{Effect, RecordId, Verdict};
 
 use crate::dead_letter::{self, Cause};
+use crate::header_rule;
 use crate::record::{Headers, InRecord, OutRecord};
 
 /// The class of a record whose time lies ahead of the clock.
@@ -25,7 +26,7 @@ pub type SchemaIds = HashMap<Topic, u32>;
 pub enum Refused {
     /// It never will: its dead letter.
     DeadLetter(Box<OutRecord>),
-    /// The registry couldn't be asked: nobody knows yet. The stage stops, the record stays where it is.
+    /// The registry couldn't be asked: nobody knows yet. The partition waits, the record comes again.
     Unavailable(String),
 }
 
@@ -33,7 +34,7 @@ impl From<Refused> for Verdict<OutRecord> {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::DeadLetter(letter) => Self::Reject(*letter),
-            Refused::Unavailable(cause) => Self::Fail(cause),
+            Refused::Unavailable(cause) => Self::Defer(cause),
         }
     }
 }
@@ -84,6 +85,8 @@ impl Wire {
     /// # Errors
     /// [`Refused`] with the dead letter, or because the registry can't be asked.
     pub fn read<E: Event>(&self, record: &InRecord<'_>, now: Timestamp) -> Result<E, Refused> {
+        header_rule::check(record.headers)
+            .map_err(|fault| self.refuse(record, header_rule::BAD_HEADERS, &fault.to_string()))?;
         let event: E = self.codec.decode(record.payload, self.writers.as_ref()).map_err(|fault| {
             if fault.is_retryable() {
                 Refused::Unavailable(format!("{record:?}: {fault}"))
@@ -103,6 +106,9 @@ impl Wire {
     /// # Errors
     /// When the registry can't be asked: the record is not to be skipped.
     pub fn read_table<E: Event>(&self, record: &InRecord<'_>) -> Result<Option<E>, Unavailable> {
+        if header_rule::check(record.headers).is_err() {
+            return Ok(None);
+        }
         match self.codec.decode::<E>(record.payload, self.writers.as_ref()) {
             Ok(event) => {
                 let is_in_place = event.check_placement(record.partition, self.partitions).is_ok();

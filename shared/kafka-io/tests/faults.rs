@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use common::{Mock, Running, eventually};
 use contracts::Topic;
-use kafka_io::{DriverError, GroupProtocol, KafkaConfig};
+use kafka_io::{GroupProtocol, KafkaConfig};
 use pipeline::Stop;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -111,15 +111,6 @@ fn a_client_that_fails_for_good_while_the_stage_drains_does_not_keep_it_from_end
     eventually("it ends", || running.thread.is_finished());
     assert!(matches!(running.stop(), Stop::DrainBudgetSpent { held: 1.. }));
     assert_eq!(mock.committed(GROUP, Topic::AlertRaised)[..2], [None, None]);
-}
-
-#[test]
-fn a_table_record_that_nobody_can_read_now_ends_the_driver_and_names_it() {
-    let mock = Mock::start();
-    mock.write(Topic::BarClosed, &[(7, "bar"), (7, "unavailable"), (7, "bar")]);
-    let running = Running::start(&mock.config, GROUP, &[Topic::BarClosed]);
-    let error = running.thread.join().unwrap().unwrap_err();
-    assert!(matches!(error, DriverError::TableUnreadable { partition: 7, offset: 1, .. }), "{error}");
 }
 
 #[test]

@@ -76,6 +76,9 @@ pub enum DecodeFault {
     /// No payload at all.
     #[error("no payload: a tombstone")]
     Tombstone,
+    /// A payload without a byte: neither an event nor a tombstone.
+    #[error("an empty payload")]
+    Empty,
     /// Not Confluent's wire format.
     #[error("first byte is {byte}, not 0")]
     BadMagic {
@@ -83,10 +86,22 @@ pub enum DecodeFault {
         byte: u8,
     },
     /// Larger than anything that we write.
-    #[error("{bytes} bytes claimed or sent, at most {MAX_PAYLOAD_BYTES} are allowed")]
+    #[error("{bytes} bytes sent, at most {MAX_PAYLOAD_BYTES} are allowed")]
     TooLarge {
-        /// The size of the payload, or of a part as the payload claims it.
+        /// The size of the payload.
         bytes: usize,
+    },
+    /// A part of it claims a length that none can have: larger than any payload, or negative.
+    #[error("a part claims an impossible length: {cause}")]
+    ImpossibleLength {
+        /// What the codec said.
+        cause: String,
+    },
+    /// A text isn't UTF-8.
+    #[error("a text is not UTF-8: {cause}")]
+    InvalidUtf8 {
+        /// What the codec said.
+        cause: String,
     },
     /// It ends early.
     #[error("ends after {bytes} bytes, at least {needed} are needed")]
@@ -151,8 +166,11 @@ impl DecodeFault {
     pub const fn class(&self) -> &'static str {
         match self {
             Self::Tombstone => "tombstone",
+            Self::Empty => "empty",
             Self::BadMagic { .. } => "bad_magic",
             Self::TooLarge { .. } => "too_large",
+            Self::ImpossibleLength { .. } => "impossible_length",
+            Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::Truncated { .. } => "truncated",
             Self::TrailingBytes { .. } => "trailing_bytes",
             Self::UnknownSchema { .. } => "unknown_schema",

@@ -56,8 +56,18 @@ pub fn split(payload: &[u8]) -> Result<(u32, &[u8]), DecodeFault> {
     }
     match payload {
         [MAGIC, a, b, c, d, body @ ..] => Ok((u32::from_be_bytes([*a, *b, *c, *d]), body)),
-        [MAGIC, ..] | [] => Err(DecodeFault::Truncated { bytes: payload.len(), needed: HEADER_BYTES }),
+        [] => Err(DecodeFault::Empty),
+        [MAGIC, ..] => Err(DecodeFault::Truncated { bytes: payload.len(), needed: HEADER_BYTES }),
         [magic, ..] => Err(DecodeFault::BadMagic { byte: *magic }),
+    }
+}
+
+/// The schema's id in a payload's header, however long and broken its body is; none when the header isn't Confluent's.
+#[must_use]
+pub fn schema_id(payload: &[u8]) -> Option<u32> {
+    match payload {
+        [MAGIC, a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => None,
     }
 }
 

@@ -55,10 +55,12 @@ impl Read for Body<'_> {
 }
 
 fn classify(error: &apache_avro::Error) -> DecodeFault {
+    let cause = short(&error.to_string()).to_owned();
     match error.details() {
-        Details::MemoryAllocation { desired, maximum } => {
-            DecodeFault::TooLarge { bytes: desired.unwrap_or(maximum.saturating_add(1)) }
+        Details::MemoryAllocation { .. } | Details::ConvertI64ToUsize(..) => {
+            DecodeFault::ImpossibleLength { cause }
         }
-        _ => DecodeFault::Malformed { cause: short(&error.to_string()).to_owned() },
+        Details::ConvertToUtf8(_) | Details::ConvertToUtf8Error(_) => DecodeFault::InvalidUtf8 { cause },
+        _ => DecodeFault::Malformed { cause },
     }
 }

@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
+use pipeline::Start;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::error::DriverError;
+use super::sources::Inputs;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
+use crate::fault::CallFault;
 use crate::raw::{Polled, Poller, Wake};
 
 /// Leaving a group takes one round trip; a coordinator that doesn't answer within this is not waited for.
@@ -17,6 +20,7 @@ const CLOSE_BUDGET: Duration = Duration::from_secs(5);
 pub(super) struct Clients {
     pub(super) work: BaseConsumer<LogContext>,
     pub(super) tables: Option<BaseConsumer<LogContext>>,
+    pub(super) restores: Option<BaseConsumer<LogContext>>,
     pub(super) ends: BaseConsumer<LogContext>,
 }
 
@@ -25,38 +29,52 @@ impl Clients {
         config: &KafkaConfig,
         group: &str,
         inputs: &[Topic],
-        has_tables: bool,
+        (tables, restores): (bool, bool),
         wake: &Wake,
     ) -> Result<Self, DriverError> {
         let work = client::work_consumer(config, group)?;
-        let tables = match has_tables {
-            true => {
-                let mut tables = client::follower(config, &format!("{group}.tables-{}", config.ordinal))?;
-                let wake = wake.clone();
-                tables.set_nonempty_callback(move || wake.wake());
-                Some(tables)
+        let beside = |wanted: bool, what: &str| -> Result<_, DriverError> {
+            if !wanted {
+                return Ok(None);
             }
-            false => None,
+            let mut follower = client::follower(config, &format!("{group}.{what}-{}", config.ordinal))?;
+            let wake = wake.clone();
+            follower.set_nonempty_callback(move || wake.wake());
+            Ok(Some(follower))
         };
+        let tables = beside(tables, "tables")?;
+        let restores = beside(restores, "restore")?;
         let ends = client::end_inquirer(config)?;
         let names: Vec<&str> = inputs.iter().map(|topic| topic.name()).collect();
         work.subscribe(&names).map_err(|error| DriverError::Fatal { cause: error.to_string() })?;
-        Ok(Self { work, tables, ends })
+        Ok(Self { work, tables, restores, ends })
+    }
+
+    /// What keeps one of them from its work for good, as far as it was heard.
+    pub(super) fn refusal(&self) -> Option<CallFault> {
+        let beside = [&self.tables, &self.restores].into_iter().flatten();
+        let mut all = [&self.work, &self.ends].into_iter().chain(beside);
+        let (code, text) = all.find_map(|client| client.context().kept_out())?;
+        Some(CallFault::fatal(code, text))
     }
 
     /// Leaves the group. What is still assigned is given back without a word: whoever wanted to drain has done so.
     pub(super) fn close(self) {
-        let Self { work, tables, ends } = self;
+        let Self { work, tables, restores, ends } = self;
         close(work);
-        if let Some(tables) = tables {
-            close(tables);
+        for beside in [tables, restores].into_iter().flatten() {
+            close(beside);
         }
         drop(ends);
     }
 }
 
-/// Gives back what goes: answers a revocation.
+/// Gives back what goes: answers a revocation. Unpaused: the client would remember the pause, and a partition that comes again and is
+/// resumed while its beginning is looked up would end as one without an offset.
 pub(super) fn unassign(consumer: &BaseConsumer<LogContext>, list: &TopicPartitionList) -> Result<(), String> {
+    if let Err(error) = consumer.resume(list) {
+        tracing::debug!(%error, "can't resume what goes");
+    }
     let answer = match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
         RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
@@ -64,17 +82,29 @@ pub(super) fn unassign(consumer: &BaseConsumer<LogContext>, list: &TopicPartitio
     answer.map_err(|error| error.to_string())
 }
 
-/// Takes what comes: answers an assignment. It flows from then on: the client remembers the pause of a partition that left.
+/// Takes what comes: answers an assignment. It flows from then on.
 pub(super) fn assign(consumer: &BaseConsumer<LogContext>, list: &TopicPartitionList) -> Result<(), String> {
     let answer = match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
         RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(list),
     };
-    answer.map_err(|error| error.to_string())?;
-    if let Err(error) = consumer.resume(list) {
-        tracing::warn!(%error, "can't resume what was assigned");
+    answer.map_err(|error| error.to_string())
+}
+
+/// Takes what comes, and stops it on the same thread before the next poll: a pause drops what was fetched before it, so nothing
+/// surfaces until it is resumed. At offsets that are numbers: those that are looked up don't survive a pause.
+pub(super) fn assign_paused(
+    consumer: &BaseConsumer<LogContext>,
+    starts: &[Start],
+    inputs: &Inputs,
+) -> Result<(), String> {
+    let mut list = TopicPartitionList::new();
+    for start in starts {
+        let mut element = list.add_partition(inputs.topic(start.source).name(), start.source.partition);
+        element.set_offset(Offset::Offset(start.position)).map_err(|error| error.to_string())?;
     }
-    Ok(())
+    assign(consumer, &list)?;
+    consumer.pause(&list).map_err(|error| error.to_string())
 }
 
 /// Closes a consumer within a budget. rust-rdkafka's drop would poll for ever, so one that can't be closed is leaked: the process

@@ -1,11 +1,9 @@
 //! Why a driver ends without having been asked to.
 
-use contracts::Topic;
-
 use crate::client::ClientError;
 use crate::cluster::ClusterError;
 use crate::config::ConfigFault;
-use crate::wire::Unavailable;
+use crate::refusal::Refusal;
 
 /// A driver can't go on. Each kind has an exit code of its own.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +17,9 @@ pub enum DriverError {
     /// The cluster isn't there, or isn't what the contract says.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The cluster doesn't let us in any more, or doesn't let us do what the stage needs.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The group has committed an offset that the partition no longer holds: records were deleted unread, or the topic was made
     /// anew. Going on would skip or repeat them without a word.
     #[error(
@@ -42,23 +43,21 @@ pub enum DriverError {
         /// What librdkafka says.
         cause: String,
     },
+    /// No transaction can begin: its coordinator doesn't answer.
+    #[error("the transaction coordinator of group {group} was not there for {waited_s} s: {cause}")]
+    NoCoordinator {
+        /// The group.
+        group: String,
+        /// How long it was waited for.
+        waited_s: u64,
+        /// What librdkafka says.
+        cause: String,
+    },
     /// The client failed for good, was made anew, and failed for good again before anything was delivered.
     #[error("the client failed again right after it was made anew: {cause}")]
     Fatal {
         /// What librdkafka says.
         cause: String,
-    },
-    /// The registry can't say how a table's record is to be read: skipping it would lose it.
-    #[error("table {topic}[{partition}] can't be read at offset {offset}: {cause}")]
-    TableUnreadable {
-        /// The table's topic.
-        topic: Topic,
-        /// The partition.
-        partition: i32,
-        /// The record's offset.
-        offset: i64,
-        /// What the registry's client says.
-        cause: Unavailable,
     },
     /// A record that the cluster will never take, or never from us.
     #[error("a record can never be produced: {cause}")]

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pipeline::Source;
+use pipeline::{Finished, Source, Start};
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::clients::Clients;
-use super::sources::Inputs;
+use super::sources::{self, Inputs};
 use crate::inquirer::watermarks_of;
+use crate::raw;
 
 /// A rebalance event, in the order in which they came. The group waits until it is answered.
 pub(super) enum Change {
@@ -63,9 +64,9 @@ impl Group {
         }
     }
 
-    pub(super) fn add(&mut self, starts: &[(Source, i64)]) {
+    pub(super) fn add(&mut self, starts: &[Start]) {
         self.joined = true;
-        self.owned.extend(starts.iter().copied());
+        self.owned.extend(starts.iter().map(|start| (start.source, start.position)));
     }
 
     pub(super) fn remove(&mut self, sources: &BTreeSet<Source>) {
@@ -103,7 +104,7 @@ impl Group {
         clients: &Clients,
         inputs: &Inputs,
         sources: &BTreeSet<Source>,
-    ) -> Result<(Vec<(Source, i64)>, TopicPartitionList), String> {
+    ) -> Result<(Vec<Start>, TopicPartitionList), String> {
         let mut starts = Vec::with_capacity(sources.len());
         let mut list = TopicPartitionList::new();
         if sources.is_empty() {
@@ -113,12 +114,24 @@ impl Group {
             .work
             .committed_offsets(inputs.list(sources), self.query_timeout)
             .map_err(|error| error.to_string())?;
-        for element in committed.elements() {
+        for (element, metadata) in committed.elements().iter().zip(raw::metadata(&committed)) {
             element.error().map_err(|error| error.to_string())?;
             let (topic, partition) = (element.topic(), element.partition());
             let Some(source) = inputs.source(topic, partition) else { continue };
-            let (start, offset) = match element.offset() {
-                Offset::Offset(offset) => (offset, Offset::Offset(offset)),
+            let mut finished = Finished::none();
+            let (position, offset) = match element.offset() {
+                Offset::Offset(offset) => {
+                    finished = sources::finished_of(offset, &metadata).unwrap_or_else(|| {
+                        tracing::warn!(
+                            topic,
+                            partition,
+                            offset,
+                            "the metadata beside the committed offset is not ours, nothing behind it counts as finished"
+                        );
+                        Finished::none()
+                    });
+                    (offset, Offset::Offset(offset))
+                }
                 // Also in a group that has others: what brings no records is never committed, so most groups lack some.
                 _ => {
                     let (low, _) = watermarks_of(&clients.work, topic, partition, self.query_timeout)
@@ -135,7 +148,7 @@ impl Group {
                 }
             };
             list.add_partition(topic, partition).set_offset(offset).map_err(|error| error.to_string())?;
-            starts.push((source, start));
+            starts.push(Start { source, position, finished });
         }
         Ok((starts, list))
     }

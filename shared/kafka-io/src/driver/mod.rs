@@ -5,16 +5,22 @@
 mod clients;
 mod completions;
 mod error;
+mod fetching;
 mod group;
+mod membership;
 mod observer;
 mod output;
+mod restoring;
 mod session;
 mod shutdown;
 mod sources;
 mod stage;
+mod stuck;
 mod tables;
+mod telling;
 mod turn;
 mod waiting;
+mod watchdog;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -30,13 +36,14 @@ use crate::cluster;
 use crate::config::{Delivery, KafkaConfig};
 use crate::fault::CallFault;
 use crate::raw::Wake;
+use crate::refusal::Refusal;
 
 pub(crate) use self::clients::close;
 pub use self::completions::{Completed, Completions, completions};
 pub use self::error::DriverError;
-pub use self::observer::{Hooks, Seen, StageCounts};
+pub use self::observer::{GiveUp, Hooks, Readiness, Seen, StageCounts, TransactionStep};
 pub use self::shutdown::Shutdown;
-pub use self::stage::{KafkaStage, Note};
+pub use self::stage::{KafkaStage, Note, Restore};
 
 /// What a driver is told about its stage.
 pub struct DriverOptions {
@@ -69,6 +76,7 @@ pub struct Driver<S: KafkaStage> {
     observer: Observer,
     started: Instant,
     table_records: u64,
+    stalls: u64,
     /// The last time that the clients were made anew.
     rebuilt: Option<Rebuilt>,
 }
@@ -82,6 +90,13 @@ struct Rebuilt {
 
 /// Clients that have lived for this many times a transaction's timeout have outlived every call that could show the old failure.
 const OUTLIVED: u32 = 4;
+
+/// How long a transaction coordinator that isn't there is waited for. 60 s: a broker that was killed is back in a third of it; what
+/// takes longer is for a supervisor to see.
+const COORDINATOR_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Wait before it is asked again; librdkafka has asked for some seconds itself.
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(200);
 
 impl<S: KafkaStage> Driver<S> {
     /// A driver for a stage whose completions come through `completed`. Nothing is connected yet.
@@ -110,6 +125,7 @@ impl<S: KafkaStage> Driver<S> {
             observer: Observer::new(options.service, options.stage, options.hooks),
             started: Instant::now(),
             table_records: 0,
+            stalls: 0,
             rebuilt: None,
         })
     }
@@ -135,33 +151,38 @@ impl<S: KafkaStage> Driver<S> {
         loop {
             match self.live()? {
                 Ended::Stopped(stop) => return Ok(stop),
-                Ended::Broken(fault) if self.is_hopeless(&fault) => return Err(self.ended_by(&fault)),
+                Ended::Broken(fault) if fault.is_refusal() || self.is_hopeless(&fault) => {
+                    return Err(self.ended_by(&fault));
+                }
                 Ended::Broken(fault) => {
                     tracing::warn!(group = self.group, %fault, "clients given up, made anew");
-                    self.observer.rebuilds.increment(1);
                     self.rebuilt = Some(Rebuilt { at: Instant::now(), in_vain: true });
-                    let now = self.now();
-                    self.engine.apply(Event::ClientRebuilt, now);
-                    self.engine.settle(now);
-                    // What was asked of the old client is void, its partitions are no longer ours; only the end stays the end.
-                    while let Some(action) = self.engine.take_action() {
-                        if let Action::Stop(stop) = action {
-                            return Ok(stop);
-                        }
-                    }
                 }
+                // However often: new clients may fetch what these didn't, and giving up would fetch nothing either.
+                Ended::Stalled => {}
+            }
+            if let Some(stop) = self.forget_clients() {
+                return Ok(stop);
             }
         }
     }
 
+    /// What was asked of the old clients is void, their partitions are no longer ours; only the end stays the end.
+    fn forget_clients(&mut self) -> Option<Stop> {
+        self.observer.rebuilds.increment(1);
+        let now = self.now();
+        self.engine.apply(Event::ClientRebuilt, now);
+        self.engine.settle(now);
+        let actions = std::iter::from_fn(|| self.engine.take_action());
+        actions.filter_map(|action| if let Action::Stop(stop) = action { Some(stop) } else { None }).next()
+    }
+
     /// One set of clients, from its making to its end.
     fn live(&mut self) -> Result<Ended, DriverError> {
-        let mut output = match Output::make(&self.kafka, &self.group, self.wake.clone())? {
-            Ok(output) => output,
-            Err(fault) => return Err(self.ended_by(&fault)),
-        };
-        let has_tables = !self.engine.stage().tables().is_empty();
-        let clients = Clients::make(&self.kafka, &self.group, self.inputs.topics(), has_tables, &self.wake)?;
+        let Some(mut output) = self.make_output()? else { return Ok(Ended::Stopped(Stop::Drained)) };
+        let stage = self.engine.stage();
+        let beside = (!stage.tables().is_empty(), !stage.restores().is_empty());
+        let clients = Clients::make(&self.kafka, &self.group, self.inputs.topics(), beside, &self.wake)?;
         let wake = self.wake.clone();
         let ended = {
             let _awake = wake.bind(&clients.work);
@@ -175,6 +196,29 @@ impl<S: KafkaStage> Driver<S> {
         ended
     }
 
+    /// A producer that is ready to begin; none when the end was asked for meanwhile. A coordinator that isn't there is waited for:
+    /// on a new cluster, and after a broker's end, it takes its time to load.
+    fn make_output(&mut self) -> Result<Option<Output>, DriverError> {
+        let begun = Instant::now();
+        while !self.shutdown.is_requested() {
+            (self.observer.hooks.heartbeat)();
+            let fault = match Output::make(&self.kafka, &self.group, self.wake.clone())? {
+                Ok(output) => return Ok(Some(output)),
+                Err(fault) => fault,
+            };
+            if !fault.is_transient() || fault.is_fenced() || fault.is_refusal() {
+                return Err(self.ended_by(&fault));
+            }
+            if begun.elapsed() >= COORDINATOR_PATIENCE {
+                let (cause, waited_s) = (fault.to_string(), begun.elapsed().as_secs());
+                return Err(DriverError::NoCoordinator { group: self.group.clone(), waited_s, cause });
+            }
+            tracing::warn!(group = self.group, %fault, "the transaction coordinator is asked again");
+            std::thread::park_timeout(COORDINATOR_PAUSE);
+        }
+        Ok(None)
+    }
+
     fn is_hopeless(&self, fault: &CallFault) -> bool {
         let transaction = Duration::from_millis(self.kafka.transaction_timeout_ms.into());
         self.rebuilt.is_some_and(|last| last.dooms(fault, last.at.elapsed(), transaction))
@@ -182,6 +226,9 @@ impl<S: KafkaStage> Driver<S> {
 
     fn ended_by(&self, fault: &CallFault) -> DriverError {
         let cause = fault.to_string();
+        if fault.is_refusal() {
+            return Refusal::new(&self.kafka, fault.code, &format!("group {}: {cause}", self.group)).into();
+        }
         match fault.is_fenced() {
             true => {
                 DriverError::Fenced { transactional_id: transactional_id(&self.kafka, &self.group), cause }
@@ -191,8 +238,16 @@ impl<S: KafkaStage> Driver<S> {
     }
 
     fn topics(&self) -> Vec<Topic> {
-        let tables = self.engine.stage().tables();
-        self.inputs.topics().iter().chain(tables).chain(&self.outputs).copied().collect()
+        let stage = self.engine.stage();
+        let restores = stage.restores().iter().map(|restore| &restore.topic);
+        self.inputs
+            .topics()
+            .iter()
+            .chain(stage.tables())
+            .chain(&self.outputs)
+            .chain(restores)
+            .copied()
+            .collect()
     }
 
     fn now(&self) -> Now {
@@ -225,7 +280,11 @@ fn engine_options(kafka: &KafkaConfig) -> Options {
         Delivery::Transactional => pipeline::Delivery::Transactional,
         Delivery::AtLeastOnce => pipeline::Delivery::AtLeastOnce,
     };
-    Options { drain_budget: Duration::from_millis(kafka.drain_budget_ms.into()), ..Options::new(mode) }
+    Options {
+        drain_budget: Duration::from_millis(kafka.drain_budget_ms.into()),
+        batch_max_outputs: usize::try_from(kafka.batch_outputs_max).unwrap_or(usize::MAX),
+        ..Options::new(mode)
+    }
 }
 
 #[cfg(test)]

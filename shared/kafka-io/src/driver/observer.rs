@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use metrics::{Counter, Gauge, Histogram};
 use pipeline::{Counts, Reason};
 
+use super::restoring::Step;
 use super::stage::Note;
 use crate::metric_names as names;
 
@@ -16,13 +17,32 @@ pub struct Hooks {
     /// Once each turn of the loop: the stage lives. About ten times a second at rest; a turn may block in calls to the cluster, each
     /// within the transaction's timeout or the bound of a question.
     pub heartbeat: Box<dyn FnMut() + Send>,
-    /// When the stage becomes ready (assigned, tables loaded, no partition poisoned), and when it no longer is.
-    pub ready: Box<dyn FnMut(bool) + Send>,
+    /// When the stage becomes ready: nothing; when it isn't, or no longer: what it waits for.
+    pub ready: Box<Readiness>,
+    /// Whether to give up the open transaction at this step: for a test of what an abort there does. Never, else.
+    pub give_up: Box<GiveUp>,
 }
+
+/// What of a transaction is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStep {
+    /// It is open, nothing is in it.
+    Begun,
+    /// Its outputs are handed to the client.
+    Sent,
+    /// Its offsets are in it: what is left is to commit it.
+    OffsetsSent,
+}
+
+/// Says whether a transaction is given up.
+pub type GiveUp = dyn FnMut(TransactionStep) -> bool + Send;
+
+/// Hears what a stage waits for: nothing once it is ready.
+pub type Readiness = dyn FnMut(Option<&str>) + Send;
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { heartbeat: Box::new(|| {}), ready: Box::new(|_| {}) }
+        Self { heartbeat: Box::new(|| {}), ready: Box::new(|_| {}), give_up: Box::new(|_| false) }
     }
 }
 
@@ -47,8 +67,18 @@ pub struct Seen {
     pub violations: u64,
     /// Assigned input partitions of which nothing more is read, for too many rejects in a row.
     pub poisoned: usize,
+    /// Assigned input partitions whose state is being restored.
+    pub restoring: usize,
+    /// Assigned input partitions whose records can't be judged now: they are paused until the cause has passed.
+    pub deferred: usize,
+    /// Input partitions in which records wait behind an open transaction of somebody else.
+    pub blocked: usize,
+    /// Times that records waited while the client fetched none, since the driver was made.
+    pub stalls: u64,
     /// Whether the stage is ready.
     pub ready: bool,
+    /// Why it isn't, when it isn't.
+    pub waits_for: String,
 }
 
 impl StageCounts {
@@ -71,6 +101,12 @@ pub(super) struct Observer {
     produced: Histogram,
     pub(super) commit_ms: Histogram,
     pub(super) rebuilds: Counter,
+    stalls: Counter,
+    restored: Counter,
+    restore_ms: Histogram,
+    restoring: Gauge,
+    deferred: Gauge,
+    blocked: Gauge,
     labels: Labels,
     received: Counter,
     emitted: Counter,
@@ -129,6 +165,12 @@ impl Observer {
             produced: labels.histogram(names::PRODUCED),
             commit_ms: labels.histogram(names::COMMIT_MS),
             rebuilds: labels.counter(names::REBUILDS),
+            stalls: labels.counter(names::STALLS),
+            restored: labels.counter(names::RESTORED),
+            restore_ms: labels.histogram(names::RESTORE_MS),
+            restoring: labels.gauge(names::RESTORING),
+            deferred: labels.gauge(names::DEFERRED),
+            blocked: labels.gauge(names::BLOCKED),
             labels,
             received: labels.counter(names::RECEIVED),
             emitted: labels.counter(names::EMITTED),
@@ -154,6 +196,16 @@ impl Observer {
     /// This many outputs leave together.
     pub(super) fn produced(&self, records: usize) {
         self.produced.record(approximately(records as u64));
+    }
+
+    /// What one turn of restoring has brought.
+    pub(super) fn restored(&self, step: &Step) {
+        if step.records > 0 {
+            self.restored.increment(step.records);
+        }
+        for took in &step.took {
+            self.restore_ms.record(took.as_secs_f64() * 1_000.0);
+        }
     }
 
     /// One batch of outputs more, by outcome.
@@ -207,8 +259,12 @@ impl Observer {
         self.lag.set(approximately(seen.waiting + now.held));
         self.partitions.set(approximately(seen.partitions as u64));
         self.poisoned.set(approximately(seen.poisoned as u64));
-        if seen.ready != self.told.ready {
-            (self.hooks.ready)(seen.ready);
+        self.stalls.absolute(seen.stalls);
+        self.restoring.set(approximately(seen.restoring as u64));
+        self.deferred.set(approximately(seen.deferred as u64));
+        self.blocked.set(approximately(seen.blocked as u64));
+        if (seen.ready, &seen.waits_for) != (self.told.ready, &self.told.waits_for) {
+            (self.hooks.ready)((!seen.ready).then_some(&seen.waits_for));
         }
         self.counts.set(&seen);
         self.told = seen;

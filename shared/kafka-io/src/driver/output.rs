@@ -14,11 +14,13 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::error::DriverError;
-use crate::client::{self, LogContext, log_line};
+use super::observer::{GiveUp, TransactionStep};
+use crate::client::{self, LogContext, log_error, log_line};
 use crate::config::{Delivery, KafkaConfig};
 use crate::fault::{CallFault, Remedy};
 use crate::raw::{self, Wake};
 use crate::record::OutRecord;
+use crate::refusal::is_denied;
 
 /// How long one transactional call may wait for the cluster before it is looked at again.
 const CALL: Duration = Duration::from_secs(5);
@@ -66,7 +68,7 @@ impl ClientContext for Acknowledgements {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        LogContext.error(error, reason);
+        log_error(&error, reason);
     }
 }
 
@@ -145,7 +147,7 @@ impl Output {
             None => Outcome::Delivered,
             Some((code, text)) => {
                 refuse_hopeless(code, &text)?;
-                match self.producer.client().fatal_error() {
+                match self.producer.client().fatal_error().or(denied(code, &text)) {
                     Some((code, text)) => Outcome::Broken(CallFault::fatal(code, text)),
                     None => Outcome::Failed(text),
                 }
@@ -161,16 +163,22 @@ impl Output {
         records: impl ExactSizeIterator<Item = &'a OutRecord>,
         positions: &TopicPartitionList,
         consumer: &BaseConsumer<LogContext>,
+        give_up: &mut GiveUp,
     ) -> Result<Result<(), CallFault>, DriverError> {
         let deadline = self.deadline();
-        if let Err(fault) = self.retrying(deadline, || self.producer.begin_transaction()) {
+        let mut ask = |step| if give_up(step) { Err(CallFault::given_up()) } else { Ok(()) };
+        let begun = self.retrying(deadline, || self.producer.begin_transaction());
+        if let Err(fault) = begun.and_then(|()| ask(TransactionStep::Begun)) {
             return Ok(Err(fault));
         }
         self.send(records)?;
         let done = match self.refused()? {
             // Offsets without all of the outputs would lose these.
             Some(fault) => Err(fault),
-            None => self.offsets(deadline, positions, consumer).and_then(|()| self.commit(deadline)),
+            None => ask(TransactionStep::Sent)
+                .and_then(|()| self.offsets(deadline, positions, consumer))
+                .and_then(|()| ask(TransactionStep::OffsetsSent))
+                .and_then(|()| self.commit(deadline)),
         };
         if done.is_ok() {
             self.aborts_in_a_row = 0;
@@ -200,7 +208,7 @@ impl Output {
     fn refused(&self) -> Result<Option<CallFault>, DriverError> {
         let Some((code, text)) = lock(&self.acknowledged).failure.clone() else { return Ok(None) };
         refuse_hopeless(code, &text)?;
-        let fatal = self.producer.client().fatal_error().is_some();
+        let fatal = self.producer.client().fatal_error().or(denied(code, &text)).is_some();
         Ok(Some(CallFault { code, text, fatal, retriable: false, abortable: true }))
     }
 
@@ -242,7 +250,9 @@ impl Output {
     ) -> Result<(), CallFault> {
         loop {
             match call().map_err(CallFault::from) {
-                Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {}
+                Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {
+                    thread::park_timeout(FIRST_PAUSE);
+                }
                 other => return other,
             }
         }
@@ -262,10 +272,9 @@ impl Output {
     }
 
     fn send_one(&self, record: &OutRecord, number: usize) -> Result<(), DriverError> {
-        let mut native = BaseRecord::with_opaque_to(record.topic.name(), number)
-            .partition(record.partition)
-            .key(record.key.as_slice())
-            .payload(record.payload.as_slice());
+        let mut native = BaseRecord::with_opaque_to(record.topic.name(), number).partition(record.partition);
+        native.key = record.native_key();
+        native.payload = record.native_payload();
         native.headers = record.native_headers();
         loop {
             let Err((error, refused)) = self.producer.send(native) else { return Ok(()) };
@@ -311,15 +320,16 @@ fn lock(attempt: &Mutex<Attempt>) -> std::sync::MutexGuard<'_, Attempt> {
 /// A record that the brokers will refuse each time must stop the stage with its cause, not go round for ever.
 fn refuse_hopeless(code: RDKafkaErrorCode, text: &str) -> Result<(), DriverError> {
     match code {
-        RDKafkaErrorCode::MessageSizeTooLarge
-        | RDKafkaErrorCode::InvalidRecord
-        | RDKafkaErrorCode::TopicAuthorizationFailed
-        | RDKafkaErrorCode::ClusterAuthorizationFailed
-        | RDKafkaErrorCode::TransactionalIdAuthorizationFailed => {
+        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
             Err(DriverError::Unproducible { cause: text.to_owned() })
         }
         _ => Ok(()),
     }
+}
+
+/// A batch that we may not produce: no new attempt helps, nor a new client.
+fn denied(code: RDKafkaErrorCode, text: &str) -> Option<(RDKafkaErrorCode, String)> {
+    is_denied(code).then(|| (code, text.to_owned()))
 }
 
 #[cfg(test)]

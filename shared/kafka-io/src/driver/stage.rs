@@ -1,7 +1,9 @@
 //! What a stage is to the driver, beyond the engine's [`Stage`](pipeline::Stage).
 
+use std::time::Duration;
+
 use contracts::Topic;
-use pipeline::Stage;
+use pipeline::{Now, Stage};
 
 use crate::record::{InRecord, OutRecord};
 use crate::wire::Unavailable;
@@ -13,6 +15,15 @@ pub struct Note {
     pub name: &'static str,
     /// How much of it there is now.
     pub value: u64,
+}
+
+/// One of a stage's own output topics, of which it reads the youngest records again when a partition comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// The topic.
+    pub topic: Topic,
+    /// How far back by append time. On a cluster that can't find offsets by time (the embedded broker) it is read from its start.
+    pub back: Duration,
 }
 
 /// A stage over Kafka records, and the tables that it reads beside its work.
@@ -30,7 +41,7 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
     /// One record of a table, in order within its partition. A poisoned one is skipped and counted by the stage.
     ///
     /// # Errors
-    /// When the registry can't be asked how to read it. The driver ends with that: the table is read from its start again.
+    /// When the registry can't be asked how to read it: the same record comes again later.
     fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
         let _ = record;
         Ok(())
@@ -45,6 +56,29 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
     /// before it was asked.
     fn table_end(&mut self, topic: Topic, partition: i32, end: i64) {
         let _ = (topic, partition, end);
+    }
+
+    /// What of its own outputs it reads again when a partition comes: outputs and offsets leave together, so the outputs are the
+    /// state. For each input partition that comes, these topics' partitions of the same number are read, committed records alone,
+    /// up to where they ended after the partition's stable committed offset was fetched. Only then
+    /// [`assigned`](pipeline::Stage::assigned) follows, and the first record is judged.
+    fn restores(&self) -> &[Restore] {
+        &[]
+    }
+
+    /// One record of such a topic, in order within its topic's partition; before [`assigned`](pipeline::Stage::assigned). One that
+    /// can't be decoded is skipped and counted by the stage.
+    ///
+    /// # Errors
+    /// When the registry can't be asked how to read it: the same record comes again later.
+    fn restore_record(&mut self, record: &InRecord<'_>, now: Now) -> Result<(), Unavailable> {
+        let _ = (record, now);
+        Ok(())
+    }
+
+    /// The partition went before it was restored: forget what was restored of it.
+    fn restore_abandoned(&mut self, partition: i32) {
+        let _ = partition;
     }
 
     /// What the stage itself has counted since it was made, by names from a closed list: metrics beside the driver's own. A

@@ -9,11 +9,11 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::stage::KafkaStage;
+use super::stuck::Stuck;
 use crate::client::LogContext;
 use crate::inquirer::watermarks_of;
-use crate::raw::{Fetched, Polled, Poller};
+use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
-use crate::wire::Unavailable;
 
 /// Records read in one turn of the loop, so that the work behind them isn't starved while a table loads.
 const RECORDS_A_TURN: usize = 5_000;
@@ -26,6 +26,7 @@ pub(super) struct Tables<'c> {
     topics: Vec<Topic>,
     query_timeout: Duration,
     followed: BTreeMap<(Topic, i32), Followed>,
+    stuck: Stuck<'c>,
 }
 
 struct Followed {
@@ -37,15 +38,6 @@ struct Followed {
     loaded: bool,
 }
 
-/// A table can't be followed any more.
-#[derive(Debug)]
-pub(super) enum TableFault {
-    /// The client is of no further use.
-    Broken(String),
-    /// A record can't be read now, and must not be skipped.
-    Unreadable { topic: Topic, partition: i32, offset: i64, cause: Unavailable },
-}
-
 impl<'c> Tables<'c> {
     pub(super) fn new(
         consumer: &'c BaseConsumer<LogContext>,
@@ -54,7 +46,15 @@ impl<'c> Tables<'c> {
         query_timeout: Duration,
     ) -> Option<Self> {
         let poller = Poller::of(consumer)?;
-        Some(Self { consumer, poller, ends, topics, query_timeout, followed: BTreeMap::new() })
+        Some(Self {
+            consumer,
+            poller,
+            ends,
+            topics,
+            query_timeout,
+            followed: BTreeMap::new(),
+            stuck: Stuck::default(),
+        })
     }
 
     /// Follows exactly the partitions of these numbers from now on.
@@ -62,14 +62,15 @@ impl<'c> Tables<'c> {
         &mut self,
         numbers: &BTreeSet<i32>,
         stage: &mut S,
-    ) -> Result<(), TableFault> {
+    ) -> Result<(), String> {
         let gone: Vec<_> =
             self.followed.keys().copied().filter(|(_, number)| !numbers.contains(number)).collect();
         if !gone.is_empty() {
+            for place in &gone {
+                self.stuck.forget(self.consumer, *place)?;
+            }
             let list = list(&gone, Offset::Invalid);
-            self.consumer
-                .incremental_unassign(&list)
-                .map_err(|error| TableFault::Broken(error.to_string()))?;
+            self.consumer.incremental_unassign(&list).map_err(|error| error.to_string())?;
             for (topic, number) in gone {
                 self.followed.remove(&(topic, number));
                 stage.table_released(topic, number);
@@ -83,7 +84,7 @@ impl<'c> Tables<'c> {
             .collect();
         if !new.is_empty() {
             let list = list(&new, Offset::Beginning);
-            self.consumer.incremental_assign(&list).map_err(|error| TableFault::Broken(error.to_string()))?;
+            self.consumer.incremental_assign(&list).map_err(|error| error.to_string())?;
             for place in new {
                 let followed =
                     Followed { since: Instant::now(), records: 0, position: 0, target: None, loaded: false };
@@ -114,17 +115,33 @@ impl<'c> Tables<'c> {
     }
 
     /// Hands over what has come; the number of records.
-    pub(super) fn read<S: KafkaStage>(&mut self, stage: &mut S) -> Result<u64, TableFault> {
+    pub(super) fn read<S: KafkaStage>(&mut self, stage: &mut S) -> Result<u64, String> {
         let mut moved = BTreeSet::new();
-        let mut read = 0;
+        let mut again = Vec::new();
+        self.stuck.retry(self.consumer, |place, record| {
+            stage.table_record(&InRecord::of(place.0, record))?;
+            again.push((place, record.offset() + 1));
+            Ok(())
+        })?;
+        let mut read = u64::try_from(again.len()).unwrap_or(0);
+        for (place, position) in again {
+            self.reach(place, position, 1, &mut moved);
+        }
         for _ in 0..RECORDS_A_TURN {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
-                    read += u64::from(self.hand_over(&record, stage, &mut moved)?);
+                    let Some(place) = self.place(record.topic(), record.partition()) else { continue };
+                    match stage.table_record(&InRecord::of(place.0, &record)) {
+                        Ok(()) => {
+                            read += 1;
+                            self.reach(place, record.offset() + 1, 1, &mut moved);
+                        }
+                        Err(cause) => self.stuck.hold(self.consumer, place, record, &cause)?,
+                    }
                 }
                 Polled::End { topic, partition, offset } => {
                     if let Some(place) = self.place(&topic, partition) {
-                        self.reach(place, offset, &mut moved);
+                        self.reach(place, offset, 0, &mut moved);
                     }
                 }
                 Polled::Failed { code, fatal, text, at } => self.failed(code, fatal, &text, at)?,
@@ -150,26 +167,20 @@ impl<'c> Tables<'c> {
         self.followed.values().filter(|followed| !followed.loaded).count()
     }
 
-    fn hand_over<S: KafkaStage>(
-        &mut self,
-        record: &Fetched<'_>,
-        stage: &mut S,
-        moved: &mut BTreeSet<(Topic, i32)>,
-    ) -> Result<bool, TableFault> {
-        let Some(place) = self.place(record.topic(), record.partition()) else { return Ok(false) };
-        stage.table_record(&InRecord::of(place.0, record)).map_err(|cause| {
-            let (topic, partition) = place;
-            TableFault::Unreadable { topic, partition, offset: record.offset(), cause }
-        })?;
-        if let Some(followed) = self.followed.get_mut(&place) {
-            followed.records += 1;
-        }
-        self.reach(place, record.offset() + 1, moved);
-        Ok(true)
+    /// Table partitions that wait behind a record that can't be read now.
+    pub(super) fn stuck(&self) -> usize {
+        self.stuck.len()
     }
 
-    fn reach(&mut self, place: (Topic, i32), position: i64, moved: &mut BTreeSet<(Topic, i32)>) {
+    fn reach(
+        &mut self,
+        place: (Topic, i32),
+        position: i64,
+        records: u64,
+        moved: &mut BTreeSet<(Topic, i32)>,
+    ) {
         if let Some(followed) = self.followed.get_mut(&place) {
+            followed.records += records;
             followed.position = position;
             moved.insert(place);
         }
@@ -186,9 +197,9 @@ impl<'c> Tables<'c> {
         fatal: bool,
         text: &str,
         at: Option<(String, i32, i64)>,
-    ) -> Result<(), TableFault> {
+    ) -> Result<(), String> {
         if fatal {
-            return Err(TableFault::Broken(text.to_owned()));
+            return Err(text.to_owned());
         }
         // Retention or a limit of the embedded broker took records that weren't read yet: a table goes on with what there is.
         if let (RDKafkaErrorCode::AutoOffsetReset, Some((topic, partition, offset))) = (code, at) {
@@ -201,7 +212,7 @@ impl<'c> Tables<'c> {
             return self
                 .consumer
                 .seek(&topic, partition, Offset::Beginning, self.query_timeout)
-                .map_err(|error| TableFault::Broken(error.to_string()));
+                .map_err(|error| error.to_string());
         }
         tracing::warn!(%code, text, "a table's fetch failed, it goes on by itself");
         Ok(())

@@ -1,4 +1,4 @@
-//! The second half of a turn: what came back, what the engine wants done, and what others are told.
+//! The second half of a turn: what came back, and what the engine wants done.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -6,19 +6,15 @@ use std::time::{Duration, Instant};
 use pipeline::{Action, BatchId, Event, Position, Source};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::topic_partition_list::Offset;
 
-use super::observer::Seen;
 use super::output::Outcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
-use crate::raw;
 use crate::record::OutRecord;
 
 /// Completions taken in one turn.
 const COMPLETIONS_A_TURN: usize = 1_024;
-
-/// How often lag is looked up, and counts are told while the loop is busy.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl<S: KafkaStage> Session<'_, '_, S> {
     pub(super) fn take_completions(&mut self) {
@@ -84,12 +80,40 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                 }
                 Ok(())
             }
-            Action::AcknowledgeRevocation(sources) => match self.group.drained(&sources) {
-                Some(all) => self.give_back(&all),
-                None => Ok(()),
-            },
+            Action::Rewind(source, offset) => self.rewind(source, offset),
+            Action::AcknowledgeRevocation { sources, left } => {
+                if left > 0 {
+                    let (group, partitions) = (&self.driver.group, sources.len());
+                    tracing::warn!(
+                        group,
+                        partitions,
+                        left,
+                        "the drain budget is spent, unfinished records come again to the next owner"
+                    );
+                }
+                match self.group.drained(&sources) {
+                    Some(all) => self.give_back(&all),
+                    None => Ok(()),
+                }
+            }
             Action::Stop(stop) => Err(Exit::Ended(Ended::Stopped(stop))),
         }
+    }
+
+    /// A paused source begins again at this offset when it flows again.
+    fn rewind(&mut self, source: Source, offset: i64) -> Result<(), Exit> {
+        self.waiting.forget(&BTreeSet::from([source]));
+        self.group.fetched(source, offset);
+        let topic = self.driver.inputs.topic(source);
+        let patience = Duration::from_millis(self.driver.kafka.query_timeout_ms.into());
+        self.clients.work.seek(topic.name(), source.partition, Offset::Offset(offset), patience).map_err(
+            |error| {
+                Exit::lost(
+                    "work",
+                    format!("can't go back to offset {offset} of {topic}[{}]: {error}", source.partition),
+                )
+            },
+        )
     }
 
     pub(super) fn pause<'s>(&self, sources: impl IntoIterator<Item = &'s Source>) {
@@ -111,13 +135,15 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let positions = self.driver.inputs.positions(positions);
         // Each call below is bounded by the transaction's timeout, and is progress while it lasts.
         (self.driver.observer.hooks.heartbeat)();
-        let outcome = match self.output.transact(outputs.into_iter(), &positions, &self.clients.work)? {
-            Ok(()) => Outcome::Committed,
-            Err(fault) => {
-                (self.driver.observer.hooks.heartbeat)();
-                self.output.abort(fault)?
-            }
-        };
+        let give_up = &mut *self.driver.observer.hooks.give_up;
+        let outcome =
+            match self.output.transact(outputs.into_iter(), &positions, &self.clients.work, give_up)? {
+                Ok(()) => Outcome::Committed,
+                Err(fault) => {
+                    (self.driver.observer.hooks.heartbeat)();
+                    self.output.abort(fault)?
+                }
+            };
         self.driver.observer.commit_ms.record(begun.elapsed().as_secs_f64() * 1_000.0);
         self.resolve(batch, outcome)
     }
@@ -191,59 +217,5 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             self.late_commits += 1;
             self.commit_answered(Err(RDKafkaErrorCode::OperationTimedOut));
         }
-    }
-
-    /// Tells what others may know: at once when the loop comes to rest, now and then while it is busy.
-    pub(super) fn observe(&mut self) {
-        let due = self.looked_up.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
-        if due {
-            self.looked_up = Some(Instant::now());
-            self.lag = self.lag();
-            // Serves the log lines of a client that is only ever asked.
-            let _nothing_comes = self.clients.ends.poll(Duration::ZERO);
-        }
-        if due || !self.busy {
-            self.tell();
-        }
-    }
-
-    pub(super) fn tell(&mut self) {
-        let engine = &self.driver.engine;
-        let violations = engine.violations();
-        let poisoned: BTreeSet<Source> = engine.poisoned().collect();
-        let tables_loading = self.tables.as_ref().map_or(0, |tables| tables.loading());
-        let seen = Seen {
-            counts: engine.counts(),
-            waiting: self.lag,
-            partitions: self.group.owned().len(),
-            table_records: self.driver.table_records,
-            tables_loading,
-            violations: violations.iter().sum(),
-            poisoned: poisoned.len(),
-            ready: self.group.has_joined() && tables_loading == 0 && poisoned.is_empty() && !self.draining,
-        };
-        for source in poisoned.difference(&self.poisoned) {
-            let topic = self.driver.inputs.topic(*source).name();
-            tracing::error!(
-                group = self.driver.group,
-                topic,
-                partition = source.partition,
-                "a partition is poisoned: too many rejects in a row, nothing more of it is read until it is assigned again"
-            );
-        }
-        self.poisoned = poisoned;
-        let notes = engine.stage().notes();
-        self.driver.observer.note(&notes);
-        self.driver.observer.tell(seen, violations);
-    }
-
-    /// Records between what was fetched and where the partitions ended at the last fetch.
-    fn lag(&self) -> u64 {
-        let behind = |(source, position): (&Source, &i64)| {
-            let topic = self.driver.inputs.topic(*source);
-            let end = raw::known_end(&self.clients.work, topic.name(), source.partition)?;
-            u64::try_from(end - position).ok()
-        };
-        self.group.owned().filter_map(behind).sum()
     }
 }

@@ -45,6 +45,11 @@ impl<'c> Waiting<'c> {
         self.ends.retain(|source, _| !sources.contains(source));
     }
 
+    /// The sources of which something waits.
+    pub(super) fn sources(&self) -> BTreeSet<Source> {
+        self.records.iter().map(|(source, _)| *source).chain(self.ends.keys().copied()).collect()
+    }
+
     /// The numbers of the partitions that have records here.
     pub(super) fn partitions(&self) -> BTreeSet<i32> {
         self.records.iter().map(|(source, _)| source.partition).collect()

@@ -1,9 +1,9 @@
 //! A mock cluster, a stage whose rules are written in its input, and a driver on its thread.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use contracts::Topic;
 use kafka_io::{
     BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord,
-    KafkaConfig, KafkaStage, OutRecord, OwnedRecord, ProducerLimits, Shutdown, StageCounts, TopicReader,
-    Unavailable, client, completions, dead_letter,
+    KafkaConfig, KafkaStage, OutRecord, OwnedRecord, ProducerLimits, Restore, Shutdown, StageCounts,
+    TopicReader, Unavailable, client, completions, dead_letter,
 };
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -77,15 +77,22 @@ impl Mock {
     }
 
     /// Moves a group's offset, as an operator would.
-    #[expect(clippy::disallowed_methods, reason = "what a stranger's client does")]
     pub(crate) fn commit(&self, group: &str, topic: Topic, partition: i32, offset: i64) {
+        self.commit_with(group, topic, partition, offset, "");
+    }
+
+    /// With a word beside it.
+    #[expect(clippy::disallowed_methods, reason = "what a stranger's client does")]
+    pub(crate) fn commit_with(&self, group: &str, topic: Topic, partition: i32, offset: i64, word: &str) {
         let consumer: BaseConsumer = rdkafka::ClientConfig::new()
             .set("bootstrap.servers", &self.config.brokers)
             .set("group.id", group)
             .create()
             .unwrap();
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic.name(), partition, Offset::Offset(offset)).unwrap();
+        let mut element = list.add_partition(topic.name(), partition);
+        element.set_offset(Offset::Offset(offset)).unwrap();
+        element.set_metadata(word);
         consumer.commit(&list, CommitMode::Sync).unwrap();
     }
 }
@@ -98,8 +105,12 @@ pub(crate) fn desk() -> Desk {
 fn desk_with(tables: &[Topic], to_workers: SyncSender<(RecordId, String)>) -> Desk {
     Desk {
         tables: tables.to_vec(),
+        restores: Vec::new(),
+        away: Arc::default(),
         to_workers,
-        table: std::collections::BTreeMap::new(),
+        table: BTreeMap::new(),
+        restored: BTreeMap::new(),
+        abandoned: Arc::default(),
         needs: VecDeque::new(),
         held: Vec::new(),
         drains: Arc::default(),
@@ -123,12 +134,18 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A stage that does what its input says: `emit …`, `drop`, `hold …` (emitted when completed), `bad`, `fail`.
-/// With a table, `need …` is emitted, with the number of table records seen, once the table has reached its end.
+/// A stage that does what its input says: `emit …`, `drop`, `hold …` (emitted when completed), `bad`, `fail`, `count …` (emitted with the
+/// number of restored records of its partition), `later …` (emitted, but deferred while the registry is away). With a table, `need …` is emitted, with the number of table records seen, once the table has reached its end.
 pub(crate) struct Desk {
     pub(crate) tables: Vec<Topic>,
+    pub(crate) restores: Vec<Restore>,
+    /// While it says so, `unavailable` in a table or an output can't be read, and `later` not be judged.
+    pub(crate) away: Arc<AtomicBool>,
+    /// Partitions that went before they were restored.
+    pub(crate) abandoned: Arc<AtomicUsize>,
     pub(crate) to_workers: SyncSender<(RecordId, String)>,
-    table: std::collections::BTreeMap<i32, Table>,
+    table: BTreeMap<i32, Table>,
+    restored: BTreeMap<i32, usize>,
     needs: VecDeque<(RecordId, i64, String)>,
     held: Vec<RecordId>,
     drains: Arc<AtomicUsize>,
@@ -142,6 +159,13 @@ struct Table {
 }
 
 impl Desk {
+    fn readable(&self, record: &InRecord<'_>) -> Result<(), Unavailable> {
+        match record.payload == Some(b"unavailable") && self.away.load(Ordering::Relaxed) {
+            true => Err(Unavailable("asked to".to_owned())),
+            false => Ok(()),
+        }
+    }
+
     fn output(partition: i32, text: String) -> OutRecord {
         OutRecord::new(Topic::VectorComputed, partition, "key", text.into_bytes())
     }
@@ -157,6 +181,7 @@ impl Stage for Desk {
     fn released(&mut self, source: Source) {
         self.held.retain(|id| id.source != source);
         self.needs.retain(|(id, _, _)| id.source != source);
+        self.restored.remove(&source.partition);
     }
 
     fn judge(
@@ -169,6 +194,12 @@ impl Stage for Desk {
         let text = String::from_utf8(record.payload.unwrap().to_vec()).unwrap();
         match text.split(' ').next() {
             Some("emit") => Verdict::Emit(vec![Self::output(record.partition, text)]),
+            Some("count") => {
+                let restored = self.restored.get(&record.partition).copied().unwrap_or(0);
+                Verdict::Emit(vec![Self::output(record.partition, format!("{text}: {restored}"))])
+            }
+            Some("later") if self.away.load(Ordering::Relaxed) => Verdict::Defer("asked to".to_owned()),
+            Some("later") => Verdict::Emit(vec![Self::output(record.partition, text)]),
             Some("drop") => Verdict::Drop(Reason("asked")),
             Some("hold") => {
                 self.held.push(id);
@@ -232,9 +263,7 @@ impl KafkaStage for Desk {
     }
 
     fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
-        if record.payload == Some(b"unavailable") {
-            return Err(Unavailable("asked to".to_owned()));
-        }
+        self.readable(record)?;
         self.table.entry(record.partition).or_default().records += 1;
         Ok(())
     }
@@ -245,6 +274,21 @@ impl KafkaStage for Desk {
 
     fn table_end(&mut self, _: Topic, partition: i32, end: i64) {
         self.table.entry(partition).or_default().end = end;
+    }
+
+    fn restores(&self) -> &[Restore] {
+        &self.restores
+    }
+
+    fn restore_record(&mut self, record: &InRecord<'_>, _: Now) -> Result<(), Unavailable> {
+        self.readable(record)?;
+        *self.restored.entry(record.partition).or_default() += 1;
+        Ok(())
+    }
+
+    fn restore_abandoned(&mut self, partition: i32) {
+        self.restored.remove(&partition);
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
     fn table_released(&mut self, _: Topic, partition: i32) {
@@ -268,9 +312,19 @@ impl Running {
     }
 
     pub(crate) fn start_with(config: &KafkaConfig, group: &str, tables: &[Topic], hooks: Hooks) -> Self {
+        Self::start_as(config, group, hooks, |desk| desk.tables = tables.to_vec())
+    }
+
+    pub(crate) fn start_as(
+        config: &KafkaConfig,
+        group: &str,
+        hooks: Hooks,
+        furnish: impl FnOnce(&mut Desk),
+    ) -> Self {
         let (to_workers, work) = std::sync::mpsc::sync_channel(10_000);
         let (completions, completed) = completions(1_000);
-        let desk = desk_with(tables, to_workers);
+        let mut desk = desk_with(&[], to_workers);
+        furnish(&mut desk);
         let drains = Arc::clone(&desk.drains);
         let options = DriverOptions {
             service: "desk",

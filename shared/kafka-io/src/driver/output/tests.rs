@@ -26,7 +26,7 @@ fn transacted(answer: RDKafkaRespErr) -> Result<Result<(), CallFault>, DriverErr
     let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
     let positions = TopicPartitionList::new();
     for _ in 0..20 {
-        match output.transact([&record].into_iter(), &positions, &consumer)? {
+        match output.transact([&record].into_iter(), &positions, &consumer, &mut |_| false)? {
             Err(fault) if lock(&output.acknowledged).failure.is_some() => return Ok(Err(fault)),
             Err(fault) => drop(output.abort(fault)?),
             Ok(()) => return Ok(Ok(())),
@@ -44,9 +44,9 @@ fn a_transaction_whose_output_the_client_refuses_is_aborted_not_committed_withou
 
 #[test]
 fn a_topic_that_is_forbidden_ends_the_stage() {
-    let error = transacted(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap_err();
-    assert!(matches!(error, DriverError::Unproducible { .. }), "{error}");
-    let forbidden = RDKafkaErrorCode::TopicAuthorizationFailed;
-    assert!(refuse_hopeless(forbidden, "").is_err());
-    assert!(refuse_hopeless(RDKafkaErrorCode::UnknownTopicOrPartition, "").is_ok());
+    let fault =
+        transacted(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap().unwrap_err();
+    assert!(fault.is_refusal() && fault.remedy() == Remedy::Rebuild, "{fault}");
+    assert!(fault.text.contains(OUTPUT.name()), "{fault}");
+    assert!(denied(RDKafkaErrorCode::UnknownTopicOrPartition, "").is_none());
 }

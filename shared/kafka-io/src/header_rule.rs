@@ -1,0 +1,53 @@
+//! How many headers a record may have. Kafka sets no bound but the record's size, and a batch of a few KB may unfold to MBs of them.
+
+use crate::record::Headers;
+
+/// The class of a record whose headers are beyond all bounds.
+pub(crate) const BAD_HEADERS: &str = "bad_headers";
+
+/// Far more than traces, baggage and connectors add.
+const HEADERS_MAX: usize = 1_000;
+
+/// Of names and values together.
+const HEADERS_MAX_BYTES: usize = 256 << 10;
+
+/// A record whose headers are beyond all bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeaderFault {
+    #[error("headers: more than {HEADERS_MAX}")]
+    Many,
+    #[error("headers: more than {HEADERS_MAX_BYTES} bytes in all")]
+    Large,
+}
+
+/// Whether headers are within bounds; those beyond aren't looked at.
+pub(crate) fn check(headers: Headers<'_>) -> Result<(), HeaderFault> {
+    let mut bytes = 0;
+    for (number, (name, value)) in headers.iter().enumerate() {
+        bytes += name.len() + value.len();
+        if number >= HEADERS_MAX {
+            return Err(HeaderFault::Many);
+        }
+        if bytes > HEADERS_MAX_BYTES {
+            return Err(HeaderFault::Large);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_bounded_by_number_and_by_bytes() {
+        let of = |count: usize, bytes: usize| {
+            let headers = vec![("h".to_owned(), vec![0; bytes]); count];
+            check(Headers::listed(&headers))
+        };
+        assert_eq!((of(0, 0), of(HEADERS_MAX, 10)), (Ok(()), Ok(())));
+        assert_eq!(of(HEADERS_MAX + 1, 0), Err(HeaderFault::Many));
+        assert_eq!(of(1, HEADERS_MAX_BYTES - 1), Ok(()));
+        assert_eq!(of(1, HEADERS_MAX_BYTES), Err(HeaderFault::Large));
+    }
+}

@@ -1,0 +1,105 @@
+//! Single calls that rust-rdkafka lacks or makes otherwise.
+
+use std::ffi::CString;
+
+use rdkafka::bindings as sys;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::producer::{Producer, ProducerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::{NO_ERROR, bytes, owned};
+use crate::fault::CallFault;
+
+/// Commits the open transaction after librdkafka's own flush, which ignores linger. Blocks up to the transaction timeout.
+/// Someone else must poll the producer meanwhile (a `ThreadedProducer` does).
+pub(crate) fn commit_transaction<C, P>(producer: &P) -> Result<(), CallFault>
+where
+    C: ProducerContext,
+    P: Producer<C>,
+{
+    // SAFETY: the client is alive; -1 asks for the remaining time of the transaction, as the manual wants.
+    let error = unsafe { sys::rd_kafka_commit_transaction(producer.client().native_ptr(), -1) };
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: a non-null error is ours to read and destroy.
+    unsafe {
+        let fault = CallFault {
+            code: sys::rd_kafka_error_code(error).into(),
+            text: owned(sys::rd_kafka_error_string(error)),
+            fatal: sys::rd_kafka_error_is_fatal(error) != 0,
+            retriable: sys::rd_kafka_error_is_retriable(error) != 0,
+            abortable: sys::rd_kafka_error_txn_requires_abort(error) != 0,
+        };
+        sys::rd_kafka_error_destroy(error);
+        Err(fault)
+    }
+}
+
+/// The generation (or member epoch) under which the consumer is a member of its group; 0 or less when it is none.
+pub(crate) fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 {
+    // SAFETY: the client is alive; the metadata is a copy that we destroy.
+    unsafe {
+        let metadata = sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
+        if metadata.is_null() {
+            return -1;
+        }
+        let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        sys::rd_kafka_consumer_group_metadata_destroy(metadata);
+        generation
+    }
+}
+
+/// The end of a partition as the last fetch saw it; nothing is asked of a broker.
+pub(crate) fn known_end<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client and the string are alive during the call.
+    let answer = unsafe {
+        sys::rd_kafka_get_watermark_offsets(
+            consumer.client().native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &mut low,
+            &mut high,
+        )
+    };
+    (answer == NO_ERROR && high >= 0).then_some(high)
+}
+
+/// What stands beside the offset of each element, in the list's order. rust-rdkafka panics on metadata that isn't UTF-8, and anyone
+/// may have committed.
+pub(crate) fn metadata(list: &TopicPartitionList) -> Vec<Vec<u8>> {
+    // SAFETY: the list is alive, its elements are `cnt` initialised structs; what they show is copied.
+    unsafe {
+        let list = &*list.ptr();
+        let count = usize::try_from(list.cnt).unwrap_or(0);
+        if count == 0 {
+            return Vec::new();
+        }
+        std::slice::from_raw_parts(list.elems, count)
+            .iter()
+            .map(|element| bytes(element.metadata, element.metadata_size).unwrap_or_default().to_vec())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_of_any_bytes_is_read() {
+        let mut list = TopicPartitionList::new();
+        list.add_partition("a", 0);
+        list.add_partition("a", 1).set_metadata("ab");
+        // SAFETY: the second element's metadata are the two bytes that were just set.
+        unsafe { (*(*list.ptr()).elems.add(1)).metadata.cast::<u8>().write(0xff) };
+        assert_eq!(metadata(&list), [vec![], vec![0xff, b'b']]);
+        assert!(metadata(&TopicPartitionList::new()).is_empty());
+    }
+}

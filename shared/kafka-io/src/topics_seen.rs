@@ -1,0 +1,70 @@
+//! Which topics there are, asked so that a refusal is told at once and with its cause.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+
+use crate::client::LogContext;
+use crate::config::KafkaConfig;
+use crate::refusal::Refusal;
+
+/// The first wait for an answer; each that follows is twice as long. In between the client's errors are looked at: one that keeps us
+/// out comes by that way alone, while the call itself waits for a connection that will never be.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// More than a client says of a few brokers between two waits.
+const EVENTS_SERVED: usize = 200;
+
+/// There is no answer.
+#[derive(Debug)]
+pub(crate) enum Unseen {
+    /// And none will come.
+    Refused(Refusal),
+    /// Not within the time given.
+    Unanswered(KafkaError),
+}
+
+/// The topics that our principal may know of. Blocks up to `timeout`.
+pub(crate) fn all(
+    client: &BaseConsumer<LogContext>,
+    config: &KafkaConfig,
+    timeout: Duration,
+) -> Result<Metadata, Unseen> {
+    let deadline = Instant::now() + timeout;
+    let mut wait = FIRST_WAIT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let error = match client.fetch_metadata(None, wait.min(left)) {
+            Ok(metadata) => return Ok(metadata),
+            Err(error) => error,
+        };
+        // Serves log lines and errors, one at a time and the first as if nothing had come; nothing else ever comes to this client.
+        for _ in 0..EVENTS_SERVED {
+            drop(client.poll(Duration::ZERO));
+        }
+        if let Some((code, text)) = client.context().kept_out() {
+            return Err(Unseen::Refused(Refusal::new(config, code, &text)));
+        }
+        if Instant::now() >= deadline {
+            return Err(Unseen::Unanswered(error));
+        }
+        wait *= 2;
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Why a topic isn't among them, if that is for lack of a right. Not for the embedded broker, which makes what is asked for by name.
+pub(crate) fn hidden(
+    client: &BaseConsumer<LogContext>,
+    config: &KafkaConfig,
+    topic: &str,
+    timeout: Duration,
+) -> Option<Refusal> {
+    let metadata = client.fetch_metadata(Some(topic), timeout).ok()?;
+    let error = metadata.topics().iter().find(|found| found.name() == topic)?.error()?;
+    let code = RDKafkaErrorCode::from(error);
+    let text = format!("topic {topic} may not even be described ({code:?}): it needs a right to it");
+    (code == RDKafkaErrorCode::TopicAuthorizationFailed).then(|| Refusal::new(config, code, &text))
+}
