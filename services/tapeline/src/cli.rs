@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
 
+use crate::dead_letters::args::DeadLettersCommand;
+use crate::lag::LagArgs;
+use crate::verify::VerifyArgs;
+
 /// Scanner findings to feature vectors and backfills over Kafka, nothing lost, nothing doubled.
 #[derive(Debug, Parser)]
 #[command(
@@ -54,10 +58,29 @@ pub enum Command {
   tapeline publish findings.ndjson --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081
   echo '{\"event\":\"scanner.alert.raised\",\"symbol\":\"AAPL\",\"alert_type\":\"volume_spike\",\"score\":0.9,\"message\":\"3x\",\"source_scanner\":\"mine\",\"metadata\":{}}' | tapeline publish - --edge 127.0.0.1:8080")]
     Publish(PublishArgs),
+    /// What the services gave up on: look at it, and send it back.
+    DeadLetters {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
     /// Print the records of an event's topic, decoded.
     #[command(after_help = "Example:
   tapeline tail scanner.alert.raised --json --from-start --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081")]
     Tail(TailArgs),
+    /// Count what the services on a cluster lost, doubled and reordered, from the topics alone, and where groups stand short.
+    #[command(
+        after_help = "Ends with 0 only when nothing is lost, doubled, reordered or short; with 3 when the cluster or the registry
+can't be asked. To be run at rest: what a group has yet to pass counts as lost.
+
+Example:
+  tapeline verify --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --json"
+    )]
+    Verify(VerifyArgs),
+    /// Print how far each group is behind, in records and seconds, by partition; 0 at rest.
+    #[command(after_help = "Example:
+  tapeline lag --group tapeline.feature --brokers 127.0.0.1:9092")]
+    Lag(LagArgs),
 }
 
 /// `tapeline topics …`
@@ -67,6 +90,17 @@ pub enum TopicsCommand {
     #[command(after_help = "Example:
   tapeline topics apply --brokers 127.0.0.1:9092 --replication 1")]
     Apply {
+        /// The cluster.
+        #[command(flatten)]
+        cluster: ClusterArgs,
+        /// Replicas of each topic; 1 for a single broker.
+        #[arg(long, default_value_t = 3)]
+        replication: i32,
+    },
+    /// Compare the topics with the contract, a line for each difference; ends with 1 when there is any.
+    #[command(after_help = "Example:
+  tapeline topics check --brokers 127.0.0.1:9092 --replication 1")]
+    Check {
         /// The cluster.
         #[command(flatten)]
         cluster: ClusterArgs,
@@ -87,14 +121,25 @@ pub enum SchemasCommand {
         #[command(flatten)]
         cluster: ClusterArgs,
     },
+    /// Compare what is registered with the contract, a line for each difference; ends with 1 when there is any.
+    #[command(after_help = "Example:
+  tapeline schemas check --registry http://127.0.0.1:8081")]
+    Check {
+        /// The cluster.
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
 }
 
 /// The cluster. Every command takes both addresses and uses those that it needs.
 #[derive(Debug, Clone, Args)]
 pub struct ClusterArgs {
-    /// Bootstrap servers of Kafka, host:port, comma-separated.
-    #[arg(long, default_value = "127.0.0.1:9092")]
-    pub brokers: String,
+    /// Bootstrap servers of Kafka, host:port, comma-separated; without it what the configuration says, or 127.0.0.1:9092.
+    #[arg(long)]
+    pub brokers: Option<String>,
+    /// A file with the section [kafka] of a service: TLS, login and the like. TAPELINE__KAFKA__… in the environment overrides it.
+    #[arg(long, value_name = "FILE")]
+    pub kafka_config: Option<PathBuf>,
     /// Base address of a Confluent-compatible schema registry.
     #[arg(long, default_value = "http://127.0.0.1:8081")]
     pub registry: String,

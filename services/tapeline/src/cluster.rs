@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chassis::config;
 use contracts::Topic;
 use contracts::catalogue::contracts;
 use kafka_io::{KafkaConfig, Registry, RegistryConfig, RegistryError, SchemaIds, Wire, admin};
@@ -9,14 +10,26 @@ use tokio::runtime::Handle;
 
 use crate::cli::ClusterArgs;
 use crate::exit::Failure;
+use crate::say::say;
+use crate::schemas_check;
+use crate::settings::{BROKERS_VARIABLE, PREFIX, Settings};
 
 /// How long a command waits for a registry that doesn't answer: a person is watching.
 const PATIENCE_MS: u32 = 10_000;
 
-/// A real cluster at these brokers.
-#[must_use]
-pub fn kafka(brokers: &str) -> KafkaConfig {
-    KafkaConfig { brokers: brokers.to_owned(), ..KafkaConfig::default() }
+/// How the command reaches its cluster: the flags over the environment over the file.
+///
+/// # Errors
+/// Every fault of the three, a line each.
+pub fn kafka(cluster: &ClusterArgs) -> Result<KafkaConfig, Failure> {
+    let mut env: Vec<_> = config::system_env().collect();
+    if let Some(brokers) = &cluster.brokers {
+        env.retain(|(name, _)| name != BROKERS_VARIABLE);
+        env.push((BROKERS_VARIABLE.to_owned(), brokers.clone()));
+    }
+    config::load::<Settings>(PREFIX, cluster.kafka_config.as_deref(), env.into_iter())
+        .map(|settings| settings.kafka.0)
+        .map_err(|faults| Failure::Usage(faults.to_string()))
 }
 
 /// `tapeline topics apply`
@@ -24,7 +37,7 @@ pub fn kafka(brokers: &str) -> KafkaConfig {
 /// # Errors
 /// When the cluster can't be reached, refuses, or has topics that differ from the contract.
 pub async fn apply_topics(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
-    let report = admin::topics_apply(&kafka(&cluster.brokers), Topic::ALL, replication)
+    let report = admin::topics_apply(&kafka(cluster)?, Topic::ALL, replication)
         .await
         .map_err(|e| Failure::Unreachable(e.to_string()))?;
     for topic in &report.created {
@@ -43,15 +56,35 @@ pub async fn apply_topics(cluster: &ClusterArgs, replication: i32) -> Result<(),
     Err(Failure::NotOk("some topics differ from the contract; they are left as they are".to_owned()))
 }
 
-/// `tapeline schemas register`
+/// `tapeline topics check`
+///
+/// # Errors
+/// When the cluster can't be reached, or has topics that are missing or differ from the contract.
+pub async fn check_topics(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
+    let differences = admin::topics_check(&kafka(cluster)?, Topic::ALL, replication)
+        .await
+        .map_err(|e| Failure::Unreachable(e.to_string()))?;
+    if differences.is_empty() {
+        say(&format!("{} topics are as the contract says\n", Topic::ALL.len()));
+        return Ok(());
+    }
+    let lines = differences.iter().map(|difference| format!("differs    {difference}\n"));
+    say(&lines.collect::<String>());
+    Err(Failure::NotOk(format!("{} differences from the contract", differences.len())))
+}
+
+/// `tapeline schemas register`: from then on the registry refuses what doesn't follow every earlier version, and precede it.
 ///
 /// # Errors
 /// When the registry can't be reached or refuses a schema.
 pub async fn register_schemas(cluster: &ClusterArgs) -> Result<(), Failure> {
     let registry = registry(&cluster.registry)?;
+    let levels = schemas_check::Asker::new(&cluster.registry)?;
     for contract in contracts() {
+        let Some(subject) = contract.topic.subject() else { continue };
         let id = register(&registry, contract.topic).await?;
-        println!("{id:>6}  {}", contract.topic.subject().unwrap_or_default());
+        levels.hold(&subject).await?;
+        println!("{id:>6}  {subject}");
     }
     Ok(())
 }
@@ -84,7 +117,13 @@ pub async fn wire(registry: &Registry, topics: &[Topic], partitions: i32) -> Res
 /// # Errors
 /// When the address is none.
 pub fn registry(url: &str) -> Result<Registry, Failure> {
-    let config =
-        RegistryConfig { url: url.to_owned(), start_patience_ms: PATIENCE_MS, ..RegistryConfig::default() };
+    let defaults = RegistryConfig::default();
+    let config = RegistryConfig {
+        url: url.to_owned(),
+        start_patience_ms: PATIENCE_MS,
+        // A command has nothing else to do while a schema is looked up.
+        lookup_wait_ms: defaults.timeout_ms + 500,
+        ..defaults
+    };
     Registry::new(&config, Handle::current()).map_err(|e| Failure::Usage(e.to_string()))
 }

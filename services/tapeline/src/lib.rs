@@ -7,6 +7,7 @@ pub mod audit;
 pub mod cli;
 pub mod cluster;
 pub mod collect;
+pub mod dead_letters;
 pub mod decoded;
 pub mod dev;
 pub mod dump;
@@ -15,12 +16,17 @@ pub mod exit;
 pub mod findings_file;
 pub mod flow;
 pub mod follow;
+pub mod lag;
 pub mod publish;
 pub mod quiet;
 pub mod replay;
 pub mod report;
 pub mod run;
+mod say;
+pub mod schemas_check;
+pub mod settings;
 pub mod tail;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -59,10 +65,17 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Topics { command: TopicsCommand::Apply { cluster, replication } } => {
             cluster::apply_topics(&cluster, replication).await
         }
+        Command::Topics { command: TopicsCommand::Check { cluster, replication } } => {
+            cluster::check_topics(&cluster, replication).await
+        }
         Command::Schemas { command: SchemasCommand::Register { cluster } } => {
             cluster::register_schemas(&cluster).await
         }
+        Command::Schemas { command: SchemasCommand::Check { cluster } } => schemas_check::run(&cluster).await,
         Command::Publish(args) => publish::run(&args).await,
+        Command::DeadLetters { command } => dead_letters::run(command).await,
         Command::Tail(args) => tail::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
+        Command::Lag(args) => lag::run(args).await,
     }
 }

@@ -72,7 +72,7 @@ impl Way {
             let client = EdgeClient::new(edge).map_err(|e| Failure::Unreachable(e.to_string()))?;
             return Ok(Self::Posted(client));
         }
-        let kafka = cluster::kafka(&args.cluster.brokers);
+        let kafka = cluster::kafka(&args.cluster)?;
         tokio::task::block_in_place(|| kafka_cluster::check(&kafka, &TOPICS))
             .map_err(|e| Failure::Unreachable(e.to_string()))?;
         let registry = cluster::registry(&args.cluster.registry)?;

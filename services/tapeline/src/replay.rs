@@ -22,7 +22,7 @@ use crate::run::{Ending, Judge, Market, Poster, Settler, Show};
 /// What can't be reached, isn't in order, or gets stuck.
 pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let plan = dev::plan(&args.market)?;
-    let kafka = cluster::kafka(&args.cluster.brokers);
+    let kafka = cluster::kafka(&args.cluster)?;
     let registry = cluster::registry(&args.cluster.registry)?;
     let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
     let begun = Instant::now();

@@ -86,16 +86,17 @@ impl Report {
         count: &audit::Count,
         came_to_its_end: bool,
     ) -> Self {
-        let is_in_order = came_to_its_end && count.lost == 0 && count.doubled == 0 && count.reordered == 0;
+        let (lost, doubled, reordered) = count.faults();
+        let is_in_order = came_to_its_end && (lost, doubled, reordered) == (0, 0, 0);
         let ok = is_in_order && stages.values().all(|stage| stage.conserves() && stage.held == 0);
         Self {
             ok,
             duration_s,
             stages,
             topics,
-            lost: count.lost,
-            doubled: count.doubled,
-            reordered: count.reordered,
+            lost,
+            doubled,
+            reordered,
             latency_ms: LatencyReport {
                 alert_to_vector: Quantiles {
                     p50: quantile(&count.latencies_ms, 50),
@@ -151,7 +152,7 @@ fn quantile(sorted: &[i64], percent: usize) -> Option<i64> {
 }
 
 /// Peak resident set of this process in MiB, as Linux tells it (`VmHWM`); 0 where it doesn't.
-fn peak_rss_mib() -> u64 {
+pub(crate) fn peak_rss_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = status
         .lines()
@@ -179,11 +180,13 @@ mod tests {
         assert!(!Report::new(1.0, BTreeMap::new(), BTreeMap::new(), &clean, false).ok, "it was given up");
         assert!(!report(stage(3, 2, 0), &clean).ok, "one record unaccounted for");
         assert!(!report(stage(3, 2, 1), &clean).ok, "one record held");
-        for count in [
-            audit::Count { lost: 1, ..clean.clone() },
-            audit::Count { doubled: 1, ..clean.clone() },
-            audit::Count { reordered: 1, ..clean.clone() },
+        let row = audit::Tally::default();
+        for row in [
+            audit::Tally { lost: 1, ..row },
+            audit::Tally { doubled: 1, ..row },
+            audit::Tally { reordered: 1, ..row },
         ] {
+            let count = audit::Count::of_rows([(audit::Stage::Bridge, row)]);
             assert!(!report(stage(3, 3, 0), &count).ok, "{count:?}");
         }
     }

@@ -21,7 +21,7 @@ const READ_WAIT: Duration = Duration::from_millis(100);
 pub async fn run(args: TailArgs) -> Result<(), Failure> {
     let topic = topic_of(&args.event)?;
     let registry = cluster::registry(&args.cluster.registry)?;
-    let kafka = cluster::kafka(&args.cluster.brokers);
+    let kafka = cluster::kafka(&args.cluster)?;
     let start = if args.from_start { Start::Earliest } else { Start::Latest };
     let reading = tokio::task::spawn_blocking(move || {
         let reader =

@@ -1,133 +1,152 @@
-//! The count can fail: each kind of fault is seen, and nothing else is.
+//! The count can fail: from a good run of each stage one record is dropped, one doubled, two are swapped, and each is seen as what it is.
 
-use super::*;
-use domain::FeatureSet;
+mod crashes;
+mod run;
 
-const WINDOW_MICROS: i64 = 60_000_000;
-const DAY_MICROS: i64 = 86_400_000_000;
+use contracts::Topic;
 
-fn sets(names: &[&str]) -> FeatureSets {
-    names.iter().filter_map(|name| FeatureSet::from_name(name)).collect()
+use super::{Count, Stage, Windows, count};
+use run::Run;
+
+/// Lost, doubled, reordered of one stage; the others must have none.
+fn faults(run: Run, of: Stage) -> (u64, u64, u64) {
+    let count = counted(run);
+    let row = count.row(of);
+    let found = (row.lost, row.doubled, row.reordered);
+    assert_eq!(count.faults(), found, "another stage is to blame: {:#?}", count.examples);
+    found
 }
 
-fn alert(i: i64) -> AlertSeen {
-    AlertSeen {
-        correlation_id: format!("alert-{i}"),
-        symbol: Symbol::parse("AAPL").unwrap(),
-        sets: sets(&["price_features", "volume_features"]),
-        priority: 7,
-        is_manual: false,
-        occurred_at_micros: i * DAY_MICROS,
-        partition: 3,
-        offset: i,
-        appended_at_ms: 1_000 * i,
+fn counted(run: Run) -> Count {
+    count(&mut run.seen(), Windows::default())
+}
+
+#[test]
+fn a_good_run_counts_zero_and_measures_latency() {
+    let count = counted(Run::good());
+    assert_eq!(count.faults(), (0, 0, 0), "{:#?}", count.examples);
+    for stage in Stage::ALL {
+        let row = count.row(stage);
+        assert!(row.expected >= 5 && row.expected == row.found, "{stage:?} {row:?}");
+        assert_eq!(row.inputs, row.expected + row.covered + row.dead_letters, "{stage:?} {row:?}");
     }
-}
-
-/// Ten alerts, a day apart; each with its request and its vector.
-fn clean() -> Seen {
-    let mut seen = Seen::default();
-    for i in 0..10 {
-        let alert = alert(i);
-        seen.requests.push(RequestSeen {
-            request_id: format!("request-{i}"),
-            symbols: vec![alert.symbol],
-            sets: alert.sets,
-            priority: alert.priority,
-            correlation_ids: vec![alert.correlation_id.clone()],
-            offset: 100 + i,
-        });
-        seen.ends.push(EndSeen {
-            request_id: format!("request-{i}"),
-            symbol: alert.symbol,
-            vector_offset: Some(200 + i),
-            appended_at_ms: 1_000 * i + 40,
-        });
-        seen.alerts.push(alert);
-    }
-    seen
-}
-
-fn lost_doubled_reordered(seen: &Seen) -> (u64, u64, u64) {
-    let count = count(seen, WINDOW_MICROS);
-    (count.lost, count.doubled, count.reordered)
-}
-
-fn number_vectors_anew(seen: &mut Seen) {
-    for (end, offset) in seen.ends.iter_mut().zip(200..) {
-        end.vector_offset = Some(offset);
-    }
+    assert_eq!(count.latencies_ms, vec![40; 10]);
 }
 
 #[test]
-fn a_clean_run_counts_zero_and_measures_latency() {
-    let count = count(&clean(), WINDOW_MICROS);
-    assert_eq!((count.lost, count.doubled, count.reordered), (0, 0, 0), "{:?}", count.examples);
-    assert_eq!(count.latencies_ms, [40; 10]);
+fn of_the_announcer() {
+    // What nobody announced isn't planned either.
+    let mut run = Run::good();
+    let gone = run.announcements.remove(1);
+    run.planned.retain(|number| *number != gone);
+    run.ends_of_ranges.retain(|end| end.0 != gone);
+    assert_eq!(faults(run, Stage::Announcer), (1, 0, 0));
+
+    // What was announced twice is planned twice, and ends once: the second came while the first ran.
+    let mut run = Run::good();
+    run.announcements.push(run.announcements[2]);
+    run.planned.push(run.planned[2]);
+    assert_eq!(faults(run, Stage::Announcer), (0, 1, 0));
+
+    let mut run = Run::good();
+    run.announcements.swap(0, 1);
+    run.planned.swap(0, 1);
+    assert_eq!(faults(run, Stage::Announcer), (0, 0, 1));
 }
 
 #[test]
-fn one_dropped_one_doubled_two_swapped_count_one_each() {
-    let mut seen = clean();
-    seen.ends.remove(1);
-    let doubled = seen.ends[3].clone();
-    seen.ends.insert(4, doubled);
-    seen.ends.swap(7, 8);
-    number_vectors_anew(&mut seen);
-    assert_eq!(lost_doubled_reordered(&seen), (1, 1, 1));
+fn of_the_bridge() {
+    let mut run = Run::good();
+    run.requests.remove(2);
+    let count = counted(run);
+    assert_eq!((count.row(Stage::Bridge).lost, count.row(Stage::Bridge).doubled), (1, 0));
+    assert_eq!(count.row(Stage::Feature).doubled, 1, "its vector answers nothing");
+
+    let mut run = Run::good();
+    run.requests.push(run.requests[2].clone());
+    let count = counted(run);
+    assert_eq!((count.row(Stage::Bridge).lost, count.row(Stage::Bridge).doubled), (0, 1));
+    assert_eq!(count.row(Stage::Feature).lost, 1, "the second was never answered");
+
+    let mut run = Run::good();
+    run.requests.swap(4, 5);
+    run.vectors.swap(4, 5);
+    assert_eq!(faults(run, Stage::Bridge), (0, 0, 1));
 }
 
 #[test]
-fn a_dropped_request_a_doubled_request_and_swapped_requests_are_seen() {
-    let mut seen = clean();
-    seen.requests.remove(2);
-    assert_eq!(lost_doubled_reordered(&seen), (1, 0, 0));
+fn of_feature() {
+    let mut run = Run::good();
+    run.vectors.remove(1);
+    assert_eq!(faults(run, Stage::Feature), (1, 0, 0));
 
-    let mut seen = clean();
-    let again = RequestSeen { request_id: "request-2b".into(), offset: 150, ..seen.requests[2].clone() };
-    let end = EndSeen { request_id: "request-2b".into(), vector_offset: Some(250), ..seen.ends[2].clone() };
-    seen.requests.push(again);
-    seen.ends.push(end);
-    assert_eq!(lost_doubled_reordered(&seen), (0, 1, 0));
+    let mut run = Run::good();
+    run.vectors.push(run.vectors[3]);
+    assert_eq!(faults(run, Stage::Feature), (0, 1, 0));
 
-    let mut seen = clean();
-    seen.requests[4].offset = 105;
-    seen.requests[5].offset = 104;
-    seen.requests.swap(4, 5);
-    seen.ends.swap(4, 5);
-    number_vectors_anew(&mut seen);
-    assert_eq!(lost_doubled_reordered(&seen), (0, 0, 1));
+    let mut run = Run::good();
+    run.vectors.swap(7, 8);
+    assert_eq!(faults(run, Stage::Feature), (0, 0, 1));
+
+    let mut run = Run::good();
+    run.failures.push(run.vectors.remove(5));
+    assert_eq!(faults(run, Stage::Feature), (0, 0, 0), "a failure is an end, without a place in the order");
 }
 
 #[test]
-fn an_alert_that_its_window_covers_is_not_lost() {
-    let mut seen = clean();
-    let covered = AlertSeen {
-        correlation_id: "again".into(),
-        occurred_at_micros: 9 * DAY_MICROS + WINDOW_MICROS,
-        offset: 10,
-        ..alert(9)
-    };
-    seen.alerts.push(covered.clone());
-    assert_eq!(lost_doubled_reordered(&seen), (0, 0, 0));
+fn of_the_planner() {
+    let mut run = Run::good();
+    let gone = run.planned.remove(1);
+    run.ends_of_ranges.retain(|end| end.0 != gone);
+    assert_eq!(faults(run, Stage::Planner), (1, 0, 0));
 
-    let cases = [
-        AlertSeen { occurred_at_micros: covered.occurred_at_micros + 1, ..covered.clone() },
-        AlertSeen { occurred_at_micros: 9 * DAY_MICROS - WINDOW_MICROS - 1, ..covered.clone() },
-        AlertSeen { priority: 8, ..covered.clone() },
-        AlertSeen { sets: sets(&["price_features", "momentum_features"]), ..covered.clone() },
-        AlertSeen { is_manual: true, ..covered.clone() },
-    ];
-    for owed in cases {
-        *seen.alerts.last_mut().unwrap() = owed.clone();
-        assert_eq!(lost_doubled_reordered(&seen), (1, 0, 0), "{owed:?}");
-    }
+    let mut run = Run::good();
+    run.planned.push(run.planned[1]);
+    // The executor answers the second by the end of the first.
+    assert_eq!(faults(run, Stage::Planner), (0, 1, 0));
+
+    let mut run = Run::good();
+    run.planned.swap(1, 2);
+    assert_eq!(faults(run, Stage::Planner), (0, 0, 1));
 }
 
 #[test]
-fn a_failure_is_an_end_and_has_no_place_in_the_order() {
-    let mut seen = clean();
-    seen.ends[5].vector_offset = None;
-    assert_eq!(lost_doubled_reordered(&seen), (0, 0, 0));
-    assert_eq!(count(&seen, WINDOW_MICROS).latencies_ms.len(), 9);
+fn of_the_executor() {
+    let mut run = Run::good();
+    run.ends_of_ranges.remove(1);
+    assert_eq!(faults(run, Stage::Executor), (1, 0, 0));
+
+    let mut run = Run::good();
+    run.ends_of_ranges.push(run.ends_of_ranges[1]);
+    assert_eq!(faults(run, Stage::Executor), (0, 1, 0));
+
+    let mut run = Run::good();
+    run.chunks.push(run.chunks[1]);
+    assert_eq!(faults(run, Stage::Executor), (0, 1, 0));
+
+    let mut run = Run::good();
+    run.chunks.swap(0, 1);
+    assert_eq!(faults(run, Stage::Executor), (0, 0, 1));
+}
+
+#[test]
+fn a_dead_letter_is_an_end_and_a_second_one_is_one_too_many() {
+    let mut run = Run::good();
+    run.requests.remove(2);
+    run.vectors.remove(2);
+    run.letters.push((Topic::AlertRaised, 2));
+    assert_eq!(faults(run.clone(), Stage::Bridge), (0, 0, 0));
+    assert_eq!(counted(run.clone()).row(Stage::Bridge).dead_letters, 1);
+    run.letters.push((Topic::AlertRaised, 2));
+    assert_eq!(faults(run.clone(), Stage::Bridge), (0, 1, 0));
+
+    let mut run = Run::good();
+    run.letters.push((Topic::AlertRaised, 2));
+    assert_eq!(faults(run, Stage::Bridge), (0, 1, 0), "it is in a request, too");
+
+    let mut run = Run::good();
+    run.broken_alerts = 1;
+    assert_eq!(faults(run.clone(), Stage::Bridge), (1, 0, 0), "it holds no event and is nowhere");
+    run.letters.push((Topic::AlertRaised, 10));
+    assert_eq!(faults(run, Stage::Bridge), (0, 0, 0));
 }

@@ -1,87 +1,68 @@
-//! Which alerts owe a request: the dedup window, replayed over the alert topic in log order.
+//! A subject's dedup window, as the log tells it.
 
-use std::collections::HashMap;
+use domain::{FeatureSet, FeatureSets, window::SLACK_MICROS};
 
-use domain::{FeatureSet, Symbol};
+/// How far the clocks of brokers and services may be apart, milliseconds.
+const SKEW_MS: i64 = 30_000;
 
-use super::{AlertSeen, Count, RequestsByAlert, Seen};
+/// For each feature set the highest priority at which it was asked for; 0 when it wasn't.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked([u8; FeatureSet::ALL.len()]);
 
-/// What was asked for a symbol since its window opened.
-struct Window {
-    opened_at_micros: i64,
-    asked: HashMap<FeatureSet, u8>,
+impl Asked {
+    pub(super) const NOTHING: Self = Self([0; FeatureSet::ALL.len()]);
+
+    pub(super) fn raise(&mut self, sets: FeatureSets, priority: u8) {
+        for set in sets.iter() {
+            let highest = &mut self.0[set.index()];
+            *highest = (*highest).max(priority);
+        }
+    }
+
+    /// Whether every set was asked for at this priority or a higher one.
+    pub(super) fn covers(&self, sets: FeatureSets, priority: u8) -> bool {
+        sets.iter().all(|set| self.0[set.index()] >= priority)
+    }
+}
+
+/// What is known of a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    /// The event time that opened it.
+    pub(super) opened_at: i64,
+    /// What the asks that passed ask for.
+    pub(super) passed: Asked,
+    /// What those of them ask for whose answers are there.
+    pub(super) answered: Asked,
+    /// The append time of the first answer that tells of it, milliseconds.
+    announced_at_ms: Option<i64>,
 }
 
 impl Window {
-    fn opened_by(alert: &AlertSeen) -> Self {
-        let mut window = Self { opened_at_micros: alert.occurred_at_micros, asked: HashMap::new() };
-        window.ask(alert);
-        window
+    pub(super) const fn opened_at(opened_at: i64) -> Self {
+        Self { opened_at, passed: Asked::NOTHING, answered: Asked::NOTHING, announced_at_ms: None }
     }
 
-    fn ask(&mut self, alert: &AlertSeen) {
-        for set in alert.sets.iter() {
-            let asked = self.asked.entry(set).or_default();
-            *asked = (*asked).max(alert.priority);
-        }
+    /// An answer in this window was appended then.
+    pub(super) fn announced(&mut self, at_ms: i64) {
+        self.announced_at_ms = Some(self.announced_at_ms.map_or(at_ms, |first| first.min(at_ms)));
     }
 
-    /// Whether every set of the alert was asked for at its priority or a higher one.
-    fn covers(&self, alert: &AlertSeen) -> bool {
-        alert.sets.iter().all(|set| self.asked.get(&set).is_some_and(|asked| *asked >= alert.priority))
+    /// Whether an answer tells of it.
+    pub(super) const fn is_announced(&self) -> bool {
+        self.announced_at_ms.is_some()
     }
-}
 
-pub(super) fn count_lost_alerts(
-    seen: &Seen,
-    by_alert: &RequestsByAlert<'_>,
-    window_micros: i64,
-    count: &mut Count,
-) {
-    let mut windows: HashMap<Symbol, Window> = HashMap::new();
-    for alert in &seen.alerts {
-        let is_asked = by_alert.contains_key(&(alert.correlation_id.as_str(), alert.symbol));
-        let is_covered = !alert.is_manual && judge(&mut windows, alert, is_asked, window_micros);
-        if !is_asked && !is_covered {
-            count.lost += 1;
-            count.example(count.lost, || {
-                format!(
-                    "lost: alert {} of {} at partition {} offset {} is in no request",
-                    alert.correlation_id, alert.symbol, alert.partition, alert.offset
-                )
-            });
-        }
+    /// Whether the window must have been forgotten by the clock at `at_ms`.
+    pub(super) fn is_over(&self, at_ms: i64, window_micros: i64) -> bool {
+        let lives_ms = (window_micros + SLACK_MICROS) / 1_000 + SKEW_MS;
+        self.announced_at_ms.is_some_and(|announced| at_ms >= announced.saturating_add(lives_ms))
     }
-}
 
-/// Moves the symbol's window and says whether it covers the alert.
-///
-/// An alert that the window covers and that was asked for all the same tells that the window had been forgotten by the
-/// clock: it opens a new one.
-fn judge(
-    windows: &mut HashMap<Symbol, Window>,
-    alert: &AlertSeen,
-    is_asked: bool,
-    window_micros: i64,
-) -> bool {
-    let Some(window) = windows.get_mut(&alert.symbol) else {
-        windows.insert(alert.symbol, Window::opened_by(alert));
-        return false;
-    };
-    let distance = alert.occurred_at_micros - window.opened_at_micros;
-    if distance > window_micros {
-        *window = Window::opened_by(alert);
-        return false;
+    /// Whether the window can't have been forgotten by the clock when an answer was appended at `at_ms`: windows live for their length
+    /// and a slack from their first answer on, and whoever asks is judged before its answer is appended.
+    pub(super) fn is_alive(&self, at_ms: i64, window_micros: i64) -> bool {
+        let lives_ms = (window_micros + SLACK_MICROS) / 1_000 - SKEW_MS;
+        self.announced_at_ms.is_some_and(|announced| at_ms < announced.saturating_add(lives_ms))
     }
-    if distance < -window_micros {
-        return false;
-    }
-    if window.covers(alert) {
-        if is_asked {
-            *window = Window::opened_by(alert);
-        }
-        return true;
-    }
-    window.ask(alert);
-    false
 }

@@ -15,9 +15,6 @@ use crate::dump;
 use crate::exit::Failure;
 use crate::report::{Report, StageReport};
 
-/// The dedup window of the contract.
-const DEDUP_WINDOW_MICROS: i64 = 60_000_000;
-
 /// Where each partition ended before the run: what lies before isn't the run's.
 type Starts = BTreeMap<(Topic, i32), i64>;
 
@@ -64,14 +61,13 @@ impl Judge {
         stages: BTreeMap<&'static str, StageReport>,
         ending: Ending,
     ) -> Result<Report, Failure> {
-        let collected = Collected::read(&self.kafka, &self.starts)?;
+        let mapping = mapping_file::parse(mapping_file::DEFAULT)
+            .map_err(|e| Failure::Usage(format!("the built-in mapping: {e}")))?;
+        let mut collected = Collected::read(&self.kafka, &self.starts, self.writers.as_ref(), mapping)?;
         if let Some(folder) = &args.topics {
             dump::topics(folder, &collected, self.writers.as_ref())?;
         }
-        let mapping = mapping_file::parse(mapping_file::DEFAULT)
-            .map_err(|e| Failure::Usage(format!("the built-in mapping: {e}")))?;
-        let seen = collected.seen(self.writers.as_ref(), &mapping)?;
-        let count = audit::count(&seen, DEDUP_WINDOW_MICROS);
+        let count = audit::count(&mut collected.seen, audit::Windows::default());
         for example in &count.examples {
             eprintln!("  {example}");
         }

@@ -5,3 +5,4 @@ mod dev;
 mod operator;
 mod replay;
 mod run;
+mod verify;

@@ -1,0 +1,74 @@
+//! What a file and the environment may say to the command about its cluster: the same section that every service has.
+
+use chassis::config::{FaultList, Validate};
+use hosting::KafkaSection;
+use kafka_io::KafkaConfig;
+use serde::{Deserialize, Serialize};
+
+/// What the command's variables begin with: `TAPELINE__KAFKA__SECURITY__PASSWORD_FILE=/run/secrets/operator`.
+pub const PREFIX: &str = "TAPELINE";
+
+/// The variable that `--brokers` stands for.
+pub const BROKERS_VARIABLE: &str = "TAPELINE__KAFKA__BROKERS";
+
+/// The command's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The cluster.
+    pub kafka: KafkaSection,
+}
+
+impl Default for Settings {
+    /// A cluster on this machine.
+    fn default() -> Self {
+        let brokers = "127.0.0.1:9092".to_owned();
+        Self { kafka: KafkaSection(KafkaConfig { brokers, ..KafkaConfig::default() }) }
+    }
+}
+
+impl Validate for Settings {
+    const FREE_FORM: &'static [&'static str] = &["kafka.options"];
+
+    fn faults(&self, faults: &mut FaultList) {
+        faults.nest("kafka", &self.kafka);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::config;
+
+    use super::*;
+
+    fn loaded(file: &str, env: &[(&str, &str)]) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tapeline.toml");
+        std::fs::write(&path, file).unwrap();
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        config::load(PREFIX, Some(&path), env).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn a_password_comes_from_a_file_and_is_shown_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        std::fs::write(&path, "hunter2\n").unwrap();
+        let file = "[kafka]\nbrokers = \"a:1\"\nsecurity = { protocol = \"sasl_ssl\", username = \"me\" }\n";
+        let variable = "TAPELINE__KAFKA__SECURITY__PASSWORD_FILE";
+        let settings = loaded(file, &[(variable, path.to_str().unwrap())]).unwrap();
+        assert_eq!(settings.kafka.0.security.password.expose(), Some("hunter2"));
+        let shown = format!("{settings:?}{}", config::redacted(&settings));
+        assert!(!shown.contains("hunter2") && shown.contains("[redacted]"), "{shown}");
+    }
+
+    #[test]
+    fn faults_of_the_section_come_at_once_and_without_the_secret() {
+        let file = "[kafka.security]\nprotocol = \"ssl\"\npassword = \"hunter2\"\nca_file = \"/nowhere\"\n";
+        let faults = loaded(file, &[]).unwrap_err();
+        for said in ["kafka.security.password", "kafka.security.ca_file", "/nowhere"] {
+            assert!(faults.contains(said), "{said}: {faults}");
+        }
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+}
