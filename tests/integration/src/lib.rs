@@ -9,23 +9,28 @@
 //!
 //! Start at [`Stack`]; a service of ours is a [`Service`], any program of ours a [`Process`].
 
+pub mod authority;
 mod binaries;
+mod clients;
 mod http;
 mod metrics;
 mod parts;
 mod port;
 mod process;
 mod requirement;
+mod secure;
 mod service;
 mod vectors;
 pub mod wire;
 
 pub use binaries::Binaries;
+pub use clients::read_all;
 pub use http::{Reply, request};
 pub use metrics::Metrics;
-pub use parts::{Broker, Registry, Stack};
+pub use parts::{Broker, Registry, Stack, script};
 pub use port::free_port;
 pub use process::{Ended, Process, run_to_end, wait_until};
-pub use requirement::real_parts_missing;
+pub use requirement::{python, real_parts_missing};
+pub use secure::{SecureBroker, User};
 pub use service::Service;
 pub use vectors::{difference, vectors_of};

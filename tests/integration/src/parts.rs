@@ -13,8 +13,9 @@ use crate::{Process, free_port, http, wire};
 const START_LIMIT: Duration = Duration::from_secs(90);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// A script of `real-parts/`.
-pub(crate) fn script(name: &str) -> PathBuf {
+/// A script of `real-parts/`, for whoever starts parts in another way than here.
+#[must_use]
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("real-parts").join(name)
 }
 
@@ -25,6 +26,7 @@ pub struct Broker {
     port: u16,
     controller_port: u16,
     folder: PathBuf,
+    arguments: Vec<String>,
 }
 
 impl Broker {
@@ -33,9 +35,29 @@ impl Broker {
     /// # Errors
     /// When it doesn't, with the end of its log.
     pub fn start(folder: &Path) -> io::Result<Self> {
-        let (port, controller_port) = (free_port()?, free_port()?);
-        let process = run_broker(folder, port, controller_port)?;
-        Ok(Self { process, port, controller_port, folder: folder.to_owned() })
+        Self::start_with(folder, Vec::new())
+    }
+
+    /// Starts one with further settings, `key=value`, which win over those of the script.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_with(folder: &Path, settings: Vec<String>) -> io::Result<Self> {
+        let arguments = settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect();
+        Self::start_on(folder, (free_port()?, free_port()?), arguments)
+    }
+
+    /// Starts one on its own port and its controller's, with further arguments of `real-parts/kafka`.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_on(
+        folder: &Path,
+        (port, controller_port): (u16, u16),
+        arguments: Vec<String>,
+    ) -> io::Result<Self> {
+        let process = run_broker(folder, port, controller_port, &arguments)?;
+        Ok(Self { process, port, controller_port, folder: folder.to_owned(), arguments })
     }
 
     /// Its address for clients, `host:port`.
@@ -61,7 +83,7 @@ impl Broker {
     /// When it doesn't end, or doesn't come back.
     pub fn restart(&mut self) -> io::Result<()> {
         self.process.terminate(STOP_LIMIT)?;
-        self.process = run_broker(&self.folder, self.port, self.controller_port)?;
+        self.process = run_broker(&self.folder, self.port, self.controller_port, &self.arguments)?;
         Ok(())
     }
 
@@ -83,11 +105,11 @@ impl Broker {
     }
 }
 
-fn run_broker(folder: &Path, port: u16, controller_port: u16) -> io::Result<Process> {
+fn run_broker(folder: &Path, port: u16, controller_port: u16, arguments: &[String]) -> io::Result<Process> {
     let mut command = Command::new(script("kafka"));
     command.arg("run").arg("--data").arg(folder.join("kafka"));
     command.arg("--port").arg(port.to_string());
-    command.arg("--controller-port").arg(controller_port.to_string());
+    command.arg("--controller-port").arg(controller_port.to_string()).args(arguments);
     let mut process = Process::start("kafka", command, folder)?;
     process.wait_until_ready(START_LIMIT, || wire::metadata(port).is_ok_and(|it| !it.brokers.is_empty()))?;
     Ok(process)

@@ -20,6 +20,23 @@ pub struct Metadata {
     pub brokers: Vec<String>,
     /// Each topic with its count of partitions.
     pub topics: Vec<(String, usize)>,
+    /// Every partition of every topic.
+    pub partitions: Vec<Partition>,
+}
+
+/// Where a partition lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its topic.
+    pub topic: String,
+    /// Its number.
+    pub number: i32,
+    /// The id of the broker that leads it; -1 when none does.
+    pub leader: i32,
+    /// The brokers that hold it.
+    pub replicas: Vec<i32>,
+    /// Those of them that have all of it.
+    pub in_sync: Vec<i32>,
 }
 
 /// Asks the broker at a loopback port for all topics.
@@ -64,16 +81,19 @@ fn parse(answer: &[u8]) -> Option<Metadata> {
         Some(format!("{host}:{port}"))
     })?;
     let _controller = answer.int32()?;
+    let mut partitions = Vec::new();
     let topics = answer.array(|topic| {
         let (_error, name, _internal) = (topic.int16()?, topic.text()?, topic.take(1)?);
-        let partitions = topic.array(|partition| {
-            let (_error, _index, _leader) = (partition.int16()?, partition.int32()?, partition.int32()?);
-            partition.array(Fields::int32)?; // replicas
-            partition.array(Fields::int32) // those in sync
+        let mut of_topic = topic.array(|partition| {
+            let (_error, number, leader) = (partition.int16()?, partition.int32()?, partition.int32()?);
+            let (replicas, in_sync) = (partition.array(Fields::int32)?, partition.array(Fields::int32)?);
+            Some(Partition { topic: name.clone(), number, leader, replicas, in_sync })
         })?;
-        Some((name, partitions.len()))
+        let count = of_topic.len();
+        partitions.append(&mut of_topic);
+        Some((name, count))
     })?;
-    answer.0.is_empty().then_some(Metadata { brokers, topics })
+    answer.0.is_empty().then_some(Metadata { brokers, topics, partitions })
 }
 
 /// The bytes not yet read.
@@ -129,6 +149,8 @@ mod tests {
         let metadata = parse(ANSWER).unwrap();
         assert_eq!(metadata.brokers, ["h:9092"]);
         assert_eq!(metadata.topics, [("t".to_owned(), 1)]);
+        let (topic, replicas, in_sync) = ("t".to_owned(), vec![1], vec![1]);
+        assert_eq!(metadata.partitions, [Partition { topic, number: 0, leader: 1, replicas, in_sync }]);
     }
 
     #[test]

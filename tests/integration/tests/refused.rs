@@ -48,11 +48,12 @@ fn all_faults_of_a_configuration_come_at_once() {
 fn a_checked_configuration_is_shown_and_starts_nothing() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
     for name in SERVICES {
-        let sections = "[kafka]\nbrokers = \"kafka-7:9092\"\noptions = { \"sasl.password\" = \"hunter2\" }\n";
+        let sections = "[kafka]\nbrokers = \"kafka-7:9092\"\n\n[kafka.security]\nprotocol = \"sasl_ssl\"\n\
+                        username = \"someone\"\npassword = \"hunter2\"\n";
         let ended = run_service(&binaries, name, sections, &["--check-config"], folder.path());
         assert_eq!(ended.code, Some(OK), "{}", ended.printed);
         assert!(ended.printed.contains("\"brokers\": \"kafka-7:9092\""), "{}", ended.printed);
-        assert!(ended.printed.contains("sasl.password"), "{}", ended.printed);
+        assert!(ended.printed.contains("\"password\": \"[redacted]\""), "{}", ended.printed);
         assert!(!ended.printed.contains("hunter2"), "{}", ended.printed);
     }
 }

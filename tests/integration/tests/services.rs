@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use integration::{
-    Binaries, Metrics, Process, Service, Stack, difference, free_port, real_parts_missing, run_to_end,
-    vectors_of, wait_until,
+    Binaries, Metrics, Process, Service, Stack, difference, free_port, read_all, real_parts_missing,
+    run_to_end, vectors_of, wait_until,
 };
 use serde_json::Value;
 
@@ -80,6 +80,12 @@ fn a_year_on_real_kafka_with_a_restart_gives_the_vectors_of_dev_and_loses_nothin
         assert_eq!(code, Some(0), "{} after SIGTERM: {}", service.name(), service.process().excerpt());
     }
     tell(begun, "all ended");
+
+    // Whoever reads our topics does so with a client that isn't ours.
+    if let Some(read) = read_all(&stack, &[]).unwrap() {
+        tell(begun, &read.printed);
+        assert_eq!(read.code, Some(0), "{}", read.printed);
+    }
 }
 
 /// Seen with `--nocapture`, and when the test fails.

@@ -42,6 +42,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("tidy", &[]),
     ("integration", SHARED),
+    ("chaos", &["domain", "contracts", "kafka-io", "integration"]),
+    // The stage that it measures, and the baseline under it.
+    ("bench", &["domain", "contracts", "pipeline", "kafka-io", "testkit", "scanner-bridge"]),
 ];
 
 /// What tests may use on top, in any crate.
@@ -60,7 +63,7 @@ const NEVER_REACHED: &[(&str, &[&str], &str)] = &[
 
 /// A package of others, and the crates of ours that may name it, in any kind of dependency.
 const NAMED_ONLY_BY: &[(&str, &[&str])] =
-    &[("rdkafka", &["kafka-io", "devstack"]), ("schema_registry_converter", &["kafka-io"])];
+    &[("rdkafka", &["kafka-io", "devstack", "bench"]), ("schema_registry_converter", &["kafka-io"])];
 
 /// All offences of the workspace.
 #[must_use]

@@ -42,6 +42,20 @@ fn row_offences(id: u32, row: &[&str], tests: &[String], exists: impl Fn(&str) -
         .collect()
 }
 
+/// Tests that another page names in backquotes, as words with two underscores at least, and that don't exist.
+#[must_use]
+pub fn unknown_tests(page: &SourceFile, tests: &[String]) -> Vec<String> {
+    let is_a_name = |name: &&str| {
+        name.matches('_').count() >= 2
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let named = page.text.split('`').skip(1).step_by(2).filter(is_a_name);
+    named
+        .filter(|name| !tests.iter().any(|test| test == name))
+        .map(|name| format!("{}: no test of the name {name}", page.path))
+        .collect()
+}
+
 fn says_open(cell: &str) -> bool {
     cell.split(|c: char| !c.is_alphanumeric()).any(|word| word == OPEN)
 }

@@ -36,6 +36,17 @@ fn every_reviewed_fault_has_a_row_and_every_named_test_exists() {
 }
 
 #[test]
+fn every_guarantee_names_tests_that_exist() {
+    let page = file("docs/GUARANTEES.md").unwrap();
+    let tests: Vec<String> = files(".rs").iter().flat_map(review::test_names).collect();
+    assert_none(&review::unknown_tests(&page, &tests));
+    let promises = page.text.lines().filter(|line| line.starts_with("| ") && line.contains('`')).count();
+    assert!(promises >= 10, "only {promises} rows name a test");
+    let made_up = SourceFile::made_up("p.md", "| a | `no_such_test` | `kafka.delivery` `at_least_once` |");
+    assert_eq!(review::unknown_tests(&made_up, &["at_least_once".to_owned()]).len(), 1);
+}
+
+#[test]
 fn compose_starts_the_versions_that_the_tests_run() {
     let pins = file("tests/integration/real-parts/versions").unwrap();
     assert_none(&parts::offences(&pins, &file("docker-compose.yml").unwrap()));

@@ -1,0 +1,351 @@
+//! Which faults come, in which order, upon whom and for how long: a function of the seed alone.
+
+use std::fmt;
+use std::time::Duration;
+
+use rand_core::{RngCore, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+/// Brokers of the cluster.
+pub const BROKERS: usize = 3;
+
+/// How often each bridge is restarted in the long plan.
+const ROUNDS: usize = 32;
+/// In so many rounds of the long plan a feature instance is restarted once.
+const ROUNDS_A_FEATURE: usize = 4;
+
+/// Longer than the session timeout of the instances (6 s): the group gives their partitions away.
+const PAST_SESSION: Duration = Duration::from_secs(9);
+/// Long enough for the controller to fence a dead broker (6 s) and for work to go on without it.
+const BROKER_AWAY: Duration = Duration::from_secs(9);
+
+/// A service under the storm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// scanner-bridge
+    Bridge,
+    /// feature
+    Feature,
+}
+
+/// One process: the service and its ordinal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The service.
+    pub service: Service,
+    /// Which of its instances.
+    pub ordinal: u32,
+}
+
+/// What an instance gets; the supervisor starts it again, or it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// Drains and ends.
+    Term,
+    /// Ends where it stands.
+    Kill,
+    /// Stands still past its session timeout, then goes on.
+    Stop,
+}
+
+/// What the registry does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RegistryFault {
+    /// Every connection is cut.
+    Down,
+    /// Every answer takes seconds.
+    Slow,
+    /// Every answer is status 500.
+    Error500,
+    /// Every answer is a page of HTML with status 200.
+    Html,
+}
+
+/// What happens to the connections of some instances with one broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkFault {
+    /// They end, and new ones end at once.
+    Cut,
+    /// They stay, and nothing passes.
+    BlackHoled,
+}
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A signal to an instance.
+    Signal(Signal, Target),
+    /// One more instance of a service comes, stays and goes.
+    Scale(Service),
+    /// A broker is killed and comes back.
+    BrokerKilled(usize),
+    /// The brokers are restarted one after the other.
+    RollingRestart,
+    /// Leadership goes back to the preferred replicas.
+    Election,
+    /// The broker that coordinates a service's group is killed and comes back.
+    GroupCoordinatorKilled(Service),
+    /// The broker that coordinates an instance's transactions is killed and comes back.
+    TransactionCoordinatorKilled(Target),
+    /// The registry misbehaves, and an instance is killed meanwhile, so that it has to start without it.
+    Registry(RegistryFault, Target),
+    /// The proxied instances and this broker.
+    Link(LinkFault, usize),
+    /// An instance is restarted with its log on a full disk.
+    LogDiskFull(Target),
+    /// An instance's wall clock jumps forward.
+    ClockJump(Target),
+}
+
+/// A fault, how long it lasts, and how long nothing else happens after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// What goes wrong.
+    pub fault: Fault,
+    /// How long until it is mended; zero for what is over at once.
+    pub hold: Duration,
+    /// The pause after it.
+    pub rest: Duration,
+    /// Whether the pause goes on until its recovery was seen.
+    pub until_recovered: bool,
+}
+
+/// The faults of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// In this order, one after the other: no two faults hold at once, so no two brokers are away at once.
+    pub steps: Vec<Step>,
+}
+
+/// What a plan may count on.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Instances of the bridge.
+    pub bridges: u32,
+    /// Instances of the feature service.
+    pub features: u32,
+    /// Whether clocks can be moved here.
+    pub clocks: bool,
+}
+
+struct Dice(Pcg64Mcg);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        // The bias of a remainder is far below what a plan of faults could show.
+        self.0.next_u64() % bound.max(1)
+    }
+
+    fn broker(&mut self) -> usize {
+        usize::try_from(self.below(3)).unwrap_or(0) % BROKERS
+    }
+
+    fn service(&mut self) -> Service {
+        if self.below(2) == 0 { Service::Bridge } else { Service::Feature }
+    }
+
+    fn target_of(&mut self, service: Service, extent: Extent) -> Target {
+        let count = match service {
+            Service::Bridge => extent.bridges,
+            Service::Feature => extent.features,
+        };
+        Target { service, ordinal: u32::try_from(self.below(count.into())).unwrap_or(0) }
+    }
+
+    fn target(&mut self, extent: Extent) -> Target {
+        let service = self.service();
+        self.target_of(service, extent)
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            let j = usize::try_from(self.below(i as u64 + 1)).unwrap_or(i);
+            items.swap(i, j);
+        }
+    }
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// One fault of every kind, in any order.
+    #[must_use]
+    pub fn short(seed: u64, extent: Extent) -> Self {
+        let mut dice = Dice(Pcg64Mcg::seed_from_u64(seed));
+        let mut faults = one_of_each(&mut dice, extent);
+        dice.shuffle(&mut faults);
+        let step =
+            |fault| Step { fault, hold: hold_of(fault), rest: Duration::from_secs(3), until_recovered: true };
+        Self { steps: faults.into_iter().map(step).collect() }
+    }
+
+    /// Every bridge is restarted 32 times and every feature instance 8 times, by the three signals in turn and without waiting for
+    /// their recovery; between two rounds of that comes one of the other faults.
+    #[must_use]
+    pub fn long(seed: u64, extent: Extent) -> Self {
+        let mut dice = Dice(Pcg64Mcg::seed_from_u64(seed));
+        let mut steps = Vec::new();
+        let mut others = Vec::new();
+        for round in 0..ROUNDS {
+            let mut targets: Vec<Target> =
+                (0..extent.bridges).map(|ordinal| Target { service: Service::Bridge, ordinal }).collect();
+            if round % ROUNDS_A_FEATURE == 0 {
+                targets.extend(
+                    (0..extent.features).map(|ordinal| Target { service: Service::Feature, ordinal }),
+                );
+            }
+            dice.shuffle(&mut targets);
+            for target in targets {
+                // Whatever the order of targets, each gets the three signals in turn.
+                let signals = [Signal::Term, Signal::Kill, Signal::Stop];
+                let fault = Fault::Signal(signals[(round + target.ordinal as usize) % 3], target);
+                let rest = Duration::from_millis(500 + dice.below(2_000));
+                steps.push(Step { fault, hold: hold_of(fault), rest, until_recovered: false });
+            }
+            if others.is_empty() {
+                others = one_of_each(&mut dice, extent);
+                others.retain(|fault| !matches!(fault, Fault::Signal(..)));
+                dice.shuffle(&mut others);
+            }
+            if let Some(fault) = others.pop() {
+                steps.push(Step {
+                    fault,
+                    hold: hold_of(fault),
+                    rest: Duration::from_secs(3),
+                    until_recovered: true,
+                });
+            }
+        }
+        Self { steps }
+    }
+
+    /// About how long it takes from this step on: what the pace of the input follows from.
+    #[must_use]
+    pub fn takes(&self, from: usize) -> Duration {
+        self.steps.iter().skip(from).map(|step| step.hold + step.rest + overhead_of(step)).sum()
+    }
+}
+
+/// One of each kind, its target by the dice.
+fn one_of_each(dice: &mut Dice, extent: Extent) -> Vec<Fault> {
+    let mut faults = vec![
+        Fault::Scale(dice.service()),
+        Fault::BrokerKilled(dice.broker()),
+        Fault::RollingRestart,
+        Fault::Election,
+        Fault::Link(LinkFault::Cut, dice.broker()),
+        Fault::Link(LinkFault::BlackHoled, dice.broker()),
+        Fault::LogDiskFull(dice.target(extent)),
+    ];
+    faults.push(if dice.below(2) == 0 {
+        Fault::GroupCoordinatorKilled(dice.service())
+    } else {
+        Fault::TransactionCoordinatorKilled(dice.target(extent))
+    });
+    for signal in [Signal::Term, Signal::Kill, Signal::Stop] {
+        faults.push(Fault::Signal(signal, dice.target(extent)));
+    }
+    for fault in [RegistryFault::Down, RegistryFault::Slow, RegistryFault::Error500, RegistryFault::Html] {
+        faults.push(Fault::Registry(fault, dice.target(extent)));
+    }
+    if extent.clocks {
+        faults.push(Fault::ClockJump(dice.target(extent)));
+    }
+    faults
+}
+
+fn hold_of(fault: Fault) -> Duration {
+    match fault {
+        Fault::Signal(Signal::Stop, _) => PAST_SESSION,
+        Fault::Signal(..) | Fault::RollingRestart | Fault::Election => Duration::ZERO,
+        Fault::BrokerKilled(_)
+        | Fault::GroupCoordinatorKilled(_)
+        | Fault::TransactionCoordinatorKilled(_)
+        | Fault::Link(LinkFault::BlackHoled, _) => BROKER_AWAY,
+        Fault::Scale(_)
+        | Fault::Registry(..)
+        | Fault::Link(LinkFault::Cut, _)
+        | Fault::LogDiskFull(_)
+        | Fault::ClockJump(_) => Duration::from_secs(5),
+    }
+}
+
+/// What it takes beside its times: starts of brokers and instances, and recovery where it is waited for.
+fn overhead_of(step: &Step) -> Duration {
+    let acting = match step.fault {
+        Fault::RollingRestart => 30,
+        Fault::BrokerKilled(_)
+        | Fault::GroupCoordinatorKilled(_)
+        | Fault::TransactionCoordinatorKilled(_) => 8,
+        Fault::Election | Fault::Scale(_) | Fault::LogDiskFull(_) | Fault::ClockJump(_) => 3,
+        Fault::Signal(..) | Fault::Registry(..) | Fault::Link(..) => 0,
+    };
+    Duration::from_secs(acting + if step.until_recovered { 4 } else { 0 })
+}
+
+// === impl Display ===
+
+impl Service {
+    /// The name of its binary and process.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "scanner-bridge",
+            Self::Feature => "feature",
+        }
+    }
+
+    /// Its consumer group.
+    #[must_use]
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Bridge => "tapeline.scanner-bridge",
+            Self::Feature => "tapeline.feature",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.service.name(), self.ordinal)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal, target) => {
+                let name = match signal {
+                    Signal::Term => "TERM",
+                    Signal::Kill => "KILL",
+                    Signal::Stop => "STOP, CONT",
+                };
+                write!(f, "{target}: {name}")
+            }
+            Self::Scale(service) => write!(f, "{}: scaled out and in", service.name()),
+            Self::BrokerKilled(broker) => write!(f, "broker {}: KILL", broker + 1),
+            Self::RollingRestart => f.write_str("brokers: rolling restart"),
+            Self::Election => f.write_str("leaders: preferred election"),
+            Self::GroupCoordinatorKilled(service) => write!(f, "{}: group coordinator KILL", service.name()),
+            Self::TransactionCoordinatorKilled(target) => write!(f, "{target}: transaction coordinator KILL"),
+            Self::Registry(fault, target) => {
+                let what = match fault {
+                    RegistryFault::Down => "down",
+                    RegistryFault::Slow => "slow",
+                    RegistryFault::Error500 => "answers 500",
+                    RegistryFault::Html => "answers HTML",
+                };
+                write!(f, "registry {what}, {target}: KILL")
+            }
+            Self::Link(LinkFault::Cut, broker) => write!(f, "links to broker {}: cut", broker + 1),
+            Self::Link(LinkFault::BlackHoled, broker) => {
+                write!(f, "links to broker {}: black hole", broker + 1)
+            }
+            Self::LogDiskFull(target) => write!(f, "{target}: log disk full"),
+            Self::ClockJump(target) => write!(f, "{target}: clock jumps"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

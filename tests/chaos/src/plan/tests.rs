@@ -1,0 +1,109 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+const EXTENT: Extent = Extent { bridges: 8, features: 2, clocks: true };
+
+fn targets(fault: Fault) -> Option<Target> {
+    match fault {
+        Fault::Signal(_, target)
+        | Fault::TransactionCoordinatorKilled(target)
+        | Fault::Registry(_, target)
+        | Fault::LogDiskFull(target)
+        | Fault::ClockJump(target) => Some(target),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan_and_another_seed_another() {
+    for plan in [Plan::short, Plan::long] {
+        assert_eq!(plan(7, EXTENT), plan(7, EXTENT));
+        assert_ne!(plan(7, EXTENT), plan(8, EXTENT));
+    }
+}
+
+#[test]
+fn every_kind_of_fault_is_in_the_short_plan() {
+    let kinds = [
+        "Signal(Term",
+        "Signal(Kill",
+        "Signal(Stop",
+        "Scale(",
+        "BrokerKilled(",
+        "RollingRestart",
+        "Election",
+        "CoordinatorKilled(",
+        "Registry(Down",
+        "Registry(Slow",
+        "Registry(Error500",
+        "Registry(Html",
+        "Link(Cut",
+        "Link(BlackHoled",
+        "LogDiskFull(",
+        "ClockJump(",
+    ];
+    for seed in 0..50 {
+        let told: Vec<String> =
+            Plan::short(seed, EXTENT).steps.iter().map(|step| format!("{:?}", step.fault)).collect();
+        for kind in kinds {
+            assert!(told.iter().any(|fault| fault.contains(kind)), "seed {seed}: no {kind} in {told:?}");
+        }
+        assert_eq!(told.len(), kinds.len());
+    }
+}
+
+#[test]
+fn every_target_exists() {
+    for seed in 0..50 {
+        for step in Plan::short(seed, EXTENT).steps.into_iter().chain(Plan::long(seed, EXTENT).steps) {
+            if let Some(target) = targets(step.fault) {
+                let count = match target.service {
+                    Service::Bridge => EXTENT.bridges,
+                    Service::Feature => EXTENT.features,
+                };
+                assert!(target.ordinal < count, "{}", step.fault);
+            }
+            if let Fault::BrokerKilled(broker) | Fault::Link(_, broker) = step.fault {
+                assert!(broker < BROKERS, "{}", step.fault);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_long_plan_restarts_every_bridge_32_times_by_all_three_signals() {
+    let mut signals: BTreeMap<Target, Vec<Signal>> = BTreeMap::new();
+    for step in Plan::long(1, EXTENT).steps {
+        if let Fault::Signal(signal, target) = step.fault {
+            signals.entry(target).or_default().push(signal);
+        }
+    }
+    for ordinal in 0..EXTENT.bridges {
+        let got = &signals[&Target { service: Service::Bridge, ordinal }];
+        assert_eq!(got.len(), 32);
+        assert_eq!(got.iter().collect::<BTreeSet<_>>().len(), 3, "{got:?}");
+    }
+    for ordinal in 0..EXTENT.features {
+        assert_eq!(signals[&Target { service: Service::Feature, ordinal }].len(), 8);
+    }
+}
+
+#[test]
+fn clocks_that_cannot_be_moved_are_left_alone() {
+    let plan = Plan::short(3, Extent { clocks: false, ..EXTENT });
+    assert!(!plan.steps.iter().any(|step| matches!(step.fault, Fault::ClockJump(_))));
+}
+
+#[test]
+fn what_lasts_is_held_and_a_pause_outlives_a_session() {
+    for step in Plan::short(5, EXTENT).steps {
+        if matches!(step.fault, Fault::BrokerKilled(_)) {
+            assert!(step.hold >= Duration::from_secs(6));
+        }
+        if let Fault::Signal(Signal::Stop, _) = step.fault {
+            assert!(step.hold > Duration::from_secs(6));
+        }
+    }
+    assert!(Plan::short(5, EXTENT).takes(0) > Plan::short(5, EXTENT).takes(1));
+}

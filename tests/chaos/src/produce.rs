@@ -1,0 +1,148 @@
+//! The producer: a process of its own that raises numbered alerts at a steady pace, straight into the topic, and tells how far all
+//! of them are acknowledged. An outage only makes it wait: nothing times out before it is written.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use contracts::{Topic, encode, partition_for};
+use kafka_io::{BatchProducer, KafkaConfig, OutRecord, ProduceError, ProducerLimits};
+use tokio::task::JoinSet;
+
+use crate::cli::ProduceArgs;
+use crate::numbers::Numbers;
+
+/// How often records are sent.
+const TICK: Duration = Duration::from_millis(20);
+/// Longer than any outage.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+const IN_FLIGHT_MAX_BYTES: usize = 256 << 20;
+
+/// Sends everything from a turn on and returns when all of it is acknowledged.
+///
+/// # Errors
+/// When a record isn't acknowledged, the client has failed, or the one who listens has gone.
+pub fn run(args: &ProduceArgs) -> io::Result<()> {
+    let pace = Arc::new(AtomicU64::new(args.pace.to_bits()));
+    listen(Arc::clone(&pace))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(send_all(args, &pace))
+}
+
+/// Each line of standard input is a new pace in records a second; its end ends the process.
+fn listen(pace: Arc<AtomicU64>) -> io::Result<()> {
+    std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            if let Ok(value) = line.parse::<f64>() {
+                pace.store(value.to_bits(), Ordering::Relaxed);
+            }
+        }
+        std::process::exit(1);
+    })?;
+    Ok(())
+}
+
+async fn send_all(args: &ProduceArgs, pace: &AtomicU64) -> io::Result<()> {
+    let mut kafka = KafkaConfig { brokers: args.brokers.clone(), ..KafkaConfig::default() };
+    // 0 is without end.
+    kafka.options.insert("message.timeout.ms".to_owned(), "0".to_owned());
+    let limits = ProducerLimits { in_flight_max_bytes: IN_FLIGHT_MAX_BYTES, timeout: PATIENCE };
+    let producer = Arc::new(BatchProducer::new(&kafka, limits).map_err(io::Error::other)?);
+    let numbers = args.numbers();
+    // Below half a round: a number that is sent again after a failure still comes before the next of its symbol.
+    let open_max = numbers.symbols / 4;
+    let (mut next, mut acknowledged) = (args.from, Acknowledged::from(args.from));
+    let (mut credit, mut last) = (0.0, Instant::now());
+    let mut batches: JoinSet<(u64, Vec<Result<kafka_io::Placed, ProduceError>>)> = JoinSet::new();
+    let mut out = io::stdout();
+    while acknowledged.all_below() < numbers.turns() {
+        tokio::time::sleep(TICK).await;
+        credit += f64::from_bits(pace.load(Ordering::Relaxed)) * last.elapsed().as_secs_f64();
+        last = Instant::now();
+        let first = next;
+        let mut records = Vec::new();
+        while credit >= 1.0 && next < numbers.turns() && next - acknowledged.all_below() < open_max {
+            records.extend(records_of(&numbers, next, args)?);
+            credit -= 1.0;
+            next += 1;
+        }
+        // What an outage held back is not sent in one burst after it.
+        credit = credit.min(f64::from_bits(pace.load(Ordering::Relaxed)));
+        if next > first {
+            acknowledged.sent(next);
+            let (producer, end) = (Arc::clone(&producer), next);
+            batches.spawn(async move { (end, producer.produce(records).await) });
+        }
+        while let Some(done) = batches.try_join_next() {
+            let (end, answers) = done.map_err(io::Error::other)?;
+            for answer in answers {
+                answer.map_err(|error| io::Error::other(format!("a record up to turn {end}: {error}")))?;
+            }
+            acknowledged.acknowledge(end);
+        }
+        writeln!(out, "{}", acknowledged.all_below())?;
+    }
+    Ok(())
+}
+
+fn records_of(numbers: &Numbers, turn: u64, args: &ProduceArgs) -> io::Result<Vec<OutRecord>> {
+    let record = |raised| {
+        let alert = numbers.alert(raised);
+        let mut payload = Vec::new();
+        encode(&alert, args.schema_id, &mut payload).map_err(io::Error::other)?;
+        let partition = partition_for(alert.symbol.as_bytes(), args.partitions);
+        Ok(OutRecord::new(Topic::AlertRaised, partition, alert.symbol, payload))
+    };
+    numbers.due(turn).map(record).collect()
+}
+
+/// Batches in the order in which they were sent, by the turn after their last, and which of them are acknowledged.
+struct Acknowledged {
+    all_below: u64,
+    open: VecDeque<(u64, bool)>,
+}
+
+impl Acknowledged {
+    fn from(turn: u64) -> Self {
+        Self { all_below: turn, open: VecDeque::new() }
+    }
+
+    fn sent(&mut self, end: u64) {
+        self.open.push_back((end, false));
+    }
+
+    fn acknowledge(&mut self, end: u64) {
+        if let Some(batch) = self.open.iter_mut().find(|batch| batch.0 == end) {
+            batch.1 = true;
+        }
+        while let Some((end, true)) = self.open.front().copied() {
+            self.all_below = end;
+            self.open.pop_front();
+        }
+    }
+
+    fn all_below(&self) -> u64 {
+        self.all_below
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_counts_when_all_before_it_are_acknowledged() {
+        let mut acknowledged = Acknowledged::from(5);
+        for end in [7, 9, 12] {
+            acknowledged.sent(end);
+        }
+        acknowledged.acknowledge(9);
+        assert_eq!(acknowledged.all_below(), 5);
+        acknowledged.acknowledge(7);
+        assert_eq!(acknowledged.all_below(), 9);
+        acknowledged.acknowledge(12);
+        assert_eq!(acknowledged.all_below(), 12);
+    }
+}

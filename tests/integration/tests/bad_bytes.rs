@@ -1,0 +1,192 @@
+//! Bad bytes on real Kafka, written by a client that isn't ours: each is one dead letter with the bytes that it had, every good
+//! record beside it goes its way, nothing restarts. Then one of them is mended, sent back, and ends in a request.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use integration::{
+    Binaries, Ended, Service, Stack, free_port, python, real_parts_missing, run_to_end, wait_until,
+};
+use serde_json::Value;
+
+/// What the whole takes on two busy cores, and more.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// How long the services may take with what the client wrote.
+const WITHIN: &str = "90";
+
+/// Written whole after it was cut.
+const MENDED: &str = "cut";
+
+/// The services whose inputs get bad bytes, and the stages that judge them.
+const STAGES: [(&str, &str); 4] = [
+    ("scanner-bridge", "bridge"),
+    ("publisher", "announcer"),
+    ("backfill", "backfill-planner"),
+    ("feature", "feature"),
+];
+
+/// The topic of a table.
+const BARS: &str = "market.bar.closed.v1";
+
+#[test]
+fn bad_bytes_are_dead_letters_disturb_nothing_and_come_back_mended() {
+    if real_parts_missing() {
+        return;
+    }
+    let Some(python) = python() else { return };
+    let (binaries, stack) = (Binaries::built().unwrap(), Stack::start().unwrap());
+    let bench = Bench { binaries, stack, python };
+    bench.tapeline("topics apply --replication 1").expect(0);
+    bench.tapeline("schemas register").expect(0);
+    let mut services = bench.start_services();
+
+    println!("{}", bench.client("produce", &[]).expect(0));
+    println!("{}", bench.client("check", &["--within", WITHIN]).expect(0));
+    for service in &mut services {
+        assert_undisturbed(service);
+    }
+    bench.assert_the_table_passes_over_what_is_bad(&services[3]);
+    println!("{}", bench.tapeline("dead-letters list --counts").expect(0));
+
+    bench.send_back_mended();
+    println!("{}", bench.client("check", &["--mended", MENDED, "--within", WITHIN]).expect(0));
+    for service in &mut services {
+        assert_undisturbed(service);
+        assert_eq!(service.terminate().unwrap(), Some(0), "{}", service.process().excerpt());
+    }
+    // Nothing more came of it while they ended.
+    bench.client("check", &["--mended", MENDED]).expect(0);
+}
+
+/// A cluster, our programs, and a Python beside them.
+struct Bench {
+    binaries: Binaries,
+    stack: Stack,
+    python: PathBuf,
+}
+
+/// What a command printed, if it ended so.
+trait Expected {
+    fn expect(self, code: i32) -> String;
+}
+
+impl Expected for Ended {
+    fn expect(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}", self.printed);
+        self.printed
+    }
+}
+
+impl Bench {
+    /// An operator's command on this cluster.
+    fn tapeline(&self, arguments: &str) -> Ended {
+        let mut command = self.binaries.command("tapeline");
+        command.args(arguments.split(' '));
+        self.run("tapeline", command)
+    }
+
+    /// The client that isn't ours.
+    fn client(&self, what: &str, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(&self.python);
+        // Its compiled files don't belong into the tree.
+        command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/bad_bytes.py"));
+        command.arg(what).arg("--manifest").arg(self.manifest_path()).args(arguments);
+        self.run("client", command)
+    }
+
+    fn run(&self, name: &str, mut command: Command) -> Ended {
+        command.args(["--brokers", &self.stack.broker.address(), "--registry", &self.stack.registry.url()]);
+        // A log of its own each time: what it prints is read from there.
+        let folder = tempfile::tempdir_in(self.stack.folder()).unwrap();
+        run_to_end(name, command, folder.path(), LIMIT).unwrap()
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.stack.folder().join("manifest.json")
+    }
+
+    /// What the client wrote, and where it lies.
+    fn manifest(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.manifest_path()).unwrap()).unwrap()
+    }
+
+    fn start_services(&self) -> Vec<Service> {
+        let cluster = format!(
+            "[kafka]\nbrokers = \"{}\"\n\n[registry]\nurl = \"{}\"\n",
+            self.stack.broker.address(),
+            self.stack.registry.url()
+        );
+        let edge = format!("\n[edge]\nlisten = \"127.0.0.1:{}\"\n", free_port().unwrap());
+        let start = |(name, _): (&'static str, _)| {
+            let more = if name == "publisher" { edge.as_str() } else { "" };
+            Service::start(&self.binaries, name, &format!("{cluster}{more}"), self.stack.folder()).unwrap()
+        };
+        let mut services = STAGES.map(start);
+        for service in &mut services {
+            service.wait_until_ready().unwrap();
+        }
+        services.into()
+    }
+
+    /// Each bad bar is counted once, and no good one is.
+    fn assert_the_table_passes_over_what_is_bad(&self, feature: &Service) {
+        let manifest = self.manifest();
+        let is_bad = |entry: &&Value| entry["topic"] == BARS && entry["name"] != "good";
+        let bad = manifest.as_array().unwrap().iter().filter(is_bad).count();
+        let skipped = || {
+            let labels = [("stage", "feature"), ("note", "skipped_bars")];
+            feature.metrics().unwrap().sum("tapeline_stage_noted_items", &labels).round().to_string()
+        };
+        assert!(
+            bad > 10 && wait_until(LIMIT, || skipped() == bad.to_string()),
+            "{} of {bad} bad bars",
+            skipped()
+        );
+    }
+
+    /// Finds the letter of the record that was cut, and sends the whole of it back in its place.
+    fn send_back_mended(&self) {
+        let manifest = self.manifest();
+        let cut = manifest.as_array().unwrap().iter().find(|entry| entry["name"] == MENDED).unwrap();
+        let listed = self.tapeline("dead-letters list --json --class truncated").expect(0);
+        let letters: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let is_its = |letter: &&Value| {
+            ["topic", "partition", "offset"].iter().all(|key| letter[format!("original_{key}")] == cut[key])
+        };
+        let letter = letters.iter().find(is_its).unwrap();
+        let whole = self.stack.folder().join("whole");
+        std::fs::write(&whole, bytes_of(cut["whole"].as_str().unwrap())).unwrap();
+
+        let place = format!(
+            "--service scanner-bridge --partition {} --offset {}",
+            letter["partition"], letter["offset"]
+        );
+        let shown = self.tapeline(&format!("dead-letters show {place}")).expect(0);
+        assert!(shown.contains("not decoded: ends after"), "{shown}");
+        let replay = format!("dead-letters replay {place} --payload-file {}", whole.display());
+        let planned = self.tapeline(&format!("{replay} --dry-run")).expect(0);
+        assert!(planned.contains("would send 1,"), "{planned}");
+        let sent = self.tapeline(&replay).expect(0);
+        assert!(sent.contains("sent 1,"), "{sent}");
+    }
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// It runs as it did from the start, ready, and with no law broken.
+fn assert_undisturbed(service: &mut Service) {
+    assert!(matches!(service.process().ended(), Ok(None)), "{}", service.process().excerpt());
+    service.wait_until_ready().unwrap();
+    let stage = STAGES.iter().find(|(name, _)| *name == service.name()).unwrap().1;
+    let metrics = service.metrics().unwrap();
+    let of = |name: &str| metrics.sum(&format!("tapeline_stage_{name}"), &[("stage", stage)]);
+    assert_eq!(of("rejected_total") > 0.5, stage != "feature", "{stage} rejected {}", of("rejected_total"));
+    for nothing in ["law_violations_total", "client_rebuilds_total", "poisoned_partitions"] {
+        assert!(of(nothing) < 0.5, "{stage}: {nothing} is {}", of(nothing));
+    }
+}

@@ -1,0 +1,267 @@
+//! A real broker, a stage whose rules are written in its input, and a driver on its thread.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part; a test that can't go on fails"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use contracts::Topic;
+use integration::{Broker, wait_until};
+use kafka_io::{
+    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord,
+    KafkaConfig, KafkaStage, OutRecord, ProducerLimits, Restore, Shutdown, StageCounts, TopicReader,
+    Unavailable, admin, completions,
+};
+use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
+use tempfile::TempDir;
+
+pub(crate) const PARTITIONS: i32 = 4;
+pub(crate) const IN: Topic = Topic::AlertRaised;
+pub(crate) const OUT: Topic = Topic::VectorComputed;
+
+/// Five times what the slowest step takes beside a build.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One broker with the topics of the contract.
+pub(crate) struct Cluster {
+    pub(crate) broker: Broker,
+    pub(crate) config: KafkaConfig,
+    producer: BatchProducer,
+    _folder: TempDir,
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::with_prefix("tapeline-").unwrap();
+        let broker = Broker::start(folder.path()).unwrap();
+        let address = broker.address();
+        Self::over(folder, broker, &address)
+    }
+
+    /// A broker that tells its clients to come to this port instead.
+    pub(crate) fn behind(port: u16) -> Self {
+        let folder = TempDir::with_prefix("tapeline-").unwrap();
+        let advertised = format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}");
+        let broker = Broker::start_with(folder.path(), vec![advertised]).unwrap();
+        Self::over(folder, broker, &format!("127.0.0.1:{port}"))
+    }
+
+    fn over(folder: TempDir, broker: Broker, address: &str) -> Self {
+        let config = KafkaConfig {
+            brokers: address.to_owned(),
+            partitions: PARTITIONS,
+            session_timeout_ms: 6_000,
+            drain_budget_ms: 2_000,
+            ..KafkaConfig::default()
+        };
+        let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
+        Self { broker, config, producer, _folder: folder }
+    }
+
+    /// Makes the topics; behind a proxy only once that listens.
+    pub(crate) fn with_topics(self) -> Self {
+        runtime().block_on(admin::topics_apply(&self.config, &[IN, OUT, Topic::SymbolProposed], 1)).unwrap();
+        self
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self._folder.path()
+    }
+
+    /// Writes these payloads, in order, and waits until all are acknowledged.
+    pub(crate) fn write(&self, topic: Topic, records: &[(i32, String)]) {
+        let record = |(p, text): &(i32, String)| OutRecord::new(topic, *p, "key", text.as_bytes().to_vec());
+        let records = records.iter().map(record).collect();
+        for answer in runtime().block_on(self.producer.produce(records)) {
+            answer.unwrap();
+        }
+    }
+
+    /// The committed records of a topic, by partition in order.
+    pub(crate) fn texts(&self, topic: Topic) -> Vec<String> {
+        let all = TopicReader::read_all(&self.config, &[topic], PATIENCE).unwrap();
+        all.into_iter().map(|record| String::from_utf8(record.payload.unwrap()).unwrap()).collect()
+    }
+
+    pub(crate) fn committed(&self, group: &str) -> Vec<Option<i64>> {
+        let inquirer = GroupInquirer::new(&self.config, group).unwrap();
+        inquirer.committed(IN, PARTITIONS).unwrap().into_iter().map(|(_, offset)| offset).collect()
+    }
+
+    /// Where the partitions of the input end for readers of all records.
+    pub(crate) fn ends(&self, topic: Topic) -> Vec<i64> {
+        let ends = kafka_io::Inquirer::new(&self.config).unwrap().watermarks(topic).unwrap();
+        ends.iter().map(|ends| ends.high).collect()
+    }
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+pub(crate) fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    assert!(wait_until(PATIENCE, holds), "not within {PATIENCE:?}: {what}");
+}
+
+/// Payloads `order number`, spread over the partitions.
+pub(crate) fn orders(order: &str, from: i32, to: i32) -> Vec<(i32, String)> {
+    (from..to).map(|n| (n % PARTITIONS, format!("{order} {n:06}"))).collect()
+}
+
+/// `emit …`, `drop …`, `hold …` (emitted when completed), `count …` (emitted with the number of restored records of its partition).
+pub(crate) struct Desk {
+    pub(crate) restores: Vec<Restore>,
+    pub(crate) output: Topic,
+    to_workers: SyncSender<(RecordId, String)>,
+    restored: BTreeMap<i32, usize>,
+    held: Vec<RecordId>,
+}
+
+impl Stage for Desk {
+    type Record<'a> = InRecord<'a>;
+    type Output = OutRecord;
+    type Completion = (RecordId, String);
+
+    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
+
+    fn released(&mut self, source: Source) {
+        self.held.retain(|id| id.source != source);
+        self.restored.remove(&source.partition);
+    }
+
+    fn judge(
+        &mut self,
+        id: RecordId,
+        record: InRecord<'_>,
+        _: Now,
+        _: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
+        let text = String::from_utf8(record.payload.unwrap().to_vec()).unwrap();
+        let emit =
+            |text: String| vec![OutRecord::new(self.output, record.partition, "key", text.into_bytes())];
+        match text.split(' ').next().unwrap() {
+            "emit" => Verdict::Emit(emit(text)),
+            "drop" => Verdict::Drop(Reason("asked")),
+            "count" => {
+                let restored = self.restored.get(&record.partition).copied().unwrap_or(0);
+                Verdict::Emit(emit(format!("{text}: {restored}")))
+            }
+            _ => {
+                self.held.push(id);
+                self.to_workers.send((id, text)).unwrap();
+                Verdict::Hold
+            }
+        }
+    }
+
+    fn completed(&mut self, (id, text): (RecordId, String), _: Now, effects: &mut Effects<OutRecord>) {
+        if self.held.contains(&id) {
+            self.held.retain(|held| *held != id);
+            let outputs = vec![OutRecord::new(self.output, id.source.partition, "key", text.into_bytes())];
+            effects.push(Effect::Emit { ids: vec![id], outputs, urgent: false });
+        }
+    }
+
+    fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
+
+    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
+
+    fn is_full(&self, _: u16) -> bool {
+        false
+    }
+
+    fn next_wake(&self, _: Now) -> Option<Duration> {
+        None
+    }
+}
+
+impl KafkaStage for Desk {
+    fn restores(&self) -> &[Restore] {
+        &self.restores
+    }
+
+    fn restore_record(&mut self, record: &InRecord<'_>, _: Now) -> Result<(), Unavailable> {
+        *self.restored.entry(record.partition).or_default() += 1;
+        Ok(())
+    }
+
+    fn restore_abandoned(&mut self, partition: i32) {
+        self.restored.remove(&partition);
+    }
+}
+
+/// A driver of a [`Desk`] on its thread.
+pub(crate) struct Running {
+    pub(crate) shutdown: Shutdown,
+    pub(crate) counts: StageCounts,
+    pub(crate) completions: Completions<(RecordId, String)>,
+    pub(crate) work: Receiver<(RecordId, String)>,
+    pub(crate) thread: JoinHandle<Result<Stop, DriverError>>,
+}
+
+impl Running {
+    pub(crate) fn start(config: &KafkaConfig, group: &str) -> Self {
+        Self::start_as(config, group, IN, Hooks::default(), |_| {})
+    }
+
+    pub(crate) fn start_as(
+        config: &KafkaConfig,
+        group: &str,
+        input: Topic,
+        hooks: Hooks,
+        furnish: impl FnOnce(&mut Desk),
+    ) -> Self {
+        let (to_workers, work) = sync_channel(10_000);
+        let (completions, completed) = completions(1_000);
+        let mut desk = Desk {
+            restores: Vec::new(),
+            output: OUT,
+            to_workers,
+            restored: BTreeMap::new(),
+            held: Vec::new(),
+        };
+        furnish(&mut desk);
+        let options = DriverOptions {
+            service: "desk",
+            stage: "desk",
+            group: group.to_owned(),
+            inputs: vec![input],
+            outputs: vec![desk.output],
+            kafka: config.clone(),
+            hooks,
+        };
+        let driver = Driver::new(desk, completed, options).unwrap();
+        let (shutdown, counts) = (driver.shutdown(), driver.counts());
+        let thread = std::thread::spawn(move || driver.run());
+        Self { shutdown, counts, completions, work, thread }
+    }
+
+    pub(crate) fn ready(self) -> Self {
+        eventually("the driver is ready", || self.counts.seen().ready || self.thread.is_finished());
+        self
+    }
+
+    pub(crate) fn emitted(&self) -> u64 {
+        self.counts.seen().counts.emitted
+    }
+
+    pub(crate) fn partitions(&self) -> usize {
+        self.counts.seen().partitions
+    }
+
+    pub(crate) fn stop(self) -> Stop {
+        self.shutdown.request();
+        self.thread.join().unwrap().unwrap()
+    }
+
+    /// How it ends by itself.
+    pub(crate) fn error(self) -> DriverError {
+        self.thread.join().unwrap().unwrap_err()
+    }
+}

@@ -1,0 +1,195 @@
+//! The delivery engine on real Kafka, with transactions: aborted at every step, rebalanced by the brokers, restored, restarted.
+//! Readers of committed records see each output once.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod desk;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use desk::{Cluster, IN, OUT, PARTITIONS, PATIENCE, Running, eventually, orders};
+use integration::real_parts_missing;
+use kafka_io::{GroupProtocol, Hooks, KafkaConfig, Restore, TransactionStep};
+use pipeline::Stop;
+
+const GROUP: &str = "tapeline.desk";
+
+/// Each of these texts once in the committed output, each partition in its order.
+fn assert_each_once(cluster: &Cluster, orders: &[(i32, String)]) {
+    let mut expected: Vec<&(i32, String)> = orders.iter().collect();
+    expected.sort_by_key(|(partition, _)| *partition);
+    let expected: Vec<&str> = expected.iter().map(|(_, text)| text.as_str()).collect();
+    let found = cluster.texts(OUT);
+    let mut times = BTreeMap::new();
+    for text in &found {
+        *times.entry(text.as_str()).or_insert(0) += 1;
+    }
+    let lost: Vec<&&str> = expected.iter().filter(|text| !times.contains_key(**text)).collect();
+    let doubled: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(lost.is_empty() && doubled.is_empty(), "lost {lost:?}, doubled {doubled:?}");
+    assert_eq!(found, expected, "out of order");
+}
+
+fn all_ends_committed(cluster: &Cluster) -> bool {
+    cluster.committed(GROUP).into_iter().zip(cluster.ends(IN)).all(|(at, end)| at == Some(end))
+}
+
+#[test]
+fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
+    if real_parts_missing() {
+        return;
+    }
+    let cluster = Cluster::start().with_topics();
+    let given_up = Arc::new([const { AtomicUsize::new(0) }; 3]);
+    let (counted, mut begun) = (Arc::clone(&given_up), 0_usize);
+    // Of four transactions the first is given up when it is open, the second with its outputs, the third before its commit.
+    let give_up = Box::new(move |step| {
+        begun += usize::from(step == TransactionStep::Begun);
+        let at = match step {
+            TransactionStep::Begun => 0,
+            TransactionStep::Sent => 1,
+            TransactionStep::OffsetsSent => 2,
+        };
+        let gives_up = begun % 4 == at;
+        counted[at].fetch_add(usize::from(gives_up), Ordering::Relaxed);
+        gives_up
+    });
+    let config = KafkaConfig { linger_ms: 0, ..cluster.config.clone() };
+    let hooks = Hooks { give_up, ..Hooks::default() };
+    let running = Running::start_as(&config, GROUP, IN, hooks, |_| {}).ready();
+    let orders = orders("emit", 0, 2_000);
+    for (some, emitted) in orders.chunks(100).zip((100..).step_by(100)) {
+        cluster.write(IN, some);
+        eventually("it passes in the end", || running.emitted() == emitted);
+    }
+    eventually("all is committed", || all_ends_committed(&cluster));
+    let violations = running.counts.seen().violations;
+    assert_eq!((running.stop(), violations), (Stop::Drained, 0));
+    let given_up: Vec<usize> = given_up.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    assert!(given_up.iter().all(|count| *count >= 19), "{given_up:?}");
+    assert_each_once(&cluster, &orders);
+    // Each output has one offset; an aborted copy has one more, and so has each transaction's marker.
+    let offsets: i64 = cluster.ends(OUT).iter().sum();
+    assert!(offsets > 3_000, "{offsets} offsets: nothing was aborted after it was produced");
+}
+
+#[test]
+fn under_the_brokers_own_group_protocol_partitions_move_under_load_and_nothing_is_lost_or_doubled() {
+    if real_parts_missing() {
+        return;
+    }
+    let cluster = Cluster::start().with_topics();
+    moves_under_load(&cluster, GroupProtocol::Consumer);
+}
+
+#[test]
+fn under_the_classic_protocol_partitions_move_under_load_and_nothing_is_lost_or_doubled() {
+    if real_parts_missing() {
+        return;
+    }
+    let cluster = Cluster::start().with_topics();
+    moves_under_load(&cluster, GroupProtocol::Classic);
+}
+
+/// A second instance comes while records flow, and the first one goes.
+fn moves_under_load(cluster: &Cluster, protocol: GroupProtocol) {
+    let config = |ordinal| KafkaConfig { group_protocol: Some(protocol), ordinal, ..cluster.config.clone() };
+    let first = Running::start(&config(0), GROUP).ready();
+    let mut written = Vec::new();
+    let mut write = || {
+        let from = i32::try_from(written.len()).unwrap();
+        let some = orders("emit", from, from + 40);
+        cluster.write(IN, &some);
+        written.extend(some);
+    };
+    eventually("the first has all", || first.partitions() == 4);
+    let second = Running::start(&config(1), GROUP);
+    eventually("both share", || {
+        write();
+        first.partitions() == 2 && second.partitions() == 2
+    });
+    for _ in 0..20 {
+        write();
+    }
+    let violations = first.counts.seen().violations;
+    first.shutdown.request();
+    eventually("the first has gone", || {
+        write();
+        first.thread.is_finished()
+    });
+    assert_eq!((first.stop(), violations), (Stop::Drained, 0));
+    eventually("the second has all", || {
+        write();
+        second.partitions() == 4
+    });
+    write();
+    eventually("all is committed", || all_ends_committed(cluster));
+    let violations = second.counts.seen().violations;
+    assert_eq!((second.stop(), violations), (Stop::Drained, 0));
+    assert_each_once(cluster, &written);
+}
+
+#[test]
+fn what_was_finished_beyond_the_prefix_travels_in_the_transaction_and_is_not_done_again() {
+    if real_parts_missing() {
+        return;
+    }
+    let cluster = Cluster::start().with_topics();
+    let running = Running::start(&cluster.config, GROUP).ready();
+    let orders: Vec<(i32, String)> = (0..30).map(|n| (1, format!("hold {n:06}"))).collect();
+    cluster.write(IN, &orders);
+    let work: Vec<_> = (0..30).map(|_| running.work.recv_timeout(PATIENCE).unwrap()).collect();
+    for done in work.iter().filter(|(id, _)| id.offset % 3 == 1) {
+        running.completions.send(done.clone()).unwrap();
+    }
+    eventually("ten are emitted", || running.emitted() == 10);
+    assert_eq!(running.stop(), Stop::DrainBudgetSpent { held: 20 });
+    let running = Running::start(&cluster.config, GROUP).ready();
+    for _ in 0..20 {
+        let done = running.work.recv_timeout(PATIENCE).unwrap();
+        assert_ne!(done.0.offset % 3, 1, "{} comes again", done.1);
+        running.completions.send(done).unwrap();
+    }
+    eventually("all is committed", || cluster.committed(GROUP)[1] == Some(30));
+    assert_eq!(running.stop(), Stop::Drained);
+    let mut texts = cluster.texts(OUT);
+    texts.sort();
+    assert!(texts.iter().eq(orders.iter().map(|(_, text)| text)), "{texts:?}");
+}
+
+#[test]
+fn a_partition_is_restored_to_its_last_committed_output_with_aborted_ones_left_out() {
+    if real_parts_missing() {
+        return;
+    }
+    let cluster = Cluster::start().with_topics();
+    // Aborted copies and markers lie between the outputs of the first owner.
+    let mut asked = 0;
+    let give_up = Box::new(move |step| {
+        asked += u32::from(step == TransactionStep::OffsetsSent);
+        step == TransactionStep::OffsetsSent && asked % 2 == 1
+    });
+    let hooks = Hooks { give_up, ..Hooks::default() };
+    let first = Running::start_as(&cluster.config, GROUP, IN, hooks, |_| {}).ready();
+    cluster.write(IN, &orders("emit", 0, 400));
+    eventually("all is emitted", || first.emitted() == 400);
+    assert_eq!(first.stop(), Stop::Drained);
+    let back = Duration::from_secs(600);
+    let restoring = |desk: &mut desk::Desk| desk.restores = vec![Restore { topic: OUT, back }];
+    let second = Running::start_as(&cluster.config, GROUP, IN, Hooks::default(), restoring);
+    cluster.write(IN, &(0..PARTITIONS).map(|p| (p, format!("count {p}"))).collect::<Vec<_>>());
+    eventually("all is emitted", || second.emitted() == 4);
+    assert_eq!(second.stop(), Stop::Drained);
+    let counts: Vec<String> =
+        cluster.texts(OUT).into_iter().filter(|text| text.starts_with("count")).collect();
+    assert_eq!(counts, ["count 0: 100", "count 1: 100", "count 2: 100", "count 3: 100"]);
+    // What is older than the stage wants back stays where it is.
+    let nothing = |desk: &mut desk::Desk| desk.restores = vec![Restore { topic: OUT, back: Duration::ZERO }];
+    let third = Running::start_as(&cluster.config, GROUP, IN, Hooks::default(), nothing);
+    cluster.write(IN, &[(0, "count young".to_owned())]);
+    eventually("it is emitted", || third.emitted() == 1);
+    assert_eq!(third.stop(), Stop::Drained);
+    assert!(cluster.texts(OUT).contains(&"count young: 0".to_owned()));
+}

@@ -1,0 +1,257 @@
+//! Real Apache Kafka with TLS of our own authority, SCRAM logins and access rules: every program of ours does its work with the rights
+//! of `deploy/kafka/acls.txt` alone, and what keeps one out is named by it before it ends.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use contracts::Topic;
+use integration::authority::Authority;
+use integration::{
+    Binaries, Ended, Registry, SecureBroker, Service, User, free_port, real_parts_missing, run_to_end,
+    vectors_of,
+};
+use tempfile::TempDir;
+
+/// A debug build on two shared cores takes a tenth of it.
+const LIMIT: Duration = Duration::from_secs(240);
+
+const OK: i32 = 0;
+const REFUSED: i32 = 7;
+
+/// A month of sessions.
+const PERIOD: [&str; 4] = ["--from", "2012-06-01", "--to", "2012-06-29"];
+
+const PUBLISHER: User = User { name: "tapeline-publisher", password: "pw-publisher" };
+const BRIDGE: User = User { name: "tapeline-scanner-bridge", password: "pw-bridge" };
+const FEATURE: User = User { name: "tapeline-feature", password: "pw-feature" };
+const BACKFILL: User = User { name: "tapeline-backfill", password: "pw-backfill" };
+const OPERATOR: User = User { name: "tapeline-operator", password: "pw-operator" };
+
+/// A cluster that is closed, the registry, and where this test keeps its files.
+struct Secured {
+    binaries: Binaries,
+    cluster: SecureBroker,
+    registry: Registry,
+    folder: TempDir,
+}
+
+#[test]
+fn services_work_with_their_listed_rights_alone_and_name_what_keeps_them_out() {
+    if real_parts_missing() {
+        return;
+    }
+    let secured = Secured::start();
+    let edge = free_port().unwrap();
+    let mut services = secured.start_services(edge);
+    secured.replay(edge);
+    for service in &mut services {
+        let code = service.terminate().unwrap();
+        assert_eq!(code, Some(OK), "{} after SIGTERM: {}", service.name(), service.process().excerpt());
+    }
+    drop(services);
+
+    a_wrong_password_is_named(&secured);
+    a_certificate_that_does_not_count_is_named(&secured);
+    a_missing_right_at_start_is_named(&secured);
+    a_right_that_is_taken_from_a_running_service_ends_it_with_the_cause(&secured);
+}
+
+#[test]
+fn rights_name_topics_of_the_contract_alone() {
+    let rights = include_str!("../../../deploy/kafka/acls.txt");
+    let mut topics = 0;
+    for line in rights.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split_whitespace();
+        if words.nth(2) == Some("topic") {
+            for name in words {
+                let prefix = name.strip_suffix('*');
+                let is_known = Topic::ALL.iter().any(|topic| match prefix {
+                    Some(prefix) => topic.name().starts_with(prefix),
+                    None => topic.name() == name,
+                });
+                assert!(is_known, "no topic of the contract is {name}: {line}");
+                topics += 1;
+            }
+        }
+    }
+    assert!(topics > 20, "only {topics} were read");
+}
+
+fn a_wrong_password_is_named(secured: &Secured) {
+    let wrong = User { password: "guess", ..FEATURE };
+    let config = secured.kafka(wrong, &secured.cluster.address, &secured.cluster.ca_file);
+    let ended = secured.run("feature", "wrong-password", &config);
+    assert_refused(&ended, &["\"tapeline-feature\"", "uthentication failed"]);
+    let mut command = secured.binaries.command("tapeline");
+    command.args(["topics", "apply", "--kafka-config"]).arg(secured.write("guess.toml", &config));
+    let ended = run_to_end("tapeline-guess", command, secured.folder(), LIMIT).unwrap();
+    assert_ne!(ended.code, Some(OK));
+    assert!(ended.printed.contains("uthentication failed"), "{}", ended.printed);
+    assert!(!ended.printed.contains("guess\""), "{}", ended.printed);
+}
+
+fn a_certificate_that_does_not_count_is_named(secured: &Secured) {
+    let cluster = &secured.cluster;
+    let config = secured.kafka(FEATURE, &cluster.expired_address, &cluster.ca_file);
+    let ended = secured.run("feature", "expired", &config);
+    assert_refused(&ended, &["certificate has expired", &cluster.expired_address]);
+    let other = Authority::new("somebody else").unwrap().write(secured.folder(), "other.pem").unwrap();
+    let ended = secured.run("feature", "untrusted", &secured.kafka(FEATURE, &cluster.address, &other));
+    assert_refused(&ended, &["is not trusted", &cluster.address]);
+}
+
+fn a_missing_right_at_start_is_named(secured: &Secured) {
+    let topic = Topic::VectorComputed.name();
+    let config = secured.kafka(FEATURE, &secured.cluster.address, &secured.cluster.ca_file);
+    let rights: [(&str, &[&str]); 4] = [
+        ("Write", &["--topic", topic]),
+        ("Read", &["--topic", Topic::BatchUrgent.name()]),
+        ("Read", &["--group", "tapeline.feature"]),
+        ("Write", &["--transactional-id", "tapeline.feature-", "--resource-pattern-type", "prefixed"]),
+    ];
+    for (operation, resource) in rights {
+        secured.change("--remove", FEATURE, operation, resource);
+        let ended = secured.run("feature", &format!("without-{operation}{}", resource[0]), &config);
+        // A transactional id is named by the group that it belongs to.
+        assert_refused(&ended, &["\"tapeline-feature\"", resource[1].trim_end_matches('-'), "uthorization"]);
+        secured.change("--add", FEATURE, operation, resource);
+    }
+}
+
+fn a_right_that_is_taken_from_a_running_service_ends_it_with_the_cause(secured: &Secured) {
+    let config = secured.kafka(BRIDGE, &secured.cluster.address, &secured.cluster.ca_file);
+    let sections = format!("{config}{}", secured.registry_section());
+    let mut bridge =
+        Service::start(&secured.binaries, "scanner-bridge", &sections, secured.folder()).unwrap();
+    bridge.wait_until_ready().unwrap();
+    secured.change("--remove", BRIDGE, "Read", &["--topic", Topic::AlertRaised.name()]);
+    let code = bridge.process().wait(LIMIT).unwrap().code();
+    let printed = bridge.process().printed().unwrap();
+    assert_eq!(code, Some(REFUSED), "{}", bridge.process().excerpt());
+    for said in ["\"tapeline-scanner-bridge\"", "TopicAuthorizationFailed"] {
+        assert!(printed.contains(said), "{said:?} is not in: {}", bridge.process().excerpt());
+    }
+}
+
+// === impl Secured ===
+
+impl Secured {
+    /// A closed cluster with the rights of the file, prepared by the operator.
+    fn start() -> Self {
+        let (binaries, folder) = (Binaries::built().unwrap(), TempDir::with_prefix("tapeline-").unwrap());
+        let users = [PUBLISHER, BRIDGE, FEATURE, BACKFILL, OPERATOR];
+        let cluster = SecureBroker::start(folder.path(), &users).unwrap();
+        let registry = Registry::start(folder.path()).unwrap();
+        let secured = Self { binaries, cluster, registry, folder };
+        println!("{}", secured.cluster.apply_acls().unwrap());
+        secured.operate("apply", &["topics", "apply", "--replication", "1"]);
+        let registry = secured.registry.url();
+        secured.operate("register", &["schemas", "register", "--registry", &registry]);
+        secured
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The section `kafka` for this user; the password comes from a file of its own.
+    fn kafka(&self, user: User, address: &str, ca_file: &Path) -> String {
+        let password = self.write(&format!("{}.{}", user.name, user.password), user.password);
+        format!(
+            "[kafka]\nbrokers = \"{address}\"\n\n[kafka.security]\nprotocol = \"sasl_ssl\"\nca_file = \"{}\"\n\
+             username = \"{}\"\npassword = {{ file = \"{}\" }}\n\n",
+            ca_file.display(),
+            user.name,
+            password.display()
+        )
+    }
+
+    fn registry_section(&self) -> String {
+        format!("[registry]\nurl = \"{}\"\n\n", self.registry.url())
+    }
+
+    /// Runs a command of the operator's to its end, which must be a good one.
+    fn operate(&self, log: &str, arguments: &[&str]) {
+        let kafka = self.kafka(OPERATOR, &self.cluster.address, &self.cluster.ca_file);
+        let mut command = self.binaries.command("tapeline");
+        command.args(arguments).arg("--kafka-config").arg(self.write("operator.toml", &kafka));
+        let ended = run_to_end(log, command, self.folder(), LIMIT).unwrap();
+        assert_eq!(ended.code, Some(OK), "tapeline {}: {}", arguments.join(" "), ended.printed);
+    }
+
+    /// All four, each as its own user; ready when this returns.
+    fn start_services(&self, edge: u16) -> Vec<Service> {
+        let source = format!(
+            "[executor]\ntimeframes = [\"1day\"]\n\n[source]\nkind = \"csv\"\nfolder = \"{}\"\n",
+            bars().display()
+        );
+        let sections = [
+            ("publisher", PUBLISHER, format!("[edge]\nlisten = \"127.0.0.1:{edge}\"\n")),
+            ("scanner-bridge", BRIDGE, String::new()),
+            ("feature", FEATURE, String::new()),
+            ("backfill", BACKFILL, source),
+        ];
+        let start = |(name, user, own): (&'static str, User, String)| {
+            let kafka = self.kafka(user, &self.cluster.address, &self.cluster.ca_file);
+            let sections = format!("{kafka}{}{own}", self.registry_section());
+            Service::start(&self.binaries, name, &sections, self.folder()).unwrap()
+        };
+        let mut services: Vec<Service> = sections.into_iter().map(start).collect();
+        for service in &mut services {
+            service.wait_until_ready().unwrap();
+        }
+        services
+    }
+
+    /// A month of the market through all of them: findings come to vectors, and nothing is out of order.
+    fn replay(&self, edge: u16) {
+        let vectors = self.folder().join("vectors.ndjson");
+        let (registry, edge, bars) = (self.registry.url(), format!("127.0.0.1:{edge}"), bars());
+        let mut arguments = vec!["replay", "--speed", "max", "--registry", &registry, "--edge", &edge];
+        arguments.extend(PERIOD);
+        arguments.extend(["--bars", bars.to_str().unwrap(), "--vectors", vectors.to_str().unwrap()]);
+        self.operate("replay", &arguments);
+        assert!(!vectors_of(&vectors).unwrap().is_empty(), "no vector came");
+    }
+
+    /// Runs a service that won't come up to its end.
+    fn run(&self, name: &str, case: &str, kafka: &str) -> Ended {
+        let process = "[process]\nadmin = \"127.0.0.1:0\"\nlogs.format = \"text\"\n\n";
+        let text = format!("{process}{kafka}{}", self.registry_section());
+        let mut command = self.binaries.command(name);
+        command.arg("--config").arg(self.write(&format!("{case}.toml"), &text));
+        run_to_end(&format!("{name}-{case}"), command, self.folder(), LIMIT).unwrap()
+    }
+
+    /// Gives or takes a right.
+    fn change(&self, change: &str, user: User, operation: &str, resource: &[&str]) {
+        let principal = format!("User:{}", user.name);
+        let mut arguments =
+            vec![change, "--force", "--allow-principal", &principal, "--operation", operation];
+        arguments.extend(resource);
+        self.cluster.acls(&arguments).unwrap();
+    }
+}
+
+fn bars() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/bars")
+}
+
+fn assert_refused(ended: &Ended, said: &[&str]) {
+    assert_eq!(ended.code, Some(REFUSED), "{}", ended.printed);
+    for part in said {
+        assert!(ended.printed.contains(part), "{part:?} is not in: {}", ended.printed);
+    }
+    let cause = ended.printed.lines().find(|line| line.contains("no admission"));
+    println!("{}", cause.unwrap_or_default());
+    for user in [FEATURE, BRIDGE] {
+        assert!(!ended.printed.contains(user.password), "a password was printed: {}", ended.printed);
+    }
+}
