@@ -189,12 +189,15 @@ impl Pair {
         Ok(())
     }
 
-    /// Whether the time of a window ended of which an alert still waits: that alert is judged anew.
+    /// Whether the time of a window ended for which an alert still waits, or than which one that waits is older: that alert is
+    /// judged anew.
     fn waits_for_what_is_over(&self) -> bool {
         self.steady.waiting.iter().any(|(offset, window)| {
             let symbol = self.alerts[offset].symbol;
-            let announced = window.and_then(|window| self.announced.get(&(symbol, window.first_seen)));
-            announced.is_some_and(|announced| self.now - announced >= KEPT_SECONDS)
+            let counts = |first_seen: Timestamp| window.is_none_or(|window| window.first_seen == first_seen);
+            self.announced.iter().any(|((of, first_seen), announced)| {
+                *of == symbol && counts(*first_seen) && self.now - announced >= KEPT_SECONDS
+            })
         })
     }
 }

@@ -177,7 +177,10 @@ where
         options
             .set("transactional.id", id)
             .set("transaction.timeout.ms", config.transaction_timeout_ms.to_string())
-            .set("message.timeout.ms", config.transaction_timeout_ms.to_string());
+            .set("message.timeout.ms", config.transaction_timeout_ms.to_string())
+            // Sending offsets waits without an end for the group's coordinator to be connected (`rd_kafka_coord_req`), and nothing else
+            // connects a coordinator that was away: seen to stand still for five minutes. So every broker is kept connected.
+            .set("enable.sparse.connections", "false");
     } else {
         set_default(config, &mut options, "message.timeout.ms", "30000");
     }

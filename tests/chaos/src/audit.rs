@@ -36,7 +36,8 @@ pub fn count(brokers: &str, registry_port: u16, numbers: Numbers) -> io::Result<
         each(&kafka, topic, |record| {
             let request: FeatureRequest = decode(&codec, &writers, record)?;
             let symbols = request.symbols.into_iter().map(|asked| asked.symbol).collect();
-            oracle.request(&request.request_id, place(record), symbols, &request.correlation_ids);
+            let at = (place(record), request.requested_at);
+            oracle.request(&request.request_id, at, symbols, &request.correlation_ids);
             Ok(())
         })?;
     }

@@ -5,6 +5,10 @@ use std::collections::HashMap;
 
 use crate::numbers::{Numbers, Raised};
 
+/// How long a bridge keeps a window after it has told of it: 60 s and 5 min. An alert that stood in the log for longer (a fault that
+/// held its partition up) opens a window of its own, rightly.
+const KEPT_MICROS: i64 = 360_000_000;
+
 /// How many of each kind are named.
 const TOLD_MAX: usize = 10;
 
@@ -20,7 +24,7 @@ pub struct Place {
 }
 
 /// What was found in the topics. Fed record by record, in each partition in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Oracle {
     numbers: Numbers,
     /// How often each number is in the input.
@@ -35,11 +39,12 @@ pub struct Oracle {
     failures: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Request {
     id: String,
     place: Place,
     symbols: Vec<String>,
+    asked_at_micros: i64,
 }
 
 /// What it comes to.
@@ -91,8 +96,14 @@ impl Oracle {
         }
     }
 
-    /// A request of the first stage.
-    pub fn request(&mut self, id: &str, place: Place, symbols: Vec<String>, correlation_ids: &[String]) {
+    /// A request of the first stage, with the time at which it says that it was made.
+    pub fn request(
+        &mut self,
+        id: &str,
+        (place, asked_at_micros): (Place, i64),
+        symbols: Vec<String>,
+        correlation_ids: &[String],
+    ) {
         let index = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
         for name in correlation_ids {
             match Raised::named(name) {
@@ -103,7 +114,7 @@ impl Oracle {
         if self.by_id.insert(id.to_owned(), index).is_some() {
             self.strange.push(format!("two requests are {id}"));
         }
-        self.requests.push(Request { id: id.to_owned(), place, symbols });
+        self.requests.push(Request { id: id.to_owned(), place, symbols, asked_at_micros });
     }
 
     /// A vector, with its place, or the failure of a symbol.
@@ -158,6 +169,10 @@ impl Oracle {
         }
         for (raised, requests) in &self.asked {
             if let Raised::Again(n) = raised {
+                let once = self.asked.get(&Raised::Once(*n)).and_then(|once| once.first());
+                if once.is_some_and(|once| self.asked_at(requests[0]) - self.asked_at(*once) >= KEPT_MICROS) {
+                    continue;
+                }
                 tell(&mut count.doubled, &mut count.told, || {
                     let first = self.asked.get(&Raised::Once(*n)).map(|first| self.place(first[0]));
                     format!(
@@ -223,6 +238,10 @@ impl Oracle {
         }
     }
 
+    fn asked_at(&self, index: u32) -> i64 {
+        self.requests.get(index as usize).map_or(0, |request| request.asked_at_micros)
+    }
+
     fn place(&self, index: u32) -> String {
         self.requests.get(index as usize).map(|it| format!("{} at {:?}", it.id, it.place)).unwrap_or_default()
     }
@@ -257,7 +276,7 @@ mod tests {
                     let (id, symbol) = (format!("r{n}-{time}"), NUMBERS.symbol(n));
                     let place = place(offset + i64::try_from(n).unwrap());
                     if kind == "request" {
-                        oracle.request(&id, place, vec![symbol], &[Raised::Once(n).name()]);
+                        oracle.request(&id, (place, 0), vec![symbol], &[Raised::Once(n).name()]);
                     } else {
                         oracle.end(&format!("r{n}-0"), &symbol, Some(place));
                     }
@@ -297,12 +316,16 @@ mod tests {
         oracle.alert("once-0");
         oracle.alert("again-0");
         let symbol = vec![NUMBERS.symbol(0)];
-        oracle.request("a", place(0), symbol.clone(), &["once-0".to_owned()]);
+        oracle.request("a", (place(0), 0), symbol.clone(), &["once-0".to_owned()]);
         oracle.end("a", &symbol[0], Some(place(0)));
         assert_eq!(counts(&oracle.count()), (0, 0, 0));
-        oracle.request("b", place(1), symbol.clone(), &["again-0".to_owned()]);
-        oracle.end("b", &symbol[0], Some(place(1)));
-        assert_eq!(counts(&oracle.count()), (0, 1, 0));
+        let late = KEPT_MICROS;
+        for (id, asked_at, doubled) in [("c", late, 0), ("b", late - 1, 1)] {
+            let mut oracle = oracle.clone();
+            oracle.request(id, (place(1), asked_at), symbol.clone(), &["again-0".to_owned()]);
+            oracle.end(id, &symbol[0], Some(place(1)));
+            assert_eq!(counts(&oracle.count()), (0, doubled, 0), "asked for at {asked_at}");
+        }
     }
 
     #[test]
@@ -311,7 +334,7 @@ mod tests {
         for (n, offset) in [(0, 5), (1, 6), (2, 4), (3, 7)] {
             oracle.alert(&Raised::Once(n).name());
             let (id, symbol) = (format!("r{n}"), NUMBERS.symbol(n));
-            oracle.request(&id, place(offset), vec![symbol.clone()], &[Raised::Once(n).name()]);
+            oracle.request(&id, (place(offset), 0), vec![symbol.clone()], &[Raised::Once(n).name()]);
             oracle.end(&id, &symbol, Some(place(i64::try_from(n).unwrap())));
         }
         assert_eq!(counts(&oracle.count()), (0, 0, 1));
