@@ -36,6 +36,8 @@ const CALM: Duration = Duration::from_secs(5);
 const RECOVERY_PATIENCE: Duration = Duration::from_secs(60);
 /// Without any progress for so long, what is left will not come.
 const STANDSTILL: Duration = Duration::from_secs(180);
+/// Alerts a second at least: a rest of two, spread over the rest of a plan, would outlast every patience.
+const PACE_MIN: f64 = 50.0;
 /// Nothing new for so long, and nothing waits: the run is drained.
 const QUIET: Duration = Duration::from_secs(3);
 /// `tapeline verify` reads everything again.
@@ -179,7 +181,8 @@ impl Weather<'_> {
         let (acknowledged, turns) = self.producer.acknowledged();
         let passed = self.plan.takes(0).saturating_sub(self.plan.takes(self.step)) + CALM;
         let slowness = (self.begun.elapsed().as_secs_f64() / passed.as_secs_f64()).max(1.0);
-        self.producer.set_pace(pace(turns - acknowledged.min(turns), self.plan, self.step) / slowness);
+        let even = pace(turns - acknowledged.min(turns), self.plan, self.step) / slowness;
+        self.producer.set_pace(even.max(PACE_MIN));
     }
 
     /// Waits, at least this long, and tells what recovered meanwhile.
