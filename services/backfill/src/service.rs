@@ -173,7 +173,8 @@ impl ThreadWorkers {
             move |job: &Job| fetch(source.as_ref(), job)
         };
         let pool = Pool::start(options, clock, &context.metrics, make, report)?;
-        context.tasks.thread("backfill-workers", Fate::MustRun, pool.supervisor(&context.health));
+        // They end when the stage does, which owns them: it is the stage that says why.
+        context.tasks.thread("backfill-workers", Fate::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 }

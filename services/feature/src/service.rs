@@ -89,7 +89,8 @@ impl ThreadWorkers {
             drop(done.send(of_outcome(outcome)));
         };
         let pool = Pool::start(options, clock, &context.metrics, || compute, report)?;
-        context.tasks.thread("feature-workers", Fate::MustRun, pool.supervisor(&context.health));
+        // They end when the stage does, which owns them: it is the stage that says why.
+        context.tasks.thread("feature-workers", Fate::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 }
