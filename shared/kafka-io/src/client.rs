@@ -178,9 +178,12 @@ where
             .set("transactional.id", id)
             .set("transaction.timeout.ms", config.transaction_timeout_ms.to_string())
             .set("message.timeout.ms", config.transaction_timeout_ms.to_string())
-            // Sending offsets waits without an end for the group's coordinator to be connected (`rd_kafka_coord_req`), and nothing else
-            // connects a coordinator that was away: seen to stand still for five minutes. So every broker is kept connected.
-            .set("enable.sparse.connections", "false");
+            // Sending offsets waits for the group's coordinator without an end (`rd_kafka_coord_req` never looks at its timeout), and
+            // looks for it again only when some connection comes up or goes down: seen to stand still for minutes after a broker's
+            // restart. So every broker is kept connected, and a client that waits, whose connections are therefore idle, drops
+            // them and makes them anew: early enough for its transaction, later than a healthy broker takes to answer.
+            .set("enable.sparse.connections", "false")
+            .set("connections.max.idle.ms", (config.transaction_timeout_ms / 2).to_string());
     } else {
         set_default(config, &mut options, "message.timeout.ms", "30000");
     }
@@ -199,9 +202,13 @@ pub(crate) fn administrator(
 /// # Errors
 /// When librdkafka refuses, for lack of threads or sockets.
 pub fn mock_host() -> Result<rdkafka::producer::BaseProducer<LogContext>, ClientError> {
+    mock_host_of(1)
+}
+
+pub(crate) fn mock_host_of(brokers: u32) -> Result<rdkafka::producer::BaseProducer<LogContext>, ClientError> {
     let config = KafkaConfig::embedded("127.0.0.1:1");
     let mut options = base(&config);
-    options.remove("bootstrap.servers").set("test.mock.num.brokers", "1");
+    options.remove("bootstrap.servers").set("test.mock.num.brokers", brokers.to_string());
     make(&config, "mock broker", &options, LogContext::default())
 }
 

@@ -15,6 +15,10 @@ use crate::topics_seen::{self, Unseen};
 /// Wait before a question that went to the wrong broker is asked again.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// How long a leader's answer is waited for before it is asked whether it still leads; each time twice as long, for a cluster that is
+/// only slow. A leader that is gone answers nothing, and its client, which reads nothing, isn't told of the next one.
+const FIRST_TRY: Duration = Duration::from_secs(1);
+
 /// A question wasn't answered.
 #[derive(Debug, thiserror::Error)]
 pub enum InquiryError {
@@ -61,7 +65,7 @@ pub struct GroupInquirer {
     timeout: Duration,
 }
 
-/// Asks where a partition begins and ends. A leader that has just moved, or that isn't known, is asked for again until `timeout`.
+/// Asks where a partition begins and ends. A leader that has moved, isn't known or doesn't answer is asked for again until `timeout`.
 ///
 /// The client learns of a move only by the refusal, and of a leader that was away only from new metadata: until then librdkafka
 /// answers `UnknownPartition` out of what it has cached, and a client that reads nothing renews that every five minutes.
@@ -72,25 +76,28 @@ pub(crate) fn watermarks_of<C: ConsumerContext>(
     timeout: Duration,
 ) -> Result<(i64, i64), KafkaError> {
     let deadline = Instant::now() + timeout;
+    let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    let mut patience = FIRST_TRY;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match client.fetch_watermarks(topic, partition, left) {
-            Err(error) if has_moved(&error) && Instant::now() + RETRY < deadline => {
+        match client.fetch_watermarks(topic, partition, patience.min(left())) {
+            Err(error) if may_have_moved(&error) && Instant::now() + RETRY < deadline => {
                 std::thread::park_timeout(RETRY);
-                let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
                 // What it says is kept by the client; that it can't say it shows in the next answer.
-                let _renewed = client.fetch_metadata(Some(topic), left);
+                let _renewed = client.fetch_metadata(Some(topic), patience.min(left()));
+                patience *= 2;
             }
             answer => return answer,
         }
     }
 }
 
-fn has_moved(error: &KafkaError) -> bool {
+fn may_have_moved(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(
-            RDKafkaErrorCode::NotLeaderForPartition
+            RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::NotLeaderForPartition
                 | RDKafkaErrorCode::LeaderNotAvailable
                 | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::UnknownTopicOrPartition

@@ -34,6 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub(super) enum Outcome {
     Committed,
     Aborted(CallFault),
+    /// Aborted, and the brokers may hold outputs that they never acknowledged: the producer is to be [renewed](Output::renew).
+    AbortedInDoubt(CallFault),
     Delivered,
     Failed(String),
     /// The client is of no further use.
@@ -55,6 +57,8 @@ struct Attempt {
     number: usize,
     outstanding: usize,
     failure: Option<(RDKafkaErrorCode, String)>,
+    /// Records that were queued and not acknowledged when the client gave them up.
+    in_doubt: usize,
 }
 
 struct Acknowledgements {
@@ -83,6 +87,7 @@ impl ProducerContext for Acknowledgements {
         }
         attempt.outstanding = attempt.outstanding.saturating_sub(1);
         if let Err((error, message)) = result {
+            attempt.in_doubt += 1;
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
             let text = format!("{}[{}]: {error}", message.topic(), message.partition());
             attempt.failure.get_or_insert((code, text));
@@ -198,10 +203,31 @@ impl Output {
         match self.retrying(self.deadline(), || self.producer.abort_transaction(CALL)) {
             Ok(()) => {
                 self.pause_after_abort();
-                Ok(Outcome::Aborted(fault))
+                let in_doubt = {
+                    let attempt = lock(&self.acknowledged);
+                    attempt.in_doubt + attempt.outstanding > 0
+                };
+                Ok(if in_doubt { Outcome::AbortedInDoubt(fault) } else { Outcome::Aborted(fault) })
             }
             Err(fault) => Ok(Outcome::Broken(fault)),
         }
+    }
+
+    /// A new producer in this one's place, under the next epoch of the same transactional id, whose sequences begin anew.
+    ///
+    /// librdkafka gives the sequence number of a record that it purges at an abort to the next record of that partition. Where the
+    /// purged one was written after all and only its acknowledgement was lost, the broker takes the next for its repetition: it is
+    /// acknowledged, not written, and the transaction commits without it (ADR 066).
+    pub(super) fn renew(
+        &mut self,
+        config: &KafkaConfig,
+        group: &str,
+        wake: Wake,
+    ) -> Result<Result<(), CallFault>, DriverError> {
+        let renewed = Self::make(config, group, wake)?;
+        Ok(renewed.map(|renewed| {
+            *self = Self { aborts_in_a_row: self.aborts_in_a_row, ..renewed };
+        }))
     }
 
     /// What the client has refused or lost of the batch so far: the transaction is to be given up.
@@ -261,8 +287,11 @@ impl Output {
     fn send<'a>(&self, records: impl ExactSizeIterator<Item = &'a OutRecord>) -> Result<(), DriverError> {
         let number = {
             let mut attempt = lock(&self.acknowledged);
-            *attempt =
-                Attempt { number: attempt.number.wrapping_add(1), outstanding: records.len(), failure: None };
+            *attempt = Attempt {
+                number: attempt.number.wrapping_add(1),
+                outstanding: records.len(),
+                ..Attempt::default()
+            };
             attempt.number
         };
         for record in records {

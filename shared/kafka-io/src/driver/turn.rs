@@ -8,9 +8,11 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 
+use super::Driver;
 use super::output::Outcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
+use crate::fault::CallFault;
 use crate::record::OutRecord;
 
 /// Completions taken in one turn.
@@ -165,6 +167,11 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                 self.driver.observer.batch("aborted");
                 self.apply(Event::Aborted(batch));
             }
+            Outcome::AbortedInDoubt(fault) => {
+                self.renew_output(&fault)?;
+                self.driver.observer.batch("aborted");
+                self.apply(Event::Aborted(batch));
+            }
             Outcome::Failed(cause) => {
                 tracing::warn!(
                     group = self.driver.group,
@@ -177,6 +184,15 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             Outcome::Broken(fault) => return Err(Exit::Ended(Ended::Broken(fault))),
         }
         Ok(())
+    }
+
+    fn renew_output(&mut self, fault: &CallFault) -> Result<(), Exit> {
+        let Driver { kafka, group, wake, observer, .. } = &mut *self.driver;
+        tracing::warn!(group, %fault, "transaction aborted with outputs in doubt, the producer is made anew");
+        observer.rebuilds.increment(1);
+        (observer.hooks.heartbeat)();
+        let renewed = self.output.renew(kafka, group, wake.clone())?;
+        renewed.map_err(|fault| Exit::Ended(Ended::Broken(fault)))
     }
 
     fn not_in_vain(&mut self) {

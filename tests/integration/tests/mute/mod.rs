@@ -1,15 +1,22 @@
-//! A TCP proxy before a broker, which on command swallows the fetches of every connection that is open then.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! A TCP proxy before a broker, which on command swallows the fetches of every connection that is open then, or loses the
+//! acknowledgements of what is produced.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part; a test that can't go on fails"
+)]
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// The key of a Fetch request (<https://kafka.apache.org/protocol#protocol_api_keys>).
 const FETCH: [u8; 2] = [0, 1];
+/// The key of a Produce request.
+const PRODUCE: [u8; 2] = [0, 0];
 
 #[derive(Default)]
 struct State {
@@ -18,8 +25,10 @@ struct State {
     /// Those whose fetches are swallowed.
     muted: Mutex<BTreeSet<usize>>,
     swallowed: AtomicUsize,
+    loses_acknowledgements: AtomicBool,
 }
 
+#[derive(Clone)]
 pub(crate) struct Mute(Arc<State>);
 
 impl Mute {
@@ -42,6 +51,11 @@ impl Mute {
         self.0.muted.lock().unwrap().clone_from(&self.0.open.lock().unwrap());
         let state = Arc::clone(&self.0);
         move || state.swallowed.load(Ordering::Relaxed)
+    }
+
+    /// While this is so the broker gets what is produced, and the client finds its connection closed instead of an answer.
+    pub(crate) fn lose_acknowledgements(&self, so: bool) {
+        self.0.loses_acknowledgements.store(so, Ordering::Release);
     }
 }
 
@@ -70,6 +84,10 @@ fn requests(state: &State, number: usize, mut client: TcpStream, mut broker: Tcp
         if request.starts_with(&FETCH) && state.muted.lock().unwrap().contains(&number) {
             state.swallowed.fetch_add(1, Ordering::Relaxed);
             continue;
+        }
+        if request.starts_with(&PRODUCE) && state.loses_acknowledgements.load(Ordering::Acquire) {
+            // Before the broker can answer.
+            client.shutdown(Shutdown::Both)?;
         }
         broker.write_all(&length)?;
         broker.write_all(&request)?;

@@ -1,7 +1,8 @@
-//! A transaction whose outputs the client refuses, on a mocked broker.
+//! A transaction whose outputs the client refuses, or can't deliver, on mocked brokers.
 
 use contracts::Topic;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::mocking::MockCoordinator;
 use rdkafka::types::RDKafkaRespErr;
 
 use super::*;
@@ -49,4 +50,54 @@ fn a_topic_that_is_forbidden_ends_the_stage() {
     assert!(fault.is_refusal() && fault.remedy() == Remedy::Rebuild, "{fault}");
     assert!(fault.text.contains(OUTPUT.name()), "{fault}");
     assert!(denied(RDKafkaErrorCode::UnknownTopicOrPartition, "").is_none());
+}
+
+/// Aborts a transaction of one record as soon as `enough` says so of its attempt; the record's leader isn't the coordinator.
+fn aborted(leader_is_up: bool, enough: fn(&Attempt) -> bool) -> (Output, Outcome) {
+    let host = client::mock_host_of(2).unwrap();
+    let cluster = host.client().mock_cluster().unwrap();
+    let mut config = KafkaConfig::embedded(&cluster.bootstrap_servers());
+    config.delivery = Delivery::Transactional;
+    let id = crate::driver::transactional_id(&config, "tapeline.desk");
+    cluster.coordinator(MockCoordinator::Transaction(id), 1).unwrap();
+    cluster.create_topic(OUTPUT.name(), 1, 1).unwrap();
+    cluster.partition_leader(OUTPUT.name(), 0, Some(2)).unwrap();
+    let consumer = client::work_consumer(&config, "tapeline.desk").unwrap();
+    let mut output = Output::make(&config, "tapeline.desk", Wake::default()).unwrap().unwrap();
+    if !leader_is_up {
+        cluster.broker_down(2).unwrap();
+    }
+    let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
+    let acknowledged = Arc::clone(&output.acknowledged);
+    let mut give_up = move |step| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while step == TransactionStep::Sent && !enough(&lock(&acknowledged)) {
+            assert!(Instant::now() < deadline, "nothing became of the record");
+            thread::yield_now();
+        }
+        step == TransactionStep::Sent
+    };
+    let positions = TopicPartitionList::new();
+    let fault =
+        output.transact([&record].into_iter(), &positions, &consumer, &mut give_up).unwrap().unwrap_err();
+    let outcome = output.abort(fault).unwrap();
+    if matches!(outcome, Outcome::AbortedInDoubt(_)) {
+        output.renew(&config, "tapeline.desk", Wake::default()).unwrap().unwrap();
+    }
+    (output, outcome)
+}
+
+#[test]
+fn an_abort_with_outputs_that_were_never_acknowledged_renews_the_producer() {
+    let (output, outcome) = aborted(false, |_| true);
+    assert!(matches!(outcome, Outcome::AbortedInDoubt(_)), "{outcome:?}");
+    let attempt = lock(&output.acknowledged);
+    assert_eq!((attempt.number, attempt.in_doubt, output.aborts_in_a_row), (0, 0, 1));
+}
+
+#[test]
+fn an_abort_after_every_acknowledgement_keeps_the_producer() {
+    let (output, outcome) = aborted(true, |attempt| attempt.outstanding == 0);
+    assert!(matches!(outcome, Outcome::Aborted(_)), "{outcome:?}");
+    assert_eq!(lock(&output.acknowledged).number, 1);
 }
