@@ -120,6 +120,7 @@ impl Bench {
             timestamp_ms: record.timestamp_ms,
             key: record.key.as_deref(),
             payload: record.payload.as_deref(),
+            epoch: None,
             traceparent: None,
             headers: Headers::none(),
         };

@@ -1,6 +1,6 @@
 //! The command line: what can be asked, with help and examples. Nothing happens here.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -140,9 +140,9 @@ pub struct ClusterArgs {
     /// A file with the section [kafka] of a service: TLS, login and the like. TAPELINE__KAFKA__… in the environment overrides it.
     #[arg(long, value_name = "FILE")]
     pub kafka_config: Option<PathBuf>,
-    /// Base address of a Confluent-compatible schema registry.
-    #[arg(long, default_value = "http://127.0.0.1:8081")]
-    pub registry: String,
+    /// Base address of a Confluent-compatible schema registry; without it TAPELINE__REGISTRY__URL, or http://127.0.0.1:8081.
+    #[arg(long)]
+    pub registry: Option<String>,
 }
 
 /// How fast the market goes.
@@ -162,6 +162,12 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
         Ok(n) if n > 0.0 && n.is_finite() => Ok(Speed::DatesPerSecond(n)),
         _ => Err("must be a number of dates a second above 0, or `max`".to_owned()),
     }
+}
+
+/// The first address that `host:port` stands for.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text.to_socket_addrs().map_err(|e| format!("host:port that can be found: {e}"))?;
+    found.next().ok_or_else(|| "a host that has an address".to_owned())
 }
 
 /// The market, what to post, and what to leave behind: shared by `dev` and `replay`.
@@ -222,8 +228,8 @@ pub struct ReplayArgs {
     /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Address of the publisher's HTTP edge.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    /// Address of the publisher's HTTP edge, by name or number.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = resolve)]
     pub edge: SocketAddr,
 }
 
@@ -236,7 +242,7 @@ pub struct PublishArgs {
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Post to the publisher's HTTP edge at this address instead of producing to Kafka.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = resolve)]
     pub edge: Option<SocketAddr>,
 }
 
@@ -264,6 +270,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_edge_has_a_name_or_a_number_and_a_port() {
+        assert_eq!(resolve("127.0.0.1:80").unwrap(), SocketAddr::from(([127, 0, 0, 1], 80)));
+        assert_eq!(resolve("localhost:80").unwrap().port(), 80);
+        assert!(resolve("localhost").is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::cli::ClusterArgs;
 use crate::exit::Failure;
 use crate::say::say;
 use crate::schemas_check;
-use crate::settings::{BROKERS_VARIABLE, PREFIX, Settings};
+use crate::settings::{BROKERS_VARIABLE, PREFIX, REGISTRY_VARIABLE, Settings};
 
 /// How long a command waits for a registry that doesn't answer: a person is watching.
 const PATIENCE_MS: u32 = 10_000;
@@ -22,13 +22,18 @@ const PATIENCE_MS: u32 = 10_000;
 /// # Errors
 /// Every fault of the three, a line each.
 pub fn kafka(cluster: &ClusterArgs) -> Result<KafkaConfig, Failure> {
+    settings(cluster).map(|settings| settings.kafka.0)
+}
+
+fn settings(cluster: &ClusterArgs) -> Result<Settings, Failure> {
     let mut env: Vec<_> = config::system_env().collect();
-    if let Some(brokers) = &cluster.brokers {
-        env.retain(|(name, _)| name != BROKERS_VARIABLE);
-        env.push((BROKERS_VARIABLE.to_owned(), brokers.clone()));
+    for (variable, flag) in [(BROKERS_VARIABLE, &cluster.brokers), (REGISTRY_VARIABLE, &cluster.registry)] {
+        if let Some(value) = flag {
+            env.retain(|(name, _)| name != variable);
+            env.push((variable.to_owned(), value.clone()));
+        }
     }
-    config::load::<Settings>(PREFIX, cluster.kafka_config.as_deref(), env.into_iter())
-        .map(|settings| settings.kafka.0)
+    config::load(PREFIX, cluster.kafka_config.as_deref(), env.into_iter())
         .map_err(|faults| Failure::Usage(faults.to_string()))
 }
 
@@ -37,9 +42,7 @@ pub fn kafka(cluster: &ClusterArgs) -> Result<KafkaConfig, Failure> {
 /// # Errors
 /// When the cluster can't be reached, refuses, or has topics that differ from the contract.
 pub async fn apply_topics(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
-    let report = admin::topics_apply(&kafka(cluster)?, Topic::ALL, replication)
-        .await
-        .map_err(|e| Failure::Unreachable(e.to_string()))?;
+    let report = admin::topics_apply(&kafka(cluster)?, Topic::ALL, replication).await.map_err(Failure::of)?;
     for topic in &report.created {
         println!("created    {topic}");
     }
@@ -61,9 +64,8 @@ pub async fn apply_topics(cluster: &ClusterArgs, replication: i32) -> Result<(),
 /// # Errors
 /// When the cluster can't be reached, or has topics that are missing or differ from the contract.
 pub async fn check_topics(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
-    let differences = admin::topics_check(&kafka(cluster)?, Topic::ALL, replication)
-        .await
-        .map_err(|e| Failure::Unreachable(e.to_string()))?;
+    let differences =
+        admin::topics_check(&kafka(cluster)?, Topic::ALL, replication).await.map_err(Failure::of)?;
     if differences.is_empty() {
         say(&format!("{} topics are as the contract says\n", Topic::ALL.len()));
         return Ok(());
@@ -78,8 +80,8 @@ pub async fn check_topics(cluster: &ClusterArgs, replication: i32) -> Result<(),
 /// # Errors
 /// When the registry can't be reached or refuses a schema.
 pub async fn register_schemas(cluster: &ClusterArgs) -> Result<(), Failure> {
-    let registry = registry(&cluster.registry)?;
-    let levels = schemas_check::Asker::new(&cluster.registry)?;
+    let registry = registry(cluster)?;
+    let levels = schemas_check::Asker::new(cluster)?;
     for contract in contracts() {
         let Some(subject) = contract.topic.subject() else { continue };
         let id = register(&registry, contract.topic).await?;
@@ -112,18 +114,32 @@ pub async fn wire(registry: &Registry, topics: &[Topic], partitions: i32) -> Res
     Ok(Wire::new("tapeline", dead_letters, partitions, ids, Arc::new(registry.clone())))
 }
 
-/// A client of the registry at this address.
+/// How the command reaches its registry: the flag over the environment over the file.
+///
+/// # Errors
+/// Every fault of the three, a line each.
+pub fn registry_config(cluster: &ClusterArgs) -> Result<RegistryConfig, Failure> {
+    settings(cluster).map(|settings| settings.registry.0)
+}
+
+/// A client of the registry.
+///
+/// # Errors
+/// As for [`registry_config`], and when the address is none.
+pub fn registry(cluster: &ClusterArgs) -> Result<Registry, Failure> {
+    registry_client(registry_config(cluster)?)
+}
+
+/// A client of the registry of this configuration, as patient as a command is.
 ///
 /// # Errors
 /// When the address is none.
-pub fn registry(url: &str) -> Result<Registry, Failure> {
-    let defaults = RegistryConfig::default();
+pub fn registry_client(config: RegistryConfig) -> Result<Registry, Failure> {
     let config = RegistryConfig {
-        url: url.to_owned(),
         start_patience_ms: PATIENCE_MS,
         // A command has nothing else to do while a schema is looked up.
-        lookup_wait_ms: defaults.timeout_ms + 500,
-        ..defaults
+        lookup_wait_ms: config.timeout_ms + 500,
+        ..config
     };
     Registry::new(&config, Handle::current()).map_err(|e| Failure::Usage(e.to_string()))
 }

@@ -181,5 +181,5 @@ impl Following {
 }
 
 fn unreadable(error: &ReadError) -> Failure {
-    Failure::Unreachable(format!("following the run: {error}"))
+    Failure::of_cause(error, format!("following the run: {error}"))
 }

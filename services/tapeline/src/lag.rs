@@ -88,15 +88,14 @@ fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {
 }
 
 fn lag(kafka: &KafkaConfig, stages: &[Stage]) -> Result<Lag, Failure> {
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
-    let inquirer = Inquirer::new(kafka).map_err(|e| unreachable(&e))?;
+    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
     let mut partitions = Vec::new();
     for stage in stages {
-        let group = GroupInquirer::new(kafka, stage.group()).map_err(|e| unreachable(&e))?;
+        let group = GroupInquirer::new(kafka, stage.group()).map_err(Failure::of)?;
         for topic in stage.inputs() {
-            let count = inquirer.partitions(*topic).map_err(|e| unreachable(&e))?;
-            let committed = group.committed(*topic, count).map_err(|e| unreachable(&e))?;
-            let ends = group.stable_ends(*topic, count).map_err(|e| unreachable(&e))?;
+            let count = inquirer.partitions(*topic).map_err(Failure::of)?;
+            let committed = group.committed(*topic, count).map_err(Failure::of)?;
+            let ends = group.stable_ends(*topic, count).map_err(Failure::of)?;
             for ((partition, committed), marks) in committed.into_iter().zip(ends) {
                 let from = committed.unwrap_or(marks.low).max(marks.low);
                 let behind = Behind {
@@ -133,13 +132,12 @@ fn look(kafka: &KafkaConfig, partitions: &mut [(Topic, i64, Behind)]) -> Result<
         })
         .collect();
     let mut open = partitions.iter().filter(is_open).count();
-    let unreadable = |e: kafka_io::ReadError| Failure::Unreachable(e.to_string());
-    let mut reader = TopicReader::open_at(kafka, &topics, &starts).map_err(unreadable)?;
+    let mut reader = TopicReader::open_at(kafka, &topics, &starts).map_err(Failure::of)?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
     let deadline = Instant::now() + PATIENCE;
     while open > 0 && !reader.is_at_end() && Instant::now() < deadline {
-        for record in reader.read(READ_WAIT).map_err(unreadable)? {
+        for record in reader.read(READ_WAIT).map_err(Failure::of)? {
             let mine = partitions.iter_mut().find(|(topic, from, behind)| {
                 *topic == record.topic && behind.partition == record.partition && *from < behind.end
             });

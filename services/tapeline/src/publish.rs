@@ -73,9 +73,8 @@ impl Way {
             return Ok(Self::Posted(client));
         }
         let kafka = cluster::kafka(&args.cluster)?;
-        tokio::task::block_in_place(|| kafka_cluster::check(&kafka, &TOPICS))
-            .map_err(|e| Failure::Unreachable(e.to_string()))?;
-        let registry = cluster::registry(&args.cluster.registry)?;
+        tokio::task::block_in_place(|| kafka_cluster::check(&kafka, &TOPICS)).map_err(Failure::of)?;
+        let registry = cluster::registry(&args.cluster)?;
         let wire = cluster::wire(&registry, &TOPICS, kafka.partitions).await?;
         let producer = BatchProducer::new(&kafka, ProducerLimits::default())
             .map_err(|e| Failure::Unreachable(e.to_string()))?;

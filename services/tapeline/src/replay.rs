@@ -23,7 +23,7 @@ use crate::run::{Ending, Judge, Market, Poster, Settler, Show};
 pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let plan = dev::plan(&args.market)?;
     let kafka = cluster::kafka(&args.cluster)?;
-    let registry = cluster::registry(&args.cluster.registry)?;
+    let registry = cluster::registry(&args.cluster)?;
     let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
     let begun = Instant::now();
     let judge = tokio::task::block_in_place(|| Judge::new(&kafka, Arc::new(registry.clone())))?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cli::ClusterArgs;
+use crate::cluster::registry_config;
 use crate::exit::Failure;
 use crate::say::say;
 
@@ -40,9 +41,9 @@ struct Level {
 }
 
 /// A client of what the registry says of subjects beside their ids.
-pub(crate) struct Asker<'a> {
+pub(crate) struct Asker {
     client: reqwest::Client,
-    url: &'a str,
+    url: String,
 }
 
 /// Compares, and prints a line for each difference.
@@ -50,7 +51,7 @@ pub(crate) struct Asker<'a> {
 /// # Errors
 /// [`Failure::NotOk`] when there are any; when the registry can't be asked.
 pub async fn run(cluster: &ClusterArgs) -> Result<(), Failure> {
-    let asker = Asker::new(&cluster.registry)?;
+    let asker = Asker::new(cluster)?;
     let (mut subjects, mut lines) = (0, Vec::new());
     for contract in contracts() {
         let Some(subject) = contract.topic.subject() else { continue };
@@ -97,16 +98,16 @@ fn differences(ours: &str, registered: Option<&Registered>) -> Vec<String> {
     differences
 }
 
-impl<'a> Asker<'a> {
+impl Asker {
     /// Nothing is asked yet.
-    pub(crate) fn new(registry: &'a str) -> Result<Self, Failure> {
+    pub(crate) fn new(cluster: &ClusterArgs) -> Result<Self, Failure> {
         let client = reqwest::Client::builder()
             .timeout(ANSWER_TIMEOUT)
             // The registry is a neighbour; a proxy for the outer world would answer in its place.
             .no_proxy()
             .build()
             .map_err(|e| Failure::NotOk(e.to_string()))?;
-        Ok(Self { client, url: registry.trim_end_matches('/') })
+        Ok(Self { client, url: registry_config(cluster)?.url.trim_end_matches('/').to_owned() })
     }
 
     /// Puts a subject under the contract's compatibility.

@@ -1,8 +1,8 @@
-//! What a file and the environment may say to the command about its cluster: the same section that every service has.
+//! What a file and the environment may say to the command about its cluster: the same sections that every service has.
 
 use chassis::config::{FaultList, Validate};
-use hosting::KafkaSection;
-use kafka_io::KafkaConfig;
+use hosting::{KafkaSection, RegistrySection};
+use kafka_io::{KafkaConfig, RegistryConfig};
 use serde::{Deserialize, Serialize};
 
 /// What the command's variables begin with: `TAPELINE__KAFKA__SECURITY__PASSWORD_FILE=/run/secrets/operator`.
@@ -11,19 +11,27 @@ pub const PREFIX: &str = "TAPELINE";
 /// The variable that `--brokers` stands for.
 pub const BROKERS_VARIABLE: &str = "TAPELINE__KAFKA__BROKERS";
 
+/// The variable that `--registry` stands for.
+pub const REGISTRY_VARIABLE: &str = "TAPELINE__REGISTRY__URL";
+
 /// The command's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// The cluster.
     pub kafka: KafkaSection,
+    /// The schema registry.
+    pub registry: RegistrySection,
 }
 
 impl Default for Settings {
     /// A cluster on this machine.
     fn default() -> Self {
-        let brokers = "127.0.0.1:9092".to_owned();
-        Self { kafka: KafkaSection(KafkaConfig { brokers, ..KafkaConfig::default() }) }
+        let (brokers, url) = ("127.0.0.1:9092".to_owned(), "http://127.0.0.1:8081".to_owned());
+        Self {
+            kafka: KafkaSection(KafkaConfig { brokers, ..KafkaConfig::default() }),
+            registry: RegistrySection(RegistryConfig { url, ..RegistryConfig::default() }),
+        }
     }
 }
 
@@ -32,6 +40,7 @@ impl Validate for Settings {
 
     fn faults(&self, faults: &mut FaultList) {
         faults.nest("kafka", &self.kafka);
+        faults.nest("registry", &self.registry);
     }
 }
 

@@ -20,12 +20,11 @@ const READ_WAIT: Duration = Duration::from_millis(100);
 /// An unknown event, an unreachable cluster or registry.
 pub async fn run(args: TailArgs) -> Result<(), Failure> {
     let topic = topic_of(&args.event)?;
-    let registry = cluster::registry(&args.cluster.registry)?;
+    let registry = cluster::registry(&args.cluster)?;
     let kafka = cluster::kafka(&args.cluster)?;
     let start = if args.from_start { Start::Earliest } else { Start::Latest };
     let reading = tokio::task::spawn_blocking(move || {
-        let reader =
-            TopicReader::open(&kafka, &[topic], start).map_err(|e| Failure::Unreachable(e.to_string()))?;
+        let reader = TopicReader::open(&kafka, &[topic], start).map_err(Failure::of)?;
         print_all(reader, args.json, &registry)
     });
     reading.await.map_err(|e| Failure::NotOk(e.to_string()))?
@@ -42,7 +41,7 @@ fn print_all(mut reader: TopicReader, as_json: bool, registry: &Registry) -> Res
     let codec = Codec::new();
     let mut out = std::io::stdout().lock();
     loop {
-        let records = reader.read(READ_WAIT).map_err(|e| Failure::Unreachable(e.to_string()))?;
+        let records = reader.read(READ_WAIT).map_err(Failure::of)?;
         for record in &records {
             let decoded = DecodedRecord::of(record, &codec, registry);
             if let Some(cause) = decoded.unknown() {

@@ -50,6 +50,8 @@ pub struct Readiness {
     pub ready: bool,
     /// By service and component, why not.
     pub waiting: BTreeMap<&'static str, BTreeMap<String, String>>,
+    /// By service and component, what it works without, ready all the same.
+    pub degraded: BTreeMap<&'static str, BTreeMap<String, String>>,
 }
 
 /// What `/live` answers.
@@ -76,6 +78,8 @@ pub struct Late {
 struct ServiceState {
     /// By component: why it is not ready, or `None` when it is.
     components: BTreeMap<String, Option<String>>,
+    /// By component: what it works without.
+    degraded: BTreeMap<String, String>,
     beats: Vec<(String, Arc<AtomicU64>)>,
 }
 
@@ -101,7 +105,7 @@ impl Health {
     /// Who is ready. A process without services is.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let mut waiting = BTreeMap::new();
+        let (mut waiting, mut degraded) = (BTreeMap::new(), BTreeMap::new());
         for (service, state) in locked(&self.services).iter() {
             let reasons: BTreeMap<String, String> = state
                 .components
@@ -111,8 +115,11 @@ impl Health {
             if !reasons.is_empty() {
                 waiting.insert(*service, reasons);
             }
+            if !state.degraded.is_empty() {
+                degraded.insert(*service, state.degraded.clone());
+            }
         }
-        Readiness { ready: waiting.is_empty(), waiting }
+        Readiness { ready: waiting.is_empty(), waiting, degraded }
     }
 
     /// Who is alive.
@@ -180,6 +187,14 @@ impl Latch {
             state.components.insert(self.component.clone(), Some(reason.into()));
         });
     }
+
+    /// What the component works without, or that it lacks nothing. Readiness is another matter: it does its work.
+    pub fn degraded(&self, lacks: Option<&str>) {
+        self.of.with(|state| match lacks {
+            Some(lacks) => drop(state.degraded.insert(self.component.clone(), lacks.to_owned())),
+            None => drop(state.degraded.remove(&self.component)),
+        });
+    }
 }
 
 // === impl Heartbeat ===
@@ -230,6 +245,19 @@ mod tests {
         assert!(!answer.waiting.contains_key("publisher"));
         bars.ready();
         assert!(health.readiness().ready);
+    }
+
+    #[test]
+    fn a_component_that_works_with_less_is_ready_and_says_what_it_lacks() {
+        let (_, health) = health();
+        let bars = health.service("feature").component("bars");
+        bars.ready();
+        bars.degraded(Some("2 bars"));
+        let answer = health.readiness();
+        assert!(answer.ready);
+        assert_eq!(answer.degraded["feature"]["bars"], "2 bars");
+        bars.degraded(None);
+        assert!(health.readiness().degraded.is_empty());
     }
 
     #[test]

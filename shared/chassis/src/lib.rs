@@ -13,6 +13,7 @@ pub mod config;
 pub mod exit;
 pub mod failure;
 pub mod health;
+pub mod memory;
 pub mod pool;
 pub mod run;
 pub mod shutdown;

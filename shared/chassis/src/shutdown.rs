@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ pub enum Cause {
 /// A token that is cancelled once; clones share it. Cheap to ask from a thread's loop.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
-    cause: Arc<watch::Sender<Option<Cause>>>,
+    begun: Arc<watch::Sender<Option<(Cause, Instant)>>>,
 }
 
 // === impl Shutdown ===
@@ -32,15 +33,15 @@ impl Shutdown {
     /// A token that nobody has cancelled yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { cause: Arc::new(watch::Sender::new(None)) }
+        Self { begun: Arc::new(watch::Sender::new(None)) }
     }
 
     /// Begins the end. The first cause stays; returns whether this call was the first.
     pub fn begin(&self, cause: Cause) -> bool {
-        self.cause.send_if_modified(|held| {
+        self.begun.send_if_modified(|held| {
             let first = held.is_none();
             if first {
-                *held = Some(cause);
+                *held = Some((cause, Instant::now()));
             }
             first
         })
@@ -49,20 +50,26 @@ impl Shutdown {
     /// Whether the end has begun.
     #[must_use]
     pub fn is_begun(&self) -> bool {
-        self.cause.borrow().is_some()
+        self.begun.borrow().is_some()
     }
 
     /// Why, once it has begun.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        self.cause.borrow().clone()
+        self.begun.borrow().as_ref().map(|(cause, _)| cause.clone())
+    }
+
+    /// How long ago, once it has begun.
+    #[must_use]
+    pub fn begun_for(&self) -> Option<Duration> {
+        self.begun.borrow().as_ref().map(|(_, at)| at.elapsed())
     }
 
     /// Returns when the end has begun.
     pub async fn begun(&self) {
-        let mut cause = self.cause.subscribe();
+        let mut begun = self.begun.subscribe();
         // An error would mean that the sender is gone, and `self` holds it.
-        drop(cause.wait_for(Option::is_some).await);
+        drop(begun.wait_for(Option::is_some).await);
     }
 }
 
@@ -94,6 +101,7 @@ mod tests {
         assert!(!shutdown.begin(Cause::Asked));
         shutdown.begun().await;
         assert_eq!(shutdown.cause(), Some(Cause::Signal("SIGTERM")));
+        assert!(shutdown.begun_for().is_some() && Shutdown::new().begun_for().is_none());
     }
 
     #[tokio::test]

@@ -62,10 +62,11 @@ fn ready_lists_what_is_not_ready_and_opens_when_all_services_are() {
     let bars = process.health.service("feature").component("bars");
     bridge.ready();
     bars.not_ready("restoring, 40 %");
-    let expected = json!({ "ready": false, "waiting": { "feature": { "bars": "restoring, 40 %" } } });
+    let expected =
+        json!({ "ready": false, "waiting": { "feature": { "bars": "restoring, 40 %" } }, "degraded": {} });
     assert_eq!(get_json(&process, "/ready"), (503, expected));
     bars.ready();
-    assert_eq!(get_json(&process, "/ready"), (200, json!({ "ready": true, "waiting": {} })));
+    assert_eq!(get_json(&process, "/ready"), (200, json!({ "ready": true, "waiting": {}, "degraded": {} })));
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod sections;
 mod stage;
 
 pub use connect::{Connection, connect};
-pub use memory::{Part, Reserved, reserve};
+pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
 pub use metric_names::METRICS;
 pub use sections::{KafkaSection, RegistrySection};
 pub use stage::{Hosted, StageSpec, host};

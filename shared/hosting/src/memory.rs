@@ -12,7 +12,7 @@ use pipeline::{Delivery, Options};
 const MIB: u64 = 1 << 20;
 
 /// Code, threads, metrics, and librdkafka's buffers at rest. A service at rest takes half of it.
-const PROCESS_BYTES: u64 = 64 * MIB;
+pub const PROCESS_BYTES: u64 = 64 * MIB;
 
 /// A fetch that is on its way when the queue is full: librdkafka's `fetch.message.max.bytes`.
 const FETCH_BYTES: u64 = MIB;
@@ -68,7 +68,7 @@ pub fn reserve(parts: Vec<Part>) -> Result<Reserved, Failure> {
     let counted = Reserved(parts);
     all.push(Part { name: "the process itself".to_owned(), bytes: PROCESS_BYTES });
     all.sort_by_key(|part| std::cmp::Reverse(part.bytes));
-    let limit = limit();
+    let limit = chassis::memory::limit_bytes();
     let sum_mib = sum(&all) / MIB;
     match fit(sum(&all), limit) {
         Fit::Unlimited => tracing::info!(sum_mib, "memory is not checked: the container has no limit"),
@@ -94,7 +94,8 @@ pub fn reserve(parts: Vec<Part>) -> Result<Reserved, Failure> {
 
 /// What one stage may hold: its consumers' prefetch, and the engine's bounds. None on the embedded broker, which holds its topics in the
 /// same process, without a bound that could be counted here.
-pub(crate) fn of_stage(stage: &str, kafka: &KafkaConfig, inputs: usize, consumers: u64) -> Vec<Part> {
+#[must_use]
+pub fn of_stage(stage: &str, kafka: &KafkaConfig, inputs: usize, consumers: u64) -> Vec<Part> {
     if kafka.profile == Profile::Embedded {
         return Vec::new();
     }
@@ -150,21 +151,6 @@ fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// The container's limit, as its control group says (<https://docs.kernel.org/admin-guide/cgroup-v2.html>, and the older v1).
-fn limit() -> Option<u64> {
-    let read = |path| std::fs::read_to_string(path).ok();
-    limit_of(
-        read("/sys/fs/cgroup/memory.max").as_deref(),
-        read("/sys/fs/cgroup/memory/memory.limit_in_bytes").as_deref(),
-    )
-}
-
-/// v2 says `max` for none; v1 says a number near 2^63.
-fn limit_of(v2: Option<&str>, v1: Option<&str>) -> Option<u64> {
-    let limit: u64 = v2.or(v1)?.trim().parse().ok()?;
-    (limit < 1 << 60).then_some(limit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,15 +162,6 @@ mod tests {
         assert_eq!(fit(81 * MIB, Some(100 * MIB)), Fit::Tight);
         assert_eq!(fit(100 * MIB, Some(100 * MIB)), Fit::Tight);
         assert_eq!(fit(100 * MIB + 1, Some(100 * MIB)), Fit::Exceeds);
-    }
-
-    #[test]
-    fn both_forms_of_a_limit_are_read_and_none_is_none() {
-        assert_eq!(limit_of(Some("536870912\n"), None), Some(512 * MIB));
-        assert_eq!(limit_of(Some("max\n"), Some("536870912")), None);
-        assert_eq!(limit_of(None, Some("536870912\n")), Some(512 * MIB));
-        assert_eq!(limit_of(None, Some("9223372036854771712")), None);
-        assert_eq!(limit_of(None, None), None);
     }
 
     #[test]

@@ -26,7 +26,52 @@ pub const METRICS: &[Metric] = &[
         help: "Input records that needed no output.",
     },
     counter("tapeline_stage_rejected_total", "rejected", "Input records whose dead letter is acknowledged."),
+    counter(
+        "tapeline_stage_returned_records_total",
+        "records",
+        "Input records that were not settled when their partition went: they come again to its next owner.",
+    ),
+    counter(
+        "tapeline_stage_given_back_records_total",
+        "records",
+        "Input records that the stage gave back to the next owner while draining, by intent.",
+    ),
+    counter(
+        "tapeline_stage_finished_before_records_total",
+        "records",
+        "Input records passed over, since an earlier owner had finished them beyond its position.",
+    ),
+    counter(
+        "tapeline_stage_finished_unsaid_positions_total",
+        "positions",
+        "Positions that left without all that was finished beyond them: a crash may repeat what wasn't said.",
+    ),
+    counter(
+        "tapeline_stage_stale_effects_total",
+        "effects",
+        "What was said of records of an assignment that has ended: discarded.",
+    ),
     gauge("tapeline_stage_held_records", "records", "Input records that are not settled yet."),
+    gauge(
+        "tapeline_stage_held_capacity_records",
+        "records",
+        "Input records that may be held before every partition pauses.",
+    ),
+    gauge(
+        "tapeline_stage_paused_partitions",
+        "partitions",
+        "Assigned input partitions that are paused: a bound is reached, or they are poisoned or deferred.",
+    ),
+    gauge(
+        "tapeline_stage_lag_seconds",
+        "seconds",
+        "How long the oldest input record has been waiting that is not settled.",
+    ),
+    counter(
+        "tapeline_stage_spent_drain_budgets_total",
+        "drain_budgets",
+        "Drains that ended by their budget, with records left for the next owner.",
+    ),
     gauge(
         "tapeline_stage_lag_records",
         "records",
@@ -68,6 +113,11 @@ pub const METRICS: &[Metric] = &[
         "tapeline_stage_deferred_partitions",
         "partitions",
         "Input partitions whose records can't be judged now, for the registry is away.",
+    ),
+    gauge(
+        "tapeline_stage_degraded_table_partitions",
+        "partitions",
+        "Table partitions in which a record was skipped since they are followed: the table lacks it.",
     ),
     gauge(
         "tapeline_stage_restoring_partitions",

@@ -59,6 +59,7 @@ where
     let consumers = 1 + u64::from(!stage.tables().is_empty()) + u64::from(!stage.restores().is_empty());
     let memory = memory::reserve(memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers))?;
     let latch = context.health.component(spec.stage);
+    let lacks = latch.clone();
     let heartbeat = context.health.heartbeat(spec.stage, HEARTBEAT_DEADLINE);
     let hooks = Hooks {
         heartbeat: Box::new(move || heartbeat.beat()),
@@ -66,6 +67,7 @@ where
             None => latch.ready(),
             Some(cause) => latch.not_ready(cause),
         }),
+        degraded: Box::new(move |cause| lacks.degraded(cause)),
         ..Hooks::default()
     };
     let options = DriverOptions {

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::client::{self, ClientError, LogContext};
 use crate::config::{KafkaConfig, Profile};
 use crate::inquirer::{Inquirer, InquiryError};
+use crate::refusal::{MaybeRefusal, Refusal};
 
 /// What [`topics_apply`] did and found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub enum AdminError {
     /// The cluster didn't answer.
     #[error(transparent)]
     Inquiry(#[from] InquiryError),
+    /// The cluster doesn't let us; asking again won't help.
+    #[error(transparent)]
+    NoAdmission(#[from] Refusal),
     /// The cluster refused a call as a whole.
     #[error("brokers {brokers} refused to {what}: {cause}")]
     Refused {
@@ -70,6 +74,32 @@ pub enum AdminError {
         /// What the cluster says.
         code: RDKafkaErrorCode,
     },
+}
+
+impl AdminError {
+    fn of_call(config: &KafkaConfig, what: &'static str, cause: KafkaError) -> Self {
+        match Refusal::of(config, what, &cause) {
+            Some(refusal) => Self::NoAdmission(refusal),
+            None => Self::Refused { brokers: config.brokers.clone(), what, cause },
+        }
+    }
+
+    fn of_topic(config: &KafkaConfig, what: &'static str, topic: String, code: RDKafkaErrorCode) -> Self {
+        match Refusal::of(config, &format!("{what} {topic}"), &KafkaError::AdminOp(code)) {
+            Some(refusal) => Self::NoAdmission(refusal),
+            None => Self::Topic { brokers: config.brokers.clone(), what, topic, code },
+        }
+    }
+}
+
+impl MaybeRefusal for AdminError {
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::NoAdmission(_) => true,
+            Self::Inquiry(inquiry) => inquiry.is_refusal(),
+            Self::Embedded | Self::Client(_) | Self::Refused { .. } | Self::Topic { .. } => false,
+        }
+    }
 }
 
 /// Creates those of `topics` that are missing, with the configuration of the contract, and compares the others with it.
@@ -194,13 +224,12 @@ async fn create(
             settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
-    let refused =
-        |cause| AdminError::Refused { brokers: config.brokers.clone(), what: "create topics", cause };
+    let refused = |cause| AdminError::of_call(config, "create topics", cause);
     for result in admin.create_topics(&new, options).await.map_err(refused)? {
         if let Err((topic, code)) = result
             && code != RDKafkaErrorCode::TopicAlreadyExists
         {
-            return Err(AdminError::Topic { brokers: config.brokers.clone(), what: "create", topic, code });
+            return Err(AdminError::of_topic(config, "create", topic, code));
         }
     }
     Ok(())
@@ -215,18 +244,14 @@ async fn compare(
 ) -> Result<Vec<TopicDifference>, AdminError> {
     let refused = |cause| match cause {
         KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature) => AdminError::Embedded,
-        cause => AdminError::Refused { brokers: config.brokers.clone(), what: "describe topics", cause },
+        cause => AdminError::of_call(config, "describe topics", cause),
     };
     let described =
         admin.describe_configs([&ResourceSpecifier::Topic(topic.name())], options).await.map_err(refused)?;
     let mut differences = Vec::new();
     for resource in described {
-        let resource: ConfigResource = resource.map_err(|code| AdminError::Topic {
-            brokers: config.brokers.clone(),
-            what: "describe",
-            topic: topic.name().to_owned(),
-            code,
-        })?;
+        let resource: ConfigResource = resource
+            .map_err(|code| AdminError::of_topic(config, "describe", topic.name().to_owned(), code))?;
         for (key, expected) in wanted {
             let found = resource.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
             if found != *expected {

@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
-use crate::refusal::is_refusal;
+use crate::refusal::{MaybeRefusal, is_refusal};
 
 /// Largest record that a producer sends: a dead letter of a 1 MiB record with its headers fits.
 pub const MESSAGE_MAX_BYTES: usize = 2 * 1024 * 1024;
@@ -28,6 +28,12 @@ pub struct ClientError {
     kind: &'static str,
     brokers: String,
     cause: Box<KafkaError>,
+}
+
+impl MaybeRefusal for ClientError {
+    fn is_refusal(&self) -> bool {
+        false
+    }
 }
 
 /// librdkafka's log lines and errors, in the service's log.

@@ -7,7 +7,7 @@ use rdkafka::error::KafkaError;
 
 use crate::client::{self, ClientError};
 use crate::config::{KafkaConfig, Profile};
-use crate::refusal::Refusal;
+use crate::refusal::{MaybeRefusal, Refusal};
 use crate::topics_seen::{self, Unseen};
 
 /// The cluster isn't there, or isn't what the contract says.
@@ -49,6 +49,12 @@ pub enum ClusterError {
         /// In the configuration.
         expected: i32,
     },
+}
+
+impl MaybeRefusal for ClusterError {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
 }
 
 /// Checks that the cluster answers and that these topics exist with the partitions of the contract. Blocks up to

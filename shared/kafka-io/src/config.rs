@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host;
 use crate::security::{self, Security};
 
 /// The cluster, and how to talk to it. Times and sizes have defaults that hold on an ordinary cluster.
@@ -25,6 +26,9 @@ pub struct KafkaConfig {
     /// This instance's number among the replicas: its transactional id is `<group>-<ordinal>`, stable over restarts, so that a
     /// restarted instance ends its predecessor's open transaction at once.
     pub ordinal: u32,
+    /// Takes the ordinal from the host's name instead, for replicas that differ in nothing else, as containers do: the number that the
+    /// name ends in (`feature-2`), or one made of the name, as of a container's id. A container that is made anew has a new one.
+    pub ordinal_from_host: bool,
     /// How long a dead instance's open transaction may block readers.
     pub transaction_timeout_ms: u32,
     /// The longest time between two polls before the group takes our partitions away.
@@ -137,6 +141,7 @@ impl Default for KafkaConfig {
             group_protocol: None,
             partitions: contracts::topics::DEFAULT_PARTITIONS,
             ordinal: 0,
+            ordinal_from_host: false,
             transaction_timeout_ms: 15_000,
             max_poll_interval_ms: 300_000,
             session_timeout_ms: 15_000,
@@ -163,6 +168,13 @@ impl KafkaConfig {
             delivery: Delivery::AtLeastOnce,
             ..Self::default()
         }
+    }
+
+    /// The ordinal in force.
+    #[must_use]
+    pub fn instance(&self) -> u32 {
+        let named = self.ordinal_from_host.then(host::name).flatten();
+        named.map_or(self.ordinal, |name| host::ordinal(&name))
     }
 
     /// The group protocol in force.
@@ -204,6 +216,10 @@ impl KafkaConfig {
                     "drain_budget_ms + commit_timeout_ms < min(max_poll_interval_ms, transaction_timeout_ms) = {bound}"
                 ),
             );
+        }
+        if self.ordinal_from_host && (self.ordinal != 0 || host::name().is_none()) {
+            let value = format!("true (ordinal {})", self.ordinal);
+            fault("ordinal_from_host", value, "without `ordinal`, on a host that has a name");
         }
         if self.session_timeout_ms > self.max_poll_interval_ms {
             fault("session_timeout_ms", self.session_timeout_ms.to_string(), "at most max_poll_interval_ms");
@@ -292,6 +308,14 @@ mod tests {
     fn a_watchdog_that_barks_at_an_ordinary_fetch_is_refused() {
         assert_eq!(keys(&KafkaConfig { watchdog_ms: 999, ..KafkaConfig::default() }), ["watchdog_ms"]);
         assert_eq!(keys(&KafkaConfig { watchdog_ms: 1_000, ..KafkaConfig::default() }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_ordinal_is_said_or_taken_from_the_host() {
+        assert_eq!(KafkaConfig { ordinal: 3, ..KafkaConfig::default() }.instance(), 3);
+        let named = KafkaConfig { ordinal_from_host: true, ..KafkaConfig::default() };
+        assert_eq!((keys(&named), named.instance()), (vec![], host::ordinal(&host::name().unwrap())));
+        assert_eq!(keys(&KafkaConfig { ordinal: 3, ..named }), ["ordinal_from_host"]);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub fn count_with_aborted(
                     open.retain(|place, high| *place != (topic, partition) || offset < *high);
                 }
             }
-            Polled::Failed { code, fatal, text, at } => refuse(code, fatal, text, at)?,
+            Polled::Failed { code, fatal, text, at } => refuse(config, code, fatal, text, at)?,
             Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => {}
         }
     }

@@ -29,6 +29,8 @@ pub const ERROR: &str = "tapeline.error";
 pub const ATTEMPTS: &str = "tapeline.attempts";
 /// Who gave up.
 pub const SERVICE: &str = "tapeline.service";
+/// Under which assignment of its partition the record was received: 1 is the first within the process that gave up.
+pub const EPOCH: &str = "tapeline.epoch";
 /// How often this record went through a dead-letter topic and back: 1 for the first time.
 pub const GENERATION: &str = "tapeline.generation";
 
@@ -61,7 +63,7 @@ pub const PAYLOAD_SHA256: &str = "tapeline.payload-sha256";
 pub const PAYLOAD_BYTES: &str = "tapeline.payload-bytes";
 
 /// Every header that we write.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     TOPIC,
     PARTITION,
     OFFSET,
@@ -71,6 +73,7 @@ const OURS: [&str; 13] = [
     ERROR,
     ATTEMPTS,
     SERVICE,
+    EPOCH,
     GENERATION,
     TRUNCATED,
     PAYLOAD_SHA256,
@@ -126,8 +129,8 @@ pub fn of(record: &InRecord<'_>, dead_letters: Topic, partitions: i32, cause: Ca
     }
     let mut hold_all = true;
     for (name, value) in record.headers.iter().filter(|(name, _)| !is_ours(name)) {
-        match room.takes(header_bytes(name, value)) {
-            true => letter.headers.push((Cow::Owned(name.to_owned()), value.to_vec())),
+        match room.takes(header_bytes(&name, value)) {
+            true => letter.headers.push((Cow::Owned(name.into_owned()), value.to_vec())),
             false => hold_all = false,
         }
     }
@@ -155,6 +158,7 @@ fn our_headers(record: &InRecord<'_>, cause: Cause<'_>) -> Vec<(Cow<'static, str
         (ERROR, Some(shortened(cause.error).to_owned())),
         (ATTEMPTS, Some(cause.attempts.to_string())),
         (SERVICE, Some(cause.service.to_owned())),
+        (EPOCH, record.epoch.map(|epoch| epoch.0.to_string())),
         (GENERATION, Some((generation(record).saturating_add(1)).to_string())),
     ];
     let known = texts.into_iter().filter_map(|(name, text)| Some((Cow::Borrowed(name), text?.into_bytes())));
@@ -209,6 +213,7 @@ fn shortened(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::record::Headers;
+    use pipeline::Epoch;
 
     fn record<'a>(payload: &'a [u8], headers: &'a [(String, Vec<u8>)]) -> InRecord<'a> {
         InRecord {
@@ -218,6 +223,7 @@ mod tests {
             timestamp_ms: 1_700_000_000_000,
             key: Some(b"AAPL"),
             payload: Some(payload),
+            epoch: Some(Epoch(3)),
             traceparent: None,
             headers: Headers::listed(headers),
         }
@@ -251,6 +257,7 @@ mod tests {
             (ERROR, "truncated"),
             (ATTEMPTS, "1"),
             (SERVICE, "scanner-bridge"),
+            (EPOCH, "3"),
             (GENERATION, "1"),
         ] {
             assert_eq!(header(&letter, name), Some(value), "{name}");
@@ -259,10 +266,12 @@ mod tests {
 
     #[test]
     fn a_second_death_counts_the_generation_and_doubles_no_header() {
-        let headers = [(GENERATION.to_owned(), b"3".to_vec()), (ERROR.to_owned(), b"old".to_vec())];
+        let headers = [(GENERATION, "3"), (ERROR, "old"), (EPOCH, "9")]
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
         let letter = of(&record(b"x", &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
         assert_eq!(header(&letter, GENERATION), Some("4"));
-        assert_eq!(letter.headers.iter().filter(|(key, _)| key == ERROR).count(), 1);
+        assert_eq!(header(&letter, EPOCH), Some("3"));
+        assert_eq!(letter.headers.iter().filter(|(key, _)| [ERROR, EPOCH].contains(&&**key)).count(), 2);
         assert_eq!(header(&letter, SCHEMA_ID), None);
     }
 

@@ -11,6 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::client::{self, ClientError, LogContext};
 use crate::config::KafkaConfig;
 use crate::raw;
+use crate::refusal::{MaybeRefusal, Refusal};
 
 /// A group's offsets weren't told or taken.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum GroupOffsetsError {
     /// No client.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The cluster doesn't let us; asking again won't help.
+    #[error(transparent)]
+    NoAdmission(#[from] Refusal),
     /// The cluster doesn't answer.
     #[error("brokers {brokers} did not say what group {group} has committed: {cause}")]
     Unanswered {
@@ -40,6 +44,12 @@ pub enum GroupOffsetsError {
     },
 }
 
+impl MaybeRefusal for GroupOffsetsError {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::NoAdmission(_))
+    }
+}
+
 /// What a group has committed of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedOffset {
@@ -52,7 +62,7 @@ pub struct CommittedOffset {
 /// Asks for a group's offsets and commits them, without a subscription.
 pub struct GroupOffsets {
     client: BaseConsumer<LogContext>,
-    brokers: String,
+    config: KafkaConfig,
     group: String,
     timeout: Duration,
 }
@@ -65,7 +75,7 @@ impl GroupOffsets {
     pub fn new(config: &KafkaConfig, group: &str) -> Result<Self, ClientError> {
         let client = client::group_inquirer(config, group)?;
         let timeout = Duration::from_millis(config.query_timeout_ms.into());
-        Ok(Self { client, brokers: config.brokers.clone(), group: group.to_owned(), timeout })
+        Ok(Self { client, config: config.clone(), group: group.to_owned(), timeout })
     }
 
     /// What is committed of these partitions; those of which nothing is are left out. Blocks.
@@ -81,11 +91,11 @@ impl GroupOffsets {
             list.add_partition(topic.name(), partition);
         }
         let committed = self.client.committed_offsets(list, self.timeout).map_err(|cause| {
-            GroupOffsetsError::Unanswered {
-                brokers: self.brokers.clone(),
+            self.refusal("what is committed", &cause).unwrap_or_else(|| GroupOffsetsError::Unanswered {
+                brokers: self.config.brokers.clone(),
                 group: self.group.clone(),
                 cause: Box::new(cause),
-            }
+            })
         })?;
         let elements = committed.elements();
         let said = elements.iter().zip(raw::metadata(&committed)).filter_map(|(element, metadata)| {
@@ -106,11 +116,18 @@ impl GroupOffsets {
         offsets: &BTreeMap<(Topic, i32), i64>,
         metadata: &str,
     ) -> Result<(), GroupOffsetsError> {
-        self.try_commit(offsets, metadata).map_err(|cause| GroupOffsetsError::Refused {
-            brokers: self.brokers.clone(),
-            group: self.group.clone(),
-            cause: Box::new(cause),
+        self.try_commit(offsets, metadata).map_err(|cause| {
+            self.refusal("a commit", &cause).unwrap_or_else(|| GroupOffsetsError::Refused {
+                brokers: self.config.brokers.clone(),
+                group: self.group.clone(),
+                cause: Box::new(cause),
+            })
         })
+    }
+
+    fn refusal(&self, what: &str, cause: &KafkaError) -> Option<GroupOffsetsError> {
+        let what = format!("group {}: {what}", self.group);
+        Refusal::behind(&self.client, &self.config, &what, cause).map(GroupOffsetsError::NoAdmission)
     }
 
     fn try_commit(&self, offsets: &BTreeMap<(Topic, i32), i64>, metadata: &str) -> Result<(), KafkaError> {

@@ -8,8 +8,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::{self, ClientError, LogContext};
-use crate::config::KafkaConfig;
-use crate::refusal::Refusal;
+use crate::config::{KafkaConfig, Profile};
+use crate::refusal::{MaybeRefusal, Refusal};
 use crate::topics_seen::{self, Unseen};
 
 /// Wait before a question that went to the wrong broker is asked again.
@@ -61,8 +61,28 @@ pub struct Inquirer {
 /// Asks how far a group is.
 pub struct GroupInquirer {
     client: BaseConsumer<LogContext>,
-    brokers: String,
+    config: KafkaConfig,
+    group: String,
     timeout: Duration,
+}
+
+impl MaybeRefusal for InquiryError {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
+
+/// Why a question about `what` wasn't answered.
+fn unanswered(
+    client: &BaseConsumer<LogContext>,
+    config: &KafkaConfig,
+    what: String,
+    cause: KafkaError,
+) -> InquiryError {
+    match Refusal::behind(client, config, &what, &cause) {
+        Some(refusal) => InquiryError::Refused(refusal),
+        None => InquiryError::Unanswered { brokers: config.brokers.clone(), what, cause: Box::new(cause) },
+    }
 }
 
 /// Asks where a partition begins and ends. A leader that has moved, isn't known or doesn't answer is asked for again until `timeout`.
@@ -89,6 +109,18 @@ pub(crate) fn watermarks_of<C: ConsumerContext>(
             answer => return answer,
         }
     }
+}
+
+/// Where a partition's stable records end, and where all end. `committed` reads committed records: it is told the last stable offset.
+pub(crate) fn stable_and_end<C: ConsumerContext>(
+    committed: &BaseConsumer<C>,
+    all: &BaseConsumer<C>,
+    (topic, partition): (Topic, i32),
+    timeout: Duration,
+) -> Result<(i64, i64), KafkaError> {
+    let (_, stable) = watermarks_of(committed, topic.name(), partition, timeout)?;
+    let (_, end) = watermarks_of(all, topic.name(), partition, timeout)?;
+    Ok((stable, end))
 }
 
 fn may_have_moved(error: &KafkaError) -> bool {
@@ -122,11 +154,21 @@ impl Inquirer {
     /// How many partitions a topic has; 0 when it doesn't exist.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// When the cluster doesn't answer, or hides the topic from us.
     pub fn partitions(&self, topic: Topic) -> Result<i32, InquiryError> {
         let metadata = self.metadata()?;
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
+        if found.is_none()
+            && self.config.profile == Profile::Real
+            && let Some(refusal) = topics_seen::hidden(&self.client, &self.config, topic.name(), self.timeout)
+        {
+            return Err(refusal.into());
+        }
         Ok(found.map_or(0, |found| i32::try_from(found.partitions().len()).unwrap_or(i32::MAX)))
+    }
+
+    pub(crate) fn config(&self) -> &KafkaConfig {
+        &self.config
     }
 
     /// The fewest replicas that a partition of a topic has; 0 when it doesn't exist.
@@ -158,16 +200,14 @@ impl Inquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, InquiryError> {
-        let ends =
-            |partition| {
-                let (low, high) = watermarks_of(&self.client, topic.name(), partition, self.timeout)
-                    .map_err(|cause| InquiryError::Unanswered {
-                        brokers: self.config.brokers.clone(),
-                        what: format!("where {topic}[{partition}] ends"),
-                        cause: Box::new(cause),
-                    })?;
-                Ok(Watermarks { partition, low, high })
-            };
+        let ends = |partition| {
+            let (low, high) =
+                watermarks_of(&self.client, topic.name(), partition, self.timeout).map_err(|cause| {
+                    let what = format!("where {topic}[{partition}] ends");
+                    unanswered(&self.client, &self.config, what, cause)
+                })?;
+            Ok(Watermarks { partition, low, high })
+        };
         (0..self.partitions(topic)?).map(ends).collect()
     }
 }
@@ -178,16 +218,14 @@ impl GroupInquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn stable_ends(&self, topic: Topic, partitions: i32) -> Result<Vec<Watermarks>, InquiryError> {
-        let ends =
-            |partition| {
-                let (low, high) = watermarks_of(&self.client, topic.name(), partition, self.timeout)
-                    .map_err(|cause| InquiryError::Unanswered {
-                        brokers: self.brokers.clone(),
-                        what: format!("where {topic}[{partition}] is stable"),
-                        cause: Box::new(cause),
-                    })?;
-                Ok(Watermarks { partition, low, high })
-            };
+        let ends = |partition| {
+            let (low, high) =
+                watermarks_of(&self.client, topic.name(), partition, self.timeout).map_err(|cause| {
+                    let what = format!("where {topic}[{partition}] is stable");
+                    unanswered(&self.client, &self.config, what, cause)
+                })?;
+            Ok(Watermarks { partition, low, high })
+        };
         (0..partitions).map(ends).collect()
     }
 
@@ -198,7 +236,7 @@ impl GroupInquirer {
     pub fn new(config: &KafkaConfig, group: &str) -> Result<Self, ClientError> {
         let client = client::group_inquirer(config, group)?;
         let timeout = Duration::from_millis(config.query_timeout_ms.into());
-        Ok(Self { client, brokers: config.brokers.clone(), timeout })
+        Ok(Self { client, config: config.clone(), group: group.to_owned(), timeout })
     }
 
     /// The committed offset of each of `partitions` partitions of a topic; none where nothing was committed. Blocks.
@@ -206,17 +244,15 @@ impl GroupInquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn committed(&self, topic: Topic, partitions: i32) -> Result<Vec<(i32, Option<i64>)>, InquiryError> {
-        let unanswered = |cause| InquiryError::Unanswered {
-            brokers: self.brokers.clone(),
-            what: format!("what is committed of {topic}"),
-            cause: Box::new(cause),
-        };
         let mut list = TopicPartitionList::new();
         if partitions < 1 {
             return Ok(Vec::new());
         }
         list.add_partition_range(topic.name(), 0, partitions - 1);
-        let committed = self.client.committed_offsets(list, self.timeout).map_err(unanswered)?;
+        let committed = self.client.committed_offsets(list, self.timeout).map_err(|cause| {
+            let what = format!("what group {} has committed of {topic}", self.group);
+            unanswered(&self.client, &self.config, what, cause)
+        })?;
         let offset =
             |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
                 Offset::Offset(offset) => Some(offset),

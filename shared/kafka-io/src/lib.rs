@@ -19,6 +19,7 @@ mod driver;
 mod fault;
 mod group_offsets;
 mod header_rule;
+mod host;
 mod inquirer;
 pub mod metric_names;
 mod producer;
@@ -36,14 +37,14 @@ pub use config::{ConfigFault, Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use count::count_with_aborted;
 pub use driver::{
     Completed, Completions, Driver, DriverError, DriverOptions, GiveUp, Hooks, KafkaStage, Note, Readiness,
-    Restore, Seen, Shutdown, StageCounts, TransactionStep, completions,
+    Restore, Seen, Shutdown, StageCounts, TableRecord, TransactionStep, completions,
 };
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use inquirer::{GroupInquirer, Inquirer, InquiryError, Watermarks};
 pub use producer::{BatchProducer, Placed, ProduceError, ProducerLimits};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
-pub use refusal::Refusal;
+pub use refusal::{MaybeRefusal, Refusal};
 pub use registry::{Registry, RegistryConfig, RegistryError, Started};
 pub use secret::Secret;
 pub use security::{Mechanism, Protocol, Security};

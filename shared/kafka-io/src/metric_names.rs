@@ -17,8 +17,17 @@ pub(crate) const RECEIVED: &str = "tapeline_stage_received_total";
 pub(crate) const EMITTED: &str = "tapeline_stage_emitted_total";
 pub(crate) const DROPPED: &str = "tapeline_stage_dropped_total";
 pub(crate) const REJECTED: &str = "tapeline_stage_rejected_total";
+pub(crate) const RETURNED: &str = "tapeline_stage_returned_records_total";
+pub(crate) const GIVEN_BACK: &str = "tapeline_stage_given_back_records_total";
+pub(crate) const FINISHED_BEFORE: &str = "tapeline_stage_finished_before_records_total";
+pub(crate) const FINISHED_UNSAID: &str = "tapeline_stage_finished_unsaid_positions_total";
+pub(crate) const STALE_EFFECTS: &str = "tapeline_stage_stale_effects_total";
 pub(crate) const HELD: &str = "tapeline_stage_held_records";
+pub(crate) const HELD_MAX: &str = "tapeline_stage_held_capacity_records";
+pub(crate) const PAUSED: &str = "tapeline_stage_paused_partitions";
 pub(crate) const LAG: &str = "tapeline_stage_lag_records";
+pub(crate) const LAG_SECONDS: &str = "tapeline_stage_lag_seconds";
+pub(crate) const SPENT_BUDGETS: &str = "tapeline_stage_spent_drain_budgets_total";
 pub(crate) const PARTITIONS: &str = "tapeline_stage_assigned_partitions";
 pub(crate) const POISONED: &str = "tapeline_stage_poisoned_partitions";
 pub(crate) const FETCHED: &str = "tapeline_stage_fetched_batch_records";
@@ -29,6 +38,7 @@ pub(crate) const REBUILDS: &str = "tapeline_stage_client_rebuilds_total";
 pub(crate) const STALLS: &str = "tapeline_stage_stalls_total";
 pub(crate) const BLOCKED: &str = "tapeline_stage_blocked_upstream_partitions";
 pub(crate) const DEFERRED: &str = "tapeline_stage_deferred_partitions";
+pub(crate) const DEGRADED: &str = "tapeline_stage_degraded_table_partitions";
 pub(crate) const RESTORING: &str = "tapeline_stage_restoring_partitions";
 pub(crate) const RESTORED: &str = "tapeline_stage_restored_records_total";
 pub(crate) const RESTORE_MS: &str = "tapeline_stage_restore_ms";
@@ -48,8 +58,24 @@ pub const METRICS: &[Metric] = &[
     counter(EMITTED, &[], "input records whose outputs are acknowledged"),
     counter(DROPPED, &["reason"], "input records that needed no output"),
     counter(REJECTED, &[], "input records whose dead letter is acknowledged"),
+    counter(RETURNED, &[], "input records that were not settled when their partition went: they come again"),
+    counter(GIVEN_BACK, &[], "input records that the stage gave back to the next owner while draining"),
+    counter(FINISHED_BEFORE, &[], "input records passed over, since an earlier owner had finished them"),
+    counter(
+        FINISHED_UNSAID,
+        &[],
+        "positions that left without all that was finished beyond them: a crash may repeat what wasn't said",
+    ),
+    counter(STALE_EFFECTS, &[], "what was said of records of an assignment that has ended: discarded"),
     gauge(HELD, "input records that are neither emitted, dropped nor rejected yet"),
+    gauge(HELD_MAX, "input records that may be held before every partition pauses"),
+    gauge(
+        PAUSED,
+        "assigned input partitions that are paused: a bound is reached, or they are poisoned or deferred",
+    ),
     gauge(LAG, "input records that wait in the assigned partitions, and those held"),
+    gauge(LAG_SECONDS, "how long the oldest input record has been waiting that is not settled"),
+    counter(SPENT_BUDGETS, &[], "drains that ended by their budget, with records left for the next owner"),
     gauge(PARTITIONS, "input partitions assigned to this instance"),
     gauge(POISONED, "assigned input partitions that are no longer read, for too many rejects in a row"),
     histogram(FETCHED, "input records judged at once"),
@@ -60,6 +86,7 @@ pub const METRICS: &[Metric] = &[
     counter(STALLS, &[], "times that records waited while the client fetched none: it was made anew"),
     gauge(BLOCKED, "input partitions in which records wait behind an open transaction of somebody else"),
     gauge(DEFERRED, "input partitions whose records can't be judged now, for the registry is away"),
+    gauge(DEGRADED, "table partitions in which a record was skipped since they are followed"),
     gauge(RESTORING, "input partitions whose state is being restored"),
     counter(RESTORED, &[], "records read again to restore state"),
     histogram(RESTORE_MS, "a partition from its assignment to its restored state"),

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::client::{self, ClientError, log_error, log_line};
 use crate::config::KafkaConfig;
 use crate::record::OutRecord;
+use crate::refusal::is_denied;
 
 /// Where a record was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,12 @@ pub enum ProduceError {
     /// The brokers, or the client on their behalf, did not take it, and it is not written. Later they may.
     #[error("not written: {cause}")]
     Failed {
+        /// What librdkafka says.
+        cause: String,
+    },
+    /// The cluster doesn't let us: it is not written, and won't be before somebody gives us the right.
+    #[error("not written, for lack of a right: {cause}")]
+    Denied {
         /// What librdkafka says.
         cause: String,
     },
@@ -231,7 +238,7 @@ fn make(config: &KafkaConfig, in_flight: &Arc<AtomicUsize>) -> Result<ThreadedPr
 fn judged(error: &KafkaError) -> ProduceError {
     let cause = error.to_string();
     match error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail) {
-        // These say something about the record; a missing partition or permission says something about the cluster.
+        // These say something about the record; a missing partition or right says something about the cluster.
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
             ProduceError::Refused { cause }
         }
@@ -239,6 +246,7 @@ fn judged(error: &KafkaError) -> ProduceError {
         RDKafkaErrorCode::MessageTimedOut
         | RDKafkaErrorCode::PurgeInflight
         | RDKafkaErrorCode::RequestTimedOut => ProduceError::Unknown { waited_ms: 0 },
+        code if is_denied(code) => ProduceError::Denied { cause },
         _ => ProduceError::Failed { cause },
     }
 }

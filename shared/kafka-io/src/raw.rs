@@ -9,6 +9,7 @@
 
 mod calls;
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -280,8 +281,8 @@ impl Fetched<'_> {
         unsafe { sys::rd_kafka_message_timestamp(self.message.as_ptr(), &mut kind) }
     }
 
-    /// The header at this index.
-    pub(crate) fn header(&self, index: usize) -> Option<(&str, &[u8])> {
+    /// The header at this index. A name may be any bytes.
+    pub(crate) fn header(&self, index: usize) -> Option<(Cow<'_, str>, &[u8])> {
         let mut list = ptr::null_mut();
         let (mut name, mut value, mut len) = (ptr::null(), ptr::null(), 0);
         // SAFETY: the list and what it shows belong to the message; parsing happens once and is kept there. A record is only
@@ -292,7 +293,7 @@ impl Fetched<'_> {
             {
                 return None;
             }
-            Some((CStr::from_ptr(name).to_str().ok()?, bytes(value, len).unwrap_or_default()))
+            Some((CStr::from_ptr(name).to_string_lossy(), bytes(value, len).unwrap_or_default()))
         }
     }
 }
@@ -336,3 +337,6 @@ impl Drop for Awake<'_> {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use crate::config::KafkaConfig;
 use crate::driver::close;
 use crate::inquirer::{Inquirer, InquiryError, Watermarks};
 use crate::raw::{Fetched, Polled, Poller};
+use crate::refusal::{MaybeRefusal, Refusal, is_refusal};
 
 /// Records returned by one read at most.
 const RECORDS_A_READ: usize = 10_000;
@@ -57,6 +58,9 @@ pub enum ReadError {
     /// The ends aren't known.
     #[error(transparent)]
     Inquiry(#[from] InquiryError),
+    /// The cluster doesn't let us; reading on won't help.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Records were deleted before they were read.
     #[error("{topic}[{partition}] no longer holds offset {offset}: it was deleted before it was read")]
     Deleted {
@@ -73,6 +77,16 @@ pub enum ReadError {
         /// What librdkafka says.
         cause: String,
     },
+}
+
+impl MaybeRefusal for ReadError {
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Inquiry(inquiry) => inquiry.is_refusal(),
+            Self::Client(_) | Self::Deleted { .. } | Self::Failed { .. } => false,
+        }
+    }
 }
 
 /// Reads committed records of some topics, all partitions, each partition in order.
@@ -169,7 +183,9 @@ impl TopicReader {
                         continue;
                     }
                 }
-                Polled::Failed { code, fatal, text, at } => refuse(code, fatal, text, at)?,
+                Polled::Failed { code, fatal, text, at } => {
+                    refuse(self.inquirer.config(), code, fatal, text, at)?;
+                }
                 Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => {}
             }
             wait = Duration::ZERO;
@@ -242,6 +258,7 @@ fn is_at_end(places: &BTreeMap<(Topic, i32), Place>) -> bool {
 }
 
 pub(crate) fn refuse(
+    config: &KafkaConfig,
     code: RDKafkaErrorCode,
     fatal: bool,
     text: String,
@@ -250,6 +267,9 @@ pub(crate) fn refuse(
     if let (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(at)) = (code, at) {
         let (topic, partition, offset) = at;
         return Err(ReadError::Deleted { topic, partition, offset });
+    }
+    if is_refusal(code, &text) {
+        return Err(Refusal::new(config, code, &text).into());
     }
     if fatal {
         return Err(ReadError::Failed { cause: text });
@@ -280,7 +300,7 @@ impl OwnedRecord {
             timestamp_ms: fetched.timestamp_ms(),
             key: fetched.key().map(<[u8]>::to_vec),
             payload: fetched.payload().map(<[u8]>::to_vec),
-            headers: headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+            headers: headers.map(|(name, value)| (name.into_owned(), value.to_vec())).collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use contracts::Topic;
+use pipeline::Epoch;
 
 use crate::raw::Fetched;
 
@@ -24,6 +25,8 @@ pub struct InRecord<'a> {
     pub key: Option<&'a [u8]>,
     /// Its payload; none is a tombstone.
     pub payload: Option<&'a [u8]>,
+    /// The assignment under which it was received as work; none when it was read beside the work, of a table or to restore state.
+    pub epoch: Option<Epoch>,
     /// The trace that it belongs to: the header `traceparent`, when that holds a trace context.
     pub traceparent: Option<&'a str>,
     /// All its headers.
@@ -79,9 +82,15 @@ impl<'a> InRecord<'a> {
             timestamp_ms: fetched.timestamp_ms(),
             key: fetched.key(),
             payload: fetched.payload(),
+            epoch: None,
             traceparent: headers.get(TRACEPARENT).and_then(trace),
             headers,
         }
+    }
+
+    /// The same, as work of this assignment.
+    pub(crate) fn under(self, epoch: Option<Epoch>) -> Self {
+        Self { epoch, ..self }
     }
 
     /// Its append time, microseconds since 1970-01-01 UTC; none when the broker gave none.
@@ -134,11 +143,13 @@ impl<'a> Headers<'a> {
         self.iter().filter(|(key, _)| *key == name).map(|(_, value)| value).last()
     }
 
-    /// All headers, in order.
-    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    /// All headers, in order. What of a name isn't UTF-8 is replaced by U+FFFD: Kafka promises texts and checks nothing.
+    pub fn iter(self) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
         (0..).map_while(move |index: usize| match self.0 {
             Inner::Fetched(fetched) => fetched.header(index),
-            Inner::Listed(headers) => headers.get(index).map(|(key, value)| (key.as_str(), value.as_slice())),
+            Inner::Listed(headers) => {
+                headers.get(index).map(|(key, value)| (Cow::Borrowed(key.as_str()), value.as_slice()))
+            }
         })
     }
 }

@@ -1,9 +1,16 @@
 //! Errors that no second try mends: the cluster doesn't let us in, or doesn't let us do it.
 
-use rdkafka::error::RDKafkaErrorCode;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::certificate;
+use crate::client::LogContext;
 use crate::config::KafkaConfig;
+
+/// More than a client says of a few brokers between two waits.
+const EVENTS_SERVED: usize = 200;
 
 /// A wrong password, a certificate that isn't trusted, a right that is missing. Somebody has to change something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +19,12 @@ pub struct Refusal {
     brokers: String,
     who: String,
     cause: String,
+}
+
+/// An error that may be a refusal, rather than a cluster that isn't there.
+pub trait MaybeRefusal: std::error::Error {
+    /// Whether no second try mends it.
+    fn is_refusal(&self) -> bool;
 }
 
 // === impl Refusal ===
@@ -28,6 +41,36 @@ impl Refusal {
         }
         Self { brokers: config.brokers.clone(), who: config.security.to_string(), cause }
     }
+
+    /// The refusal in a call's error, if it is one; `what` was asked.
+    pub(crate) fn of(config: &KafkaConfig, what: &str, error: &KafkaError) -> Option<Self> {
+        let code = match error {
+            KafkaError::AdminOp(code) => *code,
+            error => error.rdkafka_error_code()?,
+        };
+        let text = error.to_string();
+        is_refusal(code, &text).then(|| Self::new(config, code, &format!("{what}: {text}")))
+    }
+
+    /// Why a call of a client that asks and reads nothing failed, if that is a refusal. Some are told beside the call alone: it waits
+    /// for a coordinator that we may not know of.
+    pub(crate) fn behind(
+        client: &BaseConsumer<LogContext>,
+        config: &KafkaConfig,
+        what: &str,
+        error: &KafkaError,
+    ) -> Option<Self> {
+        if let Some(refusal) = Self::of(config, what, error) {
+            return Some(refusal);
+        }
+        let told = serve(client).into_iter().find_map(|told| Self::of(config, what, &told));
+        told.or_else(|| client.context().kept_out().map(|(code, text)| Self::new(config, code, &text)))
+    }
+}
+
+/// Serves what a client that reads nothing has to tell: log lines and errors, one at a time and the first as if nothing had come.
+pub(crate) fn serve(client: &BaseConsumer<LogContext>) -> Vec<KafkaError> {
+    (0..EVENTS_SERVED).filter_map(|_| client.poll(Duration::ZERO)?.err()).collect()
 }
 
 /// Whether an error of this kind is a refusal. A broken TLS connection may be the network's doing; one over a certificate isn't.
@@ -69,5 +112,17 @@ mod tests {
         assert!(is_refusal(RDKafkaErrorCode::SSL, "error:0A000086:SSL routines::certificate verify failed"));
         assert!(is_refusal(RDKafkaErrorCode::GroupAuthorizationFailed, ""));
         assert!(is_refusal(RDKafkaErrorCode::Authentication, ""));
+    }
+
+    #[test]
+    fn a_call_that_is_denied_names_who_asked_for_what_and_one_that_timed_out_is_no_refusal() {
+        let config = KafkaConfig::embedded("kafka-7:9092");
+        let denied = KafkaError::AdminOp(RDKafkaErrorCode::TopicAuthorizationFailed);
+        let text = Refusal::of(&config, "describe topics", &denied).unwrap().to_string();
+        for part in ["no admission to kafka-7:9092", "describe topics: ", "authorization failed"] {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+        let late = KafkaError::OffsetFetch(RDKafkaErrorCode::OperationTimedOut);
+        assert_eq!(Refusal::of(&config, "", &late), None);
     }
 }

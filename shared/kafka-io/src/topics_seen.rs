@@ -8,14 +8,11 @@ use rdkafka::metadata::Metadata;
 
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, serve};
 
 /// The first wait for an answer; each that follows is twice as long. In between the client's errors are looked at: one that keeps us
 /// out comes by that way alone, while the call itself waits for a connection that will never be.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-
-/// More than a client says of a few brokers between two waits.
-const EVENTS_SERVED: usize = 200;
 
 /// There is no answer.
 #[derive(Debug)]
@@ -40,10 +37,7 @@ pub(crate) fn all(
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
         };
-        // Serves log lines and errors, one at a time and the first as if nothing had come; nothing else ever comes to this client.
-        for _ in 0..EVENTS_SERVED {
-            drop(client.poll(Duration::ZERO));
-        }
+        drop(serve(client));
         if let Some((code, text)) = client.context().kept_out() {
             return Err(Unseen::Refused(Refusal::new(config, code, &text)));
         }

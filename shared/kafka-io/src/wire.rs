@@ -153,6 +153,7 @@ impl Wire {
             timestamp_ms: 0,
             key: None,
             payload: None,
+            epoch: Some(id.epoch),
             traceparent: None,
             headers: Headers::none(),
         };

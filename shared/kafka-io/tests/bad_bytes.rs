@@ -156,6 +156,7 @@ fn record<'a>(topic: Topic, payload: Option<&'a [u8]>, headers: &'a [(String, Ve
         timestamp_ms: 0,
         key: Some(b"AAPL"),
         payload,
+        epoch: None,
         traceparent: None,
         headers: Headers::listed(headers),
     }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use common::{Mock, Running, eventually, text};
@@ -31,6 +32,7 @@ fn every_verdict_ends_where_it_should_and_offsets_reach_the_end() {
         letters[0].headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     };
     assert_eq!(header("tapeline.offset"), Some(&b"2"[..]));
+    assert_eq!(header("tapeline.epoch"), Some(&b"1"[..]));
     let seen = running.counts.clone();
     assert_eq!(running.stop(), Stop::Drained);
     let seen = seen.seen();
@@ -110,6 +112,32 @@ fn work_sees_every_table_record_acknowledged_before_it() {
             "{text}: {acknowledged} were acknowledged before it"
         );
     }
+    assert_eq!(running.stop(), Stop::Drained);
+}
+
+#[test]
+fn a_table_without_some_of_its_records_leaves_its_stage_ready_and_degraded() {
+    let mock = Mock::start();
+    mock.write(Topic::BarClosed, &[(2, "bar"), (2, "bad"), (5, "bad"), (5, "bad"), (5, "bar")]);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let degraded = Box::new(move |lacks: Option<&str>| {
+        heard.lock().unwrap().push(lacks.map(ToOwned::to_owned));
+    });
+    let hooks = Hooks { degraded, ..Hooks::default() };
+    let running = Running::start_with(&mock.config, GROUP, &[Topic::BarClosed], hooks).ready();
+    let lacks = "3 records of market.bar.closed.v1 can't be read and are left out, in 2 partitions";
+    eventually("it is degraded", || running.counts.seen().degraded_by.as_deref() == Some(lacks));
+    let seen = running.counts.seen();
+    assert!(seen.ready, "{}", seen.waits_for);
+    assert_eq!((seen.degraded, seen.table_records), (2, 5));
+    eventually("it is told", || told.lock().unwrap().last() == Some(&Some(lacks.to_owned())));
+    mock.write(Topic::AlertRaised, &[(5, "need 5"), (7, "need 7")]);
+    eventually("work goes on", || mock.texts(Topic::VectorComputed) == ["need 5: 1", "need 7: 0"]);
+    assert_eq!(running.stop(), Stop::Drained);
+    // Without such records in what it follows, it is whole.
+    let running = Running::start(&mock.config, GROUP, &[Topic::GapDetected]).ready();
+    assert_eq!(running.counts.seen().degraded_by, None);
     assert_eq!(running.stop(), Stop::Drained);
 }
 

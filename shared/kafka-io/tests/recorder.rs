@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex};
 use common::{Mock, Running, eventually};
 use contracts::Topic;
 use kafka_io::Hooks;
+use kafka_io::metric_names::METRICS;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use pipeline::Stop;
+use pipeline::{Law, Stop};
 
 const FETCHED: &str = "tapeline_stage_fetched_batch_records";
 
@@ -117,6 +118,21 @@ fn watched(recorder: &Counting) -> (Hooks, Arc<AtomicU64>) {
     (Hooks { heartbeat: Box::new(heartbeat), ..Hooks::default() }, most)
 }
 
+/// A counter that is not there says nothing: alerts on it would wait for ever.
+fn assert_what_never_happened_shows_as_zero(handles: &BTreeSet<String>) {
+    let is_there =
+        |parts: &[&str]| handles.iter().any(|handle| parts.iter().all(|part| handle.contains(part)));
+    let by_name = ["reason", "note"];
+    let of_stages = METRICS.iter().filter(|metric| metric.name.starts_with("tapeline_stage_"));
+    for metric in of_stages.filter(|metric| !metric.labels.iter().any(|label| by_name.contains(label))) {
+        assert!(is_there(&[metric.name]), "{} is not there from the start", metric.name);
+    }
+    for law in Law::ALL {
+        let named = ["tapeline_stage_law_violations_total", law.id()];
+        assert!(is_there(&named), "{} has no counter: {handles:?}", law.id());
+    }
+}
+
 #[test]
 fn a_turn_of_the_driver_costs_the_same_recorder_calls_whatever_its_records() {
     let recorder = Counting::default();
@@ -124,6 +140,7 @@ fn a_turn_of_the_driver_costs_the_same_recorder_calls_whatever_its_records() {
     let mock = Mock::start();
     let (hooks, most) = watched(&recorder);
     let running = Running::start_with(&mock.config, "tapeline.desk", &[], hooks).ready();
+    assert_what_never_happened_shows_as_zero(&recorder.0.handles.lock().unwrap());
     let mut expected = 0;
     let mut flow = |records: usize| {
         let orders = ["emit", "drop", "bad"];

@@ -18,7 +18,7 @@ use crate::commit::{Backoff, Commits};
 use crate::counts::{Counts, Load};
 use crate::drain::Drains;
 use crate::event::{Action, Event};
-use crate::ids::{BatchId, Now, Source};
+use crate::ids::{BatchId, Epoch, Now, Source};
 use crate::laws::{Law, Watch};
 use crate::ledger::{Ledger, Phase};
 use crate::options::{Delivery, Options};
@@ -187,6 +187,12 @@ impl<S: Stage> Engine<S> {
     #[must_use]
     pub fn source_counts(&self, source: Source) -> Option<&Counts> {
         self.ledgers.get(&source).map(|ledger| &ledger.counts)
+    }
+
+    /// The epoch of a source's present assignment.
+    #[must_use]
+    pub fn epoch(&self, source: Source) -> Option<Epoch> {
+        self.ledgers.get(&source).map(|ledger| ledger.epoch)
     }
 
     /// The end of a source's resolved prefix, and the position known to be committed.

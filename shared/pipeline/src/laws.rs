@@ -93,3 +93,19 @@ impl Watch {
         self.violations
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_law_has_its_line_on_the_page_and_a_property_test() {
+        let page = include_str!("../../../ARCHITECTURE.md");
+        let properties = include_str!("../tests/laws/properties.rs");
+        for law in Law::ALL {
+            assert!(page.contains(&format!("\n| {} ", law.id())), "{} has no line", law.id());
+            let test = format!("    fn {}_", law.id().to_lowercase());
+            assert!(properties.contains(&test), "{} has no property test", law.id());
+        }
+    }
+}

@@ -327,6 +327,7 @@ pub(crate) fn record_of(record: &OutRecord) -> InRecord<'_> {
         timestamp_ms: WALL_MICROS / 1_000,
         key: Some(&record.key),
         payload: Some(&record.payload),
+        epoch: None,
         traceparent: None,
         headers: Headers::none(),
     }

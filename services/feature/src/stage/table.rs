@@ -2,7 +2,7 @@
 
 use contracts::{ClosedBar, Topic};
 use domain::{Symbol, Timeframe};
-use kafka_io::{InRecord, KafkaStage, Note, Unavailable};
+use kafka_io::{InRecord, KafkaStage, Note, TableRecord, Unavailable};
 
 use super::FeatureStage;
 use crate::intake::Lane;
@@ -27,7 +27,7 @@ impl KafkaStage for FeatureStage {
         ]
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
         let bar = self.wire.read_table::<ClosedBar>(record)?;
         let named = bar.and_then(|bar| {
             let symbol = Symbol::parse(&bar.symbol).ok()?;
@@ -36,14 +36,14 @@ impl KafkaStage for FeatureStage {
         });
         let Some((symbol, timeframe, bar)) = named else {
             self.skipped_bars += 1;
-            return Ok(());
+            return Ok(TableRecord::Skipped);
         };
         let limits = self.limits;
         self.histories
             .entry(record.partition)
             .or_insert_with(|| History::new(limits.history_bars, limits.slack_bars))
             .insert(symbol, timeframe, bar);
-        Ok(())
+        Ok(TableRecord::Taken)
     }
 
     fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {

@@ -140,6 +140,7 @@ fn record_of(record: &OutRecord, offset: i64) -> InRecord<'_> {
         timestamp_ms: 0,
         key: Some(&record.key),
         payload: Some(&record.payload),
+        epoch: None,
         traceparent: None,
         headers: Headers::none(),
     }

@@ -135,7 +135,9 @@ fn of_result(topic: Topic, result: Result<Placed, ProduceError>) -> Outcome {
     match result {
         Ok(Placed { partition, offset }) => Outcome::Accepted { topic: topic.name(), partition, offset },
         Err(fault @ ProduceError::Full { .. }) => Outcome::Refused { cause: fault.to_string() },
-        Err(fault @ ProduceError::Failed { .. }) => Outcome::Failed { cause: fault.to_string() },
+        Err(fault @ (ProduceError::Failed { .. } | ProduceError::Denied { .. })) => {
+            Outcome::Failed { cause: fault.to_string() }
+        }
         Err(fault @ ProduceError::Unknown { .. }) => Outcome::Unknown { cause: fault.to_string() },
         Err(fault @ ProduceError::Refused { .. }) => invalid(String::new(), fault.to_string()),
     }

@@ -57,6 +57,7 @@ impl Bench {
             timestamp_ms: 0,
             key: Some(&record.key),
             payload: Some(&record.payload),
+            epoch: None,
             traceparent: Some("00-1-2-01"),
             headers: Headers::none(),
         };
@@ -134,6 +135,7 @@ fn successor(announcements: &[(OutRecord, i64)], now: Now) -> Bench {
             timestamp_ms: at(*hours).wall_micros / 1_000,
             key: Some(&output.key),
             payload: Some(&output.payload),
+            epoch: None,
             traceparent: None,
             headers: Headers::listed(&headers),
         };

@@ -88,6 +88,7 @@ impl Bench {
             timestamp_ms: 0,
             key: Some(&record.key),
             payload: Some(&record.payload),
+            epoch: None,
             traceparent: Some("00-1-2-01"),
             headers: Headers::none(),
         };

@@ -134,6 +134,7 @@ impl Letter {
             "class": self.class(),
             "error": self.error(),
             "attempts": self.number::<u32>(dead_letter::ATTEMPTS),
+            "epoch": self.number::<u32>(dead_letter::EPOCH),
             "generation": self.generation(),
             "original_topic": self.header(dead_letter::TOPIC),
             "original_partition": self.number::<i32>(dead_letter::PARTITION),

@@ -34,10 +34,10 @@ impl Bounds {
     /// # Errors
     /// When it doesn't answer, or has no such topic.
     pub fn ask(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Self, Failure> {
-        let inquirer = Inquirer::new(kafka).map_err(unreachable)?;
+        let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
         let mut bounds = Self::default();
         for topic in topics {
-            let marks = inquirer.watermarks(*topic).map_err(unreachable)?;
+            let marks = inquirer.watermarks(*topic).map_err(Failure::of)?;
             if marks.is_empty() {
                 return Err(Failure::Unreachable(format!(
                     "topic {topic} does not exist on {}: create it with `tapeline topics apply`",
@@ -72,7 +72,7 @@ impl Letters {
         starts: &Offsets,
         ends: Offsets,
     ) -> Result<Self, Failure> {
-        let reader = TopicReader::open_at(kafka, topics, starts).map_err(unreachable)?;
+        let reader = TopicReader::open_at(kafka, topics, starts).map_err(Failure::of)?;
         Ok(Self { reader, ends, silence: Duration::ZERO })
     }
 
@@ -115,7 +115,7 @@ impl Letters {
         if self.reader.is_at_end() {
             return Ok(None);
         }
-        let records = self.reader.read(READ_WAIT).map_err(unreachable)?;
+        let records = self.reader.read(READ_WAIT).map_err(Failure::of)?;
         self.silence = if records.is_empty() { self.silence + READ_WAIT } else { Duration::ZERO };
         if self.silence > PATIENCE && !self.reader.is_at_end() {
             let waited_s = PATIENCE.as_secs();
@@ -126,9 +126,4 @@ impl Letters {
         };
         Ok(Some(records.into_iter().filter(is_within).map(Letter::new).collect()))
     }
-}
-
-/// A cluster that can't be asked.
-pub(super) fn unreachable(error: impl std::fmt::Display) -> Failure {
-    Failure::Unreachable(error.to_string())
 }

@@ -33,7 +33,7 @@ pub async fn run(command: DeadLettersCommand) -> Result<(), Failure> {
         }
         DeadLettersCommand::Show(args) => {
             let kafka = cluster::kafka(&args.cluster)?;
-            let registry = cluster::registry(&args.cluster.registry)?;
+            let registry = cluster::registry(&args.cluster)?;
             print!("{}", tokio::task::block_in_place(|| show::run(&args, &kafka, &registry))?);
             Ok(())
         }
@@ -66,6 +66,7 @@ mod tests {
             ("tapeline.error", "first byte is 9, not 0"),
             ("tapeline.attempts", "1"),
             ("tapeline.service", "scanner-bridge"),
+            ("tapeline.epoch", "2"),
             ("tapeline.generation", "1"),
         ];
         let mut record = OwnedRecord {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::args::ReplayArgs;
 use super::filter::{Filter, Place};
 use super::letter::Letter;
-use super::letters::{Bounds, Letters, Offsets, unreachable};
+use super::letters::{Bounds, Letters, Offsets};
 use super::now_ms;
 use super::pace::Pace;
 use super::plan::{Hold, Plan, Step};
@@ -77,9 +77,9 @@ pub async fn replay(args: &ReplayArgs, kafka: &KafkaConfig, shutdown: &Shutdown)
 
 /// How many partitions each topic of events has.
 fn partitions(kafka: &KafkaConfig) -> Result<BTreeMap<Topic, i32>, Failure> {
-    let inquirer = Inquirer::new(kafka).map_err(unreachable)?;
+    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
     let topics = Topic::ALL.iter().copied().filter(|topic| !topic.is_dead_letter());
-    topics.map(|topic| Ok((topic, inquirer.partitions(topic).map_err(unreachable)?))).collect()
+    topics.map(|topic| Ok((topic, inquirer.partitions(topic).map_err(Failure::of)?))).collect()
 }
 
 struct Replay {
@@ -120,8 +120,8 @@ impl Replay {
     fn of_group(args: &ReplayArgs, kafka: &KafkaConfig, plan: Plan) -> Result<Self, Failure> {
         let topics = plan.filter.topics();
         let Bounds { lows, ends } = Bounds::ask(kafka, &topics)?;
-        let group = GroupOffsets::new(kafka, &args.group).map_err(unreachable)?;
-        let committed = group.committed(ends.keys().copied()).map_err(unreachable)?;
+        let group = GroupOffsets::new(kafka, &args.group).map_err(Failure::of)?;
+        let committed = group.committed(ends.keys().copied()).map_err(Failure::of)?;
         let text = plan.filter.text();
         // Someone who resets the group by Kafka's own tool leaves no words, and knows what he does.
         if let Some(other) = committed.values().find(|it| !it.metadata.is_empty() && it.metadata != text) {
@@ -152,7 +152,7 @@ impl Replay {
             plan,
             source,
             group: group.filter(|_| !args.dry_run),
-            producer: producer.map_err(unreachable)?,
+            producer: producer.map_err(Failure::of)?,
             batch_records: usize::try_from(args.rate.div_ceil(BATCHES_A_SECOND)).unwrap_or(1),
             pace: Pace::new(args.rate, Instant::now()),
             progress: Progress::new(letters),
@@ -218,7 +218,7 @@ impl Replay {
             }
         }
         if let Some(group) = self.group.as_ref().filter(|_| !offsets.is_empty()) {
-            block_in_place(|| group.commit(&offsets, &self.plan.filter.text())).map_err(unreachable)?;
+            block_in_place(|| group.commit(&offsets, &self.plan.filter.text())).map_err(Failure::of)?;
         }
         end
     }
@@ -254,9 +254,13 @@ fn interrupted() -> Failure {
 }
 
 fn stopped(letter: &Letter, cause: &ProduceError) -> Failure {
-    Failure::Unreachable(format!(
+    let text = format!(
         "{} was not sent back to {}: {cause}; the same command goes on from there",
         letter.place(),
         letter.original_place()
-    ))
+    );
+    match cause {
+        ProduceError::Denied { .. } => Failure::Refused(text),
+        _ => Failure::Unreachable(text),
+    }
 }

@@ -47,6 +47,7 @@ fn page(letter: &Letter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> 
     field("class", letter.class());
     field("error", letter.error());
     field("attempts", letter.header(dead_letter::ATTEMPTS).unwrap_or_default());
+    field("epoch", letter.header(dead_letter::EPOCH).unwrap_or_else(|| "none".to_owned()));
     field("generation", letter.generation().to_string());
     field("original", letter.original_place());
     let appended = letter.to_json()["original_time"].as_str().unwrap_or_default().to_owned();
@@ -82,6 +83,7 @@ fn headers(letter: &Letter) -> String {
         dead_letter::ERROR,
         dead_letter::ATTEMPTS,
         dead_letter::SERVICE,
+        dead_letter::EPOCH,
         dead_letter::GENERATION,
     ];
     let rest: Vec<_> =

@@ -18,7 +18,7 @@ use chassis::{Shutdown, signals};
 use contracts::Topic;
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
-use kafka_io::{BatchProducer, GroupInquirer, KafkaConfig, ProducerLimits};
+use kafka_io::{BatchProducer, GroupInquirer, KafkaConfig, ProducerLimits, RegistryConfig};
 
 use self::bars::History;
 use self::services::Services;
@@ -65,7 +65,8 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     println!("admin     http://{}", services.admin());
     println!("broker    {} (embedded, at least once)", kafka.brokers);
     println!("registry  {}", registry.url());
-    let client = Arc::new(cluster::registry(&registry.url())?);
+    let config = RegistryConfig { url: registry.url(), ..RegistryConfig::default() };
+    let client = Arc::new(cluster::registry_client(config)?);
     let begun = Instant::now();
     let judge = tokio::task::block_in_place(|| Judge::new(&kafka, client.clone()))?;
     let (mut follower, following) = follow(&kafka, client, lines)?;

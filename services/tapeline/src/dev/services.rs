@@ -241,6 +241,7 @@ fn of_exit(exit: Exit, text: String) -> Failure {
     match exit {
         Exit::Usage => Failure::Usage(text),
         Exit::Unreachable => Failure::Unreachable(text),
+        Exit::Refused => Failure::Refused(text),
         _ => Failure::NotOk(text),
     }
 }

@@ -40,11 +40,10 @@ impl Judge {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn new(kafka: &KafkaConfig, writers: Arc<dyn WriterSchemas + Send + Sync>) -> Result<Self, Failure> {
-        let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
-        let inquirer = Inquirer::new(kafka).map_err(|e| unreachable(&e))?;
+        let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
         let mut starts = Starts::new();
         for topic in Topic::ALL {
-            for ends in inquirer.watermarks(*topic).map_err(|e| unreachable(&e))? {
+            for ends in inquirer.watermarks(*topic).map_err(Failure::of)? {
                 starts.insert((*topic, ends.partition), ends.high);
             }
         }

@@ -54,7 +54,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let mapping = mapping(args.mapping.as_deref())?;
     let kafka = cluster::kafka(&args.cluster)?;
-    let registry = cluster::registry(&args.cluster.registry)?;
+    let registry = cluster::registry(&args.cluster)?;
     let windows = Windows {
         alerts_micros: i64::from(args.window_s) * 1_000_000,
         announcements_micros: i64::from(args.announce_window_s) * 1_000_000,

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contracts::{Topic, WriterSchemas};
-use kafka_io::{
-    GroupInquirer, Inquirer, KafkaConfig, ReadError, Start, TopicReader, Watermarks, count_with_aborted,
-};
+use kafka_io::{GroupInquirer, Inquirer, KafkaConfig, Start, TopicReader, Watermarks, count_with_aborted};
 use scanner_bridge::rules::mapping::Mapping;
 
 use super::gaps::{Gap, Standing, Tail};
@@ -63,7 +61,7 @@ pub(super) fn read(
         let counting = scope.spawn(|| count_with_aborted(kafka, &outputs, patience));
         let mut read = committed(kafka, writers, mapping, (&topics, &ends), &standings, deadline)?;
         let counted = counting.join().map_err(|_| Failure::NotOk("counting panicked".to_owned()))?;
-        read.with_aborted = counted.map_err(|e| unreadable(&e))?;
+        read.with_aborted = counted.map_err(Failure::of)?;
         Ok(read)
     })
 }
@@ -72,14 +70,13 @@ type Ends = BTreeMap<(Topic, i32), Watermarks>;
 
 /// Where each group stands in each partition of its inputs. Asked before the ends: what it commits meanwhile can't pass them.
 fn standings(kafka: &KafkaConfig) -> Result<Vec<Standing>, Failure> {
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
-    let inquirer = Inquirer::new(kafka).map_err(|e| unreachable(&e))?;
+    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
     let mut standings = Vec::new();
     for stage in Stage::ALL {
-        let group = GroupInquirer::new(kafka, stage.group()).map_err(|e| unreachable(&e))?;
+        let group = GroupInquirer::new(kafka, stage.group()).map_err(Failure::of)?;
         for topic in stage.inputs() {
-            let partitions = inquirer.partitions(*topic).map_err(|e| unreachable(&e))?;
-            let committed = group.committed(*topic, partitions).map_err(|e| unreachable(&e))?;
+            let partitions = inquirer.partitions(*topic).map_err(Failure::of)?;
+            let committed = group.committed(*topic, partitions).map_err(Failure::of)?;
             standings.extend(committed.into_iter().map(|(partition, committed)| Standing {
                 stage,
                 topic: *topic,
@@ -93,11 +90,10 @@ fn standings(kafka: &KafkaConfig) -> Result<Vec<Standing>, Failure> {
 
 /// Where each partition begins and ends.
 fn ends(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Ends, Failure> {
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
-    let inquirer = Inquirer::new(kafka).map_err(|e| unreachable(&e))?;
+    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
     let (mut ends, mut missing) = (Ends::new(), Vec::new());
     for topic in topics {
-        let marks = inquirer.watermarks(*topic).map_err(|e| unreachable(&e))?;
+        let marks = inquirer.watermarks(*topic).map_err(Failure::of)?;
         if marks.is_empty() {
             missing.push(topic.name());
         }
@@ -139,9 +135,9 @@ fn committed(
         })
         .collect();
     let mut records: BTreeMap<Topic, u64> = topics.iter().map(|topic| (*topic, 0)).collect();
-    let mut reader = TopicReader::open(kafka, topics, Start::Earliest).map_err(|e| unreadable(&e))?;
+    let mut reader = TopicReader::open(kafka, topics, Start::Earliest).map_err(Failure::of)?;
     loop {
-        for record in reader.read(READ_WAIT).map_err(|e| unreadable(&e))? {
+        for record in reader.read(READ_WAIT).map_err(Failure::of)? {
             let Some(tail) = tails.get_mut(&(record.topic, record.partition)) else { continue };
             if tail.takes(record.offset) {
                 *records.entry(record.topic).or_default() += 1;
@@ -163,8 +159,4 @@ fn committed(
         .filter_map(|standing| standing.gap(tails.get(&(standing.topic, standing.partition))?))
         .collect();
     Ok(Read { seen: intake.finish(), records, with_aborted: BTreeMap::new(), gaps, notes })
-}
-
-fn unreadable(error: &ReadError) -> Failure {
-    Failure::Unreachable(error.to_string())
 }

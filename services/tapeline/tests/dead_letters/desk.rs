@@ -9,6 +9,7 @@ use kafka_io::dead_letter::{self, Cause};
 use kafka_io::{
     BatchProducer, Headers, InRecord, KafkaConfig, OutRecord, OwnedRecord, ProducerLimits, TopicReader,
 };
+use pipeline::Epoch;
 
 /// A registry that nobody asks.
 const NO_REGISTRY: [&str; 2] = ["--registry", "http://127.0.0.1:1"];
@@ -86,6 +87,7 @@ pub(crate) fn letter(topic: Topic, class: &'static str, payload: &[u8], deaths: 
         timestamp_ms: 1_720_641_600_000,
         key: Some(b"AAPL"),
         payload: Some(payload),
+        epoch: Some(Epoch(4)),
         traceparent: None,
         headers: Headers::listed(&headers),
     };

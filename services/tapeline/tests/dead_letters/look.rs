@@ -30,6 +30,7 @@ fn letters_are_listed_filtered_and_counted() {
         ("error", json!("it would not do")),
         ("service", json!("scanner-bridge")),
         ("attempts", json!(1)),
+        ("epoch", json!(4)),
         ("generation", json!(2)),
         ("original_topic", json!("market.gap.detected.v1")),
         ("original_partition", json!(3)),

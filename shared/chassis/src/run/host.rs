@@ -18,6 +18,7 @@ use crate::shutdown::Shutdown;
 use crate::tasks::{self, Fate, Tasks};
 use crate::telemetry::logs::{self, LogFault};
 use crate::telemetry::metrics::MetricsFault;
+use crate::telemetry::process::{self, ProcessGauges};
 use crate::telemetry::{Catalogue, Logs, Metric, Metrics, poll_delay};
 
 /// The metrics of the chassis itself; every process has them.
@@ -29,6 +30,12 @@ pub const METRICS: &[Metric] = &[
     pool::RESTARTS,
     pool::QUEUE,
     pool::QUEUE_CAPACITY,
+    process::STARTED,
+    process::MEMORY,
+    process::MEMORY_LIMIT,
+    process::UNREADY,
+    process::DRAIN,
+    process::DRAIN_BUDGET,
 ];
 
 /// How often the runtime's poll delay is measured.
@@ -103,6 +110,9 @@ impl Host {
         let admin = Admin::start(process.admin, view)?;
         tracing::info!(name = version.name, version = version.version, admin = %admin.address(), "process stands");
         let scope = metrics.process_scope();
+        let gauges =
+            ProcessGauges::new(&scope, health.clone(), shutdown.clone(), &*clock, process.drain_budget());
+        metrics.before_each_scrape(move || gauges.look());
         let own = Tasks::new("process", runtime.clone(), shutdown, &scope);
         let dropped = scope.counter(&logs::DROPPED, &[]);
         let dropped_lines = logs.dropped_lines();

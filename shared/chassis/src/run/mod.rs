@@ -2,6 +2,7 @@
 
 mod args;
 mod host;
+mod probe;
 mod service;
 
 use std::path::Path;
@@ -37,18 +38,19 @@ pub fn run_with<S: Service>(
         Ok(ask) => ask,
         Err(fault) => return refuse(&format!("{}: {fault}\n\n{}", S::NAME, args::usage::<S>())),
     };
-    let (file, check) = match &ask {
+    let file = match &ask {
         Ask::Help => return say(&args::usage::<S>()),
         Ask::Version => return say(&format!("{} {}", S::NAME, S::VERSION)),
-        Ask::Run { file } => (file.as_deref(), false),
-        Ask::Check { file } => (file.as_deref(), true),
+        Ask::Run { file } | Ask::Check { file } | Ask::Probe { file } => file.as_deref(),
     };
     let config = match load::<S>(file, env) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults.to_string()),
     };
-    if check {
-        return say(&format!("{:#}", config::redacted(&config)));
+    match ask {
+        Ask::Check { .. } => return say(&format!("{:#}", config::redacted(&config))),
+        Ask::Probe { .. } => return probed::<S>(&config),
+        Ask::Run { .. } | Ask::Version | Ask::Help => {}
     }
     match live::<S>(config) {
         Ok(exit) => exit,
@@ -112,6 +114,16 @@ async fn serve<S: Service>(
     };
     let outcome = context.drain(drain_budget).await.and(host.tasks().join(RUNTIME_END).await);
     failed.unwrap_or_else(|| outcome.exit())
+}
+
+fn probed<S: Service>(config: &S::Config) -> Exit {
+    match probe::ask(S::process(config).admin) {
+        Ok(()) => Exit::Ok,
+        Err(cause) => {
+            eprintln!("{}: {cause}", S::NAME);
+            Exit::Failed
+        }
+    }
 }
 
 fn say(text: &str) -> Exit {

@@ -1,6 +1,6 @@
 //! The process's metrics: one Prometheus recorder that knows the catalogue.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics::{KeyName, Recorder};
@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 
+use crate::lock::locked;
 use crate::telemetry::catalogue::{Catalogue, Kind};
 use crate::telemetry::handles::Scope;
 
@@ -16,7 +17,11 @@ use crate::telemetry::handles::Scope;
 pub struct Metrics {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
+    looks: Arc<Mutex<Vec<Look>>>,
 }
+
+/// Reads values anew before a scrape.
+type Look = Box<dyn Fn() + Send + Sync>;
 
 /// Why the metrics of a process could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +70,7 @@ impl Metrics {
             }
         }
         let handle = recorder.handle();
-        Ok(Self { recorder: Arc::new(recorder), handle })
+        Ok(Self { recorder: Arc::new(recorder), handle, looks: Arc::default() })
     }
 
     /// Makes it the process's, for crates that record through the `metrics` crate alone. Once a process.
@@ -89,9 +94,15 @@ impl Metrics {
         Scope::new(self.recorder.clone(), None)
     }
 
+    /// Runs `look` before each scrape: for gauges of what nobody tells when it changes. It must not block.
+    pub fn before_each_scrape(&self, look: impl Fn() + Send + Sync + 'static) {
+        locked(&self.looks).push(Box::new(look));
+    }
+
     /// The Prometheus text exposition.
     #[must_use]
     pub fn render(&self) -> String {
+        locked(&self.looks).iter().for_each(|look| look());
         self.handle.render()
     }
 

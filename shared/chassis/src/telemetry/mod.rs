@@ -6,6 +6,7 @@ pub mod handles;
 pub mod logs;
 pub mod metrics;
 pub mod poll_delay;
+pub mod process;
 
 pub use catalogue::{Catalogue, Kind, Metric};
 pub use handles::{LocalCounter, Scope};

@@ -37,7 +37,7 @@ impl Clients {
             if !wanted {
                 return Ok(None);
             }
-            let mut follower = client::follower(config, &format!("{group}.{what}-{}", config.ordinal))?;
+            let mut follower = client::follower(config, &format!("{group}.{what}-{}", config.instance()))?;
             let wake = wake.clone();
             follower.set_nonempty_callback(move || wake.wake());
             Ok(Some(follower))

@@ -20,6 +20,7 @@ mod tables;
 mod telling;
 mod turn;
 mod waiting;
+mod waits;
 mod watchdog;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -43,7 +44,7 @@ pub use self::completions::{Completed, Completions, completions};
 pub use self::error::DriverError;
 pub use self::observer::{GiveUp, Hooks, Readiness, Seen, StageCounts, TransactionStep};
 pub use self::shutdown::Shutdown;
-pub use self::stage::{KafkaStage, Note, Restore};
+pub use self::stage::{KafkaStage, Note, Restore, TableRecord};
 
 /// What a driver is told about its stage.
 pub struct DriverOptions {
@@ -250,6 +251,10 @@ impl<S: KafkaStage> Driver<S> {
             .collect()
     }
 
+    fn query_timeout(&self) -> Duration {
+        Duration::from_millis(self.kafka.query_timeout_ms.into())
+    }
+
     fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Now {
@@ -272,7 +277,7 @@ impl Rebuilt {
 
 /// Stable over restarts, so that a restarted instance ends its predecessor's open transaction at once.
 fn transactional_id(kafka: &KafkaConfig, group: &str) -> String {
-    format!("{group}-{}", kafka.ordinal)
+    format!("{group}-{}", kafka.instance())
 }
 
 fn engine_options(kafka: &KafkaConfig) -> Options {

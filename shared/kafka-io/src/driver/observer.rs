@@ -1,13 +1,29 @@
 //! What others may know of a running driver: counts, metrics, heartbeat, readiness.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
-use pipeline::{Counts, Reason};
+use pipeline::{Counts, Law, Reason};
 
 use super::restoring::Step;
 use super::stage::Note;
 use crate::metric_names as names;
+
+/// One number of the engine's.
+type Count = fn(&Counts) -> u64;
+
+/// What became of the input records, by metric.
+const COUNTED: [(&str, Count); 8] = [
+    (names::RECEIVED, |counts| counts.received),
+    (names::EMITTED, |counts| counts.emitted),
+    (names::REJECTED, |counts| counts.rejected),
+    (names::RETURNED, |counts| counts.returned),
+    (names::GIVEN_BACK, |counts| counts.given_back),
+    (names::FINISHED_BEFORE, |counts| counts.finished_before),
+    (names::FINISHED_UNSAID, |counts| counts.finished_unsaid),
+    (names::STALE_EFFECTS, |counts| counts.stale_effects),
+];
 
 /// What may become of a batch of outputs.
 const OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
@@ -19,6 +35,8 @@ pub struct Hooks {
     pub heartbeat: Box<dyn FnMut() + Send>,
     /// When the stage becomes ready: nothing; when it isn't, or no longer: what it waits for.
     pub ready: Box<Readiness>,
+    /// When the stage works with less than it should have, ready or not: why. When it has everything again: nothing.
+    pub degraded: Box<Readiness>,
     /// Whether to give up the open transaction at this step: for a test of what an abort there does. Never, else.
     pub give_up: Box<GiveUp>,
 }
@@ -37,12 +55,17 @@ pub enum TransactionStep {
 /// Says whether a transaction is given up.
 pub type GiveUp = dyn FnMut(TransactionStep) -> bool + Send;
 
-/// Hears what a stage waits for: nothing once it is ready.
+/// Hears what a stage waits for, or lacks: nothing once it is ready, or has everything.
 pub type Readiness = dyn FnMut(Option<&str>) + Send;
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { heartbeat: Box::new(|| {}), ready: Box::new(|_| {}), give_up: Box::new(|_| false) }
+        Self {
+            heartbeat: Box::new(|| {}),
+            ready: Box::new(|_| {}),
+            degraded: Box::new(|_| {}),
+            give_up: Box::new(|_| false),
+        }
     }
 }
 
@@ -57,6 +80,12 @@ pub struct Seen {
     pub counts: Counts,
     /// Input records that wait in the assigned partitions beyond those received.
     pub waiting: u64,
+    /// How long the oldest input record has been waiting that isn't settled.
+    pub oldest: Duration,
+    /// Input records that may be held before every partition pauses.
+    pub held_max: u64,
+    /// Assigned input partitions that are paused: a bound is reached, or they are poisoned or deferred.
+    pub paused: usize,
     /// Assigned input partitions.
     pub partitions: usize,
     /// Records read of the tables.
@@ -75,6 +104,10 @@ pub struct Seen {
     pub blocked: usize,
     /// Times that records waited while the client fetched none, since the driver was made.
     pub stalls: u64,
+    /// Partitions of the tables in which a record was skipped since they are followed.
+    pub degraded: usize,
+    /// What was skipped, in words, when anything was.
+    pub degraded_by: Option<String>,
     /// Whether the stage is ready.
     pub ready: bool,
     /// Why it isn't, when it isn't.
@@ -106,14 +139,20 @@ pub(super) struct Observer {
     restore_ms: Histogram,
     restoring: Gauge,
     deferred: Gauge,
+    degraded: Gauge,
     blocked: Gauge,
     labels: Labels,
-    received: Counter,
-    emitted: Counter,
-    rejected: Counter,
+    /// In the order of [`COUNTED`].
+    counted: [Counter; 8],
+    /// In the order of [`Law::ALL`]: there from the start, so that a law that holds shows as 0.
+    violations: [Counter; 8],
     table_records: Counter,
     held: Gauge,
+    held_max: Gauge,
+    paused: Gauge,
     lag: Gauge,
+    lag_seconds: Gauge,
+    pub(super) spent_budgets: Counter,
     partitions: Gauge,
     poisoned: Gauge,
     batches: [(&'static str, Counter); 4],
@@ -170,14 +209,18 @@ impl Observer {
             restore_ms: labels.histogram(names::RESTORE_MS),
             restoring: labels.gauge(names::RESTORING),
             deferred: labels.gauge(names::DEFERRED),
+            degraded: labels.gauge(names::DEGRADED),
             blocked: labels.gauge(names::BLOCKED),
             labels,
-            received: labels.counter(names::RECEIVED),
-            emitted: labels.counter(names::EMITTED),
-            rejected: labels.counter(names::REJECTED),
+            counted: COUNTED.map(|(name, _)| labels.counter(name)),
+            violations: Law::ALL.map(|law| labels.counter_by(names::VIOLATIONS, "law", law.id())),
             table_records: labels.counter(names::TABLE_RECORDS),
             held: labels.gauge(names::HELD),
+            held_max: labels.gauge(names::HELD_MAX),
+            paused: labels.gauge(names::PAUSED),
             lag: labels.gauge(names::LAG),
+            lag_seconds: labels.gauge(names::LAG_SECONDS),
+            spent_budgets: labels.counter(names::SPENT_BUDGETS),
             partitions: labels.gauge(names::PARTITIONS),
             poisoned: labels.gauge(names::POISONED),
             batches: OUTCOMES.map(|outcome| (outcome, labels.counter_by(names::BATCHES, "outcome", outcome))),
@@ -232,9 +275,9 @@ impl Observer {
     /// Tells what has changed since it was told last.
     pub(super) fn tell(&mut self, seen: Seen, violations: [u64; 8]) {
         let (now, before) = (&seen.counts, &self.told.counts);
-        self.received.increment(now.received.saturating_sub(before.received));
-        self.emitted.increment(now.emitted.saturating_sub(before.emitted));
-        self.rejected.increment(now.rejected.saturating_sub(before.rejected));
+        for (counter, (_, count)) in self.counted.iter().zip(COUNTED) {
+            counter.increment(count(now).saturating_sub(count(before)));
+        }
         self.table_records.increment(seen.table_records.saturating_sub(self.told.table_records));
         for (reason, count) in now.dropped.iter() {
             let counter = match self.dropped.iter().position(|(known, _)| *known == reason) {
@@ -247,24 +290,31 @@ impl Observer {
             // The counter is ours alone, so it can be set to what the engine has counted.
             counter.absolute(count);
         }
-        for (law, (now, before)) in pipeline::Law::ALL.iter().zip(violations.iter().zip(self.told_violations))
-        {
-            if *now > before {
-                self.labels.counter_by(names::VIOLATIONS, "law", law.id()).increment(now - before);
+        for (index, law) in Law::ALL.iter().enumerate() {
+            let more = violations[index].saturating_sub(self.told_violations[index]);
+            if more > 0 {
+                self.violations[index].increment(more);
                 tracing::error!(law = law.id(), statement = law.statement(), "a law of delivery is broken");
             }
         }
         self.told_violations = violations;
         self.held.set(approximately(now.held));
+        self.held_max.set(approximately(seen.held_max));
+        self.paused.set(approximately(seen.paused as u64));
         self.lag.set(approximately(seen.waiting + now.held));
+        self.lag_seconds.set(seen.oldest.as_secs_f64());
         self.partitions.set(approximately(seen.partitions as u64));
         self.poisoned.set(approximately(seen.poisoned as u64));
         self.stalls.absolute(seen.stalls);
         self.restoring.set(approximately(seen.restoring as u64));
         self.deferred.set(approximately(seen.deferred as u64));
+        self.degraded.set(approximately(seen.degraded as u64));
         self.blocked.set(approximately(seen.blocked as u64));
         if (seen.ready, &seen.waits_for) != (self.told.ready, &self.told.waits_for) {
             (self.hooks.ready)((!seen.ready).then_some(&seen.waits_for));
+        }
+        if seen.degraded_by != self.told.degraded_by {
+            (self.hooks.degraded)(seen.degraded_by.as_deref());
         }
         self.counts.set(&seen);
         self.told = seen;

@@ -20,6 +20,7 @@ use super::restoring::Restoring;
 use super::stage::KafkaStage;
 use super::tables::Tables;
 use super::waiting::Waiting;
+use super::waits::Waits;
 use super::watchdog::Watchdog;
 use crate::client::LogContext;
 use crate::fault::CallFault;
@@ -46,7 +47,7 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) clients: &'c Clients,
     pub(super) tables: Option<Tables<'c>>,
     pub(super) restoring: Option<Restoring<'c>>,
-    pub(super) watchdog: Watchdog,
+    pub(super) watchdog: Watchdog<Source>,
     pub(super) group: Group,
     pub(super) work: Poller<'c, LogContext>,
     pub(super) waiting: Waiting<'c>,
@@ -57,6 +58,9 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) unanswered: bool,
     pub(super) draining: bool,
     pub(super) lag: u64,
+    pub(super) waits: Waits,
+    /// How long the oldest record that isn't settled has been waiting.
+    pub(super) oldest: Duration,
     pub(super) looked_up: Option<Instant>,
     /// When the plain commit that isn't answered was asked for.
     pub(super) commit_asked: Option<Instant>,
@@ -81,7 +85,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         let query_timeout = Duration::from_millis(driver.kafka.query_timeout_ms.into());
         let topics = driver.engine.stage().tables().to_vec();
         let tables = match &clients.tables {
-            Some(consumer) => Some(Tables::new(consumer, &clients.ends, topics, query_timeout)?),
+            Some(consumer) => Some(Tables::new(consumer, &clients.ends, topics, &driver.kafka)?),
             None => None,
         };
         let restoring = match &clients.restores {
@@ -104,6 +108,8 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             unanswered: false,
             draining: false,
             lag: 0,
+            waits: Waits::default(),
+            oldest: Duration::ZERO,
             looked_up: None,
             commit_asked: None,
             late_commits: 0,
@@ -199,7 +205,10 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             let Some((source, last)) = run.last() else { continue };
             let topic = self.driver.inputs.topic(*source);
             self.group.fetched(*source, last.offset() + 1);
-            let mut run = run.iter().map(|(_, record)| (record.offset(), InRecord::of(topic, record)));
+            self.waits.judged(*source, run[0].1.offset(), run[0].1.timestamp_ms());
+            let epoch = self.driver.engine.epoch(*source);
+            let mut run =
+                run.iter().map(|(_, record)| (record.offset(), InRecord::of(topic, record).under(epoch)));
             self.apply(Event::Records(*source, &mut run));
         }
         for (source, offset) in ends {

@@ -17,6 +17,15 @@ pub struct Note {
     pub value: u64,
 }
 
+/// What became of a record of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableRecord {
+    /// It is in the table, or needn't be.
+    Taken,
+    /// Nothing can be taken from it, now or later: the table goes on without it, and its stage is degraded.
+    Skipped,
+}
+
 /// One of a stage's own output topics, of which it reads the youngest records again when a partition comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restore {
@@ -38,13 +47,13 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
         &[]
     }
 
-    /// One record of a table, in order within its partition. A poisoned one is skipped and counted by the stage.
+    /// One record of a table, in order within its partition.
     ///
     /// # Errors
     /// When the registry can't be asked how to read it: the same record comes again later.
-    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
         let _ = record;
-        Ok(())
+        Ok(TableRecord::Taken)
     }
 
     /// Everything before `position` of this table's partition was handed over.

@@ -32,6 +32,11 @@ impl<'c> Stuck<'c> {
         self.0.len()
     }
 
+    /// Whether this partition waits.
+    pub(super) fn holds(&self, place: Place) -> bool {
+        self.0.contains_key(&place)
+    }
+
     /// Holds a partition back behind a record that was just fetched.
     pub(super) fn hold(
         &mut self,

@@ -8,15 +8,20 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::stage::KafkaStage;
+use super::stage::{KafkaStage, TableRecord};
 use super::stuck::Stuck;
+use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
-use crate::inquirer::watermarks_of;
+use crate::config::KafkaConfig;
+use crate::inquirer::{stable_and_end, watermarks_of};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 
 /// Records read in one turn of the loop, so that the work behind them isn't starved while a table loads.
 const RECORDS_A_TURN: usize = 5_000;
+
+/// One partition of a table.
+pub(super) type Place = (Topic, i32);
 
 /// The tables of one stage. A partition is followed while any input partition of its number is owned.
 pub(super) struct Tables<'c> {
@@ -25,13 +30,16 @@ pub(super) struct Tables<'c> {
     ends: &'c BaseConsumer<LogContext>,
     topics: Vec<Topic>,
     query_timeout: Duration,
-    followed: BTreeMap<(Topic, i32), Followed>,
+    followed: BTreeMap<Place, Followed>,
     stuck: Stuck<'c>,
+    watchdog: Watchdog<Place>,
 }
 
 struct Followed {
     since: Instant,
     records: u64,
+    /// Those of which nothing could be taken.
+    skipped: u64,
     position: i64,
     /// The end when following began; unknown until somebody answers.
     target: Option<i64>,
@@ -43,7 +51,7 @@ impl<'c> Tables<'c> {
         consumer: &'c BaseConsumer<LogContext>,
         ends: &'c BaseConsumer<LogContext>,
         topics: Vec<Topic>,
-        query_timeout: Duration,
+        config: &KafkaConfig,
     ) -> Option<Self> {
         let poller = Poller::of(consumer)?;
         Some(Self {
@@ -51,9 +59,10 @@ impl<'c> Tables<'c> {
             poller,
             ends,
             topics,
-            query_timeout,
+            query_timeout: Duration::from_millis(config.query_timeout_ms.into()),
             followed: BTreeMap::new(),
             stuck: Stuck::default(),
+            watchdog: Watchdog::new(Duration::from_millis(config.watchdog_ms.into())),
         })
     }
 
@@ -86,8 +95,8 @@ impl<'c> Tables<'c> {
             let list = list(&new, Offset::Beginning);
             self.consumer.incremental_assign(&list).map_err(|error| error.to_string())?;
             for place in new {
-                let followed =
-                    Followed { since: Instant::now(), records: 0, position: 0, target: None, loaded: false };
+                let (since, target) = (Instant::now(), None);
+                let followed = Followed { since, records: 0, skipped: 0, position: 0, target, loaded: false };
                 self.followed.insert(place, followed);
             }
         }
@@ -119,29 +128,28 @@ impl<'c> Tables<'c> {
         let mut moved = BTreeSet::new();
         let mut again = Vec::new();
         self.stuck.retry(self.consumer, |place, record| {
-            stage.table_record(&InRecord::of(place.0, record))?;
-            again.push((place, record.offset() + 1));
+            again.push((place, record.offset(), stage.table_record(&InRecord::of(place.0, record))?));
             Ok(())
         })?;
         let mut read = u64::try_from(again.len()).unwrap_or(0);
-        for (place, position) in again {
-            self.reach(place, position, 1, &mut moved);
+        for (place, offset, became) in again {
+            self.passed(place, offset, became, &mut moved);
         }
         for _ in 0..RECORDS_A_TURN {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
                     let Some(place) = self.place(record.topic(), record.partition()) else { continue };
                     match stage.table_record(&InRecord::of(place.0, &record)) {
-                        Ok(()) => {
+                        Ok(became) => {
                             read += 1;
-                            self.reach(place, record.offset() + 1, 1, &mut moved);
+                            self.passed(place, record.offset(), became, &mut moved);
                         }
                         Err(cause) => self.stuck.hold(self.consumer, place, record, &cause)?,
                     }
                 }
                 Polled::End { topic, partition, offset } => {
                     if let Some(place) = self.place(&topic, partition) {
-                        self.reach(place, offset, 0, &mut moved);
+                        self.reach(place, offset, &mut moved);
                     }
                 }
                 Polled::Failed { code, fatal, text, at } => self.failed(code, fatal, &text, at)?,
@@ -172,21 +180,58 @@ impl<'c> Tables<'c> {
         self.stuck.len()
     }
 
-    fn reach(
-        &mut self,
-        place: (Topic, i32),
-        position: i64,
-        records: u64,
-        moved: &mut BTreeSet<(Topic, i32)>,
-    ) {
+    /// Partitions that hold less than they should: a record of theirs was skipped since they are followed.
+    pub(super) fn degraded(&self) -> usize {
+        self.followed.values().filter(|followed| followed.skipped > 0).count()
+    }
+
+    /// Why, in words; none when nothing was skipped.
+    pub(super) fn degraded_by(&self) -> Option<String> {
+        let skipped = |topic: &Topic| {
+            let of_topic =
+                self.followed.iter().filter(|((of, _), followed)| of == topic && followed.skipped > 0);
+            let (partitions, records) = of_topic.fold((0, 0), |(n, sum), (_, it)| (n + 1, sum + it.skipped));
+            (records > 0).then(|| {
+                format!(
+                    "{records} records of {topic} can't be read and are left out, in {partitions} partitions"
+                )
+            })
+        };
+        let said: Vec<String> = self.topics.iter().filter_map(skipped).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
+    /// Looks after partitions of which nothing comes.
+    pub(super) fn watch(&mut self, now: impl Fn() -> Duration) -> Option<Stall<Place>> {
+        let flowing = self.followed.iter().filter(|(place, _)| !self.stuck.holds(**place));
+        let flowing: Vec<(Place, i64)> =
+            flowing.map(|(place, followed)| (*place, followed.position)).collect();
+        let (consumer, ends, timeout) = (self.consumer, self.ends, self.query_timeout);
+        self.watchdog.look(flowing, now, |place| stable_and_end(consumer, ends, place, timeout))
+    }
+
+    fn passed(&mut self, place: Place, offset: i64, became: TableRecord, moved: &mut BTreeSet<Place>) {
         if let Some(followed) = self.followed.get_mut(&place) {
-            followed.records += records;
+            followed.records += 1;
+            if became == TableRecord::Skipped {
+                followed.skipped += 1;
+                if followed.skipped == 1 {
+                    let (topic, partition) = place;
+                    tracing::warn!(%topic, partition, offset, "a table's record can't be read, the table goes on without it");
+                }
+            }
+        }
+        self.reach(place, offset + 1, moved);
+    }
+
+    fn reach(&mut self, place: Place, position: i64, moved: &mut BTreeSet<Place>) {
+        if let Some(followed) = self.followed.get_mut(&place) {
             followed.position = position;
             moved.insert(place);
         }
     }
 
-    fn place(&self, topic: &str, partition: i32) -> Option<(Topic, i32)> {
+    fn place(&self, topic: &str, partition: i32) -> Option<Place> {
         let topic = self.topics.iter().copied().find(|known| known.name() == topic)?;
         self.followed.contains_key(&(topic, partition)).then_some((topic, partition))
     }
@@ -247,7 +292,7 @@ impl<'c> Tables<'c> {
     }
 }
 
-fn list(places: &[(Topic, i32)], offset: Offset) -> TopicPartitionList {
+fn list(places: &[Place], offset: Offset) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for (topic, number) in places {
         // Logical offsets are always accepted.
@@ -255,3 +300,6 @@ fn list(places: &[(Topic, i32)], offset: Offset) -> TopicPartitionList {
     }
     list
 }
+
+#[cfg(test)]
+mod tests;

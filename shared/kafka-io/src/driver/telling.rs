@@ -9,8 +9,10 @@ use super::observer::Seen;
 use super::restoring::Restoring;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
-use super::watchdog::Finding;
-use crate::inquirer::watermarks_of;
+use super::tables::{Place, Tables};
+use super::waits::Standing;
+use super::watchdog::Stall;
+use crate::inquirer::stable_and_end;
 use crate::raw;
 
 /// How often lag is looked up, and counts are told while the loop is busy.
@@ -22,7 +24,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let due = self.looked_up.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
         if due {
             self.looked_up = Some(Instant::now());
-            self.lag = self.lag();
+            self.look_at_lag();
             // Serves the log lines of a client that is only ever asked.
             let _nothing_comes = self.clients.ends.poll(Duration::ZERO);
             if let Some(refusal) = self.clients.refusal() {
@@ -41,11 +43,14 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         self.tell_poisoned();
         self.tell_deferred();
         let engine = &self.driver.engine;
-        let violations = engine.violations();
+        let (violations, load) = (engine.violations(), engine.load());
         let waits_for = if lives { self.waits_for() } else { Some("its clients are made anew".to_owned()) };
         let seen = Seen {
             counts: engine.counts(),
             waiting: self.lag,
+            oldest: self.oldest,
+            held_max: load.held_max,
+            paused: load.paused,
             partitions: self.group.owned().len(),
             table_records: self.driver.table_records,
             tables_loading: self.tables.as_ref().map_or(0, |tables| tables.loading()),
@@ -53,6 +58,8 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             poisoned: self.poisoned.len(),
             restoring: self.restoring.as_ref().map_or(0, Restoring::len),
             deferred: self.deferred.len(),
+            degraded: self.tables.as_ref().map_or(0, Tables::degraded),
+            degraded_by: self.tables.as_ref().and_then(Tables::degraded_by),
             blocked: self.watchdog.blocked(),
             stalls: self.driver.stalls,
             ready: waits_for.is_none(),
@@ -125,42 +132,14 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         self.poisoned = poisoned;
     }
 
-    /// Looks after partitions that are silent: asks for one of them at most.
+    /// Looks after partitions that are silent, of the work and of the tables.
     fn watch(&mut self) -> Result<(), Exit> {
-        let now = self.driver.now().monotonic;
-        let waiting = self.waiting.sources();
-        // Until a rebalance is answered, librdkafka pauses what this member keeps as well.
-        let rebalances = self.group.is_leaving() || !self.changes.is_empty();
-        let flowing: Vec<(Source, i64)> = self
-            .group
-            .owned()
-            .filter(|(source, _)| !rebalances && self.flows(**source) && !waiting.contains(source))
-            .map(|(source, position)| (*source, *position))
-            .collect();
-        self.watchdog.see(flowing, now);
-        let Some(source) = self.watchdog.next(now) else { return Ok(()) };
-        let (topic, partition) = (self.driver.inputs.topic(source).name(), source.partition);
-        let patience = Duration::from_millis(self.driver.kafka.query_timeout_ms.into());
-        // A client that reads committed records is told the last stable offset as the end.
-        let ends = watermarks_of(&self.clients.work, topic, partition, patience).and_then(|(_, stable)| {
-            Ok((stable, watermarks_of(&self.clients.ends, topic, partition, patience)?.1))
-        });
-        let now = self.driver.now().monotonic;
-        let (stable, end) = match ends {
-            Ok(ends) => ends,
-            Err(error) => {
-                tracing::debug!(topic, partition, %error, "the watchdog has no answer");
-                self.watchdog.unanswered(source, now);
-                return Ok(());
-            }
-        };
-        let Finding::Stalled { silent } = self.watchdog.answered(source, stable, end, now) else {
-            return Ok(());
-        };
+        let Some(stall) = self.watch_work().or_else(|| self.watch_tables()) else { return Ok(()) };
+        let Stall { place: (topic, partition), stable, silent } = stall;
         let (group, silent_ms) = (&self.driver.group, silent.as_millis());
         tracing::error!(
             group,
-            topic,
+            %topic,
             partition,
             stable,
             silent_ms,
@@ -170,13 +149,44 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         Err(Exit::Ended(Ended::Stalled))
     }
 
-    /// Records between what was fetched and where the partitions ended at the last fetch.
-    fn lag(&self) -> u64 {
-        let behind = |(source, position): (&Source, &i64)| {
-            let topic = self.driver.inputs.topic(*source);
-            let end = raw::known_end(&self.clients.work, topic.name(), source.partition)?;
-            u64::try_from(end - position).ok()
+    fn watch_work(&mut self) -> Option<Stall<Place>> {
+        let waiting = self.waiting.sources();
+        // Until a rebalance is answered, librdkafka pauses what this member keeps as well.
+        let rebalances = self.group.is_leaving() || !self.changes.is_empty();
+        let flowing: Vec<(Source, i64)> = self
+            .group
+            .owned()
+            .filter(|(source, _)| !rebalances && self.flows(**source) && !waiting.contains(source))
+            .map(|(source, position)| (*source, *position))
+            .collect();
+        let (driver, clients) = (&*self.driver, self.clients);
+        let place = |source: Source| (driver.inputs.topic(source), source.partition);
+        let stall = self.watchdog.look(
+            flowing,
+            || driver.now().monotonic,
+            |source| stable_and_end(&clients.work, &clients.ends, place(source), driver.query_timeout()),
+        )?;
+        Some(Stall { place: place(stall.place), stable: stall.stable, silent: stall.silent })
+    }
+
+    fn watch_tables(&mut self) -> Option<Stall<Place>> {
+        let driver = &*self.driver;
+        self.tables.as_mut()?.watch(|| driver.now().monotonic)
+    }
+
+    /// Records between what was fetched and where the partitions ended at the last fetch, and how long the oldest waits.
+    fn look_at_lag(&mut self) {
+        let now = self.driver.now();
+        let (engine, inputs, clients) = (&self.driver.engine, &self.driver.inputs, self.clients);
+        let stands = |(source, position): (&Source, &i64)| {
+            let topic = inputs.topic(*source);
+            let end = raw::known_end(&clients.work, topic.name(), source.partition);
+            let prefix = engine.positions(*source).map_or(*position, |(prefix, _)| prefix);
+            Standing { source: *source, prefix, position: *position, end }
         };
-        self.group.owned().filter_map(behind).sum()
+        let standings: Vec<Standing> = self.group.owned().map(stands).collect();
+        let behind = standings.iter().filter_map(|at| u64::try_from(at.end? - at.position).ok());
+        self.lag = behind.sum();
+        self.oldest = self.waits.longest(standings, now);
     }
 }

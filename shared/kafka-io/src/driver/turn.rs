@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pipeline::{Action, BatchId, Event, Position, Source};
+use pipeline::{Action, BatchId, Event, Position, Source, Stop};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
@@ -85,6 +85,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             Action::Rewind(source, offset) => self.rewind(source, offset),
             Action::AcknowledgeRevocation { sources, left } => {
                 if left > 0 {
+                    self.driver.observer.spent_budgets.increment(1);
                     let (group, partitions) = (&self.driver.group, sources.len());
                     tracing::warn!(
                         group,
@@ -98,7 +99,12 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                     None => Ok(()),
                 }
             }
-            Action::Stop(stop) => Err(Exit::Ended(Ended::Stopped(stop))),
+            Action::Stop(stop) => {
+                if matches!(stop, Stop::DrainBudgetSpent { .. }) {
+                    self.driver.observer.spent_budgets.increment(1);
+                }
+                Err(Exit::Ended(Ended::Stopped(stop)))
+            }
         }
     }
 

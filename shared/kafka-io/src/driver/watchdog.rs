@@ -5,17 +5,28 @@
 //! markers: the client tells the end of a partition behind them): idle. Above it, twice, with an unmoved position between: stalled.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::time::Duration;
 
-use pipeline::Source;
+use rdkafka::error::KafkaError;
 
 /// A suspicion is looked at again after a quarter of the period.
 const AGAIN: u32 = 4;
 
-/// What is known of each partition that should flow. Times are monotonic.
-pub(super) struct Watchdog {
+/// What is known of each partition that should flow, by what it is called. Times are monotonic.
+pub(super) struct Watchdog<P> {
     period: Duration,
-    watched: BTreeMap<Source, Watched>,
+    watched: BTreeMap<P, Watched>,
+}
+
+/// A partition whose records wait and aren't fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stall<P> {
+    pub(super) place: P,
+    /// Where its stable records end.
+    pub(super) stable: i64,
+    /// How long nothing of it has come.
+    pub(super) silent: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +44,7 @@ struct Watched {
 
 /// What an answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+enum Finding {
     /// Nothing waits, or not for us.
     Idle,
     /// Records wait; to be looked at again.
@@ -42,13 +53,36 @@ pub(super) enum Finding {
     Stalled { silent: Duration },
 }
 
-impl Watchdog {
+impl<P: Copy + Ord + Debug> Watchdog<P> {
     pub(super) fn new(period: Duration) -> Self {
         Self { period, watched: BTreeMap::new() }
     }
 
+    /// Looks after the partitions that should flow, given where each stands now: asks for one of them at most where its stable
+    /// records end, and where all end.
+    pub(super) fn look(
+        &mut self,
+        flowing: impl IntoIterator<Item = (P, i64)>,
+        now: impl Fn() -> Duration,
+        ask: impl FnOnce(P) -> Result<(i64, i64), KafkaError>,
+    ) -> Option<Stall<P>> {
+        self.see(flowing, now());
+        let place = self.next(now())?;
+        match ask(place) {
+            Ok((stable, end)) => match self.answered(place, stable, end, now()) {
+                Finding::Stalled { silent } => Some(Stall { place, stable, silent }),
+                Finding::Idle | Finding::Suspicious => None,
+            },
+            Err(error) => {
+                tracing::debug!(?place, %error, "the watchdog has no answer");
+                self.unanswered(place, now());
+                None
+            }
+        }
+    }
+
     /// Where the partitions that should flow stand now; others are of no interest.
-    pub(super) fn see(&mut self, flowing: impl IntoIterator<Item = (Source, i64)>, now: Duration) {
+    fn see(&mut self, flowing: impl IntoIterator<Item = (P, i64)>, now: Duration) {
         let mut before = std::mem::take(&mut self.watched);
         self.watched = flowing
             .into_iter()
@@ -67,14 +101,14 @@ impl Watchdog {
     }
 
     /// The partition to ask for next, if any is due.
-    pub(super) fn next(&self, now: Duration) -> Option<Source> {
+    fn next(&self, now: Duration) -> Option<P> {
         let due = self.watched.iter().filter(|(_, watched)| watched.due <= now);
         due.min_by_key(|(_, watched)| watched.due).map(|(source, _)| *source)
     }
 
     /// Nobody answered: nothing is known of this one, and no other is asked for before a while has passed. A question may take long,
     /// and the group must be heard.
-    pub(super) fn unanswered(&mut self, source: Source, now: Duration) {
+    fn unanswered(&mut self, source: P, now: Duration) {
         for watched in self.watched.values_mut() {
             watched.due = watched.due.max(now + self.period / AGAIN);
         }
@@ -84,7 +118,7 @@ impl Watchdog {
     }
 
     /// Where the partition's stable records end, and where all end.
-    pub(super) fn answered(&mut self, source: Source, stable: i64, end: i64, now: Duration) -> Finding {
+    fn answered(&mut self, source: P, stable: i64, end: i64, now: Duration) -> Finding {
         let Some(watched) = self.watched.get_mut(&source) else { return Finding::Idle };
         watched.blocked = stable < end;
         if watched.position >= stable {
@@ -107,6 +141,8 @@ impl Watchdog {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::Source;
+
     use super::*;
 
     const ONE: Source = Source { topic: 0, partition: 1 };
@@ -116,7 +152,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn dog(positions: &[(Source, i64)]) -> Watchdog {
+    fn dog(positions: &[(Source, i64)]) -> Watchdog<Source> {
         let mut dog = Watchdog::new(s(8));
         dog.see(positions.iter().copied(), s(0));
         dog

@@ -12,7 +12,7 @@ use contracts::Topic;
 use kafka_io::{
     BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord,
     KafkaConfig, KafkaStage, OutRecord, OwnedRecord, ProducerLimits, Restore, Shutdown, StageCounts,
-    TopicReader, Unavailable, client, completions, dead_letter,
+    TableRecord, TopicReader, Unavailable, client, completions, dead_letter,
 };
 use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -262,10 +262,13 @@ impl KafkaStage for Desk {
         &self.tables
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
         self.readable(record)?;
+        if record.payload == Some(b"bad") {
+            return Ok(TableRecord::Skipped);
+        }
         self.table.entry(record.partition).or_default().records += 1;
-        Ok(())
+        Ok(TableRecord::Taken)
     }
 
     fn table_position(&mut self, _: Topic, partition: i32, position: i64) {

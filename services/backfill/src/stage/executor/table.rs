@@ -12,7 +12,7 @@ use std::time::Duration;
 use contracts::{CoverageChange, RangeCompletion, RangeFailure, Topic};
 use domain::window::SLACK_MICROS;
 use domain::{IntervalSet, Symbol, Timeframe, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, Restore, Unavailable};
+use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, Unavailable};
 use pipeline::Now;
 use uuid::Uuid;
 
@@ -76,15 +76,18 @@ impl KafkaStage for ExecutorStage {
         self.answered.released(partition);
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) -> Result<(), Unavailable> {
+    fn table_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
         if self.gate.is_restored(record.partition) {
-            return Ok(());
+            return Ok(TableRecord::Taken);
         }
-        match self.wire.read_table::<CoverageChange>(record)?.as_ref().and_then(coverage) {
-            Some((series, intervals)) => self.coverage.restore(record.partition, series, intervals),
-            None => self.skipped_coverage += 1,
-        }
-        Ok(())
+        let Some((series, intervals)) =
+            self.wire.read_table::<CoverageChange>(record)?.as_ref().and_then(coverage)
+        else {
+            self.skipped_coverage += 1;
+            return Ok(TableRecord::Skipped);
+        };
+        self.coverage.restore(record.partition, series, intervals);
+        Ok(TableRecord::Taken)
     }
 
     fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {

@@ -79,6 +79,7 @@ fn record_of(record: &OutRecord) -> InRecord<'_> {
         timestamp_ms: 0,
         key: Some(&record.key),
         payload: Some(&record.payload),
+        epoch: None,
         traceparent: None,
         headers: Headers::none(),
     }

@@ -37,6 +37,7 @@ impl Bench {
             timestamp_ms: 0,
             key: Some(&record.key),
             payload: Some(&record.payload),
+            epoch: None,
             traceparent: Some(TRACE),
             headers: Headers::none(),
         };

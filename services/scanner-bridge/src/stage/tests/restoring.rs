@@ -26,6 +26,7 @@ fn restore(bench: &mut Bench, output: &OutRecord, appended: Now) {
         timestamp_ms: appended.wall_micros / 1_000,
         key: Some(&output.key),
         payload: Some(&output.payload),
+        epoch: None,
         traceparent: None,
         headers: Headers::listed(&headers),
     };
