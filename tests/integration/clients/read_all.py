@@ -3,7 +3,8 @@ Avro deserialiser, read_committed. Prints a count for each topic; exit code 1 wh
 
     read_all.py --brokers HOST:PORT --registry URL [--topic NAME]... [--expect TOPIC=COUNT]...
 
-Dead-letter topics hold bytes as they came and are only counted; a record without a payload is a deletion.
+A record without a payload is a deletion. A dead letter holds the bytes of its original: where these are an event that was refused for
+what it says, where it lay or what it came with, it is read as one of the original's topic; where they are none, it is only counted.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 TIMEOUT_S = 30
 # How many undecodable records of a topic are told.
 TOLD = 5
+# The classes of dead letters whose originals are events.
+REFUSED_EVENTS = {b"invalid", b"ahead_of_clock", b"misplaced", b"bad_headers"}
 
 
 def arguments():
@@ -55,26 +58,34 @@ def records(consumer, topic, partitions):
     consumer.unassign()
 
 
+def context_of(topic, record):
+    """Of which topic the payload is an event; none when it is only kept."""
+    if not topic.endswith(".dead-letter"):
+        return SerializationContext(topic, MessageField.VALUE)
+    headers = dict(record.headers())
+    is_event = headers["tapeline.error-class"] in REFUSED_EVENTS and "tapeline.payload-sha256" not in headers
+    return SerializationContext(headers["tapeline.topic"].decode(), MessageField.VALUE) if is_event else None
+
+
 def read(consumer, deserialiser, topic, partitions):
-    """How many records were decoded, were deletions, and could not be decoded."""
-    decoded, deletions, bad = 0, 0, 0
-    context = SerializationContext(topic, MessageField.VALUE)
+    """How many records were read, how many of these are letters that only keep bytes, how many were deletions and undecodable."""
+    good, kept, deletions, bad = 0, 0, 0, 0
     for record in records(consumer, topic, partitions):
-        if record.value() is None:
-            deletions += 1
-        elif topic.endswith(".dead-letter"):
-            decoded += 1
-        else:
-            try:
-                event = deserialiser(record.value(), context)
-                if not isinstance(event, dict):
-                    raise ValueError(f"a {type(event).__name__}, not a record")
-                decoded += 1
-            except Exception as fault:  # whatever the library says
-                bad += 1
-                if bad <= TOLD:
-                    print(f"{topic}[{record.partition()}]@{record.offset()}: {type(fault).__name__}: {fault}")
-    return decoded, deletions, bad
+        try:
+            context = context_of(topic, record)
+            if context is None:
+                kept += 1
+            elif record.value() is None:
+                deletions += 1
+                continue
+            elif not isinstance(event := deserialiser(record.value(), context), dict):
+                raise ValueError(f"a {type(event).__name__}, not a record")
+            good += 1
+        except Exception as fault:  # whatever the library says
+            bad += 1
+            if bad <= TOLD:
+                print(f"{topic}[{record.partition()}]@{record.offset()}: {type(fault).__name__}: {fault}")
+    return good, kept, deletions, bad
 
 
 def main():
@@ -90,9 +101,9 @@ def main():
     })
     counts, all_bad = {}, 0
     for topic, partitions in topics_of(consumer, args.topic).items():
-        decoded, deletions, bad = read(consumer, deserialiser, topic, partitions)
-        counts[topic], all_bad = decoded, all_bad + bad
-        print(f"{topic} {decoded} read, {deletions} deletions, {bad} undecodable")
+        good, kept, deletions, bad = read(consumer, deserialiser, topic, partitions)
+        counts[topic], all_bad = good, all_bad + bad
+        print(f"{topic} {good} read ({kept} letters of no event), {deletions} deletions, {bad} undecodable")
     consumer.close()
     wrong = []
     for expected in args.expect:

@@ -17,6 +17,7 @@ use openssl::x509::{X509, X509Builder, X509Name, X509NameRef};
 const DAY_S: i64 = 86_400;
 
 /// An authority.
+#[derive(Debug)]
 pub struct Authority {
     key: PKey<Private>,
     certificate: X509,
@@ -58,13 +59,14 @@ impl Authority {
         Ok(path)
     }
 
-    /// A new key and its certificate for a server on the loopback address, as one PEM file in `folder`.
+    /// A new key and its certificate for `name`, a server on the loopback address or a client of one: `name.pem` in `folder` holds
+    /// both.
     ///
     /// # Errors
     /// When OpenSSL refuses, or it can't be written.
-    pub fn issue(&self, folder: &Path, file: &str, validity: Validity) -> io::Result<PathBuf> {
+    pub fn issue(&self, folder: &Path, name: &str, validity: Validity) -> io::Result<PathBuf> {
         let key = new_key()?;
-        let subject = named(file)?;
+        let subject = named(name)?;
         let mut builder = unsigned(&key, &subject, self.certificate.subject_name(), validity)?;
         let names = SubjectAlternativeName::new()
             .dns("localhost")
@@ -72,7 +74,7 @@ impl Authority {
             .build(&builder.x509v3_context(Some(&self.certificate), None))?;
         builder.append_extension(names)?;
         builder.sign(&self.key, MessageDigest::sha256())?;
-        let path = folder.join(file);
+        let path = folder.join(format!("{name}.pem"));
         let text = [key.private_key_to_pem_pkcs8()?, builder.build().to_pem()?].concat();
         std::fs::write(&path, text)?;
         Ok(path)

@@ -8,6 +8,10 @@ use crate::authority::{Authority, Validity};
 use crate::{Broker, free_port, script};
 
 const ACL_COMMAND: &str = "org.apache.kafka.tools.AclCommand";
+const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
+
+/// How often a login is asked for again over a connection that is open: so long may one that is deleted go on.
+const LOGIN_LASTS_MS: u32 = 5_000;
 
 /// A login that the broker knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +22,8 @@ pub struct User {
     pub password: &'static str,
 }
 
-/// One broker. Beside the listener for clients it has one whose certificate has expired, and a plain one for setting it up: whoever
-/// comes by that is a super user.
+/// One broker. Beside the listener for clients with a login it has one for clients with a certificate, one whose own certificate has
+/// expired, and a plain one for setting it up: whoever comes by that is a super user.
 #[derive(Debug)]
 pub struct SecureBroker {
     /// The broker, by its plain listener.
@@ -28,7 +32,11 @@ pub struct SecureBroker {
     pub address: String,
     /// The same with a certificate that has expired.
     pub expired_address: String,
-    /// The authority that vouches for its certificates.
+    /// Where clients come in by a certificate: the principal is its common name.
+    pub mutual_address: String,
+    /// The authority that vouches for its certificates, and for those of clients.
+    pub authority: Authority,
+    /// That authority's own certificate.
     pub ca_file: PathBuf,
 }
 
@@ -42,35 +50,34 @@ impl SecureBroker {
     pub fn start(folder: &Path, users: &[User]) -> io::Result<Self> {
         let authority = Authority::new("authority of this test")?;
         let ca_file = authority.write(folder, "ca.pem")?;
-        let good = authority.issue(folder, "broker.pem", Validity::Today)?;
-        let expired = authority.issue(folder, "expired.pem", Validity::Expired)?;
-        let (plain, controller, port, expired_port) =
-            (free_port()?, free_port()?, free_port()?, free_port()?);
+        let good = authority.issue(folder, "broker", Validity::Today)?;
+        let expired = authority.issue(folder, "expired", Validity::Expired)?;
+        let (plain, controller) = (free_port()?, free_port()?);
+        let [address, expired_address, mutual_address] =
+            [free_port()?, free_port()?, free_port()?].map(|port| format!("127.0.0.1:{port}"));
+        let clients = format!("SECURE://{address},EXPIRED://{expired_address},MUTUAL://{mutual_address}");
         let mut settings = vec![
-            format!(
-                "listeners=PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller},\
-                 SECURE://127.0.0.1:{port},EXPIRED://127.0.0.1:{expired_port}"
-            ),
-            format!(
-                "advertised.listeners=PLAINTEXT://127.0.0.1:{plain},\
-                 SECURE://127.0.0.1:{port},EXPIRED://127.0.0.1:{expired_port}"
-            ),
-            "listener.security.protocol.map=\
-             PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL,EXPIRED:SASL_SSL"
+            format!("listeners=PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller},{clients}"),
+            format!("advertised.listeners=PLAINTEXT://127.0.0.1:{plain},{clients}"),
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,\
+             SECURE:SASL_SSL,EXPIRED:SASL_SSL,MUTUAL:SSL"
                 .to_owned(),
             "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
             "super.users=User:ANONYMOUS".to_owned(),
             "sasl.enabled.mechanisms=SCRAM-SHA-512".to_owned(),
         ];
-        settings.extend(listener("secure", &good));
-        settings.extend(listener("expired", &expired));
-        let login = |user: &User| format!("SCRAM-SHA-512=[name={},password={}]", user.name, user.password);
+        settings.extend(certificate("secure", &good));
+        settings.extend(login("secure"));
+        settings.extend(certificate("expired", &expired));
+        settings.extend(login("expired"));
+        settings.extend(certificate("mutual", &good));
+        settings.extend(client_certificate("mutual", &ca_file));
+        let scram = |user: &User| format!("SCRAM-SHA-512=[name={},password={}]", user.name, user.password);
         let settings = settings.into_iter().map(|setting| ["--set".to_owned(), setting]);
-        let logins = users.iter().map(|user| ["--add-scram".to_owned(), login(user)]);
+        let logins = users.iter().map(|user| ["--add-scram".to_owned(), scram(user)]);
         let arguments = settings.chain(logins).flatten().collect();
         let broker = Broker::start_on(folder, (plain, controller), arguments)?;
-        let (address, expired_address) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{expired_port}"));
-        Ok(Self { broker, address, expired_address, ca_file })
+        Ok(Self { broker, address, expired_address, mutual_address, authority, ca_file })
     }
 
     /// Gives the rights of `deploy/kafka/acls.txt`, as an operator does.
@@ -95,15 +102,40 @@ impl SecureBroker {
     pub fn acls(&self, change: &[&str]) -> io::Result<String> {
         self.broker.tool(ACL_COMMAND, change)
     }
+
+    /// Deletes a user's login.
+    ///
+    /// # Errors
+    /// When the command fails, with what it printed.
+    pub fn delete_login(&self, user: User) -> io::Result<String> {
+        let change = ["--alter", "--entity-type", "users", "--delete-config", "SCRAM-SHA-512"];
+        let change = [&change[..], &["--entity-name", user.name]].concat();
+        self.broker.tool(CONFIG_COMMAND, &change)
+    }
 }
 
-fn listener(name: &str, keystore: &Path) -> [String; 3] {
+fn certificate(listener: &str, keystore: &Path) -> [String; 2] {
     [
-        format!("listener.name.{name}.ssl.keystore.type=PEM"),
-        format!("listener.name.{name}.ssl.keystore.location={}", keystore.display()),
+        format!("listener.name.{listener}.ssl.keystore.type=PEM"),
+        format!("listener.name.{listener}.ssl.keystore.location={}", keystore.display()),
+    ]
+}
+
+fn login(listener: &str) -> [String; 2] {
+    let mechanism = format!("listener.name.{listener}.scram-sha-512");
+    [
         format!(
-            "listener.name.{name}.scram-sha-512.sasl.jaas.config=\
-             org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            "{mechanism}.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),
+        format!("{mechanism}.connections.max.reauth.ms={LOGIN_LASTS_MS}"),
+    ]
+}
+
+fn client_certificate(listener: &str, ca_file: &Path) -> [String; 4] {
+    [
+        format!("listener.name.{listener}.ssl.client.auth=required"),
+        format!("listener.name.{listener}.ssl.truststore.type=PEM"),
+        format!("listener.name.{listener}.ssl.truststore.location={}", ca_file.display()),
+        format!("listener.name.{listener}.ssl.principal.mapping.rules=RULE:^CN=(.*)$/$1/"),
     ]
 }

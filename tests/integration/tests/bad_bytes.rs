@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use contracts::Topic;
 use integration::{
-    Binaries, Ended, Service, Stack, free_port, python, real_parts_missing, run_to_end, wait_until,
+    Binaries, Ended, Service, Stack, free_port, python, read_all, real_parts_missing, run_to_end, wait_until,
 };
 use serde_json::Value;
 
@@ -59,6 +60,9 @@ fn bad_bytes_are_dead_letters_disturb_nothing_and_come_back_mended() {
     }
     // Nothing more came of it while they ended.
     bench.client("check", &["--mended", MENDED]).expect(0);
+    let letters = Topic::ALL.iter().filter(|topic| topic.is_dead_letter());
+    let letters: Vec<&str> = letters.flat_map(|topic| ["--topic", topic.name()]).collect();
+    println!("{}", read_all(&bench.stack, &letters).unwrap().unwrap().expect(0));
 }
 
 /// A cluster, our programs, and a Python beside them.

@@ -15,6 +15,10 @@ use kafka_io::{GroupProtocol, Hooks, KafkaConfig, Restore, TransactionStep};
 use pipeline::Stop;
 
 const GROUP: &str = "tapeline.desk";
+const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+
+/// When Kafka's own consumer takes a silence for the end of the topic, milliseconds: it has to join a group first.
+const SILENCE_MS: &str = "15000";
 
 /// Each of these texts once in the committed output, each partition in its order.
 fn assert_each_once(cluster: &Cluster, orders: &[(i32, String)]) {
@@ -73,6 +77,32 @@ fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
     // Each output has one offset; an aborted copy has one more, and so has each transaction's marker.
     let offsets: i64 = cluster.ends(OUT).iter().sum();
     assert!(offsets > 3_000, "{offsets} offsets: nothing was aborted after it was produced");
+    assert_kafkas_own_consumer_hides_the_aborted(&cluster, &orders);
+}
+
+/// The aborted copies are there for who reads uncommitted, and for nobody else.
+fn assert_kafkas_own_consumer_hides_the_aborted(cluster: &Cluster, orders: &[(i32, String)]) {
+    let read = |isolation| {
+        let from = ["--topic", OUT.name(), "--from-beginning", "--timeout-ms", SILENCE_MS];
+        let printed = cluster
+            .broker
+            .tool(CONSOLE_CONSUMER, &[&from[..], &["--isolation-level", isolation]].concat())
+            .unwrap();
+        // Beside the records it prints that it gave up waiting.
+        let is_record = |line: &&str| line.starts_with("emit ");
+        let mut texts: Vec<String> = printed.lines().filter(is_record).map(str::to_owned).collect();
+        texts.sort();
+        texts
+    };
+    let (committed, mut uncommitted) = std::thread::scope(|scope| {
+        let committed = scope.spawn(|| read("read_committed"));
+        let uncommitted = scope.spawn(|| read("read_uncommitted"));
+        (committed.join().unwrap(), uncommitted.join().unwrap())
+    });
+    assert!(committed.iter().eq(orders.iter().map(|(_, text)| text)), "{} committed", committed.len());
+    let all = uncommitted.len();
+    uncommitted.dedup();
+    assert!(all > committed.len() && uncommitted == committed, "{all} with those aborted");
 }
 
 #[test]

@@ -2,15 +2,18 @@
 //! of `deploy/kafka/acls.txt` alone, and what keeps one out is named by it before it ends.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod alerts;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use contracts::Topic;
-use integration::authority::Authority;
+use contracts::{Topic, encode};
+use integration::authority::{Authority, Validity};
 use integration::{
-    Binaries, Ended, Registry, SecureBroker, Service, User, free_port, real_parts_missing, run_to_end,
-    vectors_of,
+    Binaries, Ended, Registry, SecureBroker, Service, User, free_port, real_parts_missing, request,
+    run_to_end, vectors_of,
 };
+use kafka_io::KafkaConfig;
 use tempfile::TempDir;
 
 /// A debug build on two shared cores takes a tenth of it.
@@ -53,8 +56,10 @@ fn services_work_with_their_listed_rights_alone_and_name_what_keeps_them_out() {
 
     a_wrong_password_is_named(&secured);
     a_certificate_that_does_not_count_is_named(&secured);
+    a_certificate_is_a_login_and_without_a_good_one_it_is_named(&secured);
     a_missing_right_at_start_is_named(&secured);
     a_right_that_is_taken_from_a_running_service_ends_it_with_the_cause(&secured);
+    a_login_that_is_deleted_ends_a_running_service_with_the_cause(&secured);
 }
 
 #[test]
@@ -86,7 +91,7 @@ fn a_wrong_password_is_named(secured: &Secured) {
     let mut command = secured.binaries.command("tapeline");
     command.args(["topics", "apply", "--kafka-config"]).arg(secured.write("guess.toml", &config));
     let ended = run_to_end("tapeline-guess", command, secured.folder(), LIMIT).unwrap();
-    assert_ne!(ended.code, Some(OK));
+    assert_eq!(ended.code, Some(REFUSED), "{}", ended.printed);
     assert!(ended.printed.contains("uthentication failed"), "{}", ended.printed);
     assert!(!ended.printed.contains("guess\""), "{}", ended.printed);
 }
@@ -99,6 +104,32 @@ fn a_certificate_that_does_not_count_is_named(secured: &Secured) {
     let other = Authority::new("somebody else").unwrap().write(secured.folder(), "other.pem").unwrap();
     let ended = secured.run("feature", "untrusted", &secured.kafka(FEATURE, &cluster.address, &other));
     assert_refused(&ended, &["is not trusted", &cluster.address]);
+}
+
+fn a_certificate_is_a_login_and_without_a_good_one_it_is_named(secured: &Secured) {
+    let issued = |authority: &Authority, case: &str, name: &str, validity| {
+        let folder = secured.folder().join(case);
+        std::fs::create_dir(&folder).unwrap();
+        secured.mutual(Some(&authority.issue(&folder, name, validity).unwrap()))
+    };
+    let ours = &secured.cluster.authority;
+    let sections = issued(ours, "ours", FEATURE.name, Validity::Today) + &secured.registry_section();
+    let mut feature = Service::start(&secured.binaries, "feature", &sections, secured.folder()).unwrap();
+    feature.wait_until_ready().unwrap();
+    assert_eq!(feature.terminate().unwrap(), Some(OK), "{}", feature.process().excerpt());
+
+    let somebody = Authority::new("somebody else").unwrap();
+    for (case, config) in [
+        ("no-certificate", secured.mutual(None)),
+        ("expired-certificate", issued(ours, "late", FEATURE.name, Validity::Expired)),
+        ("strange-certificate", issued(&somebody, "strange", FEATURE.name, Validity::Today)),
+    ] {
+        let ended = secured.run("feature", case, &config);
+        assert_refused(&ended, &["certificate", &secured.cluster.mutual_address]);
+    }
+    // One that counts, of somebody without rights.
+    let ended = secured.run("feature", "guest", &issued(ours, "guest", "guest", Validity::Today));
+    assert_refused(&ended, &["uthorization"]);
 }
 
 fn a_missing_right_at_start_is_named(secured: &Secured) {
@@ -119,19 +150,35 @@ fn a_missing_right_at_start_is_named(secured: &Secured) {
     }
 }
 
+/// Reading its input and being in its group are refused at once, writing as soon as there is something to write.
 fn a_right_that_is_taken_from_a_running_service_ends_it_with_the_cause(secured: &Secured) {
-    let config = secured.kafka(BRIDGE, &secured.cluster.address, &secured.cluster.ca_file);
-    let sections = format!("{config}{}", secured.registry_section());
-    let mut bridge =
-        Service::start(&secured.binaries, "scanner-bridge", &sections, secured.folder()).unwrap();
-    bridge.wait_until_ready().unwrap();
-    secured.change("--remove", BRIDGE, "Read", &["--topic", Topic::AlertRaised.name()]);
-    let code = bridge.process().wait(LIMIT).unwrap().code();
-    let printed = bridge.process().printed().unwrap();
-    assert_eq!(code, Some(REFUSED), "{}", bridge.process().excerpt());
-    for said in ["\"tapeline-scanner-bridge\"", "TopicAuthorizationFailed"] {
-        assert!(printed.contains(said), "{said:?} is not in: {}", bridge.process().excerpt());
+    let rights: [(&str, &[&str], &str); 4] = [
+        ("Read", &["--topic", Topic::AlertRaised.name()], "TopicAuthorizationFailed"),
+        ("Read", &["--group", "tapeline.scanner-bridge"], "GroupAuthorizationFailed"),
+        ("Write", &["--topic", Topic::BatchUrgent.name()], "TopicAuthorizationFailed"),
+        (
+            "Write",
+            &["--transactional-id", "tapeline.scanner-bridge-", "--resource-pattern-type", "prefixed"],
+            "TransactionalIdAuthorizationFailed",
+        ),
+    ];
+    for (number, (operation, resource, cause)) in rights.into_iter().enumerate() {
+        let mut bridge = secured.bridge(&format!("without-{operation}-{number}"));
+        secured.change("--remove", BRIDGE, operation, resource);
+        secured.raise(number);
+        let code = bridge.process().wait(LIMIT).unwrap().code();
+        assert_eq!(code, Some(REFUSED), "{operation} {resource:?}: {}", bridge.process().excerpt());
+        assert_says(&mut bridge, &["\"tapeline-scanner-bridge\"", cause]);
+        secured.change("--add", BRIDGE, operation, resource);
     }
+}
+
+fn a_login_that_is_deleted_ends_a_running_service_with_the_cause(secured: &Secured) {
+    let mut bridge = secured.bridge("without-login");
+    secured.cluster.delete_login(BRIDGE).unwrap();
+    let code = bridge.process().wait(LIMIT).unwrap().code();
+    assert_eq!(code, Some(REFUSED), "{}", bridge.process().excerpt());
+    assert_says(&mut bridge, &["\"tapeline-scanner-bridge\"", "uthentication failed"]);
 }
 
 // === impl Secured ===
@@ -171,6 +218,40 @@ impl Secured {
             user.name,
             password.display()
         )
+    }
+
+    /// The section `kafka` for whom this certificate names.
+    fn mutual(&self, certificate: Option<&Path>) -> String {
+        let (address, ca_file) = (&self.cluster.mutual_address, self.cluster.ca_file.display());
+        let own = certificate
+            .map(Path::display)
+            .map_or(String::new(), |file| format!("certificate_file = \"{file}\"\nkey_file = \"{file}\"\n"));
+        format!(
+            "[kafka]\nbrokers = \"{address}\"\n\n[kafka.security]\nprotocol = \"ssl\"\nca_file = \"{ca_file}\"\n{own}\n"
+        )
+    }
+
+    /// A scanner-bridge that is ready, with its log in a folder of its own.
+    fn bridge(&self, case: &str) -> Service {
+        let folder = self.folder().join(case);
+        std::fs::create_dir(&folder).unwrap();
+        let kafka = self.kafka(BRIDGE, &self.cluster.address, &self.cluster.ca_file);
+        let sections = format!("{kafka}{}", self.registry_section());
+        let mut bridge = Service::start(&self.binaries, "scanner-bridge", &sections, &folder).unwrap();
+        bridge.wait_until_ready().unwrap();
+        bridge
+    }
+
+    /// Writes an alert, by the plain listener.
+    fn raise(&self, number: usize) {
+        let kafka = KafkaConfig { brokers: self.cluster.broker.address(), ..KafkaConfig::default() };
+        let subject = Topic::AlertRaised.subject().unwrap();
+        let path = format!("{}/subjects/{subject}/versions/latest", Registry::API);
+        let latest = request(self.registry.port(), "GET", &path, "").unwrap().body;
+        let latest: serde_json::Value = serde_json::from_str(&latest).unwrap();
+        let (alert, mut payload) = (alerts::alert(number), Vec::new());
+        encode(&alert, u32::try_from(latest["id"].as_u64().unwrap()).unwrap(), &mut payload).unwrap();
+        alerts::produce(&kafka, vec![alerts::record(&alert.symbol, kafka.partitions, payload)]);
     }
 
     fn registry_section(&self) -> String {
@@ -242,6 +323,14 @@ impl Secured {
 
 fn bars() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/bars")
+}
+
+fn assert_says(service: &mut Service, said: &[&str]) {
+    let printed = service.process().printed().unwrap();
+    println!("{}", printed.lines().find(|line| line.contains("no admission")).unwrap_or_default());
+    for part in said {
+        assert!(printed.contains(part), "{part:?} is not in: {}", service.process().excerpt());
+    }
 }
 
 fn assert_refused(ended: &Ended, said: &[&str]) {

@@ -10,7 +10,7 @@ const SKEW_MS: i64 = 30_000;
 pub(super) struct Asked([u8; FeatureSet::ALL.len()]);
 
 impl Asked {
-    pub(super) const NOTHING: Self = Self([0; FeatureSet::ALL.len()]);
+    const NOTHING: Self = Self([0; FeatureSet::ALL.len()]);
 
     pub(super) fn raise(&mut self, sets: FeatureSets, priority: u8) {
         for set in sets.iter() {
@@ -32,15 +32,13 @@ pub(super) struct Window {
     pub(super) opened_at: i64,
     /// What the asks that passed ask for.
     pub(super) passed: Asked,
-    /// What those of them ask for whose answers are there.
-    pub(super) answered: Asked,
     /// The append time of the first answer that tells of it, milliseconds.
     announced_at_ms: Option<i64>,
 }
 
 impl Window {
     pub(super) const fn opened_at(opened_at: i64) -> Self {
-        Self { opened_at, passed: Asked::NOTHING, answered: Asked::NOTHING, announced_at_ms: None }
+        Self { opened_at, passed: Asked::NOTHING, announced_at_ms: None }
     }
 
     /// An answer in this window was appended then.

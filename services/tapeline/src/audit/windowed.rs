@@ -1,13 +1,11 @@
 //! The stages with a dedup window, bridge and announcer: which inputs owe an output, and whether each has its one.
 //!
-//! Windows are replayed over the input topic in log order. In that order every owner of a partition judges, also after a crash, and what
-//! it restores are the windows of the answers in the log. So:
+//! Windows are replayed over the input topic in log order. In that order every owner of a partition judges, and one that comes after a
+//! crash finds at each ask the window that the one before it had there: what it restores is done at the place of what did it (ADR 043).
+//! So:
 //!
-//! - An ask that passes has its answer. It may do without when answers in whose window it lies cover it, and each asks for **more** than
-//!   it does or opened its window after the one that is in force here: they left before a crash in which it was still waiting. (The topics
-//!   can't tell this from an answer that was taken away; what answered that one is then an answer to nothing, and is counted so.)
-//! - An ask that its window covers has none. It may have one when the window had been forgotten by the clock, or when a newer window's
-//!   answer was in the log before.
+//! - An ask that passes has its answer.
+//! - An ask that its window covers has none, unless the window had been forgotten by the clock.
 //! - An answer that names an ask a second time, or one that is nowhere, is one too many. (Where the oldest asks are deleted already,
 //!   nobody can know whom it names.)
 
@@ -19,7 +17,7 @@ use domain::{FeatureSets, Symbol};
 use super::order::Order;
 use super::seen::{Answer, Answers, Ask, Letters, Naming, Subject};
 use super::tally::{Count, Stage};
-use super::window::{Asked, Window};
+use super::window::Window;
 
 /// What is compared.
 pub(super) struct Judging<'a> {
@@ -47,19 +45,13 @@ struct Replay<'a> {
     windows: HashMap<Subject, Window>,
     /// Of each naming, whether it is an ask's.
     taken: Vec<bool>,
-    /// Answers by subject, as indexes of answer and member; made when first needed.
-    by_subject: Option<Vec<(Subject, usize, usize)>>,
 }
 
 impl Judging<'_> {
     /// Counts; and gives for each ask the answer that names it, as an index of the answers' list.
     pub(super) fn judge(&self, count: &mut Count) -> Vec<Option<usize>> {
-        let mut replay = Replay {
-            judging: self,
-            windows: HashMap::new(),
-            taken: vec![false; self.answers.namings.len()],
-            by_subject: None,
-        };
+        let mut replay =
+            Replay { judging: self, windows: HashMap::new(), taken: vec![false; self.answers.namings.len()] };
         let mut order: Order<(Symbol, Topic, u8, FeatureSets)> = Order::new();
         let mut answered = Vec::with_capacity(self.asks.len());
         for ask in self.asks {
@@ -127,16 +119,19 @@ impl Replay<'_> {
     fn judge(&mut self, ask: &Ask) -> Fate {
         let window_micros = self.judging.window_micros;
         if ask.is_manual {
-            return self.take(ask).map_or(Fate::Lost, Fate::Answered);
+            return self.pass(ask, None);
         }
         if self.has_been_forgotten(ask) {
             self.windows.remove(&ask.subject);
         }
-        let inside = self.windows.get(&ask.subject).map(|window| ask.occurred_at - window.opened_at);
-        match inside {
-            Some(distance) if distance < -window_micros => self.pass(ask, None),
-            Some(distance) if distance <= window_micros => self.inside(ask),
-            _ => self.pass(ask, Some(Window::opened_at(ask.occurred_at))),
+        let Some(window) = self.windows.get(&ask.subject).copied() else {
+            return self.pass(ask, Some(Window::opened_at(ask.occurred_at)));
+        };
+        match ask.occurred_at - window.opened_at {
+            distance if distance < -window_micros => self.pass(ask, None),
+            distance if distance > window_micros => self.pass(ask, Some(Window::opened_at(ask.occurred_at))),
+            _ if window.passed.covers(ask.sets, ask.priority) => self.covered(ask, &window),
+            _ => self.pass(ask, Some(window)),
         }
     }
 
@@ -156,72 +151,39 @@ impl Replay<'_> {
         window.is_over(ask.appended_at_ms, window_micros) || is_inside && is_in_another && may_be_over
     }
 
-    /// An ask that passes: inside its window when `opens` is none and there is one that it lies in, else with the one that it opens.
-    fn pass(&mut self, ask: &Ask, opens: Option<Window>) -> Fate {
-        let in_force = self.windows.get(&ask.subject).map(|window| window.opened_at);
-        let naming = self.take(ask);
-        if let Some(mut window) = opens {
-            self.note(&mut window, ask, naming);
+    /// An ask that passes, in this window.
+    fn pass(&mut self, ask: &Ask, window: Option<Window>) -> Fate {
+        let naming = self.naming_of(ask);
+        if let Some(mut window) = window {
+            window.passed.raise(ask.sets, ask.priority);
+            if let Some(naming) = naming {
+                window.announced(self.answer_of(naming).appended_at_ms);
+            }
             self.windows.insert(ask.subject, window);
         }
-        self.fate(ask, naming, in_force)
-    }
-
-    fn inside(&mut self, ask: &Ask) -> Fate {
-        let Some(mut window) = self.windows.get(&ask.subject).copied() else { return Fate::Lost };
-        if window.passed.covers(ask.sets, ask.priority) {
-            return self.covered(ask, &window);
-        }
-        let naming = self.take(ask);
-        self.note(&mut window, ask, naming);
-        self.windows.insert(ask.subject, window);
-        self.fate(ask, naming, Some(window.opened_at))
-    }
-
-    /// An ask that its window covers: without an answer, but for what the module's text allows.
-    fn covered(&mut self, ask: &Ask, window: &Window) -> Fate {
-        let Some(naming) = self.naming_of(ask) else { return Fate::Covered };
-        let at_ms = self.answer_of(naming).appended_at_ms;
-        let is_known = window.answered.covers(ask.sets, ask.priority)
-            && window.is_alive(at_ms, self.judging.window_micros);
-        if !is_known {
-            self.taken[naming] = true;
-            let mut anew = Window::opened_at(ask.occurred_at);
-            self.note(&mut anew, ask, Some(naming));
-            self.windows.insert(ask.subject, anew);
-            return Fate::Answered(naming);
-        }
-        if self.is_after_newer_window(ask.subject, window.opened_at, at_ms) {
-            self.taken[naming] = true;
-            return Fate::Answered(naming);
-        }
-        Fate::Covered
-    }
-
-    fn note(&self, window: &mut Window, ask: &Ask, naming: Option<usize>) {
-        window.passed.raise(ask.sets, ask.priority);
-        if let Some(naming) = naming {
-            window.answered.raise(ask.sets, ask.priority);
-            window.announced(self.answer_of(naming).appended_at_ms);
-        }
-    }
-
-    fn fate(&mut self, ask: &Ask, naming: Option<usize>, in_force: Option<i64>) -> Fate {
         match naming {
-            Some(naming) => Fate::Answered(naming),
-            None if self.is_covered_otherwise(ask, in_force) => Fate::Covered,
+            Some(naming) => {
+                self.taken[naming] = true;
+                Fate::Answered(naming)
+            }
             None => Fate::Lost,
+        }
+    }
+
+    /// An ask that its window covers. One that has an answer all the same is its next window's first, if the clock can have forgotten
+    /// this one.
+    fn covered(&mut self, ask: &Ask, window: &Window) -> Fate {
+        let answered_at_ms = self.naming_of(ask).map(|naming| self.answer_of(naming).appended_at_ms);
+        match answered_at_ms {
+            Some(at_ms) if !window.is_alive(at_ms, self.judging.window_micros) => {
+                self.pass(ask, Some(Window::opened_at(ask.occurred_at)))
+            }
+            _ => Fate::Covered,
         }
     }
 
     fn answer_of(&self, naming: usize) -> &Answer {
         &self.judging.answers.list[self.judging.answers.namings[naming].answer]
-    }
-
-    fn take(&mut self, ask: &Ask) -> Option<usize> {
-        let naming = self.naming_of(ask)?;
-        self.taken[naming] = true;
-        Some(naming)
     }
 
     /// The first naming that answers this ask and is nobody's yet.
@@ -243,53 +205,6 @@ impl Replay<'_> {
             .find(|(index, naming)| !self.taken[*index] && fits(naming))
             .map(|(index, _)| index)
     }
-
-    /// Whether answers in whose window it lies ask for all of it, each for more than it does, in sets or in priority, or in a window that
-    /// opened after `in_force`, the one that this replay knows.
-    fn is_covered_otherwise(&mut self, ask: &Ask, in_force: Option<i64>) -> bool {
-        let window_micros = self.judging.window_micros;
-        let mut asked = Asked::NOTHING;
-        let mut is_any = false;
-        self.each_answer(ask.subject, |answer, first_seen| {
-            let is_more = answer.priority > ask.priority || answer.sets.union(ask.sets) != ask.sets;
-            let is_newer = in_force.is_some_and(|opened_at| first_seen > opened_at);
-            if (is_more || is_newer) && (ask.occurred_at - first_seen).abs() <= window_micros {
-                asked.raise(answer.sets, answer.priority);
-                is_any = true;
-            }
-        });
-        is_any && asked.covers(ask.sets, ask.priority)
-    }
-
-    /// Whether an answer of a window that opened after `opened_at` was in the log at `at_ms`.
-    fn is_after_newer_window(&mut self, subject: Subject, opened_at: i64, at_ms: i64) -> bool {
-        let mut is_after = false;
-        self.each_answer(subject, |answer, first_seen| {
-            is_after |= first_seen > opened_at && answer.appended_at_ms < at_ms;
-        });
-        is_after
-    }
-
-    /// Calls with each answer about this subject, and with what opened its window.
-    fn each_answer(&mut self, subject: Subject, mut call: impl FnMut(&Answer, i64)) {
-        let answers = self.judging.answers;
-        let by_subject = self.by_subject.get_or_insert_with(|| index(answers));
-        let first = by_subject.partition_point(|(other, ..)| *other < subject);
-        for (_, answer, member) in by_subject[first..].iter().take_while(|(other, ..)| *other == subject) {
-            call(&answers.list[*answer], answers.members[*member].first_seen);
-        }
-    }
-}
-
-fn index(answers: &Answers) -> Vec<(Subject, usize, usize)> {
-    let mut index = Vec::with_capacity(answers.members.len());
-    for (at, answer) in answers.list.iter().enumerate() {
-        for member in answer.members.clone() {
-            index.extend(answers.members.get(member).map(|known| (known.subject, at, member)));
-        }
-    }
-    index.sort_unstable();
-    index
 }
 
 impl std::fmt::Display for Ask {

@@ -1,4 +1,5 @@
 //! Alerts for the scanner-bridge, each of a symbol of its own, and the requests that it makes of them.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
