@@ -54,6 +54,8 @@ impl How {
             },
             batch_outputs_max: self.transaction.unwrap_or(default.batch_outputs_max),
             linger_ms: LINGER_MS,
+            drain_budget_ms: DRAIN_BUDGET_MS,
+            transaction_timeout_ms: 2 * DRAIN_BUDGET_MS,
             ..default
         }
     }
@@ -61,6 +63,9 @@ impl How {
 
 /// The same for all variants. 5 ms: the services' default.
 pub(crate) const LINGER_MS: u32 = 5;
+
+/// What was read ahead is produced too, in transactions of a hundred if need be.
+const DRAIN_BUDGET_MS: u32 = 100_000;
 
 /// Drives `stage` until it says that it was enough, drains, and prints what that took, from before the clients are made until after
 /// the group was left.

@@ -105,6 +105,7 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
         producer: &producer,
         timeline: &timeline,
         plan: &plan,
+        numbers: numbers.count,
         begun: Instant::now(),
         step: 0,
     };
@@ -146,6 +147,7 @@ struct Weather<'a> {
     producer: &'a Producer,
     timeline: &'a Mutex<Timeline>,
     plan: &'a Plan,
+    numbers: u64,
     begun: Instant,
     /// The step that is under way.
     step: usize,
@@ -189,9 +191,11 @@ impl Weather<'_> {
     fn pause(&self, at_least: Duration, until_recovered: bool) -> io::Result<()> {
         let begun = Instant::now();
         loop {
-            if self.producer.is_done() {
+            // What comes after the last number are repetitions, which have no output.
+            if self.producer.acknowledged().0 >= self.numbers {
                 lock(self.timeline).input_over(now_ms());
-            } else {
+            }
+            if !self.producer.is_done() {
                 self.set_pace();
             }
             for line in lock(self.timeline).news(false) {
