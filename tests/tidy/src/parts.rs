@@ -1,4 +1,4 @@
-//! One set of pins for the real parts: those that the tests fetch are those that `docker-compose.yml` starts.
+//! One set of pins for the real parts: those that the tests fetch are those that `docker-compose.yml` starts. And one version of ours.
 
 use crate::tree::SourceFile;
 
@@ -21,4 +21,14 @@ pub fn offences(pins: &SourceFile, compose: &SourceFile) -> Vec<String> {
         }
     }
     offences
+}
+
+/// Images of ours that carry another tag than the workspace's version.
+#[must_use]
+pub fn stale_tags(manifest: &SourceFile, compose: &SourceFile) -> Vec<String> {
+    let version = manifest.text.lines().find_map(|line| line.strip_prefix("version = "));
+    let version = version.unwrap_or_default().trim_matches('"');
+    let images = compose.text.lines().filter_map(|line| line.trim().strip_prefix("image: tapeline/"));
+    let stale = images.filter(|image| image.split_once(':').is_none_or(|(_, tag)| tag != version));
+    stale.map(|image| format!("{}: tapeline/{image} is not of version {version}", compose.path)).collect()
 }

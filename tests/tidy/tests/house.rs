@@ -49,7 +49,9 @@ fn every_guarantee_names_tests_that_exist() {
 #[test]
 fn compose_starts_the_versions_that_the_tests_run() {
     let pins = file("tests/integration/real-parts/versions").unwrap();
-    assert_none(&parts::offences(&pins, &file("docker-compose.yml").unwrap()));
+    let compose = file("docker-compose.yml").unwrap();
+    assert_none(&parts::offences(&pins, &compose));
+    assert_none(&parts::stale_tags(&file("Cargo.toml").unwrap(), &compose));
 }
 
 #[test]
@@ -136,4 +138,7 @@ fn other_pins_in_compose_are_an_offence() {
     let right = "    image: apache/kafka:1\n    image: apicurio/apicurio-registry:2\n";
     assert!(parts::offences(&pins, &compose(right)).is_empty());
     assert_eq!(parts::offences(&pins, &compose(&right.replace(":2", ":3"))).len(), 1);
+    let manifest = SourceFile::made_up("Cargo.toml", "[workspace.package]\nversion = \"1.2.0\"\n");
+    let ours = compose("image: tapeline/feature:1.2.0\nimage: tapeline/backfill:1.1.0\nimage: tapeline/x\n");
+    assert_eq!(parts::stale_tags(&manifest, &ours).len(), 2);
 }
