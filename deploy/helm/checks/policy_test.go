@@ -1,0 +1,231 @@
+package checks
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+// typed is an object in its Kubernetes type; nil for kinds that aren't Kubernetes' own.
+func typed(t *testing.T, one object) runtime.Object {
+	t.Helper()
+	text, err := json.Marshal(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, _, err := strict.Decode(text, nil, nil)
+	if runtime.IsNotRegisteredError(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
+// pod is the pod that an object makes, if it makes any; isService tells those that stay from those of a Job.
+func pod(t *testing.T, one object) (template *corev1.PodTemplateSpec, isService bool) {
+	switch made := typed(t, one).(type) {
+	case *appsv1.StatefulSet:
+		return &made.Spec.Template, true
+	case *appsv1.Deployment:
+		return &made.Spec.Template, true
+	case *batchv1.Job:
+		return &made.Spec.Template, false
+	default:
+		return nil, false
+	}
+}
+
+// The profile is judged by Kubernetes' own code for it.
+func TestPodsKeepTheRestrictedProfile(t *testing.T) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	eachObject(t, func(t *testing.T, one object) {
+		template, _ := pod(t, one)
+		if template == nil {
+			return
+		}
+		for _, result := range evaluator.EvaluatePod(restricted, &template.ObjectMeta, &template.Spec) {
+			if !result.Allowed {
+				t.Errorf("%s: %s: %s", name(one), result.ForbiddenReason, result.ForbiddenDetail)
+			}
+		}
+	})
+}
+
+func TestContainersAreBoundedPinnedAndReadOnly(t *testing.T) {
+	eachObject(t, func(t *testing.T, one object) {
+		template, _ := pod(t, one)
+		if template == nil {
+			return
+		}
+		spec := template.Spec
+		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
+			t.Errorf("%s: its pods hold a token", name(one))
+		}
+		if spec.ServiceAccountName == "" || spec.EnableServiceLinks == nil || *spec.EnableServiceLinks {
+			t.Errorf("%s: no account of its own, or service links", name(one))
+		}
+		for _, container := range append(spec.InitContainers, spec.Containers...) {
+			at := name(one) + ", " + container.Name
+			for _, kind := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+				_, limited := container.Resources.Limits[kind]
+				if _, requested := container.Resources.Requests[kind]; !limited || !requested {
+					t.Errorf("%s: no limit or no request of %s", at, kind)
+				}
+			}
+			_, tag, ok := strings.Cut(container.Image[strings.LastIndex(container.Image, "/")+1:], ":")
+			if !ok || tag == "latest" {
+				t.Errorf("%s: image %s has no version", at, container.Image)
+			}
+			security := container.SecurityContext
+			if security == nil || security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
+				t.Errorf("%s: its root file system can be written", at)
+			}
+			for _, variable := range container.Env {
+				if variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil {
+					t.Errorf("%s: %s puts a secret into the environment", at, variable.Name)
+				}
+			}
+		}
+	})
+}
+
+func TestNoSecretIsRendered(t *testing.T) {
+	eachObject(t, func(t *testing.T, one object) {
+		if _, isSecret := typed(t, one).(*corev1.Secret); isSecret {
+			t.Errorf("%s: secrets are referred to, not made", name(one))
+		}
+	})
+}
+
+func TestServicesAreProbedOnTheAdminPort(t *testing.T) {
+	eachObject(t, func(t *testing.T, one object) {
+		template, isService := pod(t, one)
+		if !isService {
+			return
+		}
+		container := template.Spec.Containers[0]
+		paths := map[string]*corev1.Probe{"/live": container.LivenessProbe, "/ready": container.ReadinessProbe}
+		for path, probe := range paths {
+			if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != path || probe.HTTPGet.Port.StrVal != "admin" {
+				t.Errorf("%s: no probe of %s on the admin port", name(one), path)
+			}
+		}
+		if container.StartupProbe == nil || len(template.Spec.TopologySpreadConstraints) == 0 {
+			t.Errorf("%s: no startup probe, or nothing that spreads its pods", name(one))
+		}
+	})
+}
+
+// A stable identity is used under transactions, where the ordinal comes from the pod's label, and nowhere else.
+func TestAnOrdinalGoesWithAStatefulSet(t *testing.T) {
+	eachObject(t, func(t *testing.T, one object) {
+		template, isService := pod(t, one)
+		if !isService {
+			return
+		}
+		hasOrdinal := false
+		for _, variable := range template.Spec.Containers[0].Env {
+			hasOrdinal = hasOrdinal || strings.HasSuffix(variable.Name, "__KAFKA__ORDINAL")
+		}
+		if hasOrdinal != (one["kind"] == "StatefulSet") {
+			t.Errorf("%s: ordinal %v", name(one), hasOrdinal)
+		}
+	})
+}
+
+// Every pod of a release is denied everything first, and a service's selectors find its pods alone.
+func TestSelectorsFindTheirPods(t *testing.T) {
+	for _, set := range sets {
+		t.Run(set, func(t *testing.T) {
+			all := objects(t, render(t, set))
+			pods := map[string]labels.Set{}
+			for _, one := range all {
+				if template, _ := pod(t, one); template != nil {
+					pods[name(one)] = template.Labels
+				}
+			}
+			denied, asked := 0, 0
+			for _, one := range all {
+				read := typed(t, one)
+				if policy, ok := read.(*networkingv1.NetworkPolicy); ok && len(policy.Spec.Ingress)+len(policy.Spec.Egress) == 0 {
+					asked, denied = 1, count(t, &policy.Spec.PodSelector, pods)
+				}
+				if service, ok := read.(*corev1.Service); ok && count(t, &metav1.LabelSelector{MatchLabels: service.Spec.Selector}, pods) != 1 {
+					t.Errorf("%s finds not one service's pods", name(one))
+				}
+			}
+			if asked == 1 && denied != len(pods) {
+				t.Errorf("%d of %d kinds of pods are denied everything first", denied, len(pods))
+			}
+			if asked == 0 && set != "at-least-once" {
+				t.Error("nothing is denied")
+			}
+		})
+	}
+}
+
+func count(t *testing.T, given *metav1.LabelSelector, pods map[string]labels.Set) int {
+	t.Helper()
+	selector, err := metav1.LabelSelectorAsSelector(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, labels := range pods {
+		if selector.Matches(labels) {
+			found++
+		}
+	}
+	return found
+}
+
+// scalerKeys are the settings of KEDA's Kafka scaler that the chart uses: its definition takes any text there.
+var scalerKeys = []string{"bootstrapServers", "consumerGroup", "topic", "lagThreshold", "offsetResetPolicy", "excludePersistentLag", "allowIdleConsumers", "sasl", "tls"}
+
+// In golden production values all four have room for 24 partitions, and KEDA counts them by topic.
+func TestLagIsReadForEveryTopicOfWork(t *testing.T) {
+	topics := map[string]bool{}
+	for _, one := range objects(t, render(t, "production")) {
+		if one["kind"] != "ScaledObject" {
+			continue
+		}
+		spec := one["spec"].(object)
+		if spec["maxReplicaCount"].(float64) > 24 {
+			t.Errorf("%s: more replicas than partitions", name(one))
+		}
+		for _, trigger := range spec["triggers"].([]any) {
+			metadata := trigger.(object)["metadata"].(object)
+			if topic, ok := metadata["topic"].(string); ok {
+				topics[topic] = true
+				for key := range metadata {
+					if !slices.Contains(scalerKeys, key) {
+						t.Errorf("%s: KEDA's Kafka scaler has no %s", name(one), key)
+					}
+				}
+				if metadata["excludePersistentLag"] != "true" || metadata["allowIdleConsumers"] != "false" {
+					t.Errorf("%s: %s counts what no replica would move", name(one), topic)
+				}
+			}
+		}
+	}
+	if len(topics) != 8 {
+		t.Errorf("lag of %d topics is read, services work on 8: %v", len(topics), topics)
+	}
+}

@@ -1,0 +1,84 @@
+{{/* The times that follow from drainSeconds, in milliseconds and seconds, as JSON: (dict "root" $ "service" name).
+     kafka.drain_budget_ms + commit_timeout_ms < transaction_timeout_ms (the service checks it at start)
+     drain + commit + 7 s (flush, leave)      <= process.drain_budget_ms
+     preStop + process.drain_budget_ms + 5 s  <= terminationGracePeriodSeconds (2 s: the runtime's end; 3 s: margin)
+     An edge's last request may take its body's and its acknowledgement's timeout. */}}
+{{- define "tapeline.times" -}}
+{{- $given := (index .root.Values.services .service).config -}}
+{{- $facts := include "tapeline.facts" .root | fromJson -}}
+{{- $defaults := (index $facts.services .service).defaults -}}
+{{- $drain := mul .root.Values.drainSeconds 1000 -}}
+{{- $commit := int64 (dig "kafka" "commit_timeout_ms" $defaults.kafka.commit_timeout_ms $given) -}}
+{{- $process := add $drain $commit 7000 -}}
+{{- $preStop := 0 -}}
+{{- if eq .service "publisher" -}}
+{{- $body := int64 (dig "edge" "body_timeout_ms" $defaults.edge.body_timeout_ms $given) -}}
+{{- $answer := int64 (dig "edge" "acknowledge_timeout_ms" $defaults.edge.acknowledge_timeout_ms $given) -}}
+{{- $process = max $process (add $body $answer) -}}
+{{- $preStop = int64 .root.Values.edge.unroutedSeconds -}}
+{{- end -}}
+{{- $transaction := max 15000 (add $drain $commit 2000) -}}
+{{- $grace := add $preStop (div (add $process 999) 1000) 5 -}}
+{{ dict "drain" $drain "commit" $commit "process" $process "transaction" $transaction "preStop" $preStop "grace" $grace | toJson }}
+{{- end }}
+
+{{/* The login or certificate of a program, as the section kafka.security, JSON. */}}
+{{- define "tapeline.security" -}}
+{{- $given := .root.Values.kafka.security -}}
+{{- $security := dict "protocol" $given.protocol -}}
+{{- if include "tapeline.caSecret" .root }}{{ $_ := set $security "ca_file" "/run/secrets/kafka-ca/ca.crt" }}{{ end -}}
+{{- if include "tapeline.hasLogin" .root -}}
+{{- $_ := set $security "mechanism" $given.mechanism -}}
+{{- $_ := set $security "username" (include "tapeline.username" .) -}}
+{{- $_ := set $security "password" (dict "file" "/run/secrets/kafka/password") -}}
+{{- else if eq $given.protocol "ssl" -}}
+{{- $_ := set $security "certificate_file" "/run/secrets/kafka/user.crt" -}}
+{{- $_ := set $security "key_file" "/run/secrets/kafka/user.key" -}}
+{{- end -}}
+{{ $security | toJson }}
+{{- end }}
+
+{{/* What the chart says of a service's configuration, as JSON: the keys that nobody else may set. */}}
+{{- define "tapeline.chartConfig" -}}
+{{- $values := .root.Values -}}
+{{- $service := index $values.services .service -}}
+{{- $times := include "tapeline.times" . | fromJson -}}
+{{- $principal := dict "root" .root "principal" .service "credentials" $service.credentials -}}
+{{- $kafka := dict "brokers" $values.kafka.brokers "partitions" $values.kafka.partitions "delivery" $values.kafka.delivery
+      "drain_budget_ms" $times.drain "transaction_timeout_ms" $times.transaction
+      "security" (include "tapeline.security" $principal | fromJson) -}}
+{{- $config := dict "kafka" $kafka
+      "process" (dict "admin" (printf "0.0.0.0:%s" (include "tapeline.adminPort" .)) "drain_budget_ms" $times.process)
+      "registry" (dict "url" $values.registry.url "cache_folder" "/var/lib/tapeline/schemas") -}}
+{{- if eq .service "publisher" }}{{ $_ := set $config "edge" (dict "listen" (printf "0.0.0.0:%d" (int $values.edge.port))) }}{{ end -}}
+{{- if $service.mapping }}{{ $_ := set $config "alerts" (dict "mapping_file" "/etc/tapeline/mapping.toml") }}{{ end -}}
+{{- if $service.barsClaim }}{{ $_ := set $config "source" (dict "kind" "csv" "folder" "/srv/bars") }}{{ end -}}
+{{ $config | toJson }}
+{{- end }}
+
+{{/* A service's TOML file: its values, and over them what the chart says. */}}
+{{- define "tapeline.configFile" -}}
+{{- $given := deepCopy (index .root.Values.services .service).config -}}
+{{- $config := mustMergeOverwrite $given (include "tapeline.chartConfig" . | fromJson) -}}
+# {{ .service }}: what differs from the defaults, which `{{ .service }} --check-config` shows.
+{{- include "tapeline.toml" (dict "map" $config "path" "") }}
+{{ end }}
+
+{{/* What a service may hold, in bytes: the engine's own sum (shared/hosting/src/memory.rs, ADR 058), the edge's buffers, and stateMib. */}}
+{{- define "tapeline.memoryBytes" -}}
+{{- $facts := include "tapeline.facts" .root | fromJson -}}
+{{- $service := index .root.Values.services .service -}}
+{{- $fact := index $facts.services .service -}}
+{{- $unit := $facts.memory -}}
+{{- $prefetch := mul 1024 (dig "kafka" "prefetch_kib" $fact.defaults.kafka.prefetch_kib $service.config) -}}
+{{- $sum := int64 $unit.process_bytes -}}
+{{- range $fact.stages -}}
+{{- $sources := mul (len .inputs) $.root.Values.kafka.partitions -}}
+{{- $sum = add $sum $unit.stage_bytes (mul .consumers (add $prefetch $unit.fetch_bytes)) (mul $sources $unit.source_bytes) -}}
+{{- end -}}
+{{- if eq .service "publisher" -}}
+{{- $edge := mergeOverwrite (deepCopy $fact.defaults.edge) ($service.config.edge | default dict) -}}
+{{- $sum = add $sum (mul $edge.requests_max $edge.body_max_bytes 2) $edge.in_flight_max_bytes -}}
+{{- end -}}
+{{ add $sum (mul $service.resources.stateMib 1048576) }}
+{{- end }}

@@ -1,0 +1,71 @@
+{{/* What a release calls its parts. Each takes (dict "root" $ "service" name), where a service is asked for. */}}
+
+{{- define "tapeline.base" -}}
+{{- if contains "tapeline" .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-tapeline{{ end -}}
+{{- end }}
+
+{{- define "tapeline.name" -}}
+{{ include "tapeline.base" .root | trunc 40 | trimSuffix "-" }}-{{ .service }}
+{{- end }}
+
+{{/* The labels that select: they never change over a release's life. */}}
+{{- define "tapeline.selector" -}}
+app.kubernetes.io/name: tapeline
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .service }}
+{{- end }}
+
+{{- define "tapeline.labels" -}}
+{{ include "tapeline.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* (dict "root" $ "program" name) */}}
+{{- define "tapeline.image" -}}
+{{- $image := .root.Values.image -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .program }}:{{ $image.tag | default .root.Chart.AppVersion -}}
+{{- end }}
+
+{{/* What is told by the services' code, as JSON: services/tapeline/tests/chart holds it to the code. */}}
+{{- define "tapeline.facts" -}}
+{{ .Files.Get "files/facts.json" }}
+{{- end }}
+
+{{/* The prefix of a program's variables. */}}
+{{- define "tapeline.prefix" -}}
+{{ .service | upper | replace "-" "_" }}
+{{- end }}
+
+{{- define "tapeline.adminPort" -}}
+{{- $facts := include "tapeline.facts" .root | fromJson -}}
+{{ (index $facts.services .service).defaults.process.admin | splitList ":" | last }}
+{{- end }}
+
+{{/* Whether a service has a stable identity: its transactional id is `<group>-<ordinal>`, and two of the same fence each other. */}}
+{{- define "tapeline.hasIdentity" -}}
+{{- if eq .Values.kafka.delivery "transactional" }}true{{ end -}}
+{{- end }}
+
+{{- define "tapeline.hasLogin" -}}
+{{- if hasPrefix "sasl" .Values.kafka.security.protocol }}true{{ end -}}
+{{- end }}
+
+{{- define "tapeline.isEncrypted" -}}
+{{- if hasSuffix "ssl" .Values.kafka.security.protocol }}true{{ end -}}
+{{- end }}
+
+{{- define "tapeline.caSecret" -}}
+{{- $security := .Values.kafka.security -}}
+{{- if $security.caSecret }}{{ $security.caSecret }}{{ else if and .Values.strimzi.enabled (include "tapeline.isEncrypted" .) }}{{ .Values.strimzi.cluster }}-cluster-ca-cert{{ end -}}
+{{- end }}
+
+{{/* A principal's name and secret: (dict "root" $ "principal" "feature" "credentials" {…}). */}}
+{{- define "tapeline.username" -}}
+{{ .credentials.username | default (printf "tapeline-%s" .principal) }}
+{{- end }}
+
+{{- define "tapeline.secret" -}}
+{{ .credentials.secret | default (printf "tapeline-%s" .principal) }}
+{{- end }}

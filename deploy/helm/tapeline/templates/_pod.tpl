@@ -1,0 +1,181 @@
+{{/* The pod of a service, as a workload's template: (dict "root" $ "service" name). */}}
+{{- define "tapeline.pod" -}}
+{{- $values := .root.Values -}}
+{{- $service := index $values.services .service -}}
+{{- $times := include "tapeline.times" . | fromJson -}}
+{{- $principal := dict "root" .root "principal" .service "credentials" $service.credentials -}}
+metadata:
+  labels: {{- include "tapeline.selector" . | nindent 4 }}
+  annotations:
+    # A changed configuration rolls the pods: it is read at start.
+    tapeline/config: {{ printf "%s%s" (include "tapeline.configFile" .) $service.mapping | sha256sum | trunc 16 }}
+spec:
+  serviceAccountName: {{ include "tapeline.name" . }}
+  automountServiceAccountToken: false
+  # A Service called feature must not become variables that look like configuration.
+  enableServiceLinks: false
+  # preStop {{ $times.preStop }} s + process.drain_budget_ms {{ $times.process }} + 5 s, all from drainSeconds (templates/_config.tpl).
+  terminationGracePeriodSeconds: {{ $times.grace }}
+  securityContext: {{- include "tapeline.podSecurity" .root | nindent 4 }}
+  {{- with include "tapeline.placement" .root | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  topologySpreadConstraints:
+    {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+    - maxSkew: 1
+      topologyKey: {{ . }}
+      whenUnsatisfiable: {{ $values.topologySpread }}
+      labelSelector:
+        matchLabels: {{- include "tapeline.selector" $ | nindent 10 }}
+    {{- end }}
+  containers:
+    - name: {{ .service }}
+      image: {{ include "tapeline.image" (dict "root" .root "program" .service) }}
+      imagePullPolicy: {{ $values.image.pullPolicy }}
+      args: [--config, /etc/tapeline/{{ .service }}.toml]
+      {{- with include "tapeline.env" . | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      ports:
+        - {name: admin, containerPort: {{ include "tapeline.adminPort" . }}}
+        {{- if eq .service "publisher" }}
+        - {name: edge, containerPort: {{ $values.edge.port }}}
+        {{- end }}
+      # /live answers as soon as the process stands; a start that waits for cluster or registry is alive and not ready.
+      startupProbe:
+        httpGet: {path: /live, port: admin}
+        periodSeconds: 1
+        failureThreshold: 30
+      # 503 when a loop made no progress for its deadline; then only a restart helps.
+      livenessProbe:
+        httpGet: {path: /live, port: admin}
+        periodSeconds: 10
+        timeoutSeconds: 3
+        failureThreshold: 3
+      readinessProbe:
+        httpGet: {path: /ready, port: admin}
+        periodSeconds: 5
+        timeoutSeconds: 3
+        failureThreshold: 2
+      {{- if $times.preStop }}
+      # While the pod is taken out of the Service, its edge still answers.
+      lifecycle:
+        preStop:
+          sleep: {seconds: {{ $times.preStop }}}
+      {{- end }}
+      resources:
+        # Memory is what the configuration may hold (ADR 058), so as much is asked for as is allowed.
+        requests: {cpu: {{ $service.resources.cpuRequest | quote }}, memory: {{ $service.resources.memoryMib }}Mi}
+        limits: {cpu: {{ $service.resources.cpuLimit | quote }}, memory: {{ $service.resources.memoryMib }}Mi}
+      securityContext: {{- include "tapeline.containerSecurity" . | nindent 8 }}
+      volumeMounts:
+        - {name: config, mountPath: /etc/tapeline, readOnly: true}
+        - {name: state, mountPath: /var/lib/tapeline}
+        - {name: tmp, mountPath: /tmp}
+        {{- with include "tapeline.secretMounts" .root | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- if $service.barsClaim }}
+        - {name: bars, mountPath: /srv/bars, readOnly: true}
+        {{- end }}
+  volumes:
+    - name: config
+      configMap: {name: {{ include "tapeline.name" . }}}
+    {{- if not $values.cache.claim }}
+    - name: state
+      emptyDir: {sizeLimit: {{ $values.cache.sizeMib }}Mi}
+    {{- end }}
+    - name: tmp
+      emptyDir: {sizeLimit: 16Mi}
+    {{- with include "tapeline.secretVolumes" $principal | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with $service.barsClaim }}
+    - name: bars
+      persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}
+    {{- end }}
+{{- end }}
+
+{{/* What differs from pod to pod, and what the lag's reader takes from here (autoscaling.yaml). */}}
+{{- define "tapeline.env" -}}
+{{- $prefix := include "tapeline.prefix" . -}}
+{{- $service := index .root.Values.services .service -}}
+{{- if or (include "tapeline.hasIdentity" .root) (include "tapeline.hasLogin" .root) -}}
+env:
+  {{- if include "tapeline.hasIdentity" .root }}
+  - name: {{ $prefix }}__KAFKA__ORDINAL
+    valueFrom:
+      fieldRef: {fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']"}
+  {{- end }}
+  {{- if include "tapeline.hasLogin" .root }}
+  - name: {{ $prefix }}__KAFKA__SECURITY__USERNAME
+    value: {{ include "tapeline.username" (dict "principal" .service "credentials" $service.credentials) }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "tapeline.podSecurity" -}}
+runAsNonRoot: true
+{{- if kindIs "float64" .Values.userId }}
+runAsUser: {{ int64 .Values.userId }}
+runAsGroup: {{ int64 .Values.userId }}
+fsGroup: {{ int64 .Values.userId }}
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "tapeline.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "tapeline.placement" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "tapeline.secretMounts" -}}
+{{- if include "tapeline.caSecret" . }}
+- {name: kafka-ca, mountPath: /run/secrets/kafka-ca, readOnly: true}
+{{- end }}
+{{- if or (include "tapeline.hasLogin" .) (eq .Values.kafka.security.protocol "ssl") }}
+- {name: kafka-user, mountPath: /run/secrets/kafka, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{/* Takes a principal. Nothing but the keys that are needed is mounted. */}}
+{{- define "tapeline.secretVolumes" -}}
+{{- $ca := include "tapeline.caSecret" .root -}}
+{{- if $ca }}
+- name: kafka-ca
+  secret:
+    secretName: {{ $ca }}
+    defaultMode: 0440
+    items: [{key: {{ .root.Values.kafka.security.caKey }}, path: ca.crt}]
+{{- end }}
+{{- if include "tapeline.hasLogin" .root }}
+- name: kafka-user
+  secret:
+    secretName: {{ include "tapeline.secret" . }}
+    defaultMode: 0440
+    items: [{key: password, path: password}]
+{{- else if eq .root.Values.kafka.security.protocol "ssl" }}
+- name: kafka-user
+  secret:
+    secretName: {{ include "tapeline.secret" . }}
+    defaultMode: 0440
+    items: [{key: user.crt, path: user.crt}, {key: user.key, path: user.key}]
+{{- end }}
+{{- end }}

@@ -1,0 +1,110 @@
+//! The stages of each service as the services build them.
+
+use std::sync::Arc;
+
+use backfill::config::BackfillConfig;
+use backfill::service as fill;
+use backfill::sources::SyntheticMarket;
+use backfill::stage::executor::{self, ExecutorStage};
+use backfill::stage::planner::{self, PlannerStage};
+use contracts::Topic;
+use feature::stage::{FeatureStage, Limits};
+use kafka_io::{KafkaStage, Registry, RegistryConfig, SchemaIds, Wire};
+use publisher::rules::announce::Announcer;
+use publisher::service as publish;
+use publisher::stage::AnnouncerStage;
+use scanner_bridge::config::AlertsSection;
+use scanner_bridge::mapping_file;
+use scanner_bridge::service as scan;
+use scanner_bridge::stage::BridgeStage;
+use tokio::runtime::Handle;
+
+/// A stage, and what it needs of the cluster.
+pub(crate) struct Known {
+    pub(crate) service: &'static str,
+    pub(crate) stage: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) inputs: Vec<Topic>,
+    /// Its own, its tables', and that of what it restores: as `hosting::host` counts them.
+    pub(crate) consumers: u64,
+}
+
+/// Workers that do nothing.
+struct Idle;
+
+impl feature::stage::Workers for Idle {
+    fn start(&self, job: feature::work::Job) -> Result<(), feature::work::Job> {
+        Err(job)
+    }
+}
+
+impl executor::Workers for Idle {
+    fn start(&self, job: backfill::work::Job) -> Result<(), backfill::work::Job> {
+        Err(job)
+    }
+}
+
+/// All five.
+pub(crate) fn all() -> Vec<Known> {
+    let announcer = AnnouncerStage::new(wire(), Announcer::new(1, 1));
+    let mapping = mapping_file::parse(mapping_file::DEFAULT).unwrap();
+    let bridge = BridgeStage::new(wire(), mapping, AlertsSection::default().settings());
+    let planner = PlannerStage::new(wire(), BackfillConfig::default().planner.planner());
+    let settings = BackfillConfig::default().executor.settings();
+    let market = Arc::new(SyntheticMarket::new(1));
+    let executor = ExecutorStage::new(wire(), market, settings, Box::new(Idle), 1);
+    let known = |service, (stage, group), inputs: &[Topic], consumers| Known {
+        service,
+        stage,
+        group,
+        inputs: inputs.to_vec(),
+        consumers,
+    };
+    vec![
+        known(
+            "publisher",
+            (publish::STAGE, publish::GROUP),
+            &[publisher::stage::INPUT],
+            consumers(&announcer),
+        ),
+        known(
+            "scanner-bridge",
+            (scan::STAGE, scan::GROUP),
+            &[scanner_bridge::stage::INPUT],
+            consumers(&bridge),
+        ),
+        known(
+            "feature",
+            (feature::service::STAGE, feature::service::GROUP),
+            &feature::stage::INPUTS,
+            consumers(&features()),
+        ),
+        known("backfill", (fill::PLANNER, fill::PLANNER_GROUP), &planner::INPUTS, consumers(&planner)),
+        known("backfill", (fill::EXECUTOR, fill::EXECUTOR_GROUP), &[executor::INPUT], consumers(&executor)),
+    ]
+}
+
+fn features() -> FeatureStage {
+    let second = std::time::Duration::from_secs(1);
+    let limits = Limits {
+        ordinary_max: 1,
+        urgent_max: 1,
+        request_ttl: second,
+        dedup_window: second,
+        dedup_symbols_max: 1,
+        history_bars: 1,
+        slack_bars: 1,
+        running_max: 1,
+    };
+    FeatureStage::new(wire(), limits, Box::new(Idle))
+}
+
+fn consumers(stage: &impl KafkaStage) -> u64 {
+    1 + u64::from(!stage.tables().is_empty()) + u64::from(!stage.restores().is_empty())
+}
+
+/// A way to nowhere: nothing is read or written.
+fn wire() -> Wire {
+    let registry = Registry::new(&RegistryConfig::default(), Handle::current()).unwrap();
+    Wire::new("chart", Topic::PublisherDeadLetter, 12, SchemaIds::new(), Arc::new(registry))
+}
