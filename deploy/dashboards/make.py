@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+"""Writes the Grafana dashboards of the chart: one of the flow, one a service.
+
+    deploy/dashboards/make.py           writes deploy/helm/tapeline/dashboards/*.json
+    deploy/dashboards/make.py --check   ends with 1 when one of them isn't what it would write
+    deploy/dashboards/make.py --rules   prints their expressions as recording rules, for promtool to check
+
+Edit this file, not the JSON. Metrics and labels are held to the catalogue by services/tapeline/tests/operability.
+"""
+
+import json
+import pathlib
+import sys
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "helm/tapeline/dashboards"
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+OF = 'service=~"$service",instance=~"$instance"'
+RATE = "[$__rate_interval]"
+WIDTH = 24
+
+
+def panel(title, queries, unit="short", kind="timeseries", says="", top=None, stack=False):
+    """One panel. `queries` are pairs of expression and legend; `top` is the end of its axis."""
+    draw = {"lineWidth": 1, "fillOpacity": 30 if stack else 8, "showPoints": "never"}
+    draw["stacking"] = {"mode": "normal" if stack else "none", "group": "A"}
+    defaults = {"unit": unit, "min": 0, "custom": draw} if kind == "timeseries" else {"unit": unit}
+    if top is not None:
+        defaults["max"] = top
+    options = {
+        "timeseries": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+        "stat": {
+            "colorMode": "background",
+            "graphMode": "none",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+            "textMode": "auto",
+        },
+    }[kind]
+    if kind == "stat":
+        steps = [{"color": "green", "value": None}, {"color": "red", "value": 1}]
+        defaults["thresholds"] = {"mode": "absolute", "steps": steps}
+    targets = [
+        {"refId": chr(ord("A") + at), "datasource": DATASOURCE, "expr": expr, "legendFormat": legend}
+        for at, (expr, legend) in enumerate(queries)
+    ]
+    return {
+        "type": kind,
+        "title": title,
+        "description": says,
+        "datasource": DATASOURCE,
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "options": options,
+        "targets": targets,
+    }
+
+
+def rate(metric, by, matchers="", legend=None):
+    """A counter as a rate, summed by labels."""
+    labels = ", ".join(by)
+    return (
+        f"sum by ({labels}) (rate({metric}{{{OF}{matchers}}}{RATE}))",
+        legend or " ".join(f"{{{{{label}}}}}" for label in by),
+    )
+
+
+def gauge(metric, by, matchers="", how="sum", legend=None):
+    """A gauge, gathered by labels."""
+    labels = ", ".join(by)
+    return (
+        f"{how} by ({labels}) ({metric}{{{OF}{matchers}}})",
+        legend or " ".join(f"{{{{{label}}}}}" for label in by),
+    )
+
+
+def quantiles(metric, by):
+    """Median and 99th percentile of a histogram."""
+    labels = ", ".join(["le", *by])
+    name = " ".join(f"{{{{{label}}}}}" for label in by)
+    return [
+        (
+            f"histogram_quantile({q}, sum by ({labels}) (rate({metric}_bucket{{{OF}}}{RATE})))",
+            f"p{round(q * 100)} {name}".strip(),
+        )
+        for q in (0.5, 0.99)
+    ]
+
+
+def note(name, how="sum"):
+    """What a stage counts of its own."""
+    return gauge("tapeline_stage_noted_items", ["stage"], f',note="{name}"', how, f"{{{{stage}}}} {name}")
+
+
+def share(part, whole, by):
+    """Use of a capacity, the fullest instance of each."""
+    labels = ", ".join(by)
+    name = " ".join(f"{{{{{label}}}}}" for label in by)
+    return (f"max by ({labels}) ({part}{{{OF}}} / ({whole}{{{OF}}} > 0))", name)
+
+
+STAGE = ["service", "stage"]
+
+
+def flow():
+    """Rates and what becomes of records."""
+    return [
+        panel("Received", [rate("tapeline_stage_received_total", STAGE)], "cps", says="Input records handed to the rules."),
+        panel("Emitted", [rate("tapeline_stage_emitted_total", STAGE)], "cps", says="Input records whose outputs are acknowledged."),
+        panel(
+            "Dropped, by reason",
+            [rate("tapeline_stage_dropped_total", [*STAGE, "reason"])],
+            "cps",
+            says="Input records that needed no output: duplicates and the like.",
+            stack=True,
+        ),
+        panel("Dead letters", [rate("tapeline_stage_rejected_total", STAGE)], "cps", says="Rejected records: tapeline dead-letters list"),
+        panel(
+            "What came again",
+            [
+                rate(f"tapeline_stage_{name}_records_total", STAGE, legend=f"{{{{stage}}}} {name}")
+                for name in ["returned", "given_back", "finished_before"]
+            ],
+            "cps",
+            says="Returned to the next owner of a partition, of it given back by intent, and passed over since an earlier owner had done it.",
+        ),
+    ]
+
+
+def lag():
+    """How far behind, how full."""
+    return [
+        panel(
+            "Lag",
+            [gauge("tapeline_stage_lag_seconds", STAGE, how="max")],
+            "s",
+            says="How long the oldest record has waited that isn't settled. feature refuses requests above 300 s.",
+        ),
+        panel("Records behind", [gauge("tapeline_stage_lag_records", STAGE)], says="Records that wait in the partitions, and those held."),
+        panel(
+            "Queue use",
+            [
+                share("tapeline_stage_held_records", "tapeline_stage_held_capacity_records", STAGE),
+                share("chassis_pool_queued_jobs", "chassis_pool_queue_capacity_jobs", ["service", "pool"]),
+            ],
+            "percentunit",
+            says="At 100 % partitions pause; nothing is dropped.",
+            top=1,
+        ),
+        panel(
+            "Partitions that wait",
+            [
+                gauge(f"tapeline_stage_{why}_partitions", STAGE, legend=f"{{{{stage}}}} {why}")
+                for why in ["paused", "restoring", "deferred", "blocked_upstream", "poisoned"]
+            ],
+            says="Paused: a bound is reached, or one of the others. See docs/instrumentation.md.",
+        ),
+    ]
+
+
+def delivery():
+    """Transactions and clients."""
+    return [
+        panel(
+            "Batches, by outcome",
+            [rate("tapeline_stage_batches_total", ["stage", "outcome"])],
+            "cps",
+            says="After an abort the same outputs leave again.",
+        ),
+        panel("Transaction", quantiles("tapeline_stage_transaction_commit_ms", ["stage"]), "ms", says="From its begin to its commit."),
+        panel("Outputs of a batch", quantiles("tapeline_stage_produced_batch_records", ["stage"]), says="Outputs that left together."),
+        panel("Records of a fetch", quantiles("tapeline_stage_fetched_batch_records", ["stage"]), says="Input records judged at once."),
+        panel("Assigned partitions", [gauge("tapeline_stage_assigned_partitions", ["stage", "instance"])]),
+        panel(
+            "Clients made anew",
+            [
+                rate("tapeline_stage_client_rebuilds_total", ["stage", "instance"], legend="{{stage}} {{instance}} rebuilt"),
+                rate("tapeline_stage_stalls_total", ["stage", "instance"], legend="{{stage}} {{instance}} stalled"),
+            ],
+            "cps",
+        ),
+        panel(
+            "Restoring",
+            [rate("tapeline_stage_restored_records_total", ["stage"], legend="{{stage}} records a second")]
+            + quantiles("tapeline_stage_restore_ms", ["stage"]),
+            says="Records read again for windows, and how many milliseconds a partition took.",
+        ),
+        panel("Table records", [rate("tapeline_stage_table_records_total", ["stage"])], "cps", says="Records read of bars or coverage."),
+        panel(
+            "Table partitions that lack records",
+            [gauge("tapeline_stage_degraded_table_partitions", ["stage", "instance"])],
+            says="A record in them couldn't be read and was skipped.",
+        ),
+    ]
+
+
+def registry():
+    """Lookups of schemas."""
+    return [
+        panel("Lookups of schemas", [rate("tapeline_registry_lookups_total", ["service", "outcome"])], "cps"),
+        panel(
+            "Registry away",
+            [
+                gauge("tapeline_registry_breaker_open", ["service", "instance"], how="max", legend="{{service}} {{instance}} breaker open"),
+                gauge("tapeline_registry_unconfirmed_ids", ["service", "instance"], how="max", legend="{{service}} {{instance}} unconfirmed ids"),
+            ],
+        ),
+    ]
+
+
+def laws():
+    """What must stay 0."""
+    return [
+        panel(
+            "Broken laws",
+            [gauge("tapeline_stage_law_violations_total", ["law"])],
+            kind="stat",
+            says="P1 to P8 of ARCHITECTURE.md: 0, or there is a bug.",
+        ),
+        panel(
+            "Short of its word",
+            [
+                gauge("tapeline_stage_finished_unsaid_positions_total", [], legend="finished unsaid"),
+                gauge("tapeline_stage_spent_drain_budgets_total", [], legend="spent drain budgets"),
+                gauge("tapeline_stage_poisoned_partitions", [], legend="poisoned partitions"),
+            ],
+            kind="stat",
+            says="Since the processes began.",
+        ),
+        panel("Effects on assignments that had ended", [rate("tapeline_stage_stale_effects_total", STAGE)], "cps", says="Discarded (P4)."),
+    ]
+
+
+def process():
+    """The process itself."""
+    here = ["service", "instance"]
+    return [
+        panel(
+            "Memory, of its limit",
+            [share("chassis_process_memory_bytes", "chassis_process_memory_limit_bytes", here)],
+            "percentunit",
+            says="At 100 % the kernel ends the process. Empty without a limit.",
+            top=1,
+        ),
+        panel("Memory", [gauge("chassis_process_memory_bytes", here)], "bytes"),
+        panel("Up for", [(f"time() - chassis_process_start_seconds{{{OF}}}", "{{service}} {{instance}}")], "s"),
+        panel(
+            "Not ready, draining",
+            [
+                gauge("chassis_unready_components", here, legend="{{service}} {{instance}} components not ready"),
+                gauge("chassis_drain_elapsed_seconds", here, how="max", legend="{{service}} {{instance}} draining for, s"),
+            ],
+        ),
+        panel(
+            "Runtime's poll delay",
+            quantiles("chassis_runtime_poll_delay_seconds", here),
+            "s",
+            says="Something blocks the async runtime when it grows.",
+        ),
+        panel(
+            "Ends and losses",
+            [
+                rate("chassis_ended_tasks_total", [*here, "outcome"], ',outcome="failed"', "{{service}} {{instance}} failed tasks"),
+                rate("chassis_log_dropped_lines_total", here, legend="{{service}} {{instance}} dropped log lines"),
+            ],
+            "cps",
+        ),
+    ]
+
+
+def edge():
+    """The publisher's HTTP edge."""
+    answered = "publisher_edge_answered_items_total"
+    turned_away = ',outcome=~"failed|refused|unknown"'
+    return [
+        panel("Findings, by outcome", [rate(answered, ["outcome"])], "cps", stack=True),
+        panel(
+            "Turned away",
+            [
+                (
+                    f"sum(rate({answered}{{{OF}{turned_away}}}{RATE})) / (sum(rate({answered}{{{OF}}}{RATE})) > 0)",
+                    "failed, refused, unknown",
+                )
+            ],
+            "percentunit",
+            says="Of all findings. What is invalid is its sender's affair, and not in here.",
+        ),
+    ]
+
+
+def notes(title, names, unit="short", says=""):
+    """Several notes in a panel."""
+    return panel(title, [note(name) for name in names], unit, says=says)
+
+
+OWN = {
+    "publisher": [
+        ("Edge", edge()),
+        (
+            "Windows of the announcer",
+            [
+                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
+                notes("Restored", ["restored", "restore_skipped"], says="Announcements read again."),
+            ],
+        ),
+    ],
+    "scanner-bridge": [
+        (
+            "Windows, batches, limiter",
+            [
+                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
+                notes("Alerts that wait for their batch", ["alerts_waiting"]),
+                notes(
+                    "Limiter",
+                    ["limiter_capacity_symbols", "limiter_passed_symbols", "limiter_delayed_batches"],
+                    says="Passed and delayed count from the start of the process.",
+                ),
+                notes("Restored", ["restored", "restore_skipped", "restore_foreign"], says="Requests read again."),
+            ],
+        ),
+    ],
+    "feature": [
+        (
+            "Requests and workers",
+            [
+                notes("Requests that wait", ["waiting_ordinary", "waiting_urgent"]),
+                notes("Requests that are computed", ["running"]),
+                panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
+                panel("Workers replaced", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
+                notes("Remembered questions", ["asked_symbols", "asked_symbols_forgotten_by_bound"]),
+                notes("Bars passed over", ["skipped_bars"]),
+            ],
+        ),
+    ],
+    "backfill": [
+        (
+            "Ranges",
+            [
+                notes("Requests that wait", ["requests_waiting"]),
+                notes("Fetches", ["fetches_running"]),
+                panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
+                panel("Workers replaced", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
+                notes("Restored", ["restored", "restore_skipped"], says="Ends of requests read again."),
+                notes("Coverage passed over", ["skipped_coverage"]),
+            ],
+        ),
+    ],
+}
+
+
+def variable(name, query):
+    """A template variable of a label's values."""
+    return {
+        "name": name,
+        "type": "query",
+        "datasource": DATASOURCE,
+        "query": {"query": query, "refId": "StandardVariableQuery"},
+        "definition": query,
+        "refresh": 2,
+        "sort": 1,
+        "multi": True,
+        "includeAll": True,
+        "allValue": ".*",
+        "current": {"text": ["All"], "value": ["$__all"]},
+    }
+
+
+def dashboard(uid, title, service, rows):
+    """Rows of panels, three in a line, under the variables datasource, service and instance."""
+    panels, y, number = [], 0, 0
+    for name, members in rows:
+        number += 1
+        panels.append(
+            {"id": number, "type": "row", "title": name, "collapsed": False, "panels": []}
+            | {"gridPos": {"x": 0, "y": y, "w": WIDTH, "h": 1}}
+        )
+        y += 1
+        width = WIDTH // 3 if len(members) > 2 else WIDTH // max(len(members), 1)
+        for at, member in enumerate(members):
+            number += 1
+            column, line = at % (WIDTH // width), at // (WIDTH // width)
+            panels.append({"id": number} | member | {"gridPos": {"x": column * width, "y": y + line * 8, "w": width, "h": 8}})
+        y += 8 * -(-len(members) // (WIDTH // width))
+    if service is None:
+        of = variable("service", "label_values(chassis_process_start_seconds, service)")
+    else:
+        of = {"name": "service", "type": "constant", "query": service, "hide": 2, "current": {"text": service, "value": service}}
+    instances = 'label_values(chassis_process_start_seconds{service=~"$service"}, instance)'
+    return {
+        "uid": uid,
+        "title": title,
+        "tags": ["tapeline"],
+        "schemaVersion": 39,
+        "version": 1,
+        "editable": True,
+        "graphTooltip": 1,
+        "refresh": "30s",
+        "time": {"from": "now-1h", "to": "now"},
+        "timezone": "utc",
+        "templating": {
+            "list": [
+                {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source", "refresh": 1},
+                of,
+                variable("instance", instances),
+            ]
+        },
+        "annotations": {"list": []},
+        "links": [{"type": "dashboards", "title": "Tapeline", "tags": ["tapeline"], "asDropdown": True, "includeVars": False, "keepTime": True}],
+        "panels": panels,
+    }
+
+
+def dashboards():
+    """Every dashboard by its file's name."""
+    whole = [("Flow", flow()), ("Lag and queues", lag()), ("Laws", laws()), ("Registry", registry()), ("Processes", process())]
+    made = {"flow": dashboard("tapeline-flow", "Tapeline: flow", None, whole)}
+    for service, own in OWN.items():
+        rows = [*own, ("Flow", flow()), ("Lag and queues", lag()), ("Delivery", delivery()), ("Registry", registry()), ("Process", process())]
+        made[service] = dashboard(f"tapeline-{service}", f"Tapeline: {service}", service, rows)
+    return made
+
+
+def rules():
+    """Every expression, as a rule file; JSON is YAML."""
+    found = {
+        target["expr"].replace("$__rate_interval", "5m"): None
+        for made in dashboards().values()
+        for member in made["panels"]
+        for target in member.get("targets", [])
+    }
+    recorded = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(found)]
+    return json.dumps({"groups": [{"name": "panels", "rules": recorded}]}, indent=1)
+
+
+def main():
+    """Writes them, compares, or prints their rules."""
+    check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] == ["--rules"]:
+        print(rules())
+        return
+    if sys.argv[1:] and not check:
+        sys.exit(__doc__)
+    stale = []
+    for name, made in dashboards().items():
+        path, text = FOLDER / f"{name}.json", json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+        if check:
+            stale += [path.name] if not path.exists() or path.read_text(encoding="utf-8") != text else []
+        else:
+            path.write_text(text, encoding="utf-8")
+    strangers = {path.stem for path in FOLDER.glob("*.json")} - set(dashboards())
+    if stale or strangers:
+        sys.exit(f"not what deploy/dashboards/make.py writes: {', '.join([*stale, *sorted(strangers)])}")
+
+
+main()

@@ -1,0 +1,196 @@
+//! Every metric that a process of Tapeline tells, and what may be asked of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use chassis::Service;
+use chassis::telemetry::catalogue::{NAMES, NUMBERS};
+use chassis::telemetry::{Catalogue, Kind, Metric};
+
+use super::promql::{Matcher, Names, Use};
+use super::root;
+
+/// What the scrape adds to everything.
+const OF_THE_SCRAPE: [&str; 2] = ["service", "instance"];
+
+/// What Prometheus itself tells of a scrape.
+const UP: Metric = Metric {
+    name: "up",
+    kind: Kind::Gauge,
+    unit: "up",
+    labels: &[],
+    help: "Whether the last scrape worked.",
+};
+
+/// The metrics, and the values of those labels whose values are names in the code.
+pub(crate) struct Known {
+    metrics: Catalogue,
+    names: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Known {
+    /// From the crates themselves; notes, which each stage makes as it goes, from their source.
+    pub(crate) fn read() -> Self {
+        let metrics = Catalogue::new()
+            .with(chassis::run::METRICS)
+            .and(&publisher::service::Publisher::catalogue())
+            .and(&scanner_bridge::service::Bridge::catalogue())
+            .and(&feature::service::Feature::catalogue())
+            .and(&backfill::service::Backfill::catalogue());
+        let services = ["publisher", "scanner-bridge", "feature", "backfill"];
+        let stages = [
+            publisher::service::STAGE,
+            scanner_bridge::service::STAGE,
+            feature::service::STAGE,
+            backfill::service::PLANNER,
+            backfill::service::EXECUTOR,
+        ];
+        let names = BTreeMap::from([
+            ("service", services.map(str::to_owned).to_vec()),
+            ("stage", stages.map(str::to_owned).to_vec()),
+            ("note", services.iter().flat_map(|service| notes_of(service)).collect()),
+        ]);
+        assert!(names["note"].len() > 10, "the notes were not found: {names:?}");
+        Self { metrics, names }
+    }
+
+    /// The metric behind a name that may have the suffix of a histogram's series, and whether it has.
+    fn metric(&self, name: &str) -> Result<(&'static Metric, bool), String> {
+        let find = |name: &str| self.metrics.iter().find(|metric| metric.name == name);
+        if name == UP.name {
+            return Ok((&UP, false));
+        }
+        match find(name) {
+            Some(metric) if matches!(metric.kind, Kind::Histogram(_)) => {
+                Err(format!("{name} is a histogram: it is told as {name}_bucket, _sum and _count"))
+            }
+            Some(metric) => Ok((metric, false)),
+            None => ["_bucket", "_sum", "_count"]
+                .iter()
+                .filter_map(|suffix| find(name.strip_suffix(suffix)?))
+                .find(|metric| matches!(metric.kind, Kind::Histogram(_)))
+                .map(|metric| (metric, true))
+                .ok_or_else(|| format!("{name} is in no catalogue")),
+        }
+    }
+
+    /// Whether a word of a page names something that is told.
+    pub(crate) fn tells(&self, name: &str) -> bool {
+        self.metric(name).is_ok() || self.metrics.iter().any(|metric| metric.name == name)
+    }
+
+    /// Every label that a use may carry.
+    fn labels(&self, name: &str) -> Vec<&'static str> {
+        let Ok((metric, _)) = self.metric(name) else { return Vec::new() };
+        let mut labels: Vec<&str> =
+            metric.labels.iter().map(|(label, _)| *label).chain(OF_THE_SCRAPE).collect();
+        if name.ends_with("_bucket") {
+            labels.push("le");
+        }
+        labels
+    }
+
+    /// Whether a label may be carried by any of the metrics of an expression.
+    pub(crate) fn carries(&self, names: &Names, label: &str) -> bool {
+        names.uses.iter().any(|used| self.labels(&used.metric).contains(&label))
+    }
+
+    /// What is wrong with an expression's names.
+    pub(crate) fn faults(&self, names: &Names) -> Vec<String> {
+        let mut faults: Vec<String> = names.uses.iter().flat_map(|used| self.faults_of(used)).collect();
+        if names.uses.is_empty() {
+            faults.push("it asks for no metric".to_owned());
+        }
+        let strangers = names.grouped.iter().filter(|label| !self.carries(names, label));
+        faults.extend(strangers.map(|label| format!("no metric in it has the label {label}")));
+        faults
+    }
+
+    fn faults_of(&self, used: &Use) -> Vec<String> {
+        let name = &used.metric;
+        let (metric, is_of_histogram) = match self.metric(name) {
+            Ok(found) => found,
+            Err(fault) => return vec![fault],
+        };
+        let mut faults = Vec::new();
+        let grows = metric.kind == Kind::Counter || is_of_histogram;
+        if ["rate", "increase"].contains(&used.inside.as_str()) && !(grows && used.has_window) {
+            faults.push(format!("{} of {name}: only of what grows, over a window", used.inside));
+        }
+        let labels = self.labels(name);
+        for Matcher { label, op, value } in &used.matchers {
+            if !labels.contains(&label.as_str()) {
+                faults.push(format!("{name} has no label {label}"));
+                continue;
+            }
+            let is_pattern = op.ends_with('~');
+            let values: Vec<&str> =
+                if is_pattern { value.split('|').collect() } else { vec![value.as_str()] };
+            let wrong = values.into_iter().filter(|value| !self.may_be(metric, label, value));
+            faults.extend(wrong.map(|value| format!("{name}: {label} is never {value}")));
+        }
+        faults
+    }
+
+    fn may_be(&self, metric: &Metric, label: &str, value: &str) -> bool {
+        if value.starts_with('$') {
+            return true;
+        }
+        match metric.labels.iter().find(|(declared, _)| *declared == label) {
+            Some((_, values)) if *values != NAMES && *values != NUMBERS => values.contains(&value),
+            _ => self.names.get(label).is_none_or(|known| known.iter().any(|it| it == value)),
+        }
+    }
+}
+
+/// `Note { name: "…"` in the sources of a service.
+fn notes_of(service: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut folders = vec![root().join("services").join(service).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read_to_string(path).unwrap();
+                let found = text.split("Note { name: \"").skip(1).filter_map(|rest| rest.split('"').next());
+                notes.extend(found.map(str::to_owned));
+            }
+        }
+    }
+    notes
+}
+
+#[test]
+fn what_the_catalogue_does_not_have_is_a_fault() {
+    let known = Known::read();
+    let count = |text: &str| known.faults(&super::promql::names(text).unwrap()).len();
+    for right in [
+        "rate(tapeline_stage_emitted_total{service=\"feature\"}[5m])",
+        "tapeline_stage_noted_items{note=\"windows\"}",
+        "histogram_quantile(0.9, sum by (le, stage) (rate(tapeline_stage_restore_ms_bucket{stage=~\"bridge|feature\"}[5m])))",
+        "sum without (outcome) (tapeline_stage_batches_total{outcome=~\"aborted|failed\",instance=~\"$instance\"})",
+        "up{service=\"publisher\"}",
+    ] {
+        assert_eq!(count(right), 0, "{right}");
+    }
+    for wrong in [
+        "rate(tapeline_stage_emited_total[5m])",
+        "tapeline_stage_lag_records_total",
+        "tapeline_stage_restore_ms",
+        "tapeline_stage_lag_records_bucket",
+        "tapeline_stage_lag_records{topic=\"a\"}",
+        "tapeline_stage_lag_records{service=\"futures\"}",
+        "tapeline_stage_lag_records{stage=\"executor\"}",
+        "tapeline_stage_batches_total{outcome=\"comitted\"}",
+        "tapeline_stage_batches_total{outcome=~\"committed|abborted\"}",
+        "tapeline_stage_noted_items{note=\"widows\"}",
+        "sum by (reason) (tapeline_stage_lag_records)",
+        "rate(tapeline_stage_lag_records[5m])",
+        "rate(tapeline_stage_emitted_total)",
+        "time()",
+    ] {
+        assert_eq!(count(wrong), 1, "{wrong}");
+    }
+}
