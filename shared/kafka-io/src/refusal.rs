@@ -74,9 +74,14 @@ pub(crate) fn serve(client: &BaseConsumer<LogContext>) -> Vec<KafkaError> {
 }
 
 /// Whether an error of this kind is a refusal. A broken TLS connection may be the network's doing; one over a certificate isn't.
+/// A broker that won't have ours says so after the handshake, by an alert that librdkafka reads as a failed receive.
 pub(crate) fn is_refusal(code: RDKafkaErrorCode, text: &str) -> bool {
     match code {
         RDKafkaErrorCode::SSL => text.contains("certificate"),
+        RDKafkaErrorCode::BrokerTransportFailure => {
+            text.contains("SSL routines")
+                && ["certificate", "unknown ca"].iter().any(|cause| text.contains(cause))
+        }
         _ => is_denied(code) || keeps_out(code),
     }
 }
@@ -110,6 +115,9 @@ mod tests {
         assert!(!is_refusal(RDKafkaErrorCode::SSL, "SSL handshake failed: unexpected eof"));
         assert!(!is_refusal(RDKafkaErrorCode::BrokerTransportFailure, "certificate"));
         assert!(is_refusal(RDKafkaErrorCode::SSL, "error:0A000086:SSL routines::certificate verify failed"));
+        let alert =
+            "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42";
+        assert!(is_refusal(RDKafkaErrorCode::BrokerTransportFailure, alert));
         assert!(is_refusal(RDKafkaErrorCode::GroupAuthorizationFailed, ""));
         assert!(is_refusal(RDKafkaErrorCode::Authentication, ""));
     }
