@@ -2,7 +2,7 @@
 """Scrapes running processes and makes a test of it, for `run` beside this file: on these metrics no alert fires.
 
     deploy/alert-tests/record.py --out recorded/dev.yaml --every 15 --for 1200 all=127.0.0.1:9100
-    deploy/alert-tests/record.py --out /tmp/storm.yaml publisher=127.0.0.1:9101 feature=127.0.0.1:9103 feature=127.0.0.1:9113
+    deploy/alert-tests/record.py --out recorded/storm.yaml publisher=127.0.0.1:9101 feature=127.0.0.1:9103 feature=127.0.0.1:9113
 
 A target is the label `service` and an admin address; the labels of the metrics come first, as with honor_labels. A target that doesn't answer
 is down for that scrape. Only what the alerts ask for is kept. Ctrl-C ends the recording early.
