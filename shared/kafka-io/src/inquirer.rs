@@ -111,6 +111,24 @@ pub(crate) fn watermarks_of<C: ConsumerContext>(
     }
 }
 
+/// Where each of `partitions` partitions begins, and where it `ends` as this client sees it.
+fn watermarks(
+    client: &BaseConsumer<LogContext>,
+    config: &KafkaConfig,
+    topic: Topic,
+    partitions: i32,
+    ends: &str,
+) -> Result<Vec<Watermarks>, InquiryError> {
+    let timeout = Duration::from_millis(config.query_timeout_ms.into());
+    let of = |partition| {
+        let (low, high) = watermarks_of(client, topic.name(), partition, timeout).map_err(|cause| {
+            unanswered(client, config, format!("where {topic}[{partition}] {ends}"), cause)
+        })?;
+        Ok(Watermarks { partition, low, high })
+    };
+    (0..partitions).map(of).collect()
+}
+
 /// Where a partition's stable records end, and where all end. `committed` reads committed records: it is told the last stable offset.
 pub(crate) fn stable_and_end<C: ConsumerContext>(
     committed: &BaseConsumer<C>,
@@ -200,15 +218,7 @@ impl Inquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, InquiryError> {
-        let ends = |partition| {
-            let (low, high) =
-                watermarks_of(&self.client, topic.name(), partition, self.timeout).map_err(|cause| {
-                    let what = format!("where {topic}[{partition}] ends");
-                    unanswered(&self.client, &self.config, what, cause)
-                })?;
-            Ok(Watermarks { partition, low, high })
-        };
-        (0..self.partitions(topic)?).map(ends).collect()
+        watermarks(&self.client, &self.config, topic, self.partitions(topic)?, "ends")
     }
 }
 
@@ -218,15 +228,7 @@ impl GroupInquirer {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn stable_ends(&self, topic: Topic, partitions: i32) -> Result<Vec<Watermarks>, InquiryError> {
-        let ends = |partition| {
-            let (low, high) =
-                watermarks_of(&self.client, topic.name(), partition, self.timeout).map_err(|cause| {
-                    let what = format!("where {topic}[{partition}] is stable");
-                    unanswered(&self.client, &self.config, what, cause)
-                })?;
-            Ok(Watermarks { partition, low, high })
-        };
-        (0..partitions).map(ends).collect()
+        watermarks(&self.client, &self.config, topic, partitions, "is stable")
     }
 
     /// One client for any number of questions about one group.
