@@ -38,6 +38,8 @@ const RECOVERY_PATIENCE: Duration = Duration::from_secs(60);
 const STANDSTILL: Duration = Duration::from_secs(180);
 /// Alerts a second at least: a rest of two, spread over the rest of a plan, would outlast every patience.
 const PACE_MIN: f64 = 50.0;
+/// What is left is spread over so much time at least: a last step may take longer than the plan thinks.
+const SPREAD_MIN: Duration = Duration::from_secs(10);
 /// Nothing new for so long, and nothing waits: the run is drained.
 const QUIET: Duration = Duration::from_secs(3);
 /// `tapeline verify` reads everything again.
@@ -99,7 +101,7 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     };
     let timeline = Arc::new(Mutex::new(Timeline::new(now_ms(), partitions_of(&numbers, args.partitions()))));
     let watcher = Watcher::start(&wiring, Arc::clone(&timeline))?;
-    let producer = Producer::start(&wiring, pace(numbers.turns(), &plan, 0))?;
+    let producer = Producer::start(&wiring, pace(numbers.turns(), plan.takes(0) + CALM))?;
     let mut weather = Weather {
         scene: &mut scene,
         producer: &producer,
@@ -107,7 +109,7 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
         plan: &plan,
         numbers: numbers.count,
         begun: Instant::now(),
-        step: 0,
+        step: None,
     };
     weather.blow()?;
     weather.calm_down(args.partitions())?;
@@ -149,8 +151,8 @@ struct Weather<'a> {
     plan: &'a Plan,
     numbers: u64,
     begun: Instant,
-    /// The step that is under way.
-    step: usize,
+    /// The step that is under way, and since when.
+    step: Option<(usize, Instant)>,
 }
 
 // === impl Weather ===
@@ -159,7 +161,7 @@ impl Weather<'_> {
     fn blow(&mut self) -> io::Result<()> {
         self.pause(CALM, false)?;
         for (index, step) in self.plan.steps.iter().enumerate() {
-            self.step = index;
+            self.step = Some((index, Instant::now()));
             self.scene.prepare(step.fault)?;
             self.happen(step)?;
         }
@@ -181,10 +183,18 @@ impl Weather<'_> {
     /// The pace with which the input lasts until the plan's end, also on a machine that is slower than the plan thinks.
     fn set_pace(&self) {
         let (acknowledged, turns) = self.producer.acknowledged();
-        let passed = self.plan.takes(0).saturating_sub(self.plan.takes(self.step)) + CALM;
-        let slowness = (self.begun.elapsed().as_secs_f64() / passed.as_secs_f64()).max(1.0);
-        let even = pace(turns - acknowledged.min(turns), self.plan, self.step) / slowness;
-        self.producer.set_pace(even.max(PACE_MIN));
+        let elapsed = self.begun.elapsed();
+        let (whole, passed) = (self.plan.takes(0) + CALM, self.passed());
+        let slowness = (elapsed.as_secs_f64() / passed.as_secs_f64()).max(1.0);
+        let left = whole.saturating_sub(passed).mul_f64(slowness);
+        self.producer.set_pace(pace(turns - acknowledged.min(turns), left).max(PACE_MIN));
+    }
+
+    /// How much of the plan's time is over, by the plan's own clock: a step that takes longer than it thinks stands still at its end.
+    fn passed(&self) -> Duration {
+        let Some((step, since)) = self.step else { return self.begun.elapsed().min(CALM) };
+        let (from, after) = (self.plan.takes(step), self.plan.takes(step + 1));
+        CALM + self.plan.takes(0).saturating_sub(from) + since.elapsed().min(from.saturating_sub(after))
     }
 
     /// Waits, at least this long, and tells what recovered meanwhile.
@@ -205,8 +215,11 @@ impl Weather<'_> {
                 return Err(io::Error::other(refusal));
             }
             let passed = begun.elapsed();
-            let is_enough =
-                !until_recovered || lock(self.timeline).is_recovered() || passed > RECOVERY_PATIENCE;
+            // Without input nothing needs to come; what is left is waited for at the end.
+            let is_enough = !until_recovered
+                || self.producer.is_done()
+                || lock(self.timeline).is_recovered()
+                || passed > RECOVERY_PATIENCE;
             if passed >= at_least && is_enough {
                 return Ok(());
             }
@@ -260,10 +273,10 @@ fn partitions_of(numbers: &Numbers, partitions: i32) -> BTreeSet<i32> {
     (0..numbers.symbols).map(|n| partition_for(numbers.symbol(n).as_bytes(), partitions)).collect()
 }
 
-/// What is left of the input spread over what is left of the plan.
+/// What is left of the input spread over what is left of the plan's time.
 #[expect(clippy::cast_precision_loss, reason = "a pace needs no more than a few digits")]
-fn pace(turns: u64, plan: &Plan, from: usize) -> f64 {
-    turns as f64 / plan.takes(from).as_secs_f64().max(10.0)
+fn pace(turns: u64, left: Duration) -> f64 {
+    turns as f64 / left.max(SPREAD_MIN).as_secs_f64()
 }
 
 fn setting(args: &RunArgs, folder: &Path, cluster: &Cluster, registry: &Proxy) -> io::Result<Setting> {
