@@ -21,6 +21,9 @@ pub const STAGE: &str = "feature";
 /// The stage's consumer group.
 pub const GROUP: &str = "tapeline.feature";
 
+/// As many symbols as a full request has: an urgent one waits for a worker no longer than behind one of these.
+const IN_HAND_SYMBOLS: usize = contracts::events::MAX_SYMBOLS;
+
 /// The feature service.
 #[derive(Debug)]
 pub struct Feature;
@@ -44,9 +47,11 @@ impl Service for Feature {
         let dead_letters = Topic::FeatureDeadLetter;
         let kafka = &config.kafka.0;
         let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
-        let (sender, completed) = completions(config.requests.workers * 2);
-        let workers = ThreadWorkers::start(&config.requests, &context, sender)?;
-        let stage = FeatureStage::new(connection.wire, limits(&config.requests), Box::new(workers));
+        let limits = limits(&config.requests);
+        // Room for all that is under way: no worker waits for a driver that is in a transaction.
+        let (sender, completed) = completions(limits.jobs_max());
+        let workers = ThreadWorkers::start(&config.requests, limits.jobs_max(), &context, sender)?;
+        let stage = FeatureStage::new(connection.wire, limits, Box::new(workers));
         let spec = StageSpec {
             stage: STAGE,
             group: GROUP,
@@ -66,7 +71,8 @@ fn limits(section: &RequestsSection) -> Limits {
         dedup_symbols_max: section.dedup_symbols_max,
         history_bars: section.history_bars,
         slack_bars: section.slack_bars,
-        running_max: section.workers,
+        workers: section.workers,
+        in_hand_symbols: IN_HAND_SYMBOLS,
     }
 }
 
@@ -76,12 +82,15 @@ struct ThreadWorkers {
 }
 
 impl ThreadWorkers {
-    fn start(section: &RequestsSection, context: &Context, done: Completions<Done>) -> Result<Self, Failure> {
-        // One job may wait for each worker: the stage never has more under way than workers, but a worker that has just
-        // reported may not have taken the next yet.
+    fn start(
+        section: &RequestsSection,
+        jobs_max: usize,
+        context: &Context,
+        done: Completions<Done>,
+    ) -> Result<Self, Failure> {
         let options = pool::Options {
             job_deadline: Duration::from_millis(section.worker_deadline_ms),
-            ..pool::Options::new("feature-workers", section.workers, section.workers)
+            ..pool::Options::new("feature-workers", section.workers, jobs_max)
         };
         let clock = Arc::clone(&context.clock);
         let report = move |outcome| {

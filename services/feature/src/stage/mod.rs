@@ -58,13 +58,24 @@ pub struct Limits {
     pub history_bars: usize,
     /// Bars held beyond, for requests of the past.
     pub slack_bars: usize,
-    /// Jobs that run at once: one for each worker.
-    pub running_max: usize,
+    /// Threads that compute.
+    pub workers: usize,
+    /// Symbols that wait or run in the workers' hands, for each of them. The driver hands out nothing while it is in a transaction,
+    /// so with one small request a worker would be idle for most of it.
+    pub in_hand_symbols: usize,
+}
+
+impl Limits {
+    /// Jobs that may be under way at once, when each has a single symbol.
+    #[must_use]
+    pub fn jobs_max(&self) -> usize {
+        self.workers * (self.in_hand_symbols + 1)
+    }
 }
 
 /// Who computes jobs. Each job taken comes back as a [`Done`] through the driver.
 pub trait Workers: Send {
-    /// Starts a job; at most [`Limits::running_max`] are under way.
+    /// Starts a job; at most [`Limits::jobs_max`] are under way.
     ///
     /// # Errors
     /// The job, unstarted, when no worker can take it.
@@ -126,9 +137,9 @@ impl FeatureStage {
         }
     }
 
-    /// Starts what is ready while workers are free.
+    /// Starts what is ready while workers are free, or have little in hand.
     fn dispatch(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
-        while self.running.len() < self.limits.running_max {
+        while self.has_room() {
             let Some(next) = self.queue.peek() else { return };
             let is_expired = self.is_expired(next, now);
             if !is_expired && self.is_crowded(next) {
@@ -144,6 +155,12 @@ impl FeatureStage {
             self.release.begin(order_key(&admitted), self.tickets);
             self.start(self.tickets, admitted, now, effects);
         }
+    }
+
+    fn has_room(&self) -> bool {
+        let Limits { workers, in_hand_symbols, .. } = self.limits;
+        let in_hand = || self.running.values().map(|admitted| admitted.to_compute.len()).sum::<usize>();
+        self.running.len() < workers || in_hand() < workers * in_hand_symbols
     }
 
     /// Whether one of its symbols is in as many running requests as may be.

@@ -39,7 +39,8 @@ const LIMITS: Limits = Limits {
     history_bars: 300,
     slack_bars: 10,
     dedup_symbols_max: 100,
-    running_max: 2,
+    workers: 2,
+    in_hand_symbols: 1,
 };
 
 /// 2024-07-10 at 20:00 UTC, when the session closes.
@@ -346,14 +347,25 @@ fn what_was_asked_is_forgotten_by_the_clock_without_any_traffic() {
 }
 
 #[test]
-fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
-    let limits = Limits { ordinary_max: 100, running_max: 20, ..LIMITS };
+fn workers_have_so_many_symbols_in_hand_and_no_more() {
+    let bench = holding(6, Limits { workers: 1, in_hand_symbols: 4, ..LIMITS });
+    assert_eq!(bench.take_jobs().len(), 4);
+}
+
+/// So many requests of one symbol, all admitted.
+fn holding(count: i64, limits: Limits) -> Bench {
     let mut bench = Bench::with(limits);
-    for number in 0..12 {
+    for number in 0..count {
         let mut request = request(&number.to_string(), 5, 5);
         request.symbols[0].occurred_at -= number;
         assert!(matches!(bench.request(&request, now(0)), Verdict::Hold));
     }
+    bench
+}
+
+#[test]
+fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
+    let mut bench = holding(12, Limits { ordinary_max: 100, workers: 20, ..LIMITS });
     let jobs = bench.take_jobs();
     assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
     bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
@@ -362,7 +374,7 @@ fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
 
 #[test]
 fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_that_leave() {
-    let mut bench = Bench::with(Limits { running_max: 1, ..LIMITS });
+    let mut bench = Bench::with(Limits { workers: 1, ..LIMITS });
     bench.bars(1..=8);
     for (id, day) in [("one", 3), ("two", 4), ("three", 5)] {
         assert!(matches!(bench.request(&request(id, day, 5), now(0)), Verdict::Hold));
@@ -383,9 +395,5 @@ fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_th
     bench.stage.tick(now(1), &mut bench.effects);
     bench.stage.drain(&[source], now(1), &mut bench.effects);
     let outputs = bench.outputs();
-    assert_eq!(
-        (outputs.len(), bench.take_jobs().len()),
-        (1, 0),
-        "the one that ran has ended, no other begins"
-    );
+    assert_eq!((outputs.len(), bench.take_jobs().len()), (1, 0), "it has ended, no other begins");
 }
