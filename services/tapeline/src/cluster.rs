@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chassis::config;
 use contracts::Topic;
 use contracts::catalogue::contracts;
-use kafka_io::{KafkaConfig, Registry, RegistryConfig, RegistryError, SchemaIds, Wire, admin};
+use kafka_io::{KafkaConfig, Registry, RegistryConfig, SchemaIds, Wire, admin};
 use tokio::runtime::Handle;
 
 use crate::cli::ClusterArgs;
@@ -96,9 +96,8 @@ pub async fn register_schemas(cluster: &ClusterArgs) -> Result<(), Failure> {
 /// # Errors
 /// When the registry can't be reached, with its address, or refuses the schema.
 pub async fn register(registry: &Registry, topic: Topic) -> Result<u32, Failure> {
-    let unreachable = |e: RegistryError| Failure::Unreachable(e.to_string());
-    registry.register(&[topic]).await.map_err(unreachable)?;
-    registry.id(topic).map_err(unreachable)
+    registry.register(&[topic]).await.map_err(Failure::of)?;
+    registry.id(topic).map_err(Failure::of)
 }
 
 /// A way to Kafka for the command itself, which writes these topics.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use contracts::catalogue::contracts;
 use contracts::compat::is_full_transitive;
+use kafka_io::{HttpFault, http_client};
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -101,28 +103,25 @@ fn differences(ours: &str, registered: Option<&Registered>) -> Vec<String> {
 impl Asker {
     /// Nothing is asked yet.
     pub(crate) fn new(cluster: &ClusterArgs) -> Result<Self, Failure> {
-        let client = reqwest::Client::builder()
+        let config = registry_config(cluster)?;
+        let client = http_client(&config)
+            .map_err(|e| Failure::Usage(e.to_string()))?
             .timeout(ANSWER_TIMEOUT)
-            // The registry is a neighbour; a proxy for the outer world would answer in its place.
-            .no_proxy()
             .build()
             .map_err(|e| Failure::NotOk(e.to_string()))?;
-        Ok(Self { client, url: registry_config(cluster)?.url.trim_end_matches('/').to_owned() })
+        Ok(Self { client, url: config.url.trim_end_matches('/').to_owned() })
     }
 
     /// Puts a subject under the contract's compatibility.
     pub(crate) async fn hold(&self, subject: &str) -> Result<(), Failure> {
-        let failed = |cause: String| {
-            let what = format!("did not put {subject} under {COMPATIBILITY}");
-            Failure::Unreachable(format!("registry {} {what}: {cause}", self.url))
-        };
         let level = serde_json::json!({ "compatibility": COMPATIBILITY });
         let asked = self.client.put(format!("{}/config/{subject}", self.url)).json(&level).send().await;
-        let answer = asked.map_err(|e| failed(e.to_string()))?;
-        if answer.status().is_success() {
-            return Ok(());
-        }
-        Err(failed(format!("status {}", answer.status())))
+        let fault = match asked {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            Ok(answer) => HttpFault::from(answer.status()),
+            Err(error) => error.into(),
+        };
+        Err(self.failed(&format!("did not put {subject} under {COMPATIBILITY}"), &fault))
     }
 
     /// None where the registry knows no such subject.
@@ -141,18 +140,18 @@ impl Asker {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
-        let unreachable = |cause: String| {
-            Failure::Unreachable(format!("registry {} did not answer {path}: {cause}", self.url))
-        };
+        let failed = |fault: HttpFault| self.failed(&format!("did not answer {path}"), &fault);
         let asked = self.client.get(format!("{}/{path}", self.url)).send().await;
-        let answer = asked.map_err(|e| unreachable(e.to_string()))?;
-        if answer.status() == reqwest::StatusCode::NOT_FOUND {
-            return Ok(None);
+        let answer = asked.map_err(|error| failed(error.into()))?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if !status.is_success() => Err(failed(status.into())),
+            _ => answer.json().await.map(Some).map_err(|error| failed(error.into())),
         }
-        if !answer.status().is_success() {
-            return Err(unreachable(format!("status {}", answer.status())));
-        }
-        answer.json().await.map(Some).map_err(|e| unreachable(e.to_string()))
+    }
+
+    fn failed(&self, what: &str, fault: &HttpFault) -> Failure {
+        Failure::of_cause(fault, format!("registry {} {what}: {fault}", self.url))
     }
 }
 

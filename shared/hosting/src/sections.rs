@@ -31,10 +31,15 @@ pub struct RegistrySection(pub RegistryConfig);
 
 impl Validate for RegistrySection {
     fn faults(&self, faults: &mut FaultList) {
-        let RegistryConfig { url, timeout_ms, breaker_failures, .. } = &self.0;
-        let is_http = url.starts_with("http://") || url.starts_with("https://");
-        faults.check(is_http, "url", url, "an http or https address", "http://registry:8081");
-        faults.check(*timeout_ms >= 1, "timeout_ms", timeout_ms, "at least 1", "5000");
-        faults.check(*breaker_failures >= 1, "breaker_failures", breaker_failures, "at least 1", "5");
+        let examples = RegistryConfig::default();
+        for fault in self.0.faults() {
+            let example = match fault.key.as_str() {
+                "url" => "http://registry:8081".to_owned(),
+                "timeout_ms" => examples.timeout_ms.to_string(),
+                "breaker_failures" => examples.breaker_failures.to_string(),
+                _ => "the section registry in README.md".to_owned(),
+            };
+            faults.check(false, &fault.key, &fault.value, &fault.rule, &example);
+        }
     }
 }

@@ -45,7 +45,7 @@ pub use producer::{BatchProducer, Placed, ProduceError, ProducerLimits};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
 pub use refusal::{MaybeRefusal, Refusal};
-pub use registry::{Registry, RegistryConfig, RegistryError, Started};
+pub use registry::{HttpFault, Registry, RegistryConfig, RegistryError, Started, http_client};
 pub use secret::Secret;
 pub use security::{Mechanism, Protocol, Security};
 pub use wire::{Refused, SchemaIds, UNWRITABLE, Unavailable, Wire};

@@ -11,6 +11,7 @@ mod breaker;
 mod cache;
 mod config;
 mod disk;
+mod door;
 mod error;
 mod meters;
 
@@ -28,6 +29,7 @@ use self::breaker::{Breaker, jittered};
 use self::cache::{Cache, Landing};
 pub use self::config::RegistryConfig;
 use self::disk::Disk;
+pub use self::door::{HttpFault, http_client};
 pub use self::error::RegistryError;
 use self::error::{Failure, is_transient};
 use self::meters::{Lookup, Meters};
@@ -82,7 +84,7 @@ impl Registry {
     /// A registry without metrics; nothing is asked yet. Calls run on `runtime`, whoever waits for them.
     ///
     /// # Errors
-    /// When the address is none.
+    /// When the address is none, or the file of the authorities.
     pub fn new(config: &RegistryConfig, runtime: Handle) -> Result<Self, RegistryError> {
         Self::make(config, runtime, Meters::none())
     }
@@ -90,7 +92,7 @@ impl Registry {
     /// A registry whose lookups are counted as those of `service`.
     ///
     /// # Errors
-    /// When the address is none.
+    /// When the address is none, or the file of the authorities.
     pub fn of_service(
         service: &'static str,
         config: &RegistryConfig,
@@ -108,9 +110,7 @@ impl Registry {
         let disk = Disk::open(&config.cache_folder, &url);
         let settings = SrSettings::new_builder(url)
             .set_timeout(Duration::from_millis(config.timeout_ms.into()))
-            // The registry is a neighbour; a proxy for the outer world would answer in its place.
-            .no_proxy()
-            .build()
+            .build_with(http_client(config)?)
             .map_err(|error| bad(error.to_string()))?;
         Ok(Self(Arc::new(Inner {
             config: config.clone(),
@@ -238,6 +238,15 @@ impl Registry {
                     let cause = format!("{message} ({code})");
                     return Err(RegistryError::Refused { url: url.clone(), subject: subject.clone(), cause });
                 }
+                Err(Failure::Denied(cause)) => {
+                    let user = self.0.config.username.clone().unwrap_or_else(|| "nobody".to_owned());
+                    return Err(RegistryError::Denied {
+                        url: url.clone(),
+                        user,
+                        subject: subject.clone(),
+                        cause,
+                    });
+                }
                 Err(Failure::Said { code, message }) => format!("{message} ({code})"),
                 Err(Failure::Transient(cause)) => cause,
             };
@@ -319,7 +328,7 @@ impl Inner {
             Ok(Err(error)) => Err(match Failure::of(&error) {
                 Failure::Said { code: SCHEMA_NOT_FOUND, .. } => WriterFault::Unknown { id },
                 Failure::Said { code, message } => unavailable(format!("{message} ({code})")),
-                Failure::Transient(cause) => unavailable(cause),
+                Failure::Denied(cause) | Failure::Transient(cause) => unavailable(cause),
             }),
             Err(_) => Err(unavailable(format!("no answer within {} ms", timeout.as_millis()))),
         }

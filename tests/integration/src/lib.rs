@@ -12,6 +12,7 @@
 pub mod authority;
 mod binaries;
 mod clients;
+mod front;
 mod http;
 mod metrics;
 mod parts;
@@ -25,6 +26,7 @@ pub mod wire;
 
 pub use binaries::Binaries;
 pub use clients::read_all;
+pub use front::Front;
 pub use http::{Reply, request};
 pub use metrics::Metrics;
 pub use parts::{Broker, Registry, Stack, script};

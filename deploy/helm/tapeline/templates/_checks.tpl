@@ -6,7 +6,9 @@
 {{- range splitList "," $values.kafka.brokers -}}
 {{- if not (regexMatch "^[^:,\\s/]+:[0-9]+$" (trim .)) }}{{ $faults = append $faults (printf "kafka.brokers: %q is no host:port" .) }}{{ end -}}
 {{- end -}}
-{{- if contains "@" $values.registry.url }}{{ $faults = append $faults "registry.url names a user: secrets are given by reference only, and credentials for the registry aren't supported yet" }}{{ end -}}
+{{- if contains "@" $values.registry.url }}{{ $faults = append $faults "registry.url names a user: secrets are given by reference only, in registry.username and registry.passwordSecret" }}{{ end -}}
+{{- if ne (empty $values.registry.username) (empty $values.registry.passwordSecret) }}{{ $faults = append $faults "registry.username and registry.passwordSecret come together" }}{{ end -}}
+{{- if and $values.registry.caSecret (not (hasPrefix "https://" $values.registry.url)) }}{{ $faults = append $faults "registry.caSecret is set, but registry.url isn't https" }}{{ end -}}
 {{- if eq $values.image.tag "latest" }}{{ $faults = append $faults "image.tag is latest: name a version, so that a rollback finds what ran" }}{{ end -}}
 {{- if and $security.caSecret (not (include "tapeline.isEncrypted" .)) }}{{ $faults = append $faults (printf "kafka.security.caSecret is set, but the protocol %s isn't encrypted" $security.protocol) }}{{ end -}}
 {{- if and (ne $security.mechanism "scram-sha-512") (not (include "tapeline.hasLogin" .)) }}{{ $faults = append $faults (printf "kafka.security.mechanism is set, but the protocol %s has no login" $security.protocol) }}{{ end -}}
@@ -73,7 +75,7 @@
 {{- if hasKey $owned $key }}{{ $mine = index $owned $key }}{{ end -}}
 {{- if and (hasKey $owned $key) (not (kindIs "map" $mine)) -}}
 {{- $faults = append $faults (printf "%s: the chart says it" $here) -}}
-{{- else if or (hasSuffix ".kafka.security" $here) (and (hasSuffix ".kafka" $at) (has $key (list "ordinal" "ordinal_from_host" "profile"))) -}}
+{{- else if or (hasSuffix ".kafka.security" $here) (and (hasSuffix ".registry" $at) (has $key (list "ca_file" "username" "password"))) (and (hasSuffix ".kafka" $at) (has $key (list "ordinal" "ordinal_from_host" "profile"))) -}}
 {{- $faults = append $faults (printf "%s: the chart says it" $here) -}}
 {{- else if and (kindIs "map" $default) (not (kindIs "map" $value)) -}}
 {{- $faults = append $faults (printf "%s: a section" $here) -}}

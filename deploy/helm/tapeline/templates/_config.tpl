@@ -38,6 +38,18 @@
 {{ $security | toJson }}
 {{- end }}
 
+{{/* Where the registry is and who we are to it, as the section registry, JSON. */}}
+{{- define "tapeline.registry" -}}
+{{- $given := .Values.registry -}}
+{{- $registry := dict "url" $given.url -}}
+{{- if $given.caSecret }}{{ $_ := set $registry "ca_file" "/run/secrets/registry-ca/ca.crt" }}{{ end -}}
+{{- if $given.username -}}
+{{- $_ := set $registry "username" $given.username -}}
+{{- $_ := set $registry "password" (dict "file" "/run/secrets/registry/password") -}}
+{{- end -}}
+{{ $registry | toJson }}
+{{- end }}
+
 {{/* What the chart says of a service's configuration, as JSON: the keys that nobody else may set. */}}
 {{- define "tapeline.chartConfig" -}}
 {{- $values := .root.Values -}}
@@ -49,7 +61,7 @@
       "security" (include "tapeline.security" $principal | fromJson) -}}
 {{- $config := dict "kafka" $kafka
       "process" (dict "admin" (printf "0.0.0.0:%s" (include "tapeline.adminPort" .)) "drain_budget_ms" $times.process)
-      "registry" (dict "url" $values.registry.url "cache_folder" "/var/lib/tapeline/schemas") -}}
+      "registry" (merge (dict "cache_folder" "/var/lib/tapeline/schemas") (include "tapeline.registry" .root | fromJson)) -}}
 {{- if eq .service "publisher" }}{{ $_ := set $config "edge" (dict "listen" (printf "0.0.0.0:%d" (int $values.edge.port))) }}{{ end -}}
 {{- if $service.mapping }}{{ $_ := set $config "alerts" (dict "mapping_file" "/etc/tapeline/mapping.toml") }}{{ end -}}
 {{- if $service.barsClaim }}{{ $_ := set $config "source" (dict "kind" "csv" "folder" "/srv/bars") }}{{ end -}}

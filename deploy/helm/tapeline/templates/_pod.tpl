@@ -75,6 +75,9 @@ spec:
         {{- with include "tapeline.secretMounts" .root | trim }}
         {{- . | nindent 8 }}
         {{- end }}
+        {{- with include "tapeline.registryMounts" .root | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- if $service.barsClaim }}
         - {name: bars, mountPath: /srv/bars, readOnly: true}
         {{- end }}
@@ -88,6 +91,9 @@ spec:
     - name: tmp
       emptyDir: {sizeLimit: 16Mi}
     {{- with include "tapeline.secretVolumes" $principal | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with include "tapeline.registryVolumes" .root | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     {{- with $service.barsClaim }}
@@ -152,6 +158,32 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if or (include "tapeline.hasLogin" .) (eq .Values.kafka.security.protocol "ssl") }}
 - {name: kafka-user, mountPath: /run/secrets/kafka, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "tapeline.registryMounts" -}}
+{{- if .Values.registry.caSecret }}
+- {name: registry-ca, mountPath: /run/secrets/registry-ca, readOnly: true}
+{{- end }}
+{{- if .Values.registry.passwordSecret }}
+- {name: registry-user, mountPath: /run/secrets/registry, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "tapeline.registryVolumes" -}}
+{{- with .Values.registry.caSecret }}
+- name: registry-ca
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    items: [{key: {{ $.Values.registry.caKey }}, path: ca.crt}]
+{{- end }}
+{{- with .Values.registry.passwordSecret }}
+- name: registry-user
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    items: [{key: password, path: password}]
 {{- end }}
 {{- end }}
 
