@@ -69,7 +69,6 @@ pub struct BridgeStage {
     dedup: Dedup,
     batcher: Batcher<Waiting>,
     limiter: Limiter,
-    bucket_symbols: u32,
     passed_symbols: u64,
     delayed_batches: u64,
     /// Whether the batch at the head waits for its tokens.
@@ -95,7 +94,6 @@ impl BridgeStage {
             dedup,
             batcher: Batcher::new(settings.limits),
             limiter: Limiter::new(settings.rate, Duration::ZERO),
-            bucket_symbols: settings.rate.bucket_symbols,
             passed_symbols: 0,
             delayed_batches: 0,
             is_delayed: false,

@@ -270,17 +270,17 @@ fn hold_of(fault: Fault) -> Duration {
     }
 }
 
-/// What it takes beside its times: starts of brokers and instances, and recovery where it is waited for.
+/// What it takes beside its times on two cores: starts of brokers and instances, and recovery where it is waited for.
 fn overhead_of(step: &Step) -> Duration {
     let acting = match step.fault {
-        Fault::RollingRestart => 30,
+        Fault::RollingRestart => 100,
         Fault::BrokerKilled(_)
         | Fault::GroupCoordinatorKilled(_)
-        | Fault::TransactionCoordinatorKilled(_) => 8,
+        | Fault::TransactionCoordinatorKilled(_) => 30,
         Fault::Election | Fault::Scale(_) | Fault::LogDiskFull(_) | Fault::ClockJump(_) => 3,
         Fault::Signal(..) | Fault::Registry(..) | Fault::Link(..) => 0,
     };
-    Duration::from_secs(acting + if step.until_recovered { 4 } else { 0 })
+    Duration::from_secs(acting + if step.until_recovered { 8 } else { 0 })
 }
 
 // === impl Display ===

@@ -38,6 +38,8 @@ const RECOVERY_PATIENCE: Duration = Duration::from_secs(60);
 const STANDSTILL: Duration = Duration::from_secs(180);
 /// Alerts a second at least: a rest of two, spread over the rest of a plan, would outlast every patience.
 const PACE_MIN: f64 = 50.0;
+/// How much less time than it thinks a plan may take: early on a single step decides about it.
+const FASTEST: f64 = 0.5;
 /// What is left is spread over so much time at least: a last step may take longer than the plan thinks.
 const SPREAD_MIN: Duration = Duration::from_secs(10);
 /// Nothing new for so long, and nothing waits: the run is drained.
@@ -180,12 +182,12 @@ impl Weather<'_> {
         self.pause(step.rest, step.until_recovered)
     }
 
-    /// The pace with which the input lasts until the plan's end, also on a machine that is slower than the plan thinks.
+    /// The pace with which the input lasts until the plan's end, also on a machine that is slower or faster than the plan thinks.
     fn set_pace(&self) {
         let (acknowledged, turns) = self.producer.acknowledged();
         let elapsed = self.begun.elapsed();
         let (whole, passed) = (self.plan.takes(0) + CALM, self.passed());
-        let slowness = (elapsed.as_secs_f64() / passed.as_secs_f64()).max(1.0);
+        let slowness = (elapsed.as_secs_f64() / passed.as_secs_f64()).max(FASTEST);
         let left = whole.saturating_sub(passed).mul_f64(slowness);
         self.producer.set_pace(pace(turns - acknowledged.min(turns), left).max(PACE_MIN));
     }

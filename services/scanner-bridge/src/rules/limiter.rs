@@ -1,12 +1,16 @@
 //! How fast requests may leave: a bucket of tokens, one for each symbol.
 //!
 //! The rate is the whole group's; an instance takes the share of the partitions that it owns. The bucket is no larger than it has to be
-//! (one full batch), so that the rate holds over short times too.
+//! (one full batch, or what passes between two looks at it), so that the rate holds over short times too.
 
 use std::time::Duration;
 
 /// Tokens are counted in billionths, so that short waits fill the bucket exactly.
 const PARTS: u128 = 1_000_000_000;
+
+/// The bucket holds what the rate gives in this time at least: while a transaction waits (100 ms) and commits nobody looks at it, and
+/// what would run over then is lost to the rate. At 500 symbols a second it is one full batch.
+const UNSEEN: Duration = Duration::from_millis(200);
 
 /// The rate of the group, and the size of an instance's bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +94,15 @@ impl Limiter {
         (self.level + elapsed.saturating_mul(self.parts_per_s()) / 1_000_000_000).min(self.capacity())
     }
 
+    /// Tokens that the bucket holds.
+    #[must_use]
+    pub fn capacity_symbols(&self) -> u32 {
+        u32::try_from(self.capacity() / PARTS).unwrap_or(u32::MAX)
+    }
+
     fn capacity(&self) -> u128 {
-        u128::from(self.rate.bucket_symbols) * PARTS
+        let unseen = self.parts_per_s() * UNSEEN.as_millis() / 1_000;
+        unseen.max(u128::from(self.rate.bucket_symbols) * PARTS)
     }
 
     fn parts_per_s(&self) -> u128 {
@@ -140,6 +151,18 @@ mod tests {
         limiter.set_share(12, 12, ms(200)); // 25 so far
         assert_eq!(limiter.available(ms(200)), 25);
         assert_eq!(limiter.wait(50, ms(200)), Some(ms(50)));
+    }
+
+    #[test]
+    fn a_high_rate_fills_a_bucket_that_lasts_from_look_to_look() {
+        let rate = Rate { group_symbols_per_s: 10_000, ..Rate::default() };
+        let mut limiter = Limiter::new(rate, ms(0));
+        limiter.set_share(6, 12, ms(0));
+        assert_eq!((limiter.capacity_symbols(), limiter.available(ms(0))), (1_000, 100));
+        let passed = (0..=10)
+            .map(|look| ms(200 * look))
+            .map(|now| (0..).take_while(|_| limiter.take(50, now)).count());
+        assert_eq!(passed.sum::<usize>() * 50, 100 + 10 * 1_000);
     }
 
     #[test]

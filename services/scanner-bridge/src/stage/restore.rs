@@ -73,7 +73,7 @@ impl KafkaStage for BridgeStage {
             Note { name: "windows", value: self.dedup.held() as u64 },
             Note { name: "windows_forgotten_by_bound", value: self.dedup.forgotten_by_bound() },
             Note { name: "alerts_waiting", value: self.batcher.waiting() as u64 },
-            Note { name: "limiter_capacity_symbols", value: self.bucket_symbols.into() },
+            Note { name: "limiter_capacity_symbols", value: self.limiter.capacity_symbols().into() },
             Note { name: "limiter_passed_symbols", value: self.passed_symbols },
             Note { name: "limiter_delayed_batches", value: self.delayed_batches },
             Note { name: "restored", value: self.restored.read },

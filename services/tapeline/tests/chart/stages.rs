@@ -94,7 +94,8 @@ fn features() -> FeatureStage {
         dedup_symbols_max: 1,
         history_bars: 1,
         slack_bars: 1,
-        running_max: 1,
+        workers: 1,
+        in_hand_symbols: 1,
     };
     FeatureStage::new(wire(), limits, Box::new(Idle))
 }
