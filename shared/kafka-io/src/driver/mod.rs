@@ -7,6 +7,8 @@ mod completions;
 mod error;
 mod fetching;
 mod group;
+#[cfg(test)]
+mod idle;
 mod membership;
 mod observer;
 mod output;

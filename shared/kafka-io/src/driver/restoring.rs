@@ -5,6 +5,8 @@
 //! then committed records up to there. The end of a transaction is answered before its markers are written: reading to the end with
 //! a client that sees only what is stable would miss the last of it.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -14,12 +16,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::Driver;
+use self::places::{Number, Place, place, reach};
 use super::stage::{KafkaStage, Restore};
 use super::stuck::Stuck;
+use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
-use crate::config::Profile;
-use crate::inquirer::watermarks_of;
+use crate::config::{KafkaConfig, Profile};
+use crate::inquirer::{stable_and_end, watermarks_of};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 
@@ -42,27 +45,8 @@ pub(super) struct Restoring<'c> {
     /// By partition number: input and outputs share it.
     numbers: BTreeMap<i32, Number>,
     stuck: Stuck<'c>,
+    watchdog: Watchdog<(Topic, i32)>,
     progress: Progress,
-}
-
-/// What one partition number waits for.
-struct Number {
-    starts: Vec<Start>,
-    since: Instant,
-    records: u64,
-    places: BTreeMap<Topic, Place>,
-}
-
-/// One output partition; from its assignment to its target.
-#[derive(Clone, Copy)]
-struct Place {
-    back: Duration,
-    /// Where the partition ended after the offsets were fetched; none until somebody answers.
-    target: Option<i64>,
-    begin: i64,
-    position: i64,
-    /// Whether it is read already.
-    assigned: bool,
 }
 
 #[derive(Default)]
@@ -85,21 +69,24 @@ pub(super) struct Step {
 }
 
 impl<'c> Restoring<'c> {
-    pub(super) fn new<S: KafkaStage>(
+    pub(super) fn new(
         consumer: &'c BaseConsumer<LogContext>,
         ends: &'c BaseConsumer<LogContext>,
-        driver: &Driver<S>,
+        restores: Vec<Restore>,
+        group: &str,
+        config: &KafkaConfig,
     ) -> Option<Self> {
         Some(Self {
             consumer,
             poller: Poller::of(consumer)?,
             ends,
-            group: driver.group.clone(),
-            restores: driver.engine.stage().restores().to_vec(),
-            profile: driver.kafka.profile,
-            query_timeout: Duration::from_millis(driver.kafka.query_timeout_ms.into()),
+            group: group.to_owned(),
+            restores,
+            profile: config.profile,
+            query_timeout: Duration::from_millis(config.query_timeout_ms.into()),
             numbers: BTreeMap::new(),
             stuck: Stuck::default(),
+            watchdog: Watchdog::new(Duration::from_millis(config.watchdog_ms.into())),
             progress: Progress::default(),
         })
     }
@@ -183,6 +170,17 @@ impl<'c> Restoring<'c> {
         self.finish(&mut step)?;
         self.tell();
         Ok(step)
+    }
+
+    /// Looks after partitions of which nothing comes.
+    pub(super) fn watch(&mut self, now: impl Fn() -> Duration) -> Option<Stall<(Topic, i32)>> {
+        let places = self.numbers.iter().flat_map(|(number, waits)| {
+            let read = waits.places.iter().filter(|(_, place)| place.is_read());
+            read.map(move |(topic, place)| ((*topic, *number), place.position))
+        });
+        let flowing: Vec<_> = places.filter(|(place, _)| !self.stuck.holds(*place)).collect();
+        let (consumer, ends, timeout) = (self.consumer, self.ends, self.query_timeout);
+        self.watchdog.look(flowing, now, |place| stable_and_end(consumer, ends, place, timeout))
     }
 
     /// These go. Gives the numbers for which nothing waits any more.
@@ -336,37 +334,6 @@ impl<'c> Restoring<'c> {
     }
 }
 
-impl Place {
-    fn new(back: Duration) -> Self {
-        Self { back, target: None, begin: 0, position: 0, assigned: false }
-    }
-}
-
-impl Number {
-    fn is_done(&self) -> bool {
-        self.places.values().all(|place| place.target.is_some_and(|target| place.position >= target))
-    }
-}
-
-fn place(
-    topics: &[Restore],
-    numbers: &BTreeMap<i32, Number>,
-    topic: &str,
-    partition: i32,
-) -> Option<(Topic, i32)> {
-    let topic = topics.iter().map(|restore| restore.topic).find(|known| known.name() == topic)?;
-    numbers.contains_key(&partition).then_some((topic, partition))
-}
-
-fn reach(numbers: &mut BTreeMap<i32, Number>, (topic, number): (Topic, i32), position: i64, records: u64) {
-    if let Some(waits) = numbers.get_mut(&number)
-        && let Some(place) = waits.places.get_mut(&topic)
-    {
-        waits.records += records;
-        place.position = position;
-    }
-}
-
 fn failed(
     consumer: &BaseConsumer<LogContext>,
     code: RDKafkaErrorCode,
@@ -398,3 +365,6 @@ fn one(topic: Topic, number: i32, offset: Offset) -> TopicPartitionList {
     let _accepted = list.add_partition(topic.name(), number).set_offset(offset);
     list
 }
+
+#[cfg(test)]
+mod tests;

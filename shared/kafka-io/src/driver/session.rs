@@ -89,7 +89,10 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             None => None,
         };
         let restoring = match &clients.restores {
-            Some(consumer) => Some(Restoring::new(consumer, &clients.ends, driver)?),
+            Some(consumer) => {
+                let restores = driver.engine.stage().restores().to_vec();
+                Some(Restoring::new(consumer, &clients.ends, restores, &driver.group, &driver.kafka)?)
+            }
             None => None,
         };
         let watchdog = Watchdog::new(Duration::from_millis(driver.kafka.watchdog_ms.into()));

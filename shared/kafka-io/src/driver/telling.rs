@@ -132,9 +132,10 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         self.poisoned = poisoned;
     }
 
-    /// Looks after partitions that are silent, of the work and of the tables.
+    /// Looks after partitions that are silent, of the work, of the tables, and of what is restored.
     fn watch(&mut self) -> Result<(), Exit> {
-        let Some(stall) = self.watch_work().or_else(|| self.watch_tables()) else { return Ok(()) };
+        let stall = self.watch_work().or_else(|| self.watch_tables()).or_else(|| self.watch_restoring());
+        let Some(stall) = stall else { return Ok(()) };
         let Stall { place: (topic, partition), stable, silent } = stall;
         let (group, silent_ms) = (&self.driver.group, silent.as_millis());
         tracing::error!(
@@ -172,6 +173,11 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     fn watch_tables(&mut self) -> Option<Stall<Place>> {
         let driver = &*self.driver;
         self.tables.as_mut()?.watch(|| driver.now().monotonic)
+    }
+
+    fn watch_restoring(&mut self) -> Option<Stall<Place>> {
+        let driver = &*self.driver;
+        self.restoring.as_mut()?.watch(|| driver.now().monotonic)
     }
 
     /// Records between what was fetched and where the partitions ended at the last fetch, and how long the oldest waits.

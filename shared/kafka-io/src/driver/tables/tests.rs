@@ -1,47 +1,14 @@
 //! A table that comes no more, on a mocked broker.
 
-use pipeline::{Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
 use rdkafka::producer::{BaseRecord, Producer};
 
 use super::*;
 use crate::client;
-use crate::record::OutRecord;
+use crate::driver::idle::Idle;
 
 const TOPIC: Topic = Topic::BarClosed;
 const PATIENCE: Duration = Duration::from_secs(20);
 const PERIOD: Duration = Duration::from_secs(30);
-
-/// Judges nothing.
-struct Idle;
-
-impl Stage for Idle {
-    type Record<'a> = InRecord<'a>;
-    type Output = OutRecord;
-    type Completion = ();
-
-    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
-    fn released(&mut self, _: Source) {}
-    fn judge(
-        &mut self,
-        _: RecordId,
-        _: InRecord<'_>,
-        _: Now,
-        _: &mut Effects<OutRecord>,
-    ) -> Verdict<OutRecord> {
-        Verdict::Hold
-    }
-    fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
-    fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
-    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
-    fn is_full(&self, _: u16) -> bool {
-        false
-    }
-    fn next_wake(&self, _: Now) -> Option<Duration> {
-        None
-    }
-}
-
-impl KafkaStage for Idle {}
 
 #[test]
 fn a_table_whose_records_wait_and_are_not_fetched_is_a_stall_and_a_quiet_one_is_none() {

@@ -1,0 +1,40 @@
+//! For tests: a stage that does nothing.
+
+use std::time::Duration;
+
+use pipeline::{Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
+
+use super::stage::KafkaStage;
+use crate::record::{InRecord, OutRecord};
+
+/// Judges nothing.
+pub(super) struct Idle;
+
+impl Stage for Idle {
+    type Record<'a> = InRecord<'a>;
+    type Output = OutRecord;
+    type Completion = ();
+
+    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
+    fn released(&mut self, _: Source) {}
+    fn judge(
+        &mut self,
+        _: RecordId,
+        _: InRecord<'_>,
+        _: Now,
+        _: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
+        Verdict::Hold
+    }
+    fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
+    fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
+    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
+    fn is_full(&self, _: u16) -> bool {
+        false
+    }
+    fn next_wake(&self, _: Now) -> Option<Duration> {
+        None
+    }
+}
+
+impl KafkaStage for Idle {}
