@@ -83,7 +83,8 @@ fn load(workload: &Workload) -> Value {
     for (name, text) in &workload.files {
         fs::write(folder.path().join(name), in_folder(text, folder.path())).unwrap();
     }
-    for secret in ["kafka-ca/ca.crt", "kafka/password", "kafka/user.crt", "kafka/user.key"] {
+    let of_kafka = ["kafka-ca/ca.crt", "kafka/password", "kafka/user.crt", "kafka/user.key"];
+    for secret in of_kafka.into_iter().chain(["registry-ca/ca.crt", "registry/password"]) {
         let path = folder.path().join(secret);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "secret\n").unwrap();
