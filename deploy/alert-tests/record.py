@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Scrapes running processes and makes a test of it, for `run` beside this file: on these metrics no alert fires.
+"""Scrapes running processes and makes a test of it, for `run` beside this file: on these metrics just the named alerts fire.
 
     deploy/alert-tests/record.py --out recorded/dev.yaml --every 15 --for 1200 all=127.0.0.1:9100
-    deploy/alert-tests/record.py --out recorded/storm.yaml publisher=127.0.0.1:9101 feature=127.0.0.1:9103 feature=127.0.0.1:9113
+    deploy/alert-tests/record.py --out recorded/storm.yaml --fires TapelineRestartLoop feature=127.0.0.1:9103 feature=127.0.0.1:9113
 
 A target is the label `service` and an admin address; the labels of the metrics come first, as with honor_labels. A target that doesn't answer
 is down for that scrape. Only what the alerts ask for is kept. Ctrl-C ends the recording early.
@@ -75,11 +75,12 @@ def main():
     arguments.add_argument("--out", type=pathlib.Path, required=True)
     arguments.add_argument("--every", type=int, default=15)
     arguments.add_argument("--for", dest="seconds", type=int, default=1200)
+    arguments.add_argument("--fires", action="append", default=[], metavar="ALERT")
     arguments.add_argument("targets", nargs="+", metavar="SERVICE=HOST:PORT")
     given = arguments.parse_args()
     series, scrapes = record([target.split("=", 1) for target in given.targets], given.every, given.seconds)
     lines = [
-        f"# {scrapes} scrapes of a run, made by record.py: no alert fires on them.",
+        f"# {scrapes} scrapes of a run, made by record.py; what fires on them: {', '.join(given.fires) or 'nothing'}.",
         "rule_files: [../../helm/tapeline/alerts/tapeline.yaml]",
         f"evaluation_interval: {given.every}s",
         "tests:",
@@ -88,9 +89,10 @@ def main():
         "    input_series:",
         *(f"      - {{series: '{key}', values: '{packed(values)}'}}" for key, values in sorted(series.items())),
         "    promql_expr_test:",
-        '      - expr: count by (alertname, service, stage) (max_over_time(ALERTS{alertstate="firing"}[1d]))',
+        '      - expr: group by (alertname) (max_over_time(ALERTS{alertstate="firing"}[1d]))',
         f"        eval_time: {given.every * max(scrapes - 1, 0)}s",
-        "        exp_samples: []",
+        f"        exp_samples: {'' if given.fires else '[]'}".rstrip(),
+        *(f"          - {{labels: '{{alertname=\"{alert}\"}}', value: 1}}" for alert in sorted(given.fires)),
     ]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
