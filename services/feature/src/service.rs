@@ -21,7 +21,8 @@ pub const STAGE: &str = "feature";
 /// The stage's consumer group.
 pub const GROUP: &str = "tapeline.feature";
 
-/// As many symbols as a full request has: an urgent one waits for a worker no longer than behind one of these.
+/// As many symbols as a full request has. Below that another is handed out, so an urgent request waits behind less than two full ones
+/// for each worker (ADR 068).
 const IN_HAND_SYMBOLS: usize = contracts::events::MAX_SYMBOLS;
 
 /// The feature service.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chassis::{Context, Exit, Failure, Fate};
 use contracts::Topic;
 use kafka_io::cluster::{self, ClusterError};
-use kafka_io::{KafkaConfig, MaybeRefusal, Registry, SchemaIds, Started, Wire};
+use kafka_io::{KafkaConfig, MaybeRefusal, Registry, RegistryError, SchemaIds, Started, Wire};
 
 use crate::sections::RegistrySection;
 
@@ -19,8 +19,8 @@ pub struct Connection {
 /// Checks the cluster, registers the schemas of the topics that the service `writes`, and gives its [`Wire`].
 ///
 /// # Errors
-/// [`Exit::Refused`] when the cluster or the registry doesn't let us in, [`Exit::Unreachable`] when it or the registry doesn't answer, or isn't what
-/// the contract says.
+/// [`Exit::Refused`] when the cluster or the registry doesn't let us in, [`Exit::Unreachable`] when one of them doesn't answer, or
+/// isn't what the contract says.
 pub async fn connect(
     context: &Context,
     kafka: &KafkaConfig,
@@ -49,15 +49,17 @@ pub async fn connect(
 /// Registers what the service writes. Where the registry is away and the cache folder knows the ids, the service starts with these,
 /// and ends when the registry says otherwise later.
 async fn start(context: &Context, registry: &Registry, writes: &[Topic]) -> Result<(), Failure> {
-    let started = registry.start(writes).await.map_err(|error| {
-        let exit = if error.is_refusal() { Exit::Refused } else { Exit::Unreachable };
-        Failure::with(exit, error)
-    })?;
+    let ends = |otherwise| {
+        move |error: RegistryError| {
+            Failure::with(if error.is_refusal() { Exit::Refused } else { otherwise }, error)
+        }
+    };
+    let started = registry.start(writes).await.map_err(ends(Exit::Unreachable))?;
     if let Started::Cached(away) = started {
         tracing::warn!(error = %away, "started with the schema ids of the cache folder");
         let (registry, writes) = (registry.clone(), writes.to_vec());
         context.tasks.spawn("registry-confirm", Fate::UntilShutdown, async move {
-            registry.confirm(&writes).await?;
+            registry.confirm(&writes).await.map_err(ends(Exit::Failed))?;
             tracing::info!(url = registry.url(), "the registry confirms the schema ids of the cache folder");
             std::future::pending().await
         });

@@ -91,10 +91,10 @@ pub enum GroupProtocol {
     Consumer,
 }
 
-/// One thing wrong with a [`KafkaConfig`].
+/// One thing wrong with a section of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFault {
-    /// Where: the key under the Kafka section.
+    /// Where: the key under the section.
     pub key: String,
     /// What stands there.
     pub value: String,

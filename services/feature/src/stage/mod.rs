@@ -38,7 +38,7 @@ pub const ATTEMPTS_MAX: u32 = 3;
 /// How often waiting requests are looked through for expired ones.
 const EXPIRY_LOOK: Duration = Duration::from_secs(1);
 
-/// Requests that run at once for one symbol. With no more workers than this it bounds nothing. (ADR 042)
+/// Requests in the workers' hands at once for one symbol. (ADR 042)
 const RUNNING_PER_SYMBOL_MAX: usize = 10;
 
 /// The stage's limits, as `DOMAIN` names them.
