@@ -26,7 +26,8 @@ fn answer(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET /ready HTTP/1.0\r\nhost: {address}\r\n\r\n")?;
+    // Whole: formatting into the stream would send each part by itself.
+    stream.write_all(format!("GET /ready HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
@@ -44,6 +45,7 @@ fn reachable(admin: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
 
     use super::*;
@@ -54,8 +56,9 @@ mod tests {
         let admin = SocketAddr::from((Ipv4Addr::UNSPECIFIED, server.local_addr().unwrap().port()));
         let serving = std::thread::spawn(move || {
             let (mut stream, _) = server.accept().unwrap();
-            // Bytes that nobody read would reset the connection.
-            assert!(stream.read(&mut [0; 1_024]).unwrap() > 0);
+            // To its end, however many parts it comes in: bytes that nobody read would reset the connection.
+            let request = BufReader::new(&stream).lines().map(Result::unwrap);
+            assert!(request.take_while(|line| !line.is_empty()).count() > 0);
             stream.write_all(answer.as_bytes()).unwrap();
         });
         let said = ask(admin);
