@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::event::Action;
+use crate::ids::Now;
 use crate::stage::Stage;
 
 /// A bound with hysteresis: shut above it, open again at half of it.
@@ -19,11 +20,11 @@ impl Gate {
 
 impl<S: Stage> Engine<S> {
     /// Tells the shell which sources to pause and which to let flow, where that has changed.
-    pub(crate) fn press(&mut self) {
+    pub(crate) fn press(&mut self, now: Now) {
         let held = self.held_gate.is_shut_at(self.held(), self.options.held_max_records);
         let (outputs, outputs_max) = (as_u64(self.outbox.outputs()), as_u64(self.options.outputs_max));
         let full = self.outputs_gate.is_shut_at(outputs, outputs_max) || held;
-        let mut of_topic = None;
+        let (mut of_topic, mut waiting) = (None, false);
         for (source, ledger) in &mut self.ledgers {
             let topic_full = match of_topic {
                 Some((topic, known)) if topic == source.topic => known,
@@ -35,10 +36,18 @@ impl<S: Stage> Engine<S> {
             let room = as_u64(self.options.finished_max_bytes);
             let scattered = ledger.scattered.is_shut_at(as_u64(ledger.scattered_bytes()), room);
             let pause = full || topic_full || crowded || scattered || !ledger.accepts();
-            if pause != ledger.paused {
-                ledger.paused = pause;
-                self.actions.push_back(if pause { Action::Pause(*source) } else { Action::Resume(*source) });
+            if !pause {
+                ledger.place.waits = ledger.paused;
+                waiting |= ledger.paused;
+                continue;
             }
+            ledger.place.leave();
+            if !std::mem::replace(&mut ledger.paused, true) {
+                self.actions.push_back(Action::Pause(*source));
+            }
+        }
+        if waiting || self.topics.next().is_some() {
+            self.take_turns(now);
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::laws::{Law, Watch};
 use crate::ledger::{Ledger, Phase};
 use crate::options::{Delivery, Options};
 use crate::stage::{Effects, Stage};
+use crate::turns::Topics;
 
 /// How often a stage is asked again while a drain lasts, if nothing else wakes the loop.
 const DRAIN_TICK: Duration = Duration::from_millis(10);
@@ -53,6 +54,7 @@ pub struct Engine<S: Stage> {
     pub(crate) drains: Drains,
     pub(crate) held_gate: Gate,
     pub(crate) outputs_gate: Gate,
+    pub(crate) topics: Topics,
     pub(crate) effects: Effects<S::Output>,
     pub(crate) actions: VecDeque<Action>,
     /// The last poll brought nothing: nothing more waits.
@@ -85,6 +87,7 @@ impl<S: Stage> Engine<S> {
             drains: Drains::default(),
             held_gate: Gate::default(),
             outputs_gate: Gate::default(),
+            topics: Topics::default(),
             effects: Effects::default(),
             actions: VecDeque::new(),
             quiet: false,
@@ -147,7 +150,7 @@ impl<S: Stage> Engine<S> {
             // First, so that a shell which stops at a batch has done it before it fetches again.
             self.rewind(now);
             self.ask(now);
-            self.press();
+            self.press(now);
         }
         self.check();
     }
@@ -236,7 +239,8 @@ impl<S: Stage> Engine<S> {
         let batch = self.idle().then(|| self.batch_due()).flatten().map(until);
         let commit = self.idle().then(|| self.commit_due()).flatten().map(until);
         let deferred = self.deferred_until().map(until);
-        [self.stage.next_wake(now), drain, batch, commit, deferred].into_iter().flatten().min()
+        let turn = self.topics.next().map(until);
+        [self.stage.next_wake(now), drain, batch, commit, deferred, turn].into_iter().flatten().min()
     }
 
     pub(crate) fn held(&self) -> u64 {

@@ -15,6 +15,7 @@ impl<S: Stage> Engine<S> {
         now: Now,
     ) {
         let (mut arrived, mut taken): (u64, u64) = (0, 0);
+        let turn = self.topics.number(source.topic);
         let mut ledger = self.ledgers.get_mut(&source);
         for (offset, record) in records {
             arrived += 1;
@@ -59,6 +60,9 @@ impl<S: Stage> Engine<S> {
                 }
                 ledger = self.ledgers.get_mut(&source);
             }
+        }
+        if let Some(own) = ledger.as_deref_mut().filter(|_| taken > 0) {
+            own.place.serve(turn);
         }
         ledger.map_or(&mut self.past, |own| &mut own.counts).ignored += arrived - taken;
         if arrived > 0 {
@@ -157,6 +161,7 @@ impl<S: Stage> Engine<S> {
         if let Some(ledger) = self.ledgers.get_mut(&source).filter(|ledger| ledger.accepts()) {
             ledger.deferral = None;
             ledger.skip_to(position);
+            ledger.place.serve(self.topics.number(source.topic));
         }
     }
 

@@ -17,6 +17,7 @@ use crate::counts::Counts;
 use crate::defer::Deferral;
 use crate::event::Start;
 use crate::ids::{Epoch, Reason};
+use crate::turns::Place;
 
 /// What a delivered, not yet forgotten record is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub(crate) struct Ledger {
     pub(crate) poisoned: bool,
     /// What the shell was told last.
     pub(crate) paused: bool,
+    /// Its place among those of its topic that may flow again.
+    pub(crate) place: Place,
     /// Shut while there are too many entries.
     pub(crate) crowded: Gate,
     /// Shut while what is finished beyond the prefix, or may come to be, could outgrow a commit's metadata.
@@ -116,6 +119,7 @@ impl Ledger {
             phase: Phase::Owned,
             poisoned: false,
             paused: false,
+            place: Place::default(),
             crowded: Gate::default(),
             scattered: Gate::default(),
             deferral: None,

@@ -21,6 +21,7 @@ mod laws;
 mod ledger;
 mod options;
 mod stage;
+mod turns;
 
 pub use counts::{Counts, Dropped, Load};
 pub use engine::Engine;

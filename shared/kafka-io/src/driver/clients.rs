@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use contracts::Topic;
 use pipeline::Start;
 use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::error::DriverError;
 use super::sources::Inputs;
@@ -98,11 +98,8 @@ pub(super) fn assign_paused(
     starts: &[Start],
     inputs: &Inputs,
 ) -> Result<(), String> {
-    let mut list = TopicPartitionList::new();
-    for start in starts {
-        let mut element = list.add_partition(inputs.topic(start.source).name(), start.source.partition);
-        element.set_offset(Offset::Offset(start.position)).map_err(|error| error.to_string())?;
-    }
+    let list = inputs.offsets(starts.iter().map(|start| (start.source, start.position)));
+    let list = list.map_err(|error| error.to_string())?;
     assign(consumer, &list)?;
     consumer.pause(&list).map_err(|error| error.to_string())
 }

@@ -54,6 +54,14 @@ impl Group {
         self.owned.contains_key(&source)
     }
 
+    /// Those of these sources that are ours, and how far each was judged.
+    pub(super) fn standing<'s>(
+        &self,
+        sources: impl IntoIterator<Item = &'s Source>,
+    ) -> impl Iterator<Item = (Source, i64)> {
+        sources.into_iter().filter_map(|source| Some((*source, *self.owned.get(source)?)))
+    }
+
     pub(super) fn numbers(&self) -> BTreeSet<i32> {
         self.owned.keys().map(|source| source.partition).collect()
     }

@@ -6,6 +6,7 @@ mod clients;
 mod completions;
 mod error;
 mod fetching;
+mod flow;
 mod group;
 #[cfg(test)]
 mod idle;

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use contracts::Topic;
 use pipeline::{Finished, Position, Source};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 /// The input topics of a stage, in the order of subscription.
@@ -39,6 +40,19 @@ impl Inputs {
             list.add_partition(self.topic(*source).name(), source.partition);
         }
         list
+    }
+
+    /// A list of offsets to read from.
+    pub(super) fn offsets(
+        &self,
+        starts: impl IntoIterator<Item = (Source, i64)>,
+    ) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for (source, offset) in starts {
+            list.add_partition(self.topic(source).name(), source.partition)
+                .set_offset(Offset::Offset(offset))?;
+        }
+        Ok(list)
     }
 
     /// A list of offsets to commit, and beside each what is finished behind it.

@@ -41,23 +41,28 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         loop {
             let now = self.driver.now();
             self.driver.engine.settle(now);
-            let mut performed = false;
+            let (mut performed, mut changed) = (false, BTreeSet::new());
             while let Some(action) = self.driver.engine.take_action() {
                 performed = true;
                 let is_batch = matches!(action, Action::Transact { .. } | Action::Produce { .. });
-                self.perform(action)?;
+                self.perform(action, &mut changed)?;
                 if is_batch {
                     self.busy = true;
                     return Ok(());
                 }
             }
+            self.press(&mut changed);
             if !performed {
                 return Ok(());
             }
         }
     }
 
-    fn perform(&mut self, action: Action) -> Result<(), Exit> {
+    /// `changed`: the sources that were paused or let flow before and of which the client doesn't know yet.
+    fn perform(&mut self, action: Action, changed: &mut BTreeSet<Source>) -> Result<(), Exit> {
+        if !matches!(action, Action::Pause(_) | Action::Resume(_)) {
+            self.press(changed);
+        }
         match action {
             Action::Transact { batch, positions } => self.transact(batch, &positions),
             Action::Produce { batch } => {
@@ -72,14 +77,12 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             }
             Action::Pause(source) => {
                 self.paused.insert(source);
-                self.pause([&source]);
+                changed.insert(source);
                 Ok(())
             }
             Action::Resume(source) => {
                 self.paused.remove(&source);
-                if !self.choked {
-                    self.resume([&source]);
-                }
+                changed.insert(source);
                 Ok(())
             }
             Action::Rewind(source, offset) => self.rewind(source, offset),
@@ -122,18 +125,6 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                 )
             },
         )
-    }
-
-    pub(super) fn pause<'s>(&self, sources: impl IntoIterator<Item = &'s Source>) {
-        if let Err(error) = self.clients.work.pause(&self.driver.inputs.list(sources)) {
-            tracing::warn!(group = self.driver.group, %error, "can't pause");
-        }
-    }
-
-    pub(super) fn resume<'s>(&self, sources: impl IntoIterator<Item = &'s Source>) {
-        if let Err(error) = self.clients.work.resume(&self.driver.inputs.list(sources)) {
-            tracing::warn!(group = self.driver.group, %error, "can't resume");
-        }
     }
 
     fn transact(&mut self, batch: BatchId, positions: &[Position]) -> Result<(), Exit> {

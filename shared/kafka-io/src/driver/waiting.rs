@@ -50,6 +50,12 @@ impl<'c> Waiting<'c> {
         self.records.iter().map(|(source, _)| *source).chain(self.ends.keys().copied()).collect()
     }
 
+    /// The offset behind what waits of a source.
+    pub(super) fn next_of(&self, source: Source) -> Option<i64> {
+        let last = self.records.iter().rev().find(|(of, _)| *of == source);
+        self.ends.get(&source).copied().or_else(|| last.map(|(_, record)| record.offset() + 1))
+    }
+
     /// The numbers of the partitions that have records here.
     pub(super) fn partitions(&self) -> BTreeSet<i32> {
         self.records.iter().map(|(source, _)| source.partition).collect()

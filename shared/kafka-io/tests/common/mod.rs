@@ -1,6 +1,7 @@
 //! A mock cluster, a stage whose rules are written in its input, and a driver on its thread.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -111,6 +112,8 @@ fn desk_with(tables: &[Topic], to_workers: SyncSender<(RecordId, String)>) -> De
         table: BTreeMap::new(),
         restored: BTreeMap::new(),
         abandoned: Arc::default(),
+        was_full: Cell::default(),
+        fills: Arc::default(),
         needs: VecDeque::new(),
         held: Vec::new(),
         drains: Arc::default(),
@@ -146,6 +149,9 @@ pub(crate) struct Desk {
     pub(crate) to_workers: SyncSender<(RecordId, String)>,
     table: BTreeMap<i32, Table>,
     restored: BTreeMap<i32, usize>,
+    was_full: Cell<bool>,
+    /// How often it was full.
+    pub(crate) fills: Arc<AtomicUsize>,
     needs: VecDeque<(RecordId, i64, String)>,
     held: Vec<RecordId>,
     drains: Arc<AtomicUsize>,
@@ -249,7 +255,12 @@ impl Stage for Desk {
     }
 
     fn is_full(&self, _: u16) -> bool {
-        self.held.len() >= FULL
+        let full = self.held.len() >= FULL;
+        if full && !self.was_full.get() {
+            self.fills.fetch_add(1, Ordering::Relaxed);
+        }
+        self.was_full.set(full);
+        full
     }
 
     fn next_wake(&self, _: Now) -> Option<Duration> {

@@ -11,3 +11,4 @@ mod reader;
 mod rig;
 mod script;
 mod settling;
+mod turns;
