@@ -21,6 +21,10 @@ const EMBEDDED_FETCH_WAIT_MS: u32 = 10;
 /// everything caused by a transaction would wait that long for the table to pass the transaction's marker.
 const TABLE_FETCH_WAIT_MS: u32 = 25;
 
+/// Longest wait of a fetch of work. One fetch a broker is on its way at a time, so that a partition that flows again waits behind one of
+/// partitions that have nothing: with librdkafka's 500 ms each opening of a full lane cost half a second beside idle partitions.
+const WORK_FETCH_WAIT_MS: u32 = 100;
+
 /// A client could not be made: an option is wrong, or the machine refuses.
 #[derive(Debug, thiserror::Error)]
 #[error("can't make a {kind} for brokers {brokers:?}: {cause}")]
@@ -116,9 +120,11 @@ pub(crate) fn work_consumer(
             options.set("group.protocol", "consumer");
         }
     }
-    if config.profile == Profile::Embedded {
-        options.set("fetch.wait.max.ms", EMBEDDED_FETCH_WAIT_MS.to_string());
-    }
+    let fetch_wait_ms = match config.profile {
+        Profile::Real => WORK_FETCH_WAIT_MS,
+        Profile::Embedded => EMBEDDED_FETCH_WAIT_MS,
+    };
+    options.set("fetch.wait.max.ms", fetch_wait_ms.to_string());
     make(config, "work consumer", &options, LogContext::default())
 }
 
@@ -190,6 +196,10 @@ where
             // them and makes them anew: early enough for its transaction, later than a healthy broker takes to answer.
             .set("enable.sparse.connections", "false")
             .set("connections.max.idle.ms", (config.transaction_timeout_ms / 2).to_string());
+        // A transaction that begins while the markers of the one before are being written is told to ask again; they take some 10 ms,
+        // and librdkafka's first retry comes after 100 ms. Further ones wait twice as long each time, up to a second.
+        set_default(config, &mut options, "retry.backoff.ms", "10");
+        set_default(config, &mut options, "topic.metadata.refresh.fast.interval.ms", "100");
     } else {
         set_default(config, &mut options, "message.timeout.ms", "30000");
     }
@@ -227,6 +237,8 @@ fn reading(config: &KafkaConfig, group: &str) -> ClientConfig {
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
         .set("queued.max.messages.kbytes", config.prefetch_kib.to_string());
+    // How long a full prefetch isn't looked at. Within librdkafka's 1,000 ms a stage has long taken all of it, and stands still.
+    set_default(config, &mut options, "fetch.queue.backoff.ms", "20");
     options
 }
 

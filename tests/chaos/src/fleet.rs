@@ -221,12 +221,12 @@ impl Shared {
 impl State {
     fn look(&mut self) {
         for instance in &mut self.instances {
-            if let Some(ending) = instance.ended() {
+            if let Some((ending, log)) = instance.ended() {
                 let key = (instance.target.service, ending, instance.is_ending);
                 *self.endings.entry(key).or_default() += 1;
                 let is_refusal = REFUSALS.contains(&ending);
                 if !instance.is_ending {
-                    println!("            {} ended by itself: {ending}", instance.target);
+                    println!("            {} ended by itself: {ending}\n{log}", instance.target);
                 }
                 if is_refusal {
                     self.refusal = Some(format!("{} refuses to work: {ending}", instance.target));

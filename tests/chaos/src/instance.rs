@@ -115,11 +115,12 @@ impl Instance {
         }
     }
 
-    /// How it ended, once, if it did.
-    pub fn ended(&mut self) -> Option<Ending> {
+    /// How it ended, and the end of its log; once, if it did.
+    pub fn ended(&mut self) -> Option<(Ending, String)> {
         let status = self.process.as_mut()?.ended().ok()??;
+        let log = self.log_excerpt();
         self.process = None;
-        Some(Ending::of(status))
+        Some((Ending::of(status), log))
     }
 
     /// Whether there is a process.
