@@ -12,7 +12,7 @@ use crate::ids::{Now, Source};
 use crate::stage::Stage;
 
 /// Longest time for which those who go first are alone. 1.5 s: librdkafka may take a second to notice that a partition flows again,
-/// and a broker keeps a fetch that finds nothing for half of one (`fetch.wait.max.ms`).
+/// and by default a broker keeps a fetch that finds nothing for half of one (`fetch.wait.max.ms`).
 const ALONE_MAX: Duration = Duration::from_millis(1_500);
 
 /// The turns of one topic's sources.
