@@ -13,7 +13,10 @@ use super::stage::KafkaStage;
 impl<S: KafkaStage> Session<'_, '_, S> {
     /// Tells the client of sources that the engine has paused, or lets flow, since it was told last.
     pub(super) fn press(&mut self, changed: &mut BTreeSet<Source>) {
-        let (pause, resume): (Vec<Source>, Vec<Source>) =
+        if changed.is_empty() {
+            return;
+        }
+        let (pause, resume): (BTreeSet<Source>, BTreeSet<Source>) =
             std::mem::take(changed).into_iter().partition(|source| self.paused.contains(source));
         self.pause(&pause);
         if !self.choked {
@@ -22,8 +25,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     }
 
     pub(super) fn pause<'s>(&self, sources: impl IntoIterator<Item = &'s Source>) {
-        let list = self.driver.inputs.list(sources);
-        if let Err(error) = self.clients.work.pause(&list) {
+        if let Err(error) = self.clients.work.pause(&self.driver.inputs.list(sources)) {
             tracing::warn!(group = self.driver.group, %error, "can't pause");
         }
     }

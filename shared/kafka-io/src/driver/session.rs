@@ -2,7 +2,7 @@
 //!
 //! One turn of the loop: fetch, read the tables, judge, answer the group, restore, take completions and acknowledgements, settle,
 //! perform. The only place where it waits is the fetch; completions, acknowledgements and tables end that wait. Fetching is in
-//! `fetching.rs`, what the group gives and takes in `membership.rs`, the second half of a turn in `turn.rs`, what others
+//! `fetching.rs`, which partitions flow in `flow.rs`, what the group gives and takes in `membership.rs`, the second half of a turn in `turn.rs`, what others
 //! are told in `telling.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
