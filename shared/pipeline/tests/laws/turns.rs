@@ -66,7 +66,7 @@ fn those_who_were_served_last_wait_for_the_others() {
 }
 
 #[test]
-fn they_wait_no_longer_than_a_broker_keeps_a_fetch() {
+fn they_wait_for_a_source_of_which_nothing_comes_no_longer_than_the_bound() {
     let mut rig = one_was_served();
     assert_eq!(rig.engine.next_wake(rig.now()), Some(Duration::from_millis(1_500)));
     rig.now_ms += 1_499;
