@@ -24,7 +24,7 @@ impl<S: Stage> Engine<S> {
         let held = self.held_gate.is_shut_at(self.held(), self.options.held_max_records);
         let (outputs, outputs_max) = (as_u64(self.outbox.outputs()), as_u64(self.options.outputs_max));
         let full = self.outputs_gate.is_shut_at(outputs, outputs_max) || held;
-        let (mut of_topic, mut waiting) = (None, false);
+        let (mut of_topic, mut ready) = (None, Vec::new());
         for (source, ledger) in &mut self.ledgers {
             let topic_full = match of_topic {
                 Some((topic, known)) if topic == source.topic => known,
@@ -36,19 +36,17 @@ impl<S: Stage> Engine<S> {
             let room = as_u64(self.options.finished_max_bytes);
             let scattered = ledger.scattered.is_shut_at(as_u64(ledger.scattered_bytes()), room);
             let pause = full || topic_full || crowded || scattered || !ledger.accepts();
-            if !pause {
-                ledger.place.waits = ledger.paused;
-                waiting |= ledger.paused;
-                continue;
-            }
-            ledger.place.leave();
-            if !std::mem::replace(&mut ledger.paused, true) {
-                self.actions.push_back(Action::Pause(*source));
+            match (pause, ledger.paused) {
+                (true, false) => {
+                    ledger.paused = true;
+                    ledger.place.leave();
+                    self.actions.push_back(Action::Pause(*source));
+                }
+                (false, true) => ready.push(*source),
+                _ => {}
             }
         }
-        if waiting || self.topics.next().is_some() {
-            self.take_turns(now);
-        }
+        self.take_turns(&ready, now);
     }
 }
 

@@ -3,7 +3,7 @@
 //! A client fetches what is resumed together in one order, the same each time. Under lasting overload the first of them would fill
 //! the room again before a record of the last has come, for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::Engine;
@@ -47,8 +47,6 @@ impl Topics {
 pub(crate) struct Place {
     /// The last turn in which its records came, or its end was reached.
     served: u64,
-    /// It may flow, and waits for those who go first.
-    pub(crate) waits: bool,
     /// It went first, and nothing of it has come since.
     first: bool,
 }
@@ -60,59 +58,52 @@ impl Place {
         self.first = false;
     }
 
-    /// Its source is paused.
+    /// Its source is paused: it goes first no more.
     pub(crate) fn leave(&mut self) {
-        self.waits = false;
         self.first = false;
     }
 }
 
 impl<S: Stage> Engine<S> {
-    /// Lets sources flow that nothing pauses any more.
-    pub(crate) fn take_turns(&mut self, now: Now) {
-        let waiting = self.ledgers.iter().filter(|(_, ledger)| ledger.place.waits);
-        let topics: BTreeSet<u16> = waiting.map(|(source, _)| source.topic).collect();
+    /// Lets sources flow that are paused and that nothing pauses any more: `ready`, in order.
+    pub(crate) fn take_turns(&mut self, ready: &[Source], now: Now) {
         for (topic, turns) in &mut self.topics.turns {
-            if !topics.contains(topic) {
+            if !ready.iter().any(|source| source.topic == *topic) {
                 turns.alone_until = None;
             }
         }
-        for topic in topics {
-            self.let_flow(topic, now);
+        for of_topic in ready.chunk_by(|one, other| one.topic == other.topic) {
+            self.let_flow(of_topic[0].topic, of_topic, now);
         }
     }
 
-    fn let_flow(&mut self, topic: u16, now: Now) {
+    fn let_flow(&mut self, topic: u16, ready: &[Source], now: Now) {
         let turns = self.topics.turns.entry(topic).or_default();
-        let least = Source { topic, partition: i32::MIN };
-        let most = Source { topic, partition: i32::MAX };
-        let alone = self.ledgers.range(least..=most).any(|(_, ledger)| ledger.place.first);
+        let all = Source { topic, partition: i32::MIN }..=Source { topic, partition: i32::MAX };
+        let alone = self.ledgers.range(all.clone()).any(|(_, ledger)| ledger.place.first);
         let first = match turns.alone_until {
             Some(until) if alone && now.monotonic < until => return,
             Some(_) => None,
             None => {
                 turns.number += 1;
-                let waiting = self.ledgers.range(least..=most).filter(|(_, ledger)| ledger.place.waits);
-                waiting.map(|(_, ledger)| ledger.place.served).min()
+                ready.iter().filter_map(|source| Some(self.ledgers.get(source)?.place.served)).min()
             }
         };
+        for (_, ledger) in self.ledgers.range_mut(all) {
+            // It was alone for long enough, or flows all the time, and nothing came.
+            if std::mem::take(&mut ledger.place.first) {
+                ledger.place.served = turns.number;
+            }
+        }
         let mut others = false;
-        for (source, ledger) in self.ledgers.range_mut(least..=most) {
-            let place = &mut ledger.place;
-            if std::mem::take(&mut place.first) {
-                // It was alone for long enough, and there was nothing.
-                place.served = turns.number;
-            }
-            if !place.waits {
-                continue;
-            }
-            if first.is_some_and(|oldest| place.served > oldest) {
+        for source in ready {
+            let Some(ledger) = self.ledgers.get_mut(source) else { continue };
+            if first.is_some_and(|oldest| ledger.place.served > oldest) {
                 others = true;
                 continue;
             }
-            place.waits = false;
-            place.first = first.is_some();
             ledger.paused = false;
+            ledger.place.first = first.is_some();
             self.actions.push_back(Action::Resume(*source));
         }
         turns.alone_until = others.then(|| now.monotonic + ALONE_MAX);
