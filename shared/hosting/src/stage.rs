@@ -56,7 +56,8 @@ where
     S::Output: Send,
     S::Completion: Send,
 {
-    let consumers = 1 + u64::from(!stage.tables().is_empty()) + u64::from(!stage.restores().is_empty());
+    let beside = [!stage.tables().is_empty(), !stage.globals().is_empty(), !stage.restores().is_empty()];
+    let consumers = 1 + beside.into_iter().map(u64::from).sum::<u64>();
     let memory = memory::reserve(memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers))?;
     let latch = context.health.component(spec.stage);
     let lacks = latch.clone();

@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::{self, ClientError, LogContext};
+use crate::committed::committed_offsets;
 use crate::config::KafkaConfig;
 use crate::raw;
 use crate::refusal::{MaybeRefusal, Refusal};
@@ -90,7 +91,7 @@ impl GroupOffsets {
         for (topic, partition) in partitions {
             list.add_partition(topic.name(), partition);
         }
-        let committed = self.client.committed_offsets(list, self.timeout).map_err(|cause| {
+        let committed = committed_offsets(&self.client, &list, self.timeout).map_err(|cause| {
             self.refusal("what is committed", &cause).unwrap_or_else(|| GroupOffsetsError::Unanswered {
                 brokers: self.config.brokers.clone(),
                 group: self.group.clone(),

@@ -1,23 +1,18 @@
 //! Questions about topics and groups that read nothing: where they begin and end, how far a group is.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contracts::Topic;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::client::{self, ClientError, LogContext};
+use crate::committed::committed_offsets;
 use crate::config::{KafkaConfig, Profile};
+use crate::ends::watermarks_of;
 use crate::refusal::{MaybeRefusal, Refusal};
 use crate::topics_seen::{self, Unseen};
-
-/// Wait before a question that went to the wrong broker is asked again.
-const RETRY: Duration = Duration::from_millis(50);
-
-/// How long a leader's answer is waited for before it is asked whether it still leads; each time twice as long, for a cluster that is
-/// only slow. A leader that is gone answers nothing, and its client, which reads nothing, isn't told of the next one.
-const FIRST_TRY: Duration = Duration::from_secs(1);
 
 /// A question wasn't answered.
 #[derive(Debug, thiserror::Error)]
@@ -85,32 +80,6 @@ fn unanswered(
     }
 }
 
-/// Asks where a partition begins and ends. A leader that has moved, isn't known or doesn't answer is asked for again until `timeout`.
-///
-/// The client learns of a move only by the refusal, and of a leader that was away only from new metadata: until then librdkafka
-/// answers `UnknownPartition` out of what it has cached, and a client that reads nothing renews that every five minutes.
-pub(crate) fn watermarks_of<C: ConsumerContext>(
-    client: &BaseConsumer<C>,
-    topic: &str,
-    partition: i32,
-    timeout: Duration,
-) -> Result<(i64, i64), KafkaError> {
-    let deadline = Instant::now() + timeout;
-    let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    let mut patience = FIRST_TRY;
-    loop {
-        match client.fetch_watermarks(topic, partition, patience.min(left())) {
-            Err(error) if may_have_moved(&error) && Instant::now() + RETRY < deadline => {
-                std::thread::park_timeout(RETRY);
-                // What it says is kept by the client; that it can't say it shows in the next answer.
-                let _renewed = client.fetch_metadata(Some(topic), patience.min(left()));
-                patience *= 2;
-            }
-            answer => return answer,
-        }
-    }
-}
-
 /// Where each of `partitions` partitions begins, and where it `ends` as this client sees it.
 fn watermarks(
     client: &BaseConsumer<LogContext>,
@@ -127,35 +96,6 @@ fn watermarks(
         Ok(Watermarks { partition, low, high })
     };
     (0..partitions).map(of).collect()
-}
-
-/// Where a partition's stable records end, and where all end. `committed` reads committed records: it is told the last stable offset.
-pub(crate) fn stable_and_end<C: ConsumerContext>(
-    committed: &BaseConsumer<C>,
-    all: &BaseConsumer<C>,
-    (topic, partition): (Topic, i32),
-    timeout: Duration,
-) -> Result<(i64, i64), KafkaError> {
-    let (_, stable) = watermarks_of(committed, topic.name(), partition, timeout)?;
-    let (_, end) = watermarks_of(all, topic.name(), partition, timeout)?;
-    Ok((stable, end))
-}
-
-fn may_have_moved(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::LeaderNotAvailable
-                | RDKafkaErrorCode::UnknownPartition
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::OffsetNotAvailable
-                | RDKafkaErrorCode::FencedLeaderEpoch
-                | RDKafkaErrorCode::UnknownLeaderEpoch
-        )
-    )
 }
 
 impl Inquirer {
@@ -251,7 +191,7 @@ impl GroupInquirer {
             return Ok(Vec::new());
         }
         list.add_partition_range(topic.name(), 0, partitions - 1);
-        let committed = self.client.committed_offsets(list, self.timeout).map_err(|cause| {
+        let committed = committed_offsets(&self.client, &list, self.timeout).map_err(|cause| {
             let what = format!("what group {} has committed of {topic}", self.group);
             unanswered(&self.client, &self.config, what, cause)
         })?;

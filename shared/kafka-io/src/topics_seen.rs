@@ -44,7 +44,7 @@ pub(crate) fn all(
         if Instant::now() >= deadline {
             return Err(Unseen::Unanswered(error));
         }
-        wait *= 2;
+        wait = timeout.min(2 * wait);
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use common::{Mock, runtime, text};
 use contracts::Topic;
 use kafka_io::{
-    BatchProducer, GroupInquirer, Inquirer, OutRecord, Placed, ProduceError, ProducerLimits, Start,
-    TopicReader,
+    BatchProducer, GroupInquirer, GroupOffsets, Inquirer, InquiryError, OutRecord, Placed, ProduceError,
+    ProducerLimits, Start, TopicReader,
 };
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 fn record(partition: i32, payload: &str) -> OutRecord {
     OutRecord::new(Topic::AlertRaised, partition, "key", payload.as_bytes().to_vec())
@@ -112,4 +113,47 @@ fn watermarks_and_committed_offsets_are_told_by_partition() {
     assert_eq!(ends, [0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     let group = GroupInquirer::new(&mock.config, "tapeline.other").unwrap();
     assert_eq!(group.committed(Topic::AlertRaised, 3).unwrap(), [(0, None), (1, Some(2)), (2, None)]);
+}
+
+#[test]
+fn a_coordinator_that_has_moved_is_asked_for_again() {
+    let mock = Mock::start();
+    mock.commit("tapeline.other", Topic::AlertRaised, 1, 2);
+    let place = (Topic::AlertRaised, 1);
+    for moved in [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+    ] {
+        mock.cluster().request_errors(RDKafkaApiKey::OffsetFetch, &[moved; 3]);
+        let group = GroupInquirer::new(&mock.config, "tapeline.other").unwrap();
+        assert_eq!(group.committed(Topic::AlertRaised, 2).unwrap(), [(0, None), (1, Some(2))], "{moved:?}");
+        mock.cluster().request_errors(RDKafkaApiKey::OffsetFetch, &[moved; 3]);
+        let group = GroupOffsets::new(&mock.config, "tapeline.other").unwrap();
+        assert_eq!(group.committed([place]).unwrap()[&place].offset, 2, "{moved:?}");
+    }
+}
+
+#[test]
+fn what_the_coordinator_will_never_say_is_not_asked_again() {
+    let mock = Mock::start();
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    mock.cluster().request_errors(RDKafkaApiKey::OffsetFetch, &[denied]);
+    let group = GroupInquirer::new(&mock.config, "tapeline.other").unwrap();
+    let refused = group.committed(Topic::AlertRaised, 2);
+    assert!(matches!(refused, Err(InquiryError::Refused(_))), "{refused:?}");
+    assert_eq!(group.committed(Topic::AlertRaised, 1).unwrap(), [(0, None)]);
+}
+
+#[test]
+fn a_leader_that_never_says_where_its_partition_ends_is_an_error_after_the_timeout() {
+    let mock = Mock::start();
+    let inquirer = Inquirer::new(&mock.config).unwrap();
+    let moved = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    // More refusals than there is time for: each is answered at once.
+    mock.cluster().request_errors(RDKafkaApiKey::ListOffsets, &[moved; 1_000]);
+    let answer = inquirer.watermarks(Topic::AlertRaised);
+    assert!(matches!(answer, Err(InquiryError::Unanswered { .. })), "{answer:?}");
+    mock.cluster().clear_request_errors(RDKafkaApiKey::ListOffsets);
+    assert_eq!(inquirer.watermarks(Topic::AlertRaised).unwrap().len(), 12);
 }

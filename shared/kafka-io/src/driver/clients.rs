@@ -9,6 +9,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::error::DriverError;
 use super::sources::Inputs;
+use super::stage::KafkaStage;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
 use crate::fault::CallFault;
@@ -20,16 +21,18 @@ const CLOSE_BUDGET: Duration = Duration::from_secs(5);
 pub(super) struct Clients {
     pub(super) work: BaseConsumer<LogContext>,
     pub(super) tables: Option<BaseConsumer<LogContext>>,
+    pub(super) globals: Option<BaseConsumer<LogContext>>,
     pub(super) restores: Option<BaseConsumer<LogContext>>,
     pub(super) ends: BaseConsumer<LogContext>,
 }
 
 impl Clients {
-    pub(super) fn make(
+    /// For a stage over these inputs.
+    pub(super) fn make<S: KafkaStage>(
         config: &KafkaConfig,
         group: &str,
         inputs: &[Topic],
-        (tables, restores): (bool, bool),
+        stage: &S,
         wake: &Wake,
     ) -> Result<Self, DriverError> {
         let work = client::work_consumer(config, group)?;
@@ -42,17 +45,18 @@ impl Clients {
             follower.set_nonempty_callback(move || wake.wake());
             Ok(Some(follower))
         };
-        let tables = beside(tables, "tables")?;
-        let restores = beside(restores, "restore")?;
+        let tables = beside(!stage.tables().is_empty(), "tables")?;
+        let globals = beside(!stage.globals().is_empty(), "globals")?;
+        let restores = beside(!stage.restores().is_empty(), "restore")?;
         let ends = client::end_inquirer(config)?;
         let names: Vec<&str> = inputs.iter().map(|topic| topic.name()).collect();
         work.subscribe(&names).map_err(|error| DriverError::Fatal { cause: error.to_string() })?;
-        Ok(Self { work, tables, restores, ends })
+        Ok(Self { work, tables, globals, restores, ends })
     }
 
     /// What keeps one of them from its work for good, as far as it was heard.
     pub(super) fn refusal(&self) -> Option<CallFault> {
-        let beside = [&self.tables, &self.restores].into_iter().flatten();
+        let beside = [&self.tables, &self.globals, &self.restores].into_iter().flatten();
         let mut all = [&self.work, &self.ends].into_iter().chain(beside);
         let (code, text) = all.find_map(|client| client.context().kept_out())?;
         Some(CallFault::fatal(code, text))
@@ -60,9 +64,9 @@ impl Clients {
 
     /// Leaves the group. What is still assigned is given back without a word: whoever wanted to drain has done so.
     pub(super) fn close(self) {
-        let Self { work, tables, restores, ends } = self;
+        let Self { work, tables, globals, restores, ends } = self;
         close(work);
-        for beside in [tables, restores].into_iter().flatten() {
+        for beside in [tables, globals, restores].into_iter().flatten() {
             close(beside);
         }
         drop(ends);

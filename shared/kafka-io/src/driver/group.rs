@@ -9,7 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::clients::Clients;
 use super::sources::{self, Inputs};
-use crate::inquirer::watermarks_of;
+use crate::ends::watermarks_of;
 use crate::raw;
 
 /// A rebalance event, in the order in which they came. The group waits until it is answered.

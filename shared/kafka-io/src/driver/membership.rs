@@ -103,14 +103,10 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         self.follow_tables()
     }
 
-    fn follow_tables(&mut self) -> Result<(), Exit> {
+    pub(super) fn follow_tables(&mut self) -> Result<(), Exit> {
         let numbers = self.group.numbers();
-        match &mut self.tables {
-            Some(tables) => tables
-                .follow(&numbers, self.driver.engine.stage_mut())
-                .map_err(|cause| Exit::lost("tables", cause)),
-            None => Ok(()),
-        }
+        let followed = self.beside.follow(&numbers, self.driver.engine.stage_mut());
+        followed.map_err(|cause| Exit::lost("tables", cause))
     }
 
     /// Reads on in what is restored; a partition whose turn has come is the engine's from here on, and flows.

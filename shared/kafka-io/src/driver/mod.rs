@@ -2,6 +2,7 @@
 //!
 //! Start at [`Driver::run`]; a session (`session.rs`) is the loop over one set of clients.
 
+mod beside;
 mod clients;
 mod completions;
 mod error;
@@ -13,6 +14,7 @@ mod idle;
 mod membership;
 mod observer;
 mod output;
+mod progress;
 mod restoring;
 mod session;
 mod shutdown;
@@ -184,9 +186,8 @@ impl<S: KafkaStage> Driver<S> {
     /// One set of clients, from its making to its end.
     fn live(&mut self) -> Result<Ended, DriverError> {
         let Some(mut output) = self.make_output()? else { return Ok(Ended::Stopped(Stop::Drained)) };
-        let stage = self.engine.stage();
-        let beside = (!stage.tables().is_empty(), !stage.restores().is_empty());
-        let clients = Clients::make(&self.kafka, &self.group, self.inputs.topics(), beside, &self.wake)?;
+        let (stage, inputs) = (self.engine.stage(), self.inputs.topics());
+        let clients = Clients::make(&self.kafka, &self.group, inputs, stage, &self.wake)?;
         let wake = self.wake.clone();
         let ended = {
             let _awake = wake.bind(&clients.work);
@@ -243,15 +244,10 @@ impl<S: KafkaStage> Driver<S> {
 
     fn topics(&self) -> Vec<Topic> {
         let stage = self.engine.stage();
-        let restores = stage.restores().iter().map(|restore| &restore.topic);
-        self.inputs
-            .topics()
-            .iter()
-            .chain(stage.tables())
-            .chain(&self.outputs)
-            .chain(restores)
-            .copied()
-            .collect()
+        let restores = stage.restores().iter().map(|restore| restore.topic);
+        let beside = stage.globals().into_iter().map(|(topic, _)| topic).chain(restores);
+        let named = self.inputs.topics().iter().chain(stage.tables()).chain(&self.outputs);
+        named.copied().chain(beside).collect()
     }
 
     fn query_timeout(&self) -> Duration {

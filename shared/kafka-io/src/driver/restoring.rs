@@ -17,20 +17,18 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use self::places::{Number, Place, place, reach};
+use super::progress::Progress;
 use super::stage::{KafkaStage, Restore};
 use super::stuck::Stuck;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
 use crate::config::{KafkaConfig, Profile};
-use crate::inquirer::{stable_and_end, watermarks_of};
+use crate::ends::{stable_and_end, watermarks_of};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 
 /// Records read in one turn of the loop: the group is heard between two turns.
 const RECORDS_A_TURN: usize = 5_000;
-
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(3);
 
 /// The partitions that wait for their state.
 pub(super) struct Restoring<'c> {
@@ -47,14 +45,6 @@ pub(super) struct Restoring<'c> {
     stuck: Stuck<'c>,
     watchdog: Watchdog<(Topic, i32)>,
     progress: Progress,
-}
-
-#[derive(Default)]
-struct Progress {
-    since: Option<Instant>,
-    told: Option<Instant>,
-    partitions: usize,
-    records: u64,
 }
 
 /// What one turn has brought.
@@ -87,7 +77,7 @@ impl<'c> Restoring<'c> {
             numbers: BTreeMap::new(),
             stuck: Stuck::default(),
             watchdog: Watchdog::new(Duration::from_millis(config.watchdog_ms.into())),
-            progress: Progress::default(),
+            progress: Progress::new(group, "outputs"),
         })
     }
 
@@ -128,9 +118,7 @@ impl<'c> Restoring<'c> {
             }
             number.starts.push(start);
         }
-        let begun = self.progress.since.is_some();
-        self.progress.partitions = if begun { self.progress.partitions.max(self.len()) } else { self.len() };
-        self.progress.since.get_or_insert_with(Instant::now);
+        self.progress.begin(self.len());
     }
 
     /// Reads on, within a turn.
@@ -166,9 +154,8 @@ impl<'c> Restoring<'c> {
                 Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => break,
             }
         }
-        self.progress.records += step.records;
         self.finish(&mut step)?;
-        self.tell();
+        self.progress.tell(step.records, self.len(), self.offsets().1, self.stuck.len());
         Ok(step)
     }
 
@@ -304,33 +291,6 @@ impl<'c> Restoring<'c> {
             let target = place.target.unwrap_or(place.position);
             (read + place.position - place.begin, left + (target - place.position).max(0))
         })
-    }
-
-    fn tell(&mut self) {
-        let Some(since) = self.progress.since else { return };
-        let ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (partitions, records) = (self.progress.partitions, self.progress.records);
-        if self.is_idle() {
-            tracing::info!(group = self.group, partitions, records, ms, "restored");
-            self.progress = Progress::default();
-        } else if self.progress.told.unwrap_or(since).elapsed() >= TELL_EVERY {
-            self.progress.told = Some(Instant::now());
-            let (_, left) = self.offsets();
-            let left = u64::try_from(left).unwrap_or(0);
-            // Offsets of transaction markers are no records, so this errs on the long side.
-            let left_s = (records > 0).then(|| left.saturating_mul(ms) / records / 1_000);
-            let (waiting, stuck) = (self.len(), self.stuck.len());
-            tracing::info!(
-                group = self.group,
-                waiting,
-                partitions,
-                records,
-                left,
-                left_s,
-                stuck,
-                "restoring"
-            );
-        }
     }
 }
 

@@ -12,13 +12,13 @@ use pipeline::{Event, Source, Stop};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::Driver;
+use super::beside::Beside;
 use super::clients::Clients;
 use super::error::DriverError;
 use super::group::{Change, Group};
 use super::output::Output;
 use super::restoring::Restoring;
 use super::stage::KafkaStage;
-use super::tables::Tables;
 use super::waiting::Waiting;
 use super::waits::Waits;
 use super::watchdog::Watchdog;
@@ -45,7 +45,7 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) driver: &'d mut Driver<S>,
     pub(super) output: &'d mut Output,
     pub(super) clients: &'c Clients,
-    pub(super) tables: Option<Tables<'c>>,
+    pub(super) beside: Beside<'c>,
     pub(super) restoring: Option<Restoring<'c>>,
     pub(super) watchdog: Watchdog<Source>,
     pub(super) group: Group,
@@ -83,11 +83,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         output: &'d mut Output,
     ) -> Option<Self> {
         let query_timeout = Duration::from_millis(driver.kafka.query_timeout_ms.into());
-        let topics = driver.engine.stage().tables().to_vec();
-        let tables = match &clients.tables {
-            Some(consumer) => Some(Tables::new(consumer, &clients.ends, topics, &driver.kafka)?),
-            None => None,
-        };
+        let beside = Beside::new(clients, driver.engine.stage(), &driver.group, &driver.kafka)?;
         let restoring = match &clients.restores {
             Some(consumer) => {
                 let restores = driver.engine.stage().restores().to_vec();
@@ -101,7 +97,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             driver,
             output,
             clients,
-            tables,
+            beside,
             restoring,
             watchdog,
             group: Group::new(query_timeout),
@@ -125,9 +121,11 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
 
     /// Turns until something ends it.
     pub(super) fn run(&mut self) -> Result<Ended, DriverError> {
+        // What every instance has doesn't wait for the group.
+        let mut passed = self.follow_tables();
         loop {
-            match self.turn() {
-                Ok(()) => {}
+            match passed {
+                Ok(()) => passed = self.turn(),
                 Err(Exit::Ended(ended)) => {
                     self.abandon_restoring();
                     self.tell(false);
@@ -176,9 +174,8 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
     }
 
     fn read_tables(&mut self) -> Result<(), Exit> {
-        let Some(tables) = &mut self.tables else { return Ok(()) };
-        let read =
-            tables.read(self.driver.engine.stage_mut()).map_err(|fault| Exit::lost("tables", fault))?;
+        let read = self.beside.read(self.driver.engine.stage_mut());
+        let read = read.map_err(|fault| Exit::lost("tables", fault))?;
         if read > 0 {
             self.busy = true;
             self.driver.table_records += read;
@@ -194,14 +191,12 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         if self.waiting.is_empty() {
             return;
         }
-        if let Some(tables) = &self.tables {
-            let numbers = self.waiting.partitions();
-            if let Err(error) = tables.ends(&numbers, self.driver.engine.stage_mut()) {
-                tracing::warn!(group = self.driver.group, error, "work waits for the ends of its tables");
-                self.unanswered = true;
-                self.busy = false;
-                return;
-            }
+        let numbers = self.waiting.partitions();
+        if let Err(error) = self.beside.tell_ends(&numbers, self.driver.engine.stage_mut()) {
+            tracing::warn!(group = self.driver.group, error, "work waits for the ends of its tables");
+            self.unanswered = true;
+            self.busy = false;
+            return;
         }
         let (records, ends) = self.waiting.take();
         for run in records.chunk_by(|(a, _), (b, _)| a == b) {

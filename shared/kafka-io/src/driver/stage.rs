@@ -1,5 +1,6 @@
 //! What a stage is to the driver, beyond the engine's [`Stage`](pipeline::Stage).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use contracts::Topic;
@@ -64,6 +65,31 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
     /// This table's partition ends at `end`, records of open transactions included; the work records that follow were fetched
     /// before it was asked.
     fn table_end(&mut self, topic: Topic, partition: i32, end: i64) {
+        let _ = (topic, partition, end);
+    }
+
+    /// Partitions that every instance follows, whatever the group gives it: global tables, with the causality of the others. Read from
+    /// their start by a consumer of their own, so a partition may be here and in the stage's share at once. Always the same answer.
+    fn globals(&self) -> BTreeSet<(Topic, i32)> {
+        BTreeSet::new()
+    }
+
+    /// [`table_record`](Self::table_record) of a global table.
+    ///
+    /// # Errors
+    /// When the registry can't be asked how to read it: the same record comes again later.
+    fn global_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        let _ = record;
+        Ok(TableRecord::Taken)
+    }
+
+    /// [`table_position`](Self::table_position) of a global table. It falls when the clients are made anew.
+    fn global_position(&mut self, topic: Topic, partition: i32, position: i64) {
+        let _ = (topic, partition, position);
+    }
+
+    /// [`table_end`](Self::table_end) of a global table.
+    fn global_end(&mut self, topic: Topic, partition: i32, end: i64) {
         let _ = (topic, partition, end);
     }
 

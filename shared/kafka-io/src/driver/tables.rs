@@ -1,5 +1,7 @@
 //! What a stage reads beside its work: partitions followed from their start, by a consumer that is in no group.
 
+mod whose;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -8,12 +10,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::stage::{KafkaStage, TableRecord};
+pub(super) use self::whose::{Global, Share, TableReader};
+use super::progress::Progress;
+use super::stage::TableRecord;
 use super::stuck::Stuck;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::inquirer::{stable_and_end, watermarks_of};
+use crate::ends::{ends_of, stable_and_end};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 
@@ -23,16 +27,16 @@ const RECORDS_A_TURN: usize = 5_000;
 /// One partition of a table.
 pub(super) type Place = (Topic, i32);
 
-/// The tables of one stage. A partition is followed while any input partition of its number is owned.
+/// Tables that one consumer follows.
 pub(super) struct Tables<'c> {
     consumer: &'c BaseConsumer<LogContext>,
     poller: Poller<'c, LogContext>,
     ends: &'c BaseConsumer<LogContext>,
-    topics: Vec<Topic>,
     query_timeout: Duration,
     followed: BTreeMap<Place, Followed>,
     stuck: Stuck<'c>,
     watchdog: Watchdog<Place>,
+    progress: Progress,
 }
 
 struct Followed {
@@ -50,7 +54,7 @@ impl<'c> Tables<'c> {
     pub(super) fn new(
         consumer: &'c BaseConsumer<LogContext>,
         ends: &'c BaseConsumer<LogContext>,
-        topics: Vec<Topic>,
+        group: &str,
         config: &KafkaConfig,
     ) -> Option<Self> {
         let poller = Poller::of(consumer)?;
@@ -58,39 +62,35 @@ impl<'c> Tables<'c> {
             consumer,
             poller,
             ends,
-            topics,
             query_timeout: Duration::from_millis(config.query_timeout_ms.into()),
             followed: BTreeMap::new(),
             stuck: Stuck::default(),
             watchdog: Watchdog::new(Duration::from_millis(config.watchdog_ms.into())),
+            progress: Progress::new(group, "tables"),
         })
     }
 
-    /// Follows exactly the partitions of these numbers from now on.
-    pub(super) fn follow<S: KafkaStage>(
+    /// Follows exactly these from now on.
+    pub(super) fn follow(
         &mut self,
-        numbers: &BTreeSet<i32>,
-        stage: &mut S,
+        places: &BTreeSet<Place>,
+        reader: &mut impl TableReader,
     ) -> Result<(), String> {
-        let gone: Vec<_> =
-            self.followed.keys().copied().filter(|(_, number)| !numbers.contains(number)).collect();
+        let gone: Vec<Place> =
+            self.followed.keys().copied().filter(|place| !places.contains(place)).collect();
         if !gone.is_empty() {
             for place in &gone {
                 self.stuck.forget(self.consumer, *place)?;
             }
             let list = list(&gone, Offset::Invalid);
             self.consumer.incremental_unassign(&list).map_err(|error| error.to_string())?;
-            for (topic, number) in gone {
-                self.followed.remove(&(topic, number));
-                stage.table_released(topic, number);
+            for place in gone {
+                self.followed.remove(&place);
+                reader.released(place.0, place.1);
             }
         }
-        let new: Vec<_> = self
-            .topics
-            .iter()
-            .flat_map(|topic| numbers.iter().map(move |number| (*topic, *number)))
-            .filter(|place| !self.followed.contains_key(place))
-            .collect();
+        let new: Vec<Place> =
+            places.iter().copied().filter(|place| !self.followed.contains_key(place)).collect();
         if !new.is_empty() {
             let list = list(&new, Offset::Beginning);
             self.consumer.incremental_assign(&list).map_err(|error| error.to_string())?;
@@ -99,36 +99,17 @@ impl<'c> Tables<'c> {
                 let followed = Followed { since, records: 0, skipped: 0, position: 0, target, loaded: false };
                 self.followed.insert(place, followed);
             }
+            self.progress.begin(self.loading());
         }
         Ok(())
-    }
-
-    /// Tells the stage where the tables end now, for these partitions. Nothing is told unless everything is known.
-    pub(super) fn ends<S: KafkaStage>(&self, numbers: &BTreeSet<i32>, stage: &mut S) -> Result<(), String> {
-        let mut ends = Vec::new();
-        for topic in &self.topics {
-            for number in numbers {
-                ends.push((*topic, *number, self.end(*topic, *number)?));
-            }
-        }
-        for (topic, number, end) in ends {
-            stage.table_end(topic, number, end);
-        }
-        Ok(())
-    }
-
-    fn end(&self, topic: Topic, number: i32) -> Result<i64, String> {
-        let (_, high) = watermarks_of(self.ends, topic.name(), number, self.query_timeout)
-            .map_err(|error| format!("no end of {topic}[{number}]: {error}"))?;
-        Ok(high)
     }
 
     /// Hands over what has come; the number of records.
-    pub(super) fn read<S: KafkaStage>(&mut self, stage: &mut S) -> Result<u64, String> {
+    pub(super) fn read(&mut self, reader: &mut impl TableReader) -> Result<u64, String> {
         let mut moved = BTreeSet::new();
         let mut again = Vec::new();
         self.stuck.retry(self.consumer, |place, record| {
-            again.push((place, record.offset(), stage.table_record(&InRecord::of(place.0, record))?));
+            again.push((place, record.offset(), reader.record(&InRecord::of(place.0, record))?));
             Ok(())
         })?;
         let mut read = u64::try_from(again.len()).unwrap_or(0);
@@ -139,7 +120,7 @@ impl<'c> Tables<'c> {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
                     let Some(place) = self.place(record.topic(), record.partition()) else { continue };
-                    match stage.table_record(&InRecord::of(place.0, &record)) {
+                    match reader.record(&InRecord::of(place.0, &record)) {
                         Ok(became) => {
                             read += 1;
                             self.passed(place, record.offset(), became, &mut moved);
@@ -158,10 +139,11 @@ impl<'c> Tables<'c> {
         }
         for (topic, number) in moved {
             if let Some(followed) = self.followed.get(&(topic, number)) {
-                stage.table_position(topic, number, followed.position);
+                reader.position(topic, number, followed.position);
             }
         }
         self.note_loaded();
+        self.tell(read);
         Ok(read)
     }
 
@@ -185,20 +167,17 @@ impl<'c> Tables<'c> {
         self.followed.values().filter(|followed| followed.skipped > 0).count()
     }
 
-    /// Why, in words; none when nothing was skipped.
-    pub(super) fn degraded_by(&self) -> Option<String> {
-        let skipped = |topic: &Topic| {
-            let of_topic =
-                self.followed.iter().filter(|((of, _), followed)| of == topic && followed.skipped > 0);
-            let (partitions, records) = of_topic.fold((0, 0), |(n, sum), (_, it)| (n + 1, sum + it.skipped));
-            (records > 0).then(|| {
-                format!(
-                    "{records} records of {topic} can't be read and are left out, in {partitions} partitions"
-                )
-            })
-        };
-        let said: Vec<String> = self.topics.iter().filter_map(skipped).collect();
-        (!said.is_empty()).then(|| said.join("; "))
+    /// Why, in words, a topic each.
+    pub(super) fn degraded_by(&self) -> impl Iterator<Item = String> {
+        let mut skipped: BTreeMap<Topic, (usize, u64)> = BTreeMap::new();
+        for ((topic, _), followed) in self.followed.iter().filter(|(_, followed)| followed.skipped > 0) {
+            let (partitions, records) = skipped.entry(*topic).or_default();
+            *partitions += 1;
+            *records += followed.skipped;
+        }
+        skipped.into_iter().map(|(topic, (partitions, records))| {
+            format!("{records} records of {topic} can't be read and are left out, in {partitions} partitions")
+        })
     }
 
     /// Looks after partitions of which nothing comes.
@@ -232,8 +211,8 @@ impl<'c> Tables<'c> {
     }
 
     fn place(&self, topic: &str, partition: i32) -> Option<Place> {
-        let topic = self.topics.iter().copied().find(|known| known.name() == topic)?;
-        self.followed.contains_key(&(topic, partition)).then_some((topic, partition))
+        let place = (Topic::from_name(topic)?, partition);
+        self.followed.contains_key(&place).then_some(place)
     }
 
     fn failed(
@@ -267,19 +246,19 @@ impl<'c> Tables<'c> {
         if self.are_loaded() {
             return;
         }
-        let unknown: Vec<_> =
+        let unknown =
             self.followed.iter().filter(|(_, f)| f.target.is_none()).map(|(place, _)| *place).collect();
-        for (topic, number) in unknown {
-            match self.end(topic, number) {
-                Ok(end) => {
-                    if let Some(followed) = self.followed.get_mut(&(topic, number)) {
+        match ends_of(self.ends, &unknown, self.query_timeout) {
+            Ok(ends) => {
+                for (place, end) in ends {
+                    if let Some(followed) = self.followed.get_mut(&place) {
                         followed.target = Some(end);
                     }
                 }
-                Err(error) => {
-                    tracing::warn!(error, "asked again");
-                    return;
-                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "where a table ends is asked again");
+                return;
             }
         }
         for ((topic, number), followed) in &mut self.followed {
@@ -289,6 +268,12 @@ impl<'c> Tables<'c> {
                 tracing::debug!(%topic, partition = number, records, ms, "table loaded");
             }
         }
+    }
+
+    fn tell(&mut self, read: u64) {
+        let left =
+            self.followed.values().filter_map(|followed| Some((followed.target? - followed.position).max(0)));
+        self.progress.tell(read, self.loading(), left.sum(), self.stuck.len());
     }
 }
 

@@ -9,10 +9,10 @@ use super::observer::Seen;
 use super::restoring::Restoring;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
-use super::tables::{Place, Tables};
+use super::tables::Place;
 use super::waits::Standing;
 use super::watchdog::Stall;
-use crate::inquirer::stable_and_end;
+use crate::ends::stable_and_end;
 use crate::raw;
 
 /// How often lag is looked up, and counts are told while the loop is busy.
@@ -53,13 +53,13 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             paused: load.paused,
             partitions: self.group.owned().len(),
             table_records: self.driver.table_records,
-            tables_loading: self.tables.as_ref().map_or(0, |tables| tables.loading()),
+            tables_loading: self.beside.loading(),
             violations: violations.iter().sum(),
             poisoned: self.poisoned.len(),
             restoring: self.restoring.as_ref().map_or(0, Restoring::len),
             deferred: self.deferred.len(),
-            degraded: self.tables.as_ref().map_or(0, Tables::degraded),
-            degraded_by: self.tables.as_ref().and_then(Tables::degraded_by),
+            degraded: self.beside.degraded(),
+            degraded_by: self.beside.degraded_by(),
             blocked: self.watchdog.blocked(),
             stalls: self.driver.stalls,
             ready: waits_for.is_none(),
@@ -81,12 +81,10 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         if let Some(restoring) = self.restoring.as_ref().filter(|restoring| !restoring.is_idle()) {
             return Some(format!("restoring, {} %", restoring.percent()));
         }
-        if let Some(tables) = self.tables.as_ref().filter(|tables| tables.loading() > 0 || tables.stuck() > 0)
-        {
-            return Some(match tables.stuck() {
-                0 => format!("{} table partitions are loading", tables.loading()),
-                stuck => format!("{stuck} table partitions can't be read now"),
-            });
+        match (self.beside.loading(), self.beside.stuck()) {
+            (0, 0) => {}
+            (loading, 0) => return Some(format!("{loading} table partitions are loading")),
+            (_, stuck) => return Some(format!("{stuck} table partitions can't be read now")),
         }
         if !self.poisoned.is_empty() {
             return Some(format!("{} partitions are poisoned", self.poisoned.len()));
@@ -172,7 +170,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
 
     fn watch_tables(&mut self) -> Option<Stall<Place>> {
         let driver = &*self.driver;
-        self.tables.as_mut()?.watch(|| driver.now().monotonic)
+        self.beside.watch(|| driver.now().monotonic)
     }
 
     fn watch_restoring(&mut self) -> Option<Stall<Place>> {

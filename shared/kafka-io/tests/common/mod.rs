@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -106,6 +106,7 @@ pub(crate) fn desk() -> Desk {
 fn desk_with(tables: &[Topic], to_workers: SyncSender<(RecordId, String)>) -> Desk {
     Desk {
         tables: tables.to_vec(),
+        globals: BTreeSet::new(),
         restores: Vec::new(),
         away: Arc::default(),
         to_workers,
@@ -138,24 +139,29 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A stage that does what its input says: `emit …`, `drop`, `hold …` (emitted when completed), `bad`, `fail`, `count …` (emitted with the
-/// number of restored records of its partition), `later …` (emitted, but deferred while the registry is away). With a table, `need …` is emitted, with the number of table records seen, once the table has reached its end.
+/// number of restored records of its partition), `later …` (emitted, but deferred while the registry is away). With a table, `need …` is emitted, with the number of table records seen, once the table has reached its end; `market …` likewise of all its global tables.
 pub(crate) struct Desk {
     pub(crate) tables: Vec<Topic>,
+    pub(crate) globals: BTreeSet<(Topic, i32)>,
     pub(crate) restores: Vec<Restore>,
     /// While it says so, `unavailable` in a table or an output can't be read, and `later` not be judged.
     pub(crate) away: Arc<AtomicBool>,
     /// Partitions that went before they were restored.
     pub(crate) abandoned: Arc<AtomicUsize>,
     pub(crate) to_workers: SyncSender<(RecordId, String)>,
-    table: BTreeMap<i32, Table>,
+    table: BTreeMap<TableKey, Table>,
     restored: BTreeMap<i32, usize>,
     was_full: Cell<bool>,
-    /// How often it was full.
     pub(crate) fills: Arc<AtomicUsize>,
-    needs: VecDeque<(RecordId, i64, String)>,
+    needs: VecDeque<Need>,
     held: Vec<RecordId>,
     drains: Arc<AtomicUsize>,
 }
+
+/// Whether it is global, and its partition.
+type TableKey = (bool, i32);
+
+type Need = (RecordId, Vec<(TableKey, i64)>, String);
 
 #[derive(Default)]
 struct Table {
@@ -212,9 +218,13 @@ impl Stage for Desk {
                 self.to_workers.send((id, text)).unwrap();
                 Verdict::Hold
             }
-            Some("need") => {
-                let end = self.table.get(&record.partition).map_or(0, |table| table.end);
-                self.needs.push_back((id, end, text));
+            Some("need" | "market") => {
+                let is_needed = |(global, partition): &TableKey| match text.starts_with("market") {
+                    true => *global,
+                    false => !global && *partition == record.partition,
+                };
+                let tables = self.table.iter().filter(|(key, _)| is_needed(key));
+                self.needs.push_back((id, tables.map(|(key, table)| (*key, table.end)).collect(), text));
                 Verdict::Hold
             }
             Some("fail") => Verdict::Fail("asked to".to_owned()),
@@ -240,11 +250,11 @@ impl Stage for Desk {
 
     fn tick(&mut self, _: Now, effects: &mut Effects<OutRecord>) {
         let table = &self.table;
-        let ready = |(id, end, _): &(RecordId, i64, String)| {
-            table.get(&id.source.partition).is_some_and(|table| table.position >= *end)
+        let ready = |(_, needs, _): &Need| {
+            needs.iter().all(|(key, end)| table.get(key).is_some_and(|table| table.position >= *end))
         };
-        while let Some((id, _, text)) = self.needs.pop_front_if(|need| ready(need)) {
-            let records = self.table[&id.source.partition].records;
+        while let Some((id, needs, text)) = self.needs.pop_front_if(|need| ready(need)) {
+            let records: usize = needs.iter().map(|(key, _)| self.table[key].records).sum();
             let outputs = vec![Self::output(id.source.partition, format!("{text}: {records}"))];
             effects.push(Effect::Emit { ids: vec![id], outputs, urgent: false });
         }
@@ -278,16 +288,34 @@ impl KafkaStage for Desk {
         if record.payload == Some(b"bad") {
             return Ok(TableRecord::Skipped);
         }
-        self.table.entry(record.partition).or_default().records += 1;
+        self.table.entry((false, record.partition)).or_default().records += 1;
         Ok(TableRecord::Taken)
     }
 
     fn table_position(&mut self, _: Topic, partition: i32, position: i64) {
-        self.table.entry(partition).or_default().position = position;
+        self.table.entry((false, partition)).or_default().position = position;
     }
 
     fn table_end(&mut self, _: Topic, partition: i32, end: i64) {
-        self.table.entry(partition).or_default().end = end;
+        self.table.entry((false, partition)).or_default().end = end;
+    }
+
+    fn globals(&self) -> BTreeSet<(Topic, i32)> {
+        self.globals.clone()
+    }
+
+    fn global_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        self.readable(record)?;
+        self.table.entry((true, record.partition)).or_default().records += 1;
+        Ok(TableRecord::Taken)
+    }
+
+    fn global_position(&mut self, _: Topic, partition: i32, position: i64) {
+        self.table.entry((true, partition)).or_default().position = position;
+    }
+
+    fn global_end(&mut self, _: Topic, partition: i32, end: i64) {
+        self.table.entry((true, partition)).or_default().end = end;
     }
 
     fn restores(&self) -> &[Restore] {
@@ -306,7 +334,7 @@ impl KafkaStage for Desk {
     }
 
     fn table_released(&mut self, _: Topic, partition: i32) {
-        self.table.remove(&partition);
+        self.table.remove(&(false, partition));
     }
 }
 
@@ -355,7 +383,6 @@ impl Running {
         Self { shutdown, counts, completions, work, thread, drains }
     }
 
-    /// Waits for its partitions.
     pub(crate) fn ready(self) -> Self {
         eventually("the driver is ready", || self.counts.seen().ready || self.thread.is_finished());
         self

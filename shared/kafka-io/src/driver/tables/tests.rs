@@ -24,12 +24,12 @@ fn a_table_whose_records_wait_and_are_not_fetched_is_a_stall_and_a_quiet_one_is_
     write(1);
     let (consumer, ends) =
         (client::follower(&config, "desk").unwrap(), client::end_inquirer(&config).unwrap());
-    let mut tables = Tables::new(&consumer, &ends, vec![TOPIC], &config).unwrap();
-    tables.follow(&BTreeSet::from([0, 1]), &mut Idle).unwrap();
+    let mut tables = Tables::new(&consumer, &ends, "tapeline.desk", &config).unwrap();
+    tables.follow(&BTreeSet::from([(TOPIC, 0), (TOPIC, 1)]), &mut Share(&mut Idle)).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while !tables.are_loaded() {
         assert!(Instant::now() < deadline, "the table isn't loaded");
-        tables.read(&mut Idle).unwrap();
+        tables.read(&mut Share(&mut Idle)).unwrap();
         std::thread::park_timeout(Duration::from_millis(5));
     }
     // As a client that asks the broker for this partition no more.
@@ -39,7 +39,7 @@ fn a_table_whose_records_wait_and_are_not_fetched_is_a_stall_and_a_quiet_one_is_
     write(1);
     let mut stalls = Vec::new();
     for second in (0..120).map(Duration::from_secs) {
-        tables.read(&mut Idle).unwrap();
+        tables.read(&mut Share(&mut Idle)).unwrap();
         stalls.extend(tables.watch(|| second));
     }
     let first = stalls.first().expect("it is found");
