@@ -244,7 +244,7 @@ OWN = {
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Workers replaced", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
                 notes("Remembered questions", ["asked_symbols", "asked_symbols_forgotten_by_bound"]),
-                notes("Bars passed over", ["skipped_bars"]),
+                notes("Bars passed over", ["skipped_bars", "skipped_benchmark_bars"]),
             ],
         ),
     ],

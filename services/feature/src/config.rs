@@ -1,9 +1,17 @@
 //! The feature service's configuration.
 
+use std::collections::BTreeSet;
+
 use chassis::config::{FaultList, Validate};
 use chassis::run::Process;
+use domain::Symbol;
 use hosting::{KafkaSection, RegistrySection};
 use serde::{Deserialize, Serialize};
+
+use crate::rules::COMPARED;
+
+/// Each adds seven values to a vector, and a copy of a window to a request.
+const BENCHMARKS_MAX: usize = 16;
 
 /// Everything that an operator may say to the feature service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +60,8 @@ pub struct RequestsSection {
     pub history_bars: usize,
     /// Bars held beyond a window, for requests of the past.
     pub slack_bars: usize,
+    /// The symbols that each is compared with: values as `corr_spy_20`. Every instance reads their bars.
+    pub benchmarks: Vec<String>,
 }
 
 impl Default for RequestsSection {
@@ -66,7 +76,16 @@ impl Default for RequestsSection {
             worker_deadline_ms: 30_000,
             history_bars: 300,
             slack_bars: 700,
+            benchmarks: COMPARED.map(|symbol| symbol.to_string()).to_vec(),
         }
+    }
+}
+
+impl RequestsSection {
+    /// The benchmarks, as the stage takes them.
+    #[must_use]
+    pub fn compared(&self) -> Vec<Symbol> {
+        self.benchmarks.iter().filter_map(|name| Symbol::parse(name).ok()).collect()
     }
 }
 
@@ -92,6 +111,14 @@ impl Validate for RequestsSection {
         ];
         for (key, value) in at_least_1 {
             faults.check(value >= 1, key, value, "at least 1", "4");
+        }
+        let benchmarks = &self.benchmarks;
+        let count = format!("1 to {BENCHMARKS_MAX} different symbols");
+        let different = benchmarks.iter().collect::<BTreeSet<_>>().len();
+        let is_list = (1..=BENCHMARKS_MAX).contains(&benchmarks.len()) && different == benchmarks.len();
+        faults.check(is_list, "benchmarks", benchmarks.join(", "), &count, "[\"SPY\"]");
+        for name in benchmarks.iter().filter(|name| Symbol::parse(name).is_err()) {
+            faults.check(false, "benchmarks", name, "a symbol", "SPY");
         }
         faults.check(self.workers <= 1_024, "workers", self.workers, "at most 1024", "4");
         faults.check(self.ttl_ms >= 1, "ttl_ms", self.ttl_ms, "at least 1", "300000");

@@ -52,7 +52,8 @@ impl Service for Feature {
         // Room for all that is under way: no worker waits for a driver that is in a transaction.
         let (sender, completed) = completions(limits.jobs_max());
         let workers = ThreadWorkers::start(&config.requests, limits.jobs_max(), &context, sender)?;
-        let stage = FeatureStage::new(connection.wire, limits, Box::new(workers));
+        let compared = config.requests.compared();
+        let stage = FeatureStage::new(connection.wire, limits, compared, Box::new(workers));
         let spec = StageSpec {
             stage: STAGE,
             group: GROUP,

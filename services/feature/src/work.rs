@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use domain::{Bar, FeatureSet, FeatureSets, Symbol, Timeframe, Timestamp};
 
-use crate::rules::{self, SetResult, Status, Window};
+use crate::rules::{self, Benchmarks, SetResult, Status, Window};
 
 /// One request's computation: everything that it needs, copied from the tables when it starts.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Job {
     pub timeframe: Timeframe,
     /// The symbols to answer for.
     pub symbols: Vec<SymbolJob>,
+    /// What they are compared with; none when no set compares.
+    pub benchmarks: Option<Benchmarks>,
 }
 
 /// One symbol of a job.
@@ -79,6 +81,9 @@ fn answer(job: &Job, of: &SymbolJob) -> Answer {
     let mut window = Window::new(job.timeframe, &of.bars);
     if job.timeframe != Timeframe::Day1 {
         window = window.with_prior_day(of.prior_day.as_ref());
+    }
+    if let Some(benchmarks) = &job.benchmarks {
+        window = window.with_benchmarks(benchmarks);
     }
     let sets = job.sets.iter().map(|set| (set, guarded(set, &window))).collect();
     let computation_micros = i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);

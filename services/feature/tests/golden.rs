@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::calendar::{Date, day_open, session_close};
-use domain::{Bar, FeatureSet, Timeframe};
-use feature::rules::{Window, compute, is_built, select};
+use domain::{Bar, FeatureSet, Symbol, Timeframe};
+use feature::rules::{Benchmarks, COMPARED, Window, compute, is_built, select};
 use serde_json::Value;
 
+const HISTORY: usize = 300;
 const RELATIVE: f64 = 1e-9;
 const ABSOLUTE: f64 = 1e-12;
 
@@ -59,13 +60,13 @@ struct Findings {
 }
 
 impl Findings {
-    fn compare_case(&mut self, market: &str, bars: &[Bar], history: usize, case: &Value) {
+    fn compare_case(&mut self, (market, bars): (&str, &[Bar]), benchmarks: &Benchmarks, case: &Value) {
         let date: Date = case["as_of"].as_str().unwrap().parse().unwrap();
         // The bars of later days are there as well: which ones count is the rule's decision.
-        let window = select(bars, Timeframe::Day1, session_close(date), history);
+        let window = select(bars, Timeframe::Day1, session_close(date), HISTORY);
         let held = case["bars"].as_u64().unwrap();
-        assert_eq!(window.len() as u64, held.min(history as u64), "{market} {date}");
-        let window = Window::new(Timeframe::Day1, window);
+        assert_eq!(window.len() as u64, held.min(HISTORY as u64), "{market} {date}");
+        let window = Window::new(Timeframe::Day1, window).with_benchmarks(benchmarks);
         assert_eq!(window.as_of(), Some(day_open(date)));
         for set in FeatureSet::ALL.into_iter().filter(|set| is_built(*set)) {
             let expected = case["sets"][set.as_str()]
@@ -75,7 +76,7 @@ impl Findings {
                 expected.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap())).collect();
             for (name, value) in compute(set, &window).values {
                 let place = format!("{market} {date} ({held} bars) {}.{name}", set.as_str());
-                match expected.remove(name) {
+                match expected.remove(name.as_ref()) {
                     Some(wanted) => self.compare(set.as_str(), place, value, wanted),
                     None => self.faults.push(format!("{place} is {value}, golden leaves it out")),
                 }
@@ -104,10 +105,17 @@ impl Findings {
 
 fn check(folder: &Path, at_least: usize) {
     let mut findings = Findings::default();
-    for (market, bars, file) in markets(folder) {
-        let history = usize::try_from(file["history"].as_u64().unwrap()).unwrap();
+    let markets = markets(folder);
+    for (market, bars, file) in &markets {
+        assert_eq!(file["history"], HISTORY);
+        // Whose bars stand for a benchmark's.
+        let series = file["benchmarks"].as_object().unwrap().iter().map(|(symbol, other)| {
+            let (_, bars, _) = markets.iter().find(|(name, ..)| other == name).unwrap();
+            (Symbol::parse(symbol).unwrap(), bars.clone())
+        });
+        let benchmarks = Benchmarks::new(HISTORY, COMPARED.to_vec(), series.collect());
         for case in file["cases"].as_array().unwrap() {
-            findings.compare_case(&market, &bars, history, case);
+            findings.compare_case((market, bars), &benchmarks, case);
         }
     }
     for (set, (deviation, place)) in &findings.worst {
@@ -121,12 +129,12 @@ fn check(folder: &Path, at_least: usize) {
 
 #[test]
 fn values_of_real_bars_agree_with_talib_pandas_and_numpy() {
-    check(&real_bars(), 18_000);
+    check(&real_bars(), 19_000);
 }
 
 #[test]
 fn values_at_the_edges_agree_with_talib_pandas_and_numpy() {
-    check(&golden().join("bars"), 37_000);
+    check(&golden().join("bars"), 43_000);
 }
 
 #[test]
@@ -139,5 +147,5 @@ fn the_sets_with_a_golden_are_those_with_a_rule() {
     let built: Vec<&str> =
         FeatureSet::ALL.into_iter().filter(|set| is_built(*set)).map(FeatureSet::as_str).collect();
     assert_eq!(golden, built);
-    assert_eq!(built.len(), 12);
+    assert_eq!(built.len(), 17);
 }

@@ -2,7 +2,9 @@
 
 use domain::calendar::bar_close;
 use domain::{Bar, FeatureSet, Symbol, Timeframe, Timestamp};
-use feature::rules::{History, SetResult, Status, Window, compute, is_built, select};
+use feature::rules::{
+    Benchmarks, COMPARED, History, SetResult, Status, Window, compute, followed, is_built, select,
+};
 use proptest::prelude::*;
 
 const HISTORY: usize = 300;
@@ -50,6 +52,12 @@ fn all_sets(window: &Window<'_>) -> Vec<SetResult> {
     FeatureSet::ALL.into_iter().map(|set| compute(set, window)).collect()
 }
 
+/// Benchmarks that all have these bars.
+fn benchmarks(bars: &[Bar]) -> Benchmarks {
+    let series = followed(&COMPARED).into_iter().map(|symbol| (symbol, bars.to_vec()));
+    Benchmarks::new(HISTORY, COMPARED.to_vec(), series.collect())
+}
+
 /// Everything at one instant: the newest bar's close, or between two bars.
 fn at(bars: &[Bar], place: usize) -> Timestamp {
     bars.get(place).map_or(Timestamp::from_micros(0), |bar| bar_close(Timeframe::Minute1, bar.open_time))
@@ -59,9 +67,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn no_value_is_ever_nan_or_infinite(bars in bars(0..330)) {
+    fn no_value_is_ever_nan_or_infinite(bars in bars(0..330), others in bars(0..330)) {
+        let benchmarks = benchmarks(&others);
         for timeframe in [Timeframe::Day1, Timeframe::Minute5] {
-            let window = Window::new(timeframe, &bars);
+            let window = Window::new(timeframe, &bars).with_benchmarks(&benchmarks);
             for result in all_sets(&window) {
                 prop_assert!(result.values.iter().all(|(_, value)| value.is_finite()), "{:?}", result);
                 prop_assert_eq!(result.values.is_empty(), result.status == Status::Unavailable);
@@ -85,8 +94,10 @@ proptest! {
             }
         }
         let again = select(&others, Timeframe::Minute1, occurred_at, HISTORY);
-        let of = |bars| all_sets(&Window::new(Timeframe::Minute1, bars));
-        prop_assert_eq!(of(seen), of(again));
+        let of = |bars, all: &[Bar]| {
+            all_sets(&Window::new(Timeframe::Minute1, bars).with_benchmarks(&benchmarks(all)))
+        };
+        prop_assert_eq!(of(seen, &bars), of(again, &others));
     }
 
     #[test]
@@ -109,9 +120,11 @@ proptest! {
 
     #[test]
     fn computing_twice_gives_the_same_bits(bars in bars(0..310)) {
-        let of = || -> Vec<(&'static str, u64)> {
-            let results = all_sets(&Window::new(Timeframe::Day1, &bars));
-            results.iter().flat_map(|result| &result.values).map(|(name, value)| (*name, value.to_bits())).collect()
+        let of = || -> Vec<(String, u64)> {
+            let benchmarks = benchmarks(&bars);
+            let window = Window::new(Timeframe::Day1, &bars).with_benchmarks(&benchmarks);
+            let values = all_sets(&window).into_iter().flat_map(|result| result.values);
+            values.map(|(name, value)| (name.into_owned(), value.to_bits())).collect()
         };
         prop_assert_eq!(of(), of());
     }
@@ -134,7 +147,7 @@ fn a_name_in_two_sets_is_one_value() {
     for result in all_sets(&Window::new(Timeframe::Day1, &bars)) {
         for (name, value) in result.values {
             names += 1;
-            assert_eq!(*seen.entry(name).or_insert(value), value, "{name}");
+            assert_eq!(*seen.entry(name.clone()).or_insert(value), value, "{name}");
         }
     }
     assert!(names > seen.len());

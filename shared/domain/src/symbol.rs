@@ -36,6 +36,21 @@ impl Symbol {
         Ok(Self(held))
     }
 
+    /// A symbol that this program names: one to five capital letters. Another doesn't compile as a constant.
+    #[must_use]
+    pub const fn constant(text: &'static str) -> Self {
+        let bytes = text.as_bytes();
+        assert!(!bytes.is_empty() && bytes.len() <= 5, "one to five letters");
+        let mut held = [0; MAX_BYTES];
+        let mut place = 0;
+        while place < bytes.len() {
+            assert!(bytes[place].is_ascii_uppercase(), "capital letters");
+            held[place] = bytes[place];
+            place += 1;
+        }
+        Self(held)
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -80,6 +95,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::Symbol;
+
+    #[test]
+    fn a_constant_is_the_symbol_of_its_text() {
+        const SPY: Symbol = Symbol::constant("SPY");
+        assert_eq!(Symbol::parse("SPY"), Ok(SPY));
+    }
 
     #[test]
     fn real_tickers_are_symbols() {

@@ -15,4 +15,4 @@ pub use connect::{Connection, connect};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
 pub use metric_names::METRICS;
 pub use sections::{KafkaSection, RegistrySection};
-pub use stage::{Hosted, StageSpec, host};
+pub use stage::{Hosted, StageSpec, consumers, host};

@@ -40,6 +40,12 @@ pub struct Hosted {
     pub counts: StageCounts,
 }
 
+/// How many consumers a stage has: that of its work, and one each for its tables, its global tables and what it restores.
+pub fn consumers(stage: &impl KafkaStage) -> u64 {
+    let beside = [!stage.tables().is_empty(), !stage.globals().is_empty(), !stage.restores().is_empty()];
+    1 + beside.into_iter().map(u64::from).sum::<u64>()
+}
+
 /// Runs `stage` on a thread of its own until the context's shutdown begins; then it drains.
 ///
 /// # Errors
@@ -56,8 +62,7 @@ where
     S::Output: Send,
     S::Completion: Send,
 {
-    let beside = [!stage.tables().is_empty(), !stage.globals().is_empty(), !stage.restores().is_empty()];
-    let consumers = 1 + beside.into_iter().map(u64::from).sum::<u64>();
+    let consumers = consumers(&stage);
     let memory = memory::reserve(memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers))?;
     let latch = context.health.component(spec.stage);
     let lacks = latch.clone();

@@ -4,6 +4,6 @@ mod queue;
 mod recent;
 mod release;
 
-pub use queue::{Lane, Queue};
+pub use queue::{Lane, Queue, Table};
 pub use recent::{Asked, Key, Recent};
 pub use release::Release;

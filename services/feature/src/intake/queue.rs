@@ -20,11 +20,22 @@ impl Lane {
     }
 }
 
+/// A partition of the bar table, as one or the other reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// The stage's own share.
+    Share(i32),
+    /// The benchmarks' bars.
+    Global(i32),
+}
+
 #[derive(Debug)]
 struct Entry<T> {
     priority: u8,
     arrival: u64,
     lane: Lane,
+    /// What isn't known to be reached.
+    needs: Vec<(Table, i64)>,
     item: T,
 }
 
@@ -48,14 +59,14 @@ impl<T> Ord for Entry<T> {
     }
 }
 
-/// One partition of the bar table, as far as requests wait for it.
+/// How far a table is, and who waits for it.
 #[derive(Debug)]
-struct Table<T> {
+struct Reached<T> {
     position: i64,
     waiting: BTreeMap<i64, Vec<Entry<T>>>,
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for Reached<T> {
     fn default() -> Self {
         Self { position: 0, waiting: BTreeMap::new() }
     }
@@ -64,7 +75,7 @@ impl<T> Default for Table<T> {
 /// The queue. It never drops: being full is told, and the source pauses.
 #[derive(Debug)]
 pub struct Queue<T> {
-    tables: HashMap<i32, Table<T>>,
+    tables: HashMap<Table, Reached<T>>,
     ready: BinaryHeap<Entry<T>>,
     arrivals: u64,
     len: [usize; 2],
@@ -86,27 +97,35 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Adds a request that may start when the bar table of its partition has reached `needs` (causality).
-    pub fn push(&mut self, lane: Lane, partition: i32, needs: i64, priority: u8, item: T) {
+    /// Adds a request that may start when the tables have reached what it `needs` of them (causality).
+    pub fn push(&mut self, lane: Lane, needs: Vec<(Table, i64)>, priority: u8, item: T) {
         self.arrivals += 1;
         self.len[lane.index()] += 1;
-        let entry = Entry { priority, arrival: self.arrivals, lane, item };
-        let table = self.tables.entry(partition).or_default();
-        if table.position >= needs {
-            self.ready.push(entry);
-        } else {
-            table.waiting.entry(needs).or_default().push(entry);
-        }
+        self.place(Entry { priority, arrival: self.arrivals, lane, needs, item });
         self.note_fullness();
     }
 
-    /// The bar table of this partition has reached `position`.
-    pub fn table_reached(&mut self, partition: i32, position: i64) {
-        let table = self.tables.entry(partition).or_default();
+    /// To wait for the next table that isn't there yet, or for a worker.
+    fn place(&mut self, mut entry: Entry<T>) {
+        while let Some((on, needed)) = entry.needs.pop() {
+            let table = self.tables.entry(on).or_default();
+            if table.position < needed {
+                table.waiting.entry(needed).or_default().push(entry);
+                return;
+            }
+        }
+        self.ready.push(entry);
+    }
+
+    /// The table has reached `position`.
+    pub fn table_reached(&mut self, table: Table, position: i64) {
+        let table = self.tables.entry(table).or_default();
         table.position = position;
         let later = table.waiting.split_off(&position.saturating_add(1));
         let reached = std::mem::replace(&mut table.waiting, later);
-        self.ready.extend(reached.into_values().flatten());
+        for entry in reached.into_values().flatten() {
+            self.place(entry);
+        }
     }
 
     /// The most urgent request that has the bars it needs; the oldest of those.
@@ -123,9 +142,9 @@ impl<T> Queue<T> {
         self.ready.peek().map(|entry| &entry.item)
     }
 
-    /// The bar table of this partition is no longer followed: it stands at 0 again.
-    pub fn table_released(&mut self, partition: i32) {
-        if let Some(table) = self.tables.get_mut(&partition) {
+    /// The table is no longer followed: it stands at 0 again.
+    pub fn table_released(&mut self, table: Table) {
+        if let Some(table) = self.tables.get_mut(&table) {
             table.position = 0;
         }
     }
@@ -180,6 +199,10 @@ impl<T> Queue<T> {
 mod tests {
     use super::*;
 
+    fn needs(partition: i32, position: i64) -> Vec<(Table, i64)> {
+        vec![(Table::Share(partition), position)]
+    }
+
     fn drain(queue: &mut Queue<&'static str>) -> Vec<&'static str> {
         std::iter::from_fn(|| queue.pop()).collect()
     }
@@ -187,33 +210,48 @@ mod tests {
     #[test]
     fn the_highest_priority_goes_first_then_the_oldest() {
         let mut queue = Queue::new(10, 10);
-        queue.push(Lane::Ordinary, 0, 0, 5, "a");
-        queue.push(Lane::Urgent, 1, 0, 9, "b");
-        queue.push(Lane::Ordinary, 2, 0, 5, "c");
-        queue.push(Lane::Ordinary, 0, 0, 6, "d");
+        queue.push(Lane::Ordinary, needs(0, 0), 5, "a");
+        queue.push(Lane::Urgent, needs(1, 0), 9, "b");
+        queue.push(Lane::Ordinary, needs(2, 0), 5, "c");
+        queue.push(Lane::Ordinary, needs(0, 0), 6, "d");
         assert_eq!(drain(&mut queue), ["b", "d", "a", "c"]);
     }
 
     #[test]
     fn a_request_waits_until_the_table_has_reached_what_it_needs() {
         let mut queue = Queue::new(10, 10);
-        queue.table_reached(0, 4);
-        queue.push(Lane::Ordinary, 0, 5, 5, "needs 5");
-        queue.push(Lane::Ordinary, 0, 7, 5, "needs 7");
-        queue.push(Lane::Ordinary, 1, 1, 5, "another partition");
+        queue.table_reached(Table::Share(0), 4);
+        queue.push(Lane::Ordinary, needs(0, 5), 5, "needs 5");
+        queue.push(Lane::Ordinary, needs(0, 7), 5, "needs 7");
+        queue.push(Lane::Ordinary, needs(1, 1), 5, "another partition");
         assert_eq!(drain(&mut queue), [] as [&str; 0]);
-        queue.table_reached(0, 5);
+        queue.table_reached(Table::Share(0), 5);
         assert_eq!(drain(&mut queue), ["needs 5"]);
-        queue.table_reached(0, 9);
+        queue.table_reached(Table::Share(0), 9);
         assert_eq!(drain(&mut queue), ["needs 7"]);
         assert_eq!(queue.len(Lane::Ordinary), 1);
+    }
+
+    #[test]
+    fn a_request_waits_for_all_the_tables_that_it_needs_in_any_order() {
+        let reach = [(Table::Share(1), 3), (Table::Global(1), 9), (Table::Global(2), 4)];
+        for last in 0..reach.len() {
+            let mut queue = Queue::new(10, 10);
+            queue.push(Lane::Ordinary, reach.to_vec(), 5, "compares");
+            for (place, (table, position)) in reach.into_iter().enumerate() {
+                queue.table_reached(table, if place == last { position - 1 } else { position });
+            }
+            assert_eq!((drain(&mut queue).len(), queue.len(Lane::Ordinary)), (0, 1));
+            queue.table_reached(reach[last].0, reach[last].1);
+            assert_eq!(drain(&mut queue), ["compares"]);
+        }
     }
 
     #[test]
     fn a_full_lane_stays_full_until_half_and_leaves_the_other_alone() {
         let mut queue = Queue::new(4, 4);
         for _ in 0..4 {
-            queue.push(Lane::Ordinary, 0, 0, 5, "x");
+            queue.push(Lane::Ordinary, needs(0, 0), 5, "x");
         }
         assert!(queue.is_full(Lane::Ordinary) && !queue.is_full(Lane::Urgent));
         queue.pop();
@@ -226,9 +264,9 @@ mod tests {
     #[test]
     fn what_is_taken_comes_oldest_first_waiting_or_ready() {
         let mut queue = Queue::new(10, 10);
-        queue.push(Lane::Ordinary, 0, 5, 5, "old");
-        queue.push(Lane::Urgent, 0, 0, 9, "young");
-        queue.push(Lane::Urgent, 0, 0, 9, "other");
+        queue.push(Lane::Ordinary, needs(0, 5), 5, "old");
+        queue.push(Lane::Urgent, needs(0, 0), 9, "young");
+        queue.push(Lane::Urgent, needs(0, 0), 9, "other");
         assert_eq!(queue.take(|item| *item != "other"), ["old", "young"]);
         assert_eq!(drain(&mut queue), ["other"]);
         assert!(queue.is_empty());

@@ -7,6 +7,7 @@
 //! A value whose bars aren't all held, or whose divisor is 0, is left out and named in the set's reason. No value is ever NaN,
 //! infinite, or a zero that stands for "unknown".
 
+mod benchmarks;
 mod history;
 mod indicators;
 mod sets;
@@ -16,6 +17,7 @@ mod window;
 
 use domain::FeatureSet;
 
+pub use benchmarks::{Benchmarks, COMPARED, followed};
 pub use history::History;
 pub use value::{SetResult, Status};
 pub use window::{Window, prior_day, select};
@@ -34,6 +36,20 @@ pub fn compute(set: FeatureSet, window: &Window<'_>) -> SetResult {
         Err(sets::Lack::NotBuilt) => SetResult::unavailable("not built yet"),
         Err(sets::Lack::Source(what)) => SetResult::unavailable(format!("no source of {what}")),
     }
+}
+
+/// Whether the set's values take bars of other symbols.
+#[must_use]
+pub fn compares(set: FeatureSet) -> bool {
+    use FeatureSet as Set;
+    matches!(
+        set,
+        Set::CorrelationFeatures
+            | Set::RelativeStrength
+            | Set::IntermarketFeatures
+            | Set::MarketRegime
+            | Set::CorrelationRegime
+    )
 }
 
 /// Whether there is a rule for the set.

@@ -1,6 +1,10 @@
 //! What a rule answers: values, and why the others were left out.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use domain::Symbol;
+use domain::calendar::Date;
 
 /// Whether a feature set has values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub struct SetResult {
     /// What is missing, and why; none when nothing is.
     pub reason: Option<String>,
     /// Names and values in the catalogue's order: always finite, never a zero that stands for "unknown".
-    pub values: Vec<(&'static str, f64)>,
+    pub values: Vec<(Cow<'static, str>, f64)>,
 }
 
 impl SetResult {
@@ -43,6 +47,53 @@ pub(crate) enum Gap {
     NotFound,
     /// The day bar that the pivots are made of isn't held.
     PriorDay,
+    /// Nothing is held of a benchmark.
+    NoBars(Symbol),
+    /// A benchmark's newest bar is of this date, and older than the window's.
+    Stale(Symbol, Date),
+    /// It takes so many bars of a benchmark's, and fewer are held.
+    Benchmark(Symbol, Shortfall),
+}
+
+/// Bars that a value takes, and those that are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shortfall {
+    pub(crate) needed: usize,
+    pub(crate) held: usize,
+    /// Of a benchmark's those that the symbol has as well.
+    pub(crate) common: bool,
+}
+
+impl Gap {
+    /// Whether it says all that the other does.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Benchmark(symbol, most), Self::Benchmark(of, less)) => {
+                symbol == of && most.common == less.common && most.needed >= less.needed
+            }
+            _ => self == other,
+        }
+    }
+}
+
+/// What a set's reason says of a benchmark; of the window itself [`Values`] speaks.
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBars(symbol) => write!(f, "no bars of {symbol}"),
+            Self::Stale(symbol, date) => write!(f, "the newest bar of {symbol} is of {date}"),
+            Self::Benchmark(symbol, Shortfall { needed, held, common: true }) => {
+                write!(f, "{needed} bars in common with {symbol} needed, {held} held")
+            }
+            Self::Benchmark(symbol, Shortfall { needed, held, common: false }) => {
+                write!(f, "{needed} bars of {symbol} needed, {held} held")
+            }
+            Self::Bars(needed) => write!(f, "{needed} bars needed"),
+            Self::PriorDay => f.write_str("no day bar of an earlier date held"),
+            Self::Divisor => f.write_str("divisor is 0"),
+            Self::NotFound => f.write_str("none in the window"),
+        }
+    }
 }
 
 /// A value, or why there is none. Infinite and NaN are caught by [`Values::put`].
@@ -58,30 +109,41 @@ pub(crate) struct Values {
     held: usize,
     needed: usize,
     prior_day_lacks: bool,
+    /// What is lacked of benchmarks, in the order in which it was found.
+    benchmarks: Vec<Gap>,
     others: String,
-    values: Vec<(&'static str, f64)>,
+    values: Vec<(Cow<'static, str>, f64)>,
 }
 
 impl Values {
     /// For a window of `held` bars.
     pub(crate) fn new(held: usize) -> Self {
-        Self { held, needed: 0, prior_day_lacks: false, others: String::new(), values: Vec::new() }
+        Self {
+            held,
+            needed: 0,
+            prior_day_lacks: false,
+            benchmarks: Vec::new(),
+            others: String::new(),
+            values: Vec::new(),
+        }
     }
 
     /// Keeps the value, or why there is none.
-    pub(crate) fn put(&mut self, name: &'static str, value: Value) {
+    pub(crate) fn put(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
+        let name = name.into();
         match value {
             // Adding 0 turns the -0 of "nothing, from below" into 0.
             Ok(value) if value.is_finite() => self.values.push((name, value + 0.0)),
             // A logarithm of a price that isn't positive, or a sum beyond what 64 bits hold.
-            Ok(_) => self.leave_out(name, "no finite value for these prices"),
+            Ok(_) => self.leave_out(&name, "no finite value for these prices"),
             Err(Gap::Bars(needed)) => self.needed = self.needed.max(needed),
             Err(Gap::PriorDay) => self.prior_day_lacks = true,
-            Err(Gap::Divisor) => self.leave_out(name, "divisor is 0"),
+            Err(Gap::Divisor) => self.leave_out(&name, "divisor is 0"),
             Err(Gap::NotFound) => {
                 let why = format!("none in {} bars", self.held);
-                self.leave_out(name, &why);
+                self.leave_out(&name, &why);
             }
+            Err(gap @ (Gap::NoBars(_) | Gap::Stale(..) | Gap::Benchmark(..))) => self.lack(gap),
         }
     }
 
@@ -92,13 +154,26 @@ impl Values {
             append(&mut reason, &format!("{} bars needed, {} held", self.needed, self.held));
         }
         if self.prior_day_lacks {
-            append(&mut reason, "no day bar of an earlier date held");
+            append(&mut reason, &Gap::PriorDay.to_string());
+        }
+        for gap in &self.benchmarks {
+            append(&mut reason, &gap.to_string());
         }
         if !self.others.is_empty() {
             append(&mut reason, &self.others);
         }
         let status = if self.values.is_empty() { Status::Unavailable } else { Status::Computed };
         SetResult { status, reason: (!reason.is_empty()).then_some(reason), values: self.values }
+    }
+
+    /// Of each benchmark the largest shortfall stands for the smaller ones.
+    fn lack(&mut self, gap: Gap) {
+        let same = self.benchmarks.iter_mut().find(|known| known.covers(&gap) || gap.covers(known));
+        match same {
+            Some(known) if known.covers(&gap) => {}
+            Some(known) => *known = gap,
+            None => self.benchmarks.push(gap),
+        }
     }
 
     fn leave_out(&mut self, name: &str, why: &str) {
@@ -114,7 +189,9 @@ fn append(text: &mut String, part: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gap, Status, Values, divide};
+    use domain::Symbol;
+
+    use super::{Gap, Shortfall, Status, Values, divide};
 
     #[test]
     fn the_reason_names_the_largest_shortfall_and_each_other_gap() {
@@ -127,7 +204,7 @@ mod tests {
         values.put("f", Err(Gap::NotFound));
         let result = values.finish();
         assert_eq!(result.status, Status::Computed);
-        assert_eq!(result.values, [("a", 1.0)]);
+        assert_eq!(result.values, [("a".into(), 1.0)]);
         assert_eq!(
             result.reason.as_deref(),
             Some(
@@ -135,6 +212,22 @@ mod tests {
                  f: none in 30 bars"
             )
         );
+    }
+
+    #[test]
+    fn what_is_lacked_of_a_benchmark_is_said_once_by_its_largest_shortfall() {
+        let (spy, qqq) = (Symbol::constant("SPY"), Symbol::constant("QQQ"));
+        let short =
+            |symbol, needed| Err(Gap::Benchmark(symbol, Shortfall { needed, held: 40, common: true }));
+        let mut values = Values::new(300);
+        values.put("a", short(spy, 61));
+        values.put("b", Err(Gap::NoBars(qqq)));
+        values.put("c", short(spy, 253));
+        values.put("d", Err(Gap::NoBars(qqq)));
+        values.put("e", short(spy, 201));
+        let result = values.finish();
+        let reason = "253 bars in common with SPY needed, 40 held; no bars of QQQ";
+        assert_eq!((result.status, result.reason.as_deref()), (Status::Unavailable, Some(reason)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use domain::calendar::{bar_close, date_of};
 use domain::{Bar, Timeframe, Timestamp};
 
+use super::benchmarks::{self, Benchmarks};
 use super::stats::newest;
 use super::value::Gap;
 
@@ -28,6 +29,7 @@ pub struct Window<'a> {
     timeframe: Timeframe,
     bars: &'a [Bar],
     prior_day: Option<Bar>,
+    benchmarks: &'a Benchmarks,
     high: Vec<f64>,
     low: Vec<f64>,
     close: Vec<f64>,
@@ -53,6 +55,7 @@ impl<'a> Window<'a> {
             timeframe,
             bars,
             prior_day,
+            benchmarks: &benchmarks::NONE,
             high: column(|bar| bar.high),
             low: column(|bar| bar.low),
             close: column(|bar| bar.close),
@@ -68,6 +71,22 @@ impl<'a> Window<'a> {
     pub fn with_prior_day(mut self, bar: Option<&Bar>) -> Self {
         self.prior_day = bar.copied();
         self
+    }
+
+    /// What the symbol is compared with, at the window's timeframe.
+    #[must_use]
+    pub fn with_benchmarks(mut self, benchmarks: &'a Benchmarks) -> Self {
+        self.benchmarks = benchmarks;
+        self
+    }
+
+    pub(crate) fn benchmarks(&self) -> &'a Benchmarks {
+        self.benchmarks
+    }
+
+    /// All its bars, oldest first.
+    pub(crate) fn all(&self) -> &'a [Bar] {
+        self.bars
     }
 
     /// The open time of the newest bar; none without bars.

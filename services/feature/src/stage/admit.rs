@@ -8,8 +8,8 @@ use kafka_io::{InRecord, OutRecord, UNWRITABLE};
 use pipeline::{Effects, Now, RecordId, Verdict};
 
 use super::answer::Failing;
-use super::{Admitted, FeatureStage, lane_of};
-use crate::intake::{Asked, Key};
+use super::{Admitted, FeatureStage, compares, lane_of};
+use crate::intake::{Asked, Key, Table};
 
 impl FeatureStage {
     /// Judges a request record: a dead letter, ended at once (expired, or a duplicate in all its symbols), or waiting.
@@ -46,9 +46,13 @@ impl FeatureStage {
             return Verdict::Emit(admitted.failures);
         }
         let partition = id.source.partition;
-        let needs = self.table_ends.get(&partition).copied().unwrap_or(0);
+        let mut needs =
+            vec![(Table::Share(partition), self.table_ends.get(&partition).copied().unwrap_or(0))];
+        if compares(&admitted.request) {
+            needs.extend(self.benchmarks.needs());
+        }
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
-        self.queue.push(admitted.lane, partition, needs, priority, admitted);
+        self.queue.push(admitted.lane, needs, priority, admitted);
         Verdict::Hold
     }
 

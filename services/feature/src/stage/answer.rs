@@ -146,7 +146,8 @@ fn wire_result(result: rules::SetResult) -> SetResult {
         Status::Unavailable => SetStatus::Unavailable,
         Status::Failed => SetStatus::Failed,
     };
-    let values: BTreeMap<String, f64> = result.values.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
+    let values: BTreeMap<String, f64> =
+        result.values.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
     let reason = result.reason.map(|reason| cut(&reason, MAX_TEXT_BYTES).to_owned());
     SetResult { status, reason, values }
 }

@@ -12,6 +12,7 @@
 
 mod admit;
 mod answer;
+mod benchmarks;
 mod table;
 
 #[cfg(test)]
@@ -25,12 +26,16 @@ use domain::{Symbol, Timeframe, Timestamp};
 use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
 
+use self::benchmarks::BenchmarkBars;
 use crate::intake::{Lane, Queue, Recent, Release};
-use crate::rules::{self, History};
+use crate::rules::{self, Benchmarks, History};
 use crate::work::{Done, Job, SymbolJob};
 
 /// The input topics, in the order of subscription: a source's `topic` is an index into it.
 pub const INPUTS: [Topic; 2] = [Topic::BatchRequested, Topic::BatchUrgent];
+
+/// What it reads beside its inputs: the bars of its symbols, and those of the benchmarks.
+const TABLE: Topic = Topic::BarClosed;
 
 /// Attempts at a request before it ends in a failure: a panic or a stuck worker may be bad luck once or twice.
 pub const ATTEMPTS_MAX: u32 = 3;
@@ -111,16 +116,18 @@ pub struct FeatureStage {
     histories: HashMap<i32, History>,
     table_ends: HashMap<i32, i64>,
     skipped_bars: u64,
+    benchmarks: BenchmarkBars,
     assigned: HashSet<Source>,
     tickets: u64,
     expiry_looked_at: Duration,
 }
 
 impl FeatureStage {
-    /// A stage that owns nothing yet.
+    /// A stage that owns nothing yet; each symbol is compared with these.
     #[must_use]
-    pub fn new(wire: Wire, limits: Limits, workers: Box<dyn Workers>) -> Self {
+    pub fn new(wire: Wire, limits: Limits, compared: Vec<Symbol>, workers: Box<dyn Workers>) -> Self {
         Self {
+            benchmarks: BenchmarkBars::new(&wire, limits, compared),
             wire,
             limits,
             workers,
@@ -194,7 +201,20 @@ impl FeatureStage {
             let prior_day = as_of.and_then(|as_of| rules::prior_day(held(Timeframe::Day1), as_of)).copied();
             SymbolJob { symbol, occurred_at, bars: window.to_vec(), prior_day }
         });
-        Job { ticket, sets: admitted.request.sets(), timeframe, symbols: symbols.collect() }
+        Job {
+            ticket,
+            sets: admitted.request.sets(),
+            timeframe,
+            symbols: symbols.collect(),
+            benchmarks: self.benchmarks_of(admitted),
+        }
+    }
+
+    /// None when no set compares.
+    fn benchmarks_of(&self, admitted: &Admitted) -> Option<Benchmarks> {
+        let instants = || admitted.to_compute.iter().map(|(_, occurred_at)| *occurred_at);
+        let (first, last) = (instants().min()?, instants().max()?);
+        compares(&admitted.request).then(|| self.benchmarks.between(admitted.timeframe, first, last))
     }
 
     fn is_expired(&self, admitted: &Admitted, now: Now) -> bool {
@@ -292,6 +312,11 @@ impl Stage for FeatureStage {
     fn next_wake(&self, _now: Now) -> Option<Duration> {
         (!self.queue.is_empty() || !self.recent.is_empty()).then_some(EXPIRY_LOOK)
     }
+}
+
+/// Whether one of its sets takes bars of other symbols.
+fn compares(request: &FeatureRequest) -> bool {
+    request.sets().iter().any(rules::compares)
 }
 
 fn lane_of(topic: u16) -> Lane {

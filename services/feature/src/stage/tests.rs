@@ -1,12 +1,13 @@
 //! A request's way through the stage, without Kafka: every symbol ends once, and never with a bar from the future.
 
+mod comparing;
+mod unwritable;
+
 use std::sync::{Arc, Mutex};
 
-use contracts::bounds::MAX_TEXT_BYTES;
-use contracts::codec::MAX_PAYLOAD_BYTES;
 use contracts::{ClosedBar, Event, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
 use domain::calendar;
-use kafka_io::{Headers, KafkaStage};
+use kafka_io::{Headers, KafkaStage, TableRecord};
 use testkit::OwnSchemas;
 
 use super::*;
@@ -60,7 +61,8 @@ impl Bench {
         let schemas = Arc::new(OwnSchemas);
         let wire = Wire::new("feature", Topic::FeatureDeadLetter, 12, OwnSchemas::ids(), schemas);
         let jobs = Noted::default();
-        let mut stage = FeatureStage::new(wire.clone(), limits, Box::new(jobs.clone()));
+        let mut stage =
+            FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), Box::new(jobs.clone()));
         let partition = wire.partition_of("AAPL");
         stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
         Self { stage, jobs, wire, effects: Effects::default(), offset: 0 }
@@ -73,25 +75,7 @@ impl Bench {
     /// Puts day bars of July 2024 into the table; bar `d` closes at `100 + d`.
     fn bars(&mut self, days: std::ops::RangeInclusive<i8>) {
         for day in days {
-            let close = 100.0 + f64::from(day);
-            let bar = ClosedBar {
-                event_id: contracts::ids::event_id(),
-                occurred_at: WALL_MICROS,
-                source: "test".into(),
-                correlation_id: None,
-                symbol: "AAPL".into(),
-                timeframe: "1day".into(),
-                open_time: calendar::day_open(calendar::Date::constant(2024, 7, day)).micros(),
-                open: close,
-                high: close,
-                low: close,
-                close,
-                volume: 10.0,
-                vwap: None,
-                trades: None,
-                backfilled: false,
-            };
-            let record = self.wire.write(&bar, None).unwrap();
+            let record = self.wire.write(&bar("AAPL", day), None).unwrap();
             self.stage.table_record(&record_of(&record, 0)).unwrap();
         }
     }
@@ -144,6 +128,27 @@ fn record_of(record: &OutRecord, offset: i64) -> InRecord<'_> {
         epoch: None,
         traceparent: None,
         headers: Headers::none(),
+    }
+}
+
+fn bar(symbol: &str, day: i8) -> ClosedBar {
+    let close = 100.0 + f64::from(day);
+    ClosedBar {
+        event_id: contracts::ids::event_id(),
+        occurred_at: WALL_MICROS,
+        source: "test".into(),
+        correlation_id: None,
+        symbol: symbol.into(),
+        timeframe: "1day".into(),
+        open_time: calendar::day_open(calendar::Date::constant(2024, 7, day)).micros(),
+        open: close,
+        high: close,
+        low: close,
+        close,
+        volume: 10.0,
+        vwap: None,
+        trades: None,
+        backfilled: false,
     }
 }
 
@@ -268,59 +273,6 @@ fn what_a_released_partition_held_is_forgotten() {
     assert!(bench.outputs().is_empty());
     bench.stage.assigned(Source { topic: 0, partition: bench.partition() }, Epoch(2), now(2));
     assert!(matches!(bench.request(&request("again", 5, 5), now(2)), Verdict::Hold), "no duplicate");
-}
-
-/// A running request that no contract would let in.
-fn admitted(bench: &Bench, request: FeatureRequest) -> Admitted {
-    let source = Source { topic: 0, partition: bench.partition() };
-    Admitted {
-        id: RecordId { source, epoch: Epoch(1), offset: 7 },
-        lane: Lane::Ordinary,
-        timeframe: Timeframe::Day1,
-        traceparent: None,
-        to_compute: vec![(Symbol::parse("AAPL").unwrap(), Timestamp::from_micros(WALL_MICROS))],
-        failures: Vec::new(),
-        attempts: 1,
-        request,
-    }
-}
-
-fn header(letter: &OutRecord, name: &str) -> String {
-    let value = &letter.headers.iter().find(|(key, _)| key == name).unwrap().1;
-    String::from_utf8(value.clone()).unwrap()
-}
-
-#[test]
-fn a_request_whose_end_cannot_be_written_is_a_dead_letter_that_names_its_place() {
-    let mut bench = Bench::new();
-    let request = request(&"r".repeat(MAX_PAYLOAD_BYTES), 5, 5);
-    let running = admitted(&bench, request.clone());
-    let failed = bench.stage.end(running, Err("panicked".into()), now(1));
-    bench.stage.expire(admitted(&bench, request), now(1), &mut bench.effects);
-    let expired = bench.effects.take().remove(0);
-    for effect in [failed, expired] {
-        let Effect::Reject { id, dead_letter } = effect else { panic!("{effect:?}") };
-        assert_eq!((id.offset, header(&dead_letter, "tapeline.offset")), (7, "7".to_owned()));
-        assert_eq!(header(&dead_letter, "tapeline.error-class"), "unwritable");
-        assert_eq!(header(&dead_letter, "tapeline.topic"), "feature.batch.requested.v1");
-    }
-}
-
-#[test]
-fn a_request_beyond_the_bounds_is_a_dead_letter() {
-    let mut bench = Bench::new();
-    let verdict = bench.request(&request(&"r".repeat(600_000), 5, 5), now(0));
-    let Verdict::Reject(letter) = verdict else { panic!("{verdict:?}") };
-    assert_eq!(header(&letter, "tapeline.error-class"), "invalid");
-}
-
-#[test]
-fn an_error_of_any_length_is_cut_to_what_a_reader_takes() {
-    let bench = Bench::new();
-    let effect = bench.stage.end(admitted(&bench, request("r", 5, 5)), Err("é".repeat(5_000)), now(1));
-    let Effect::Emit { outputs, .. } = effect else { panic!("{effect:?}") };
-    let failure: RequestFailure = bench.read(&outputs[0]);
-    assert_eq!(failure.error.len(), MAX_TEXT_BYTES);
 }
 
 #[test]

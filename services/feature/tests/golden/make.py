@@ -17,7 +17,7 @@ import talib
 sys.dont_write_bytecode = True  # this folder is part of the repository
 
 from markets import MARKETS  # noqa: E402
-from sets import SETS  # noqa: E402
+from sets import COMPARING, SETS  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 HISTORY = 300
@@ -28,6 +28,10 @@ VERSIONS = {
     "pandas": pandas.__version__,
     "numpy": numpy.__version__,
 }
+# Whose bars stand for a benchmark's: real ones with real ones (FB begins years after the others), made-up ones with made-up ones, of
+# which some end early, one lacks every seventh day, and one never moves.
+REAL_STAND_INS = {"SPY": "GOOG", "QQQ": "FB", "IWM": "AAPL", "TLT": "FB", "GLD": "AAPL", "UUP": "GOOG"}
+STAND_INS = {"SPY": "huge", "QQQ": "sparse", "IWM": "constant", "TLT": "flat_then_move", "GLD": "sparse", "UUP": "no_range"}
 # Numbers of bars held around which values begin: windows, windows + 1, and TA-Lib's lookbacks.
 EDGES = [1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 14, 15, 16, 18, 19, 20, 21, 22, 26, 27, 28, 29, 30, 31, 33, 34, 49, 50, 51, 52]
 EDGES += [59, 60, 61, 199, 200, 251, 252, 253, 299, 300, 301]
@@ -47,33 +51,40 @@ def chosen(bars, real):
     return sorted(days)
 
 
-def values(window):
-    found = {}
-    for name, compute in SETS.items():
-        found[name] = {key: value for key, value in compute(window).items() if value is not None}
-        assert all(numpy.isfinite(value) for value in found[name].values()), name
+def values(window, benchmarks):
+    found = {name: compute(window) for name, compute in SETS.items()}
+    found |= {name: compute(window, benchmarks) for name, compute in COMPARING.items()}
+    found = {name: {key: value for key, value in of.items() if value is not None} for name, of in found.items()}
+    assert all(numpy.isfinite(value) for of in found.values() for value in of.values())
     return found
 
 
-def write(name, bars, real):
-    cases = []
+def write(name, markets, stand_ins, real):
+    bars, cases = markets[name], []
     for held in chosen(bars, real):
         window = bars.iloc[max(0, held - HISTORY) : held].reset_index(drop=True)
-        cases.append({"as_of": window.date.iloc[-1], "bars": held, "sets": values(window)})
+        as_of = window.date.iloc[-1]
+        benchmarks = {symbol: markets[other] for symbol, other in stand_ins.items()}
+        benchmarks = {symbol: b[b.date <= as_of].tail(HISTORY).reset_index(drop=True) for symbol, b in benchmarks.items()}
+        cases.append({"as_of": as_of, "bars": held, "sets": values(window, benchmarks)})
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
-    head = json.dumps({"versions": VERSIONS, "history": HISTORY})[:-1]
+    head = json.dumps({"versions": VERSIONS, "history": HISTORY, "benchmarks": stand_ins})[:-1]
     (HERE / f"{name}.json").write_text(f'{head}, "cases": [\n{lines}\n]}}\n')
     print(f"{name}: {len(cases)} days of {len(bars)}")
 
 
 def main(folder):
-    for path in sorted(folder.glob("*.csv")):
-        write(path.stem, pandas.read_csv(path), real=True)
+    real = {path.stem: pandas.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    for name in real:
+        write(name, real, REAL_STAND_INS, real=True)
     (HERE / "bars").mkdir(exist_ok=True)
+    made_up = {}
     for name, make in MARKETS.items():
         path = HERE / "bars" / f"{name}.csv"
         make().to_csv(path, index=False)
-        write(name, pandas.read_csv(path), real=False)
+        made_up[name] = pandas.read_csv(path)
+    for name in made_up:
+        write(name, made_up, STAND_INS, real=False)
 
 
 if __name__ == "__main__":

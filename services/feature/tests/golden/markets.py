@@ -44,6 +44,12 @@ def move_then_flat(n):
     return frame(np.r_[walk(17, 40, 33.33, 0.03), np.full(n - 40, 33.33)], spread=0.0, gap=0.5)
 
 
+def sparse(n):
+    """A market that is closed on every seventh day."""
+    bars = frame(walk(29, n, 80, 0.015), spread=0.4, gap=0.6, digits=2)
+    return bars[np.arange(n) % 7 != 3].reset_index(drop=True)
+
+
 MARKETS = {
     "constant": lambda: frame(np.full(310, 0.1)),
     "constant_range": lambda: frame(np.full(70, 7.7), spread=0.3),
@@ -55,5 +61,6 @@ MARKETS = {
     "flat_then_move": lambda: flat_then_move(100),
     "move_then_flat": lambda: move_then_flat(120),
     "pennies": lambda: frame(walk(19, 70, 0.002, 0.1), spread=0.0001, gap=0.3, digits=4),
+    "sparse": lambda: sparse(330),
     "huge": lambda: frame(walk(23, 305, 600_000, 0.01), spread=900, volume=3e9, gap=0.6, digits=2),
 }

@@ -1,7 +1,8 @@
 """The feature sets of the catalogue by TA-Lib, pandas and numpy: the other opinion that the Rust rules are held to.
 
 Each function takes a window (a data frame of open, high, low, close, volume, oldest first) and gives {name: value}, None for a
-value that is left out: its bars aren't all there, or a divisor is 0.
+value that is left out: its bars aren't all there, or a divisor is 0. Those of COMPARING also take the benchmarks' bars up to the
+window's newest, by symbol.
 """
 
 import numpy as np
@@ -282,4 +283,85 @@ SETS = {
     "support_resistance": support_resistance,
     "market_microstructure": market_microstructure,
     "statistical_moments": statistical_moments,
+}
+
+
+def common(w, b, n=None):
+    """The newest n common bars (all of them without n) with both closes; None when there are fewer, or the benchmark's lack the newest."""
+    if len(b) == 0 or b.date.iloc[-1] != w.date.iloc[-1]:
+        return None
+    m = w.merge(b, on="date", suffixes=("", "_b"))
+    return None if n is not None and len(m) < n else m.iloc[-n:] if n is not None else m
+
+
+def common_returns(w, b, n):
+    m = common(w, b, n + 1)
+    return None if m is None else (np.log(m.close).diff().iloc[1:], np.log(m.close_b).diff().iloc[1:])
+
+
+def correlation(w, b, n):
+    r = common_returns(w, b, n)
+    return None if r is None or np.ptp(r[0]) == 0 or np.ptp(r[1]) == 0 else finite(r[0].corr(r[1]))
+
+
+def beta(w, b, n):
+    r = common_returns(w, b, n)
+    return None if r is None or np.ptp(r[1]) == 0 else ratio(r[0].cov(r[1]), r[1].var())
+
+
+def strength(w, b, n):
+    m = common(w, b, n + 1)
+    if m is None:
+        return None
+    return plus(ratio(ratio(last(m.close), last(m.close, n)), ratio(last(m.close_b), last(m.close_b, n))), -1.0)
+
+
+COMPARED = ("SPY", "QQQ", "IWM")
+
+
+def correlation_features(w, benchmarks):
+    out = {}
+    for symbol in COMPARED:
+        name, b = symbol.lower(), benchmarks[symbol]
+        out |= {f"corr_{name}_{n}": correlation(w, b, n) for n in (20, 60, 252)}
+        out[f"beta_{name}_60"] = beta(w, b, 60)
+    return out
+
+
+def relative_strength(w, benchmarks):
+    return {f"rs_{symbol.lower()}_{n}": strength(w, benchmarks[symbol], n) for symbol in COMPARED for n in (20, 60, 252)}
+
+
+def intermarket_features(w, benchmarks):
+    return {f"corr_{symbol.lower()}_60": correlation(w, benchmarks[symbol], 60) for symbol in ("TLT", "GLD", "UUP")}
+
+
+def market_regime(w, benchmarks):
+    b = benchmarks["SPY"]
+    names = ("spy_above_sma_200", "spy_sma_50_to_200", "spy_realized_20", "spy_drawdown_252")
+    if common(w, b) is None:
+        return dict.fromkeys(names)
+    sma = {n: None if len(b) < n else float(np.mean(b.close.to_numpy()[-n:])) for n in (50, 200)}
+    r = log_returns(b).iloc[-20:]
+    drawdown = ratio(last(b.close), last(b.close.rolling(252).max()))
+    return {
+        "spy_above_sma_200": None if sma[200] is None else float(last(b.close) > sma[200]),
+        "spy_sma_50_to_200": ratio(sma[50], sma[200]),
+        "spy_realized_20": None if len(r) < 20 else times(finite(r.std()), YEAR),
+        "spy_drawdown_252": None if drawdown is None else 1.0 - drawdown,
+    }
+
+
+def correlation_regime(w, benchmarks):
+    b = benchmarks["SPY"]
+    long = correlation(w, b, 60)
+    return {"corr_spy_20_minus_60": None if long is None else plus(correlation(w, b, 20), -long)}
+
+
+COMPARING = {
+    "correlation_features": correlation_features,
+    "relative_strength": relative_strength,
+    "intermarket_features": intermarket_features,
+    "market_regime": market_regime,
+    "correlation_regime": correlation_regime,
 }

@@ -9,7 +9,8 @@ use backfill::stage::executor::{self, ExecutorStage};
 use backfill::stage::planner::{self, PlannerStage};
 use contracts::Topic;
 use feature::stage::{FeatureStage, Limits};
-use kafka_io::{KafkaStage, Registry, RegistryConfig, SchemaIds, Wire};
+use hosting::consumers;
+use kafka_io::{Registry, RegistryConfig, SchemaIds, Wire};
 use publisher::rules::announce::Announcer;
 use publisher::service as publish;
 use publisher::stage::AnnouncerStage;
@@ -25,7 +26,7 @@ pub(crate) struct Known {
     pub(crate) stage: &'static str,
     pub(crate) group: &'static str,
     pub(crate) inputs: Vec<Topic>,
-    /// Its own, its tables', and that of what it restores: as `hosting::host` counts them.
+    /// As `hosting::host` counts them.
     pub(crate) consumers: u64,
 }
 
@@ -97,11 +98,7 @@ fn features() -> FeatureStage {
         workers: 1,
         in_hand_symbols: 1,
     };
-    FeatureStage::new(wire(), limits, Box::new(Idle))
-}
-
-fn consumers(stage: &impl KafkaStage) -> u64 {
-    1 + u64::from(!stage.tables().is_empty()) + u64::from(!stage.restores().is_empty())
+    FeatureStage::new(wire(), limits, feature::rules::COMPARED.to_vec(), Box::new(Idle))
 }
 
 /// A way to nowhere: nothing is read or written.

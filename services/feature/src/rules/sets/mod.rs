@@ -1,10 +1,15 @@
 //! The feature sets, a file each: names in the catalogue's order, formulas in [`super::indicators`] and [`super::stats`].
 
+mod correlation_features;
+mod correlation_regime;
+mod intermarket_features;
 mod log_returns;
 mod market_microstructure;
+mod market_regime;
 mod momentum_features;
 mod price_features;
 mod price_ratios;
+mod relative_strength;
 mod returns_features;
 mod statistical_moments;
 mod support_resistance;
@@ -42,6 +47,11 @@ pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Lack
         Set::SupportResistance => Ok(support_resistance::put),
         Set::MarketMicrostructure => Ok(market_microstructure::put),
         Set::StatisticalMoments => Ok(statistical_moments::put),
+        Set::CorrelationFeatures => Ok(correlation_features::put),
+        Set::RelativeStrength => Ok(relative_strength::put),
+        Set::IntermarketFeatures => Ok(intermarket_features::put),
+        Set::MarketRegime => Ok(market_regime::put),
+        Set::CorrelationRegime => Ok(correlation_regime::put),
         Set::PricePatterns
         | Set::VolumePatterns
         | Set::VolumeProfile
@@ -52,11 +62,6 @@ pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Lack
         | Set::AnomalyScores
         | Set::DistributionFeatures
         | Set::TailRiskFeatures
-        | Set::CorrelationFeatures
-        | Set::RelativeStrength
-        | Set::IntermarketFeatures
-        | Set::MarketRegime
-        | Set::CorrelationRegime
         | Set::TimeFeatures
         | Set::SeasonalityFeatures
         | Set::CalendarFeatures

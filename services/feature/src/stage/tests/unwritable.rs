@@ -1,0 +1,59 @@
+//! Ends that a topic doesn't take, and requests that no topic should have had.
+
+use contracts::bounds::MAX_TEXT_BYTES;
+use contracts::codec::MAX_PAYLOAD_BYTES;
+
+use super::*;
+
+/// A running request that no contract would let in.
+fn admitted(bench: &Bench, request: FeatureRequest) -> Admitted {
+    let source = Source { topic: 0, partition: bench.partition() };
+    Admitted {
+        id: RecordId { source, epoch: Epoch(1), offset: 7 },
+        lane: Lane::Ordinary,
+        timeframe: Timeframe::Day1,
+        traceparent: None,
+        to_compute: vec![(Symbol::parse("AAPL").unwrap(), Timestamp::from_micros(WALL_MICROS))],
+        failures: Vec::new(),
+        attempts: 1,
+        request,
+    }
+}
+
+fn header(letter: &OutRecord, name: &str) -> String {
+    let value = &letter.headers.iter().find(|(key, _)| key == name).unwrap().1;
+    String::from_utf8(value.clone()).unwrap()
+}
+
+#[test]
+fn a_request_whose_end_cannot_be_written_is_a_dead_letter_that_names_its_place() {
+    let mut bench = Bench::new();
+    let request = request(&"r".repeat(MAX_PAYLOAD_BYTES), 5, 5);
+    let running = admitted(&bench, request.clone());
+    let failed = bench.stage.end(running, Err("panicked".into()), now(1));
+    bench.stage.expire(admitted(&bench, request), now(1), &mut bench.effects);
+    let expired = bench.effects.take().remove(0);
+    for effect in [failed, expired] {
+        let Effect::Reject { id, dead_letter } = effect else { panic!("{effect:?}") };
+        assert_eq!((id.offset, header(&dead_letter, "tapeline.offset")), (7, "7".to_owned()));
+        assert_eq!(header(&dead_letter, "tapeline.error-class"), "unwritable");
+        assert_eq!(header(&dead_letter, "tapeline.topic"), "feature.batch.requested.v1");
+    }
+}
+
+#[test]
+fn a_request_beyond_the_bounds_is_a_dead_letter() {
+    let mut bench = Bench::new();
+    let verdict = bench.request(&request(&"r".repeat(600_000), 5, 5), now(0));
+    let Verdict::Reject(letter) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(header(&letter, "tapeline.error-class"), "invalid");
+}
+
+#[test]
+fn an_error_of_any_length_is_cut_to_what_a_reader_takes() {
+    let bench = Bench::new();
+    let effect = bench.stage.end(admitted(&bench, request("r", 5, 5)), Err("é".repeat(5_000)), now(1));
+    let Effect::Emit { outputs, .. } = effect else { panic!("{effect:?}") };
+    let failure: RequestFailure = bench.read(&outputs[0]);
+    assert_eq!(failure.error.len(), MAX_TEXT_BYTES);
+}
