@@ -7,6 +7,7 @@ use contracts::Topic;
 use rdkafka::consumer::BaseConsumer;
 
 use super::clients::Clients;
+use super::progress::Progress;
 use super::stage::KafkaStage;
 use super::tables::{Global, Place, Share, TableReader as _, Tables};
 use super::watchdog::Stall;
@@ -35,15 +36,15 @@ impl<'c> Beside<'c> {
         config: &KafkaConfig,
     ) -> Option<Self> {
         let ends = &clients.ends;
-        let tables = |consumer: &'c Option<BaseConsumer<LogContext>>| match consumer {
-            Some(consumer) => Tables::new(consumer, ends, group, config).map(Some),
+        let tables = |consumer: &'c Option<BaseConsumer<LogContext>>, what| match consumer {
+            Some(consumer) => Tables::new(consumer, ends, Progress::new(group, what), config).map(Some),
             None => Some(None),
         };
         Some(Self {
             topics: stage.tables().to_vec(),
             globals: stage.globals(),
-            shares: tables(&clients.tables)?,
-            global: tables(&clients.globals)?,
+            shares: tables(&clients.tables, "tables")?,
+            global: tables(&clients.globals, "global tables")?,
             ends,
             query_timeout: Duration::from_millis(config.query_timeout_ms.into()),
         })

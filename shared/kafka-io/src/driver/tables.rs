@@ -54,7 +54,7 @@ impl<'c> Tables<'c> {
     pub(super) fn new(
         consumer: &'c BaseConsumer<LogContext>,
         ends: &'c BaseConsumer<LogContext>,
-        group: &str,
+        progress: Progress,
         config: &KafkaConfig,
     ) -> Option<Self> {
         let poller = Poller::of(consumer)?;
@@ -66,7 +66,7 @@ impl<'c> Tables<'c> {
             followed: BTreeMap::new(),
             stuck: Stuck::default(),
             watchdog: Watchdog::new(Duration::from_millis(config.watchdog_ms.into())),
-            progress: Progress::new(group, "tables"),
+            progress,
         })
     }
 

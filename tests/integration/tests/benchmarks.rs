@@ -1,0 +1,190 @@
+//! Benchmarks on real Kafka: a vector that compares is the same whichever instance computes it, before a kill and after.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod alerts;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use contracts::codec::{Codec, schema};
+use contracts::{
+    ClosedBar, Event, FeatureRequest, RequestedSymbol, Topic, Vector, WriterFault, WriterSchemas, encode,
+    ids, partition_for,
+};
+use domain::calendar::{Date, day_open, session_close};
+use integration::{Binaries, Service, Stack, real_parts_missing, run_to_end, wait_until};
+use kafka_io::{KafkaConfig, OutRecord, Registry, RegistryConfig, TopicReader};
+use tokio::runtime::Runtime;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Each asks for a vector; so many symbols lie in most of the partitions, which two instances share.
+const SYMBOLS: [&str; 8] = ["AAPL", "MSFT", "NVDA", "F", "GE", "BAC", "XOM", "BRK.B"];
+
+/// Day bars of March and April 2024: of weekdays, whatever the exchange did on them.
+fn days() -> Vec<Date> {
+    let all = (1..=31)
+        .map(|day| Date::constant(2024, 3, day))
+        .chain((1..=30).map(|day| Date::constant(2024, 4, day)));
+    all.filter(|date| date.weekday().to_monday_zero_offset() < 5).collect()
+}
+
+/// Bars that move with the market's, each symbol at its own height.
+fn bars(symbol: &str, height: f64) -> Vec<ClosedBar> {
+    let one = |(number, date): (usize, Date)| {
+        let close = height * (1.0 + 0.1 * (number as f64).sin());
+        ClosedBar {
+            event_id: ids::event_id(),
+            occurred_at: session_close(date).micros(),
+            source: "test".into(),
+            correlation_id: None,
+            symbol: symbol.into(),
+            timeframe: "1day".into(),
+            open_time: day_open(date).micros(),
+            open: close,
+            high: close,
+            low: close,
+            close,
+            volume: 10.0,
+            vwap: None,
+            trades: None,
+            backfilled: false,
+        }
+    };
+    days().into_iter().enumerate().map(one).collect()
+}
+
+/// Asked `later`, microseconds after the last close, for the same again is a duplicate.
+fn request(symbol: &str, later: i64) -> FeatureRequest {
+    let occurred_at = session_close(*days().last().unwrap()).micros() + later;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    FeatureRequest {
+        event_id: ids::event_id(),
+        occurred_at,
+        source: "test".into(),
+        correlation_id: None,
+        request_id: format!("{symbol} {later}"),
+        symbols: vec![RequestedSymbol { symbol: symbol.into(), first_seen: occurred_at, occurred_at }],
+        feature_sets: vec!["correlation_features".into(), "market_regime".into(), "relative_strength".into()],
+        timeframe: "1day".into(),
+        priority: 5,
+        requester: "test".into(),
+        source_scanners: vec![],
+        correlation_ids: vec![],
+        requested_at: i64::try_from(now).unwrap(),
+    }
+}
+
+struct Desk {
+    kafka: KafkaConfig,
+    registry: Registry,
+}
+
+impl Desk {
+    fn write<E: Event>(&self, events: &[E]) {
+        let record = |event: &E| {
+            let topic = event.topic();
+            let mut payload = Vec::new();
+            encode(event, self.registry.id(topic).unwrap(), &mut payload).unwrap();
+            let partition = partition_for(event.symbol().as_bytes(), self.kafka.partitions);
+            OutRecord::new(topic, partition, event.key().as_bytes().to_vec(), payload)
+        };
+        alerts::produce(&self.kafka, events.iter().map(record).collect());
+    }
+
+    /// All vectors, once there are so many.
+    fn vectors(&self, count: usize) -> Vec<Vector> {
+        struct Ours;
+        impl WriterSchemas for Ours {
+            fn writer(&self, _: u32) -> Result<Arc<apache_avro::Schema>, WriterFault> {
+                Ok(Arc::new(schema::<Vector>().clone()))
+            }
+        }
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let records = TopicReader::read_all(&self.kafka, &[Topic::VectorComputed], LIMIT).unwrap();
+            if records.len() >= count {
+                let codec = Codec::new();
+                return records
+                    .iter()
+                    .map(|it| codec.decode(it.payload.as_deref(), &Ours).unwrap())
+                    .collect();
+            }
+            assert!(Instant::now() < deadline, "{} of {count} vectors", records.len());
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+}
+
+/// They move as the market does, each at its own height.
+fn assert_compared(vector: &Vector) {
+    let value = |set: &str, name: &str| vector.sets[set].values[name];
+    assert!((value("correlation_features", "corr_spy_20") - 1.0).abs() < 1e-9, "{vector:?}");
+    assert!(value("relative_strength", "rs_spy_20").abs() < 1e-9, "{vector:?}");
+    assert!(value("market_regime", "spy_realized_20") > 0.0, "{vector:?}");
+    let reason = vector.sets["relative_strength"].reason.as_deref().unwrap();
+    assert!(reason.ends_with("no bars of QQQ; no bars of IWM"), "{reason}");
+}
+
+fn feature(binaries: &Binaries, stack: &Stack, ordinal: u32) -> Service {
+    let sections = format!(
+        "[kafka]\nbrokers = \"{}\"\nordinal = {ordinal}\n\n[registry]\nurl = \"{}\"\n",
+        stack.broker.address(),
+        stack.registry.url()
+    );
+    let folder = stack.folder().join(ordinal.to_string());
+    std::fs::create_dir_all(&folder).unwrap();
+    Service::start(binaries, "feature", &sections, &folder).unwrap()
+}
+
+#[test]
+fn a_vector_that_compares_is_the_same_from_each_instance_before_a_kill_and_after() {
+    if real_parts_missing() {
+        return;
+    }
+    let (binaries, stack) = (Binaries::built().unwrap(), Stack::start().unwrap());
+    let kafka = KafkaConfig { brokers: stack.broker.address(), ..KafkaConfig::default() };
+    let mut apply = binaries.command("tapeline");
+    apply.args(["topics", "apply", "--replication", "1", "--brokers", &kafka.brokers]);
+    assert_eq!(run_to_end("apply", apply, stack.folder(), LIMIT).unwrap().code, Some(0));
+    let runtime = Runtime::new().unwrap();
+    let registry = RegistryConfig { url: stack.registry.url(), ..RegistryConfig::default() };
+    let registry = Registry::new(&registry, runtime.handle().clone()).unwrap();
+    runtime.block_on(registry.register(&[Topic::BarClosed, Topic::BatchRequested])).unwrap();
+    let desk = Desk { kafka, registry };
+
+    let mut instances = [0, 1].map(|ordinal| feature(&binaries, &stack, ordinal));
+    for instance in &mut instances {
+        instance.wait_until_ready().unwrap();
+    }
+    // Two topics of twelve: each instance computes for half of the symbols, about.
+    let owned = |instance: &Service| {
+        instance.metrics().map_or(0.0, |metrics| metrics.sum("tapeline_stage_assigned_partitions", &[]))
+    };
+    let shared = wait_until(LIMIT, || instances.iter().all(|instance| (owned(instance) - 12.0).abs() < 0.5));
+    assert!(shared, "{:?}", instances.each_ref().map(owned));
+    let heights = (1_u8..).map(|number| 10.0 * f64::from(number));
+    let all: Vec<ClosedBar> = SYMBOLS
+        .into_iter()
+        .chain(["SPY"])
+        .zip(heights)
+        .flat_map(|(symbol, height)| bars(symbol, height))
+        .collect();
+    desk.write(&all);
+    desk.write(&SYMBOLS.map(|symbol| request(symbol, 0)));
+    desk.vectors(SYMBOLS.len()).iter().for_each(assert_compared);
+    let [killed, _other] = &mut instances;
+    killed.process().signal("KILL").unwrap();
+    killed.process().wait(LIMIT).unwrap();
+    killed.start_again().unwrap();
+    desk.write(&SYMBOLS.map(|symbol| request(symbol, 1)));
+    let vectors = desk.vectors(2 * SYMBOLS.len());
+    vectors.iter().for_each(assert_compared);
+    let mut ids: Vec<&str> = vectors.iter().map(|vector| vector.request_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 2 * SYMBOLS.len(), "{ids:?}");
+    for instance in &mut instances {
+        assert_eq!(instance.terminate().unwrap(), Some(0), "{}", instance.process().excerpt());
+    }
+}
