@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use chassis::config::{FaultList, Validate};
 use chassis::run::Process;
+use contracts::bounds::MAX_SET_VALUES;
 use domain::Symbol;
 use hosting::{KafkaSection, RegistrySection};
 use serde::{Deserialize, Serialize};
 
-use crate::rules::COMPARED;
+use crate::rules::{COMPARED, in_name};
 
-/// Each adds seven values to a vector, and a copy of a window to a request.
-const BENCHMARKS_MAX: usize = 16;
+/// Each adds four values to the set that has most of them, and a set has a bound.
+const BENCHMARKS_MAX: usize = MAX_SET_VALUES / 4;
 
 /// Everything that an operator may say to the feature service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,9 +114,9 @@ impl Validate for RequestsSection {
             faults.check(value >= 1, key, value, "at least 1", "4");
         }
         let benchmarks = &self.benchmarks;
-        let count = format!("1 to {BENCHMARKS_MAX} different symbols");
-        let different = benchmarks.iter().collect::<BTreeSet<_>>().len();
-        let is_list = (1..=BENCHMARKS_MAX).contains(&benchmarks.len()) && different == benchmarks.len();
+        let count = format!("1 to {BENCHMARKS_MAX} symbols of different names");
+        let different = self.compared().into_iter().map(in_name).collect::<BTreeSet<_>>().len();
+        let is_list = (1..=BENCHMARKS_MAX).contains(&different) && different == self.compared().len();
         faults.check(is_list, "benchmarks", benchmarks.join(", "), &count, "[\"SPY\"]");
         for name in benchmarks.iter().filter(|name| Symbol::parse(name).is_err()) {
             faults.check(false, "benchmarks", name, "a symbol", "SPY");
@@ -124,5 +125,31 @@ impl Validate for RequestsSection {
         faults.check(self.ttl_ms >= 1, "ttl_ms", self.ttl_ms, "at least 1", "300000");
         let deadline = self.worker_deadline_ms;
         faults.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "30000");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::config::load;
+
+    use super::*;
+
+    fn fault_of(benchmarks: &str) -> Option<String> {
+        let env = [("FEATURE__REQUESTS__BENCHMARKS".to_owned(), benchmarks.to_owned())];
+        let faults = load::<FeatureConfig>("FEATURE", None, env.into_iter()).err()?;
+        Some(faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn benchmarks_are_symbols_whose_values_have_names_of_their_own_and_fit_a_set() {
+        assert_eq!(fault_of("A,B,C,D,E,F,G,H,I,J,K,L"), None);
+        for (wrong, part) in [
+            ("A,B,C,D,E,F,G,H,I,J,K,L,M", "must be 1 to 12 symbols of different names"),
+            ("BRK.B,BRK-B", "must be 1 to 12 symbols of different names"),
+            ("SPY,spy", "= spy (FEATURE__REQUESTS__BENCHMARKS): must be a symbol"),
+        ] {
+            let fault = fault_of(wrong).unwrap_or_default();
+            assert!(fault.contains(part), "{wrong}: {fault}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a worker does: the sets of a request over the bars of each of its symbols.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use domain::{Bar, FeatureSet, FeatureSets, Symbol, Timeframe, Timestamp};
@@ -18,8 +19,8 @@ pub struct Job {
     pub timeframe: Timeframe,
     /// The symbols to answer for.
     pub symbols: Vec<SymbolJob>,
-    /// What they are compared with; none when no set compares.
-    pub benchmarks: Option<Benchmarks>,
+    /// What they are compared with.
+    pub benchmarks: Arc<Benchmarks>,
 }
 
 /// One symbol of a job.
@@ -78,12 +79,9 @@ pub fn compute(job: &Job) -> Done {
 
 fn answer(job: &Job, of: &SymbolJob) -> Answer {
     let begun = Instant::now();
-    let mut window = Window::new(job.timeframe, &of.bars);
+    let mut window = Window::new(job.timeframe, &of.bars).with_benchmarks(&job.benchmarks);
     if job.timeframe != Timeframe::Day1 {
         window = window.with_prior_day(of.prior_day.as_ref());
-    }
-    if let Some(benchmarks) = &job.benchmarks {
-        window = window.with_benchmarks(benchmarks);
     }
     let sets = job.sets.iter().map(|set| (set, guarded(set, &window))).collect();
     let computation_micros = i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);

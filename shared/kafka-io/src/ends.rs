@@ -1,6 +1,7 @@
 //! Where partitions begin and end, asked of leaders that may have moved.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
@@ -15,6 +16,14 @@ const RETRY: Duration = Duration::from_millis(50);
 /// only slow. A leader that is gone answers nothing, and its client, which reads nothing, isn't told of the next one.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 
+/// Where partitions end isn't known.
+#[derive(Debug)]
+pub(crate) struct NoEnd {
+    /// The one that wasn't told; none when no broker answered at all.
+    place: Option<(Topic, i32)>,
+    cause: KafkaError,
+}
+
 /// Where a partition begins and ends. A leader that has moved, isn't known or doesn't answer is asked for again until `timeout`. Blocks.
 pub(crate) fn watermarks_of<C: ConsumerContext>(
     client: &BaseConsumer<C>,
@@ -22,7 +31,8 @@ pub(crate) fn watermarks_of<C: ConsumerContext>(
     partition: i32,
     timeout: Duration,
 ) -> Result<(i64, i64), KafkaError> {
-    until_answered(client, topic, timeout, |patience| client.fetch_watermarks(topic, partition, patience))
+    let ask = |patience| client.fetch_watermarks(topic, partition, patience).map_err(NoEnd::from);
+    until_answered(client, topic, timeout, ask).map_err(|no_end| no_end.cause)
 }
 
 /// The next offset of each of these partitions: records of open transactions count for a client that reads uncommitted. One question
@@ -31,7 +41,7 @@ pub(crate) fn ends_of<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     places: &BTreeSet<(Topic, i32)>,
     timeout: Duration,
-) -> Result<BTreeMap<(Topic, i32), i64>, KafkaError> {
+) -> Result<BTreeMap<(Topic, i32), i64>, NoEnd> {
     match places.first() {
         Some((topic, _)) => {
             until_answered(client, topic.name(), timeout, |patience| ask_ends(client, places, patience))
@@ -60,14 +70,14 @@ fn until_answered<C: ConsumerContext, T>(
     client: &BaseConsumer<C>,
     topic: &str,
     timeout: Duration,
-    ask: impl Fn(Duration) -> Result<T, KafkaError>,
-) -> Result<T, KafkaError> {
+    ask: impl Fn(Duration) -> Result<T, NoEnd>,
+) -> Result<T, NoEnd> {
     let deadline = Instant::now() + timeout;
     let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let mut patience = FIRST_TRY;
     loop {
         match ask(patience.min(left())) {
-            Err(error) if may_have_moved(&error) && Instant::now() + RETRY < deadline => {
+            Err(no_end) if may_have_moved(&no_end.cause) && Instant::now() + RETRY < deadline => {
                 std::thread::park_timeout(RETRY);
                 // What it says is kept by the client; that it can't say it shows in the next answer.
                 let _renewed = client.fetch_metadata(Some(topic), patience.min(left()));
@@ -83,19 +93,22 @@ fn ask_ends<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     places: &BTreeSet<(Topic, i32)>,
     timeout: Duration,
-) -> Result<BTreeMap<(Topic, i32), i64>, KafkaError> {
+) -> Result<BTreeMap<(Topic, i32), i64>, NoEnd> {
     let mut question = TopicPartitionList::with_capacity(places.len());
     for (topic, partition) in places {
         question.add_partition_offset(topic.name(), *partition, Offset::End)?;
     }
     let answer = client.offsets_for_times(question, timeout)?;
-    let unknown = || KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition);
     let end = |place: &(Topic, i32)| {
-        let found = answer.find_partition(place.0.name(), place.1).ok_or_else(unknown)?;
-        found.error()?;
-        match found.offset() {
-            Offset::Offset(end) => Ok((*place, end)),
-            _ => Err(unknown()),
+        let unknown = KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition);
+        let offset = match answer.find_partition(place.0.name(), place.1) {
+            Some(found) => found.error().map(|()| found.offset()),
+            None => Err(unknown.clone()),
+        };
+        match offset {
+            Ok(Offset::Offset(end)) => Ok((*place, end)),
+            Ok(_) => Err(NoEnd { place: Some(*place), cause: unknown }),
+            Err(cause) => Err(NoEnd { place: Some(*place), cause }),
         }
     };
     places.iter().map(end).collect()
@@ -116,4 +129,19 @@ fn may_have_moved(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::UnknownLeaderEpoch
         )
     )
+}
+
+impl From<KafkaError> for NoEnd {
+    fn from(cause: KafkaError) -> Self {
+        Self { place: None, cause }
+    }
+}
+
+impl fmt::Display for NoEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some((topic, partition)) => write!(f, "no end of {topic}[{partition}]: {}", self.cause),
+            None => write!(f, "no ends: {}", self.cause),
+        }
+    }
 }

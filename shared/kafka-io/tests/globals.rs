@@ -6,10 +6,11 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Mock, Running, eventually};
+use common::{Mock, PATIENCE, Running, eventually};
 use contracts::Topic;
 use kafka_io::Hooks;
 use pipeline::Stop;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 const GROUP: &str = "tapeline.desk";
 const BARS: Topic = Topic::BarClosed;
@@ -79,5 +80,28 @@ fn a_stage_is_ready_when_its_global_tables_are_loaded_and_says_what_it_waits_for
     away.store(false, Ordering::Relaxed);
     eventually("the table is read on", || running.counts.seen().ready);
     eventually("it is judged", || mock.texts(Topic::VectorComputed) == ["emit", "market: 3"]);
+    assert_eq!(running.stop(), Stop::Drained);
+}
+
+#[test]
+fn clients_made_anew_read_a_global_table_again_before_work_that_needs_it() {
+    let mock = Mock::start();
+    mock.write(BARS, &vec![(3, "bar"); 2_000]);
+    let running = start(&mock, &[3]).ready();
+    mock.write(Topic::AlertRaised, &[(1, "market")]);
+    eventually("it is judged", || mock.texts(Topic::VectorComputed) == ["market: 2000"]);
+    mock.write(Topic::AlertRaised, &[(2, "hold")]);
+    let held = running.work.recv_timeout(PATIENCE).unwrap();
+    // The answer after which librdkafka gives an idempotent producer up.
+    let out_of_order = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    mock.cluster().request_errors(RDKafkaApiKey::Produce, &[out_of_order; 3]);
+    running.completions.send(held).unwrap();
+    let again = running.work.recv_timeout(PATIENCE).unwrap();
+    mock.cluster().clear_request_errors(RDKafkaApiKey::Produce);
+    running.completions.send(again).unwrap();
+    mock.write(Topic::AlertRaised, &[(1, "market")]);
+    eventually("all is emitted", || mock.texts(Topic::VectorComputed).len() == 3);
+    // The desk counts what comes again as well.
+    assert!(mock.texts(Topic::VectorComputed).contains(&"market: 4000".to_owned()));
     assert_eq!(running.stop(), Stop::Drained);
 }

@@ -36,7 +36,7 @@ pub fn followed(compared: &[Symbol]) -> Vec<Symbol> {
     followed
 }
 
-/// Bars of the benchmarks at one timeframe, for windows of `history` bars.
+/// Bars of the benchmarks at one timeframe, for windows of `history` bars of each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Benchmarks {
     history: usize,
@@ -61,7 +61,8 @@ impl Benchmarks {
     }
 }
 
-/// The benchmark's newest bars up to that of the window, which must be among them.
+/// The benchmark's newest bars up to that of the window, which must be among them. No more than a window has: how many older ones
+/// are held depends on when it is asked.
 fn up_to<'a>(window: &Window<'a>, symbol: Symbol) -> Result<&'a [Bar], Gap> {
     let as_of = window.newest()?.open_time;
     let benchmarks = window.benchmarks();
@@ -70,8 +71,8 @@ fn up_to<'a>(window: &Window<'a>, symbol: Symbol) -> Result<&'a [Bar], Gap> {
     let bars = &bars[end.saturating_sub(benchmarks.history)..end];
     match bars.last() {
         Some(last) if last.open_time == as_of => Ok(bars),
-        Some(last) => Err(Gap::Stale(symbol, date_of(last.open_time))),
-        None => Err(Gap::NoBars(symbol)),
+        Some(last) => Err(Gap::Benchmark(symbol, Shortfall::Stale(date_of(last.open_time)))),
+        None => Err(Gap::Benchmark(symbol, Shortfall::NoBars)),
     }
 }
 
@@ -89,7 +90,7 @@ impl Own {
     /// The newest `n` closes.
     pub(super) fn closes(&self, n: usize) -> Result<&[f64], Gap> {
         let held = self.closes.len();
-        let lacks = Gap::Benchmark(self.symbol, Shortfall { needed: n, held, common: false });
+        let lacks = Gap::Benchmark(self.symbol, Shortfall::Bars { needed: n, held });
         newest(&self.closes, n).map_err(|_| lacks)
     }
 
@@ -123,7 +124,7 @@ impl Common {
     /// The newest `n` closes of both, the symbol's first.
     pub(super) fn closes(&self, n: usize) -> Result<(&[f64], &[f64]), Gap> {
         let held = self.closes.len();
-        let lacks = Gap::Benchmark(self.symbol, Shortfall { needed: n, held, common: true });
+        let lacks = Gap::Benchmark(self.symbol, Shortfall::Common { needed: n, held });
         let pair = newest(&self.closes, n).and_then(|own| Ok((own, newest(&self.benchmark, n)?)));
         pair.map_err(|_| lacks)
     }
@@ -154,6 +155,7 @@ fn log_returns(closes: &[f64]) -> Vec<f64> {
 }
 
 /// A symbol as a part of a value's name.
-pub(super) fn in_name(symbol: Symbol) -> String {
+#[must_use]
+pub fn in_name(symbol: Symbol) -> String {
     symbol.as_str().to_ascii_lowercase().replace(['.', '-'], "_")
 }

@@ -17,7 +17,7 @@ mod window;
 
 use domain::FeatureSet;
 
-pub use benchmarks::{Benchmarks, COMPARED, followed};
+pub use benchmarks::{Benchmarks, COMPARED, followed, in_name};
 pub use history::History;
 pub use value::{SetResult, Status};
 pub use window::{Window, prior_day, select};
@@ -36,20 +36,6 @@ pub fn compute(set: FeatureSet, window: &Window<'_>) -> SetResult {
         Err(sets::Lack::NotBuilt) => SetResult::unavailable("not built yet"),
         Err(sets::Lack::Source(what)) => SetResult::unavailable(format!("no source of {what}")),
     }
-}
-
-/// Whether the set's values take bars of other symbols.
-#[must_use]
-pub fn compares(set: FeatureSet) -> bool {
-    use FeatureSet as Set;
-    matches!(
-        set,
-        Set::CorrelationFeatures
-            | Set::RelativeStrength
-            | Set::IntermarketFeatures
-            | Set::MarketRegime
-            | Set::CorrelationRegime
-    )
 }
 
 /// Whether there is a rule for the set.

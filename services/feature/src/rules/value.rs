@@ -1,7 +1,7 @@
 //! What a rule answers: values, and why the others were left out.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use domain::Symbol;
 use domain::calendar::Date;
@@ -47,51 +47,41 @@ pub(crate) enum Gap {
     NotFound,
     /// The day bar that the pivots are made of isn't held.
     PriorDay,
-    /// Nothing is held of a benchmark.
-    NoBars(Symbol),
-    /// A benchmark's newest bar is of this date, and older than the window's.
-    Stale(Symbol, Date),
-    /// It takes so many bars of a benchmark's, and fewer are held.
+    /// What it takes of a benchmark isn't held.
     Benchmark(Symbol, Shortfall),
 }
 
-/// Bars that a value takes, and those that are held.
+/// What is lacked of a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shortfall {
-    pub(crate) needed: usize,
-    pub(crate) held: usize,
-    /// Of a benchmark's those that the symbol has as well.
-    pub(crate) common: bool,
+pub(crate) enum Shortfall {
+    /// Nothing is held up to the window's newest bar.
+    NoBars,
+    /// Its newest bar up to there is of this date, and older.
+    Stale(Date),
+    /// It takes so many of its bars, and fewer are held.
+    Bars { needed: usize, held: usize },
+    /// It takes so many that the symbol has as well, and fewer are held.
+    Common { needed: usize, held: usize },
 }
 
-impl Gap {
-    /// Whether it says all that the other does.
-    fn covers(&self, other: &Self) -> bool {
+impl Shortfall {
+    /// Whether it says all that the other does: the largest shortfall stands for the smaller ones.
+    fn covers(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Benchmark(symbol, most), Self::Benchmark(of, less)) => {
-                symbol == of && most.common == less.common && most.needed >= less.needed
-            }
+            (Self::Bars { needed: most, .. }, Self::Bars { needed, .. })
+            | (Self::Common { needed: most, .. }, Self::Common { needed, .. }) => most >= needed,
             _ => self == other,
         }
     }
-}
 
-/// What a set's reason says of a benchmark; of the window itself [`Values`] speaks.
-impl fmt::Display for Gap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn say(self, symbol: Symbol) -> String {
         match self {
-            Self::NoBars(symbol) => write!(f, "no bars of {symbol}"),
-            Self::Stale(symbol, date) => write!(f, "the newest bar of {symbol} is of {date}"),
-            Self::Benchmark(symbol, Shortfall { needed, held, common: true }) => {
-                write!(f, "{needed} bars in common with {symbol} needed, {held} held")
+            Self::NoBars => format!("no bars of {symbol}"),
+            Self::Stale(date) => format!("the newest bar of {symbol} is of {date}"),
+            Self::Bars { needed, held } => format!("{needed} bars of {symbol} needed, {held} held"),
+            Self::Common { needed, held } => {
+                format!("{needed} bars in common with {symbol} needed, {held} held")
             }
-            Self::Benchmark(symbol, Shortfall { needed, held, common: false }) => {
-                write!(f, "{needed} bars of {symbol} needed, {held} held")
-            }
-            Self::Bars(needed) => write!(f, "{needed} bars needed"),
-            Self::PriorDay => f.write_str("no day bar of an earlier date held"),
-            Self::Divisor => f.write_str("divisor is 0"),
-            Self::NotFound => f.write_str("none in the window"),
         }
     }
 }
@@ -110,7 +100,7 @@ pub(crate) struct Values {
     needed: usize,
     prior_day_lacks: bool,
     /// What is lacked of benchmarks, in the order in which it was found.
-    benchmarks: Vec<Gap>,
+    lacks: Vec<(Symbol, Shortfall)>,
     others: String,
     values: Vec<(Cow<'static, str>, f64)>,
 }
@@ -122,7 +112,7 @@ impl Values {
             held,
             needed: 0,
             prior_day_lacks: false,
-            benchmarks: Vec::new(),
+            lacks: Vec::new(),
             others: String::new(),
             values: Vec::new(),
         }
@@ -143,7 +133,7 @@ impl Values {
                 let why = format!("none in {} bars", self.held);
                 self.leave_out(&name, &why);
             }
-            Err(gap @ (Gap::NoBars(_) | Gap::Stale(..) | Gap::Benchmark(..))) => self.lack(gap),
+            Err(Gap::Benchmark(symbol, shortfall)) => self.lack(symbol, shortfall),
         }
     }
 
@@ -154,10 +144,10 @@ impl Values {
             append(&mut reason, &format!("{} bars needed, {} held", self.needed, self.held));
         }
         if self.prior_day_lacks {
-            append(&mut reason, &Gap::PriorDay.to_string());
+            append(&mut reason, "no day bar of an earlier date held");
         }
-        for gap in &self.benchmarks {
-            append(&mut reason, &gap.to_string());
+        for (symbol, shortfall) in &self.lacks {
+            append(&mut reason, &shortfall.say(*symbol));
         }
         if !self.others.is_empty() {
             append(&mut reason, &self.others);
@@ -166,13 +156,12 @@ impl Values {
         SetResult { status, reason: (!reason.is_empty()).then_some(reason), values: self.values }
     }
 
-    /// Of each benchmark the largest shortfall stands for the smaller ones.
-    fn lack(&mut self, gap: Gap) {
-        let same = self.benchmarks.iter_mut().find(|known| known.covers(&gap) || gap.covers(known));
-        match same {
-            Some(known) if known.covers(&gap) => {}
-            Some(known) => *known = gap,
-            None => self.benchmarks.push(gap),
+    fn lack(&mut self, symbol: Symbol, shortfall: Shortfall) {
+        let mut of_symbol = self.lacks.iter_mut().filter(|(of, _)| *of == symbol);
+        match of_symbol.find(|(_, known)| known.covers(shortfall) || shortfall.covers(*known)) {
+            Some((_, known)) if known.covers(shortfall) => {}
+            Some((_, known)) => *known = shortfall,
+            None => self.lacks.push((symbol, shortfall)),
         }
     }
 
@@ -217,13 +206,12 @@ mod tests {
     #[test]
     fn what_is_lacked_of_a_benchmark_is_said_once_by_its_largest_shortfall() {
         let (spy, qqq) = (Symbol::constant("SPY"), Symbol::constant("QQQ"));
-        let short =
-            |symbol, needed| Err(Gap::Benchmark(symbol, Shortfall { needed, held: 40, common: true }));
+        let short = |symbol, needed| Err(Gap::Benchmark(symbol, Shortfall::Common { needed, held: 40 }));
         let mut values = Values::new(300);
         values.put("a", short(spy, 61));
-        values.put("b", Err(Gap::NoBars(qqq)));
+        values.put("b", Err(Gap::Benchmark(qqq, Shortfall::NoBars)));
         values.put("c", short(spy, 253));
-        values.put("d", Err(Gap::NoBars(qqq)));
+        values.put("d", Err(Gap::Benchmark(qqq, Shortfall::NoBars)));
         values.put("e", short(spy, 201));
         let result = values.finish();
         let reason = "253 bars in common with SPY needed, 40 held; no bars of QQQ";

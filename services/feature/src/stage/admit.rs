@@ -8,7 +8,7 @@ use kafka_io::{InRecord, OutRecord, UNWRITABLE};
 use pipeline::{Effects, Now, RecordId, Verdict};
 
 use super::answer::Failing;
-use super::{Admitted, FeatureStage, compares, lane_of};
+use super::{Admitted, FeatureStage, lane_of};
 use crate::intake::{Asked, Key, Table};
 
 impl FeatureStage {
@@ -46,11 +46,8 @@ impl FeatureStage {
             return Verdict::Emit(admitted.failures);
         }
         let partition = id.source.partition;
-        let mut needs =
-            vec![(Table::Share(partition), self.table_ends.get(&partition).copied().unwrap_or(0))];
-        if compares(&admitted.request) {
-            needs.extend(self.benchmarks.needs());
-        }
+        let share = (Table::Share(partition), self.table_ends.get(&partition).copied().unwrap_or(0));
+        let needs = self.benchmarks.needs().chain([share]).collect();
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
         self.queue.push(admitted.lane, needs, priority, admitted);
         Verdict::Hold

@@ -1,9 +1,10 @@
 //! The benchmarks' bars: a table of which every instance has all, whatever partitions it owns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use contracts::{ClosedBar, Topic};
-use domain::{Symbol, Timeframe, Timestamp};
+use domain::{Symbol, Timeframe};
 use kafka_io::{InRecord, TableRecord, Unavailable, Wire};
 
 use super::table::named;
@@ -18,6 +19,8 @@ pub(super) struct BenchmarkBars {
     partitions: BTreeSet<i32>,
     history_bars: usize,
     history: History,
+    /// What was handed out since the last bar of its timeframe.
+    copies: HashMap<Timeframe, Arc<Benchmarks>>,
     ends: BTreeMap<i32, i64>,
     skipped: u64,
 }
@@ -32,6 +35,7 @@ impl BenchmarkBars {
             partitions,
             history_bars: limits.history_bars,
             history: History::new(limits.history_bars, limits.slack_bars),
+            copies: HashMap::new(),
             ends: BTreeMap::new(),
             skipped: 0,
         }
@@ -57,6 +61,7 @@ impl BenchmarkBars {
         };
         if self.followed.contains(&symbol) {
             self.history.insert(symbol, timeframe, bar);
+            self.copies.remove(&timeframe);
         }
         Ok(TableRecord::Taken)
     }
@@ -65,7 +70,8 @@ impl BenchmarkBars {
         self.ends.insert(partition, end);
     }
 
-    /// What must be reached before a request of now is compared.
+    /// What must be reached before a request of now is computed. Of one that doesn't compare as well: it would overtake one that does
+    /// (P8).
     pub(super) fn needs(&self) -> impl Iterator<Item = (Table, i64)> {
         self.ends.iter().map(|(partition, end)| (Table::Global(*partition), *end))
     }
@@ -75,14 +81,13 @@ impl BenchmarkBars {
         self.skipped
     }
 
-    /// A copy of what windows that end between these instants may see.
-    pub(super) fn between(&self, timeframe: Timeframe, first: Timestamp, last: Timestamp) -> Benchmarks {
-        let series = self.followed.iter().map(|symbol| {
-            let bars = self.history.bars(*symbol, timeframe);
-            let end_by = |instant| rules::select(bars, timeframe, instant, usize::MAX).len();
-            let begin = end_by(first).saturating_sub(self.history_bars);
-            (*symbol, bars[begin..end_by(last)].to_vec())
+    /// All that is held, for every job until the next bar.
+    pub(super) fn at(&mut self, timeframe: Timeframe) -> Arc<Benchmarks> {
+        let (followed, history) = (&self.followed, &self.history);
+        let copy = self.copies.entry(timeframe).or_insert_with(|| {
+            let series = followed.iter().map(|symbol| (*symbol, history.bars(*symbol, timeframe).to_vec()));
+            Arc::new(Benchmarks::new(self.history_bars, self.compared.clone(), series.collect()))
         });
-        Benchmarks::new(self.history_bars, self.compared.clone(), series.collect())
+        Arc::clone(copy)
     }
 }

@@ -28,7 +28,7 @@ use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
 
 use self::benchmarks::BenchmarkBars;
 use crate::intake::{Lane, Queue, Recent, Release};
-use crate::rules::{self, Benchmarks, History};
+use crate::rules::{self, History};
 use crate::work::{Done, Job, SymbolJob};
 
 /// The input topics, in the order of subscription: a source's `topic` is an index into it.
@@ -191,7 +191,7 @@ impl FeatureStage {
     }
 
     /// What a worker needs to know, copied: the windows as the tables hold them now.
-    fn job(&self, ticket: u64, admitted: &Admitted) -> Job {
+    fn job(&mut self, ticket: u64, admitted: &Admitted) -> Job {
         let timeframe = admitted.timeframe;
         let history = self.histories.get(&admitted.id.source.partition);
         let symbols = admitted.to_compute.iter().map(|&(symbol, occurred_at)| {
@@ -206,15 +206,8 @@ impl FeatureStage {
             sets: admitted.request.sets(),
             timeframe,
             symbols: symbols.collect(),
-            benchmarks: self.benchmarks_of(admitted),
+            benchmarks: self.benchmarks.at(timeframe),
         }
-    }
-
-    /// None when no set compares.
-    fn benchmarks_of(&self, admitted: &Admitted) -> Option<Benchmarks> {
-        let instants = || admitted.to_compute.iter().map(|(_, occurred_at)| *occurred_at);
-        let (first, last) = (instants().min()?, instants().max()?);
-        compares(&admitted.request).then(|| self.benchmarks.between(admitted.timeframe, first, last))
     }
 
     fn is_expired(&self, admitted: &Admitted, now: Now) -> bool {
@@ -312,11 +305,6 @@ impl Stage for FeatureStage {
     fn next_wake(&self, _now: Now) -> Option<Duration> {
         (!self.queue.is_empty() || !self.recent.is_empty()).then_some(EXPIRY_LOOK)
     }
-}
-
-/// Whether one of its sets takes bars of other symbols.
-fn compares(request: &FeatureRequest) -> bool {
-    request.sets().iter().any(rules::compares)
 }
 
 fn lane_of(topic: u16) -> Lane {

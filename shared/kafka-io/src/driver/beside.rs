@@ -64,6 +64,16 @@ impl<'c> Beside<'c> {
         shares.follow(&places, &mut Share(stage))
     }
 
+    /// Follows nothing more: the clients are given up.
+    pub(super) fn leave<S: KafkaStage>(&mut self, stage: &mut S) {
+        if let Some(global) = &mut self.global {
+            global.leave(&mut Global(&mut *stage));
+        }
+        if let Some(shares) = &mut self.shares {
+            shares.leave(&mut Share(&mut *stage));
+        }
+    }
+
     /// Tells the stage where the tables end now: of its share the partitions of these numbers, and all that is for every instance.
     /// Nothing is told unless everything is known.
     pub(super) fn tell_ends<S: KafkaStage>(

@@ -129,6 +129,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
                 Err(Exit::Ended(ended)) => {
                     self.abandon_restoring();
                     self.tell(false);
+                    self.beside.leave(self.driver.engine.stage_mut());
                     return Ok(ended);
                 }
                 Err(Exit::Error(error)) => return Err(*error),

@@ -83,7 +83,7 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
         Ok(TableRecord::Taken)
     }
 
-    /// [`table_position`](Self::table_position) of a global table. It falls when the clients are made anew.
+    /// [`table_position`](Self::table_position) of a global table. It falls to 0 when the clients are given up, and all comes again.
     fn global_position(&mut self, topic: Topic, partition: i32, position: i64) {
         let _ = (topic, partition, position);
     }

@@ -104,6 +104,13 @@ impl<'c> Tables<'c> {
         Ok(())
     }
 
+    /// Follows nothing more: the clients are given up.
+    pub(super) fn leave(&mut self, reader: &mut impl TableReader) {
+        for (topic, number) in std::mem::take(&mut self.followed).into_keys() {
+            reader.released(topic, number);
+        }
+    }
+
     /// Hands over what has come; the number of records.
     pub(super) fn read(&mut self, reader: &mut impl TableReader) -> Result<u64, String> {
         let mut moved = BTreeSet::new();

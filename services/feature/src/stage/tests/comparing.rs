@@ -29,19 +29,15 @@ impl Bench {
 }
 
 #[test]
-fn a_request_that_compares_waits_for_the_benchmarks_and_another_does_not() {
+fn a_request_waits_for_the_benchmarks_and_none_behind_it_overtakes_it() {
     let mut bench = Bench::new();
     let spy = bench.partition_of("SPY");
     assert!(bench.stage.globals().contains(&(Topic::BarClosed, spy)));
     bench.bars(1..=8);
     bench.stage.global_end(Topic::BarClosed, spy, 9);
     assert!(matches!(bench.request(&comparing("compares", 8), now(0)), Verdict::Hold));
-    assert!(bench.take_jobs().is_empty());
     assert!(matches!(bench.request(&request("plain", 8, 5), now(0)), Verdict::Hold));
-    let jobs = bench.take_jobs();
-    assert_eq!((jobs.len(), &jobs[0].benchmarks), (1, &None));
-    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
-    assert_eq!(bench.outputs().len(), 1);
+    assert!(bench.take_jobs().is_empty(), "nothing is read yet");
 
     bench.benchmark("SPY", 1..=9);
     bench.stage.global_position(Topic::BarClosed, spy, 8);
@@ -51,6 +47,28 @@ fn a_request_that_compares_waits_for_the_benchmarks_and_another_does_not() {
     bench.stage.tick(now(1), &mut bench.effects);
     let reason = "253 bars in common with SPY needed, 8 held; no bars of QQQ; no bars of IWM";
     assert_eq!(bench.reason(), reason);
+}
+
+#[test]
+fn a_symbol_whose_newest_bar_is_old_is_compared_up_to_there() {
+    let mut bench = Bench::with(Limits { history_bars: 4, slack_bars: 10, ..LIMITS });
+    bench.bars(1..=3);
+    bench.benchmark("SPY", 1..=9);
+    assert!(matches!(bench.request(&comparing("r", 9), now(0)), Verdict::Hold));
+    let reason = "253 bars in common with SPY needed, 3 held; no bars of QQQ; no bars of IWM";
+    assert_eq!(bench.reason(), reason);
+}
+
+#[test]
+fn jobs_share_what_is_known_of_the_benchmarks_until_a_bar_changes_it() {
+    let mut bench = holding(2, Limits { in_hand_symbols: 10, ..LIMITS });
+    let jobs = bench.take_jobs();
+    assert!(Arc::ptr_eq(&jobs[0].benchmarks, &jobs[1].benchmarks));
+    bench.benchmark("SPY", 1..=1);
+    let mut third = request("third", 5, 5);
+    third.symbols[0].occurred_at += 1;
+    assert!(matches!(bench.request(&third, now(0)), Verdict::Hold));
+    assert_ne!(bench.take_jobs()[0].benchmarks, jobs[0].benchmarks);
 }
 
 #[test]

@@ -51,6 +51,8 @@ impl<S: KafkaStage> TableReader for Global<'_, S> {
         self.0.global_end(topic, partition, end);
     }
 
-    /// It is followed for as long as its clients live, and again by the next.
-    fn released(&mut self, _: Topic, _: i32) {}
+    /// Its records stay, for they come again; what needs them waits until they have.
+    fn released(&mut self, topic: Topic, partition: i32) {
+        self.0.global_position(topic, partition, 0);
+    }
 }
