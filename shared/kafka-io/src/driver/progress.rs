@@ -28,6 +28,11 @@ impl Progress {
         self.since.get_or_insert_with(Instant::now);
     }
 
+    /// Nothing waits.
+    pub(super) fn is_over(&self) -> bool {
+        self.since.is_none()
+    }
+
     /// `read` records more were read; so many partitions still wait, for so many offsets.
     pub(super) fn tell(&mut self, read: u64, waiting: usize, left: i64, stuck: usize) {
         let Some(since) = self.since else { return };

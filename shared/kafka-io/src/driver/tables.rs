@@ -278,6 +278,10 @@ impl<'c> Tables<'c> {
     }
 
     fn tell(&mut self, read: u64) {
+        // Each turn of the loop comes here, and most of a table's life all is loaded.
+        if self.progress.is_over() {
+            return;
+        }
         let left =
             self.followed.values().filter_map(|followed| Some((followed.target? - followed.position).max(0)));
         self.progress.tell(read, self.loading(), left.sum(), self.stuck.len());
