@@ -13,7 +13,7 @@ use crate::oracle::{Broken, Oracle, broken};
 use crate::rng::Rng;
 use crate::rules::Output;
 use crate::simulation::Report;
-use crate::trace::Trace;
+use crate::trace::{Step, Trace};
 
 /// How long a dead instance's transaction stays open.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(60);
@@ -99,8 +99,7 @@ impl Cluster {
         for id in ended {
             let outputs =
                 self.pending.get_mut(&id).and_then(|pending| pending.orphaned.take()).and_then(|o| o.1);
-            self.trace
-                .line(format_args!("transaction {id} of the dead ends, committed: {}", outputs.is_some()));
+            self.trace.record(&Step::OrphanEnded(id, outputs.is_some()));
             match outputs {
                 Some(outputs) => self.end(id, &outputs)?,
                 None => self.abort(id),
@@ -122,7 +121,7 @@ impl Cluster {
                 };
                 let start = Start { source: *source, position: *position, finished };
                 self.oracle.granted(&start, partition)?;
-                self.trace.line(format_args!("{member} gets {start:?}"));
+                self.trace.record(&Step::Assigned(*member, &start));
                 self.owners.insert(*source, *member);
                 self.news.entry(*member).or_default().push_back(News::Assigned(start));
             }
@@ -188,8 +187,7 @@ impl Cluster {
                 revoked.entry(*owner).or_default().push(*source);
             }
         }
-        self.trace
-            .line(format_args!("generation {}: {:?}, revoked {revoked:?}", self.generation, self.targets));
+        self.trace.record(&Step::Rebalanced(self.generation, &self.targets, &revoked));
         for (member, sources) in revoked {
             self.news.entry(member).or_default().push_back(News::Revoked(sources));
         }

@@ -9,6 +9,7 @@ use crate::cluster::{Cluster, News};
 use crate::delivery::Delivery;
 use crate::oracle::{Broken, broken};
 use crate::rules::{Output, Record, Work};
+use crate::trace;
 
 /// Where the client stands in a partition.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ pub(crate) struct Instance<D> {
 
 impl<D: Delivery> Instance<D> {
     pub(crate) fn start(id: u32, engine: D, cluster: &mut Cluster) -> Self {
-        cluster.trace.line(format_args!("{id} starts"));
+        cluster.trace.record(&trace::Step::Started(id));
         cluster.join(id);
         Self { id, engine, fetches: BTreeMap::new(), asked: None, working: Vec::new(), ending: false }
     }
@@ -86,7 +87,7 @@ impl<D: Delivery> Instance<D> {
             }
             Progress::Answered(answer) => answer,
         };
-        cluster.trace.line(format_args!("{} is answered {event:?}", self.id));
+        cluster.trace.record(&trace::Step::Completed(self.id, &event));
         let event = match event {
             Answer::Committed(batch) => Event::Committed(batch),
             Answer::Aborted(batch) => Event::Aborted(batch),
@@ -108,7 +109,7 @@ impl<D: Delivery> Instance<D> {
 
     fn hear(&mut self, cluster: &mut Cluster) {
         let Some(news) = cluster.hear(self.id) else { return self.poll(cluster) };
-        cluster.trace.line(format_args!("{} hears {news:?}", self.id));
+        cluster.trace.record(&trace::Step::Received(self.id, &news));
         match news {
             News::Assigned(start) => {
                 let fetch = Fetch { next: start.position, paused: false, start: start.clone() };
@@ -143,11 +144,11 @@ impl<D: Delivery> Instance<D> {
                 let at = usize::try_from(cluster.rng.below(6)).unwrap_or(0) % records.len();
                 records[at].1.defers = true;
             }
-            cluster.trace.line(format_args!("{} reads {source:?}: {records:?}", self.id));
+            cluster.trace.record(&trace::Step::Read(self.id, source, &records));
             self.engine.apply(Event::Records(source, &mut records.into_iter()), cluster.now);
         } else if fetch.next < end || cluster.rng.chance(10) {
             fetch.next = end;
-            cluster.trace.line(format_args!("{} reaches the end of {source:?}: {end}", self.id));
+            cluster.trace.record(&trace::Step::EndReached(self.id, source, end));
             self.engine.apply(Event::EndReached(source, end), cluster.now);
         } else {
             self.tick(cluster);
@@ -165,14 +166,14 @@ impl<D: Delivery> Instance<D> {
         }
         if let Some(&work) = cluster.rng.pick(&self.working) {
             self.working.retain(|other| other.id != work.id || other.chunks != work.chunks);
-            cluster.trace.line(format_args!("{} ends work on {:?}", self.id, work.id));
+            cluster.trace.record(&trace::Step::WorkCompleted(self.id, work.id));
             self.engine.apply(Event::Completed(work), cluster.now);
         }
     }
 
     fn perform(&mut self, cluster: &mut Cluster) -> Result<Life, Broken> {
         while let Some(action) = self.engine.take_action() {
-            cluster.trace.line(format_args!("{} is asked: {action:?}", self.id));
+            cluster.trace.record(&trace::Step::Requested(self.id, &action));
             match action {
                 Action::Transact { batch, positions } => {
                     let outputs = self.engine.outputs(batch);
@@ -316,7 +317,7 @@ impl<D: Delivery> Instance<D> {
 
     /// The client is lost and built anew; the process lives on.
     pub(crate) fn rebuild(&mut self, cluster: &mut Cluster) {
-        cluster.trace.line(format_args!("{} rebuilds its client", self.id));
+        cluster.trace.record(&trace::Step::ClientsRecreated(self.id));
         self.vanish(cluster);
         self.fetches.clear();
         cluster.leave(self.id);
@@ -326,13 +327,13 @@ impl<D: Delivery> Instance<D> {
 
     /// The process is gone, or its client.
     pub(crate) fn crash(mut self, cluster: &mut Cluster) {
-        cluster.trace.line(format_args!("{} crashes", self.id));
+        cluster.trace.record(&trace::Step::Crashed(self.id));
         self.vanish(cluster);
         cluster.leave(self.id);
     }
 
     pub(crate) fn shut_down(&mut self, cluster: &mut Cluster) {
-        cluster.trace.line(format_args!("{} is asked to end", self.id));
+        cluster.trace.record(&trace::Step::ShutdownRequested(self.id));
         self.ending = true;
         self.engine.apply(Event::ShutdownRequested, cluster.now);
     }

@@ -11,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::instance::{Instance, Life};
 use crate::oracle::{Broken, broken};
 use crate::rules::Rules;
+use crate::trace::Step;
 
 /// Steps of calm after which a run that has not ended is stuck. Runs end within a tenth of it.
 const CALM_STEPS_MAX: u32 = 20_000;
@@ -29,8 +30,8 @@ pub struct Simulation {
 /// What happened in a run: two runs of one seed are equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Hash over every line of the trace.
-    pub trace_hash: u64,
+    /// Digest of every step of the trace.
+    pub trace_digest: u64,
     /// Input records.
     pub records: u64,
     /// Transactions committed.
@@ -113,7 +114,7 @@ impl Simulation {
         match world.run() {
             Ok(()) => {
                 let mut report = world.cluster.report;
-                report.trace_hash = world.cluster.trace.hash();
+                report.trace_digest = world.cluster.trace.digest();
                 Ok(report)
             }
             Err(Broken { law, what }) => {
@@ -131,7 +132,7 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             self.step_in_chaos()?;
         }
         self.cluster.calm = true;
-        self.cluster.trace.line(format_args!("calm"));
+        self.cluster.trace.record(&Step::Calm);
         for _ in 0..CALM_STEPS_MAX {
             self.cluster.pass()?;
             if self.instances.len() < 2 {
@@ -152,7 +153,7 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             44..46 => {
                 if let Some(id) = self.some() {
                     self.cluster.report.lost += 1;
-                    self.cluster.trace.line(format_args!("session of {id} ends"));
+                    self.cluster.trace.record(&Step::SessionExpired(id));
                     self.cluster.expire(id);
                 }
             }
