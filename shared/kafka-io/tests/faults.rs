@@ -109,7 +109,7 @@ fn a_client_that_fails_for_good_while_the_stage_drains_does_not_keep_it_from_end
     mock.cluster().request_errors(RDKafkaApiKey::Produce, &[out_of_order; 3]);
     running.completions.send(held[0].clone()).unwrap();
     eventually("it ends", || running.thread.is_finished());
-    assert!(matches!(running.stop(), Stop::DrainBudgetSpent { held: 1.. }));
+    assert!(matches!(running.stop(), Stop::DrainTimedOut { held: 1.. }));
     assert_eq!(mock.committed(GROUP, Topic::AlertRaised)[..2], [None, None]);
 }
 

@@ -56,9 +56,9 @@ fn exactly_once_holds_when_records_end_in_any_order() {
         ("failed rule", |report| report.failed),
         ("pause", |report| report.pauses),
         ("stale effect", |report| report.stale_effects),
-        ("finished beyond the prefix", |report| report.finished_before),
+        ("completed beyond the prefix", |report| report.skipped_completed),
         ("judged when asked again", |report| report.rewinds),
-        ("given back", |report| report.given_back),
+        ("given back", |report| report.released),
     ];
     for (name, fault) in faults {
         assert!(met(fault) >= 20, "{name}: in {} of {SEEDS} runs", met(fault));
@@ -69,7 +69,7 @@ fn exactly_once_holds_when_records_end_in_any_order() {
 fn at_least_once_loses_nothing_and_repeats_only_what_was_not_committed() {
     let reports = run_all(Delivery::AtLeastOnce, false);
     let met = |fault: Count| reports.iter().filter(|report| fault(report) > 0).count();
-    assert!(met(|report| report.delivery_failures) >= 20 && met(|report| report.finished_before) >= 20);
+    assert!(met(|report| report.delivery_failures) >= 20 && met(|report| report.skipped_completed) >= 20);
 }
 
 #[test]
@@ -104,7 +104,8 @@ fn digests() -> String {
                     Delivery::AtLeastOnce => "at_least_once",
                 };
                 let order = if in_order { "in_order" } else { "any_order" };
-                writeln!(text, "{name} {order} {seed} {:016x}", report.trace_digest).expect("writing to a string");
+                writeln!(text, "{name} {order} {seed} {:016x}", report.trace_digest)
+                    .expect("writing to a string");
             }
         }
     }

@@ -23,7 +23,7 @@ pub struct Simulation {
     pub seed: u64,
     /// How outputs and offsets leave.
     pub mode: Mode,
-    /// Whether records end in the order of their partition. Otherwise they are finished beyond the prefix as well.
+    /// Whether records end in the order of their partition. Otherwise they are completed beyond the prefix as well.
     pub in_order: bool,
 }
 
@@ -62,12 +62,12 @@ pub struct Report {
     pub pauses: u64,
     /// Effects of assignments that had ended.
     pub stale_effects: u64,
-    /// Records that an earlier owner had finished beyond the prefix: passed over.
-    pub finished_before: u64,
-    /// Sources that went back for a record that couldn't be judged.
+    /// Records that an earlier owner had completed beyond the prefix: passed over.
+    pub skipped_completed: u64,
+    /// Sources that went back for a record that couldn't be processed.
     pub rewinds: u64,
     /// Held records given back in a drain.
-    pub given_back: u64,
+    pub released: u64,
 }
 
 /// A law that did not hold, with what led there.
@@ -139,7 +139,7 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
                 self.start();
             }
             self.step_of_some()?;
-            if self.cluster.is_finished() && self.instances.values().all(Instance::is_at_rest) {
+            if self.cluster.is_completed() && self.instances.values().all(Instance::is_at_rest) {
                 return self.cluster.finish();
             }
         }
@@ -184,11 +184,11 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
         let id = self.next_instance;
         self.next_instance += 1;
         let options = Options {
-            batch_max_outputs: 6,
-            batch_max_age: Duration::from_millis(20),
-            held_max_records: 14,
-            ledger_max_records: 12,
-            finished_max_bytes: 10,
+            batch_outputs_max: 6,
+            batch_age_max: Duration::from_millis(20),
+            held_records_max: 14,
+            ledger_records_max: 12,
+            completed_ranges_max_bytes: 10,
             defer_wait_first: Duration::from_millis(5),
             defer_wait_max: Duration::from_millis(20),
             outputs_max: 16,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use pipeline::{Action, Position, RecordId, Source, Start, Stop};
+use pipeline::{Action, InputPartition, Position, RecordId, Start, Stop};
 
 use crate::asked::Answer;
 use crate::cluster::News;
@@ -22,8 +22,8 @@ pub(crate) enum Step<'a> {
     Started(u32),
     Completed(u32, &'a Answer),
     Received(u32, &'a News),
-    Read(u32, Source, &'a [(i64, Record)]),
-    EndReached(u32, Source, i64),
+    Read(u32, InputPartition, &'a [(i64, Record)]),
+    EndReached(u32, InputPartition, i64),
     WorkCompleted(u32, RecordId),
     Requested(u32, &'a Action),
     ClientsRecreated(u32),
@@ -32,7 +32,7 @@ pub(crate) enum Step<'a> {
     /// The transaction of an instance that is gone, and whether it was committed.
     OrphanEnded(u64, bool),
     /// A generation, the owner of each partition in it, and the partitions to revoke for each member.
-    Rebalanced(u32, &'a BTreeMap<Source, u32>, &'a BTreeMap<u32, Vec<Source>>),
+    Rebalanced(u32, &'a BTreeMap<InputPartition, u32>, &'a BTreeMap<u32, Vec<InputPartition>>),
 }
 
 /// A running digest over every step, and the text of the last ones.
@@ -105,23 +105,23 @@ impl Digest {
                 self.numbers([5, id.into()]);
                 self.news(news);
             }
-            Step::Read(id, source, records) => {
+            Step::Read(id, input, records) => {
                 self.numbers([6, id.into()]);
-                self.source(source);
+                self.input(input);
                 self.length(records.len());
                 for (offset, record) in records {
                     self.number(*offset);
                     self.record(record);
                 }
             }
-            Step::EndReached(id, source, end) => {
+            Step::EndReached(id, input, end) => {
                 self.numbers([7, id.into()]);
-                self.source(source);
+                self.input(input);
                 self.number(end);
             }
             Step::WorkCompleted(id, record) => {
                 self.numbers([8, id.into()]);
-                self.source(record.source);
+                self.input(record.input);
                 self.numbers([record.epoch.0.into(), record.offset.into()]);
             }
             Step::Requested(id, action) => {
@@ -139,19 +139,19 @@ impl Digest {
     fn rebalance(
         &mut self,
         generation: u32,
-        owners: &BTreeMap<Source, u32>,
-        revoked: &BTreeMap<u32, Vec<Source>>,
+        owners: &BTreeMap<InputPartition, u32>,
+        revoked: &BTreeMap<u32, Vec<InputPartition>>,
     ) {
         self.numbers([14, generation.into()]);
         self.length(owners.len());
-        for (source, member) in owners {
-            self.source(*source);
+        for (input, member) in owners {
+            self.input(*input);
             self.number(*member);
         }
         self.length(revoked.len());
-        for (member, sources) in revoked {
+        for (member, inputs) in revoked {
             self.number(*member);
-            self.sources(sources);
+            self.inputs(inputs);
         }
     }
 
@@ -161,30 +161,30 @@ impl Digest {
         }
     }
 
-    fn source(&mut self, source: Source) {
-        self.numbers([source.topic.into(), source.partition.into()]);
+    fn input(&mut self, input: InputPartition) {
+        self.numbers([input.topic.into(), input.partition.into()]);
     }
 
-    fn sources(&mut self, sources: &[Source]) {
-        self.length(sources.len());
-        for source in sources {
-            self.source(*source);
+    fn inputs(&mut self, inputs: &[InputPartition]) {
+        self.length(inputs.len());
+        for input in inputs {
+            self.input(*input);
         }
     }
 
     fn start(&mut self, start: &Start) {
         self.position(&Position {
-            source: start.source,
+            input: start.input,
             offset: start.position,
-            finished: start.finished.clone(),
+            completed: start.completed.clone(),
         });
     }
 
     fn position(&mut self, position: &Position) {
-        self.source(position.source);
+        self.input(position.input);
         self.number(position.offset);
-        self.length(position.finished.ranges().len());
-        for range in position.finished.ranges() {
+        self.length(position.completed.ranges().len());
+        for range in position.completed.ranges() {
             self.numbers([range.start.into(), range.end.into()]);
         }
     }
@@ -229,9 +229,9 @@ impl Digest {
                 self.number(0);
                 self.start(start);
             }
-            News::Revoked(sources) => {
+            News::Revoked(inputs) => {
                 self.number(1);
-                self.sources(sources);
+                self.inputs(inputs);
             }
             News::Lost => self.number(2),
         }
@@ -248,26 +248,26 @@ impl Digest {
                 self.number(2);
                 self.positions(positions);
             }
-            Action::Pause(source) => {
+            Action::Pause(input) => {
                 self.number(3);
-                self.source(*source);
+                self.input(*input);
             }
-            Action::Resume(source) => {
+            Action::Resume(input) => {
                 self.number(4);
-                self.source(*source);
+                self.input(*input);
             }
-            Action::Rewind(source, offset) => {
+            Action::Rewind(input, offset) => {
                 self.number(5);
-                self.source(*source);
+                self.input(*input);
                 self.number(*offset);
             }
-            Action::AcknowledgeRevocation { sources, left } => {
+            Action::AcknowledgeRevocation { inputs, left } => {
                 self.number(6);
-                self.sources(sources);
+                self.inputs(inputs);
                 self.number(*left);
             }
             Action::Stop(Stop::Drained) => self.number(7),
-            Action::Stop(Stop::DrainBudgetSpent { held }) => self.numbers([8, (*held).into()]),
+            Action::Stop(Stop::DrainTimedOut { held }) => self.numbers([8, (*held).into()]),
             Action::Stop(Stop::Failed(_)) => self.number(9),
         }
     }
