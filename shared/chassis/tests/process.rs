@@ -34,7 +34,7 @@ enum OnShutdown {
 
 impl Validate for Config {
     fn validate(&self, errors: &mut ErrorCollector) {
-        faults.nest("process", &self.process);
+        errors.nest("process", &self.process);
     }
 }
 

@@ -118,7 +118,7 @@ fn a_poisoned_partition_is_told_and_the_stage_is_not_ready() {
     let mock = Mock::start();
     let running = Running::start(&mock.config, GROUP, &[]).ready();
     mock.write(Topic::AlertRaised, &vec![(3, "bad"); 1_000]);
-    eventually("it is told", || running.counts.seen().poisoned == 1);
+    eventually("it is told", || running.counts.seen().stopped_partitions == 1);
     assert!(!running.counts.seen().ready);
     mock.write(Topic::AlertRaised, &[(4, "emit on")]);
     eventually("the others flow", || running.counts.seen().counts.emitted == 1);

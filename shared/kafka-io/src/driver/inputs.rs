@@ -93,8 +93,8 @@ mod tests {
         }
         let at = |partition| InputPartition { topic: 0, partition };
         let list = inputs.positions(&[
-            Position { input: at(0), offset: 9, finished },
-            Position { input: at(1), offset: 9, finished: CompletedRanges::none() },
+            Position { input: at(0), offset: 9, completed: finished },
+            Position { input: at(1), offset: 9, completed: CompletedRanges::none() },
         ]);
         let metadata = raw::metadata(&list);
         assert!(metadata[0].len() <= 3_072, "{}", metadata[0].len());

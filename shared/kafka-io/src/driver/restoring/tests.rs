@@ -24,7 +24,7 @@ fn outputs_that_are_not_fetched_while_a_partition_is_restored_are_a_stall() {
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
     let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.desk", &config).unwrap();
     let input = InputPartition { topic: 0, partition: 0 };
-    restoring.begin(vec![Start { input, position: 0, finished: CompletedRanges::default() }]);
+    restoring.begin(vec![Start { input, position: 0, completed: CompletedRanges::default() }]);
     assert!(restoring.aim(NOW).unwrap());
     // As a client that asks the broker for this partition no more.
     consumer.pause(&one(TOPIC, 0, Offset::Invalid)).unwrap();
