@@ -16,3 +16,4 @@ pub mod parts;
 pub mod review;
 pub mod sources;
 pub mod tree;
+pub mod words;
