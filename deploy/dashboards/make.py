@@ -90,7 +90,7 @@ def delivery():
         panel(
             "Clients made anew",
             [
-                rate("tapeline_stage_client_rebuilds_total", ["stage", "instance"], legend="{{stage}} {{instance}} rebuilt"),
+                rate("tapeline_stage_client_recreations_total", ["stage", "instance"], legend="{{stage}} {{instance}} rebuilt"),
                 rate("tapeline_stage_stalls_total", ["stage", "instance"], legend="{{stage}} {{instance}} stalled"),
             ],
             "cps",
@@ -136,9 +136,9 @@ def laws():
         panel(
             "Short of its word",
             [
-                gauge("tapeline_stage_finished_unsaid_positions_total", [], legend="finished unsaid"),
-                gauge("tapeline_stage_spent_drain_budgets_total", [], legend="spent drain budgets"),
-                gauge("tapeline_stage_poisoned_partitions", [], legend="poisoned partitions"),
+                gauge("tapeline_stage_commit_metadata_overflows_total", [], legend="finished unsaid"),
+                gauge("tapeline_stage_drain_timeouts_total", [], legend="spent drain budgets"),
+                gauge("tapeline_stage_stopped_partitions", [], legend="poisoned partitions"),
             ],
             kind="stat",
             says="Since the processes began.",
@@ -186,7 +186,7 @@ def process():
 
 def edge():
     """The publisher's HTTP edge."""
-    answered = "publisher_edge_answered_items_total"
+    answered = "publisher_edge_findings_total"
     turned_away = ',outcome=~"failed|refused|unknown"'
     return [
         panel("Findings, by outcome", [rate(answered, ["outcome"])], "cps", stack=True),

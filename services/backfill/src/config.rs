@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use domain::{DataType, Layer, Timeframe};
 use hosting::{KafkaSection, RegistrySection};
@@ -140,13 +140,13 @@ impl BackfillConfig {
 impl Validate for BackfillConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
 
-    fn faults(&self, faults: &mut FaultList) {
-        faults.nest("process", &self.process);
-        faults.nest("kafka", &self.kafka);
-        faults.nest("registry", &self.registry);
-        faults.nest("planner", &self.planner);
-        faults.nest("executor", &self.executor);
-        faults.nest("source", &self.source);
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.nest("process", &self.process);
+        errors.nest("kafka", &self.kafka);
+        errors.nest("registry", &self.registry);
+        errors.nest("planner", &self.planner);
+        errors.nest("executor", &self.executor);
+        errors.nest("source", &self.source);
     }
 }
 
@@ -184,7 +184,7 @@ impl PlannerSection {
 }
 
 impl Validate for PlannerSection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let known = DataType::ALL.map(DataType::as_str).join(", ");
         let layers = [
             ("basic", &self.basic),
@@ -194,11 +194,11 @@ impl Validate for PlannerSection {
         ];
         for (key, names) in layers {
             for name in names.iter().filter(|name| DataType::from_name(name).is_none()) {
-                faults.check(false, key, name, &format!("of {known}"), "market_data");
+                errors.check(false, key, name, &format!("of {known}"), "market_data");
             }
         }
         let layer = self.gap_layer;
-        faults.check(Layer::from_number(layer).is_ok(), "gap_layer", layer, "0 to 3", "3");
+        errors.check(Layer::from_number(layer).is_ok(), "gap_layer", layer, "0 to 3", "3");
     }
 }
 
@@ -259,25 +259,25 @@ impl ExecutorSection {
 }
 
 impl Validate for ExecutorSection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let (gather, longest) = (self.gather_ms, self.gather_max_ms);
-        faults.check(longest >= gather, "gather_max_ms", longest, "at least gather_ms", "30000");
+        errors.check(longest >= gather, "gather_max_ms", longest, "at least gather_ms", "30000");
         let running = self.running_max;
-        faults.check((1..=64).contains(&running), "running_max", running, "1 to 64", "3");
-        faults.check((1..=64).contains(&self.workers), "workers", self.workers, "1 to 64", "3");
-        faults.check(self.requests_max >= 2, "requests_max", self.requests_max, "at least 2", "10000");
+        errors.check((1..=64).contains(&running), "running_max", running, "1 to 64", "3");
+        errors.check((1..=64).contains(&self.workers), "workers", self.workers, "1 to 64", "3");
+        errors.check(self.requests_max >= 2, "requests_max", self.requests_max, "at least 2", "10000");
         let ends = self.partition_ends_max;
-        faults.check(ends >= 1, "partition_ends_max", ends, "at least 1", "10000");
+        errors.check(ends >= 1, "partition_ends_max", ends, "at least 1", "10000");
         let attempts = self.attempts_max;
-        faults.check((1..=100).contains(&attempts), "attempts_max", attempts, "1 to 100", "3");
+        errors.check((1..=100).contains(&attempts), "attempts_max", attempts, "1 to 100", "3");
         let (first, longest) = (self.backoff_first_ms, self.backoff_max_ms);
-        faults.check(first >= 1, "backoff_first_ms", first, "at least 1", "1000");
-        faults.check(longest >= first, "backoff_max_ms", longest, "at least backoff_first_ms", "60000");
+        errors.check(first >= 1, "backoff_first_ms", first, "at least 1", "1000");
+        errors.check(longest >= first, "backoff_max_ms", longest, "at least backoff_first_ms", "60000");
         let deadline = self.worker_deadline_ms;
-        faults.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "60000");
+        errors.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "60000");
         let known = Timeframe::ALL.map(Timeframe::as_str).join(", ");
         for name in self.timeframes.iter().filter(|name| Timeframe::from_name(name).is_none()) {
-            faults.check(false, "timeframes", name, &format!("of {known}"), "1day");
+            errors.check(false, "timeframes", name, &format!("of {known}"), "1day");
         }
         let days = [
             ("day_bars_chunk_days", self.day_bars_chunk_days),
@@ -286,7 +286,7 @@ impl Validate for ExecutorSection {
         ];
         for (key, value) in days {
             // Each bar is an output, and all of a chunk leave in one transaction.
-            faults.check((1..=3_660).contains(&value), key, value, "1 to 3660", "5");
+            errors.check((1..=3_660).contains(&value), key, value, "1 to 3660", "5");
         }
     }
 }
@@ -294,9 +294,9 @@ impl Validate for ExecutorSection {
 // === impl SourceSection ===
 
 impl Validate for SourceSection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let is_missing = self.kind == SourceKind::Csv && self.folder.as_os_str().is_empty();
-        faults.check(!is_missing, "folder", "", "given when kind is csv", "/var/lib/bars");
+        errors.check(!is_missing, "folder", "", "given when kind is csv", "/var/lib/bars");
     }
 }
 

@@ -13,7 +13,7 @@ use hosting::{Hosted, StageSpec};
 use kafka_io::{Completions, KafkaConfig, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
-use crate::sources::{CsvFolder, Source, SourceFault, SyntheticMarket};
+use crate::sources::{CsvFolder, Source, SourceError, SyntheticMarket};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
 use crate::work::{Done, Job, fetch};
@@ -140,7 +140,7 @@ impl Source for Nothing {
         false
     }
 
-    fn bars(&self, _: Symbol, _: Timeframe, _: Interval) -> Result<Vec<Bar>, SourceFault> {
+    fn bars(&self, _: Symbol, _: Timeframe, _: Interval) -> Result<Vec<Bar>, SourceError> {
         Ok(Vec::new())
     }
 }
@@ -193,7 +193,7 @@ impl Drop for ThreadWorkers {
 
 /// A worker that panicked or hung may have been unlucky: its chunk is tried again.
 fn of_outcome(outcome: Outcome<Job, Done>, source_name: &'static str) -> Done {
-    let failed = |fetch, cause| Done { fetch, result: Err(SourceFault::Transient { source_name, cause }) };
+    let failed = |fetch, cause| Done { fetch, result: Err(SourceError::Transient { source_name, cause }) };
     match outcome {
         Outcome::Done { result, .. } => result,
         Outcome::Panicked { job, message } => failed(job.fetch, format!("the worker panicked: {message}")),

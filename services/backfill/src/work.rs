@@ -3,7 +3,7 @@
 use domain::{Bar, Interval, Symbol, Timeframe};
 
 use crate::rules::coalesce::FetchId;
-use crate::sources::{Source, SourceFault};
+use crate::sources::{Source, SourceError};
 
 /// One chunk to fetch.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct Done {
     /// The fetch.
     pub fetch: FetchId,
     /// Its bars, oldest first, each once; all open within the chunk.
-    pub result: Result<Vec<Bar>, SourceFault>,
+    pub result: Result<Vec<Bar>, SourceError>,
 }
 
 /// Asks the source for a chunk. Bars that break a rule are the source's fault, and asking again won't mend them.
@@ -33,7 +33,7 @@ pub fn fetch(source: &dyn Source, job: &Job) -> Done {
     let answer = source.bars(job.symbol, job.timeframe, job.range);
     let result = answer.and_then(|bars| match broken_rule(&bars, job.range) {
         None => Ok(bars),
-        Some(cause) => Err(SourceFault::Permanent { source_name: source.name(), cause }),
+        Some(cause) => Err(SourceError::Permanent { source_name: source.name(), cause }),
     });
     Done { fetch: job.fetch, result }
 }

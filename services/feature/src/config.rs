@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use contracts::bounds::MAX_SET_VALUES;
 use domain::Symbol;
@@ -93,16 +93,16 @@ impl RequestsSection {
 impl Validate for FeatureConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
 
-    fn faults(&self, faults: &mut FaultList) {
-        faults.nest("process", &self.process);
-        faults.nest("kafka", &self.kafka);
-        faults.nest("registry", &self.registry);
-        faults.nest("requests", &self.requests);
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.nest("process", &self.process);
+        errors.nest("kafka", &self.kafka);
+        errors.nest("registry", &self.registry);
+        errors.nest("requests", &self.requests);
     }
 }
 
 impl Validate for RequestsSection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let at_least_1 = [
             ("queue_max", self.queue_max),
             ("urgent_queue_max", self.urgent_queue_max),
@@ -111,20 +111,20 @@ impl Validate for RequestsSection {
             ("history_bars", self.history_bars),
         ];
         for (key, value) in at_least_1 {
-            faults.check(value >= 1, key, value, "at least 1", "4");
+            errors.check(value >= 1, key, value, "at least 1", "4");
         }
         let benchmarks = &self.benchmarks;
         let count = format!("1 to {BENCHMARKS_MAX} symbols of different names");
         let different = self.compared().into_iter().map(in_name).collect::<BTreeSet<_>>().len();
         let is_list = (1..=BENCHMARKS_MAX).contains(&different) && different == self.compared().len();
-        faults.check(is_list, "benchmarks", benchmarks.join(", "), &count, "[\"SPY\"]");
+        errors.check(is_list, "benchmarks", benchmarks.join(", "), &count, "[\"SPY\"]");
         for name in benchmarks.iter().filter(|name| Symbol::parse(name).is_err()) {
-            faults.check(false, "benchmarks", name, "a symbol", "SPY");
+            errors.check(false, "benchmarks", name, "a symbol", "SPY");
         }
-        faults.check(self.workers <= 1_024, "workers", self.workers, "at most 1024", "4");
-        faults.check(self.ttl_ms >= 1, "ttl_ms", self.ttl_ms, "at least 1", "300000");
+        errors.check(self.workers <= 1_024, "workers", self.workers, "at most 1024", "4");
+        errors.check(self.ttl_ms >= 1, "ttl_ms", self.ttl_ms, "at least 1", "300000");
         let deadline = self.worker_deadline_ms;
-        faults.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "30000");
+        errors.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "30000");
     }
 }
 
@@ -136,8 +136,8 @@ mod tests {
 
     fn fault_of(benchmarks: &str) -> Option<String> {
         let env = [("FEATURE__REQUESTS__BENCHMARKS".to_owned(), benchmarks.to_owned())];
-        let faults = load::<FeatureConfig>("FEATURE", None, env.into_iter()).err()?;
-        Some(faults.iter().map(ToString::to_string).collect())
+        let errors = load::<FeatureConfig>("FEATURE", None, env.into_iter()).err()?;
+        Some(errors.iter().map(ToString::to_string).collect())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use hosting::{KafkaSection, RegistrySection};
 use serde::{Deserialize, Serialize};
@@ -89,33 +89,33 @@ impl Default for AnnouncerSection {
 impl Validate for PublisherConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
 
-    fn faults(&self, faults: &mut FaultList) {
-        faults.nest("process", &self.process);
-        faults.nest("kafka", &self.kafka);
-        faults.nest("registry", &self.registry);
-        faults.nest("edge", &self.edge);
-        faults.nest("announcer", &self.announcer);
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.nest("process", &self.process);
+        errors.nest("kafka", &self.kafka);
+        errors.nest("registry", &self.registry);
+        errors.nest("edge", &self.edge);
+        errors.nest("announcer", &self.announcer);
     }
 }
 
 impl Validate for EdgeSection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let (body, flight) = (self.body_max_bytes, self.in_flight_max_bytes);
-        faults.check(body >= 1_024, "body_max_bytes", body, "at least 1024", "8388608");
-        faults.check(flight >= body, "in_flight_max_bytes", flight, "at least body_max_bytes", "33554432");
-        faults.check(self.items_max >= 1, "items_max", self.items_max, "at least 1", "10000");
-        faults.check(self.requests_max >= 1, "requests_max", self.requests_max, "at least 1", "64");
+        errors.check(body >= 1_024, "body_max_bytes", body, "at least 1024", "8388608");
+        errors.check(flight >= body, "in_flight_max_bytes", flight, "at least body_max_bytes", "33554432");
+        errors.check(self.items_max >= 1, "items_max", self.items_max, "at least 1", "10000");
+        errors.check(self.requests_max >= 1, "requests_max", self.requests_max, "at least 1", "64");
         let body_timeout = self.body_timeout_ms;
-        faults.check(body_timeout >= 1, "body_timeout_ms", body_timeout, "at least 1", "10000");
+        errors.check(body_timeout >= 1, "body_timeout_ms", body_timeout, "at least 1", "10000");
         let timeout = self.acknowledge_timeout_ms;
-        faults.check(timeout >= 1, "acknowledge_timeout_ms", timeout, "at least 1", "10000");
+        errors.check(timeout >= 1, "acknowledge_timeout_ms", timeout, "at least 1", "10000");
     }
 }
 
 impl Validate for AnnouncerSection {
-    fn faults(&self, faults: &mut FaultList) {
-        faults.check(self.window_ms >= 1, "window_ms", self.window_ms, "at least 1", "86400000");
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.check(self.window_ms >= 1, "window_ms", self.window_ms, "at least 1", "86400000");
         let windows = self.partition_windows_max;
-        faults.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
+        errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use contracts::{Promotion, Proposal, Qualification, Topic, ids};
 use domain::{Layer, Symbol, Timestamp};
 use kafka_io::{InRecord, OutRecord, Restore, UNWRITABLE, Wire};
-use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
+use pipeline::{Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 use crate::rules::announce::{Announcement, Announcer, Judgement};
 
@@ -57,7 +57,7 @@ impl AnnouncerStage {
         let from = proposal.from_layer.map(layer).transpose()?;
         let announcement = Announcement::of(symbol, from, layer(proposal.to_layer)?);
         let occurred_at = Timestamp::from_micros(proposal.occurred_at);
-        match self.announcer.judge(id.source.partition, announcement, occurred_at, wall) {
+        match self.announcer.process(id.input.partition, announcement, occurred_at, wall) {
             Judgement::Announced { .. } => Ok(Verdict::Drop(DUPLICATE)),
             Judgement::Announce { opens } => {
                 let output = self.event(proposal, announcement, record.traceparent);
@@ -77,7 +77,7 @@ impl AnnouncerStage {
         proposal: Proposal,
         announcement: Announcement,
         traceparent: Option<&str>,
-    ) -> Result<OutRecord, contracts::EncodeFault> {
+    ) -> Result<OutRecord, contracts::EncodeError> {
         let correlation_id = Some(proposal.correlation_id.unwrap_or(proposal.event_id));
         let (event_id, source) = (ids::event_id(), SOURCE.to_owned());
         let Proposal { occurred_at, symbol, reason, metrics, .. } = proposal;
@@ -119,13 +119,13 @@ impl Stage for AnnouncerStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _source: Source, _epoch: Epoch, _now: Now) {}
+    fn assigned(&mut self, _source: InputPartition, _epoch: Epoch, _now: Now) {}
 
-    fn released(&mut self, source: Source) {
+    fn unassigned(&mut self, source: InputPartition) {
         self.announcer.released(source.partition);
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
@@ -141,7 +141,7 @@ impl Stage for AnnouncerStage {
         self.announcer.expire(Timestamp::from_micros(now.wall_micros));
     }
 
-    fn drain(&mut self, _sources: &[Source], _now: Now, _effects: &mut Effects<OutRecord>) {
+    fn drain(&mut self, _sources: &[InputPartition], _now: Now, _effects: &mut Effects<OutRecord>) {
         // Nothing is ever held.
     }
 

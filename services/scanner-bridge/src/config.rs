@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use hosting::{KafkaSection, RegistrySection};
 use serde::{Deserialize, Serialize};
@@ -97,25 +97,25 @@ impl AlertsSection {
 impl Validate for BridgeConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
 
-    fn faults(&self, faults: &mut FaultList) {
-        faults.nest("process", &self.process);
-        faults.nest("kafka", &self.kafka);
-        faults.nest("registry", &self.registry);
-        faults.nest("alerts", &self.alerts);
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.nest("process", &self.process);
+        errors.nest("kafka", &self.kafka);
+        errors.nest("registry", &self.registry);
+        errors.nest("alerts", &self.alerts);
     }
 }
 
 impl Validate for AlertsSection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let most = Limits::default().most_symbols;
         let symbols = self.batch_symbols;
-        faults.check((1..=most).contains(&symbols), "batch_symbols", symbols, "1 to 100", "50");
+        errors.check((1..=most).contains(&symbols), "batch_symbols", symbols, "1 to 100", "50");
         let (quiet, wait) = (self.batch_quiet_ms, self.batch_wait_ms);
-        faults.check(quiet <= wait, "batch_quiet_ms", quiet, "at most batch_wait_ms", "50");
+        errors.check(quiet <= wait, "batch_quiet_ms", quiet, "at most batch_wait_ms", "50");
         let rate = self.group_symbols_per_s;
-        faults.check(rate >= 1, "group_symbols_per_s", rate, "at least 1", "500");
+        errors.check(rate >= 1, "group_symbols_per_s", rate, "at least 1", "500");
         let windows = self.partition_windows_max;
-        faults.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
-        faults.check(self.waiting_max >= 2, "waiting_max", self.waiting_max, "at least 2", "10000");
+        errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
+        errors.check(self.waiting_max >= 2, "waiting_max", self.waiting_max, "at least 2", "10000");
     }
 }

@@ -15,7 +15,7 @@ const ALL: &str = "all";
 
 /// Why a text is no mapping; names the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MappingFault {
+pub enum MappingError {
     /// No TOML, or a key or a type that a mapping doesn't have.
     #[error("mapping: {key}: {cause}")]
     Shape {
@@ -62,8 +62,8 @@ struct File {
 ///
 /// # Errors
 /// When the text is none, with the first key that is wrong and why.
-pub fn parse(text: &str) -> Result<Mapping, MappingFault> {
-    let shape = |key: String, cause: &toml::de::Error| MappingFault::Shape {
+pub fn parse(text: &str) -> Result<Mapping, MappingError> {
+    let shape = |key: String, cause: &toml::de::Error| MappingError::Shape {
         key,
         cause: cause.message().replace('\n', " "),
     };
@@ -76,15 +76,15 @@ pub fn parse(text: &str) -> Result<Mapping, MappingFault> {
     for (name, row) in &file.alert {
         let path = format!("alert.{name}");
         let Some(alert_type) = AlertType::from_name(name) else {
-            return Err(MappingFault::Value { key: path, value: format!("{name:?}"), rule: "an alert type" });
+            return Err(MappingError::Value { key: path, value: format!("{name:?}"), rule: "an alert type" });
         };
         mapping.set(alert_type, row_over(&default, row, &path)?);
     }
     Ok(mapping)
 }
 
-fn default_row(row: &FileRow) -> Result<Row, MappingFault> {
-    let missing = |key: &str| MappingFault::Missing { key: format!("default.{key}") };
+fn default_row(row: &FileRow) -> Result<Row, MappingError> {
+    let missing = |key: &str| MappingError::Missing { key: format!("default.{key}") };
     let sets = row.sets.as_ref().ok_or_else(|| missing("sets"))?;
     let timeframe = row.timeframe.as_ref().ok_or_else(|| missing("timeframe"))?;
     Ok(Row {
@@ -94,7 +94,7 @@ fn default_row(row: &FileRow) -> Result<Row, MappingFault> {
     })
 }
 
-fn row_over(default: &Row, row: &FileRow, path: &str) -> Result<Row, MappingFault> {
+fn row_over(default: &Row, row: &FileRow, path: &str) -> Result<Row, MappingError> {
     Ok(Row {
         sets: row.sets.as_ref().map_or(Ok(default.sets), |names| sets_of(names, path))?,
         timeframe: row.timeframe.as_ref().map_or(Ok(default.timeframe), |name| timeframe_of(name, path))?,
@@ -102,9 +102,9 @@ fn row_over(default: &Row, row: &FileRow, path: &str) -> Result<Row, MappingFaul
     })
 }
 
-fn sets_of(names: &[String], path: &str) -> Result<FeatureSets, MappingFault> {
+fn sets_of(names: &[String], path: &str) -> Result<FeatureSets, MappingError> {
     if names.is_empty() {
-        return Err(MappingFault::Value {
+        return Err(MappingError::Value {
             key: format!("{path}.sets"),
             value: "[]".to_owned(),
             rule: "at least one feature set",
@@ -116,7 +116,7 @@ fn sets_of(names: &[String], path: &str) -> Result<FeatureSets, MappingFault> {
             Some(set) => sets.insert(set),
             None if name == ALL => sets = FeatureSets::all(),
             None => {
-                return Err(MappingFault::Value {
+                return Err(MappingError::Value {
                     key: format!("{path}.sets[{place}]"),
                     value: format!("{name:?}"),
                     rule: "a feature set",
@@ -127,18 +127,18 @@ fn sets_of(names: &[String], path: &str) -> Result<FeatureSets, MappingFault> {
     Ok(sets)
 }
 
-fn timeframe_of(name: &str, path: &str) -> Result<Timeframe, MappingFault> {
-    Timeframe::from_name(name).ok_or_else(|| MappingFault::Value {
+fn timeframe_of(name: &str, path: &str) -> Result<Timeframe, MappingError> {
+    Timeframe::from_name(name).ok_or_else(|| MappingError::Value {
         key: format!("{path}.timeframe"),
         value: format!("{name:?}"),
         rule: "one of 1min, 5min, 1hour, 1day",
     })
 }
 
-fn boost_of(boost: i64, path: &str) -> Result<u8, MappingFault> {
+fn boost_of(boost: i64, path: &str) -> Result<u8, MappingError> {
     match u8::try_from(boost) {
         Ok(boost) if boost <= MAX_BOOST => Ok(boost),
-        _ => Err(MappingFault::Value {
+        _ => Err(MappingError::Value {
             key: format!("{path}.boost"),
             value: boost.to_string(),
             rule: "one of 0..=3",

@@ -13,7 +13,7 @@ use std::time::Duration;
 use contracts::{Alert, FeatureRequest, RequestedSymbol, Topic, ids};
 use domain::{AlertType, Priority, Symbol, Timestamp};
 use kafka_io::{InRecord, OutRecord, Restore, Wire};
-use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 use crate::rules::batch::{Arrival, Batch, BatchKey};
 use crate::rules::batcher::{Batcher, Limits};
@@ -123,7 +123,7 @@ impl BridgeStage {
         let row = *self.mapping.row(alert.alert_type);
         let priority = priority(alert.score, row.boost);
         let occurred_at = Timestamp::from_micros(alert.occurred_at);
-        let partition = id.source.partition;
+        let partition = id.input.partition;
         let (sets, window) = if alert.alert_type == AlertType::Manual {
             let named = alert.metadata.get(FEATURE_SETS_KEY).map(String::as_str);
             match asked_sets(named, row.sets) {
@@ -135,7 +135,7 @@ impl BridgeStage {
             }
         } else {
             let asking = Asking { symbol, occurred_at, sets: row.sets, priority };
-            match self.dedup.judge(partition, id.offset, asking, wall) {
+            match self.dedup.process(partition, id.offset, asking, wall) {
                 Judgement::Passes { window } => (row.sets, window),
                 Judgement::Covered => return Ok(Verdict::Drop(DUPLICATE)),
             }
@@ -240,19 +240,19 @@ impl Stage for BridgeStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, source: Source, _epoch: Epoch, now: Now) {
+    fn assigned(&mut self, source: InputPartition, _epoch: Epoch, now: Now) {
         self.assigned.insert(source.partition);
         self.share(now);
     }
 
-    fn released(&mut self, source: Source) {
+    fn unassigned(&mut self, source: InputPartition) {
         self.assigned.remove(&source.partition);
         self.leaving.remove(&source.partition);
         self.dedup.released(source.partition);
         self.batcher.forget(source.partition);
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
@@ -271,7 +271,7 @@ impl Stage for BridgeStage {
         self.release(now, effects);
     }
 
-    fn drain(&mut self, sources: &[Source], now: Now, effects: &mut Effects<OutRecord>) {
+    fn drain(&mut self, sources: &[InputPartition], now: Now, effects: &mut Effects<OutRecord>) {
         for source in sources {
             self.leaving.entry(source.partition).or_insert(now.monotonic);
         }
@@ -283,7 +283,7 @@ impl Stage for BridgeStage {
                 let waiting = self.batcher.forget(source.partition);
                 let ids: Vec<RecordId> = waiting.into_iter().map(|waiting| waiting.id).collect();
                 if !ids.is_empty() {
-                    effects.push(Effect::GiveBack { ids });
+                    effects.push(Effect::Release { ids });
                 }
             }
         }

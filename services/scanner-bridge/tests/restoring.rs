@@ -85,8 +85,8 @@ impl Bridge {
     }
 
     /// Whether an alert passes; if so it waits.
-    fn judge(&mut self, offset: i64, asking: Asking, now: i64) -> bool {
-        match self.dedup.judge(0, offset, asking, micros(now)) {
+    fn process(&mut self, offset: i64, asking: Asking, now: i64) -> bool {
+        match self.dedup.process(0, offset, asking, micros(now)) {
             Judgement::Covered => false,
             Judgement::Passes { window } => {
                 self.waiting.insert(offset, window);
@@ -136,8 +136,8 @@ impl Pair {
     fn alert(&mut self, asking: Asking) -> Result<(), TestCaseError> {
         let offset = self.alerts.last_key_value().map_or(0, |(last, _)| last + 1);
         self.alerts.insert(offset, asking);
-        let passes = self.steady.judge(offset, asking, self.now);
-        prop_assert_eq!(self.mortal.judge(offset, asking, self.now), passes, "alert {}", offset);
+        let passes = self.steady.process(offset, asking, self.now);
+        prop_assert_eq!(self.mortal.process(offset, asking, self.now), passes, "alert {}", offset);
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Pair {
         }
         for offset in held.into_keys() {
             let alert = self.alerts[&offset];
-            prop_assert!(self.mortal.judge(offset, alert, self.now), "alert {} passed before", offset);
+            prop_assert!(self.mortal.process(offset, alert, self.now), "alert {} passed before", offset);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contracts::{Topic, WriterSchemas};
-use kafka_io::{Inquirer, KafkaConfig, OwnedRecord, ReadError, Start, TopicReader};
+use kafka_io::{ClusterQuery, KafkaConfig, OwnedRecord, ReadError, Start, TopicReader};
 use scanner_bridge::rules::mapping::Mapping;
 
 use crate::audit::{Intake, Seen};
@@ -42,7 +42,7 @@ impl Collected {
     ) -> Result<Self, Failure> {
         let unread =
             |e: &dyn std::error::Error| Failure::NotOk(format!("the topics can't be read again: {e}"));
-        let inquirer = Inquirer::new(kafka).map_err(|e| unread(&e))?;
+        let inquirer = ClusterQuery::new(kafka).map_err(|e| unread(&e))?;
         let mut intake = Intake::new(mapping, kafka.partitions);
         for topic in Topic::ALL {
             for marks in inquirer.watermarks(*topic).map_err(|e| unread(&e))? {

@@ -37,7 +37,7 @@ impl ItemResult {
 
 /// Why a batch got no answer for its items.
 #[derive(Debug, thiserror::Error)]
-pub enum EdgeFault {
+pub enum EdgeError {
     /// Nobody answers there.
     #[error("the edge at http://{edge} can't be reached: {cause}")]
     Unreachable {
@@ -74,21 +74,21 @@ impl EdgeClient {
     /// A client of the edge at this address.
     ///
     /// # Errors
-    /// [`EdgeFault::Unreachable`] when no HTTP client can be made at all.
-    pub fn new(edge: SocketAddr) -> Result<Self, EdgeFault> {
+    /// [`EdgeError::Unreachable`] when no HTTP client can be made at all.
+    pub fn new(edge: SocketAddr) -> Result<Self, EdgeError> {
         let http = reqwest::Client::builder()
             .timeout(ANSWER_TIMEOUT)
             .build()
-            .map_err(|e| EdgeFault::Unreachable { edge, cause: e.to_string() })?;
+            .map_err(|e| EdgeError::Unreachable { edge, cause: e.to_string() })?;
         Ok(Self { edge, http })
     }
 
     /// Posts lines of NDJSON as one batch; the results are in their order.
     ///
     /// # Errors
-    /// [`EdgeFault`] when there is no result for each item.
-    pub async fn post(&self, lines: &[String]) -> Result<Vec<ItemResult>, EdgeFault> {
-        let unreachable = |e: reqwest::Error| EdgeFault::Unreachable { edge: self.edge, cause: causes(&e) };
+    /// [`EdgeError`] when there is no result for each item.
+    pub async fn post(&self, lines: &[String]) -> Result<Vec<ItemResult>, EdgeError> {
+        let unreachable = |e: reqwest::Error| EdgeError::Unreachable { edge: self.edge, cause: causes(&e) };
         let response = self
             .http
             .post(format!("http://{}/v1/findings", self.edge))
@@ -101,7 +101,7 @@ impl EdgeClient {
         let body = response.text().await.map_err(unreachable)?;
         match serde_json::from_str::<Answer>(&body) {
             Ok(answer) if answer.results.len() == lines.len() => Ok(answer.results),
-            _ => Err(EdgeFault::Refused { edge: self.edge, status, cause: body }),
+            _ => Err(EdgeError::Refused { edge: self.edge, status, cause: body }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How the command ends when it doesn't end well.
 
 use chassis::Exit;
-use kafka_io::MaybeRefusal;
+use kafka_io::MaybeAccessDenied;
 
 /// Why; each kind has an exit code (docs/errors/exit-codes.md).
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +22,13 @@ pub enum Failure {
 
 impl Failure {
     /// A question to the cluster that came to nothing: nobody answers, or we are turned away.
-    pub fn of(error: impl MaybeRefusal) -> Self {
+    pub fn of(error: impl MaybeAccessDenied) -> Self {
         Self::of_cause(&error, error.to_string())
     }
 
     /// The same, in these words.
-    pub fn of_cause(error: &impl MaybeRefusal, text: String) -> Self {
-        if error.is_refusal() { Self::Refused(text) } else { Self::Unreachable(text) }
+    pub fn of_cause(error: &impl MaybeAccessDenied, text: String) -> Self {
+        if error.is_access_denied() { Self::Refused(text) } else { Self::Unreachable(text) }
     }
 
     /// The same, with what was seen beside it.
@@ -61,8 +61,8 @@ mod tests {
     #[error("no answer")]
     struct Said(bool);
 
-    impl MaybeRefusal for Said {
-        fn is_refusal(&self) -> bool {
+    impl MaybeAccessDenied for Said {
+        fn is_access_denied(&self) -> bool {
             self.0
         }
     }

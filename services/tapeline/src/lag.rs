@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use contracts::Topic;
-use kafka_io::{GroupInquirer, Inquirer, KafkaConfig, TopicReader};
+use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, TopicReader};
 use serde::Serialize;
 
 use crate::audit::Stage;
@@ -88,10 +88,10 @@ fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {
 }
 
 fn lag(kafka: &KafkaConfig, stages: &[Stage]) -> Result<Lag, Failure> {
-    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
+    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
     let mut partitions = Vec::new();
     for stage in stages {
-        let group = GroupInquirer::new(kafka, stage.group()).map_err(Failure::of)?;
+        let group = GroupQuery::new(kafka, stage.group()).map_err(Failure::of)?;
         for topic in stage.inputs() {
             let count = inquirer.partitions(*topic).map_err(Failure::of)?;
             let committed = group.committed(*topic, count).map_err(Failure::of)?;

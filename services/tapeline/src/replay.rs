@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use contracts::Topic;
-use kafka_io::{BatchProducer, GroupInquirer, ProducerLimits};
+use kafka_io::{BatchProducer, GroupQuery, ProducerLimits};
 
 use crate::cli::ReplayArgs;
 use crate::cluster;
@@ -30,7 +30,7 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
     let (follower, following) = follow(&kafka, Arc::new(registry.clone()), lines)?;
     let reading = tokio::task::spawn_blocking(move || following.run());
-    let bridge = GroupInquirer::new(&kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
+    let bridge = GroupQuery::new(&kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let mut market = Market {
         poster: Poster::new(EdgeClient::new(args.edge).map_err(|e| unreachable(&e))?),
         settler: Settler::new(follower.clone(), bridge, kafka.partitions),
@@ -47,7 +47,7 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let read = reading.await.map_err(|e| Failure::NotOk(e.to_string()))?;
     let end = end.and(read);
     let ending = Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() };
-    let report = tokio::task::block_in_place(|| judge.judge(&args.market, BTreeMap::new(), ending))?;
+    let report = tokio::task::block_in_place(|| judge.finish(&args.market, BTreeMap::new(), ending))?;
     println!("{}", report.summary());
     end?;
     if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::catalogue::contracts;
 use contracts::compat::is_full_transitive;
-use kafka_io::{HttpFault, http_client};
+use kafka_io::{HttpError, http_client};
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -118,7 +118,7 @@ impl Asker {
         let asked = self.client.put(format!("{}/config/{subject}", self.url)).json(&level).send().await;
         let fault = match asked {
             Ok(answer) if answer.status().is_success() => return Ok(()),
-            Ok(answer) => HttpFault::from(answer.status()),
+            Ok(answer) => HttpError::from(answer.status()),
             Err(error) => error.into(),
         };
         Err(self.failed(&format!("did not put {subject} under {COMPATIBILITY}"), &fault))
@@ -140,7 +140,7 @@ impl Asker {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
-        let failed = |fault: HttpFault| self.failed(&format!("did not answer {path}"), &fault);
+        let failed = |fault: HttpError| self.failed(&format!("did not answer {path}"), &fault);
         let asked = self.client.get(format!("{}/{path}", self.url)).send().await;
         let answer = asked.map_err(|error| failed(error.into()))?;
         match answer.status() {
@@ -150,7 +150,7 @@ impl Asker {
         }
     }
 
-    fn failed(&self, what: &str, fault: &HttpFault) -> Failure {
+    fn failed(&self, what: &str, fault: &HttpError) -> Failure {
         Failure::of_cause(fault, format!("registry {} {what}: {fault}", self.url))
     }
 }

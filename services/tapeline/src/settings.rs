@@ -1,6 +1,6 @@
 //! What a file and the environment may say to the command about its cluster: the same sections that every service has.
 
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use hosting::{KafkaSection, RegistrySection};
 use kafka_io::{KafkaConfig, RegistryConfig};
 use serde::{Deserialize, Serialize};
@@ -38,9 +38,9 @@ impl Default for Settings {
 impl Validate for Settings {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
 
-    fn faults(&self, faults: &mut FaultList) {
-        faults.nest("kafka", &self.kafka);
-        faults.nest("registry", &self.registry);
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.nest("kafka", &self.kafka);
+        errors.nest("registry", &self.registry);
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
         let path = folder.path().join("tapeline.toml");
         std::fs::write(&path, file).unwrap();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        config::load(PREFIX, Some(&path), env).map_err(|faults| faults.to_string())
+        config::load(PREFIX, Some(&path), env).map_err(|errors| errors.to_string())
     }
 
     #[test]
@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn faults_of_the_section_come_at_once_and_without_the_secret() {
         let file = "[kafka.security]\nprotocol = \"ssl\"\npassword = \"hunter2\"\nca_file = \"/nowhere\"\n";
-        let faults = loaded(file, &[]).unwrap_err();
+        let errors = loaded(file, &[]).unwrap_err();
         for said in ["kafka.security.password", "kafka.security.ca_file", "/nowhere"] {
-            assert!(faults.contains(said), "{said}: {faults}");
+            assert!(errors.contains(said), "{said}: {errors}");
         }
-        assert!(!faults.contains("hunter2"), "{faults}");
+        assert!(!errors.contains("hunter2"), "{errors}");
     }
 }

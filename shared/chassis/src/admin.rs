@@ -58,7 +58,7 @@ pub struct Admin {
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
-pub enum AdminFault {
+pub enum AdminError {
     /// The address can't be had.
     #[error("admin server can't listen on {address}")]
     Bind {
@@ -90,13 +90,13 @@ impl Admin {
     /// # Errors
     ///
     /// When the address can't be had, which names it, or the system has no thread to give.
-    pub fn start(address: SocketAddr, view: View) -> Result<Self, AdminFault> {
-        let bind = |source| AdminFault::Bind { address, source };
+    pub fn start(address: SocketAddr, view: View) -> Result<Self, AdminError> {
+        let bind = |source| AdminError::Bind { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AdminFault::Thread)?;
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AdminError::Thread)?;
         let listener = {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(bind)?
@@ -116,7 +116,7 @@ impl Admin {
             });
         };
         let thread =
-            std::thread::Builder::new().name("admin".to_owned()).spawn(serve).map_err(AdminFault::Thread)?;
+            std::thread::Builder::new().name("admin".to_owned()).spawn(serve).map_err(AdminError::Thread)?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
 

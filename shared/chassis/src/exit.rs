@@ -16,7 +16,7 @@ pub enum Exit {
     /// 3: a broker, registry or other dependency could not be reached at start.
     Unreachable = 3,
     /// 4: the drain budget was spent before everything had ended.
-    DrainBudgetSpent = 4,
+    DrainTimedOut = 4,
     /// 5: another process owns this one's transactional identity.
     Fenced = 5,
     /// 6: a partition's committed offset is missing or no longer in the log.
@@ -36,7 +36,7 @@ impl Exit {
         Self::Failed,
         Self::Usage,
         Self::Unreachable,
-        Self::DrainBudgetSpent,
+        Self::DrainTimedOut,
         Self::Fenced,
         Self::MissingOffset,
         Self::Refused,

@@ -242,7 +242,7 @@ impl Outcome {
     pub fn exit(&self) -> Exit {
         match (self.failed.first(), self.stragglers.is_empty()) {
             (Some(failure), _) => failure.exit,
-            (None, false) => Exit::DrainBudgetSpent,
+            (None, false) => Exit::DrainTimedOut,
             (None, true) => Exit::Ok,
         }
     }
@@ -330,7 +330,7 @@ mod tests {
         shutdown.begin(Cause::Asked);
         let outcome = tasks.join(Duration::from_millis(50)).await;
         assert_eq!(outcome.stragglers, ["driver"]);
-        assert_eq!(outcome.exit(), Exit::DrainBudgetSpent);
+        assert_eq!(outcome.exit(), Exit::DrainTimedOut);
         release.send(()).unwrap();
         assert_eq!(tasks.join(BUDGET).await.exit(), Exit::Ok);
     }

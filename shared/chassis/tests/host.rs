@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use chassis::admin::Version;
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use chassis::telemetry::{Catalogue, Kind, Metric};
 use chassis::{Context, Exit, Failure, Fate, Host, Service, Shutdown};
@@ -29,7 +29,7 @@ struct Config {
 }
 
 impl Validate for Config {
-    fn faults(&self, _: &mut FaultList) {}
+    fn validate(&self, _: &mut ErrorCollector) {}
 }
 
 struct Upstream;

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Exit, Failure, Fate, Service};
@@ -33,8 +33,8 @@ enum OnShutdown {
 }
 
 impl Validate for Config {
-    fn faults(&self, faults: &mut FaultList) {
-        faults.nest("process", &self.process);
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.nest("process", &self.process);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use contracts::finding::{Defaults, Finding, parse};
-use contracts::{Alert, Codec, Event, WriterFault, WriterSchemas, codec, encode};
+use contracts::{Alert, Codec, Event, WriterError, WriterSchemas, codec, encode};
 use domain::Timestamp;
 
 const ROUNDS: u32 = 200_000;
@@ -13,7 +13,7 @@ const ROUNDS: u32 = 200_000;
 struct Own;
 
 impl WriterSchemas for Own {
-    fn writer(&self, _id: u32) -> Result<Arc<apache_avro::Schema>, WriterFault> {
+    fn writer(&self, _id: u32) -> Result<Arc<apache_avro::Schema>, WriterError> {
         Ok(Arc::new(codec::schema::<Alert>().clone()))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::codec::{Codec, DecodeFault, EncodeFault, WriterSchemas, encode};
+use crate::codec::{Codec, DecodeError, EncodeError, WriterSchemas, encode};
 use crate::event::Event;
 use crate::events::{
     Alert, ClosedBar, CorporateAction, CoverageChange, FeatureRequest, Gap, NewsItem, Promotion, Proposal,
@@ -22,8 +22,8 @@ pub struct Contract {
     encode: Encode,
 }
 
-type Decode = fn(&Codec, Option<&[u8]>, &dyn WriterSchemas) -> Result<Value, DecodeFault>;
-type Encode = fn(Topic, &[u8], u32, &mut Vec<u8>) -> Result<(), EncodeFault>;
+type Decode = fn(&Codec, Option<&[u8]>, &dyn WriterSchemas) -> Result<Value, DecodeError>;
+type Encode = fn(Topic, &[u8], u32, &mut Vec<u8>) -> Result<(), EncodeError>;
 
 /// The contract of a topic; none of a dead-letter topic, which holds bytes as they came.
 #[must_use]
@@ -68,7 +68,7 @@ fn of<E: Event>(topic: Topic) -> Contract {
         encode: |topic, json, schema_id, out| {
             let event: E = json::from_json(json)?;
             if event.topic() != topic {
-                return Err(EncodeFault::OtherTopic { event: event.topic().event(), topic });
+                return Err(EncodeError::OtherTopic { event: event.topic().event(), topic });
             }
             encode(&event, schema_id, out)
         },
@@ -87,7 +87,7 @@ impl Contract {
         codec: &Codec,
         payload: Option<&[u8]>,
         writers: &dyn WriterSchemas,
-    ) -> Result<Value, DecodeFault> {
+    ) -> Result<Value, DecodeError> {
         (self.decode)(codec, payload, writers)
     }
 
@@ -100,7 +100,7 @@ impl Contract {
         json: &[u8],
         schema_id: u32,
         out: &mut Vec<u8>,
-    ) -> Result<(), EncodeFault> {
+    ) -> Result<(), EncodeError> {
         (self.encode)(self.topic, json, schema_id, out)
     }
 }

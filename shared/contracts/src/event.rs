@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::Layout;
-use crate::fault::{Fault, Place};
 use crate::partition::partition_for;
 use crate::rules;
 use crate::topics::Topic;
+use crate::violation::{Place, Violation};
 
 /// How far ahead of the clock an event's time may lie.
 pub const MOST_AHEAD_MICROS: i64 = 5 * 60 * 1_000_000;
@@ -53,7 +53,7 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
     /// # Errors
     /// The first one that is broken.
     #[doc(hidden)]
-    fn check(&self, at: Place) -> Result<(), Fault>;
+    fn check(&self, at: Place) -> Result<(), Violation>;
 
     /// The topic of this very event.
     fn topic(&self) -> Topic {
@@ -69,7 +69,7 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// The first one that is broken, with event, path and cause.
-    fn validate(&self) -> Result<(), Fault> {
+    fn validate(&self) -> Result<(), Violation> {
         let at = Place::of(self.topic().event());
         let envelope = self.envelope();
         at.field("event_id", rules::uuid(envelope.event_id))?;
@@ -85,7 +85,7 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// When something does, with event, path and both times.
-    fn check_clock(&self, now: Timestamp) -> Result<(), Fault> {
+    fn check_clock(&self, now: Timestamp) -> Result<(), Violation> {
         let at = Place::of(self.topic().event());
         at.field("occurred_at", not_ahead(self.envelope().occurred_at, now))
     }
@@ -94,7 +94,7 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
     ///
     /// # Errors
     /// When it lies elsewhere, with the symbol and both partitions.
-    fn check_placement(&self, partition: i32, count: i32) -> Result<(), Fault> {
+    fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
         let at = Place::of(self.topic().event());
         at.field("symbol", placed(self.symbol(), partition, count))
     }

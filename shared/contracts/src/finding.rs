@@ -10,13 +10,13 @@ use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::Deserializer;
 
-use crate::codec::{EncodeFault, encode};
+use crate::codec::{EncodeError, encode};
 use crate::event::Event;
 use crate::events::{Alert, Gap, Proposal};
-use crate::fault::Fault;
 use crate::json;
 use crate::rules::short;
 use crate::topics::Topic;
+use crate::violation::Violation;
 
 use input::WithDefaults;
 
@@ -49,7 +49,7 @@ const NAMES: &str = "scanner.alert.raised, market.gap.detected, scanner.symbol.p
 ///
 /// # Errors
 /// With the event's name (`finding` when it can't be told), the path and the cause; of malformed JSON the position.
-pub fn parse(json: &[u8], defaults: &Defaults<'_>) -> Result<Finding, Fault> {
+pub fn parse(json: &[u8], defaults: &Defaults<'_>) -> Result<Finding, Violation> {
     let name = name(json)?;
     match Topic::from_event(&name) {
         Some(Topic::AlertRaised) => {
@@ -67,7 +67,7 @@ pub fn parse(json: &[u8], defaults: &Defaults<'_>) -> Result<Finding, Fault> {
 }
 
 /// The event's name; all of the JSON is read, so that what is malformed is found here.
-fn name(json: &[u8]) -> Result<Cow<'_, str>, Fault> {
+fn name(json: &[u8]) -> Result<Cow<'_, str>, Violation> {
     #[derive(Deserialize)]
     #[serde(expecting = "an object with the fields of an event")]
     struct Head<'a> {
@@ -79,15 +79,15 @@ fn name(json: &[u8]) -> Result<Cow<'_, str>, Fault> {
     head.event.ok_or_else(|| nameless(format!("is missing; it is one of {NAMES}")))
 }
 
-fn nameless(cause: String) -> Fault {
-    Fault { event: NAMELESS, path: "event".to_owned(), cause }
+fn nameless(cause: String) -> Violation {
+    Violation { event: NAMELESS, path: "event".to_owned(), cause }
 }
 
 fn read<E: Event>(
     json: &[u8],
     defaults: &Defaults<'_>,
     correlation_id: impl Fn(&mut E) -> &mut Option<String>,
-) -> Result<E, Fault> {
+) -> Result<E, Violation> {
     let plain = E::deserialize(WithDefaults::new(&mut Deserializer::from_slice(json), defaults));
     let mut event = match plain {
         Ok(event) => event,
@@ -141,7 +141,7 @@ impl Finding {
     ///
     /// # Errors
     /// When it is too large for its topic.
-    pub fn encode(&self, schema_id: u32, out: &mut Vec<u8>) -> Result<(), EncodeFault> {
+    pub fn encode(&self, schema_id: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
             Self::Alert(alert) => encode(alert, schema_id, out),
             Self::Gap(gap) => encode(gap, schema_id, out),

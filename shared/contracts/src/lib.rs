@@ -13,24 +13,24 @@ pub mod codec;
 pub mod compat;
 pub mod event;
 pub mod events;
-mod fault;
 pub mod finding;
 pub mod ids;
 pub mod json;
 mod partition;
 mod rules;
 pub mod topics;
+mod violation;
 pub mod wire;
 
-pub use codec::{Codec, DecodeFault, EncodeFault, WriterFault, WriterSchemas, encode, split};
+pub use codec::{Codec, DecodeError, EncodeError, WriterError, WriterSchemas, encode, split};
 pub use event::{Envelope, Event};
 pub use events::{
     Alert, ClosedBar, CorporateAction, CoverageChange, FeatureRequest, Gap, NewsItem, Promotion, Proposal,
     Qualification, RangeCompletion, RangeFailure, RangeProgress, RangeRequest, RequestFailure,
     RequestedSymbol, SetResult, Span, TypedRange, Vector,
 };
-pub use fault::Fault;
 pub use finding::Finding;
 pub use partition::partition_for;
 pub use topics::Topic;
+pub use violation::Violation;
 pub use wire::{BackfillErrorClass, BackfillTrigger, DataKind, RequestErrorClass, SetStatus};

@@ -1,10 +1,10 @@
-//! The rules that several events share. Each says what is wrong with which value; where it stands, [`Place`](crate::fault::Place)
+//! The rules that several events share. Each says what is wrong with which value; where it stands, [`Place`](crate::violation::Place)
 //! knows.
 
 use std::collections::BTreeMap;
 
 use domain::{
-    FeatureSet, Layer, LayerFault, Priority, PriorityFault, Symbol, SymbolFault, Timeframe, Timestamp,
+    FeatureSet, Layer, LayerError, Priority, PriorityError, Symbol, SymbolError, Timeframe, Timestamp,
 };
 
 use crate::bounds::{MAX_ID_BYTES, MAX_TEXT_BYTES};
@@ -49,15 +49,15 @@ pub(crate) fn instant(micros: i64) -> Result<(), Cause> {
     check(INSTANTS.contains(&micros), || format!("{micros} microseconds lie outside the years 1 to 9999"))
 }
 
-pub(crate) fn symbol(text: &str) -> Result<(), SymbolFault> {
+pub(crate) fn symbol(text: &str) -> Result<(), SymbolError> {
     Symbol::parse(text).map(drop)
 }
 
-pub(crate) fn layer(number: i32) -> Result<(), LayerFault> {
+pub(crate) fn layer(number: i32) -> Result<(), LayerError> {
     Layer::from_number(number).map(drop)
 }
 
-pub(crate) fn priority(number: i32) -> Result<(), PriorityFault> {
+pub(crate) fn priority(number: i32) -> Result<(), PriorityError> {
     Priority::new(number).map(drop)
 }
 

@@ -5,7 +5,7 @@ mod common;
 
 use common::{OWN, Registry, valid_examples};
 use contracts::catalogue::contract;
-use contracts::{Alert, Codec, DecodeFault, Event, Gap, encode, json, split};
+use contracts::{Alert, Codec, DecodeError, Event, Gap, encode, json, split};
 
 fn alert() -> Alert {
     let example =
@@ -19,7 +19,7 @@ fn encoded() -> Vec<u8> {
     payload
 }
 
-fn decode(payload: &[u8]) -> Result<Alert, DecodeFault> {
+fn decode(payload: &[u8]) -> Result<Alert, DecodeError> {
     Codec::new().decode(payload, &Registry::of(Alert::SCHEMA))
 }
 
@@ -63,7 +63,7 @@ fn a_body_cut_off_anywhere_is_refused_as_truncated() {
 fn a_body_that_goes_on_after_its_end_is_refused() {
     let mut payload = encoded();
     payload.extend_from_slice(&[0, 0, 0]);
-    assert_eq!(decode(&payload), Err(DecodeFault::TrailingBytes { bytes: 3 }));
+    assert_eq!(decode(&payload), Err(DecodeError::TrailingBytes { bytes: 3 }));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use apache_avro::Schema;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use common::{OWN, Registry, valid_examples};
-use contracts::{Alert, Codec, DecodeFault, Event, Gap, Vector, encode, json};
+use contracts::{Alert, Codec, DecodeError, Event, Gap, Vector, encode, json};
 use domain::AlertType;
 
 fn example<E: Event>(name: &str) -> E {
@@ -38,7 +38,7 @@ fn written_by<E: Event>(schema: &str, event: &E, change: impl Fn(&mut Vec<(Strin
     payload
 }
 
-fn decode<E: Event>(schema: &str, payload: &[u8]) -> Result<E, DecodeFault> {
+fn decode<E: Event>(schema: &str, payload: &[u8]) -> Result<E, DecodeError> {
     Codec::new().decode(payload, &Registry::default().with(99, schema))
 }
 
@@ -114,7 +114,7 @@ fn a_foreign_body_cut_off_anywhere_is_refused_as_truncated() {
     let longer = [payload.as_slice(), &[0]].concat();
     assert_eq!(
         codec.read::<Alert>(longer.as_slice(), &writers),
-        Err(DecodeFault::TrailingBytes { bytes: 1 })
+        Err(DecodeError::TrailingBytes { bytes: 1 })
     );
 }
 
@@ -160,7 +160,7 @@ fn a_schema_that_contains_itself_is_refused() {
 fn how_an_id_is_read_is_asked_once() {
     struct Counting(Registry, std::cell::Cell<u32>);
     impl contracts::WriterSchemas for Counting {
-        fn writer(&self, id: u32) -> Result<std::sync::Arc<Schema>, contracts::WriterFault> {
+        fn writer(&self, id: u32) -> Result<std::sync::Arc<Schema>, contracts::WriterError> {
             self.1.set(self.1.get() + 1);
             self.0.writer(id)
         }
@@ -181,8 +181,8 @@ fn how_an_id_is_read_is_asked_once() {
 fn a_registry_that_cannot_be_asked_is_not_the_records_fault() {
     struct Down;
     impl contracts::WriterSchemas for Down {
-        fn writer(&self, id: u32) -> Result<std::sync::Arc<Schema>, contracts::WriterFault> {
-            Err(contracts::WriterFault::Unavailable { id, cause: "connection refused".to_owned() })
+        fn writer(&self, id: u32) -> Result<std::sync::Arc<Schema>, contracts::WriterError> {
+            Err(contracts::WriterError::Unavailable { id, cause: "connection refused".to_owned() })
         }
     }
     let fault = Codec::new().decode::<Gap>(&[0, 0, 0, 0, 5, 0][..], &Down).unwrap_err();

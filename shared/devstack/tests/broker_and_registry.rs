@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use contracts::{Topic, WriterFault, WriterSchemas};
+use contracts::{Topic, WriterError, WriterSchemas};
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::{EmbeddedRegistry, RegistryError};
 use kafka_io::{
@@ -75,7 +75,7 @@ fn every_contract_is_registered_and_found_again_by_its_id() {
     let stranger = Registry::new(&config, runtime.handle().clone()).unwrap();
     let schema = stranger.writer(urgent).unwrap();
     assert_eq!(*schema, *contracts::codec::schema::<contracts::FeatureRequest>());
-    assert_eq!(stranger.writer(9_999), Err(WriterFault::Unknown { id: 9_999 }));
+    assert_eq!(stranger.writer(9_999), Err(WriterError::Unknown { id: 9_999 }));
 }
 
 #[test]

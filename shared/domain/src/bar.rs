@@ -21,7 +21,7 @@ pub struct Bar {
 
 /// Why something is no bar.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum BarFault {
+pub enum BarError {
     /// NaN or infinite.
     #[error("{field} is {value}, not a finite number")]
     NotFinite {
@@ -60,7 +60,7 @@ impl Bar {
     ///
     /// # Errors
     /// The first rule that is broken, with the field and its value.
-    pub fn validate(&self) -> Result<(), BarFault> {
+    pub fn validate(&self) -> Result<(), BarError> {
         let numbers = [
             ("open", self.open),
             ("high", self.high),
@@ -69,19 +69,19 @@ impl Bar {
             ("volume", self.volume),
         ];
         if let Some(&(field, value)) = numbers.iter().find(|(_, value)| !value.is_finite()) {
-            return Err(BarFault::NotFinite { field, value });
+            return Err(BarError::NotFinite { field, value });
         }
         // `high` is among them, so that a high below the low is named as such.
         for (field, value) in [("high", self.high), ("open", self.open), ("close", self.close)] {
             if value < self.low {
-                return Err(BarFault::BelowLow { field, value, low: self.low });
+                return Err(BarError::BelowLow { field, value, low: self.low });
             }
             if value > self.high {
-                return Err(BarFault::AboveHigh { field, value, high: self.high });
+                return Err(BarError::AboveHigh { field, value, high: self.high });
             }
         }
         if self.volume < 0.0 {
-            return Err(BarFault::NegativeVolume(self.volume));
+            return Err(BarError::NegativeVolume(self.volume));
         }
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Bar {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bar, BarFault};
+    use super::{Bar, BarError};
     use crate::timestamp::Timestamp;
 
     fn bar() -> Bar {
@@ -117,7 +117,7 @@ mod tests {
             (Bar { volume: f64::INFINITY, ..bar() }, "volume is inf, not a finite number"),
         ];
         for (broken, text) in cases {
-            assert_eq!(broken.validate().map_err(|fault: BarFault| fault.to_string()), Err(text.to_owned()));
+            assert_eq!(broken.validate().map_err(|fault: BarError| fault.to_string()), Err(text.to_owned()));
         }
     }
 }

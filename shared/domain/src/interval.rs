@@ -12,7 +12,7 @@ pub struct Interval {
 /// Two instants that bound no interval.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the range from {start} to {end} holds nothing")]
-pub struct IntervalFault {
+pub struct IntervalError {
     start: Timestamp,
     end: Timestamp,
 }
@@ -22,18 +22,18 @@ impl Interval {
     ///
     /// # Errors
     /// When `start ≥ end`.
-    pub fn new(start: Timestamp, end: Timestamp) -> Result<Self, IntervalFault> {
-        if start < end { Ok(Self { start, end }) } else { Err(IntervalFault { start, end }) }
+    pub fn new(start: Timestamp, end: Timestamp) -> Result<Self, IntervalError> {
+        if start < end { Ok(Self { start, end }) } else { Err(IntervalError { start, end }) }
     }
 
     /// A range as events write it: the instant `last` belongs to it.
     ///
     /// # Errors
     /// When `start > last`, or when nothing can follow `last`.
-    pub fn from_inclusive(start: Timestamp, last: Timestamp) -> Result<Self, IntervalFault> {
+    pub fn from_inclusive(start: Timestamp, last: Timestamp) -> Result<Self, IntervalError> {
         match last.checked_add_micros(1) {
             Some(end) if start < end => Ok(Self { start, end }),
-            _ => Err(IntervalFault { start, end: last }),
+            _ => Err(IntervalError { start, end: last }),
         }
     }
 

@@ -16,7 +16,7 @@ pub enum Layer {
 /// A number that names no layer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("layer {0} is not one of 0..=3")]
-pub struct LayerFault(i32);
+pub struct LayerError(i32);
 
 impl Layer {
     /// Every layer, lowest first.
@@ -26,13 +26,13 @@ impl Layer {
     ///
     /// # Errors
     /// When it isn't one of 0..=3.
-    pub const fn from_number(number: i32) -> Result<Self, LayerFault> {
+    pub const fn from_number(number: i32) -> Result<Self, LayerError> {
         match number {
             0 => Ok(Self::Basic),
             1 => Ok(Self::Liquid),
             2 => Ok(Self::Catalyst),
             3 => Ok(Self::Active),
-            other => Err(LayerFault(other)),
+            other => Err(LayerError(other)),
         }
     }
 

@@ -7,7 +7,7 @@ pub struct Priority(u8);
 /// A number that is no priority.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("priority {0} is not one of 1..=10")]
-pub struct PriorityFault(i32);
+pub struct PriorityError(i32);
 
 impl Priority {
     /// 1.
@@ -25,10 +25,10 @@ impl Priority {
     ///
     /// # Errors
     /// When it isn't one of 1..=10.
-    pub fn new(number: i32) -> Result<Self, PriorityFault> {
+    pub fn new(number: i32) -> Result<Self, PriorityError> {
         match u8::try_from(number) {
             Ok(number @ 1..=10) => Ok(Self(number)),
-            _ => Err(PriorityFault(number)),
+            _ => Err(PriorityError(number)),
         }
     }
 

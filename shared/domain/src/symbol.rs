@@ -16,7 +16,7 @@ pub struct Symbol([u8; MAX_BYTES]);
 /// A text that is no symbol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("symbol {text:?} does not match [A-Z]{{1,5}}([.-][A-Z]{{1,2}})?")]
-pub struct SymbolFault {
+pub struct SymbolError {
     /// The text, cut after its first 32 characters.
     text: String,
 }
@@ -26,10 +26,10 @@ impl Symbol {
     ///
     /// # Errors
     /// When it doesn't, with the text.
-    pub fn parse(text: &str) -> Result<Self, SymbolFault> {
+    pub fn parse(text: &str) -> Result<Self, SymbolError> {
         let bytes = text.as_bytes();
         if !matches_rule(bytes) {
-            return Err(SymbolFault { text: text.chars().take(32).collect() });
+            return Err(SymbolError { text: text.chars().take(32).collect() });
         }
         let mut held = [0; MAX_BYTES];
         held[..bytes.len()].copy_from_slice(bytes);
@@ -83,9 +83,9 @@ impl fmt::Debug for Symbol {
 }
 
 impl FromStr for Symbol {
-    type Err = SymbolFault;
+    type Err = SymbolError;
 
-    fn from_str(text: &str) -> Result<Self, SymbolFault> {
+    fn from_str(text: &str) -> Result<Self, SymbolError> {
         Self::parse(text)
     }
 }

@@ -10,7 +10,7 @@ pub struct Timestamp(i64);
 /// A text that is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("time {text:?} is not an ISO-8601 instant with Z or an offset")]
-pub struct TimestampFault {
+pub struct TimestampError {
     /// The text, cut after its first 40 characters.
     text: String,
 }
@@ -32,11 +32,11 @@ impl Timestamp {
     ///
     /// # Errors
     /// When it is none, with the text.
-    pub fn parse(text: &str) -> Result<Self, TimestampFault> {
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
         // An annotation in brackets is an extension of the standard that nobody needs here.
         let parsed = if text.contains('[') { None } else { text.parse::<jiff::Timestamp>().ok() };
         let Some(instant) = parsed else {
-            return Err(TimestampFault { text: text.chars().take(40).collect() });
+            return Err(TimestampError { text: text.chars().take(40).collect() });
         };
         Ok(Self::from_jiff(instant))
     }
@@ -93,9 +93,9 @@ impl fmt::Debug for Timestamp {
 }
 
 impl FromStr for Timestamp {
-    type Err = TimestampFault;
+    type Err = TimestampError;
 
-    fn from_str(text: &str) -> Result<Self, TimestampFault> {
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
         Self::parse(text)
     }
 }

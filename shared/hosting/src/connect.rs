@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chassis::{Context, Exit, Failure, Fate};
 use contracts::Topic;
 use kafka_io::cluster::{self, ClusterError};
-use kafka_io::{KafkaConfig, MaybeRefusal, Registry, RegistryError, SchemaIds, Started, Wire};
+use kafka_io::{KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire};
 
 use crate::sections::RegistrySection;
 
@@ -32,7 +32,8 @@ pub async fn connect(
     let config = kafka.clone();
     let checked = tokio::task::spawn_blocking(move || cluster::check(&config, &topics)).await;
     checked?.map_err(|error| {
-        let exit = if matches!(error, ClusterError::Refused(_)) { Exit::Refused } else { Exit::Unreachable };
+        let exit =
+            if matches!(error, ClusterError::AccessDenied(_)) { Exit::Refused } else { Exit::Unreachable };
         Failure::with(exit, error)
     })?;
     let registry = Registry::of_service(context.service, &registry.0, context.runtime.clone())
@@ -51,7 +52,7 @@ pub async fn connect(
 async fn start(context: &Context, registry: &Registry, writes: &[Topic]) -> Result<(), Failure> {
     let ends = |otherwise| {
         move |error: RegistryError| {
-            Failure::with(if error.is_refusal() { Exit::Refused } else { otherwise }, error)
+            Failure::with(if error.is_access_denied() { Exit::Refused } else { otherwise }, error)
         }
     };
     let started = registry.start(writes).await.map_err(ends(Exit::Unreachable))?;

@@ -107,8 +107,8 @@ pub fn of_stage(stage: &str, kafka: &KafkaConfig, inputs: usize, consumers: u64)
     };
     vec![
         part("prefetch of its consumers", consumers, u64::from(kafka.prefetch_kib) * 1_024 + FETCH_BYTES),
-        part("held records", bounds.held_max_records, HELD_RECORD_BYTES),
-        part("ledgers", sources.saturating_mul(wide(bounds.ledger_max_records)), LEDGER_ENTRY_BYTES),
+        part("held records", bounds.held_records_max, HELD_RECORD_BYTES),
+        part("ledgers", sources.saturating_mul(wide(bounds.ledger_records_max)), LEDGER_ENTRY_BYTES),
         part("outputs in flight", wide(bounds.outputs_max), OUTPUT_BYTES),
     ]
 }

@@ -27,23 +27,23 @@ pub const METRICS: &[Metric] = &[
     },
     counter("tapeline_stage_rejected_total", "rejected", "Input records whose dead letter is acknowledged."),
     counter(
-        "tapeline_stage_returned_records_total",
+        "tapeline_stage_redelivered_records_total",
         "records",
         "Input records that were not settled when their partition went: they come again to its next owner.",
     ),
     counter(
-        "tapeline_stage_given_back_records_total",
+        "tapeline_stage_released_records_total",
         "records",
         "Input records that the stage gave back to the next owner while draining, by intent.",
     ),
     counter(
-        "tapeline_stage_finished_before_records_total",
+        "tapeline_stage_skipped_completed_records_total",
         "records",
         "Input records passed over, since an earlier owner had finished them beyond its position.",
     ),
     counter(
-        "tapeline_stage_finished_unsaid_positions_total",
-        "positions",
+        "tapeline_stage_commit_metadata_overflows_total",
+        "overflows",
         "Positions that left without all that was finished beyond them: a crash may repeat what wasn't said.",
     ),
     counter(
@@ -68,8 +68,8 @@ pub const METRICS: &[Metric] = &[
         "How long the oldest input record has been waiting that is not settled.",
     ),
     counter(
-        "tapeline_stage_spent_drain_budgets_total",
-        "drain_budgets",
+        "tapeline_stage_drain_timeouts_total",
+        "drain_timeouts",
         "Drains that ended by their budget, with records left for the next owner.",
     ),
     gauge(
@@ -79,7 +79,7 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge("tapeline_stage_assigned_partitions", "partitions", "Input partitions assigned to this instance."),
     gauge(
-        "tapeline_stage_poisoned_partitions",
+        "tapeline_stage_stopped_partitions",
         "partitions",
         "Assigned input partitions that are no longer read, for too many rejects in a row.",
     ),
@@ -98,7 +98,7 @@ pub const METRICS: &[Metric] = &[
         labels: &[("stage", NAMES), ("outcome", &["committed", "delivered", "aborted", "failed"])],
         help: "Output batches by outcome.",
     },
-    counter("tapeline_stage_client_rebuilds_total", "rebuilds", "Clients given up and made anew."),
+    counter("tapeline_stage_client_recreations_total", "recreations", "Clients given up and made anew."),
     counter(
         "tapeline_stage_stalls_total",
         "stalls",

@@ -1,6 +1,6 @@
 //! The parts of a service's configuration that say where Kafka and the registry are, with their rules told to the chassis.
 
-use chassis::config::{FaultList, Validate};
+use chassis::config::{ErrorCollector, Validate};
 use kafka_io::{KafkaConfig, RegistryConfig};
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 pub struct KafkaSection(pub KafkaConfig);
 
 impl Validate for KafkaSection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let examples = KafkaConfig::default();
-        for fault in self.0.faults() {
+        for fault in self.0.errors() {
             let example = match fault.key.as_str() {
                 "brokers" => examples.brokers.clone(),
                 key if key.starts_with("security.") => "the section kafka.security in README.md".to_owned(),
                 "drain_budget_ms" => examples.drain_budget_ms.to_string(),
                 _ => "leave it out".to_owned(),
             };
-            faults.check(false, &fault.key, &fault.value, &fault.rule, &example);
+            errors.check(false, &fault.key, &fault.value, &fault.rule, &example);
         }
     }
 }
@@ -30,16 +30,16 @@ impl Validate for KafkaSection {
 pub struct RegistrySection(pub RegistryConfig);
 
 impl Validate for RegistrySection {
-    fn faults(&self, faults: &mut FaultList) {
+    fn validate(&self, errors: &mut ErrorCollector) {
         let examples = RegistryConfig::default();
-        for fault in self.0.faults() {
+        for fault in self.0.errors() {
             let example = match fault.key.as_str() {
                 "url" => "http://registry:8081".to_owned(),
                 "timeout_ms" => examples.timeout_ms.to_string(),
                 "breaker_failures" => examples.breaker_failures.to_string(),
                 _ => "the section registry in README.md".to_owned(),
             };
-            faults.check(false, &fault.key, &fault.value, &fault.rule, &example);
+            errors.check(false, &fault.key, &fault.value, &fault.rule, &example);
         }
     }
 }

@@ -99,8 +99,8 @@ where
         drop(memory);
         match ended {
             Ok(Stop::Drained) => Ok(()),
-            Ok(Stop::DrainBudgetSpent { held }) => Err(Failure::with(
-                Exit::DrainBudgetSpent,
+            Ok(Stop::DrainTimedOut { held }) => Err(Failure::with(
+                Exit::DrainTimedOut,
                 format!("the drain budget is spent, {held} records stay for the next owner"),
             )),
             Ok(Stop::Failed(cause)) => Err(Failure::text(cause)),
@@ -113,7 +113,7 @@ where
 fn failure(error: DriverError) -> Failure {
     let exit = match &error {
         DriverError::Config(_) => Exit::Usage,
-        DriverError::Refused(_) | DriverError::Cluster(ClusterError::Refused(_)) => Exit::Refused,
+        DriverError::AccessDenied(_) | DriverError::Cluster(ClusterError::AccessDenied(_)) => Exit::Refused,
         DriverError::Client(_) | DriverError::Cluster(_) | DriverError::NoCoordinator { .. } => {
             Exit::Unreachable
         }

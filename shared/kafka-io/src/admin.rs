@@ -8,10 +8,10 @@ use rdkafka::admin::{
 };
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError, LogContext};
 use crate::config::{KafkaConfig, Profile};
-use crate::inquirer::{Inquirer, InquiryError};
-use crate::refusal::{MaybeRefusal, Refusal};
+use crate::query::{ClusterQuery, QueryError};
 
 /// What [`topics_apply`] did and found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,10 +48,10 @@ pub enum AdminError {
     Client(#[from] ClientError),
     /// The cluster didn't answer.
     #[error(transparent)]
-    Inquiry(#[from] InquiryError),
+    Inquiry(#[from] QueryError),
     /// The cluster doesn't let us; asking again won't help.
     #[error(transparent)]
-    NoAdmission(#[from] Refusal),
+    NoAdmission(#[from] AccessDenied),
     /// The cluster refused a call as a whole.
     #[error("brokers {brokers} refused to {what}: {cause}")]
     Refused {
@@ -78,25 +78,25 @@ pub enum AdminError {
 
 impl AdminError {
     fn of_call(config: &KafkaConfig, what: &'static str, cause: KafkaError) -> Self {
-        match Refusal::of(config, what, &cause) {
+        match AccessDenied::of(config, what, &cause) {
             Some(refusal) => Self::NoAdmission(refusal),
             None => Self::Refused { brokers: config.brokers.clone(), what, cause },
         }
     }
 
     fn of_topic(config: &KafkaConfig, what: &'static str, topic: String, code: RDKafkaErrorCode) -> Self {
-        match Refusal::of(config, &format!("{what} {topic}"), &KafkaError::AdminOp(code)) {
+        match AccessDenied::of(config, &format!("{what} {topic}"), &KafkaError::AdminOp(code)) {
             Some(refusal) => Self::NoAdmission(refusal),
             None => Self::Topic { brokers: config.brokers.clone(), what, topic, code },
         }
     }
 }
 
-impl MaybeRefusal for AdminError {
-    fn is_refusal(&self) -> bool {
+impl MaybeAccessDenied for AdminError {
+    fn is_access_denied(&self) -> bool {
         match self {
             Self::NoAdmission(_) => true,
-            Self::Inquiry(inquiry) => inquiry.is_refusal(),
+            Self::Inquiry(inquiry) => inquiry.is_access_denied(),
             Self::Embedded | Self::Client(_) | Self::Refused { .. } | Self::Topic { .. } => false,
         }
     }
@@ -179,7 +179,7 @@ pub async fn topics_check(
 async fn layouts(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i32, i32)>, AdminError> {
     let (config, topics) = (config.clone(), topics.to_vec());
     let asked = tokio::task::spawn_blocking(move || {
-        let inquirer = Inquirer::new(&config)?;
+        let inquirer = ClusterQuery::new(&config)?;
         topics
             .iter()
             .map(|topic| Ok((*topic, inquirer.partitions(*topic)?, inquirer.replicas(*topic)?)))
@@ -196,7 +196,7 @@ async fn layouts(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i
 async fn existing(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i32)>, AdminError> {
     let (config, topics) = (config.clone(), topics.to_vec());
     let asked = tokio::task::spawn_blocking(move || {
-        let inquirer = Inquirer::new(&config)?;
+        let inquirer = ClusterQuery::new(&config)?;
         topics.iter().map(|topic| Ok((*topic, inquirer.partitions(*topic)?))).collect()
     });
     match asked.await {

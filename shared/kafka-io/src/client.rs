@@ -8,8 +8,8 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
+use crate::access_denied::{MaybeAccessDenied, is_access_denied};
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
-use crate::refusal::{MaybeRefusal, is_refusal};
 
 /// Largest record that a producer sends: a dead letter of a 1 MiB record with its headers fits.
 pub const MESSAGE_MAX_BYTES: usize = 2 * 1024 * 1024;
@@ -34,8 +34,8 @@ pub struct ClientError {
     cause: Box<KafkaError>,
 }
 
-impl MaybeRefusal for ClientError {
-    fn is_refusal(&self) -> bool {
+impl MaybeAccessDenied for ClientError {
+    fn is_access_denied(&self) -> bool {
         false
     }
 }
@@ -60,7 +60,7 @@ impl ClientContext for LogContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         log_error(&error, reason);
-        if let Some(code) = error.rdkafka_error_code().filter(|code| is_refusal(*code, reason)) {
+        if let Some(code) = error.rdkafka_error_code().filter(|code| is_access_denied(*code, reason)) {
             *self.kept_out.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
         }
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use contracts::Topic;
 use rdkafka::error::KafkaError;
 
+use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError};
 use crate::config::{KafkaConfig, Profile};
-use crate::refusal::{MaybeRefusal, Refusal};
 use crate::topics_seen::{self, Unseen};
 
 /// The cluster isn't there, or isn't what the contract says.
@@ -18,7 +18,7 @@ pub enum ClusterError {
     Client(#[from] ClientError),
     /// It doesn't let us in, or not at a topic; trying again won't help.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    AccessDenied(#[from] AccessDenied),
     /// Nobody answered.
     #[error("no broker of {brokers} answered within {waited_ms} ms: {cause}")]
     Unreachable {
@@ -51,9 +51,9 @@ pub enum ClusterError {
     },
 }
 
-impl MaybeRefusal for ClusterError {
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_))
+impl MaybeAccessDenied for ClusterError {
+    fn is_access_denied(&self) -> bool {
+        matches!(self, Self::AccessDenied(_))
     }
 }
 
@@ -66,7 +66,7 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
     let inquirer = client::end_inquirer(config)?;
     let timeout = Duration::from_millis(config.query_timeout_ms.into());
     let metadata = topics_seen::all(&inquirer, config, timeout).map_err(|unseen| match unseen {
-        Unseen::Refused(refusal) => ClusterError::Refused(refusal),
+        Unseen::AccessDenied(refusal) => ClusterError::AccessDenied(refusal),
         Unseen::Unanswered(cause) => ClusterError::Unreachable {
             brokers: config.brokers.clone(),
             waited_ms: config.query_timeout_ms,

@@ -93,7 +93,7 @@ pub enum GroupProtocol {
 
 /// One thing wrong with a section of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigFault {
+pub struct ConfigError {
     /// Where: the key under the section.
     pub key: String,
     /// What stands there.
@@ -188,10 +188,10 @@ impl KafkaConfig {
 
     /// Everything that is wrong with it, at once.
     #[must_use]
-    pub fn faults(&self) -> Vec<ConfigFault> {
+    pub fn errors(&self) -> Vec<ConfigError> {
         let mut faults = Vec::new();
         let mut fault = |key: &str, value: String, rule: &str| {
-            faults.push(ConfigFault { key: key.to_owned(), value, rule: rule.to_owned() });
+            faults.push(ConfigError { key: key.to_owned(), value, rule: rule.to_owned() });
         };
         if self.brokers.split(',').any(|one| !names_a_broker(one.trim())) {
             fault(
@@ -257,7 +257,7 @@ fn names_a_broker(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
-impl fmt::Display for ConfigFault {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} = {:?}: {}", self.key, self.value, self.rule)
     }
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     fn keys(config: &KafkaConfig) -> Vec<String> {
-        config.faults().into_iter().map(|fault| fault.key).collect()
+        config.errors().into_iter().map(|fault| fault.key).collect()
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
     fn transactions_on_the_embedded_broker_are_refused_with_the_reason() {
         let config =
             KafkaConfig { delivery: Delivery::Transactional, ..KafkaConfig::embedded("127.0.0.1:1") };
-        let faults = config.faults();
+        let faults = config.errors();
         assert_eq!(faults.len(), 1);
         assert!(faults[0].to_string().contains("fakes them"), "{}", faults[0]);
     }

@@ -9,7 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::client;
 use crate::config::KafkaConfig;
 use crate::driver::close;
-use crate::inquirer::Watermarks;
+use crate::query::Watermarks;
 use crate::raw::{Polled, Poller};
 use crate::reader::{ReadError, failed, refuse};
 

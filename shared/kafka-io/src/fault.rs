@@ -2,11 +2,11 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::refusal::is_refusal;
+use crate::access_denied::is_access_denied;
 
 /// A failed transactional call, with librdkafka's own advice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CallFault {
+pub(crate) struct CallError {
     pub(crate) code: RDKafkaErrorCode,
     pub(crate) text: String,
     /// The client is of no further use.
@@ -25,7 +25,7 @@ pub(crate) enum Remedy {
     Rebuild,
 }
 
-impl CallFault {
+impl CallError {
     /// Something after which a client is of no further use.
     pub(crate) fn fatal(code: RDKafkaErrorCode, text: String) -> Self {
         Self { code, text, fatal: true, retriable: false, abortable: false }
@@ -41,7 +41,7 @@ impl CallFault {
     /// be in order.
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            fault if fault.fatal || fault.is_fenced() || fault.is_refusal() => Remedy::Rebuild,
+            fault if fault.fatal || fault.is_fenced() || fault.is_access_denied() => Remedy::Rebuild,
             fault if fault.abortable => Remedy::Abort,
             fault if fault.retriable => Remedy::Retry,
             _ => Remedy::Rebuild,
@@ -65,8 +65,8 @@ impl CallFault {
     }
 
     /// No client of ours will be let do it.
-    pub(crate) fn is_refusal(&self) -> bool {
-        is_refusal(self.code, &self.text)
+    pub(crate) fn is_access_denied(&self) -> bool {
+        is_access_denied(self.code, &self.text)
     }
 
     /// Another client has taken the transactional id, or the transaction timed out, which raises the epoch as well.
@@ -81,13 +81,13 @@ impl CallFault {
     }
 }
 
-impl std::fmt::Display for CallFault {
+impl std::fmt::Display for CallError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}: {}", self.code, self.text)
     }
 }
 
-impl From<KafkaError> for CallFault {
+impl From<KafkaError> for CallError {
     fn from(error: KafkaError) -> Self {
         match &error {
             KafkaError::Transaction(inner) => Self {
@@ -110,8 +110,8 @@ impl From<KafkaError> for CallFault {
 mod tests {
     use super::*;
 
-    fn fault(code: RDKafkaErrorCode, fatal: bool, retriable: bool, abortable: bool) -> CallFault {
-        CallFault { code, text: String::new(), fatal, retriable, abortable }
+    fn fault(code: RDKafkaErrorCode, fatal: bool, retriable: bool, abortable: bool) -> CallError {
+        CallError { code, text: String::new(), fatal, retriable, abortable }
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
     fn a_missing_right_is_never_retried() {
         let denied = RDKafkaErrorCode::GroupAuthorizationFailed;
         assert_eq!(fault(denied, false, true, true).remedy(), Remedy::Rebuild);
-        assert!(fault(denied, false, true, true).is_refusal());
+        assert!(fault(denied, false, true, true).is_access_denied());
     }
 
     #[test]

@@ -8,11 +8,11 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError, LogContext};
 use crate::committed::committed_offsets;
 use crate::config::KafkaConfig;
 use crate::raw;
-use crate::refusal::{MaybeRefusal, Refusal};
 
 /// A group's offsets weren't told or taken.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum GroupOffsetsError {
     Client(#[from] ClientError),
     /// The cluster doesn't let us; asking again won't help.
     #[error(transparent)]
-    NoAdmission(#[from] Refusal),
+    NoAdmission(#[from] AccessDenied),
     /// The cluster doesn't answer.
     #[error("brokers {brokers} did not say what group {group} has committed: {cause}")]
     Unanswered {
@@ -45,8 +45,8 @@ pub enum GroupOffsetsError {
     },
 }
 
-impl MaybeRefusal for GroupOffsetsError {
-    fn is_refusal(&self) -> bool {
+impl MaybeAccessDenied for GroupOffsetsError {
+    fn is_access_denied(&self) -> bool {
         matches!(self, Self::NoAdmission(_))
     }
 }
@@ -128,7 +128,7 @@ impl GroupOffsets {
 
     fn refusal(&self, what: &str, cause: &KafkaError) -> Option<GroupOffsetsError> {
         let what = format!("group {}: {what}", self.group);
-        Refusal::behind(&self.client, &self.config, &what, cause).map(GroupOffsetsError::NoAdmission)
+        AccessDenied::behind(&self.client, &self.config, &what, cause).map(GroupOffsetsError::NoAdmission)
     }
 
     fn try_commit(&self, offsets: &BTreeMap<(Topic, i32), i64>, metadata: &str) -> Result<(), KafkaError> {

@@ -13,7 +13,7 @@ const HEADERS_MAX_BYTES: usize = 256 << 10;
 
 /// A record whose headers are beyond all bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HeaderFault {
+pub(crate) enum HeaderError {
     #[error("headers: more than {HEADERS_MAX}")]
     Many,
     #[error("headers: more than {HEADERS_MAX_BYTES} bytes in all")]
@@ -21,15 +21,15 @@ pub(crate) enum HeaderFault {
 }
 
 /// Whether headers are within bounds; those beyond aren't looked at.
-pub(crate) fn check(headers: Headers<'_>) -> Result<(), HeaderFault> {
+pub(crate) fn check(headers: Headers<'_>) -> Result<(), HeaderError> {
     let mut bytes = 0;
     for (number, (name, value)) in headers.iter().enumerate() {
         bytes += name.len() + value.len();
         if number >= HEADERS_MAX {
-            return Err(HeaderFault::Many);
+            return Err(HeaderError::Many);
         }
         if bytes > HEADERS_MAX_BYTES {
-            return Err(HeaderFault::Large);
+            return Err(HeaderError::Large);
         }
     }
     Ok(())
@@ -46,8 +46,8 @@ mod tests {
             check(Headers::listed(&headers))
         };
         assert_eq!((of(0, 0), of(HEADERS_MAX, 10)), (Ok(()), Ok(())));
-        assert_eq!(of(HEADERS_MAX + 1, 0), Err(HeaderFault::Many));
+        assert_eq!(of(HEADERS_MAX + 1, 0), Err(HeaderError::Many));
         assert_eq!(of(1, HEADERS_MAX_BYTES - 1), Ok(()));
-        assert_eq!(of(1, HEADERS_MAX_BYTES), Err(HeaderFault::Large));
+        assert_eq!(of(1, HEADERS_MAX_BYTES), Err(HeaderError::Large));
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Start at [`Driver::run`], then `driver/session.rs`.
 
+mod access_denied;
 pub mod admin;
 mod certificate;
 pub mod client;
@@ -22,32 +23,31 @@ mod fault;
 mod group_offsets;
 mod header_rule;
 mod host;
-mod inquirer;
 pub mod metric_names;
 mod producer;
+mod query;
 mod raw;
 mod reader;
 mod record;
-mod refusal;
 mod registry;
 mod secret;
 mod security;
 mod topics_seen;
 mod wire;
 
-pub use config::{ConfigFault, Delivery, GroupProtocol, KafkaConfig, Profile};
+pub use access_denied::{AccessDenied, MaybeAccessDenied};
+pub use config::{ConfigError, Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use count::count_with_aborted;
 pub use driver::{
     Completed, Completions, Driver, DriverError, DriverOptions, GiveUp, Hooks, KafkaStage, Note, Readiness,
     Restore, Seen, Shutdown, StageCounts, TableRecord, TransactionStep, completions,
 };
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
-pub use inquirer::{GroupInquirer, Inquirer, InquiryError, Watermarks};
-pub use producer::{BatchProducer, Placed, ProduceError, ProducerLimits};
+pub use producer::{BatchProducer, ProduceError, ProducerLimits, RecordMetadata};
+pub use query::{ClusterQuery, GroupQuery, QueryError, Watermarks};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
-pub use refusal::{MaybeRefusal, Refusal};
-pub use registry::{HttpFault, Registry, RegistryConfig, RegistryError, Started, http_client};
+pub use registry::{HttpError, Registry, RegistryConfig, RegistryError, Started, http_client};
 pub use secret::Secret;
 pub use security::{Mechanism, Protocol, Security};
-pub use wire::{Refused, SchemaIds, UNWRITABLE, Unavailable, Wire};
+pub use wire::{DecodeFailure, SchemaIds, UNWRITABLE, Unavailable, Wire};

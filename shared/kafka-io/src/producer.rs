@@ -11,14 +11,14 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
+use crate::access_denied::is_denied;
 use crate::client::{self, ClientError, log_error, log_line};
 use crate::config::KafkaConfig;
 use crate::record::OutRecord;
-use crate::refusal::is_denied;
 
 /// Where a record was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
+pub struct RecordMetadata {
     /// Its partition.
     pub partition: i32,
     /// Its offset.
@@ -50,7 +50,7 @@ pub enum ProduceError {
     },
     /// It will never be taken.
     #[error("refused: {cause}")]
-    Refused {
+    Rejected {
         /// What librdkafka says.
         cause: String,
     },
@@ -85,7 +85,7 @@ pub struct BatchProducer {
     client: Mutex<Arc<ThreadedProducer<Slots>>>,
 }
 
-type Answer = Result<Placed, ProduceError>;
+type Answer = Result<RecordMetadata, ProduceError>;
 
 /// The results of one call, filled by acknowledgements.
 struct Open {
@@ -125,8 +125,8 @@ impl ProducerContext for Slots {
     fn delivery(&self, result: &DeliveryResult<'_>, slot: Box<Slot>) {
         self.in_flight.fetch_sub(slot.bytes, Ordering::AcqRel);
         let answer = match result {
-            Ok(message) => Ok(Placed { partition: message.partition(), offset: message.offset() }),
-            Err((error, _)) => Err(judged(error)),
+            Ok(message) => Ok(RecordMetadata { partition: message.partition(), offset: message.offset() }),
+            Err((error, _)) => Err(classified(error)),
         };
         slot.open.answer(slot.index, answer);
     }
@@ -205,7 +205,7 @@ impl BatchProducer {
         if let Err((error, refused)) = client.send(native) {
             let slot = refused.delivery_opaque;
             self.in_flight.fetch_sub(slot.bytes, Ordering::AcqRel);
-            slot.open.answer(slot.index, Err(judged(&error)));
+            slot.open.answer(slot.index, Err(classified(&error)));
         }
     }
 
@@ -235,12 +235,12 @@ fn make(config: &KafkaConfig, in_flight: &Arc<AtomicUsize>) -> Result<ThreadedPr
 }
 
 /// What an error of librdkafka means for a caller.
-fn judged(error: &KafkaError) -> ProduceError {
+fn classified(error: &KafkaError) -> ProduceError {
     let cause = error.to_string();
     match error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail) {
         // These say something about the record; a missing partition or right says something about the cluster.
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
-            ProduceError::Refused { cause }
+            ProduceError::Rejected { cause }
         }
         // It was perhaps sent, and the answer is what is missing.
         RDKafkaErrorCode::MessageTimedOut

@@ -22,7 +22,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use crate::refusal::is_refusal;
+use crate::access_denied::is_access_denied;
 
 pub(crate) use self::calls::{commit_transaction, generation, known_end, metadata};
 
@@ -95,7 +95,7 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
             sys::RD_KAFKA_EVENT_ERROR => {
                 let polled = event.failure();
                 if let Polled::Failed { code, text, .. } = &polled
-                    && is_refusal(*code, text)
+                    && is_access_denied(*code, text)
                 {
                     self.consumer.context().error(KafkaError::Global(*code), text);
                 }

@@ -8,12 +8,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::access_denied::{AccessDenied, MaybeAccessDenied, is_access_denied};
 use crate::client::{self, ClientError, LogContext};
 use crate::config::KafkaConfig;
 use crate::driver::close;
-use crate::inquirer::{Inquirer, InquiryError, Watermarks};
+use crate::query::{ClusterQuery, QueryError, Watermarks};
 use crate::raw::{Fetched, Polled, Poller};
-use crate::refusal::{MaybeRefusal, Refusal, is_refusal};
 
 /// Records returned by one read at most.
 const RECORDS_A_READ: usize = 10_000;
@@ -57,10 +57,10 @@ pub enum ReadError {
     Client(#[from] ClientError),
     /// The ends aren't known.
     #[error(transparent)]
-    Inquiry(#[from] InquiryError),
+    Inquiry(#[from] QueryError),
     /// The cluster doesn't let us; reading on won't help.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    AccessDenied(#[from] AccessDenied),
     /// Records were deleted before they were read.
     #[error("{topic}[{partition}] no longer holds offset {offset}: it was deleted before it was read")]
     Deleted {
@@ -79,11 +79,11 @@ pub enum ReadError {
     },
 }
 
-impl MaybeRefusal for ReadError {
-    fn is_refusal(&self) -> bool {
+impl MaybeAccessDenied for ReadError {
+    fn is_access_denied(&self) -> bool {
         match self {
-            Self::Refused(_) => true,
-            Self::Inquiry(inquiry) => inquiry.is_refusal(),
+            Self::AccessDenied(_) => true,
+            Self::Inquiry(inquiry) => inquiry.is_access_denied(),
             Self::Client(_) | Self::Deleted { .. } | Self::Failed { .. } => false,
         }
     }
@@ -92,7 +92,7 @@ impl MaybeRefusal for ReadError {
 /// Reads committed records of some topics, all partitions, each partition in order.
 pub struct TopicReader {
     consumer: Option<BaseConsumer<LogContext>>,
-    inquirer: Inquirer,
+    inquirer: ClusterQuery,
     topics: Vec<Topic>,
     places: BTreeMap<(Topic, i32), Place>,
 }
@@ -136,7 +136,7 @@ impl TopicReader {
         topics: &[Topic],
         start: impl Fn(Topic, &Watermarks) -> i64,
     ) -> Result<Self, ReadError> {
-        let inquirer = Inquirer::new(config)?;
+        let inquirer = ClusterQuery::new(config)?;
         let consumer = client::follower(config, "tapeline.reader")?;
         let mut list = TopicPartitionList::new();
         let mut places = BTreeMap::new();
@@ -268,8 +268,8 @@ pub(crate) fn refuse(
         let (topic, partition, offset) = at;
         return Err(ReadError::Deleted { topic, partition, offset });
     }
-    if is_refusal(code, &text) {
-        return Err(Refusal::new(config, code, &text).into());
+    if is_access_denied(code, &text) {
+        return Err(AccessDenied::new(config, code, &text).into());
     }
     if fatal {
         return Err(ReadError::Failed { cause: text });

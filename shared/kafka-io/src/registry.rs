@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
-use contracts::{Topic, WriterFault, WriterSchemas};
+use contracts::{Topic, WriterError, WriterSchemas};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema};
 use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
 use tokio::runtime::Handle;
@@ -29,7 +29,7 @@ use self::breaker::{Breaker, jittered};
 use self::cache::{Cache, Landing};
 pub use self::config::RegistryConfig;
 use self::disk::Disk;
-pub use self::door::{HttpFault, http_client};
+pub use self::door::{HttpError, http_client};
 pub use self::error::RegistryError;
 use self::error::{Failure, is_transient};
 use self::meters::{Lookup, Meters};
@@ -286,7 +286,7 @@ impl Registry {
             self.0.meters.looked_up(Lookup::Shed);
             let cause =
                 format!("registry {} has not answered, asked again in {} ms", self.url(), left.as_millis());
-            landing.land(Err(WriterFault::Unavailable { id, cause }));
+            landing.land(Err(WriterError::Unavailable { id, cause }));
             return;
         }
         let inner = Arc::clone(&self.0);
@@ -310,23 +310,23 @@ impl Registry {
 
 impl Inner {
     /// One call.
-    async fn fetch(&self, id: u32) -> Result<(Arc<Schema>, String), WriterFault> {
+    async fn fetch(&self, id: u32) -> Result<(Arc<Schema>, String), WriterError> {
         let url = &self.config.url;
         let unavailable =
-            |cause: String| WriterFault::Unavailable { id, cause: format!("registry {url}: {cause}") };
+            |cause: String| WriterError::Unavailable { id, cause: format!("registry {url}: {cause}") };
         let timeout = Duration::from_millis(self.config.timeout_ms.into());
         match tokio::time::timeout(timeout, get_schema_by_id(id, &self.settings)).await {
             Ok(Ok(found)) if found.schema_type == SchemaType::Avro => {
                 match Schema::parse_str(&found.schema) {
                     Ok(schema) => Ok((Arc::new(schema), found.schema)),
-                    Err(error) => Err(WriterFault::Unreadable { id, cause: error.to_string() }),
+                    Err(error) => Err(WriterError::Unreadable { id, cause: error.to_string() }),
                 }
             }
             Ok(Ok(found)) => {
-                Err(WriterFault::Unreadable { id, cause: format!("it is {:?}, not Avro", found.schema_type) })
+                Err(WriterError::Unreadable { id, cause: format!("it is {:?}, not Avro", found.schema_type) })
             }
             Ok(Err(error)) => Err(match Failure::of(&error) {
-                Failure::Said { code: SCHEMA_NOT_FOUND, .. } => WriterFault::Unknown { id },
+                Failure::Said { code: SCHEMA_NOT_FOUND, .. } => WriterError::Unknown { id },
                 Failure::Said { code, message } => unavailable(format!("{message} ({code})")),
                 Failure::Denied(cause) | Failure::Transient(cause) => unavailable(cause),
             }),
@@ -335,12 +335,12 @@ impl Inner {
     }
 
     /// Tells breaker and metrics how a lookup ended.
-    fn note<T>(&self, fetched: &Result<T, WriterFault>) {
+    fn note<T>(&self, fetched: &Result<T, WriterError>) {
         let lookup = match fetched {
             Ok(_) => Lookup::Found,
-            Err(WriterFault::Unknown { .. }) => Lookup::Unknown,
-            Err(WriterFault::Unreadable { .. }) => Lookup::Unreadable,
-            Err(WriterFault::Unavailable { .. }) => Lookup::Unavailable,
+            Err(WriterError::Unknown { .. }) => Lookup::Unknown,
+            Err(WriterError::Unreadable { .. }) => Lookup::Unreadable,
+            Err(WriterError::Unavailable { .. }) => Lookup::Unavailable,
         };
         self.meters.looked_up(lookup);
         let is_open = match lookup {
@@ -357,7 +357,7 @@ impl Inner {
 impl WriterSchemas for Registry {
     /// From memory, or by one bounded call, waited for as long as the configuration says. Blocks: for driver and worker threads,
     /// not for async tasks.
-    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterFault> {
+    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError> {
         let wait = Duration::from_millis(self.0.config.lookup_wait_ms.into());
         self.0.cache.get(id, wait, |landing| self.look_up(id, landing))
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rdkafka::config::ClientConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigFault, KafkaConfig, Profile};
+use crate::config::{ConfigError, KafkaConfig, Profile};
 use crate::secret::{REDACTED, Secret};
 
 /// The section `kafka.security`. The host names in `brokers` must stand in the brokers' certificates.
@@ -89,11 +89,11 @@ pub(crate) fn owned(option: &str) -> Option<&'static str> {
 
 impl Security {
     /// Everything that contradicts itself, is missing or can't be read.
-    pub(crate) fn faults(&self, profile: Profile) -> Vec<ConfigFault> {
+    pub(crate) fn errors(&self, profile: Profile) -> Vec<ConfigError> {
         let mut faults = Vec::new();
         let mut fault = |key: &str, value: &str, rule: &str| {
             let key = format!("security.{key}");
-            faults.push(ConfigFault { key, value: value.to_owned(), rule: rule.to_owned() });
+            faults.push(ConfigError { key, value: value.to_owned(), rule: rule.to_owned() });
         };
         let protocol = self.protocol.name();
         if profile == Profile::Embedded && self.protocol != Protocol::Plaintext {
@@ -219,13 +219,13 @@ impl Mechanism {
 }
 
 /// Adds what is wrong with the section, and the raw options that stand against it.
-pub(crate) fn add_faults(config: &KafkaConfig, faults: &mut Vec<ConfigFault>) {
-    faults.extend(config.security.faults(config.profile));
+pub(crate) fn add_faults(config: &KafkaConfig, faults: &mut Vec<ConfigError>) {
+    faults.extend(config.security.errors(config.profile));
     for key in config.options.keys() {
         if let Some(reason) = owned(key) {
             // Some of these are secrets: no value is shown.
             let (key, value) = (format!("options.{key}"), REDACTED.to_owned());
-            faults.push(ConfigFault { key, value, rule: format!("owned by the engine: {reason}") });
+            faults.push(ConfigError { key, value, rule: format!("owned by the engine: {reason}") });
         }
     }
 }

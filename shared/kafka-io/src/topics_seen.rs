@@ -6,9 +6,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
+use crate::access_denied::{AccessDenied, serve};
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::refusal::{Refusal, serve};
 
 /// The first wait for an answer; each that follows is twice as long. In between the client's errors are looked at: one that keeps us
 /// out comes by that way alone, while the call itself waits for a connection that will never be.
@@ -18,7 +18,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(crate) enum Unseen {
     /// And none will come.
-    Refused(Refusal),
+    AccessDenied(AccessDenied),
     /// Not within the time given.
     Unanswered(KafkaError),
 }
@@ -39,7 +39,7 @@ pub(crate) fn all(
         };
         drop(serve(client));
         if let Some((code, text)) = client.context().kept_out() {
-            return Err(Unseen::Refused(Refusal::new(config, code, &text)));
+            return Err(Unseen::AccessDenied(AccessDenied::new(config, code, &text)));
         }
         if Instant::now() >= deadline {
             return Err(Unseen::Unanswered(error));
@@ -55,10 +55,10 @@ pub(crate) fn hidden(
     config: &KafkaConfig,
     topic: &str,
     timeout: Duration,
-) -> Option<Refusal> {
+) -> Option<AccessDenied> {
     let metadata = client.fetch_metadata(Some(topic), timeout).ok()?;
     let error = metadata.topics().iter().find(|found| found.name() == topic)?.error()?;
     let code = RDKafkaErrorCode::from(error);
     let text = format!("topic {topic} may not even be described ({code:?}): it needs a right to it");
-    (code == RDKafkaErrorCode::TopicAuthorizationFailed).then(|| Refusal::new(config, code, &text))
+    (code == RDKafkaErrorCode::TopicAuthorizationFailed).then(|| AccessDenied::new(config, code, &text))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use contracts::codec::MISPLACED;
-use contracts::{Codec, EncodeFault, Event, Topic, WriterSchemas, encode, partition_for};
+use contracts::{Codec, EncodeError, Event, Topic, WriterSchemas, encode, partition_for};
 use domain::Timestamp;
 use pipeline::{Effect, RecordId, Verdict};
 
@@ -23,18 +23,18 @@ pub type SchemaIds = HashMap<Topic, u32>;
 
 /// A record that gives no event.
 #[derive(Debug)]
-pub enum Refused {
+pub enum DecodeFailure {
     /// It never will: its dead letter.
     DeadLetter(Box<OutRecord>),
     /// The registry couldn't be asked: nobody knows yet. The partition waits, the record comes again.
     Unavailable(String),
 }
 
-impl From<Refused> for Verdict<OutRecord> {
-    fn from(refused: Refused) -> Self {
+impl From<DecodeFailure> for Verdict<OutRecord> {
+    fn from(refused: DecodeFailure) -> Self {
         match refused {
-            Refused::DeadLetter(letter) => Self::Reject(*letter),
-            Refused::Unavailable(cause) => Self::Defer(cause),
+            DecodeFailure::DeadLetter(letter) => Self::Reject(*letter),
+            DecodeFailure::Unavailable(cause) => Self::Defer(cause),
         }
     }
 }
@@ -83,13 +83,13 @@ impl Wire {
     /// The event in a work record: decoded, valid, not ahead of `now`, and in its symbol's partition.
     ///
     /// # Errors
-    /// [`Refused`] with the dead letter, or because the registry can't be asked.
-    pub fn read<E: Event>(&self, record: &InRecord<'_>, now: Timestamp) -> Result<E, Refused> {
+    /// [`DecodeFailure`] with the dead letter, or because the registry can't be asked.
+    pub fn read<E: Event>(&self, record: &InRecord<'_>, now: Timestamp) -> Result<E, DecodeFailure> {
         header_rule::check(record.headers)
             .map_err(|fault| self.refuse(record, header_rule::BAD_HEADERS, &fault.to_string()))?;
         let event: E = self.codec.decode(record.payload, self.writers.as_ref()).map_err(|fault| {
             if fault.is_retryable() {
-                Refused::Unavailable(format!("{record:?}: {fault}"))
+                DecodeFailure::Unavailable(format!("{record:?}: {fault}"))
             } else {
                 self.refuse(record, fault.class(), &fault.to_string())
             }
@@ -123,7 +123,7 @@ impl Wire {
     ///
     /// # Errors
     /// When it is larger than a topic takes.
-    pub fn write<E: Event>(&self, event: &E, traceparent: Option<&str>) -> Result<OutRecord, EncodeFault> {
+    pub fn write<E: Event>(&self, event: &E, traceparent: Option<&str>) -> Result<OutRecord, EncodeError> {
         let topic = event.topic();
         let mut payload = Vec::new();
         // A topic without an id is one that this service never writes: id 0 exists in no registry.
@@ -143,8 +143,8 @@ impl Wire {
     /// Ends a held record whose outputs can't be written, which no valid record's are: its bytes are gone from here, so its dead
     /// letter names the place in its topic where they lie.
     #[must_use]
-    pub fn reject_unwritable(&self, topic: Topic, id: RecordId, fault: &EncodeFault) -> Effect<OutRecord> {
-        let (partition, offset) = (id.source.partition, id.offset);
+    pub fn reject_unwritable(&self, topic: Topic, id: RecordId, fault: &EncodeError) -> Effect<OutRecord> {
+        let (partition, offset) = (id.input.partition, id.offset);
         tracing::error!(%fault, %topic, partition, offset, "outputs can't be written: their record is a dead letter");
         let place = InRecord {
             topic,
@@ -160,7 +160,7 @@ impl Wire {
         Effect::Reject { id, dead_letter: self.dead_letter(&place, UNWRITABLE, &fault.to_string()) }
     }
 
-    fn refuse(&self, record: &InRecord<'_>, class: &'static str, error: &str) -> Refused {
-        Refused::DeadLetter(Box::new(self.dead_letter(record, class, error)))
+    fn refuse(&self, record: &InRecord<'_>, class: &'static str, error: &str) -> DecodeFailure {
+        DecodeFailure::DeadLetter(Box::new(self.dead_letter(record, class, error)))
     }
 }

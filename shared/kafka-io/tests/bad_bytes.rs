@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use apache_avro::Schema;
 use contracts::{
-    Alert, Event, Gap, Promotion, Qualification, Topic, WriterFault, WriterSchemas, encode, json,
+    Alert, Event, Gap, Promotion, Qualification, Topic, WriterError, WriterSchemas, encode, json,
 };
 use domain::Timestamp;
-use kafka_io::{Headers, InRecord, OutRecord, Refused, SchemaIds, Wire, dead_letter};
+use kafka_io::{DecodeFailure, Headers, InRecord, OutRecord, SchemaIds, Wire, dead_letter};
 
 const PARTITIONS: i32 = 12;
 const ALERTS: u32 = 1;
@@ -19,11 +19,11 @@ const GAPS: u32 = 3;
 struct Registry(HashMap<u32, Arc<Schema>>);
 
 impl WriterSchemas for Registry {
-    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterFault> {
+    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError> {
         match id {
             // An outage.
-            66 => Err(WriterFault::Unavailable { id, cause: "503".to_owned() }),
-            _ => self.0.get(&id).cloned().ok_or(WriterFault::Unknown { id }),
+            66 => Err(WriterError::Unavailable { id, cause: "503".to_owned() }),
+            _ => self.0.get(&id).cloned().ok_or(WriterError::Unknown { id }),
         }
     }
 }
@@ -142,8 +142,8 @@ fn letter_of(wire: &Wire, record: &InRecord<'_>) -> Option<OutRecord> {
         _ => wire.read::<Alert>(record, NOW).err(),
     };
     refused.map(|refused| match refused {
-        Refused::DeadLetter(letter) => *letter,
-        Refused::Unavailable(cause) => panic!("{record:?}: {cause}"),
+        DecodeFailure::DeadLetter(letter) => *letter,
+        DecodeFailure::Unavailable(cause) => panic!("{record:?}: {cause}"),
     })
 }
 

@@ -64,7 +64,7 @@ fn what_was_committed_is_not_delivered_again_and_what_was_not_is() {
     let config = KafkaConfig { drain_budget_ms: 200, ..mock.config.clone() };
     let running = Running::start(&config, GROUP, &[]);
     eventually("two are emitted", || running.counts.seen().counts.emitted == 2);
-    assert_eq!(running.stop(), Stop::DrainBudgetSpent { held: 1 });
+    assert_eq!(running.stop(), Stop::DrainTimedOut { held: 1 });
     let running = Running::start(&config, GROUP, &[]);
     let (id, held) = running.work.recv_timeout(common::PATIENCE).unwrap();
     assert_eq!((id.offset, held.as_str()), (1, "hold 2"));

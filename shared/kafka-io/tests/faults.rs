@@ -109,7 +109,7 @@ fn a_client_that_fails_for_good_while_the_stage_drains_does_not_keep_it_from_end
     mock.cluster().request_errors(RDKafkaApiKey::Produce, &[out_of_order; 3]);
     running.completions.send(held[0].clone()).unwrap();
     eventually("it ends", || running.thread.is_finished());
-    assert!(matches!(running.stop(), Stop::DrainBudgetSpent { held: 1.. }));
+    assert!(matches!(running.stop(), Stop::DrainTimedOut { held: 1.. }));
     assert_eq!(mock.committed(GROUP, Topic::AlertRaised)[..2], [None, None]);
 }
 
@@ -118,7 +118,7 @@ fn a_poisoned_partition_is_told_and_the_stage_is_not_ready() {
     let mock = Mock::start();
     let running = Running::start(&mock.config, GROUP, &[]).ready();
     mock.write(Topic::AlertRaised, &vec![(3, "bad"); 1_000]);
-    eventually("it is told", || running.counts.seen().poisoned == 1);
+    eventually("it is told", || running.counts.seen().stopped_partitions == 1);
     assert!(!running.counts.seen().ready);
     mock.write(Topic::AlertRaised, &[(4, "emit on")]);
     eventually("the others flow", || running.counts.seen().counts.emitted == 1);

@@ -23,7 +23,7 @@ fn a_restart_repeats_nothing_that_was_finished() {
         running.completions.send(done.clone()).unwrap();
         eventually("it is emitted", || running.counts.seen().counts.emitted >= u64::try_from(n / 3).unwrap());
     }
-    assert_eq!(running.stop(), Stop::DrainBudgetSpent { held: 27 });
+    assert_eq!(running.stop(), Stop::DrainTimedOut { held: 27 });
     let running = Running::start(&config, GROUP, &[]).ready();
     for _ in 0..27 {
         let done = running.work.recv_timeout(PATIENCE).unwrap();

@@ -35,7 +35,7 @@ fn no_partition_of_a_full_topic_stands_still() {
     for times in 1..=TURNS {
         eventually("it is full again", || fills.load(Ordering::Relaxed) == times);
         for done in running.work.try_iter() {
-            *taken.get_mut(&done.0.source.partition).unwrap() += 1;
+            *taken.get_mut(&done.0.input.partition).unwrap() += 1;
             running.completions.send(done).unwrap();
         }
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use common::{Mock, runtime, text};
 use contracts::Topic;
 use kafka_io::{
-    BatchProducer, GroupInquirer, GroupOffsets, Inquirer, InquiryError, OutRecord, Placed, ProduceError,
-    ProducerLimits, Start, TopicReader,
+    BatchProducer, ClusterQuery, GroupOffsets, GroupQuery, OutRecord, ProduceError, ProducerLimits,
+    QueryError, RecordMetadata, Start, TopicReader,
 };
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -23,7 +23,7 @@ fn results_come_in_the_order_of_the_records() {
     let producer = BatchProducer::new(&mock.config, ProducerLimits::default()).unwrap();
     let records = vec![record(1, "a"), record(2, "b"), record(1, "c"), record(99, "nowhere"), record(2, "d")];
     let results = runtime().block_on(producer.produce(records));
-    let placed = |partition, offset| Ok(Placed { partition, offset });
+    let placed = |partition, offset| Ok(RecordMetadata { partition, offset });
     assert_eq!(results[..3], [placed(1, 0), placed(2, 0), placed(1, 1)]);
     assert!(
         matches!(&results[3], Err(ProduceError::Failed { cause }) if !cause.is_empty()),
@@ -103,7 +103,7 @@ fn watermarks_and_committed_offsets_are_told_by_partition() {
     let mock = Mock::start();
     mock.write(Topic::AlertRaised, &[(1, "a"), (1, "b"), (2, "c")]);
     mock.commit("tapeline.other", Topic::AlertRaised, 1, 2);
-    let ends: Vec<i64> = Inquirer::new(&mock.config)
+    let ends: Vec<i64> = ClusterQuery::new(&mock.config)
         .unwrap()
         .watermarks(Topic::AlertRaised)
         .unwrap()
@@ -111,7 +111,7 @@ fn watermarks_and_committed_offsets_are_told_by_partition() {
         .map(|end| end.high)
         .collect();
     assert_eq!(ends, [0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let group = GroupInquirer::new(&mock.config, "tapeline.other").unwrap();
+    let group = GroupQuery::new(&mock.config, "tapeline.other").unwrap();
     assert_eq!(group.committed(Topic::AlertRaised, 3).unwrap(), [(0, None), (1, Some(2)), (2, None)]);
 }
 
@@ -126,7 +126,7 @@ fn a_coordinator_that_has_moved_is_asked_for_again() {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
     ] {
         mock.cluster().request_errors(RDKafkaApiKey::OffsetFetch, &[moved; 3]);
-        let group = GroupInquirer::new(&mock.config, "tapeline.other").unwrap();
+        let group = GroupQuery::new(&mock.config, "tapeline.other").unwrap();
         assert_eq!(group.committed(Topic::AlertRaised, 2).unwrap(), [(0, None), (1, Some(2))], "{moved:?}");
         mock.cluster().request_errors(RDKafkaApiKey::OffsetFetch, &[moved; 3]);
         let group = GroupOffsets::new(&mock.config, "tapeline.other").unwrap();
@@ -139,21 +139,21 @@ fn what_the_coordinator_will_never_say_is_not_asked_again() {
     let mock = Mock::start();
     let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
     mock.cluster().request_errors(RDKafkaApiKey::OffsetFetch, &[denied]);
-    let group = GroupInquirer::new(&mock.config, "tapeline.other").unwrap();
+    let group = GroupQuery::new(&mock.config, "tapeline.other").unwrap();
     let refused = group.committed(Topic::AlertRaised, 2);
-    assert!(matches!(refused, Err(InquiryError::Refused(_))), "{refused:?}");
+    assert!(matches!(refused, Err(QueryError::AccessDenied(_))), "{refused:?}");
     assert_eq!(group.committed(Topic::AlertRaised, 1).unwrap(), [(0, None)]);
 }
 
 #[test]
 fn a_leader_that_never_says_where_its_partition_ends_is_an_error_after_the_timeout() {
     let mock = Mock::start();
-    let inquirer = Inquirer::new(&mock.config).unwrap();
+    let inquirer = ClusterQuery::new(&mock.config).unwrap();
     let moved = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
     // More refusals than there is time for: each is answered at once.
     mock.cluster().request_errors(RDKafkaApiKey::ListOffsets, &[moved; 1_000]);
     let answer = inquirer.watermarks(Topic::AlertRaised);
-    assert!(matches!(answer, Err(InquiryError::Unanswered { .. })), "{answer:?}");
+    assert!(matches!(answer, Err(QueryError::Unanswered { .. })), "{answer:?}");
     mock.cluster().clear_request_errors(RDKafkaApiKey::ListOffsets);
     assert_eq!(inquirer.watermarks(Topic::AlertRaised).unwrap().len(), 12);
 }

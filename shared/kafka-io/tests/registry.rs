@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use contracts::{Topic, WriterFault, WriterSchemas};
+use contracts::{Topic, WriterError, WriterSchemas};
 use kafka_io::{Registry, RegistryConfig, RegistryError, Started};
 
 const SCHEMA: &str = r#"{"schema":"\"string\""}"#;
@@ -98,7 +98,7 @@ fn an_unknown_id_is_not_asked_for_again() {
     let server = Scripted::start([json(404, UNKNOWN)]);
     let registry = server.registry();
     for _ in 0..3 {
-        assert_eq!(registry.writer(9).unwrap_err(), WriterFault::Unknown { id: 9 });
+        assert_eq!(registry.writer(9).unwrap_err(), WriterError::Unknown { id: 9 });
     }
     assert_eq!(server.calls(), 1);
 }
@@ -122,7 +122,7 @@ fn transient_failures_of_every_kind_are_forgotten_at_once() {
     for number in 0..failures {
         let fault = registry.writer(9).unwrap_err();
         let named = fault.to_string().contains(&server.address.to_string());
-        assert!(matches!(fault, WriterFault::Unavailable { id: 9, .. }) && named, "{number}: {fault}");
+        assert!(matches!(fault, WriterError::Unavailable { id: 9, .. }) && named, "{number}: {fault}");
     }
     registry.writer(9).unwrap();
     assert_eq!(server.calls(), failures + 1);
@@ -144,7 +144,7 @@ fn a_record_waits_only_shortly_for_a_lookup_that_goes_on() {
     let (registry, begun) = (server.registry_with(&config), Instant::now());
     // Ten partitions that meet the same writer wait once.
     for _ in 0..10 {
-        assert!(matches!(registry.writer(9), Err(WriterFault::Unavailable { .. })));
+        assert!(matches!(registry.writer(9), Err(WriterError::Unavailable { .. })));
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(server.calls(), 1, "one call an id at a time");
@@ -177,8 +177,8 @@ fn what_is_no_avro_is_unreadable_and_says_so() {
         json(200, r#"{"schema":"{\"type\":\"recrod\"}"}"#),
     ]);
     let registry = server.registry();
-    assert!(matches!(registry.writer(1), Err(WriterFault::Unreadable { id: 1, .. })));
-    assert!(matches!(registry.writer(2), Err(WriterFault::Unreadable { id: 2, .. })));
+    assert!(matches!(registry.writer(1), Err(WriterError::Unreadable { id: 1, .. })));
+    assert!(matches!(registry.writer(2), Err(WriterError::Unreadable { id: 2, .. })));
 }
 
 #[test]

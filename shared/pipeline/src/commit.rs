@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::batch::{Batch, Ends, Promise};
-use crate::beyond::Leaving;
+use crate::commit_metadata::Leaving;
 use crate::engine::Engine;
 use crate::event::Action;
-use crate::ids::{BatchId, Now, Source};
+use crate::ids::{BatchId, InputPartition, Now};
 use crate::laws::{Law, Watch};
 use crate::ledger::{Ledger, Outcome, Phase};
+use crate::outbox::{Batch, Ends, Promise};
 use crate::stage::Stage;
 
 /// Plain commits.
@@ -64,8 +64,8 @@ impl<S: Stage> Engine<S> {
             || retried
             || self.outbox.is_urgent()
             || self.drains.is_active()
-            || self.outbox.waiting_outputs() >= self.options.batch_max_outputs;
-        let due = if closed { oldest } else { oldest + self.options.batch_max_age };
+            || self.outbox.waiting_outputs() >= self.options.batch_outputs_max;
+        let due = if closed { oldest } else { oldest + self.options.batch_age_max };
         Some(due.max(self.backoff.until))
     }
 
@@ -83,10 +83,10 @@ impl<S: Stage> Engine<S> {
 
     fn ask_batch(&mut self, now: Now) {
         let transactional = self.is_transactional();
-        let batch = self.outbox.close(self.options.batch_max_outputs);
+        let batch = self.outbox.close(self.options.batch_outputs_max);
         let (id, end) = (batch.id, batch.end());
         let silent = batch.emissions.iter().all(|emission| {
-            self.ledgers.get(&emission.source).is_some_and(|ledger| ledger.epoch == emission.epoch)
+            self.ledgers.get(&emission.input).is_some_and(|ledger| ledger.epoch == emission.epoch)
         });
         self.laws.see(Law::Silence, silent);
         let sequences = batch.emissions.iter().map(|emission| emission.sequence);
@@ -95,18 +95,18 @@ impl<S: Stage> Engine<S> {
             return self.actions.push_back(Action::Produce { batch: id });
         }
         let mut positions = Vec::new();
-        for (source, ledger) in &mut self.ledgers {
-            let acted_for = batch.acts_for.binary_search(source).is_ok();
+        for (input, ledger) in &mut self.ledgers {
+            let acted_for = batch.acts_for.binary_search(input).is_ok();
             if !acted_for && !ledger.moved() {
                 continue;
             }
-            let emitting = records_of(batch, *source);
-            let leaving = ledger.leave(end, emitting, self.options.finished_max_bytes);
+            let emitting = records_of(batch, *input);
+            let leaving = ledger.leave(end, emitting, self.options.completed_ranges_max_bytes);
             self.laws.see(Law::Progress, leaving.offset >= ledger.committed);
             self.laws.see(Law::Prefix, leaving.assumed <= emitting);
             see_finished(&mut self.laws, ledger, &leaving, end);
-            batch.promises.push(Promise { source: *source, epoch: ledger.epoch, offset: leaving.offset });
-            positions.push(leaving.of(*source));
+            batch.promises.push(Promise { input: *input, epoch: ledger.epoch, offset: leaving.offset });
+            positions.push(leaving.of(*input));
         }
         self.commits.last = Some(now.monotonic);
         self.actions.push_back(Action::Transact { batch: id, positions });
@@ -115,11 +115,11 @@ impl<S: Stage> Engine<S> {
     /// Nothing is in flight, so what is resolved is all that is said.
     fn ask_commit(&mut self, now: Now) {
         let (mut promises, mut positions) = (Vec::new(), Vec::new());
-        for (source, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.moved()) {
-            let leaving = ledger.leave(0, 0, self.options.finished_max_bytes);
+        for (input, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.moved()) {
+            let leaving = ledger.leave(0, 0, self.options.completed_ranges_max_bytes);
             see_finished(&mut self.laws, ledger, &leaving, 0);
-            promises.push(Promise { source: *source, epoch: ledger.epoch, offset: leaving.offset });
-            positions.push(leaving.of(*source));
+            promises.push(Promise { input: *input, epoch: ledger.epoch, offset: leaving.offset });
+            positions.push(leaving.of(*input));
         }
         self.commits.asked = Some(promises);
         self.commits.last = Some(now.monotonic);
@@ -136,7 +136,7 @@ impl<S: Stage> Engine<S> {
                 self.dead_letters += u64::from(!emission.outputs.is_empty());
             }
             // A partition that went meanwhile gave its records back; that they were emitted after all shows in the offsets.
-            let Some(ledger) = self.ledgers.get_mut(&emission.source).filter(|l| l.epoch == emission.epoch)
+            let Some(ledger) = self.ledgers.get_mut(&emission.input).filter(|l| l.epoch == emission.epoch)
             else {
                 continue;
             };
@@ -156,7 +156,7 @@ impl<S: Stage> Engine<S> {
     /// These positions are committed.
     fn keep(&mut self, promises: &[Promise]) {
         for promise in promises {
-            let Some(ledger) = self.ledgers.get_mut(&promise.source).filter(|l| l.epoch == promise.epoch)
+            let Some(ledger) = self.ledgers.get_mut(&promise.input).filter(|l| l.epoch == promise.epoch)
             else {
                 continue;
             };
@@ -177,7 +177,7 @@ impl<S: Stage> Engine<S> {
     pub(crate) fn put_back(&mut self, batch: Batch<S::Output>) {
         let ledgers = &mut self.ledgers;
         self.outbox.put_back(batch, |emission| {
-            let Some(ledger) = ledgers.get_mut(&emission.source).filter(|l| l.epoch == emission.epoch) else {
+            let Some(ledger) = ledgers.get_mut(&emission.input).filter(|l| l.epoch == emission.epoch) else {
                 return false;
             };
             let kept = ledger.phase != Phase::Abandoned;
@@ -199,10 +199,10 @@ impl<S: Stage> Engine<S> {
         }
     }
 
-    /// Whether what was asked of Kafka and isn't answered acts for this source.
-    pub(crate) fn is_asked_for(&self, source: Source) -> bool {
-        let commit = self.commits.asked.iter().flatten().any(|promise| promise.source == source);
-        commit || self.outbox.in_flight().is_some_and(|batch| batch.concerns(source))
+    /// Whether what was asked of Kafka and isn't answered acts for this input.
+    pub(crate) fn is_asked_for(&self, input: InputPartition) -> bool {
+        let commit = self.commits.asked.iter().flatten().any(|promise| promise.input == input);
+        commit || self.outbox.in_flight().is_some_and(|batch| batch.concerns(input))
     }
 
     /// Takes back what was asked but not yet taken by the shell.
@@ -239,10 +239,10 @@ impl<S: Stage> Engine<S> {
 /// P2 beyond the prefix, record by record: in debug builds alone.
 fn see_finished(laws: &mut Watch, ledger: &Ledger, leaving: &Leaving, sequence: u64) {
     if cfg!(debug_assertions) {
-        laws.see(Law::Prefix, ledger.is_finished(&leaving.finished, sequence));
+        laws.see(Law::Prefix, ledger.is_completed(&leaving.completed, sequence));
     }
 }
 
-fn records_of<O>(batch: &Batch<O>, source: Source) -> usize {
-    batch.emissions.iter().filter(|e| e.source == source).map(crate::batch::Emission::records).sum()
+fn records_of<O>(batch: &Batch<O>, input: InputPartition) -> usize {
+    batch.emissions.iter().filter(|e| e.input == input).map(crate::outbox::Emission::records).sum()
 }

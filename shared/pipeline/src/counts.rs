@@ -46,12 +46,12 @@ pub struct Counts {
     /// Records unresolved when their partition went: they are delivered again, to whoever owns it next. Zero while it is owned.
     pub returned: u64,
     /// Those of the held, later of the returned ones, that the stage gave back by intent.
-    pub given_back: u64,
-    /// Records that an earlier owner had finished beyond its prefix: passed over, never given to the rules. No part of P1.
-    pub finished_before: u64,
-    /// Positions that left without all that was finished beyond them, for lack of room: a crash may repeat what wasn't said.
+    pub released: u64,
+    /// Records that an earlier owner had completed beyond its prefix: passed over, never given to the rules. No part of P1.
+    pub skipped_completed: u64,
+    /// Positions that left without all that was completed beyond them, for lack of room: a crash may repeat what wasn't said.
     pub finished_unsaid: u64,
-    /// Records that the rules didn't take, because their source is leaving, poisoned, deferred or not ours, or because they came
+    /// Records that the rules didn't take, because their input is leaving, poisoned, deferred or not ours, or because they came
     /// twice. No part of P1: their offsets are not committed, so they come again.
     pub ignored: u64,
     /// Effects that named an assignment which has ended: discarded (P4).
@@ -79,8 +79,8 @@ impl Counts {
         self.rejected += other.rejected;
         self.held += other.held;
         self.returned += other.returned;
-        self.given_back += other.given_back;
-        self.finished_before += other.finished_before;
+        self.released += other.released;
+        self.skipped_completed += other.skipped_completed;
         self.finished_unsaid += other.finished_unsaid;
         self.ignored += other.ignored;
         self.stale_effects += other.stale_effects;
@@ -90,16 +90,16 @@ impl Counts {
 /// Use beside capacity, for gauges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// Unresolved records over all sources.
+    /// Unresolved records over all inputs.
     pub held: u64,
-    /// [`Options::held_max_records`](crate::Options::held_max_records).
+    /// [`Options::held_records_max`](crate::Options::held_records_max).
     pub held_max: u64,
     /// Outputs that wait or are in flight.
     pub outputs: usize,
     /// [`Options::outputs_max`](crate::Options::outputs_max).
     pub outputs_max: usize,
-    /// Owned sources.
-    pub sources: usize,
+    /// Owned inputs.
+    pub inputs: usize,
     /// Those of them that are paused.
     pub paused: usize,
 }

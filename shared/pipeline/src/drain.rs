@@ -1,28 +1,28 @@
-//! How sources come and go.
+//! How inputs come and go.
 //!
 //! ```text
 //!           Assigned            Revoked, ShutdownRequested          all resolved and committed
 //!  (none) ───────────► Owned ──────────────────────────► Draining ─────────────────────────────► released, acknowledged
 //!                        │                                  │ budget spent                         ▲
-//!                        │ Lost, ClientRebuilt              ├─────────► Abandoned ─────────────────┘ nothing in flight
+//!                        │ Lost, ClientsRecreated              ├─────────► Abandoned ─────────────────┘ nothing in flight
 //!                        └─────────► released ◄─────────────┘ Lost
 //! ```
 //! A drain doesn't wait for records that the stage gives back: it says so of those that can't end within it.
-//! A revocation is acknowledged by an action, not inside the rebalance callback: the loop goes on while it drains. A source that is
+//! A revocation is acknowledged by an action, not inside the rebalance callback: the loop goes on while it drains. A input that is
 //! lost meanwhile leaves its acknowledgement; when none is left, none is given.
 
 use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::{Action, Start, Stop};
-use crate::ids::{Epoch, Now, Source};
+use crate::ids::{Epoch, InputPartition, Now};
 use crate::ledger::{Ledger, Phase};
 use crate::stage::Stage;
 
 /// Sources that leave together.
 #[derive(Debug)]
 struct Drain {
-    sources: Vec<Source>,
+    inputs: Vec<InputPartition>,
     deadline: Duration,
     spent: bool,
     /// Past the deadline a commit failed: what it would have said is left unsaid, the records come again.
@@ -34,7 +34,7 @@ struct Drain {
 pub(crate) struct Drains {
     revocations: Vec<Drain>,
     shutdown: Option<Drain>,
-    /// Records that were unresolved when their source went, since the shutdown was asked for; but for those given back by intent.
+    /// Records that were unresolved when their input went, since the shutdown was asked for; but for those given back by intent.
     left: u64,
 }
 
@@ -49,52 +49,52 @@ impl Drains {
         }
     }
 
-    /// These sources need no acknowledgement any more.
-    fn forget(&mut self, gone: impl Fn(&Source) -> bool) {
+    /// These inputs need no acknowledgement any more.
+    fn forget(&mut self, gone: impl Fn(&InputPartition) -> bool) {
         for drain in &mut self.revocations {
-            drain.sources.retain(|source| !gone(source));
+            drain.inputs.retain(|input| !gone(input));
         }
-        self.revocations.retain(|drain| !drain.sources.is_empty());
+        self.revocations.retain(|drain| !drain.inputs.is_empty());
     }
 }
 
 impl<S: Stage> Engine<S> {
     pub(crate) fn assign(&mut self, start: &Start, now: Now) {
-        let source = start.source;
-        self.release(source);
-        let number = self.epochs.entry(source).and_modify(|epoch| *epoch += 1).or_insert(1);
+        let input = start.input;
+        self.release(input);
+        let number = self.epochs.entry(input).and_modify(|epoch| *epoch += 1).or_insert(1);
         let epoch = Epoch(*number);
         let mut ledger = Ledger::new(epoch, start);
         if self.drains.shutdown.is_some() {
             ledger.phase = Phase::Draining;
         }
-        self.ledgers.insert(source, ledger);
-        self.stage.assigned(source, epoch, now);
+        self.ledgers.insert(input, ledger);
+        self.stage.assigned(input, epoch, now);
     }
 
-    pub(crate) fn revoke(&mut self, sources: &[Source], now: Now) {
-        for source in sources {
-            if let Some(ledger) = self.ledgers.get_mut(source).filter(|l| l.phase == Phase::Owned) {
+    pub(crate) fn revoke(&mut self, inputs: &[InputPartition], now: Now) {
+        for input in inputs {
+            if let Some(ledger) = self.ledgers.get_mut(input).filter(|l| l.phase == Phase::Owned) {
                 ledger.phase = Phase::Draining;
             }
         }
         let deadline = now.monotonic + self.options.drain_budget;
-        let sources = sources.to_vec();
-        self.drains.revocations.push(Drain { sources, deadline, spent: false, commit_given_up: false });
+        let inputs = inputs.to_vec();
+        self.drains.revocations.push(Drain { inputs, deadline, spent: false, commit_given_up: false });
         self.tick_due = true;
     }
 
-    pub(crate) fn lose(&mut self, sources: &[Source]) {
-        for source in sources {
-            self.release(*source);
+    pub(crate) fn lose(&mut self, inputs: &[InputPartition]) {
+        for input in inputs {
+            self.release(*input);
         }
-        self.drains.forget(|source| sources.contains(source));
+        self.drains.forget(|input| inputs.contains(input));
     }
 
     pub(crate) fn lose_all(&mut self) {
         self.forget_asked();
-        let sources: Vec<Source> = self.ledgers.keys().copied().collect();
-        self.lose(&sources);
+        let inputs: Vec<InputPartition> = self.ledgers.keys().copied().collect();
+        self.lose(&inputs);
         self.drains.revocations.clear();
     }
 
@@ -107,16 +107,16 @@ impl<S: Stage> Engine<S> {
         }
         let deadline = now.monotonic + self.options.drain_budget;
         self.drains.shutdown =
-            Some(Drain { sources: Vec::new(), deadline, spent: false, commit_given_up: false });
+            Some(Drain { inputs: Vec::new(), deadline, spent: false, commit_given_up: false });
         self.tick_due = true;
     }
 
-    /// A source that has spent its budget discards what isn't resolved or in flight.
+    /// A input that has spent its budget discards what isn't resolved or in flight.
     pub(crate) fn expire_drains(&mut self, now: Now) {
         let mut expired = Vec::new();
         for drain in self.drains.revocations.iter_mut().filter(|d| !d.spent && d.deadline <= now.monotonic) {
             drain.spent = true;
-            expired.extend(drain.sources.iter().copied());
+            expired.extend(drain.inputs.iter().copied());
         }
         if let Some(drain) = self.drains.shutdown.as_mut().filter(|d| !d.spent && d.deadline <= now.monotonic)
         {
@@ -126,10 +126,10 @@ impl<S: Stage> Engine<S> {
         if !expired.is_empty() {
             self.recall();
         }
-        for source in expired {
-            if let Some(ledger) = self.ledgers.get_mut(&source) {
+        for input in expired {
+            if let Some(ledger) = self.ledgers.get_mut(&input) {
                 ledger.phase = Phase::Abandoned;
-                let discarded = self.outbox.discard(source);
+                let discarded = self.outbox.discard(input);
                 ledger.emissions -= discarded;
             }
         }
@@ -138,13 +138,13 @@ impl<S: Stage> Engine<S> {
     pub(crate) fn finish_drains(&mut self) {
         let revocations = std::mem::take(&mut self.drains.revocations);
         for drain in revocations {
-            if drain.sources.iter().all(|source| self.is_drained(*source, drain.commit_given_up)) {
+            if drain.inputs.iter().all(|input| self.is_drained(*input, drain.commit_given_up)) {
                 let mut left = 0;
-                for source in &drain.sources {
-                    left += self.ledgers.get(source).map_or(0, Ledger::awaited);
-                    self.release(*source);
+                for input in &drain.inputs {
+                    left += self.ledgers.get(input).map_or(0, Ledger::awaited);
+                    self.release(*input);
                 }
-                self.actions.push_back(Action::AcknowledgeRevocation { sources: drain.sources, left });
+                self.actions.push_back(Action::AcknowledgeRevocation { inputs: drain.inputs, left });
             } else {
                 self.drains.revocations.push(drain);
             }
@@ -155,46 +155,46 @@ impl<S: Stage> Engine<S> {
     fn finish_shutdown(&mut self) {
         let Some(shutdown) = &self.drains.shutdown else { return };
         let given_up = shutdown.commit_given_up;
-        let drained = self.ledgers.keys().all(|source| self.is_drained(*source, given_up));
+        let drained = self.ledgers.keys().all(|input| self.is_drained(*input, given_up));
         if !drained || !self.idle() || !self.drains.revocations.is_empty() {
             return;
         }
         let committed = !self.ledgers.values().any(Ledger::moved);
-        let sources: Vec<Source> = self.ledgers.keys().copied().collect();
-        for source in sources {
-            self.release(source);
+        let inputs: Vec<InputPartition> = self.ledgers.keys().copied().collect();
+        for input in inputs {
+            self.release(input);
         }
         let stop = match self.drains.left {
             0 if committed => Stop::Drained,
-            held => Stop::DrainBudgetSpent { held },
+            held => Stop::DrainTimedOut { held },
         };
         self.actions.push_back(Action::Stop(stop));
         self.stopped = true;
     }
 
-    fn is_drained(&self, source: Source, commit_given_up: bool) -> bool {
-        let Some(ledger) = self.ledgers.get(&source) else { return true };
+    fn is_drained(&self, input: InputPartition, commit_given_up: bool) -> bool {
+        let Some(ledger) = self.ledgers.get(&input) else { return true };
         let settled = ledger.phase == Phase::Abandoned || (ledger.awaited() == 0 && ledger.emissions == 0);
-        settled && !self.is_asked_for(source) && (!ledger.moved() || commit_given_up)
+        settled && !self.is_asked_for(input) && (!ledger.moved() || commit_given_up)
     }
 
     /// Ends an assignment: what is unresolved is given back, what waits is discarded, what is asked but not taken is recalled.
-    fn release(&mut self, source: Source) {
-        if !self.ledgers.contains_key(&source) {
+    fn release(&mut self, input: InputPartition) {
+        if !self.ledgers.contains_key(&input) {
             return;
         }
         self.recall();
         self.actions.retain(|action| match action {
-            Action::Pause(of) | Action::Resume(of) | Action::Rewind(of, _) => *of != source,
+            Action::Pause(of) | Action::Resume(of) | Action::Rewind(of, _) => *of != input,
             _ => true,
         });
-        self.outbox.discard(source);
-        let Some(mut ledger) = self.ledgers.remove(&source) else { return };
+        self.outbox.discard(input);
+        let Some(mut ledger) = self.ledgers.remove(&input) else { return };
         if self.drains.shutdown.is_some() {
             self.drains.left += ledger.awaited();
         }
         ledger.counts.end();
         self.past.add(&ledger.counts);
-        self.stage.released(source);
+        self.stage.unassigned(input);
     }
 }

@@ -13,17 +13,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::backpressure::Gate;
-use crate::batch::Outbox;
 use crate::commit::{Backoff, Commits};
 use crate::counts::{Counts, Load};
 use crate::drain::Drains;
 use crate::event::{Action, Event};
-use crate::ids::{BatchId, Epoch, Now, Source};
+use crate::fair_resume::Topics;
+use crate::ids::{BatchId, Epoch, InputPartition, Now};
 use crate::laws::{Law, Watch};
 use crate::ledger::{Ledger, Phase};
 use crate::options::{Delivery, Options};
+use crate::outbox::Outbox;
 use crate::stage::{Effects, Stage};
-use crate::turns::Topics;
 
 /// How often a stage is asked again while a drain lasts, if nothing else wakes the loop.
 const DRAIN_TICK: Duration = Duration::from_millis(10);
@@ -32,22 +32,22 @@ const DRAIN_TICK: Duration = Duration::from_millis(10);
 ///
 /// What the shell owes it:
 /// - events are applied in the order in which they happened, `settle` follows, then actions are taken and performed in order;
-/// - each `Transact`, `Produce` and `Commit` is answered by its event within the client's own timeouts, or by [`Event::ClientRebuilt`];
+/// - each `Transact`, `Produce` and `Commit` is answered by its event within the client's own timeouts, or by [`Event::ClientsRecreated`];
 /// - the group metadata that fences a transaction is read when the transaction begins, before the next poll: later it may be that of
 ///   a generation in which the partitions are someone else's;
 /// - [`Event::Tick`] is applied after a poll that brought nothing (nothing more waits, so a batch closes), and when
 ///   [`Engine::next_wake`] has passed;
-/// - a source flows from its assignment on, until [`Action::Pause`]. Records on their way at a pause are judged all the same; those of
-///   a source that is leaving or poisoned are ignored and come again under its next assignment;
-/// - after [`Action::Rewind`] no record and no end of that source is delivered that was fetched before: lying behind a deferred record,
+/// - a input flows from its assignment on, until [`Action::Pause`]. Records on their way at a pause are judged all the same; those of
+///   a input that is leaving or poisoned are ignored and come again under its next assignment;
+/// - after [`Action::Rewind`] no record and no end of that input is delivered that was fetched before: lying behind a deferred record,
 ///   it would take its place.
 pub struct Engine<S: Stage> {
     pub(crate) stage: S,
     pub(crate) options: Options,
-    /// Owned sources. Ordered maps, so that one seed gives one trace (P7).
-    pub(crate) ledgers: BTreeMap<Source, Ledger>,
-    /// The last epoch of every source ever assigned.
-    pub(crate) epochs: BTreeMap<Source, u32>,
+    /// Owned inputs. Ordered maps, so that one seed gives one trace (P7).
+    pub(crate) ledgers: BTreeMap<InputPartition, Ledger>,
+    /// The last epoch of every input ever assigned.
+    pub(crate) epochs: BTreeMap<InputPartition, u32>,
     pub(crate) outbox: Outbox<S::Output>,
     pub(crate) commits: Commits,
     pub(crate) backoff: Backoff,
@@ -109,15 +109,15 @@ impl<S: Stage> Engine<S> {
             return;
         }
         match event {
-            Event::Assigned(sources) => {
-                for start in sources {
+            Event::Assigned(inputs) => {
+                for start in inputs {
                     self.assign(start, now);
                 }
             }
-            Event::Revoked(sources) => self.revoke(sources, now),
-            Event::Lost(sources) => self.lose(sources),
-            Event::Records(source, records) => self.receive(source, records, now),
-            Event::EndReached(source, position) => self.reach_end(source, position),
+            Event::Revoked(inputs) => self.revoke(inputs, now),
+            Event::Lost(inputs) => self.lose(inputs),
+            Event::Records(input, records) => self.receive(input, records, now),
+            Event::EndReached(input, position) => self.reach_end(input, position),
             Event::Completed(completion) => {
                 self.stage.completed(completion, now, &mut self.effects);
                 self.tick_due = true;
@@ -127,7 +127,7 @@ impl<S: Stage> Engine<S> {
             Event::DeliveryFailed(batch) | Event::Aborted(batch) => self.refuse(batch, now),
             Event::OffsetsCommitted => self.offsets_committed(),
             Event::OffsetCommitFailed => self.offset_commit_failed(now),
-            Event::ClientRebuilt => self.lose_all(),
+            Event::ClientsRecreated => self.lose_all(),
             Event::Tick => {
                 self.quiet = true;
                 self.tick_due = true;
@@ -186,27 +186,27 @@ impl<S: Stage> Engine<S> {
         counts
     }
 
-    /// What became of the records of a source within its present assignment.
+    /// What became of the records of a input within its present assignment.
     #[must_use]
-    pub fn source_counts(&self, source: Source) -> Option<&Counts> {
-        self.ledgers.get(&source).map(|ledger| &ledger.counts)
+    pub fn partition_counts(&self, input: InputPartition) -> Option<&Counts> {
+        self.ledgers.get(&input).map(|ledger| &ledger.counts)
     }
 
-    /// The epoch of a source's present assignment.
+    /// The epoch of a input's present assignment.
     #[must_use]
-    pub fn epoch(&self, source: Source) -> Option<Epoch> {
-        self.ledgers.get(&source).map(|ledger| ledger.epoch)
+    pub fn epoch(&self, input: InputPartition) -> Option<Epoch> {
+        self.ledgers.get(&input).map(|ledger| ledger.epoch)
     }
 
-    /// The end of a source's resolved prefix, and the position known to be committed.
+    /// The end of a input's resolved prefix, and the position known to be committed.
     #[must_use]
-    pub fn positions(&self, source: Source) -> Option<(i64, i64)> {
-        self.ledgers.get(&source).map(|ledger| (ledger.prefix(), ledger.committed))
+    pub fn positions(&self, input: InputPartition) -> Option<(i64, i64)> {
+        self.ledgers.get(&input).map(|ledger| (ledger.prefix(), ledger.committed))
     }
 
     /// Sources stopped for too many rejects in a row; they flow again when they are assigned again.
-    pub fn poisoned(&self) -> impl Iterator<Item = Source> + '_ {
-        self.ledgers.iter().filter(|(_, ledger)| ledger.poisoned).map(|(source, _)| *source)
+    pub fn stopped_partitions(&self) -> impl Iterator<Item = InputPartition> + '_ {
+        self.ledgers.iter().filter(|(_, ledger)| ledger.poisoned).map(|(input, _)| *input)
     }
 
     /// Use beside capacity.
@@ -214,10 +214,10 @@ impl<S: Stage> Engine<S> {
     pub fn load(&self) -> Load {
         Load {
             held: self.held(),
-            held_max: self.options.held_max_records,
+            held_max: self.options.held_records_max,
             outputs: self.outbox.outputs(),
             outputs_max: self.options.outputs_max,
-            sources: self.ledgers.len(),
+            inputs: self.ledgers.len(),
             paused: self.ledgers.values().filter(|ledger| ledger.paused).count(),
         }
     }
@@ -250,11 +250,11 @@ impl<S: Stage> Engine<S> {
     fn tick(&mut self, now: Now) {
         self.stage.tick(now, &mut self.effects);
         self.absorb(now);
-        let leaving: Vec<Source> = self
+        let leaving: Vec<InputPartition> = self
             .ledgers
             .iter()
             .filter(|(_, l)| l.phase == Phase::Draining)
-            .map(|(source, _)| *source)
+            .map(|(input, _)| *input)
             .collect();
         if !leaving.is_empty() && !self.stopped {
             self.stage.drain(&leaving, now, &mut self.effects);
@@ -262,7 +262,7 @@ impl<S: Stage> Engine<S> {
         }
     }
 
-    /// The laws, as far as they can be seen cheaply: once per settling, per source, never per record.
+    /// The laws, as far as they can be seen cheaply: once per settling, per input, never per record.
     fn check(&mut self) {
         let (mut conserves, mut prefix, mut all_paused) = (true, true, true);
         for ledger in self.ledgers.values() {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// One partition of one of the stage's input topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Source {
+pub struct InputPartition {
     /// Index into the stage's list of input topics, in the order of subscription.
     pub topic: u16,
     /// The partition's number.
     pub partition: i32,
 }
 
-/// Counts the assignments of one source within this process; raised each time that the partition is assigned.
+/// Counts the assignments of one input within this process; raised each time that the partition is assigned.
 ///
 /// A group generation is not it: partitions that are retained live through generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub struct Epoch(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId {
     /// Where it came from.
-    pub source: Source,
+    pub input: InputPartition,
     /// The assignment under which it was delivered; what is said of an older one is discarded (P4).
     pub epoch: Epoch,
     /// Its Kafka offset.

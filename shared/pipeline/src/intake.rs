@@ -1,22 +1,22 @@
 //! From records to verdicts, from effects to emissions.
 
-use crate::batch::Ends;
 use crate::engine::Engine;
 use crate::event::{Action, Stop};
-use crate::ids::{Epoch, Now, RecordId, Source};
+use crate::ids::{Epoch, InputPartition, Now, RecordId};
 use crate::ledger::{Ledger, Phase};
+use crate::outbox::Ends;
 use crate::stage::{Effect, Stage, Verdict};
 
 impl<S: Stage> Engine<S> {
     pub(crate) fn receive<'a>(
         &mut self,
-        source: Source,
+        input: InputPartition,
         records: &mut dyn Iterator<Item = (i64, S::Record<'a>)>,
         now: Now,
     ) {
         let (mut arrived, mut taken): (u64, u64) = (0, 0);
-        let turn = self.topics.number(source.topic);
-        let mut ledger = self.ledgers.get_mut(&source);
+        let turn = self.topics.number(input.topic);
+        let mut ledger = self.ledgers.get_mut(&input);
         for (offset, record) in records {
             arrived += 1;
             let Some(own) = ledger.as_deref_mut().filter(|own| own.accepts() && own.expected() <= offset)
@@ -28,8 +28,8 @@ impl<S: Stage> Engine<S> {
                 own.pass_over(offset);
                 continue;
             }
-            let id = RecordId { source, epoch: own.epoch, offset };
-            let verdict = self.stage.judge(id, record, now, &mut self.effects);
+            let id = RecordId { input, epoch: own.epoch, offset };
+            let verdict = self.stage.process(id, record, now, &mut self.effects);
             if let Verdict::Defer(cause) = verdict {
                 if !self.effects.list.is_empty() {
                     return self.fail(format!("the stage deferred {id:?} and took it in: {cause}"));
@@ -58,7 +58,7 @@ impl<S: Stage> Engine<S> {
                 if self.stopped {
                     return;
                 }
-                ledger = self.ledgers.get_mut(&source);
+                ledger = self.ledgers.get_mut(&input);
             }
         }
         if let Some(own) = ledger.as_deref_mut().filter(|_| taken > 0) {
@@ -90,21 +90,21 @@ impl<S: Stage> Engine<S> {
         match effect {
             Effect::Emit { ids, outputs, urgent } => self.merge(ids, outputs, urgent, now),
             Effect::Append { on_behalf_of: id, outputs } => {
-                match self.current(id.source, id.epoch).filter(|ledger| ledger.is_held(id.offset)) {
+                match self.current(id.input, id.epoch).filter(|ledger| ledger.is_held(id.offset)) {
                     Some(ledger) => ledger.emissions += 1,
                     None => return self.mislaid(id, "appended outputs on behalf of"),
                 }
                 self.outbox.push(id, Ends::Nothing, outputs, false, now);
             }
-            Effect::GiveBack { ids } => ids.into_iter().for_each(|id| self.give_back(id)),
+            Effect::Release { ids } => ids.into_iter().for_each(|id| self.give_back(id)),
             Effect::Drop { id, reason } => {
-                let ledger = self.current(id.source, id.epoch);
+                let ledger = self.current(id.input, id.epoch);
                 if !ledger.is_some_and(|ledger| ledger.drop_held(id.offset, reason)) {
                     self.mislaid(id, "dropped");
                 }
             }
             Effect::Reject { id, dead_letter } => {
-                let ledger = self.current(id.source, id.epoch);
+                let ledger = self.current(id.input, id.epoch);
                 if !ledger.is_some_and(|ledger| ledger.reject_held(id.offset, sequence, rejects_max)) {
                     return self.mislaid(id, "rejected");
                 }
@@ -117,11 +117,11 @@ impl<S: Stage> Engine<S> {
         let Some(&first) = ids.first() else {
             return self.fail("the stage emitted outputs that end no record".to_owned());
         };
-        if let Some(other) = ids.iter().find(|id| (id.source, id.epoch) != (first.source, first.epoch)) {
+        if let Some(other) = ids.iter().find(|id| (id.input, id.epoch) != (first.input, first.epoch)) {
             return self.fail(format!("the stage emitted for {first:?} and {other:?} at once"));
         }
         let sequence = self.outbox.next_sequence();
-        let Some(ledger) = self.current(first.source, first.epoch) else {
+        let Some(ledger) = self.current(first.input, first.epoch) else {
             return self.mislaid(first, "emitted");
         };
         if let Some(&id) = ids.iter().find(|id| !ledger.emit_held(id.offset, sequence)) {
@@ -132,9 +132,9 @@ impl<S: Stage> Engine<S> {
     }
 
     fn give_back(&mut self, id: RecordId) {
-        let ledger = self.current(id.source, id.epoch);
+        let ledger = self.current(id.input, id.epoch);
         if ledger.as_ref().is_some_and(|ledger| ledger.phase == Phase::Owned) {
-            return self.fail(format!("the stage gave back {id:?}, whose source doesn't drain"));
+            return self.fail(format!("the stage gave back {id:?}, whose input doesn't drain"));
         }
         if !ledger.is_some_and(|ledger| ledger.give_back(id.offset)) {
             self.mislaid(id, "gave back");
@@ -142,26 +142,26 @@ impl<S: Stage> Engine<S> {
     }
 
     /// The ledger of an assignment that can still end records.
-    pub(crate) fn current(&mut self, source: Source, epoch: Epoch) -> Option<&mut Ledger> {
-        self.ledgers.get_mut(&source).filter(|l| l.epoch == epoch && l.phase != Phase::Abandoned)
+    pub(crate) fn current(&mut self, input: InputPartition, epoch: Epoch) -> Option<&mut Ledger> {
+        self.ledgers.get_mut(&input).filter(|l| l.epoch == epoch && l.phase != Phase::Abandoned)
     }
 
     /// An effect on a record that isn't held. Of an assignment that has ended: discarded (P4). Of the present one: the stage has
     /// settled a record twice, and what it says can't be trusted further.
     fn mislaid(&mut self, id: RecordId, what: &str) {
-        if self.current(id.source, id.epoch).is_some() {
+        if self.current(id.input, id.epoch).is_some() {
             return self.fail(format!("the stage {what} {id:?}, which it does not hold"));
         }
-        let counts = self.ledgers.get_mut(&id.source).map_or(&mut self.past, |ledger| &mut ledger.counts);
+        let counts = self.ledgers.get_mut(&id.input).map_or(&mut self.past, |ledger| &mut ledger.counts);
         counts.stale_effects += 1;
     }
 
-    pub(crate) fn reach_end(&mut self, source: Source, position: i64) {
-        // A source that doesn't accept has let records pass unjudged: its position must not pass them.
-        if let Some(ledger) = self.ledgers.get_mut(&source).filter(|ledger| ledger.accepts()) {
+    pub(crate) fn reach_end(&mut self, input: InputPartition, position: i64) {
+        // A input that doesn't accept has let records pass unjudged: its position must not pass them.
+        if let Some(ledger) = self.ledgers.get_mut(&input).filter(|ledger| ledger.accepts()) {
             ledger.deferral = None;
             ledger.skip_to(position);
-            ledger.place.serve(self.topics.number(source.topic));
+            ledger.place.serve(self.topics.number(input.topic));
         }
     }
 

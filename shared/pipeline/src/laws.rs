@@ -6,9 +6,9 @@
 /// A law of the engine. The unit is the input record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Law {
-    /// P1. Watched by counters of each source, against the length of its ledger.
+    /// P1. Watched by counters of each input, against the length of its ledger.
     Conservation,
-    /// P2. Watched wherever a position leaves; what it says to be finished beyond it by counts, in debug builds record by record.
+    /// P2. Watched wherever a position leaves; what it says to be completed beyond it by counts, in debug builds record by record.
     Prefix,
     /// P3. Watched wherever a position leaves, and when it is committed.
     Progress,
@@ -64,7 +64,7 @@ impl Law {
             }
             Law::Progress => "a committed offset never goes back within an assignment",
             Law::Silence => "nothing leaves for a partition after its revocation is acknowledged",
-            Law::Bounds => "every queue has a bound, and a full one pauses its sources",
+            Law::Bounds => "every queue has a bound, and a full one pauses its inputs",
             Law::DeadLetterFirst => {
                 "a rejected record's dead letter is acknowledged before its offset resolves"
             }

@@ -1,34 +1,34 @@
-//! The account of one source within one assignment: what was delivered, what is resolved, how far its offset may move.
+//! The account of one input within one assignment: what was delivered, what is resolved, how far its offset may move.
 //!
 //! ```text
 //!            prefix                                     expected
 //!              │                                           │
-//!   resolved   │ held │ finished, waits │ emitting │ held  │ not delivered yet
+//!   resolved   │ held │ completed, waits │ emitting │ held  │ not delivered yet
 //! ─────────────┴──────┴─────────────────┴──────────┴───────┴──────────────────▶ offsets
 //! ```
 //! Entries stand in delivery order. Each carries the offset at which the next one could begin, so holes (control records,
-//! compaction) and dropped records behind it cost no entry. What of it is told beside a position: [`beyond`](crate::beyond).
+//! compaction) and dropped records behind it cost no entry. What of it is told beside a position: [`beyond`](crate::commit_metadata).
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::backpressure::Gate;
 use crate::counts::Counts;
-use crate::defer::Deferral;
 use crate::event::Start;
+use crate::fair_resume::Place;
 use crate::ids::{Epoch, Reason};
-use crate::turns::Place;
+use crate::retry::Deferral;
 
 /// What a delivered, not yet forgotten record is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// The stage keeps it.
     Held,
-    /// The stage has given it back while its source drains: it never ends here.
+    /// The stage has given it back while its input drains: it never ends here.
     GivenBack,
     /// The emission with this sequence number ends it once acknowledged.
     Emitting(u64),
-    /// Finished; an earlier one is not.
+    /// CompletedRanges; an earlier one is not.
     Resolved,
 }
 
@@ -38,8 +38,8 @@ pub(crate) enum Behind {
     Nothing,
     /// Dropped records alone.
     Dropped,
-    /// Records that an earlier owner finished.
-    Finished,
+    /// Records that an earlier owner completed.
+    CompletedRanges,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ pub(crate) enum Phase {
     Abandoned,
 }
 
-/// The account of one source within one assignment.
+/// The account of one input within one assignment.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) epoch: Epoch,
@@ -83,11 +83,11 @@ pub(crate) struct Ledger {
     pub(crate) place: Place,
     /// Shut while there are too many entries.
     pub(crate) crowded: Gate,
-    /// Shut while what is finished beyond the prefix, or may come to be, could outgrow a commit's metadata.
+    /// Shut while what is completed beyond the prefix, or may come to be, could outgrow a commit's metadata.
     pub(crate) scattered: Gate,
     /// A record couldn't be judged: nothing more is, until it comes again.
     pub(crate) deferral: Option<Deferral>,
-    /// Emissions of this source that wait or are in flight.
+    /// Emissions of this input that wait or are in flight.
     pub(crate) emissions: usize,
     /// The position known to be committed. Kept apart from the prefix: a transaction commits an unmoved prefix as well (fencing).
     pub(crate) committed: i64,
@@ -102,10 +102,10 @@ pub(crate) struct Ledger {
     /// Entries in state `Held` or `GivenBack`.
     pub(crate) kept: usize,
     /// Entries in state `GivenBack`.
-    given_back: u64,
-    /// What an earlier owner had finished and isn't delivered yet.
+    released: u64,
+    /// What an earlier owner had completed and isn't delivered yet.
     pub(crate) inherited: VecDeque<Range<i64>>,
-    /// The end of all that an earlier owner had finished.
+    /// The end of all that an earlier owner had completed.
     pub(crate) inherited_end: i64,
     /// Bytes of what had to be said beside the position that left last.
     pub(crate) finished_bytes: usize,
@@ -113,7 +113,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(epoch: Epoch, start: &Start) -> Self {
-        let inherited: VecDeque<Range<i64>> = start.finished.ranges().collect();
+        let inherited: VecDeque<Range<i64>> = start.completed.ranges().collect();
         Self {
             epoch,
             phase: Phase::Owned,
@@ -132,7 +132,7 @@ impl Ledger {
             entries: VecDeque::new(),
             waiting: 0,
             kept: 0,
-            given_back: 0,
+            released: 0,
             inherited_end: inherited.back().map_or(start.position, |last| last.end),
             inherited,
             finished_bytes: 0,
@@ -160,7 +160,7 @@ impl Ledger {
         self.prefix > self.committed || self.unsaid
     }
 
-    /// A commit has said all that was finished when it was asked for.
+    /// A commit has said all that was completed when it was asked for.
     pub(crate) fn said(&mut self, position: i64) {
         self.committed = position;
         self.unsaid = false;
@@ -168,14 +168,14 @@ impl Ledger {
 
     /// Unresolved records that aren't given back.
     pub(crate) fn awaited(&self) -> u64 {
-        self.counts.held - self.given_back
+        self.counts.held - self.released
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether an earlier owner finished this record, which is delivered now.
+    /// Whether an earlier owner completed this record, which is delivered now.
     pub(crate) fn is_inherited(&mut self, offset: i64) -> bool {
         while self.inherited.front().is_some_and(|range| range.end <= offset) {
             self.inherited.pop_front();
@@ -183,10 +183,10 @@ impl Ledger {
         self.inherited.front().is_some_and(|range| range.start <= offset)
     }
 
-    /// A new record that an earlier owner finished: it costs no entry.
+    /// A new record that an earlier owner completed: it costs no entry.
     pub(crate) fn pass_over(&mut self, offset: i64) {
-        self.counts.finished_before += 1;
-        self.follow(offset, Behind::Finished);
+        self.counts.skipped_completed += 1;
+        self.follow(offset, Behind::CompletedRanges);
     }
 
     /// A new record that the stage keeps.
@@ -266,8 +266,8 @@ impl Ledger {
             Some(entry) if entry.state == State::Held => entry.state = State::GivenBack,
             _ => return false,
         }
-        self.given_back += 1;
-        self.counts.given_back += 1;
+        self.released += 1;
+        self.counts.released += 1;
         true
     }
 

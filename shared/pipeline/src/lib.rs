@@ -6,28 +6,28 @@
 //! Start at [`Stage`] (what a service implements), then [`Event`] and [`Action`], then [`Engine`].
 
 mod backpressure;
-mod batch;
-mod beyond;
 mod commit;
+mod commit_metadata;
+mod completed_ranges;
 mod counts;
-mod defer;
 mod drain;
 mod engine;
 mod event;
-mod finished;
+mod fair_resume;
 mod ids;
 mod intake;
 mod laws;
 mod ledger;
 mod options;
+mod outbox;
+mod retry;
 mod stage;
-mod turns;
 
+pub use completed_ranges::{COMPLETED_RANGES_MAX_BYTES, CompletedRanges, InvalidCompletedRanges};
 pub use counts::{Counts, Dropped, Load};
 pub use engine::Engine;
 pub use event::{Action, Event, Position, Start, Stop};
-pub use finished::{FINISHED_MAX_BYTES, Finished, NotFinished};
-pub use ids::{BatchId, Epoch, Now, Reason, RecordId, Source};
+pub use ids::{BatchId, Epoch, InputPartition, Now, Reason, RecordId};
 pub use laws::Law;
 pub use options::{Delivery, Options};
 pub use stage::{Effect, Effects, Stage, Verdict};

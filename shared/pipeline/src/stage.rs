@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ids::{Epoch, Now, Reason, RecordId, Source};
+use crate::ids::{Epoch, InputPartition, Now, Reason, RecordId};
 
 /// What becomes of one record, said by the rules when they see it.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub enum Verdict<O> {
     Hold,
     /// Can't be processed, ever: this output is its dead letter.
     Reject(O),
-    /// Can't be judged now, for a cause outside that passes (the schema registry is away): the source pauses, and the record and those
+    /// Can't be judged now, for a cause outside that passes (the schema registry is away): the input pauses, and the record and those
     /// behind it come again. The stage must not have taken anything of it in.
     Defer(String),
     /// The stage can't go on: the engine stops without resolving the record.
@@ -26,7 +26,7 @@ pub enum Verdict<O> {
 /// What a stage says of records that it held, and of outputs that resolve nothing.
 #[derive(Debug)]
 pub enum Effect<O> {
-    /// The outputs that end these records, all of one source and epoch.
+    /// The outputs that end these records, all of one input and epoch.
     Emit {
         /// The records that are emitted when the outputs are acknowledged.
         ids: Vec<RecordId>,
@@ -49,9 +49,9 @@ pub enum Effect<O> {
         /// Why.
         reason: Reason,
     },
-    /// Held records of sources that drain, which can't end within the drain: they are waited for no longer, and come again to whoever
+    /// Held records of inputs that drain, which can't end within the drain: they are waited for no longer, and come again to whoever
     /// owns their partition next.
-    GiveBack {
+    Release {
         /// The records, which the stage forgets.
         ids: Vec<RecordId>,
     },
@@ -100,14 +100,14 @@ pub trait Stage {
     type Completion;
 
     /// A partition has come. Its records follow, under this epoch.
-    fn assigned(&mut self, source: Source, epoch: Epoch, now: Now);
+    fn assigned(&mut self, input: InputPartition, epoch: Epoch, now: Now);
 
     /// A partition has gone (revoked, lost, or the client is rebuilt): forget all that belongs to it.
-    fn released(&mut self, source: Source);
+    fn unassigned(&mut self, input: InputPartition);
 
     /// Judges one record. Never called twice for a record within an epoch, whatever is aborted. The verdict counts before the effects
     /// of the same call: a stage may hold a record and emit it at once, behind others.
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: Self::Record<'_>,
@@ -121,9 +121,9 @@ pub trait Stage {
     /// Called after each batch of records, after completions, and when [`Stage::next_wake`] has passed.
     fn tick(&mut self, now: Now, effects: &mut Effects<Self::Output>);
 
-    /// These sources are about to go, or the process ends: settle what can be settled now, start nothing new for them.
+    /// These inputs are about to go, or the process ends: settle what can be settled now, start nothing new for them.
     /// Called again on each tick while the drain lasts.
-    fn drain(&mut self, sources: &[Source], now: Now, effects: &mut Effects<Self::Output>);
+    fn drain(&mut self, inputs: &[InputPartition], now: Now, effects: &mut Effects<Self::Output>);
 
     /// Whether the stage's own queue for this input topic is full; the engine then pauses the topic's partitions.
     /// A stage applies its own hysteresis (full at the bound, not full again below half of it).

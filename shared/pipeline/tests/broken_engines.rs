@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::{Action, Delivery as Mode, Engine, Event, Finished, Now, Options, Position, Source, Start};
+use pipeline::{
+    Action, CompletedRanges, Delivery as Mode, Engine, Event, InputPartition, Now, Options, Position, Start,
+};
 use testkit::{Delivery, Failure, Fate, Record, Rules, Simulation};
 
 /// Seeds within which each is caught.
@@ -17,27 +19,27 @@ fn first_caught<D: Delivery>(mode: Mode, make: impl Fn(Rules, Options) -> D) -> 
 
 /// What was delivered and may have to be committed by mistake.
 #[derive(Default)]
-struct Delivered(BTreeMap<Source, i64>);
+struct Delivered(BTreeMap<InputPartition, i64>);
 
 impl Delivered {
     /// Hands the event on, and keeps the position behind the last record that it delivers.
     fn pass(&mut self, event: Event<'_, Rules>, engine: &mut Engine<Rules>, now: Now) {
         match event {
-            Event::Assigned(sources) => {
-                self.0.extend(sources.iter().map(|start| (start.source, start.position)));
-                engine.apply(Event::Assigned(sources), now);
+            Event::Assigned(inputs) => {
+                self.0.extend(inputs.iter().map(|start| (start.input, start.position)));
+                engine.apply(Event::Assigned(inputs), now);
             }
-            Event::Records(source, records) => {
-                let end = self.0.entry(source).or_default();
+            Event::Records(input, records) => {
+                let end = self.0.entry(input).or_default();
                 let mut seen = records.inspect(|(offset, _)| *end = offset + 1);
-                engine.apply(Event::Records(source, &mut seen), now);
+                engine.apply(Event::Records(input, &mut seen), now);
             }
             other => engine.apply(other, now),
         }
     }
 
     fn end(&self, position: &Position) -> i64 {
-        self.0.get(&position.source).copied().unwrap_or(0).max(position.offset)
+        self.0.get(&position.input).copied().unwrap_or(0).max(position.offset)
     }
 }
 
@@ -46,11 +48,11 @@ fn past_held(delivered: &Delivered, position: Position) -> Position {
     Position { offset: delivered.end(&position), ..position }
 }
 
-/// Says that all that was delivered is finished.
+/// Says that all that was delivered is completed.
 fn held_as_finished(delivered: &Delivered, position: Position) -> Position {
-    let mut finished = Finished::none();
-    finished.push(position.offset..delivered.end(&position));
-    Position { finished, ..position }
+    let mut completed = CompletedRanges::none();
+    completed.push(position.offset..delivered.end(&position));
+    Position { completed, ..position }
 }
 
 /// Makes positions up.
@@ -96,9 +98,9 @@ struct DropsOnRevoke(Engine<Rules>);
 
 impl Delivery for DropsOnRevoke {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
-        if let Event::Revoked(sources) = &event {
+        if let Event::Revoked(inputs) = &event {
             for mut work in self.0.stage().startable() {
-                if sources.contains(&work.id.source) {
+                if inputs.contains(&work.id.input) {
                     work.record.fate = Fate::WorkDrop;
                     self.0.apply(Event::Completed(work), now);
                 }
@@ -124,13 +126,13 @@ impl Delivery for DropsOnRevoke {
     }
 }
 
-/// Does not hear what an earlier owner had finished.
+/// Does not hear what an earlier owner had completed.
 struct ForgetsFinished(Engine<Rules>);
 
 impl Delivery for ForgetsFinished {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         if let Event::Assigned(starts) = event {
-            let forgotten = |start: &Start| Start { finished: Finished::none(), ..start.clone() };
+            let forgotten = |start: &Start| Start { completed: CompletedRanges::none(), ..start.clone() };
             let starts: Vec<Start> = starts.iter().map(forgotten).collect();
             return self.0.apply(Event::Assigned(&starts), now);
         }
@@ -157,23 +159,23 @@ impl Delivery for ForgetsFinished {
 /// Goes back to the committed offset after an abort and judges the records again, with rules that have absorbed them already.
 struct JudgesAgain {
     engine: Engine<Rules>,
-    delivered: BTreeMap<Source, Vec<(i64, Record)>>,
+    delivered: BTreeMap<InputPartition, Vec<(i64, Record)>>,
 }
 
 impl JudgesAgain {
     fn go_back(&mut self, now: Now) {
-        let committed = |(source, _): (&Source, _)| {
-            let position = self.engine.positions(*source)?.1;
-            Some(Start { source: *source, position, finished: Finished::none() })
+        let committed = |(input, _): (&InputPartition, _)| {
+            let position = self.engine.positions(*input)?.1;
+            Some(Start { input: *input, position, completed: CompletedRanges::none() })
         };
-        let sources: Vec<Start> = self.delivered.iter().filter_map(committed).collect();
+        let inputs: Vec<Start> = self.delivered.iter().filter_map(committed).collect();
         let rules = self.engine.stage().clone();
-        self.engine.apply(Event::Assigned(&sources), now);
+        self.engine.apply(Event::Assigned(&inputs), now);
         *self.engine.stage_mut() = rules;
-        for Start { source, position: from, .. } in sources {
-            let Some(records) = self.delivered.get(&source) else { continue };
+        for Start { input, position: from, .. } in inputs {
+            let Some(records) = self.delivered.get(&input) else { continue };
             let mut again = records.iter().copied().filter(|(offset, _)| *offset >= from);
-            self.engine.apply(Event::Records(source, &mut again), now);
+            self.engine.apply(Event::Records(input, &mut again), now);
         }
     }
 }
@@ -181,14 +183,14 @@ impl JudgesAgain {
 impl Delivery for JudgesAgain {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         match event {
-            Event::Assigned(sources) => {
-                self.delivered.extend(sources.iter().map(|start| (start.source, Vec::new())));
-                self.engine.apply(Event::Assigned(sources), now);
+            Event::Assigned(inputs) => {
+                self.delivered.extend(inputs.iter().map(|start| (start.input, Vec::new())));
+                self.engine.apply(Event::Assigned(inputs), now);
             }
-            Event::Records(source, records) => {
-                let kept = self.delivered.entry(source).or_default();
+            Event::Records(input, records) => {
+                let kept = self.delivered.entry(input).or_default();
                 let mut seen = records.inspect(|record| kept.push(*record));
-                self.engine.apply(Event::Records(source, &mut seen), now);
+                self.engine.apply(Event::Records(input, &mut seen), now);
             }
             Event::Aborted(batch) => {
                 self.engine.apply(Event::Aborted(batch), now);

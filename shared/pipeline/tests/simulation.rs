@@ -3,6 +3,8 @@
 //! A failure prints its seed and the end of its trace. To run that seed alone, set `ONE_SEED` and run
 //! `cargo test -p pipeline --test simulation one_seed`.
 
+use std::fmt::Write;
+
 use pipeline::{Delivery, Engine};
 use testkit::{Failure, Report, Simulation};
 
@@ -54,9 +56,9 @@ fn exactly_once_holds_when_records_end_in_any_order() {
         ("failed rule", |report| report.failed),
         ("pause", |report| report.pauses),
         ("stale effect", |report| report.stale_effects),
-        ("finished beyond the prefix", |report| report.finished_before),
+        ("completed beyond the prefix", |report| report.skipped_completed),
         ("judged when asked again", |report| report.rewinds),
-        ("given back", |report| report.given_back),
+        ("given back", |report| report.released),
     ];
     for (name, fault) in faults {
         assert!(met(fault) >= 20, "{name}: in {} of {SEEDS} runs", met(fault));
@@ -67,7 +69,7 @@ fn exactly_once_holds_when_records_end_in_any_order() {
 fn at_least_once_loses_nothing_and_repeats_only_what_was_not_committed() {
     let reports = run_all(Delivery::AtLeastOnce, false);
     let met = |fault: Count| reports.iter().filter(|report| fault(report) > 0).count();
-    assert!(met(|report| report.delivery_failures) >= 20 && met(|report| report.finished_before) >= 20);
+    assert!(met(|report| report.delivery_failures) >= 20 && met(|report| report.skipped_completed) >= 20);
 }
 
 #[test]
@@ -82,6 +84,40 @@ fn the_same_seed_gives_the_same_trace() {
 
 #[test]
 fn another_seed_gives_another_trace() {
-    let hash = |seed| run(seed, Delivery::Transactional, false).ok().map(|report| report.trace_hash);
+    let hash = |seed| run(seed, Delivery::Transactional, false).ok().map(|report| report.trace_digest);
     assert_ne!(hash(1), hash(2));
+}
+
+/// Seeds whose traces are held by `trace_digests.txt`.
+const DIGEST_SEEDS: u64 = 64;
+const DIGESTS: &str = include_str!("trace_digests.txt");
+
+/// A line for each mode, order and seed: a change that alters no behaviour alters no digest.
+fn digests() -> String {
+    let mut text = String::new();
+    for mode in [Delivery::Transactional, Delivery::AtLeastOnce] {
+        for in_order in [true, false] {
+            for seed in 0..DIGEST_SEEDS {
+                let report = run(seed, mode, in_order).unwrap_or_else(|failure| panic!("\n{failure}"));
+                let name = match mode {
+                    Delivery::Transactional => "transactional",
+                    Delivery::AtLeastOnce => "at_least_once",
+                };
+                let order = if in_order { "in_order" } else { "any_order" };
+                writeln!(text, "{name} {order} {seed} {:016x}", report.trace_digest)
+                    .expect("writing to a string");
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn unchanged_behaviour_keeps_the_trace_digests() {
+    let digests = digests();
+    let fresh = concat!(env!("CARGO_TARGET_TMPDIR"), "/trace_digests.txt");
+    std::fs::write(fresh, &digests).unwrap();
+    let changed = digests.lines().zip(DIGESTS.lines()).find(|(now, before)| now != before);
+    assert_eq!(changed, None, "trace changed (now, before): if the behaviour was to change, commit {fresh}");
+    assert_eq!(digests.lines().count(), DIGESTS.lines().count());
 }

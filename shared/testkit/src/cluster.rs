@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use pipeline::{Delivery, Finished, Now, Position, Source, Start};
+use pipeline::{CompletedRanges, Delivery, InputPartition, Now, Position, Start};
 
 use crate::log::{self, Partition};
 use crate::oracle::{Broken, Oracle, broken};
 use crate::rng::Rng;
 use crate::rules::Output;
 use crate::simulation::Report;
-use crate::trace::Trace;
+use crate::trace::{Step, Trace};
 
 /// How long a dead instance's transaction stays open.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(60);
@@ -22,7 +22,7 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(60);
 #[derive(Debug, Clone)]
 pub(crate) enum News {
     Assigned(Start),
-    Revoked(Vec<Source>),
+    Revoked(Vec<InputPartition>),
     Lost,
 }
 
@@ -44,16 +44,16 @@ pub(crate) struct Cluster {
     pub(crate) in_order: bool,
     pub(crate) calm: bool,
     pub(crate) report: Report,
-    pub(crate) log: BTreeMap<Source, Partition>,
+    pub(crate) log: BTreeMap<InputPartition, Partition>,
     oracle: Oracle,
     /// The offset, and the metadata beside it.
-    committed: BTreeMap<Source, (i64, Vec<u8>)>,
+    committed: BTreeMap<InputPartition, (i64, Vec<u8>)>,
     generation: u32,
     members: BTreeMap<u32, u32>,
-    owners: BTreeMap<Source, u32>,
-    targets: BTreeMap<Source, u32>,
+    owners: BTreeMap<InputPartition, u32>,
+    targets: BTreeMap<InputPartition, u32>,
     /// Asked back, not given back yet.
-    revoking: BTreeSet<Source>,
+    revoking: BTreeSet<InputPartition>,
     news: BTreeMap<u32, VecDeque<News>>,
     pending: BTreeMap<u64, Pending>,
     next_id: u64,
@@ -61,7 +61,8 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(seed: u64, mode: Delivery, in_order: bool) -> Self {
-        let sources = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(topic, partition)| Source { topic, partition });
+        let inputs =
+            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(topic, partition)| InputPartition { topic, partition });
         Self {
             rng: Rng::new(seed),
             trace: Trace::new(),
@@ -70,9 +71,9 @@ impl Cluster {
             in_order,
             calm: false,
             report: Report::default(),
-            log: sources.into_iter().map(|source| (source, Partition::default())).collect(),
+            log: inputs.into_iter().map(|input| (input, Partition::default())).collect(),
             oracle: Oracle::new(mode, in_order),
-            committed: sources.into_iter().map(|source| (source, (0, Vec::new()))).collect(),
+            committed: inputs.into_iter().map(|input| (input, (0, Vec::new()))).collect(),
             generation: 0,
             members: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -99,8 +100,7 @@ impl Cluster {
         for id in ended {
             let outputs =
                 self.pending.get_mut(&id).and_then(|pending| pending.orphaned.take()).and_then(|o| o.1);
-            self.trace
-                .line(format_args!("transaction {id} of the dead ends, committed: {}", outputs.is_some()));
+            self.trace.record(&Step::OrphanEnded(id, outputs.is_some()));
             match outputs {
                 Some(outputs) => self.end(id, &outputs)?,
                 None => self.abort(id),
@@ -110,20 +110,20 @@ impl Cluster {
     }
 
     fn grant(&mut self) -> Result<(), Broken> {
-        for (source, partition) in &self.log {
-            let free = !self.owners.contains_key(source);
+        for (input, partition) in &self.log {
+            let free = !self.owners.contains_key(input);
             let stable =
-                !self.pending.values().any(|pending| pending.positions.iter().any(|p| p.source == *source));
-            let member = self.targets.get(source).filter(|member| self.members.contains_key(member));
+                !self.pending.values().any(|pending| pending.positions.iter().any(|p| p.input == *input));
+            let member = self.targets.get(input).filter(|member| self.members.contains_key(member));
             if let (true, true, Some(member)) = (free, stable, member) {
-                let (position, metadata) = &self.committed[source];
-                let Ok(finished) = Finished::from_bytes(*position, metadata) else {
-                    return broken("P2", format!("{source:?} at {position}: unreadable {metadata:?}"));
+                let (position, metadata) = &self.committed[input];
+                let Ok(completed) = CompletedRanges::from_bytes(*position, metadata) else {
+                    return broken("P2", format!("{input:?} at {position}: unreadable {metadata:?}"));
                 };
-                let start = Start { source: *source, position: *position, finished };
+                let start = Start { input: *input, position: *position, completed };
                 self.oracle.granted(&start, partition)?;
-                self.trace.line(format_args!("{member} gets {start:?}"));
-                self.owners.insert(*source, *member);
+                self.trace.record(&Step::Assigned(*member, &start));
+                self.owners.insert(*input, *member);
                 self.news.entry(*member).or_default().push_back(News::Assigned(start));
             }
         }
@@ -131,13 +131,13 @@ impl Cluster {
     }
 
     pub(crate) fn append(&mut self) {
-        let sources: Vec<Source> = self.log.keys().copied().collect();
-        let Some(&source) = self.rng.pick(&sources) else { return };
+        let inputs: Vec<InputPartition> = self.log.keys().copied().collect();
+        let Some(&input) = self.rng.pick(&inputs) else { return };
         self.next_id += 1;
-        let record = log::make(self.next_id, source, self.in_order, &mut self.rng);
+        let record = log::make(self.next_id, input, self.in_order, &mut self.rng);
         self.oracle.expect(record);
         self.report.records += 1;
-        if let Some(partition) = self.log.get_mut(&source) {
+        if let Some(partition) = self.log.get_mut(&input) {
             partition.append(record, &mut self.rng);
         }
     }
@@ -153,8 +153,8 @@ impl Cluster {
     pub(crate) fn leave(&mut self, member: u32) {
         self.members.remove(&member);
         self.news.remove(&member);
-        for source in self.log.keys().filter(|source| self.owners.get(source) == Some(&member)) {
-            self.revoking.remove(source);
+        for input in self.log.keys().filter(|input| self.owners.get(input) == Some(&member)) {
+            self.revoking.remove(input);
         }
         self.owners.retain(|_, owner| *owner != member);
         self.rebalance();
@@ -174,24 +174,23 @@ impl Cluster {
         for generation in self.members.values_mut() {
             *generation = self.generation;
         }
-        let mut revoked: BTreeMap<u32, Vec<Source>> = BTreeMap::new();
-        for source in self.log.keys() {
-            let old = self.targets.get(source).filter(|member| members.contains(member)).copied();
+        let mut revoked: BTreeMap<u32, Vec<InputPartition>> = BTreeMap::new();
+        for input in self.log.keys() {
+            let old = self.targets.get(input).filter(|member| members.contains(member)).copied();
             let stays = old.is_some() && self.rng.chance(60);
             let new = if stays { old } else { self.rng.pick(&members).copied() };
             match new {
-                Some(member) => self.targets.insert(*source, member),
-                None => self.targets.remove(source),
+                Some(member) => self.targets.insert(*input, member),
+                None => self.targets.remove(input),
             };
-            let Some(owner) = self.owners.get(source) else { continue };
-            if new.is_some_and(|new| new != *owner) && self.revoking.insert(*source) {
-                revoked.entry(*owner).or_default().push(*source);
+            let Some(owner) = self.owners.get(input) else { continue };
+            if new.is_some_and(|new| new != *owner) && self.revoking.insert(*input) {
+                revoked.entry(*owner).or_default().push(*input);
             }
         }
-        self.trace
-            .line(format_args!("generation {}: {:?}, revoked {revoked:?}", self.generation, self.targets));
-        for (member, sources) in revoked {
-            self.news.entry(member).or_default().push_back(News::Revoked(sources));
+        self.trace.record(&Step::Rebalanced(self.generation, &self.targets, &revoked));
+        for (member, inputs) in revoked {
+            self.news.entry(member).or_default().push_back(News::Revoked(inputs));
         }
     }
 
@@ -203,10 +202,10 @@ impl Cluster {
         self.members.get(&member).copied()
     }
 
-    pub(crate) fn give_back(&mut self, member: u32, source: Source) {
-        if self.owners.get(&source) == Some(&member) {
-            self.owners.remove(&source);
-            self.revoking.remove(&source);
+    pub(crate) fn give_back(&mut self, member: u32, input: InputPartition) {
+        if self.owners.get(&input) == Some(&member) {
+            self.owners.remove(&input);
+            self.revoking.remove(&input);
         }
     }
 
@@ -273,23 +272,23 @@ impl Cluster {
     }
 
     fn store(&mut self, positions: &[Position]) -> Result<(), Broken> {
-        for Position { source, offset, finished } in positions {
-            let stored = (*offset, finished.to_bytes(*offset));
-            let before = self.committed.insert(*source, stored).map_or(0, |(before, _)| before);
+        for Position { input, offset, completed } in positions {
+            let stored = (*offset, completed.to_bytes(*offset));
+            let before = self.committed.insert(*input, stored).map_or(0, |(before, _)| before);
             if *offset < before {
-                return broken("P3", format!("{source:?} goes back from {before} to {offset}"));
+                return broken("P3", format!("{input:?} goes back from {before} to {offset}"));
             }
-            if let Some(partition) = self.log.get(source) {
-                self.oracle.passed(*source, partition, before..*offset)?;
-                finished.ranges().try_for_each(|range| self.oracle.passed(*source, partition, range))?;
+            if let Some(partition) = self.log.get(input) {
+                self.oracle.passed(*input, partition, before..*offset)?;
+                completed.ranges().try_for_each(|range| self.oracle.passed(*input, partition, range))?;
             }
         }
         Ok(())
     }
 
     /// Whether every record is delivered and every partition's lag is 0.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.pending.is_empty() && self.log.iter().all(|(source, p)| self.committed[source].0 == p.end)
+    pub(crate) fn is_completed(&self) -> bool {
+        self.pending.is_empty() && self.log.iter().all(|(input, p)| self.committed[input].0 == p.end)
     }
 
     pub(crate) fn finish(&self) -> Result<(), Broken> {

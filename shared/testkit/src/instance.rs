@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::{Action, Event, Source, Start, Stop};
+use pipeline::{Action, Event, InputPartition, Start, Stop};
 
 use crate::asked::{Answer, Asked, Progress, Step};
 use crate::cluster::{Cluster, News};
 use crate::delivery::Delivery;
 use crate::oracle::{Broken, broken};
 use crate::rules::{Output, Record, Work};
+use crate::trace;
 
 /// Where the client stands in a partition.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ struct Fetch {
 impl Fetch {
     /// Whether this was committed before the partition came.
     fn begins_behind(&self, offset: i64) -> bool {
-        offset < self.start.position || self.start.finished.contains(offset)
+        offset < self.start.position || self.start.completed.contains(offset)
     }
 }
 
@@ -36,7 +37,7 @@ pub(crate) enum Life {
 pub(crate) struct Instance<D> {
     id: u32,
     engine: D,
-    fetches: BTreeMap<Source, Fetch>,
+    fetches: BTreeMap<InputPartition, Fetch>,
     asked: Option<Asked>,
     working: Vec<Work>,
     ending: bool,
@@ -44,7 +45,7 @@ pub(crate) struct Instance<D> {
 
 impl<D: Delivery> Instance<D> {
     pub(crate) fn start(id: u32, engine: D, cluster: &mut Cluster) -> Self {
-        cluster.trace.line(format_args!("{id} starts"));
+        cluster.trace.record(&trace::Step::Started(id));
         cluster.join(id);
         Self { id, engine, fetches: BTreeMap::new(), asked: None, working: Vec::new(), ending: false }
     }
@@ -86,7 +87,7 @@ impl<D: Delivery> Instance<D> {
             }
             Progress::Answered(answer) => answer,
         };
-        cluster.trace.line(format_args!("{} is answered {event:?}", self.id));
+        cluster.trace.record(&trace::Step::Completed(self.id, &event));
         let event = match event {
             Answer::Committed(batch) => Event::Committed(batch),
             Answer::Aborted(batch) => Event::Aborted(batch),
@@ -100,7 +101,7 @@ impl<D: Delivery> Instance<D> {
     }
 
     fn tick(&mut self, cluster: &mut Cluster) {
-        if cluster.calm && !self.ending && self.engine.engine().poisoned().next().is_some() {
+        if cluster.calm && !self.ending && self.engine.engine().stopped_partitions().next().is_some() {
             self.shut_down(cluster);
         }
         self.engine.apply(Event::Tick, cluster.now);
@@ -108,29 +109,29 @@ impl<D: Delivery> Instance<D> {
 
     fn hear(&mut self, cluster: &mut Cluster) {
         let Some(news) = cluster.hear(self.id) else { return self.poll(cluster) };
-        cluster.trace.line(format_args!("{} hears {news:?}", self.id));
+        cluster.trace.record(&trace::Step::Received(self.id, &news));
         match news {
             News::Assigned(start) => {
                 let fetch = Fetch { next: start.position, paused: false, start: start.clone() };
-                self.fetches.insert(start.source, fetch);
+                self.fetches.insert(start.input, fetch);
                 self.engine.apply(Event::Assigned(&[start]), cluster.now);
             }
-            News::Revoked(sources) => self.engine.apply(Event::Revoked(&sources), cluster.now),
+            News::Revoked(inputs) => self.engine.apply(Event::Revoked(&inputs), cluster.now),
             News::Lost => {
-                let sources: Vec<Source> = self.fetches.keys().copied().collect();
+                let inputs: Vec<InputPartition> = self.fetches.keys().copied().collect();
                 self.fetches.clear();
-                self.engine.apply(Event::Lost(&sources), cluster.now);
+                self.engine.apply(Event::Lost(&inputs), cluster.now);
                 cluster.join(self.id);
             }
         }
     }
 
     fn poll(&mut self, cluster: &mut Cluster) {
-        let flowing: Vec<Source> =
-            self.fetches.iter().filter(|(_, f)| !f.paused).map(|(source, _)| *source).collect();
-        let Some(&source) = cluster.rng.pick(&flowing) else { return self.tick(cluster) };
+        let flowing: Vec<InputPartition> =
+            self.fetches.iter().filter(|(_, f)| !f.paused).map(|(input, _)| *input).collect();
+        let Some(&input) = cluster.rng.pick(&flowing) else { return self.tick(cluster) };
         let most = usize::try_from(1 + cluster.rng.below(6)).unwrap_or(1);
-        let (Some(partition), Some(fetch)) = (cluster.log.get(&source), self.fetches.get_mut(&source)) else {
+        let (Some(partition), Some(fetch)) = (cluster.log.get(&input), self.fetches.get_mut(&input)) else {
             return;
         };
         let mut records: Vec<(i64, Record)> = partition.from(fetch.next).iter().take(most).copied().collect();
@@ -143,12 +144,12 @@ impl<D: Delivery> Instance<D> {
                 let at = usize::try_from(cluster.rng.below(6)).unwrap_or(0) % records.len();
                 records[at].1.defers = true;
             }
-            cluster.trace.line(format_args!("{} reads {source:?}: {records:?}", self.id));
-            self.engine.apply(Event::Records(source, &mut records.into_iter()), cluster.now);
+            cluster.trace.record(&trace::Step::Read(self.id, input, &records));
+            self.engine.apply(Event::Records(input, &mut records.into_iter()), cluster.now);
         } else if fetch.next < end || cluster.rng.chance(10) {
             fetch.next = end;
-            cluster.trace.line(format_args!("{} reaches the end of {source:?}: {end}", self.id));
-            self.engine.apply(Event::EndReached(source, end), cluster.now);
+            cluster.trace.record(&trace::Step::EndReached(self.id, input, end));
+            self.engine.apply(Event::EndReached(input, end), cluster.now);
         } else {
             self.tick(cluster);
         }
@@ -165,19 +166,19 @@ impl<D: Delivery> Instance<D> {
         }
         if let Some(&work) = cluster.rng.pick(&self.working) {
             self.working.retain(|other| other.id != work.id || other.chunks != work.chunks);
-            cluster.trace.line(format_args!("{} ends work on {:?}", self.id, work.id));
+            cluster.trace.record(&trace::Step::WorkCompleted(self.id, work.id));
             self.engine.apply(Event::Completed(work), cluster.now);
         }
     }
 
     fn perform(&mut self, cluster: &mut Cluster) -> Result<Life, Broken> {
         while let Some(action) = self.engine.take_action() {
-            cluster.trace.line(format_args!("{} is asked: {action:?}", self.id));
+            cluster.trace.record(&trace::Step::Requested(self.id, &action));
             match action {
                 Action::Transact { batch, positions } => {
                     let outputs = self.engine.outputs(batch);
                     let generation = cluster.generation_of(self.id);
-                    self.only_owned(positions.iter().map(|position| position.source))?;
+                    self.only_owned(positions.iter().map(|position| position.input))?;
                     self.only_new(&outputs, cluster)?;
                     self.take_on(Asked::Transaction {
                         batch,
@@ -193,17 +194,17 @@ impl<D: Delivery> Instance<D> {
                     self.take_on(Asked::Produce { batch, outputs, produced: 0 })?;
                 }
                 Action::Commit { positions } => {
-                    self.only_owned(positions.iter().map(|position| position.source))?;
+                    self.only_owned(positions.iter().map(|position| position.input))?;
                     let generation = cluster.generation_of(self.id);
                     self.take_on(Asked::Commit { positions, generation })?;
                 }
-                Action::Pause(source) => self.set_paused(source, true, cluster)?,
-                Action::Resume(source) => self.set_paused(source, false, cluster)?,
-                Action::Rewind(source, offset) => self.rewind(source, offset, cluster)?,
-                Action::AcknowledgeRevocation { sources, .. } => {
-                    for source in sources {
-                        self.fetches.remove(&source);
-                        cluster.give_back(self.id, source);
+                Action::Pause(input) => self.set_paused(input, true, cluster)?,
+                Action::Resume(input) => self.set_paused(input, false, cluster)?,
+                Action::Rewind(input, offset) => self.rewind(input, offset, cluster)?,
+                Action::AcknowledgeRevocation { inputs, .. } => {
+                    for input in inputs {
+                        self.fetches.remove(&input);
+                        cluster.give_back(self.id, input);
                     }
                 }
                 Action::Stop(stop) => return self.end(&stop, cluster),
@@ -222,8 +223,8 @@ impl<D: Delivery> Instance<D> {
                 );
             }
             Stop::Drained => cluster.report.drained += 1,
-            Stop::DrainBudgetSpent { .. } => cluster.report.budgets_spent += 1,
-            Stop::Failed(cause) if !cause.ends_with("can't be judged now") => {
+            Stop::DrainTimedOut { .. } => cluster.report.budgets_spent += 1,
+            Stop::Failed(cause) if !cause.ends_with("can't be processed now") => {
                 return broken("stage", cause.clone());
             }
             Stop::Failed(_) => cluster.report.failed += 1,
@@ -242,23 +243,28 @@ impl<D: Delivery> Instance<D> {
         }
     }
 
-    fn set_paused(&mut self, source: Source, paused: bool, cluster: &mut Cluster) -> Result<(), Broken> {
+    fn set_paused(
+        &mut self,
+        input: InputPartition,
+        paused: bool,
+        cluster: &mut Cluster,
+    ) -> Result<(), Broken> {
         cluster.report.pauses += u64::from(paused);
-        match self.fetches.get_mut(&source) {
+        match self.fetches.get_mut(&input) {
             Some(fetch) => fetch.paused = paused,
             None => {
                 return broken(
                     "P4",
-                    format!("{} is told paused={paused} of {source:?}, which it has given back", self.id),
+                    format!("{} is told paused={paused} of {input:?}, which it has given back", self.id),
                 );
             }
         }
         Ok(())
     }
 
-    fn rewind(&mut self, source: Source, offset: i64, cluster: &mut Cluster) -> Result<(), Broken> {
+    fn rewind(&mut self, input: InputPartition, offset: i64, cluster: &mut Cluster) -> Result<(), Broken> {
         cluster.report.rewinds += 1;
-        match self.fetches.get_mut(&source) {
+        match self.fetches.get_mut(&input) {
             Some(fetch) if fetch.paused && offset <= fetch.next => fetch.next = offset,
             fetch => {
                 return broken("P5", format!("{} is told to go back to {offset}, at {fetch:?}", self.id));
@@ -269,9 +275,9 @@ impl<D: Delivery> Instance<D> {
 
     /// Outputs act for owned partitions, and for no record that was committed when its partition came.
     fn only_new(&self, outputs: &[Output], cluster: &Cluster) -> Result<(), Broken> {
-        self.only_owned(outputs.iter().map(|output| output.source))?;
+        self.only_owned(outputs.iter().map(|output| output.input))?;
         for output in outputs {
-            let (fetch, partition) = (self.fetches.get(&output.source), cluster.log.get(&output.source));
+            let (fetch, partition) = (self.fetches.get(&output.input), cluster.log.get(&output.input));
             let mut offsets = output.of.iter().filter_map(|id| partition?.offset_of(*id));
             if let Some(offset) = offsets.find(|offset| fetch.is_some_and(|f| f.begins_behind(*offset))) {
                 let what = format!("{} does the committed record at {offset} again: {output:?}", self.id);
@@ -281,9 +287,9 @@ impl<D: Delivery> Instance<D> {
         Ok(())
     }
 
-    fn only_owned(&self, mut sources: impl Iterator<Item = Source>) -> Result<(), Broken> {
-        match sources.find(|source| !self.fetches.contains_key(source)) {
-            Some(source) => broken("P4", format!("{} acts for {source:?}, which it has given back", self.id)),
+    fn only_owned(&self, mut inputs: impl Iterator<Item = InputPartition>) -> Result<(), Broken> {
+        match inputs.find(|input| !self.fetches.contains_key(input)) {
+            Some(input) => broken("P4", format!("{} acts for {input:?}, which it has given back", self.id)),
             None => Ok(()),
         }
     }
@@ -298,17 +304,19 @@ impl<D: Delivery> Instance<D> {
         if !engine.counts().conserve() {
             return broken("P1", format!("{} does not conserve: {:?}", self.id, engine.counts()));
         }
-        for source in self.fetches.keys() {
-            let Some(counts) = engine.source_counts(*source) else { continue };
-            let judged = engine.stage().judged(*source);
-            let holds = u64::try_from(engine.stage().holds(*source)).unwrap_or(u64::MAX);
-            if !counts.conserve() || counts.received != judged || counts.held < holds {
-                let what =
-                    format!("{source:?} of {}: judged {judged}, rules hold {holds}, {counts:?}", self.id);
+        for input in self.fetches.keys() {
+            let Some(counts) = engine.partition_counts(*input) else { continue };
+            let processed = engine.stage().processed(*input);
+            let holds = u64::try_from(engine.stage().holds(*input)).unwrap_or(u64::MAX);
+            if !counts.conserve() || counts.received != processed || counts.held < holds {
+                let what = format!(
+                    "{input:?} of {}: processed {processed}, rules hold {holds}, {counts:?}",
+                    self.id
+                );
                 return broken("P1", what);
             }
-            if engine.positions(*source).is_some_and(|(prefix, committed)| committed > prefix) {
-                return broken("P2", format!("{source:?} of {}: committed beyond the prefix", self.id));
+            if engine.positions(*input).is_some_and(|(prefix, committed)| committed > prefix) {
+                return broken("P2", format!("{input:?} of {}: committed beyond the prefix", self.id));
             }
         }
         Ok(())
@@ -316,23 +324,23 @@ impl<D: Delivery> Instance<D> {
 
     /// The client is lost and built anew; the process lives on.
     pub(crate) fn rebuild(&mut self, cluster: &mut Cluster) {
-        cluster.trace.line(format_args!("{} rebuilds its client", self.id));
+        cluster.trace.record(&trace::Step::ClientsRecreated(self.id));
         self.vanish(cluster);
         self.fetches.clear();
         cluster.leave(self.id);
-        self.engine.apply(Event::ClientRebuilt, cluster.now);
+        self.engine.apply(Event::ClientsRecreated, cluster.now);
         cluster.join(self.id);
     }
 
     /// The process is gone, or its client.
     pub(crate) fn crash(mut self, cluster: &mut Cluster) {
-        cluster.trace.line(format_args!("{} crashes", self.id));
+        cluster.trace.record(&trace::Step::Crashed(self.id));
         self.vanish(cluster);
         cluster.leave(self.id);
     }
 
     pub(crate) fn shut_down(&mut self, cluster: &mut Cluster) {
-        cluster.trace.line(format_args!("{} is asked to end", self.id));
+        cluster.trace.record(&trace::Step::ShutdownRequested(self.id));
         self.ending = true;
         self.engine.apply(Event::ShutdownRequested, cluster.now);
     }
@@ -341,8 +349,8 @@ impl<D: Delivery> Instance<D> {
     fn vanish(&mut self, cluster: &mut Cluster) {
         let counts = self.engine.engine().counts();
         cluster.report.stale_effects += counts.stale_effects;
-        cluster.report.finished_before += counts.finished_before;
-        cluster.report.given_back += counts.given_back;
+        cluster.report.skipped_completed += counts.skipped_completed;
+        cluster.report.released += counts.released;
         if let Some(asked) = self.asked.take() {
             asked.orphan(cluster);
         }

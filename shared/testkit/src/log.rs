@@ -1,6 +1,6 @@
 //! The input: partitions with holes, where control records and compaction took offsets that are never delivered.
 
-use pipeline::Source;
+use pipeline::InputPartition;
 
 use crate::rng::Rng;
 use crate::rules::{Fate, Record};
@@ -42,8 +42,8 @@ impl Partition {
 }
 
 /// A record for this partition. Its key decides how its order matters, so that no key mixes ways that may overtake each other.
-pub(crate) fn make(id: u64, source: Source, in_order: bool, rng: &mut Rng) -> Record {
-    let partition = u64::try_from(source.partition).unwrap_or(0) + 10 * u64::from(source.topic);
+pub(crate) fn make(id: u64, input: InputPartition, in_order: bool, rng: &mut Rng) -> Record {
+    let partition = u64::try_from(input.partition).unwrap_or(0) + 10 * u64::from(input.topic);
     let way = if in_order { 2 * (partition % 2) } else { rng.below(3) };
     let key = partition * 100 + rng.below(2) * 10 + way;
     let some = |rng: &mut Rng| 1 + u8::try_from(rng.below(3)).unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use pipeline::{Delivery, Source, Start};
+use pipeline::{Delivery, InputPartition, Start};
 
 use crate::log::Partition;
 use crate::rules::{Fate, Kind, Output, Record};
@@ -86,17 +86,17 @@ impl Oracle {
         Ok(())
     }
 
-    /// P2: a committed position passes only what needs nothing or shows, and so does what is said to be finished beyond it.
+    /// P2: a committed position passes only what needs nothing or shows, and so does what is said to be completed beyond it.
     pub(crate) fn passed(
         &self,
-        source: Source,
+        input: InputPartition,
         partition: &Partition,
         range: Range<i64>,
     ) -> Result<(), Broken> {
         for (offset, record) in partition.from(range.start).iter().take_while(|(o, _)| *o < range.end) {
             if !self.is_done(record) {
                 let what = format!(
-                    "{source:?} is committed over {range:?}, record {} at {offset} is not done",
+                    "{input:?} is committed over {range:?}, record {} at {offset} is not done",
                     record.id
                 );
                 return broken("P2", what);
@@ -111,7 +111,7 @@ impl Oracle {
             return Ok(());
         }
         for (offset, record) in partition.from(start.position) {
-            if self.shows(record) && !start.finished.contains(*offset) {
+            if self.shows(record) && !start.completed.contains(*offset) {
                 let what = format!("{start:?}: record {} at {offset} shows already", record.id);
                 return broken("doubled", what);
             }

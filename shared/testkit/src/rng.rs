@@ -1,4 +1,4 @@
-//! The one source of chance: the same seed, the same run.
+//! The one input of chance: the same seed, the same run.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Not for secrets.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 /// How many records are collected into one output.
 const COLLECTED: usize = 3;
@@ -67,7 +67,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The partition whose records it comes from.
-    pub source: Source,
+    pub input: InputPartition,
     /// The records that it comes from.
     pub of: Vec<u64>,
     /// Their key.
@@ -105,18 +105,18 @@ struct Collection {
 #[derive(Debug, Clone, Default)]
 struct Partition {
     epoch: Option<Epoch>,
-    judged: u64,
+    processed: u64,
     seen: BTreeSet<u64>,
     collected: BTreeMap<u64, Collection>,
     waiting: Vec<Waiting>,
     /// Given back: what a worker says of them is kept from the engine.
-    given_back: BTreeSet<RecordId>,
+    released: BTreeSet<RecordId>,
 }
 
 /// The rules.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    partitions: BTreeMap<Source, Partition>,
+    partitions: BTreeMap<InputPartition, Partition>,
     work_full: bool,
     /// Records of a partition are worked on one after the other.
     in_order: bool,
@@ -131,14 +131,14 @@ impl Rules {
 
     /// Records taken in under the partition's last epoch.
     #[must_use]
-    pub fn judged(&self, source: Source) -> u64 {
-        self.partitions.get(&source).map_or(0, |partition| partition.judged)
+    pub fn processed(&self, input: InputPartition) -> u64 {
+        self.partitions.get(&input).map_or(0, |partition| partition.processed)
     }
 
     /// Records of the partition's last epoch that the rules hold.
     #[must_use]
-    pub fn holds(&self, source: Source) -> usize {
-        let Some(partition) = self.partitions.get(&source) else { return 0 };
+    pub fn holds(&self, input: InputPartition) -> usize {
+        let Some(partition) = self.partitions.get(&input) else { return 0 };
         let collected = partition.collected.values().flat_map(|collection| &collection.ids);
         let waiting = partition.waiting.iter().map(|waiting| &waiting.work.id);
         collected.chain(waiting).filter(|id| Some(id.epoch) == partition.epoch).count()
@@ -163,25 +163,25 @@ impl Rules {
     }
 
     fn find(&mut self, id: RecordId) -> Option<&mut Waiting> {
-        let partition = self.partitions.get_mut(&id.source)?;
+        let partition = self.partitions.get_mut(&id.input)?;
         partition.waiting.iter_mut().find(|waiting| waiting.work.id == id)
     }
 
     /// Work of the second topic that no worker has started is given back: all of it when order is kept, else some.
-    fn give_back(&mut self, source: Source) -> Vec<RecordId> {
+    fn give_back(&mut self, input: InputPartition) -> Vec<RecordId> {
         let in_order = self.in_order;
-        let Some(partition) = self.partitions.get_mut(&source) else { return Vec::new() };
+        let Some(partition) = self.partitions.get_mut(&input) else { return Vec::new() };
         let gives = |waiting: &mut Waiting| {
             let id = waiting.work.id;
-            source.topic == 1 && !waiting.started && (in_order || id.offset % 3 != 0)
+            input.topic == 1 && !waiting.started && (in_order || id.offset % 3 != 0)
         };
         let ids: Vec<RecordId> = partition.waiting.extract_if(.., gives).map(|w| w.work.id).collect();
-        partition.given_back.extend(&ids);
+        partition.released.extend(&ids);
         ids
     }
 
     fn collect(&mut self, id: RecordId, record: Record, now: Now, effects: &mut Effects<Output>) {
-        let Some(partition) = self.partitions.get_mut(&id.source) else { return };
+        let Some(partition) = self.partitions.get_mut(&id.input) else { return };
         let open = || Collection { ids: Vec::new(), of: Vec::new(), since: now.monotonic };
         let collection = partition.collected.entry(record.key).or_insert_with(open);
         collection.ids.push(id);
@@ -193,8 +193,13 @@ impl Rules {
         }
     }
 
-    fn flush(&mut self, source: Source, due: impl Fn(&Collection) -> bool, effects: &mut Effects<Output>) {
-        if let Some(partition) = self.partitions.get_mut(&source) {
+    fn flush(
+        &mut self,
+        input: InputPartition,
+        due: impl Fn(&Collection) -> bool,
+        effects: &mut Effects<Output>,
+    ) {
+        if let Some(partition) = self.partitions.get_mut(&input) {
             for (key, collection) in partition.collected.extract_if(.., |_, collection| due(collection)) {
                 effects.push(collection.emitted(key));
             }
@@ -205,18 +210,18 @@ impl Rules {
 impl Collection {
     fn emitted(self, key: u64) -> Effect<Output> {
         let urgent = self.of.iter().any(|id| id % 7 == 0);
-        let source = self.ids.first().map_or(Source { topic: 0, partition: 0 }, |id| id.source);
-        let outputs = vec![Output { source, of: self.of, key, kind: Kind::Result, part: 0 }];
+        let input = self.ids.first().map_or(InputPartition { topic: 0, partition: 0 }, |id| id.input);
+        let outputs = vec![Output { input, of: self.of, key, kind: Kind::Result, part: 0 }];
         Effect::Emit { ids: self.ids, outputs, urgent }
     }
 }
 
-fn outputs(source: Source, record: Record, kind: Kind, parts: std::ops::Range<u8>) -> Vec<Output> {
-    parts.map(|part| Output { source, of: vec![record.id], key: record.key, kind, part }).collect()
+fn outputs(input: InputPartition, record: Record, kind: Kind, parts: std::ops::Range<u8>) -> Vec<Output> {
+    parts.map(|part| Output { input, of: vec![record.id], key: record.key, kind, part }).collect()
 }
 
-fn dead_letter(source: Source, record: Record) -> Output {
-    Output { source, of: vec![record.id], key: record.key, kind: Kind::DeadLetter, part: 0 }
+fn dead_letter(input: InputPartition, record: Record) -> Output {
+    Output { input, of: vec![record.id], key: record.key, kind: Kind::DeadLetter, part: 0 }
 }
 
 impl Stage for Rules {
@@ -224,15 +229,15 @@ impl Stage for Rules {
     type Output = Output;
     type Completion = Work;
 
-    fn assigned(&mut self, source: Source, _epoch: Epoch, _now: Now) {
-        self.partitions.insert(source, Partition::default());
+    fn assigned(&mut self, input: InputPartition, _epoch: Epoch, _now: Now) {
+        self.partitions.insert(input, Partition::default());
     }
 
-    fn released(&mut self, source: Source) {
-        self.partitions.remove(&source);
+    fn unassigned(&mut self, input: InputPartition) {
+        self.partitions.remove(&input);
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: Record,
@@ -240,25 +245,25 @@ impl Stage for Rules {
         effects: &mut Effects<Output>,
     ) -> Verdict<Output> {
         if record.fails {
-            return Verdict::Fail(format!("record {} can't be judged now", record.id));
+            return Verdict::Fail(format!("record {} can't be processed now", record.id));
         }
         if record.defers {
-            return Verdict::Defer(format!("record {} can't be judged now", record.id));
+            return Verdict::Defer(format!("record {} can't be processed now", record.id));
         }
-        let Some(partition) = self.partitions.get_mut(&id.source) else {
+        let Some(partition) = self.partitions.get_mut(&id.input) else {
             return Verdict::Fail(format!("record {} of a partition that was never assigned", record.id));
         };
         if partition.epoch.replace(id.epoch) != Some(id.epoch) {
-            partition.judged = 0;
+            partition.processed = 0;
         }
-        partition.judged += 1;
+        partition.processed += 1;
         if !partition.seen.insert(record.id) {
             return Verdict::Drop(Reason("seen"));
         }
         match record.fate {
             Fate::Drop => Verdict::Drop(Reason("unwanted")),
-            Fate::Emit(parts) => Verdict::Emit(outputs(id.source, record, Kind::Result, 0..parts)),
-            Fate::Reject => Verdict::Reject(dead_letter(id.source, record)),
+            Fate::Emit(parts) => Verdict::Emit(outputs(id.input, record, Kind::Result, 0..parts)),
+            Fate::Reject => Verdict::Reject(dead_letter(id.input, record)),
             Fate::Collect => {
                 self.collect(id, record, now, effects);
                 Verdict::Hold
@@ -272,52 +277,52 @@ impl Stage for Rules {
 
     fn completed(&mut self, work: Work, _now: Now, effects: &mut Effects<Output>) {
         let Work { id, record, chunks } = work;
-        if self.partitions.get(&id.source).is_some_and(|partition| partition.given_back.contains(&id)) {
+        if self.partitions.get(&id.input).is_some_and(|partition| partition.released.contains(&id)) {
             return;
         }
         if let Fate::WorkChunks(all) = record.fate
             && chunks < all
         {
-            let chunk = outputs(id.source, record, Kind::Chunk, chunks..chunks + 1);
+            let chunk = outputs(id.input, record, Kind::Chunk, chunks..chunks + 1);
             effects.push(Effect::Append { on_behalf_of: id, outputs: chunk });
             if let Some(waiting) = self.find(id) {
                 *waiting = Waiting { work: Work { chunks: chunks + 1, ..work }, started: false };
             }
             return;
         }
-        if let Some(partition) = self.partitions.get_mut(&id.source) {
+        if let Some(partition) = self.partitions.get_mut(&id.input) {
             partition.waiting.retain(|waiting| waiting.work.id != id);
         }
         // Said whether or not the record is still held here: that an older assignment's work is discarded is the engine's part.
         effects.push(match record.fate {
             Fate::WorkDrop => Effect::Drop { id, reason: Reason("pointless") },
-            Fate::WorkReject => Effect::Reject { id, dead_letter: dead_letter(id.source, record) },
+            Fate::WorkReject => Effect::Reject { id, dead_letter: dead_letter(id.input, record) },
             Fate::Work(parts) => {
-                let outputs = outputs(id.source, record, Kind::Result, 0..parts);
+                let outputs = outputs(id.input, record, Kind::Result, 0..parts);
                 Effect::Emit { ids: vec![id], outputs, urgent: false }
             }
             _ => {
-                let outputs = outputs(id.source, record, Kind::Result, 0..1);
+                let outputs = outputs(id.input, record, Kind::Result, 0..1);
                 Effect::Emit { ids: vec![id], outputs, urgent: false }
             }
         });
     }
 
     fn tick(&mut self, now: Now, effects: &mut Effects<Output>) {
-        let sources: Vec<Source> = self.partitions.keys().copied().collect();
-        for source in sources {
-            self.flush(source, |collection| now.monotonic >= collection.since + COLLECTED_FOR, effects);
+        let inputs: Vec<InputPartition> = self.partitions.keys().copied().collect();
+        for input in inputs {
+            self.flush(input, |collection| now.monotonic >= collection.since + COLLECTED_FOR, effects);
         }
         let waiting: usize = self.partitions.values().map(|partition| partition.waiting.len()).sum();
         self.work_full = waiting > if self.work_full { WORK_MAX / 2 } else { WORK_MAX };
     }
 
-    fn drain(&mut self, sources: &[Source], _now: Now, effects: &mut Effects<Output>) {
-        for source in sources {
-            self.flush(*source, |_| true, effects);
-            let ids = self.give_back(*source);
+    fn drain(&mut self, inputs: &[InputPartition], _now: Now, effects: &mut Effects<Output>) {
+        for input in inputs {
+            self.flush(*input, |_| true, effects);
+            let ids = self.give_back(*input);
             if !ids.is_empty() {
-                effects.push(Effect::GiveBack { ids });
+                effects.push(Effect::Release { ids });
             }
         }
     }

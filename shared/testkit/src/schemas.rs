@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use apache_avro::Schema;
-use contracts::{Topic, WriterFault, WriterSchemas};
+use contracts::{Topic, WriterError, WriterSchemas};
 
 /// Knows every schema of the contract under a fixed id.
 #[derive(Debug, Clone, Default)]
@@ -19,11 +19,11 @@ impl OwnSchemas {
 }
 
 impl WriterSchemas for OwnSchemas {
-    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterFault> {
+    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError> {
         let topic = Self::ids().into_iter().find(|(_, known)| *known == id).map(|(topic, _)| topic);
-        let contract = topic.and_then(contracts::catalogue::contract).ok_or(WriterFault::Unknown { id })?;
+        let contract = topic.and_then(contracts::catalogue::contract).ok_or(WriterError::Unknown { id })?;
         let schema = Schema::parse_str(contract.schema)
-            .map_err(|error| WriterFault::Unreadable { id, cause: error.to_string() })?;
+            .map_err(|error| WriterError::Unreadable { id, cause: error.to_string() })?;
         Ok(Arc::new(schema))
     }
 }

@@ -11,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::instance::{Instance, Life};
 use crate::oracle::{Broken, broken};
 use crate::rules::Rules;
+use crate::trace::Step;
 
 /// Steps of calm after which a run that has not ended is stuck. Runs end within a tenth of it.
 const CALM_STEPS_MAX: u32 = 20_000;
@@ -22,15 +23,15 @@ pub struct Simulation {
     pub seed: u64,
     /// How outputs and offsets leave.
     pub mode: Mode,
-    /// Whether records end in the order of their partition. Otherwise they are finished beyond the prefix as well.
+    /// Whether records end in the order of their partition. Otherwise they are completed beyond the prefix as well.
     pub in_order: bool,
 }
 
 /// What happened in a run: two runs of one seed are equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Hash over every line of the trace.
-    pub trace_hash: u64,
+    /// Digest of every step of the trace.
+    pub trace_digest: u64,
     /// Input records.
     pub records: u64,
     /// Transactions committed.
@@ -61,12 +62,12 @@ pub struct Report {
     pub pauses: u64,
     /// Effects of assignments that had ended.
     pub stale_effects: u64,
-    /// Records that an earlier owner had finished beyond the prefix: passed over.
-    pub finished_before: u64,
-    /// Sources that went back for a record that couldn't be judged.
+    /// Records that an earlier owner had completed beyond the prefix: passed over.
+    pub skipped_completed: u64,
+    /// Sources that went back for a record that couldn't be processed.
     pub rewinds: u64,
     /// Held records given back in a drain.
-    pub given_back: u64,
+    pub released: u64,
 }
 
 /// A law that did not hold, with what led there.
@@ -113,7 +114,7 @@ impl Simulation {
         match world.run() {
             Ok(()) => {
                 let mut report = world.cluster.report;
-                report.trace_hash = world.cluster.trace.hash();
+                report.trace_digest = world.cluster.trace.digest();
                 Ok(report)
             }
             Err(Broken { law, what }) => {
@@ -131,14 +132,14 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             self.step_in_chaos()?;
         }
         self.cluster.calm = true;
-        self.cluster.trace.line(format_args!("calm"));
+        self.cluster.trace.record(&Step::Calm);
         for _ in 0..CALM_STEPS_MAX {
             self.cluster.pass()?;
             if self.instances.len() < 2 {
                 self.start();
             }
             self.step_of_some()?;
-            if self.cluster.is_finished() && self.instances.values().all(Instance::is_at_rest) {
+            if self.cluster.is_completed() && self.instances.values().all(Instance::is_at_rest) {
                 return self.cluster.finish();
             }
         }
@@ -152,7 +153,7 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             44..46 => {
                 if let Some(id) = self.some() {
                     self.cluster.report.lost += 1;
-                    self.cluster.trace.line(format_args!("session of {id} ends"));
+                    self.cluster.trace.record(&Step::SessionExpired(id));
                     self.cluster.expire(id);
                 }
             }
@@ -183,11 +184,11 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
         let id = self.next_instance;
         self.next_instance += 1;
         let options = Options {
-            batch_max_outputs: 6,
-            batch_max_age: Duration::from_millis(20),
-            held_max_records: 14,
-            ledger_max_records: 12,
-            finished_max_bytes: 10,
+            batch_outputs_max: 6,
+            batch_age_max: Duration::from_millis(20),
+            held_records_max: 14,
+            ledger_records_max: 12,
+            completed_ranges_max_bytes: 10,
             defer_wait_first: Duration::from_millis(5),
             defer_wait_max: Duration::from_millis(20),
             outputs_max: 16,

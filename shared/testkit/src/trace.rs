@@ -1,40 +1,274 @@
-//! What happened, as lines: hashed whole, kept at the end.
+//! The trace of a run: every step as numbers, digested whole, and the last steps kept for a failure.
 
-use std::collections::VecDeque;
-use std::fmt;
+use std::collections::{BTreeMap, VecDeque};
 
-/// How many lines a failure shows.
-const KEPT_LINES: usize = 60;
+use pipeline::{Action, InputPartition, Position, RecordId, Start, Stop};
 
-/// A running hash over every line, and the last lines themselves.
+use crate::asked::Answer;
+use crate::cluster::News;
+use crate::rules::{Fate, Record};
+
+/// Number of steps that a failure shows.
+const KEPT_STEPS: usize = 60;
+
+/// One step of a run. The first number of most is the instance.
+///
+/// The digest of a trace depends on these numbers alone, so that no change of a name or of a text changes it.
+#[derive(Debug)]
+pub(crate) enum Step<'a> {
+    Calm,
+    SessionExpired(u32),
+    Assigned(u32, &'a Start),
+    Started(u32),
+    Completed(u32, &'a Answer),
+    Received(u32, &'a News),
+    Read(u32, InputPartition, &'a [(i64, Record)]),
+    EndReached(u32, InputPartition, i64),
+    WorkCompleted(u32, RecordId),
+    Requested(u32, &'a Action),
+    ClientsRecreated(u32),
+    Crashed(u32),
+    ShutdownRequested(u32),
+    /// The transaction of an instance that is gone, and whether it was committed.
+    OrphanEnded(u64, bool),
+    /// A generation, the owner of each partition in it, and the partitions to revoke for each member.
+    Rebalanced(u32, &'a BTreeMap<InputPartition, u32>, &'a BTreeMap<u32, Vec<InputPartition>>),
+}
+
+/// A running digest over every step, and the text of the last ones.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
-    hash: u64,
+    digest: Digest,
     last: VecDeque<String>,
 }
 
 impl Trace {
     pub(crate) fn new() -> Self {
-        // FNV-1a, 64 bits: offset basis.
-        Self { hash: 0xCBF2_9CE4_8422_2325, last: VecDeque::with_capacity(KEPT_LINES) }
+        Self { digest: Digest::new(), last: VecDeque::with_capacity(KEPT_STEPS) }
     }
 
-    pub(crate) fn line(&mut self, line: fmt::Arguments<'_>) {
+    pub(crate) fn record(&mut self, step: &Step<'_>) {
+        self.digest.step(step);
         let mut text =
-            if self.last.len() < KEPT_LINES { None } else { self.last.pop_front() }.unwrap_or_default();
+            if self.last.len() < KEPT_STEPS { None } else { self.last.pop_front() }.unwrap_or_default();
         text.clear();
-        fmt::write(&mut text, line).expect("writing to a string doesn't fail");
-        for byte in text.bytes().chain([b'\n']) {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-        }
+        std::fmt::write(&mut text, format_args!("{step:?}")).expect("writing to a string doesn't fail");
         self.last.push_back(text);
     }
 
-    pub(crate) fn hash(&self) -> u64 {
-        self.hash
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest.0
     }
 
     pub(crate) fn last(&self) -> Vec<String> {
         self.last.iter().cloned().collect()
+    }
+}
+
+/// FNV-1a, 64 bits, over numbers. Every list is preceded by its length, every choice by its code.
+#[derive(Debug, Clone)]
+struct Digest(u64);
+
+impl Digest {
+    const fn new() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+
+    fn number(&mut self, number: impl Into<i128>) {
+        self.bytes(&number.into().to_le_bytes());
+    }
+
+    fn length(&mut self, length: usize) {
+        self.number(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+
+    fn step(&mut self, step: &Step<'_>) {
+        match *step {
+            Step::Calm => self.numbers([0]),
+            Step::SessionExpired(id) => self.numbers([1, id.into()]),
+            Step::Assigned(id, start) => {
+                self.numbers([2, id.into()]);
+                self.start(start);
+            }
+            Step::Started(id) => self.numbers([3, id.into()]),
+            Step::Completed(id, answer) => {
+                self.numbers([4, id.into()]);
+                self.answer(answer);
+            }
+            Step::Received(id, news) => {
+                self.numbers([5, id.into()]);
+                self.news(news);
+            }
+            Step::Read(id, input, records) => {
+                self.numbers([6, id.into()]);
+                self.input(input);
+                self.length(records.len());
+                for (offset, record) in records {
+                    self.number(*offset);
+                    self.record(record);
+                }
+            }
+            Step::EndReached(id, input, end) => {
+                self.numbers([7, id.into()]);
+                self.input(input);
+                self.number(end);
+            }
+            Step::WorkCompleted(id, record) => {
+                self.numbers([8, id.into()]);
+                self.input(record.input);
+                self.numbers([record.epoch.0.into(), record.offset.into()]);
+            }
+            Step::Requested(id, action) => {
+                self.numbers([9, id.into()]);
+                self.action(action);
+            }
+            Step::ClientsRecreated(id) => self.numbers([10, id.into()]),
+            Step::Crashed(id) => self.numbers([11, id.into()]),
+            Step::ShutdownRequested(id) => self.numbers([12, id.into()]),
+            Step::OrphanEnded(id, committed) => self.numbers([13, id.into(), committed.into()]),
+            Step::Rebalanced(generation, owners, revoked) => self.rebalance(generation, owners, revoked),
+        }
+    }
+
+    fn rebalance(
+        &mut self,
+        generation: u32,
+        owners: &BTreeMap<InputPartition, u32>,
+        revoked: &BTreeMap<u32, Vec<InputPartition>>,
+    ) {
+        self.numbers([14, generation.into()]);
+        self.length(owners.len());
+        for (input, member) in owners {
+            self.input(*input);
+            self.number(*member);
+        }
+        self.length(revoked.len());
+        for (member, inputs) in revoked {
+            self.number(*member);
+            self.inputs(inputs);
+        }
+    }
+
+    fn numbers<const N: usize>(&mut self, numbers: [i128; N]) {
+        for number in numbers {
+            self.number(number);
+        }
+    }
+
+    fn input(&mut self, input: InputPartition) {
+        self.numbers([input.topic.into(), input.partition.into()]);
+    }
+
+    fn inputs(&mut self, inputs: &[InputPartition]) {
+        self.length(inputs.len());
+        for input in inputs {
+            self.input(*input);
+        }
+    }
+
+    fn start(&mut self, start: &Start) {
+        self.position(&Position {
+            input: start.input,
+            offset: start.position,
+            completed: start.completed.clone(),
+        });
+    }
+
+    fn position(&mut self, position: &Position) {
+        self.input(position.input);
+        self.number(position.offset);
+        self.length(position.completed.ranges().len());
+        for range in position.completed.ranges() {
+            self.numbers([range.start.into(), range.end.into()]);
+        }
+    }
+
+    fn positions(&mut self, positions: &[Position]) {
+        self.length(positions.len());
+        for position in positions {
+            self.position(position);
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        let (fate, count) = match record.fate {
+            Fate::Drop => (0, 0),
+            Fate::Emit(count) => (1, count),
+            Fate::Reject => (2, 0),
+            Fate::Collect => (3, 0),
+            Fate::Work(count) => (4, count),
+            Fate::WorkDrop => (5, 0),
+            Fate::WorkReject => (6, 0),
+            Fate::WorkChunks(count) => (7, count),
+        };
+        let flags = [record.fails.into(), record.defers.into()];
+        self.numbers([record.id.into(), record.key.into(), fate, count.into()]);
+        self.numbers(flags);
+    }
+
+    fn answer(&mut self, answer: &Answer) {
+        match *answer {
+            Answer::Committed(batch) => self.numbers([0, batch.0.into()]),
+            Answer::Aborted(batch) => self.numbers([1, batch.0.into()]),
+            Answer::Delivered(batch) => self.numbers([2, batch.0.into()]),
+            Answer::DeliveryFailed(batch) => self.numbers([3, batch.0.into()]),
+            Answer::OffsetsCommitted => self.numbers([4]),
+            Answer::OffsetCommitFailed => self.numbers([5]),
+        }
+    }
+
+    fn news(&mut self, news: &News) {
+        match news {
+            News::Assigned(start) => {
+                self.number(0);
+                self.start(start);
+            }
+            News::Revoked(inputs) => {
+                self.number(1);
+                self.inputs(inputs);
+            }
+            News::Lost => self.number(2),
+        }
+    }
+
+    fn action(&mut self, action: &Action) {
+        match action {
+            Action::Transact { batch, positions } => {
+                self.numbers([0, batch.0.into()]);
+                self.positions(positions);
+            }
+            Action::Produce { batch } => self.numbers([1, batch.0.into()]),
+            Action::Commit { positions } => {
+                self.number(2);
+                self.positions(positions);
+            }
+            Action::Pause(input) => {
+                self.number(3);
+                self.input(*input);
+            }
+            Action::Resume(input) => {
+                self.number(4);
+                self.input(*input);
+            }
+            Action::Rewind(input, offset) => {
+                self.number(5);
+                self.input(*input);
+                self.number(*offset);
+            }
+            Action::AcknowledgeRevocation { inputs, left } => {
+                self.number(6);
+                self.inputs(inputs);
+                self.number(*left);
+            }
+            Action::Stop(Stop::Drained) => self.number(7),
+            Action::Stop(Stop::DrainTimedOut { held }) => self.numbers([8, (*held).into()]),
+            Action::Stop(Stop::Failed(_)) => self.number(9),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contracts::Topic;
 use kafka_io::{InRecord, KafkaConfig, KafkaStage, OutRecord, Wire};
-use pipeline::{Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
+use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 use scanner_bridge::config::AlertsSection;
 use scanner_bridge::mapping_file;
 use scanner_bridge::stage::BridgeStage;
@@ -48,15 +48,15 @@ impl Stage for Counted {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, source: Source, epoch: Epoch, now: Now) {
+    fn assigned(&mut self, source: InputPartition, epoch: Epoch, now: Now) {
         self.bridge.assigned(source, epoch, now);
     }
 
-    fn released(&mut self, source: Source) {
-        self.bridge.released(source);
+    fn unassigned(&mut self, source: InputPartition) {
+        self.bridge.unassigned(source);
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
@@ -67,7 +67,7 @@ impl Stage for Counted {
         if self.left == 0 {
             self.enough.reached();
         }
-        self.bridge.judge(id, record, now, effects)
+        self.bridge.process(id, record, now, effects)
     }
 
     fn completed(&mut self, (): (), now: Now, effects: &mut Effects<OutRecord>) {
@@ -78,7 +78,7 @@ impl Stage for Counted {
         self.bridge.tick(now, effects);
     }
 
-    fn drain(&mut self, sources: &[Source], now: Now, effects: &mut Effects<OutRecord>) {
+    fn drain(&mut self, sources: &[InputPartition], now: Now, effects: &mut Effects<OutRecord>) {
         self.bridge.drain(sources, now, effects);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contracts::Topic;
 use kafka_io::{InRecord, KafkaStage, OutRecord};
-use pipeline::{Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
+use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
 use crate::Failed;
 use crate::stage::{Enough, How, drive};
@@ -26,11 +26,11 @@ impl Stage for Noop {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
+    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
 
-    fn released(&mut self, _: Source) {}
+    fn unassigned(&mut self, _: InputPartition) {}
 
-    fn judge(
+    fn process(
         &mut self,
         _: RecordId,
         record: InRecord<'_>,
@@ -50,7 +50,7 @@ impl Stage for Noop {
 
     fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
 
-    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
+    fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<OutRecord>) {}
 
     fn is_full(&self, _: u16) -> bool {
         false

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
 use contracts::{
-    Alert, Codec, Event, FeatureRequest, RequestFailure, Topic, Vector, WriterFault, WriterSchemas,
+    Alert, Codec, Event, FeatureRequest, RequestFailure, Topic, Vector, WriterError, WriterSchemas,
 };
 use integration::{Registry, request};
 use kafka_io::{KafkaConfig, OwnedRecord, Start, TopicReader};
@@ -105,12 +105,12 @@ struct Writers {
 }
 
 impl WriterSchemas for Writers {
-    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterFault> {
+    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(schema) = known.get(&id) {
             return Ok(Arc::clone(schema));
         }
-        let unreadable = |cause: String| WriterFault::Unreadable { id, cause };
+        let unreadable = |cause: String| WriterError::Unreadable { id, cause };
         let path = format!("{}/schemas/ids/{id}", Registry::API);
         let reply = request(self.port, "GET", &path, "").map_err(|error| unreadable(error.to_string()))?;
         let answer: serde_json::Value =

@@ -224,11 +224,11 @@ impl State {
             if let Some((ending, log)) = instance.ended() {
                 let key = (instance.target.service, ending, instance.is_ending);
                 *self.endings.entry(key).or_default() += 1;
-                let is_refusal = REFUSALS.contains(&ending);
+                let is_access_denied = REFUSALS.contains(&ending);
                 if !instance.is_ending {
                     println!("            {} ended by itself: {ending}\n{log}", instance.target);
                 }
-                if is_refusal {
+                if is_access_denied {
                     self.refusal = Some(format!("{} refuses to work: {ending}", instance.target));
                     instance.is_wanted = false;
                 }

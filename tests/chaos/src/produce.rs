@@ -55,7 +55,7 @@ async fn send_all(args: &ProduceArgs, pace: &AtomicU64) -> io::Result<()> {
     let open_max = numbers.symbols / 4;
     let (mut next, mut acknowledged) = (args.from, Acknowledged::from(args.from));
     let (mut credit, mut last) = (0.0, Instant::now());
-    let mut batches: JoinSet<(u64, Vec<Result<kafka_io::Placed, ProduceError>>)> = JoinSet::new();
+    let mut batches: JoinSet<(u64, Vec<Result<kafka_io::RecordMetadata, ProduceError>>)> = JoinSet::new();
     let mut out = io::stdout();
     while acknowledged.all_below() < numbers.turns() {
         tokio::time::sleep(TICK).await;

@@ -190,7 +190,7 @@ fn assert_undisturbed(service: &mut Service) {
     let metrics = service.metrics().unwrap();
     let of = |name: &str| metrics.sum(&format!("tapeline_stage_{name}"), &[("stage", stage)]);
     assert_eq!(of("rejected_total") > 0.5, stage != "feature", "{stage} rejected {}", of("rejected_total"));
-    for nothing in ["law_violations_total", "client_rebuilds_total", "poisoned_partitions"] {
+    for nothing in ["law_violations_total", "client_recreations_total", "poisoned_partitions"] {
         assert!(of(nothing) < 0.5, "{stage}: {nothing} is {}", of(nothing));
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use contracts::codec::{Codec, schema};
 use contracts::{
-    ClosedBar, Event, FeatureRequest, RequestedSymbol, Topic, Vector, WriterFault, WriterSchemas, encode,
+    ClosedBar, Event, FeatureRequest, RequestedSymbol, Topic, Vector, WriterError, WriterSchemas, encode,
     ids, partition_for,
 };
 use domain::calendar::{Date, day_open, session_close};
@@ -98,7 +98,7 @@ impl Desk {
     fn vectors(&self, count: usize) -> Vec<Vector> {
         struct Ours;
         impl WriterSchemas for Ours {
-            fn writer(&self, _: u32) -> Result<Arc<apache_avro::Schema>, WriterFault> {
+            fn writer(&self, _: u32) -> Result<Arc<apache_avro::Schema>, WriterError> {
                 Ok(Arc::new(schema::<Vector>().clone()))
             }
         }

@@ -175,7 +175,7 @@ fn what_was_finished_beyond_the_prefix_travels_in_the_transaction_and_is_not_don
         running.completions.send(done.clone()).unwrap();
     }
     eventually("ten are emitted", || running.emitted() == 10);
-    assert_eq!(running.stop(), Stop::DrainBudgetSpent { held: 20 });
+    assert_eq!(running.stop(), Stop::DrainTimedOut { held: 20 });
     let running = Running::start(&cluster.config, GROUP).ready();
     for _ in 0..20 {
         let done = running.work.recv_timeout(PATIENCE).unwrap();

@@ -7,7 +7,7 @@ mod mute;
 
 use desk::{Cluster, IN, OUT, PATIENCE, Running, eventually, orders};
 use integration::{free_port, real_parts_missing, wait_until};
-use kafka_io::{Hooks, Inquirer, TransactionStep};
+use kafka_io::{ClusterQuery, Hooks, TransactionStep};
 use mute::Mute;
 use pipeline::Stop;
 
@@ -23,8 +23,9 @@ fn outputs_in_doubt_when_their_transaction_aborts_are_neither_lost_nor_doubled()
     let orders = orders("emit", 0, 40);
     cluster.write(IN, &orders);
 
-    let written = |inquirer: &Inquirer| inquirer.watermarks(OUT).unwrap().iter().any(|ends| ends.high > 0);
-    let inquirer = Inquirer::new(&cluster.config).unwrap();
+    let written =
+        |inquirer: &ClusterQuery| inquirer.watermarks(OUT).unwrap().iter().any(|ends| ends.high > 0);
+    let inquirer = ClusterQuery::new(&cluster.config).unwrap();
     let (mut begun, broken) = (0, proxy.clone());
     // The first transaction is given up once the broker has its outputs and the client doesn't know; the second finds all well.
     let give_up = Box::new(move |step| {

@@ -240,7 +240,7 @@ fn assert_stage_is_in_order(stage: &str, metrics: &Metrics) {
     let settled = of("emitted_total") + of("dropped_total") + of("rejected_total");
     assert!(received > 0.0, "{stage} received nothing");
     assert!((received - settled).abs() < 0.5, "{stage} received {received}, settled {settled}");
-    for nothing in ["held_records", "lag_records", "law_violations_total", "client_rebuilds_total"] {
+    for nothing in ["held_records", "lag_records", "law_violations_total", "client_recreations_total"] {
         assert!(of(nothing) < 0.5, "{stage}: {nothing} is {}", of(nothing));
     }
     let batches =

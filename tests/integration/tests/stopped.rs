@@ -9,7 +9,7 @@ use std::process::Command;
 
 use desk::{Cluster, IN, OUT, PARTITIONS, PATIENCE, Running, eventually, orders};
 use integration::{Process, real_parts_missing, wait_until};
-use kafka_io::{Hooks, Inquirer, KafkaConfig, TransactionStep};
+use kafka_io::{ClusterQuery, Hooks, KafkaConfig, TransactionStep};
 use pipeline::Stop;
 
 const GROUP: &str = "tapeline.desk";
@@ -53,7 +53,7 @@ fn the_other_process() {
 
 /// Stops this process, and goes on behind it when it is told to.
 fn stop_with_outputs_in_the_log(config: &KafkaConfig) {
-    let inquirer = Inquirer::new(config).unwrap();
+    let inquirer = ClusterQuery::new(config).unwrap();
     let has_outputs = || inquirer.watermarks(OUT).unwrap().iter().any(|ends| ends.high > 0);
     assert!(wait_until(PATIENCE, has_outputs), "nothing was produced");
     Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status().unwrap();

@@ -7,19 +7,21 @@ use crate::metadata::{Edge, Graph, Kind};
 
 const SHARED: &[&str] =
     &["domain", "contracts", "pipeline", "kafka-io", "chassis", "hosting", "devstack", "testkit"];
-const SERVICE: &[&str] = &["domain", "contracts", "pipeline", "kafka-io", "chassis", "hosting"];
+const SERVICE: &[&str] = &["kit", "domain", "contracts", "pipeline", "kafka-io", "chassis", "hosting"];
 
 /// A crate of ours, and those of ours that it may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
+    // Small mechanisms, for all but the domain and the contracts (ADR 073).
+    ("kit", &[]),
     ("domain", &[]),
     ("contracts", &["domain"]),
-    ("pipeline", &[]),
-    ("kafka-io", &["domain", "contracts", "pipeline"]),
-    ("chassis", &[]),
+    ("pipeline", &["kit"]),
+    ("kafka-io", &["kit", "domain", "contracts", "pipeline"]),
+    ("chassis", &["kit"]),
     // Where the driver meets the process (ADR 004).
-    ("hosting", &["contracts", "pipeline", "kafka-io", "chassis"]),
-    ("devstack", &["domain", "contracts", "pipeline", "kafka-io", "chassis"]),
-    ("testkit", &["domain", "contracts", "pipeline", "kafka-io", "chassis", "devstack"]),
+    ("hosting", &["kit", "contracts", "pipeline", "kafka-io", "chassis"]),
+    ("devstack", &["kit", "domain", "contracts", "pipeline", "kafka-io", "chassis"]),
+    ("testkit", &["kit", "domain", "contracts", "pipeline", "kafka-io", "chassis", "devstack"]),
     ("publisher", SERVICE),
     ("scanner-bridge", SERVICE),
     ("feature", SERVICE),
@@ -27,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "tapeline",
         &[
+            "kit",
             "domain",
             "contracts",
             "pipeline",
@@ -52,6 +55,7 @@ const IN_TESTS: &[&str] = &["testkit", "devstack"];
 
 /// A crate of ours, and the only packages of others that it may be built with directly.
 const NOTHING_ELSE: &[(&str, &[&str])] = &[
+    ("kit", &["serde"]),
     ("domain", &["jiff", "thiserror", "foldhash"]),
     ("pipeline", &[]),
     ("tidy", &["proc-macro2", "serde_json", "syn"]),

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, calendar};
 use jiff::civil::Date;
 
-use super::{Source, SourceFault};
+use super::{Source, SourceError};
 
 /// What is wrong with a bar file, and where: file, line and column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CsvFault {
+pub enum CsvError {
     /// The file can't be opened or read.
     #[error("{}: {cause}", path.display())]
     Unreadable {
@@ -43,10 +43,10 @@ const COLUMNS: [&str; 6] = ["date", "open", "high", "low", "close", "volume"];
 /// Reads one file of day bars, oldest first.
 ///
 /// # Errors
-/// The first [`CsvFault`]: a missing column, a number or date that can't be read, dates that don't rise strictly, a bar
+/// The first [`CsvError`]: a missing column, a number or date that can't be read, dates that don't rise strictly, a bar
 /// whose low and high don't enclose open and close.
-pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvFault> {
-    let unreadable = |e: csv::Error| CsvFault::Unreadable { path: path.to_path_buf(), cause: e.to_string() };
+pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvError> {
+    let unreadable = |e: csv::Error| CsvError::Unreadable { path: path.to_path_buf(), cause: e.to_string() };
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_path(path).map_err(unreadable)?;
     let header = reader.headers().map_err(unreadable)?.clone();
@@ -55,14 +55,14 @@ pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvFault> {
         *slot = header
             .iter()
             .position(|name| name.eq_ignore_ascii_case(column))
-            .ok_or_else(|| CsvFault::MissingColumn { path: path.to_path_buf(), column })?;
+            .ok_or_else(|| CsvError::MissingColumn { path: path.to_path_buf(), column })?;
     }
     let mut bars: Vec<Bar> = Vec::new();
     let mut before: Option<Date> = None;
     for row in reader.records() {
         let row = row.map_err(unreadable)?;
         let line = row.position().map_or(0, csv::Position::line);
-        let bad = |cause: String| CsvFault::BadLine { path: path.to_path_buf(), line, cause };
+        let bad = |cause: String| CsvError::BadLine { path: path.to_path_buf(), line, cause };
         if row.len() > header.len() {
             return Err(bad(format!("{} fields, but the header names {}", row.len(), header.len())));
         }
@@ -126,16 +126,16 @@ impl Source for CsvFolder {
         data_type == DataType::MarketData && timeframe == Timeframe::Day1
     }
 
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceFault> {
+    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
         let path = self.folder.join(format!("{symbol}.csv"));
         if timeframe != Timeframe::Day1 || !path.exists() {
             return Ok(Vec::new());
         }
         let bars = read_bars(&path).map_err(|fault| match fault {
-            CsvFault::Unreadable { .. } => {
-                SourceFault::Transient { source_name: "csv", cause: fault.to_string() }
+            CsvError::Unreadable { .. } => {
+                SourceError::Transient { source_name: "csv", cause: fault.to_string() }
             }
-            _ => SourceFault::Permanent { source_name: "csv", cause: fault.to_string() },
+            _ => SourceError::Permanent { source_name: "csv", cause: fault.to_string() },
         })?;
         Ok(within(bars, range))
     }

@@ -5,14 +5,14 @@
 mod csv_folder;
 mod synthetic;
 
-pub use csv_folder::{CsvFault, CsvFolder, read_bars};
+pub use csv_folder::{CsvError, CsvFolder, read_bars};
 pub use synthetic::{FIRST_DATE, SyntheticMarket, synthetic_symbols};
 
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
 
 /// Why a source gave no bars.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SourceFault {
+pub enum SourceError {
     /// Trying again may help: a time-out, a full disk, a 429.
     #[error("{source_name}: {cause}")]
     Transient {
@@ -31,7 +31,7 @@ pub enum SourceFault {
     },
 }
 
-impl SourceFault {
+impl SourceError {
     /// Whether another attempt may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -50,7 +50,7 @@ pub trait Source: Send + Sync {
     /// The bars that open within `range`, oldest first, each once.
     ///
     /// # Errors
-    /// [`SourceFault`], which says whether another attempt may succeed. A symbol that the source doesn't know is not an
+    /// [`SourceError`], which says whether another attempt may succeed. A symbol that the source doesn't know is not an
     /// error: it has no bars.
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceFault>;
+    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError>;
 }

@@ -9,7 +9,7 @@ use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::csv_folder::within;
-use super::{Source, SourceFault};
+use super::{Source, SourceError};
 
 /// The first date of the synthetic market.
 pub const FIRST_DATE: Date = date(2010, 1, 4);
@@ -112,7 +112,7 @@ impl Source for SyntheticMarket {
         data_type == DataType::MarketData && timeframe == Timeframe::Day1
     }
 
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceFault> {
+    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
         if timeframe != Timeframe::Day1 {
             return Ok(Vec::new());
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use contracts::{BackfillTrigger, DataKind, Event, Gap, Promotion, Qualification, RangeRequest, Topic, ids};
 use domain::{Layer, Priority, Symbol, Timestamp};
 use kafka_io::{InRecord, KafkaStage, OutRecord, UNWRITABLE, Wire};
-use pipeline::{Effects, Epoch, Now, Reason, RecordId, Source, Stage, Verdict};
+use pipeline::{Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 use super::SOURCE;
 use crate::rules::planner::{Fact, NoPlan, Planner, RangePlan, Trigger};
@@ -149,25 +149,25 @@ impl Stage for PlannerStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _source: Source, _epoch: Epoch, _now: Now) {}
+    fn assigned(&mut self, _source: InputPartition, _epoch: Epoch, _now: Now) {}
 
-    fn released(&mut self, _source: Source) {}
+    fn unassigned(&mut self, _source: InputPartition) {}
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
         now: Now,
         _effects: &mut Effects<OutRecord>,
     ) -> Verdict<OutRecord> {
-        self.plan(id.source.topic, &record, now).unwrap_or_else(|verdict| verdict)
+        self.plan(id.input.topic, &record, now).unwrap_or_else(|verdict| verdict)
     }
 
     fn completed(&mut self, (): (), _now: Now, _effects: &mut Effects<OutRecord>) {}
 
     fn tick(&mut self, _now: Now, _effects: &mut Effects<OutRecord>) {}
 
-    fn drain(&mut self, _sources: &[Source], _now: Now, _effects: &mut Effects<OutRecord>) {
+    fn drain(&mut self, _sources: &[InputPartition], _now: Now, _effects: &mut Effects<OutRecord>) {
         // Nothing is ever held.
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backfill::config::ExecutorSection;
-use backfill::sources::{Source, SourceFault};
+use backfill::sources::{Source, SourceError};
 use backfill::stage::executor::{ExecutorStage, INPUT, Workers};
 use backfill::work::{Job, fetch};
 use contracts::{
@@ -15,7 +15,7 @@ use contracts::{
 use domain::calendar::{Date, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
 use kafka_io::{Headers, InRecord, KafkaStage, OutRecord, Wire};
-use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source as Partition, Stage, Verdict};
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 use testkit::OwnSchemas;
 
 /// 2024-07-10T20:00:00Z, when the session closes.
@@ -34,18 +34,18 @@ pub(crate) fn day(text: &str) -> i64 {
 /// A bar each day at noon UTC (its own rules don't matter here), and the faults that are due before it answers.
 #[derive(Default)]
 pub(crate) struct Script {
-    pub(crate) faults: Mutex<VecDeque<SourceFault>>,
+    pub(crate) faults: Mutex<VecDeque<SourceError>>,
     /// What is handed out in place of the right bars.
     pub(crate) answer: Mutex<Option<Vec<Bar>>>,
     pub(crate) timeframes: Mutex<Vec<Timeframe>>,
 }
 
-pub(crate) fn transient() -> SourceFault {
-    SourceFault::Transient { source_name: "script", cause: "a time-out".to_owned() }
+pub(crate) fn transient() -> SourceError {
+    SourceError::Transient { source_name: "script", cause: "a time-out".to_owned() }
 }
 
-pub(crate) fn permanent() -> SourceFault {
-    SourceFault::Permanent { source_name: "script", cause: "no such symbol".to_owned() }
+pub(crate) fn permanent() -> SourceError {
+    SourceError::Permanent { source_name: "script", cause: "no such symbol".to_owned() }
 }
 
 impl Source for Script {
@@ -57,7 +57,7 @@ impl Source for Script {
         data_type == DataType::MarketData && self.timeframes.lock().expect("unpoisoned").contains(&timeframe)
     }
 
-    fn bars(&self, _symbol: Symbol, _timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceFault> {
+    fn bars(&self, _symbol: Symbol, _timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
         if let Some(fault) = self.faults.lock().expect("unpoisoned").pop_front() {
             return Err(fault);
         }
@@ -121,7 +121,7 @@ pub(crate) struct Bench {
     effects: Effects<OutRecord>,
     held: BTreeSet<RecordId>,
     pub(crate) ended: BTreeMap<RecordId, u32>,
-    pub(crate) given_back: usize,
+    pub(crate) released: usize,
     offset: i64,
     epoch: u32,
 }
@@ -157,7 +157,7 @@ impl Bench {
             effects: Effects::default(),
             held: BTreeSet::new(),
             ended: BTreeMap::new(),
-            given_back: 0,
+            released: 0,
             offset: 0,
             epoch: 1,
         }
@@ -171,9 +171,9 @@ impl Bench {
     pub(crate) fn request(&mut self, request: &RangeRequest, at: Now) -> Verdict<OutRecord> {
         let record = self.wire.write(request, None).expect("a request is small");
         self.offset += 1;
-        let source = Partition { topic: 0, partition: record.partition };
-        let id = RecordId { source, epoch: Epoch(self.epoch), offset: self.offset };
-        let verdict = self.stage.judge(id, record_of(&record), at, &mut self.effects);
+        let source = InputPartition { topic: 0, partition: record.partition };
+        let id = RecordId { input: source, epoch: Epoch(self.epoch), offset: self.offset };
+        let verdict = self.stage.process(id, record_of(&record), at, &mut self.effects);
         match &verdict {
             Verdict::Hold => assert!(self.held.insert(id)),
             Verdict::Emit(outputs) => self.leave(outputs.clone()),
@@ -194,7 +194,7 @@ impl Bench {
     }
 
     pub(crate) fn drain(&mut self, at: Now) {
-        let source = Partition { topic: 0, partition: self.partition() };
+        let source = InputPartition { topic: 0, partition: self.partition() };
         self.stage.drain(&[source], at, &mut self.effects);
         self.absorb();
     }
@@ -256,8 +256,8 @@ impl Bench {
 
     /// The partition goes, and comes back.
     pub(crate) fn reassign(&mut self, at: Now) {
-        let source = Partition { topic: 0, partition: self.partition() };
-        self.stage.released(source);
+        let source = InputPartition { topic: 0, partition: self.partition() };
+        self.stage.unassigned(source);
         self.held.clear();
         self.epoch += 1;
         self.stage.assigned(source, Epoch(self.epoch), at);
@@ -282,10 +282,10 @@ impl Bench {
                     assert!(self.held.contains(&on_behalf_of), "{on_behalf_of:?} is acted for, but not held");
                     outputs
                 }
-                Effect::GiveBack { ids } => {
+                Effect::Release { ids } => {
                     for id in ids {
                         assert!(self.held.remove(&id), "{id:?} is given back, but not held");
-                        self.given_back += 1;
+                        self.released += 1;
                     }
                     continue;
                 }

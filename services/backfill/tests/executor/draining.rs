@@ -18,7 +18,7 @@ fn what_gathers_or_waits_for_its_coverage_is_given_back_at_once() {
     bench.table_ends_at(9);
     bench.hold(&request(2, "2024-01-02", "2024-01-05"), now(0));
     bench.drain(now(0));
-    assert_eq!((bench.held(), bench.given_back), (0, 2));
+    assert_eq!((bench.held(), bench.released), (0, 2));
     assert_eq!((bench.note("requests_waiting"), bench.note("fetches_running")), (0, 0));
     bench.table_reaches(9);
     bench.work_all(now(60));
@@ -32,10 +32,10 @@ fn a_chunk_at_a_worker_leaves_and_the_next_owner_fetches_the_rest() {
     bench.tick(now(2));
     let jobs = bench.take_jobs();
     bench.drain(now(2));
-    assert_eq!((bench.held(), bench.given_back), (1, 0), "a worker has its first chunk");
+    assert_eq!((bench.held(), bench.released), (1, 0), "a worker has its first chunk");
     bench.work(&jobs[0], now(3));
     bench.drain(now(3));
-    assert_eq!((bench.held(), bench.given_back, bench.note("fetches_running")), (0, 1, 0));
+    assert_eq!((bench.held(), bench.released, bench.note("fetches_running")), (0, 1, 0));
     assert!(bench.take_jobs().is_empty(), "no further chunk");
     let topics: Vec<_> = bench.left.emissions[0].iter().copied().skip(10).collect();
     assert_eq!(topics, [Topic::RangeProgressed, Topic::CoverageChanged]);
@@ -59,7 +59,7 @@ fn the_last_chunk_ends_its_request() {
     bench.drain(now(2));
     bench.work(&jobs[0], now(3));
     bench.drain(now(3));
-    assert_eq!((bench.held(), bench.given_back, bench.left.completed.len()), (0, 0, 1));
+    assert_eq!((bench.held(), bench.released, bench.left.completed.len()), (0, 0, 1));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_chunk_that_waits_for_its_next_attempt_is_not_waited_for() {
     bench.drain(now(2));
     bench.work(&jobs[0], now(2));
     bench.drain(now(2));
-    assert_eq!((bench.held(), bench.given_back, bench.note("fetches_running")), (0, 1, 0));
+    assert_eq!((bench.held(), bench.released, bench.note("fetches_running")), (0, 1, 0));
 }
 
 #[test]

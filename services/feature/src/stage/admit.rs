@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::{EncodeFault, FeatureRequest, RequestErrorClass};
+use contracts::{EncodeError, FeatureRequest, RequestErrorClass};
 use domain::{Symbol, Timeframe, Timestamp};
 use kafka_io::{InRecord, OutRecord, UNWRITABLE};
 use pipeline::{Effects, Now, RecordId, Verdict};
@@ -24,7 +24,7 @@ impl FeatureStage {
         };
         let mut admitted = Admitted {
             id,
-            lane: lane_of(id.source.topic),
+            lane: lane_of(id.input.topic),
             traceparent: record.traceparent.map(str::to_owned),
             to_compute: Vec::with_capacity(request.symbols.len()),
             failures: Vec::new(),
@@ -45,7 +45,7 @@ impl FeatureStage {
         if admitted.to_compute.is_empty() {
             return Verdict::Emit(admitted.failures);
         }
-        let partition = id.source.partition;
+        let partition = id.input.partition;
         let share = (Table::Share(partition), self.table_ends.get(&partition).copied().unwrap_or(0));
         let needs = self.benchmarks.needs().chain([share]).collect();
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
@@ -91,7 +91,7 @@ impl FeatureStage {
     }
 
     /// Ends a request in a dead letter because its failure can't be written, which is so of no valid request.
-    fn unwritable(&self, record: &InRecord<'_>, fault: &EncodeFault) -> Verdict<OutRecord> {
+    fn unwritable(&self, record: &InRecord<'_>, fault: &EncodeError) -> Verdict<OutRecord> {
         Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string()))
     }
 

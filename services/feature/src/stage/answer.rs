@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contracts::bounds::{MAX_TEXT_BYTES, cut};
-use contracts::{EncodeFault, RequestErrorClass, RequestFailure, SetResult, SetStatus, Vector, ids};
+use contracts::{EncodeError, RequestErrorClass, RequestFailure, SetResult, SetStatus, Vector, ids};
 use kafka_io::OutRecord;
 use pipeline::{Effect, Now};
 
@@ -42,7 +42,7 @@ impl FeatureStage {
     pub(super) fn ended(
         &self,
         admitted: &Admitted,
-        written: Result<Vec<OutRecord>, EncodeFault>,
+        written: Result<Vec<OutRecord>, EncodeError>,
         urgent: bool,
     ) -> Effect<OutRecord> {
         let id = admitted.id;
@@ -60,7 +60,7 @@ impl FeatureStage {
         mut outputs: Vec<OutRecord>,
         answers: Result<Vec<Answer>, String>,
         now: Now,
-    ) -> Result<Vec<OutRecord>, EncodeFault> {
+    ) -> Result<Vec<OutRecord>, EncodeError> {
         let exhausted = |error: String| Failing {
             class: RequestErrorClass::Exhausted,
             error,
@@ -91,7 +91,7 @@ impl FeatureStage {
         Ok(outputs)
     }
 
-    fn vector(&self, admitted: &Admitted, answer: Answer) -> Result<OutRecord, EncodeFault> {
+    fn vector(&self, admitted: &Admitted, answer: Answer) -> Result<OutRecord, EncodeError> {
         let request = &admitted.request;
         let name = answer.symbol.to_string();
         let asked = request.symbols.iter().find(|asked| asked.symbol == name);
@@ -121,7 +121,7 @@ impl FeatureStage {
         symbols: &[String],
         failing: Failing,
         now: Now,
-    ) -> Result<OutRecord, EncodeFault> {
+    ) -> Result<OutRecord, EncodeError> {
         let request = &admitted.request;
         let failure = RequestFailure {
             event_id: ids::event_id(),

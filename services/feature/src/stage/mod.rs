@@ -24,7 +24,7 @@ use std::time::Duration;
 use contracts::{FeatureRequest, Topic};
 use domain::{Symbol, Timeframe, Timestamp};
 use kafka_io::{InRecord, OutRecord, Wire};
-use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
 use self::benchmarks::BenchmarkBars;
 use crate::intake::{Lane, Queue, Recent, Release};
@@ -102,7 +102,7 @@ struct Admitted {
 }
 
 /// Answers of one source and priority leave in the order of their requests.
-type OrderKey = (Source, i32);
+type OrderKey = (InputPartition, i32);
 
 /// The stage.
 pub struct FeatureStage {
@@ -117,7 +117,7 @@ pub struct FeatureStage {
     table_ends: HashMap<i32, i64>,
     skipped_bars: u64,
     benchmarks: BenchmarkBars,
-    assigned: HashSet<Source>,
+    assigned: HashSet<InputPartition>,
     tickets: u64,
     expiry_looked_at: Duration,
 }
@@ -193,7 +193,7 @@ impl FeatureStage {
     /// What a worker needs to know, copied: the windows as the tables hold them now.
     fn job(&mut self, ticket: u64, admitted: &Admitted) -> Job {
         let timeframe = admitted.timeframe;
-        let history = self.histories.get(&admitted.id.source.partition);
+        let history = self.histories.get(&admitted.id.input.partition);
         let symbols = admitted.to_compute.iter().map(|&(symbol, occurred_at)| {
             let held = |timeframe| history.map_or(&[][..], |h| h.bars(symbol, timeframe));
             let window = rules::select(held(timeframe), timeframe, occurred_at, self.limits.history_bars);
@@ -232,7 +232,7 @@ impl FeatureStage {
 }
 
 fn order_key(admitted: &Admitted) -> OrderKey {
-    (admitted.id.source, admitted.request.priority)
+    (admitted.id.input, admitted.request.priority)
 }
 
 impl Stage for FeatureStage {
@@ -240,14 +240,14 @@ impl Stage for FeatureStage {
     type Output = OutRecord;
     type Completion = Done;
 
-    fn assigned(&mut self, source: Source, _epoch: Epoch, _now: Now) {
+    fn assigned(&mut self, source: InputPartition, _epoch: Epoch, _now: Now) {
         self.assigned.insert(source);
     }
 
-    fn released(&mut self, source: Source) {
+    fn unassigned(&mut self, source: InputPartition) {
         self.assigned.remove(&source);
-        self.queue.take(|admitted| admitted.id.source == source);
-        self.running.retain(|_, admitted| admitted.id.source != source);
+        self.queue.take(|admitted| admitted.id.input == source);
+        self.running.retain(|_, admitted| admitted.id.input != source);
         self.release.retain(|(of, _)| *of != source);
         let partition = source.partition;
         if !self.assigned.iter().any(|other| other.partition == partition) {
@@ -256,7 +256,7 @@ impl Stage for FeatureStage {
         }
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
@@ -291,10 +291,10 @@ impl Stage for FeatureStage {
         self.dispatch(now, effects);
     }
 
-    fn drain(&mut self, sources: &[Source], _now: Now, effects: &mut Effects<OutRecord>) {
-        let waiting = self.queue.take(|admitted| sources.contains(&admitted.id.source));
+    fn drain(&mut self, sources: &[InputPartition], _now: Now, effects: &mut Effects<OutRecord>) {
+        let waiting = self.queue.take(|admitted| sources.contains(&admitted.id.input));
         if !waiting.is_empty() {
-            effects.push(Effect::GiveBack { ids: waiting.into_iter().map(|admitted| admitted.id).collect() });
+            effects.push(Effect::Release { ids: waiting.into_iter().map(|admitted| admitted.id).collect() });
         }
     }
 

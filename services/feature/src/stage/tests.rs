@@ -64,7 +64,7 @@ impl Bench {
         let mut stage =
             FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), Box::new(jobs.clone()));
         let partition = wire.partition_of("AAPL");
-        stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
+        stage.assigned(InputPartition { topic: 0, partition }, Epoch(1), now(0));
         Self { stage, jobs, wire, effects: Effects::default(), offset: 0 }
     }
 
@@ -87,14 +87,14 @@ impl Bench {
 
     fn request(&mut self, request: &FeatureRequest, at: Now) -> Verdict<OutRecord> {
         let record = self.wire.write(request, None).unwrap();
-        self.judge(&record, at)
+        self.process(&record, at)
     }
 
-    fn judge(&mut self, record: &OutRecord, at: Now) -> Verdict<OutRecord> {
+    fn process(&mut self, record: &OutRecord, at: Now) -> Verdict<OutRecord> {
         self.offset += 1;
-        let source = Source { topic: 0, partition: record.partition };
-        let id = RecordId { source, epoch: Epoch(1), offset: self.offset };
-        let verdict = self.stage.judge(id, record_of(record, self.offset), at, &mut self.effects);
+        let source = InputPartition { topic: 0, partition: record.partition };
+        let id = RecordId { input: source, epoch: Epoch(1), offset: self.offset };
+        let verdict = self.stage.process(id, record_of(record, self.offset), at, &mut self.effects);
         self.stage.tick(at, &mut self.effects);
         verdict
     }
@@ -227,7 +227,7 @@ fn a_request_in_another_partition_is_dead_lettered_as_misplaced() {
     let mut bench = Bench::new();
     let mut record = bench.wire.write(&request("r", 5, 5), None).unwrap();
     record.partition = (record.partition + 1) % 12;
-    let Verdict::Reject(letter) = bench.judge(&record, now(0)) else { panic!("not rejected") };
+    let Verdict::Reject(letter) = bench.process(&record, now(0)) else { panic!("not rejected") };
     assert_eq!(letter.topic, Topic::FeatureDeadLetter);
     assert!(letter.headers.iter().any(|(_, value)| value == b"misplaced"), "{:?}", letter.headers);
 }
@@ -268,10 +268,10 @@ fn what_a_released_partition_held_is_forgotten() {
     let mut bench = Bench::new();
     assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     let jobs = bench.take_jobs();
-    bench.stage.released(Source { topic: 0, partition: bench.partition() });
+    bench.stage.unassigned(InputPartition { topic: 0, partition: bench.partition() });
     bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
     assert!(bench.outputs().is_empty());
-    bench.stage.assigned(Source { topic: 0, partition: bench.partition() }, Epoch(2), now(2));
+    bench.stage.assigned(InputPartition { topic: 0, partition: bench.partition() }, Epoch(2), now(2));
     assert!(matches!(bench.request(&request("again", 5, 5), now(2)), Verdict::Hold), "no duplicate");
 }
 
@@ -333,13 +333,13 @@ fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_th
     }
     bench.stage.table_end(Topic::BarClosed, bench.partition(), 9);
     assert!(matches!(bench.request(&request("waits for bars", 8, 5), now(0)), Verdict::Hold));
-    let elsewhere = Source { topic: 1, partition: bench.partition() };
+    let elsewhere = InputPartition { topic: 1, partition: bench.partition() };
     bench.stage.drain(&[elsewhere], now(0), &mut bench.effects);
     assert!(bench.effects.take().is_empty());
-    let source = Source { topic: 0, partition: bench.partition() };
+    let source = InputPartition { topic: 0, partition: bench.partition() };
     bench.stage.drain(&[source], now(0), &mut bench.effects);
     let effects = bench.effects.take();
-    let [Effect::GiveBack { ids }] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Release { ids }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(ids.iter().map(|id| id.offset).collect::<Vec<_>>(), [2, 3, 4]);
 
     let jobs = bench.take_jobs();

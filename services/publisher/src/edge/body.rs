@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 /// A body that can't be taken apart, and why. Nothing of it was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BodyFault {
+pub enum BodyError {
     /// No finding in it.
     #[error("the batch is empty: send at least one finding")]
     Empty,
@@ -33,13 +33,13 @@ pub type Item<'a> = Result<&'a str, String>;
 /// that one broken line costs only itself; without it a body of several lines of which the first is whole is NDJSON too.
 ///
 /// # Errors
-/// [`BodyFault`] when the body as a whole can't be used.
-pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyFault> {
+/// [`BodyError`] when the body as a whole can't be used.
+pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
     let text = std::str::from_utf8(body)
-        .map_err(|e| BodyFault::Malformed { cause: format!("byte {} is not UTF-8", e.valid_up_to()) })?;
+        .map_err(|e| BodyError::Malformed { cause: format!("byte {} is not UTF-8", e.valid_up_to()) })?;
     let text = text.trim();
     let items = if text.is_empty() {
-        return Err(BodyFault::Empty);
+        return Err(BodyError::Empty);
     } else if is_ndjson {
         lines(text)
     } else if text.starts_with('[') {
@@ -48,18 +48,18 @@ pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<
         object_or_lines(text)?
     };
     match items.len() {
-        0 => Err(BodyFault::Empty),
-        n if n > items_max => Err(BodyFault::TooMany { items: n, items_max }),
+        0 => Err(BodyError::Empty),
+        n if n > items_max => Err(BodyError::TooMany { items: n, items_max }),
         _ => Ok(items),
     }
 }
 
-fn array(text: &str) -> Result<Vec<Item<'_>>, BodyFault> {
+fn array(text: &str) -> Result<Vec<Item<'_>>, BodyError> {
     let raw: Vec<&RawValue> = serde_json::from_str(text).map_err(malformed)?;
     Ok(raw.into_iter().map(|item| Ok(item.get())).collect())
 }
 
-fn object_or_lines(text: &str) -> Result<Vec<Item<'_>>, BodyFault> {
+fn object_or_lines(text: &str) -> Result<Vec<Item<'_>>, BodyError> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(_) => Ok(vec![Ok(text)]),
         Err(whole) => match text.split_once('\n') {
@@ -81,8 +81,8 @@ fn lines(text: &str) -> Vec<Item<'_>> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
-fn malformed(e: serde_json::Error) -> BodyFault {
-    BodyFault::Malformed { cause: e.to_string() }
+fn malformed(e: serde_json::Error) -> BodyError {
+    BodyError::Malformed { cause: e.to_string() }
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn an_empty_batch_is_refused() {
         for body in [&b""[..], b" \n ", b"[]"] {
-            assert_eq!(items(body, false, 10), Err(BodyFault::Empty));
+            assert_eq!(items(body, false, 10), Err(BodyError::Empty));
         }
     }
 

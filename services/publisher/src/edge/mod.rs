@@ -5,7 +5,7 @@ mod counts;
 mod outcome;
 mod server;
 
-pub use body::{BodyFault, Item, items};
+pub use body::{BodyError, Item, items};
 pub use counts::EdgeCounts;
 pub use outcome::{Outcome, answer, status};
 pub use server::{EdgeServer, ServeLimits, serve};
@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use chassis::Clock;
 use contracts::finding::{Defaults, Finding, parse};
-use contracts::{Event, Fault, Topic, ids};
+use contracts::{Event, Topic, Violation, ids};
 use domain::Timestamp;
-use kafka_io::{BatchProducer, OutRecord, Placed, ProduceError, Wire};
+use kafka_io::{BatchProducer, OutRecord, ProduceError, RecordMetadata, Wire};
 
 /// What findings without a `source` are said to come from: callers have no names yet.
 const NAMELESS_SOURCE: &str = "edge";
@@ -28,11 +28,11 @@ pub trait Produce: Send + Sync + 'static {
     fn produce(
         &self,
         records: Vec<OutRecord>,
-    ) -> impl Future<Output = Vec<Result<Placed, ProduceError>>> + Send;
+    ) -> impl Future<Output = Vec<Result<RecordMetadata, ProduceError>>> + Send;
 }
 
 impl Produce for BatchProducer {
-    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<Placed, ProduceError>> {
+    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
         Self::produce(self, records).await
     }
 }
@@ -71,13 +71,13 @@ impl<P: Produce> Edge<P> {
     /// Takes a body in: an outcome for each finding, in order.
     ///
     /// # Errors
-    /// [`BodyFault`] when the body as a whole can't be used; then nothing of it was taken.
+    /// [`BodyError`] when the body as a whole can't be used; then nothing of it was taken.
     pub async fn take(
         &self,
         body: &[u8],
         is_ndjson: bool,
         traceparent: Option<&str>,
-    ) -> Result<Vec<Outcome>, BodyFault> {
+    ) -> Result<Vec<Outcome>, BodyError> {
         let items = items(body, is_ndjson, self.limits.items_max)?;
         let open = self.counts.open(items.len());
         let now = Timestamp::from_micros(self.clock.wall_micros());
@@ -111,7 +111,7 @@ impl<P: Produce> Edge<P> {
     ) -> Result<OutRecord, Outcome> {
         let text = item.as_ref().map_err(|cause| invalid(String::new(), cause.clone()))?;
         let finding = parse(text.as_bytes(), defaults)
-            .map_err(|Fault { event, path, cause }| invalid(path, format!("{event}: {cause}")))?;
+            .map_err(|Violation { event, path, cause }| invalid(path, format!("{event}: {cause}")))?;
         let new_trace = traceparent.is_none().then(|| ids::traceparent(finding.event_id()));
         let traceparent = traceparent.or(new_trace.as_deref());
         let written = match &finding {
@@ -131,15 +131,17 @@ fn invalid(path: String, cause: String) -> Outcome {
     Outcome::Invalid { path, cause }
 }
 
-fn of_result(topic: Topic, result: Result<Placed, ProduceError>) -> Outcome {
+fn of_result(topic: Topic, result: Result<RecordMetadata, ProduceError>) -> Outcome {
     match result {
-        Ok(Placed { partition, offset }) => Outcome::Accepted { topic: topic.name(), partition, offset },
+        Ok(RecordMetadata { partition, offset }) => {
+            Outcome::Accepted { topic: topic.name(), partition, offset }
+        }
         Err(fault @ ProduceError::Full { .. }) => Outcome::Refused { cause: fault.to_string() },
         Err(fault @ (ProduceError::Failed { .. } | ProduceError::Denied { .. })) => {
             Outcome::Failed { cause: fault.to_string() }
         }
         Err(fault @ ProduceError::Unknown { .. }) => Outcome::Unknown { cause: fault.to_string() },
-        Err(fault @ ProduceError::Refused { .. }) => invalid(String::new(), fault.to_string()),
+        Err(fault @ ProduceError::Rejected { .. }) => invalid(String::new(), fault.to_string()),
     }
 }
 

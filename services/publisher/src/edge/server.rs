@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::outcome::{Outcome, answer, status};
-use super::{BodyFault, Edge, Produce};
+use super::{BodyError, Edge, Produce};
 
 /// Seconds after which a caller that was turned away may come again: a batch is acknowledged or given up in that order of time.
 const RETRY_AFTER_S: &str = "1";
@@ -110,7 +110,7 @@ async fn taken<P: Produce>(edge: &Edge<P>, headers: &HeaderMap, body: &[u8]) -> 
     let is_ndjson = text(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("ndjson"));
     match edge.take(body, is_ndjson, text(TRACEPARENT).filter(|text| is_trace(text))).await {
         Ok(outcomes) => answered(&outcomes),
-        Err(fault @ BodyFault::TooMany { .. }) => error(StatusCode::PAYLOAD_TOO_LARGE, &fault.to_string()),
+        Err(fault @ BodyError::TooMany { .. }) => error(StatusCode::PAYLOAD_TOO_LARGE, &fault.to_string()),
         Err(fault) => error(StatusCode::BAD_REQUEST, &fault.to_string()),
     }
 }

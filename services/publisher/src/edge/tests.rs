@@ -23,10 +23,10 @@ struct Brokers {
 }
 
 impl Produce for Arc<Brokers> {
-    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<Placed, ProduceError>> {
+    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
         let answer = |(record, offset): (&OutRecord, i64)| match &self.error {
             Some(error) => Err(error.clone()),
-            None => Ok(Placed { partition: record.partition, offset }),
+            None => Ok(RecordMetadata { partition: record.partition, offset }),
         };
         if let Some(gate) = &self.gate {
             drop(gate.acquire().await.unwrap());

@@ -87,7 +87,7 @@ impl Announcer {
     }
 
     /// Judges a proposal at `now` (wall clock), when its announcement, if it is due one, leaves.
-    pub fn judge(
+    pub fn process(
         &mut self,
         partition: i32,
         announcement: Announcement,
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn judge(announcer: &mut Announcer, announcement: Announcement, hour: i64) -> Judgement {
-        announcer.judge(0, announcement, at(hour), at(hour))
+        announcer.process(0, announcement, at(hour), at(hour))
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
         judge(&mut announcer, aapl, 100);
-        announcer.judge(1, qualified("MSFT", Layer::Liquid), at(100), at(100));
+        announcer.process(1, qualified("MSFT", Layer::Liquid), at(100), at(100));
         announcer.released(1);
         assert_eq!(announcer.held(), 1);
         announcer.expire(Timestamp::from_micros(124 * HOUR + 300_000_000 - 1));

@@ -42,14 +42,14 @@ fn proposal(from_layer: Option<i32>, to_layer: i32, hours: i64) -> Proposal {
 
 impl Bench {
     fn propose(&mut self, from_layer: Option<i32>, to_layer: i32, hours: i64) -> Verdict<OutRecord> {
-        self.judge(&proposal(from_layer, to_layer, hours), hours)
+        self.process(&proposal(from_layer, to_layer, hours), hours)
     }
 
-    fn judge(&mut self, proposal: &Proposal, hours: i64) -> Verdict<OutRecord> {
+    fn process(&mut self, proposal: &Proposal, hours: i64) -> Verdict<OutRecord> {
         let record = self.wire.write(proposal, Some("00-1-2-01")).unwrap();
         self.offset += 1;
-        let source = Source { topic: 0, partition: record.partition };
-        let id = RecordId { source, epoch: Epoch(1), offset: self.offset };
+        let source = InputPartition { topic: 0, partition: record.partition };
+        let id = RecordId { input: source, epoch: Epoch(1), offset: self.offset };
         let record = InRecord {
             topic: record.topic,
             partition: record.partition,
@@ -62,7 +62,7 @@ impl Bench {
             headers: Headers::none(),
         };
         let now = Now { monotonic: Duration::ZERO, wall_micros: WALL_MICROS + hours * 3_600_000_000 };
-        self.stage.judge(id, record, now, &mut Effects::default())
+        self.stage.process(id, record, now, &mut Effects::default())
     }
 
     fn announced<E: Event>(&self, verdict: Verdict<OutRecord>) -> E {
@@ -104,7 +104,7 @@ fn the_largest_proposal_that_is_valid_is_announced() {
         metrics: (0..MAX_METRICS).map(|number| (format!("{number:0>MAX_ID_BYTES$}"), 1.0)).collect(),
         ..proposal(Some(1), 2, 0)
     };
-    let verdict = bench.judge(&largest, 0);
+    let verdict = bench.process(&largest, 0);
     let promoted: Promotion = bench.announced(verdict);
     assert_eq!((promoted.reason, promoted.metrics), (largest.reason, largest.metrics));
 }
@@ -113,7 +113,7 @@ fn the_largest_proposal_that_is_valid_is_announced() {
 fn a_proposal_beyond_the_bounds_is_a_dead_letter_and_the_next_is_announced() {
     let mut bench = bench();
     let huge = Proposal { reason: "r".repeat(999_000), ..proposal(None, 1, 0) };
-    let Verdict::Reject(letter) = bench.judge(&huge, 0) else { panic!("not rejected") };
+    let Verdict::Reject(letter) = bench.process(&huge, 0) else { panic!("not rejected") };
     assert!(letter.headers.iter().any(|(_, value)| value == b"invalid"), "{:?}", letter.headers);
     assert!(matches!(bench.propose(None, 1, 0), Verdict::Emit(_)), "it opened no window");
 }
@@ -177,8 +177,8 @@ fn an_announcer_that_takes_over_at_any_moment_announces_what_the_first_would_hav
                 mortal = successor(&log, at(comes));
             }
             let proposal = proposal(from, to, occurred);
-            let announced = matches!(steady.judge(&proposal, comes), Verdict::Emit(_));
-            match mortal.judge(&proposal, comes) {
+            let announced = matches!(steady.process(&proposal, comes), Verdict::Emit(_));
+            match mortal.process(&proposal, comes) {
                 Verdict::Emit(outputs) => {
                     assert!(announced, "proposal {number} after a crash before {crash}");
                     log.extend(outputs.into_iter().map(|output| (output, comes)));

@@ -94,7 +94,7 @@ impl Dedup {
 
     /// Judges the alert at `offset` of its partition at `now` (wall clock); one that passes has asked from now on. Its window waits
     /// to be [`Self::announced`].
-    pub fn judge(&mut self, partition: i32, offset: i64, asking: Asking, now: Timestamp) -> Judgement {
+    pub fn process(&mut self, partition: i32, offset: i64, asking: Asking, now: Timestamp) -> Judgement {
         self.catch_up(partition, offset);
         let Asking { symbol, occurred_at, sets, priority } = asking;
         let windows = self.windows.of(partition);
@@ -234,56 +234,56 @@ mod tests {
     }
 
     /// No alert comes again, so it doesn't matter where they lie.
-    fn judge(dedup: &mut Dedup, partition: i32, asking: Asking) -> Judgement {
-        dedup.judge(partition, 0, asking, at(0))
+    fn process(dedup: &mut Dedup, partition: i32, asking: Asking) -> Judgement {
+        dedup.process(partition, 0, asking, at(0))
     }
 
     #[test]
     fn what_was_asked_already_is_covered() {
         let mut dedup = dedup();
-        assert_eq!(judge(&mut dedup, 0, asking(100, &[PRICE, VOLUME], 5)), opens(100));
-        assert_eq!(judge(&mut dedup, 0, asking(130, &[PRICE], 5)), Judgement::Covered);
-        assert_eq!(judge(&mut dedup, 0, asking(70, &[PRICE, VOLUME], 4)), Judgement::Covered);
+        assert_eq!(process(&mut dedup, 0, asking(100, &[PRICE, VOLUME], 5)), opens(100));
+        assert_eq!(process(&mut dedup, 0, asking(130, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(process(&mut dedup, 0, asking(70, &[PRICE, VOLUME], 4)), Judgement::Covered);
     }
 
     #[test]
     fn a_new_set_or_a_higher_priority_passes_with_all_sets() {
         let mut dedup = dedup();
-        assert_eq!(judge(&mut dedup, 0, asking(100, &[PRICE], 5)), opens(100));
-        assert_eq!(judge(&mut dedup, 0, asking(110, &[PRICE, NEWS], 3)), joins(100));
-        assert_eq!(judge(&mut dedup, 0, asking(120, &[NEWS], 4)), joins(100));
+        assert_eq!(process(&mut dedup, 0, asking(100, &[PRICE], 5)), opens(100));
+        assert_eq!(process(&mut dedup, 0, asking(110, &[PRICE, NEWS], 3)), joins(100));
+        assert_eq!(process(&mut dedup, 0, asking(120, &[NEWS], 4)), joins(100));
         // A lower priority asked for price again, which doesn't make it less urgent than it was.
-        assert_eq!(judge(&mut dedup, 0, asking(130, &[PRICE], 5)), Judgement::Covered);
-        assert_eq!(judge(&mut dedup, 0, asking(130, &[PRICE], 6)), joins(100));
+        assert_eq!(process(&mut dedup, 0, asking(130, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(process(&mut dedup, 0, asking(130, &[PRICE], 6)), joins(100));
     }
 
     #[test]
     fn a_later_alert_opens_a_window_and_an_older_one_opens_none() {
         let mut dedup = dedup();
-        assert_eq!(judge(&mut dedup, 0, asking(100, &[PRICE], 5)), opens(100));
+        assert_eq!(process(&mut dedup, 0, asking(100, &[PRICE], 5)), opens(100));
         for _ in 0..2 {
-            assert_eq!(judge(&mut dedup, 0, asking(39, &[PRICE], 5)), Judgement::Passes { window: None });
+            assert_eq!(process(&mut dedup, 0, asking(39, &[PRICE], 5)), Judgement::Passes { window: None });
         }
-        assert_eq!(judge(&mut dedup, 0, asking(161, &[PRICE], 5)), opens(161));
-        assert_eq!(judge(&mut dedup, 0, asking(200, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(process(&mut dedup, 0, asking(161, &[PRICE], 5)), opens(161));
+        assert_eq!(process(&mut dedup, 0, asking(200, &[PRICE], 5)), Judgement::Covered);
         assert_eq!(dedup.held(), 1);
     }
 
     #[test]
     fn windows_go_with_their_partition() {
         let mut dedup = dedup();
-        judge(&mut dedup, 0, asking(100, &[PRICE], 5));
-        judge(&mut dedup, 1, asking(100, &[PRICE], 5));
+        process(&mut dedup, 0, asking(100, &[PRICE], 5));
+        process(&mut dedup, 1, asking(100, &[PRICE], 5));
         dedup.released(0);
         assert_eq!(dedup.held(), 1);
-        assert_eq!(judge(&mut dedup, 0, asking(110, &[PRICE], 5)), opens(110));
-        assert_eq!(judge(&mut dedup, 1, asking(110, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(process(&mut dedup, 0, asking(110, &[PRICE], 5)), opens(110));
+        assert_eq!(process(&mut dedup, 1, asking(110, &[PRICE], 5)), Judgement::Covered);
     }
 
     #[test]
     fn a_window_is_forgotten_by_the_clock_from_its_request_on() {
         let mut dedup = dedup();
-        judge(&mut dedup, 0, asking(100, &[PRICE], 5));
+        process(&mut dedup, 0, asking(100, &[PRICE], 5));
         dedup.expire(at(10_000));
         assert_eq!(dedup.held(), 1);
         dedup.announced(0, asking(100, &[], 5).symbol, at(100), at(10_000));
@@ -311,7 +311,7 @@ mod tests {
             let mut asked: BTreeMap<(Timestamp, FeatureSet), Priority> = BTreeMap::new();
             let mut newest = None;
             for alert in alerts {
-                match judge(&mut dedup, 0, alert) {
+                match process(&mut dedup, 0, alert) {
                     Judgement::Passes { window: None } => {}
                     Judgement::Passes { window: Some(Window { first_seen: window, .. }) } => {
                         newest = Some(window);
@@ -335,9 +335,9 @@ mod tests {
     #[test]
     fn no_sets_ask_for_nothing() {
         let mut dedup = dedup();
-        judge(&mut dedup, 0, asking(100, &[PRICE], 5));
+        process(&mut dedup, 0, asking(100, &[PRICE], 5));
         assert_eq!(
-            judge(&mut dedup, 0, Asking { sets: FeatureSets::EMPTY, ..asking(100, &[], 9) }),
+            process(&mut dedup, 0, Asking { sets: FeatureSets::EMPTY, ..asking(100, &[], 9) }),
             Judgement::Covered
         );
     }

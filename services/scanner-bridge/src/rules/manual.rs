@@ -7,7 +7,7 @@ pub const FEATURE_SETS_KEY: &str = "feature_sets";
 
 /// A metadata value that names no feature sets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManualFault {
+pub enum ManualError {
     /// A name that no feature set has.
     #[error("metadata.{FEATURE_SETS_KEY}: no feature set is called {0:?}")]
     UnknownSet(String),
@@ -17,12 +17,12 @@ pub enum ManualFault {
 ///
 /// # Errors
 /// When a name is no feature set's.
-pub fn asked_sets(named: Option<&str>, otherwise: FeatureSets) -> Result<FeatureSets, ManualFault> {
+pub fn asked_sets(named: Option<&str>, otherwise: FeatureSets) -> Result<FeatureSets, ManualError> {
     let mut sets = FeatureSets::EMPTY;
     for name in named.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty()) {
         match FeatureSet::from_name(name) {
             Some(set) => sets.insert(set),
-            None => return Err(ManualFault::UnknownSet(name.chars().take(64).collect())),
+            None => return Err(ManualError::UnknownSet(name.chars().take(64).collect())),
         }
     }
     Ok(if sets.is_empty() { otherwise } else { sets })

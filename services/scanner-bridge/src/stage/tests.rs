@@ -32,7 +32,7 @@ fn now(ms: u64) -> Now {
 fn bench() -> Bench {
     let mut bench = unassigned();
     for partition in 0..12 {
-        bench.stage.assigned(Source { topic: 0, partition }, Epoch(1), now(0));
+        bench.stage.assigned(InputPartition { topic: 0, partition }, Epoch(1), now(0));
     }
     bench
 }
@@ -73,14 +73,15 @@ fn header(letter: &OutRecord, name: &str) -> String {
 }
 
 impl Bench {
-    fn judge(&mut self, alert: &Alert, at: Now) -> Verdict<OutRecord> {
+    fn process(&mut self, alert: &Alert, at: Now) -> Verdict<OutRecord> {
         let record = self.wire.write(alert, None).unwrap();
         self.judge_at(&record, record.partition, at)
     }
 
     fn judge_at(&mut self, record: &OutRecord, partition: i32, at: Now) -> Verdict<OutRecord> {
         self.offset += 1;
-        let id = RecordId { source: Source { topic: 0, partition }, epoch: Epoch(1), offset: self.offset };
+        let id =
+            RecordId { input: InputPartition { topic: 0, partition }, epoch: Epoch(1), offset: self.offset };
         let record = InRecord {
             topic: INPUT,
             partition,
@@ -92,7 +93,7 @@ impl Bench {
             traceparent: Some("00-1-2-01"),
             headers: Headers::none(),
         };
-        self.stage.judge(id, record, at, &mut self.effects)
+        self.stage.process(id, record, at, &mut self.effects)
     }
 
     /// The requests that leave when time has come to `at`, with how many records each ends and whether it is urgent.
@@ -115,8 +116,8 @@ impl Bench {
 #[test]
 fn an_urgent_alert_leaves_at_once_and_an_ordinary_one_after_quiet() {
     let mut bench = bench();
-    assert!(matches!(bench.judge(&alert("calm", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
-    assert!(matches!(bench.judge(&alert("hot", "AAPL", "catalyst_detected", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&alert("calm", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&alert("hot", "AAPL", "catalyst_detected", 0.5), now(0)), Verdict::Hold));
     let requests = bench.requests(now(1));
     let (request, records, urgent, topic) = &requests[0];
     assert_eq!((requests.len(), *records, *urgent, *topic), (1, 1, true, Topic::BatchUrgent));
@@ -141,7 +142,7 @@ fn alerts_of_one_key_leave_together_and_all_end_with_their_request() {
         .find(|symbol| bench.wire.partition_of(symbol) == partition)
         .unwrap();
     for (id, symbol) in [("one", "AAPL"), ("two", neighbour.as_str())] {
-        assert!(matches!(bench.judge(&alert(id, symbol, "momentum", 0.5), now(0)), Verdict::Hold));
+        assert!(matches!(bench.process(&alert(id, symbol, "momentum", 0.5), now(0)), Verdict::Hold));
     }
     let requests = bench.requests(now(50));
     assert_eq!((requests.len(), requests[0].1), (1, 2));
@@ -153,12 +154,15 @@ fn alerts_of_one_key_leave_together_and_all_end_with_their_request() {
 #[test]
 fn what_the_window_covers_is_dropped_and_a_higher_priority_passes() {
     let mut bench = bench();
-    assert!(matches!(bench.judge(&alert("one", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
-    assert!(matches!(bench.judge(&alert("same", "AAPL", "momentum", 0.5), now(0)), Verdict::Drop(DUPLICATE)));
-    assert!(matches!(bench.judge(&alert("more", "AAPL", "momentum", 0.6), now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&alert("one", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(
+        bench.process(&alert("same", "AAPL", "momentum", 0.5), now(0)),
+        Verdict::Drop(DUPLICATE)
+    ));
+    assert!(matches!(bench.process(&alert("more", "AAPL", "momentum", 0.6), now(0)), Verdict::Hold));
     let manual = alert("manual", "AAPL", "manual", 0.1);
     assert!(
-        matches!(bench.judge(&manual, now(0)), Verdict::Hold),
+        matches!(bench.process(&manual, now(0)), Verdict::Hold),
         "manual requests stand outside the window"
     );
 }
@@ -168,10 +172,10 @@ fn a_manual_alert_asks_for_the_sets_it_names_and_unknown_ones_are_a_dead_letter(
     let mut bench = bench();
     let mut manual = alert("manual", "AAPL", "manual", 0.1);
     manual.metadata.insert("feature_sets".into(), "trend_features".into());
-    assert!(matches!(bench.judge(&manual, now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&manual, now(0)), Verdict::Hold));
     assert_eq!(bench.requests(now(50))[0].0.feature_sets, ["trend_features"]);
     manual.metadata.insert("feature_sets".into(), "trends".into());
-    let Verdict::Reject(letter) = bench.judge(&manual, now(60)) else { panic!("not rejected") };
+    let Verdict::Reject(letter) = bench.process(&manual, now(60)) else { panic!("not rejected") };
     assert!(letter.headers.iter().any(|(_, value)| value.ends_with(b"\"trends\"")), "{:?}", letter.headers);
 }
 
@@ -192,7 +196,7 @@ fn bytes_that_are_no_alert_and_misplaced_alerts_are_dead_letters() {
 #[test]
 fn an_unknown_alert_type_asks_for_the_default_sets() {
     let mut bench = bench();
-    assert!(matches!(bench.judge(&alert("new", "AAPL", "unknown", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&alert("new", "AAPL", "unknown", 0.5), now(0)), Verdict::Hold));
     let requests = bench.requests(now(50));
     let row = *bench.stage.mapping.row(AlertType::Unknown);
     let default: Vec<&str> = row.sets.iter().map(domain::FeatureSet::as_str).collect();
@@ -210,9 +214,9 @@ fn an_alert_ahead_of_the_clock_is_a_dead_letter() {
         occurred_at: WALL_MICROS + 5 * 60_000_000 + micros,
         ..alert("early", "AAPL", "momentum", 0.5)
     };
-    let verdict = bench.judge(&ahead(1), now(0));
+    let verdict = bench.process(&ahead(1), now(0));
     assert_eq!(class(verdict), "ahead_of_clock");
-    assert!(matches!(bench.judge(&ahead(0), now(0)), Verdict::Hold), "5 min are allowed");
+    assert!(matches!(bench.process(&ahead(0), now(0)), Verdict::Hold), "5 min are allowed");
 }
 
 #[test]
@@ -222,7 +226,7 @@ fn the_limiter_holds_batches_back_until_there_are_tokens() {
         (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()));
     for (i, symbol) in symbols.take(300).enumerate() {
         assert!(matches!(
-            bench.judge(&alert(&i.to_string(), &symbol, "momentum", 0.5), now(0)),
+            bench.process(&alert(&i.to_string(), &symbol, "momentum", 0.5), now(0)),
             Verdict::Hold
         ));
     }
@@ -265,7 +269,7 @@ fn the_largest_request_that_alerts_can_make_fits_its_topic() {
             source_scanner: longest_id(number),
             ..alert(&longest_id(number), &symbols[number % symbols.len()], "manual", 0.1)
         };
-        assert!(matches!(bench.judge(&alert, now(0)), Verdict::Hold));
+        assert!(matches!(bench.process(&alert, now(0)), Verdict::Hold));
     }
     bench.stage.tick(now(0), &mut bench.effects);
     let effects = bench.effects.take();
@@ -282,7 +286,7 @@ fn the_largest_request_that_alerts_can_make_fits_its_topic() {
 #[test]
 fn an_alert_beyond_the_bounds_is_a_dead_letter() {
     let mut bench = bench();
-    let verdict = bench.judge(&alert(&"c".repeat(600_000), "AAPL", "momentum", 0.5), now(0));
+    let verdict = bench.process(&alert(&"c".repeat(600_000), "AAPL", "momentum", 0.5), now(0));
     assert_eq!(class(verdict), "invalid");
     assert!(bench.requests(now(5_000)).is_empty());
 }
@@ -290,8 +294,9 @@ fn an_alert_beyond_the_bounds_is_a_dead_letter() {
 #[test]
 fn alerts_whose_request_cannot_be_written_are_dead_letters_that_name_their_place() {
     let mut bench = bench();
-    let source = Source { topic: 0, partition: 3 };
-    let waiting = |offset| Waiting { id: RecordId { source, epoch: Epoch(1), offset }, traceparent: None };
+    let source = InputPartition { topic: 0, partition: 3 };
+    let waiting =
+        |offset| Waiting { id: RecordId { input: source, epoch: Epoch(1), offset }, traceparent: None };
     let key = BatchKey {
         partition: 3,
         priority: Priority::NORMAL,

@@ -20,7 +20,7 @@ const REMEMBERED_MS: i64 = 65 * 60_000;
 /// How far the clocks of two brokers may be apart, milliseconds.
 const SKEW_MS: i64 = 5_000;
 
-pub(super) fn judge(seen: &Seen, count: &mut Count) {
+pub(super) fn count(seen: &Seen, count: &mut Count) {
     count.of(STAGE).inputs += seen.ranges.len() as u64;
     let asked: Vec<RangeAsked> =
         seen.ranges.iter().filter(|range| !seen.letters.contains_key(&range.place)).copied().collect();

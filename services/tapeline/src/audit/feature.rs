@@ -33,7 +33,7 @@ struct Answered {
     vector_offset: i64,
 }
 
-pub(super) fn judge(seen: &Seen, count: &mut Count) {
+pub(super) fn count(seen: &Seen, count: &mut Count) {
     let owed = owed(seen, count);
     let is_truncated = STAGE.inputs().iter().any(|topic| seen.truncated.contains(topic));
     let known: HashSet<Id> = match is_truncated {

@@ -60,7 +60,7 @@ pub fn count(seen: &mut Seen, windows: Windows) -> Count {
         letters: &seen.letters,
         is_truncated: seen.truncated.contains(&Topic::SymbolProposed),
     };
-    announced.judge(&mut count);
+    announced.count(&mut count);
     let bridged = windowed::Judging {
         stage: Stage::Bridge,
         window_micros: windows.alerts_micros,
@@ -69,10 +69,10 @@ pub fn count(seen: &mut Seen, windows: Windows) -> Count {
         letters: &seen.letters,
         is_truncated: seen.truncated.contains(&Topic::AlertRaised),
     };
-    let answered = bridged.judge(&mut count);
-    feature::judge(seen, &mut count);
-    planner::judge(seen, &mut count);
-    executor::judge(seen, &mut count);
+    let answered = bridged.count(&mut count);
+    feature::count(seen, &mut count);
+    planner::count(seen, &mut count);
+    executor::count(seen, &mut count);
     count.latencies_ms = feature::latencies_ms(seen, &answered);
     count
 }

@@ -11,7 +11,7 @@ use super::tally::{Count, Stage};
 
 const STAGE: Stage = Stage::Planner;
 
-pub(super) fn judge(seen: &Seen, count: &mut Count) {
+pub(super) fn count(seen: &Seen, count: &mut Count) {
     count.of(STAGE).inputs += seen.facts.len() as u64 + seen.idle_facts;
     count.of(STAGE).covered += seen.idle_facts;
     let facts: Vec<Fact> =

@@ -49,7 +49,7 @@ struct Replay<'a> {
 
 impl Judging<'_> {
     /// Counts; and gives for each ask the answer that names it, as an index of the answers' list.
-    pub(super) fn judge(&self, count: &mut Count) -> Vec<Option<usize>> {
+    pub(super) fn count(&self, count: &mut Count) -> Vec<Option<usize>> {
         let mut replay =
             Replay { judging: self, windows: HashMap::new(), taken: vec![false; self.answers.namings.len()] };
         let mut order: Order<(Symbol, Topic, u8, FeatureSets)> = Order::new();
@@ -58,7 +58,7 @@ impl Judging<'_> {
             count.of(self.stage).inputs += 1;
             let fate = match self.letters.contains_key(&ask.place) {
                 true => None,
-                false => Some(replay.judge(ask)),
+                false => Some(replay.count(ask)),
             };
             answered.push(match fate {
                 None => None,
@@ -116,7 +116,7 @@ impl Judging<'_> {
 }
 
 impl Replay<'_> {
-    fn judge(&mut self, ask: &Ask) -> Fate {
+    fn count(&mut self, ask: &Ask) -> Fate {
         let window_micros = self.judging.window_micros;
         if ask.is_manual {
             return self.pass(ask, None);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contracts::Topic;
-use kafka_io::{Inquirer, KafkaConfig, TopicReader};
+use kafka_io::{ClusterQuery, KafkaConfig, TopicReader};
 
 use super::filter::Place;
 use super::letter::Letter;
@@ -34,7 +34,7 @@ impl Bounds {
     /// # Errors
     /// When it doesn't answer, or has no such topic.
     pub fn ask(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Self, Failure> {
-        let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
+        let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
         let mut bounds = Self::default();
         for topic in topics {
             let marks = inquirer.watermarks(*topic).map_err(Failure::of)?;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use chassis::{Shutdown, signals};
 use contracts::Topic;
 use kafka_io::{
-    BatchProducer, GroupOffsets, Inquirer, KafkaConfig, OutRecord, Placed, ProduceError, ProducerLimits,
+    BatchProducer, ClusterQuery, GroupOffsets, KafkaConfig, OutRecord, ProduceError, ProducerLimits,
+    RecordMetadata,
 };
 use tokio::task::block_in_place;
 use tokio::time::Instant;
@@ -77,7 +78,7 @@ pub async fn replay(args: &ReplayArgs, kafka: &KafkaConfig, shutdown: &Shutdown)
 
 /// How many partitions each topic of events has.
 fn partitions(kafka: &KafkaConfig) -> Result<BTreeMap<Topic, i32>, Failure> {
-    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
+    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
     let topics = Topic::ALL.iter().copied().filter(|topic| !topic.is_dead_letter());
     topics.map(|topic| Ok((topic, inquirer.partitions(topic).map_err(Failure::of)?))).collect()
 }
@@ -227,11 +228,11 @@ impl Replay {
     fn answered(
         &mut self,
         letter: &Letter,
-        answer: Result<Placed, ProduceError>,
+        answer: Result<RecordMetadata, ProduceError>,
     ) -> Result<(), ProduceError> {
         match answer {
             Ok(_) => self.progress.sent(letter),
-            Err(ProduceError::Refused { cause }) => {
+            Err(ProduceError::Rejected { cause }) => {
                 self.progress.held(letter, Hold::Refused, &format!(": {cause}"));
             }
             Err(open) => return Err(open),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use backfill::sources::{Source, SourceFault, SyntheticMarket, read_bars, synthetic_symbols};
+use backfill::sources::{Source, SourceError, SyntheticMarket, read_bars, synthetic_symbols};
 use chassis::{Clock, SystemClock};
 use devstack::replay::Replay;
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp, calendar};
@@ -95,7 +95,7 @@ impl Source for History {
         data_type == DataType::MarketData && timeframe == Timeframe::Day1
     }
 
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceFault> {
+    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
         let held = self.bars.get(&symbol).filter(|_| timeframe == Timeframe::Day1);
         let inside = held.into_iter().flatten().filter(|bar| range.contains(bar.open_time));
         Ok(inside.copied().collect())

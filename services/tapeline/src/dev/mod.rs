@@ -18,7 +18,7 @@ use chassis::{Shutdown, signals};
 use contracts::Topic;
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
-use kafka_io::{BatchProducer, GroupInquirer, KafkaConfig, ProducerLimits, RegistryConfig};
+use kafka_io::{BatchProducer, GroupQuery, KafkaConfig, ProducerLimits, RegistryConfig};
 
 use self::bars::History;
 use self::services::Services;
@@ -87,7 +87,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let end = end.and(reading.await.map_err(|e| Failure::NotOk(e.to_string()))?);
     let end = drained.failure.map_or(end, Err);
     let ending = Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() };
-    let report = tokio::task::block_in_place(|| judge.judge(&args.market, drained.counts, ending))?;
+    let report = tokio::task::block_in_place(|| judge.finish(&args.market, drained.counts, ending))?;
     println!("{}", report.summary());
     end?;
     if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
@@ -142,7 +142,7 @@ fn market(
     show: Show,
 ) -> Result<Market, Failure> {
     let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
-    let bridge = GroupInquirer::new(kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
+    let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let edge = EdgeClient::new(services.edge()).map_err(|e| unreachable(&e))?;
     let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?;
     Ok(Market {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use contracts::Topic;
 use hosting::Hosted;
-use kafka_io::{GroupInquirer, Inquirer, InquiryError, KafkaConfig};
+use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, QueryError};
 
 use super::PARTITIONS;
 use crate::exit::Failure;
@@ -13,8 +13,8 @@ use crate::quiet::{LOOK_EVERY, Look, Quiet, Standing, furthest};
 
 /// Asks where groups stand.
 struct Looker {
-    ends: Inquirer,
-    groups: Vec<(&'static str, Vec<Topic>, GroupInquirer)>,
+    ends: ClusterQuery,
+    groups: Vec<(&'static str, Vec<Topic>, GroupQuery)>,
 }
 
 /// Returns when all of them are at rest.
@@ -51,13 +51,13 @@ impl Looker {
     fn new(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<Self, Box<dyn std::error::Error>> {
         let mut groups = Vec::new();
         for hosted in stages {
-            groups.push((hosted.stage, hosted.inputs, GroupInquirer::new(kafka, hosted.group)?));
+            groups.push((hosted.stage, hosted.inputs, GroupQuery::new(kafka, hosted.group)?));
         }
-        Ok(Self { ends: Inquirer::new(kafka)?, groups })
+        Ok(Self { ends: ClusterQuery::new(kafka)?, groups })
     }
 
     /// Blocks.
-    fn standings(&self) -> Result<Vec<Standing>, InquiryError> {
+    fn standings(&self) -> Result<Vec<Standing>, QueryError> {
         let mut standings = Vec::new();
         for (stage, inputs, group) in &self.groups {
             for topic in inputs {

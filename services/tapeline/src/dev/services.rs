@@ -194,10 +194,10 @@ impl Services {
         }
         let mut counts = self.counts();
         for (hosted, before) in self.hosted.iter().zip(before) {
-            let given_back = hosted.counts.seen().counts.returned - before;
+            let released = hosted.counts.seen().counts.returned - before;
             if let Some(stage) = counts.get_mut(hosted.stage) {
-                stage.received += given_back;
-                stage.held += given_back;
+                stage.received += released;
+                stage.held += released;
             }
         }
         Drained { counts, failure }

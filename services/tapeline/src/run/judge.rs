@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{Topic, WriterSchemas};
-use kafka_io::{Inquirer, KafkaConfig};
+use kafka_io::{ClusterQuery, KafkaConfig};
 use scanner_bridge::mapping_file;
 
 use crate::audit;
@@ -40,7 +40,7 @@ impl Judge {
     /// # Errors
     /// When the cluster doesn't answer.
     pub fn new(kafka: &KafkaConfig, writers: Arc<dyn WriterSchemas + Send + Sync>) -> Result<Self, Failure> {
-        let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
+        let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
         let mut starts = Starts::new();
         for topic in Topic::ALL {
             for ends in inquirer.watermarks(*topic).map_err(Failure::of)? {
@@ -54,7 +54,7 @@ impl Judge {
     ///
     /// # Errors
     /// When a topic can't be read whole, or a file can't be written.
-    pub fn judge(
+    pub fn finish(
         &self,
         args: &MarketArgs,
         stages: BTreeMap<&'static str, StageReport>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::Topic;
 
-use crate::edge_client::{EdgeClient, EdgeFault, ItemResult};
+use crate::edge_client::{EdgeClient, EdgeError, ItemResult};
 use crate::exit::Failure;
 use crate::flow::Place;
 
@@ -55,7 +55,7 @@ impl Poster {
         for _ in 0..ATTEMPTS_MAX {
             let results = match self.edge.post(&lines).await {
                 Ok(results) => results,
-                Err(EdgeFault::Refused { status: 429 | 503, .. }) => {
+                Err(EdgeError::Refused { status: 429 | 503, .. }) => {
                     tokio::time::sleep(RETRY_AFTER).await;
                     continue;
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
-use kafka_io::{GroupInquirer, InquiryError};
+use kafka_io::{GroupQuery, QueryError};
 
 use crate::exit::Failure;
 use crate::flow::{Place, Progress};
@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Waits for alerts on one cluster.
 pub struct Settler {
     follower: Follower,
-    bridge: Arc<GroupInquirer>,
+    bridge: Arc<GroupQuery>,
     partitions: i32,
 }
 
 impl Settler {
     /// A settler that reads the bridge's offsets through `bridge`.
     #[must_use]
-    pub fn new(follower: Follower, bridge: GroupInquirer, partitions: i32) -> Self {
+    pub fn new(follower: Follower, bridge: GroupQuery, partitions: i32) -> Self {
         Self { follower, bridge: Arc::new(bridge), partitions }
     }
 
@@ -94,7 +94,7 @@ impl Settler {
         let (bridge, partitions) = (Arc::clone(&self.bridge), self.partitions);
         let asked =
             tokio::task::spawn_blocking(move || bridge.committed(Topic::AlertRaised, partitions)).await;
-        let failed = |e: InquiryError| Failure::of_cause(&e, format!("the bridge's offsets: {e}"));
+        let failed = |e: QueryError| Failure::of_cause(&e, format!("the bridge's offsets: {e}"));
         asked.map_err(|e| Failure::Unreachable(e.to_string()))?.map_err(failed)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contracts::{Topic, WriterSchemas};
-use kafka_io::{GroupInquirer, Inquirer, KafkaConfig, Start, TopicReader, Watermarks, count_with_aborted};
+use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, Start, TopicReader, Watermarks, count_with_aborted};
 use scanner_bridge::rules::mapping::Mapping;
 
 use super::gaps::{Gap, Standing, Tail};
@@ -70,10 +70,10 @@ type Ends = BTreeMap<(Topic, i32), Watermarks>;
 
 /// Where each group stands in each partition of its inputs. Asked before the ends: what it commits meanwhile can't pass them.
 fn standings(kafka: &KafkaConfig) -> Result<Vec<Standing>, Failure> {
-    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
+    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
     let mut standings = Vec::new();
     for stage in Stage::ALL {
-        let group = GroupInquirer::new(kafka, stage.group()).map_err(Failure::of)?;
+        let group = GroupQuery::new(kafka, stage.group()).map_err(Failure::of)?;
         for topic in stage.inputs() {
             let partitions = inquirer.partitions(*topic).map_err(Failure::of)?;
             let committed = group.committed(*topic, partitions).map_err(Failure::of)?;
@@ -90,7 +90,7 @@ fn standings(kafka: &KafkaConfig) -> Result<Vec<Standing>, Failure> {
 
 /// Where each partition begins and ends.
 fn ends(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Ends, Failure> {
-    let inquirer = Inquirer::new(kafka).map_err(Failure::of)?;
+    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
     let (mut ends, mut missing) = (Ends::new(), Vec::new());
     for topic in topics {
         let marks = inquirer.watermarks(*topic).map_err(Failure::of)?;

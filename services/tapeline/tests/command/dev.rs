@@ -144,8 +144,7 @@ async fn the_synthetic_market_tells_a_line_a_second_answers_on_its_endpoints_and
         assert!(metrics.lines().any(|l| l.contains(&label)), "no metric of {service}");
         assert!(get("/config").await.1.contains(service));
     }
-    let is_accepted =
-        |l: &str| l.starts_with("publisher_edge_answered_items_total") && l.contains("\"accepted\"");
+    let is_accepted = |l: &str| l.starts_with("publisher_edge_findings_total") && l.contains("\"accepted\"");
     let accepted = metrics.lines().find(|l| is_accepted(l)).unwrap();
     assert!(!accepted.ends_with(" 0"), "{accepted}");
     assert!(get("/version").await.1.contains("tapeline"));

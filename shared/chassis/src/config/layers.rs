@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::config::fault::{Fault, Origin};
+use crate::config::error::{ConfigError, Origin};
 
 /// One value for one key, from one place.
 #[derive(Debug, Clone)]
@@ -25,14 +25,15 @@ pub(crate) enum Raw {
 }
 
 /// The top-level assignments of a TOML file.
-pub(crate) fn of_file(path: &Path) -> Result<Vec<Assignment>, Box<Fault>> {
+pub(crate) fn of_file(path: &Path) -> Result<Vec<Assignment>, Box<ConfigError>> {
     let origin = Origin::File(path.to_owned());
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Box::new(Fault::new("file", origin.clone(), format!("can't be read: {error}"))))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Box::new(ConfigError::new("file", origin.clone(), format!("can't be read: {error}")))
+    })?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         let rule = format!("is no TOML: {}", error.message());
-        Box::new(Fault::new(format!("line {line}"), origin.clone(), rule))
+        Box::new(ConfigError::new(format!("line {line}"), origin.clone(), rule))
     })?;
     Ok(table
         .into_iter()

@@ -1,4 +1,4 @@
-//! Configuration: defaults, then a TOML file, then the environment; every fault of all three at once.
+//! Configuration: defaults, then a TOML file, then the environment; every error of all three at once.
 //!
 //! The serialised defaults are the list of known keys and of their types, so a configuration struct serialises every
 //! field (no `skip_serializing`, no `flatten`) and derives `#[serde(default)]`. Its enums are plain names. Maps whose
@@ -8,7 +8,7 @@
 //! type that the default has. Lists are separated by commas or written as JSON, maps are written as JSON. A
 //! [`Secret`] may also come from a file: `FEATURE__KAFKA__PASSWORD_FILE=/run/secrets/p`, or `{ file = "…" }` in TOML.
 
-mod fault;
+mod error;
 mod key;
 mod layers;
 mod secret;
@@ -23,7 +23,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use fault::{Fault, FaultList, Faults, Origin};
+pub use error::{ConfigError, ConfigErrors, ErrorCollector, Origin};
 pub use secret::{Secret, redacted};
 
 use tree::Tree;
@@ -34,7 +34,7 @@ pub trait Validate {
     const FREE_FORM: &'static [&'static str] = &[];
 
     /// Reports every value that breaks a rule.
-    fn faults(&self, faults: &mut FaultList);
+    fn validate(&self, errors: &mut ErrorCollector);
 }
 
 /// What a configuration struct is.
@@ -46,43 +46,43 @@ impl<C: Serialize + DeserializeOwned + Default + Validate + Send + 'static> Conf
 ///
 /// # Errors
 ///
-/// Every fault of all three: unknown keys, wrong types, broken rules.
+/// Every error of all three: unknown keys, wrong types, broken rules.
 pub fn load<C: Config>(
     prefix: &str,
     file: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
-) -> Result<C, Faults> {
-    let mut faults = FaultList::new();
+) -> Result<C, ConfigErrors> {
+    let mut errors = ErrorCollector::new();
     let mut tree = match Tree::of_defaults::<C>() {
         Ok(tree) => tree,
-        Err(fault) => return Err(Faults::from(vec![*fault])),
+        Err(error) => return Err(ConfigErrors::from(vec![*error])),
     };
     let mut assignments = Vec::new();
     if let Some(path) = file {
         match layers::of_file(path) {
             Ok(table) => assignments.extend(table),
-            Err(fault) => faults.push(*fault),
+            Err(error) => errors.push(*error),
         }
     }
     assignments.extend(layers::of_env(prefix, env));
     for assignment in assignments {
-        tree.assign(assignment, &mut faults);
+        tree.assign(assignment, &mut errors);
     }
-    let config = typed::read::<C>(&mut tree, &mut faults);
+    let config = typed::read::<C>(&mut tree, &mut errors);
     if let Some(config) = &config {
-        let mut broken = FaultList::new();
-        config.faults(&mut broken);
-        for fault in broken.into_faults() {
-            // One fault a key: a value of the wrong type was replaced by the default, whose rules say nothing.
-            if !faults.names(&fault.key) {
-                let origin = tree.origin(&fault.key);
-                faults.push(fault.came_from(origin));
+        let mut broken = ErrorCollector::new();
+        config.validate(&mut broken);
+        for error in broken.into_errors() {
+            // One error a key: a value of the wrong type was replaced by the default, whose rules say nothing.
+            if !errors.names(&error.key) {
+                let origin = tree.origin(&error.key);
+                errors.push(error.came_from(origin));
             }
         }
     }
-    match (config, faults.into_faults()) {
-        (Some(config), faults) if faults.is_empty() => Ok(config),
-        (_, faults) => Err(Faults::from(faults)),
+    match (config, errors.into_errors()) {
+        (Some(config), errors) if errors.is_empty() => Ok(config),
+        (_, errors) => Err(ConfigErrors::from(errors)),
     }
 }
 

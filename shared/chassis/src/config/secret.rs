@@ -83,14 +83,14 @@ pub(crate) fn looks_secret(key: &str) -> bool {
     SIGNS.iter().any(|sign| key.contains(sign))
 }
 
-/// A value as a fault may show it.
+/// A value as a error may show it.
 pub(crate) fn shown_of(key: &str, value: &Value) -> String {
     let mut value = value.clone();
     hide(key, &mut value);
     value.to_string()
 }
 
-/// A text as a fault may show it.
+/// A text as a error may show it.
 pub(crate) fn shown_text(key: &str, text: String) -> String {
     let mut value = Value::String(text);
     hide(key, &mut value);

@@ -1,4 +1,4 @@
-//! The laws of the layers, the keys and the faults.
+//! The laws of the layers, the keys and the errors.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -53,28 +53,28 @@ impl Default for Bridge {
 }
 
 impl Validate for Kafka {
-    fn faults(&self, faults: &mut FaultList) {
-        faults.check(!self.brokers.is_empty(), "brokers", "", "at least one host:port", "localhost:9092");
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.check(!self.brokers.is_empty(), "brokers", "", "at least one host:port", "localhost:9092");
     }
 }
 
 impl Validate for Bridge {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
 
-    fn faults(&self, faults: &mut FaultList) {
-        faults.nest("kafka", &self.kafka);
-        faults.check(self.window_ms >= 1, "window_ms", self.window_ms, "at least 1", "300000");
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.nest("kafka", &self.kafka);
+        errors.check(self.window_ms >= 1, "window_ms", self.window_ms, "at least 1", "300000");
     }
 }
 
-fn load_from(file: &str, env: &[(&str, &str)]) -> Result<Bridge, Faults> {
+fn load_from(file: &str, env: &[(&str, &str)]) -> Result<Bridge, ConfigErrors> {
     let mut written = tempfile::NamedTempFile::new().unwrap();
     written.write_all(file.as_bytes()).unwrap();
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     load("BRIDGE", Some(written.path()), env)
 }
 
-fn lines_of(result: Result<Bridge, Faults>) -> Vec<String> {
+fn lines_of(result: Result<Bridge, ConfigErrors>) -> Vec<String> {
     result.unwrap_err().iter().map(ToString::to_string).collect()
 }
 
@@ -120,10 +120,10 @@ fn every_fault_of_every_layer_is_reported_at_once() {
 #[test]
 fn an_unknown_key_names_its_file() {
     let result = load_from("[kafka]\nbroker = \"a:1\"\n", &[]);
-    let faults = result.unwrap_err();
-    let fault = faults.iter().next().unwrap();
-    assert_eq!(fault.key, "kafka.broker");
-    assert!(matches!(&fault.origin, Origin::File(path) if path.is_absolute()));
+    let errors = result.unwrap_err();
+    let error = errors.iter().next().unwrap();
+    assert_eq!(error.key, "kafka.broker");
+    assert!(matches!(&error.origin, Origin::File(path) if path.is_absolute()));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_file_that_is_no_toml_is_a_fault_with_its_line() {
 #[test]
 fn a_file_that_is_missing_is_named_beside_the_other_faults() {
     let env = [("BRIDGE__RATE".to_owned(), "fast".to_owned())];
-    let faults = load::<Bridge>("BRIDGE", Some(Path::new("/nowhere.toml")), env.into_iter()).unwrap_err();
-    let text = faults.to_string();
+    let errors = load::<Bridge>("BRIDGE", Some(Path::new("/nowhere.toml")), env.into_iter()).unwrap_err();
+    let text = errors.to_string();
     assert!(text.contains("/nowhere.toml") && text.contains("BRIDGE__RATE"), "{text}");
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::Config;
-use crate::config::fault::{Fault, FaultList, Origin};
+use crate::config::error::{ConfigError, ErrorCollector, Origin};
 use crate::config::key;
 use crate::config::layers::{Assignment, Raw};
 use crate::config::secret::{REDACTED, UNSET, shown_of, shown_text};
@@ -47,11 +47,11 @@ enum Place<'a> {
 // === impl Tree ===
 
 impl Tree {
-    pub(crate) fn of_defaults<C: Config>() -> Result<Self, Box<Fault>> {
-        let fault = |rule: String| Box::new(Fault::new("defaults", Origin::Default, rule));
-        let defaults = as_value(&C::default()).map_err(|error| fault(format!("can't be listed: {error}")))?;
+    pub(crate) fn of_defaults<C: Config>() -> Result<Self, Box<ConfigError>> {
+        let error = |rule: String| Box::new(ConfigError::new("defaults", Origin::Default, rule));
+        let defaults = as_value(&C::default()).map_err(|cause| error(format!("can't be listed: {cause}")))?;
         if !defaults.is_object() {
-            return Err(fault("are no table of keys".to_owned()));
+            return Err(error("are no table of keys".to_owned()));
         }
         Ok(Self { values: defaults.clone(), defaults, free_form: C::FREE_FORM, set: BTreeMap::new() })
     }
@@ -62,24 +62,24 @@ impl Tree {
     }
 
     /// Lays one value over what is there, or reports why it can't be.
-    pub(crate) fn assign(&mut self, assignment: Assignment, faults: &mut FaultList) {
+    pub(crate) fn assign(&mut self, assignment: Assignment, errors: &mut ErrorCollector) {
         let dotted = assignment.path.join(".");
         match self.place(&assignment.path) {
-            Place::Section | Place::FreeForm => self.assign_map(&dotted, assignment, faults),
-            Place::Leaf(default) if default == UNSET => self.assign_secret(&dotted, assignment, faults),
-            Place::Free => self.assign_leaf(&dotted, &Value::Null, assignment, faults),
+            Place::Section | Place::FreeForm => self.assign_map(&dotted, assignment, errors),
+            Place::Leaf(default) if default == UNSET => self.assign_secret(&dotted, assignment, errors),
+            Place::Free => self.assign_leaf(&dotted, &Value::Null, assignment, errors),
             Place::Leaf(default) => {
                 let default = default.clone();
-                self.assign_leaf(&dotted, &default, assignment, faults);
+                self.assign_leaf(&dotted, &default, assignment, errors);
             }
             Place::Unknown => match self.secret_of_file_key(&assignment) {
-                Some((path, file)) => self.assign_secret_file(path, &file, assignment.origin, faults),
-                None => faults.push(self.unknown(&dotted, assignment.origin)),
+                Some((path, file)) => self.assign_secret_file(path, &file, assignment.origin, errors),
+                None => errors.push(self.unknown(&dotted, assignment.origin)),
             },
         }
     }
 
-    /// Takes the default again, because the value that was set is a fault.
+    /// Takes the default again, because the value that was set is a error.
     pub(crate) fn reset(&mut self, path: &[String]) {
         let default = lookup(&self.defaults, path).cloned();
         put(&mut self.values, path, default);
@@ -111,7 +111,7 @@ impl Tree {
         }
     }
 
-    fn assign_map(&mut self, dotted: &str, assignment: Assignment, faults: &mut FaultList) {
+    fn assign_map(&mut self, dotted: &str, assignment: Assignment, errors: &mut ErrorCollector) {
         let map = match assignment.raw {
             Raw::Typed(Value::Object(map)) => Ok(map),
             Raw::Typed(other) => Err(shown_of(dotted, &other)),
@@ -123,17 +123,18 @@ impl Tree {
                 for (key, value) in map {
                     let path = assignment.path.iter().cloned().chain([key]).collect();
                     let origin = assignment.origin.clone();
-                    self.assign(Assignment { path, raw: Raw::Typed(value), origin }, faults);
+                    self.assign(Assignment { path, raw: Raw::Typed(value), origin }, errors);
                 }
             }
             Err(shown) => {
-                let fault = Fault::new(dotted, assignment.origin, "must be a table of keys, not one value");
-                faults.push(fault.value(shown));
+                let error =
+                    ConfigError::new(dotted, assignment.origin, "must be a table of keys, not one value");
+                errors.push(error.value(shown));
             }
         }
     }
 
-    fn assign_leaf(&mut self, dotted: &str, default: &Value, from: Assignment, faults: &mut FaultList) {
+    fn assign_leaf(&mut self, dotted: &str, default: &Value, from: Assignment, errors: &mut ErrorCollector) {
         let (value, shown, untyped) = match from.raw {
             Raw::Typed(value) => (Ok(value.clone()), shown_of(dotted, &value), false),
             Raw::Text(text) => (read_as(&text, default), shown_text(dotted, text), default.is_null()),
@@ -143,13 +144,13 @@ impl Tree {
                 self.lay(from.path, value, Set { path: Vec::new(), shown, origin: from.origin, untyped })
             }
             Err(rule) => {
-                let fault = Fault::new(dotted, from.origin, rule).value(shown);
-                faults.push(fault.example(default.to_string()));
+                let error = ConfigError::new(dotted, from.origin, rule).value(shown);
+                errors.push(error.example(default.to_string()));
             }
         }
     }
 
-    fn assign_secret(&mut self, dotted: &str, from: Assignment, faults: &mut FaultList) {
+    fn assign_secret(&mut self, dotted: &str, from: Assignment, errors: &mut ErrorCollector) {
         match from.raw {
             Raw::Text(text) | Raw::Typed(Value::String(text)) => {
                 let set =
@@ -160,17 +161,23 @@ impl Tree {
                 if map.len() == 1 && map.get("file").is_some_and(Value::is_string) =>
             {
                 let file = map["file"].as_str().unwrap_or_default().to_owned();
-                self.assign_secret_file(from.path, &file, from.origin, faults);
+                self.assign_secret_file(from.path, &file, from.origin, errors);
             }
             Raw::Typed(_) => {
                 let rule = "must be a text, or a table with the one key file";
-                faults.push(Fault::new(dotted, from.origin, rule).value(REDACTED));
+                errors.push(ConfigError::new(dotted, from.origin, rule).value(REDACTED));
             }
         }
     }
 
     /// The trailing line end of the file is not part of the secret.
-    fn assign_secret_file(&mut self, path: Vec<String>, file: &str, origin: Origin, faults: &mut FaultList) {
+    fn assign_secret_file(
+        &mut self,
+        path: Vec<String>,
+        file: &str,
+        origin: Origin,
+        errors: &mut ErrorCollector,
+    ) {
         match std::fs::read_to_string(file) {
             Ok(text) => {
                 let text = text.trim_end_matches(['\n', '\r']).to_owned();
@@ -179,7 +186,7 @@ impl Tree {
             }
             Err(error) => {
                 let rule = format!("secret file {file} can't be read: {error}");
-                faults.push(Fault::new(path.join("."), origin, rule));
+                errors.push(ConfigError::new(path.join("."), origin, rule));
             }
         }
     }
@@ -211,14 +218,14 @@ impl Tree {
         path
     }
 
-    fn unknown(&self, dotted: &str, origin: Origin) -> Fault {
+    fn unknown(&self, dotted: &str, origin: Origin) -> ConfigError {
         let mut known = Vec::new();
         leaves("", &self.defaults, &mut known);
         let rule = match key::nearest(dotted, known.iter().map(String::as_str)) {
             Some(nearest) => format!("unknown key; the nearest known key is {nearest}"),
             None => "unknown key; there are none".to_owned(),
         };
-        Fault::new(dotted, origin, rule)
+        ConfigError::new(dotted, origin, rule)
     }
 }
 

@@ -1,16 +1,16 @@
 //! The laid tree as a configuration. A value of the wrong type is reported and replaced by its default, so that the
-//! next fault shows as well.
+//! next error shows as well.
 
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::config::Config;
-use crate::config::fault::{Fault, FaultList, Origin};
+use crate::config::error::{ConfigError, ErrorCollector, Origin};
 use crate::config::secret::looks_secret;
 use crate::config::tree::Tree;
 
-/// Reads the tree; `None` when it can't be read even with defaults in the place of faults.
-pub(crate) fn read<C: Config>(tree: &mut Tree, faults: &mut FaultList) -> Option<C> {
+/// Reads the tree; `None` when it can't be read even with defaults in the place of errors.
+pub(crate) fn read<C: Config>(tree: &mut Tree, errors: &mut ErrorCollector) -> Option<C> {
     loop {
         let error = match serde_path_to_error::deserialize::<_, C>(tree.values.clone()) {
             Ok(config) => return Some(config),
@@ -29,7 +29,7 @@ pub(crate) fn read<C: Config>(tree: &mut Tree, faults: &mut FaultList) -> Option
         let culprit =
             (1..=keys.len()).rev().find_map(|depth| tree.set.remove_entry(&keys[..depth].join(".")));
         let Some((key, mut set)) = culprit else {
-            faults.push(Fault::new(
+            errors.push(ConfigError::new(
                 keys.join("."),
                 Origin::Default,
                 format!("the default can't be read: {rule}"),
@@ -45,11 +45,11 @@ pub(crate) fn read<C: Config>(tree: &mut Tree, faults: &mut FaultList) -> Option
             continue;
         }
         let rule = if looks_secret(&key) { "has the wrong type".to_owned() } else { rule };
-        let mut fault = Fault::new(key, set.origin.clone(), rule).value(set.shown.clone());
+        let mut error = ConfigError::new(key, set.origin.clone(), rule).value(set.shown.clone());
         if let Some(default) = tree.default_of(&set.path) {
-            fault = fault.example(default.to_string());
+            error = error.example(default.to_string());
         }
-        faults.push(fault);
+        errors.push(error);
         tree.reset(&set.path);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::admin::{Admin, AdminFault, Configs, Version, View};
+use crate::admin::{Admin, AdminError, Configs, Version, View};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
 use crate::exit::Exit;
@@ -16,8 +16,8 @@ use crate::pool;
 use crate::run::{Context, Process, Service};
 use crate::shutdown::Shutdown;
 use crate::tasks::{self, Fate, Tasks};
-use crate::telemetry::logs::{self, LogFault};
-use crate::telemetry::metrics::MetricsFault;
+use crate::telemetry::logs::{self, LogError};
+use crate::telemetry::metrics::MetricsError;
 use crate::telemetry::process::{self, ProcessGauges};
 use crate::telemetry::{Catalogue, Logs, Metric, Metrics, poll_delay};
 
@@ -56,16 +56,16 @@ pub struct Host {
 
 /// Why a process could not stand.
 #[derive(Debug, thiserror::Error)]
-pub enum HostFault {
+pub enum HostError {
     /// No log.
     #[error("logging can't start")]
-    Logs(#[from] LogFault),
+    Logs(#[from] LogError),
     /// No metrics.
     #[error("metrics can't start")]
-    Metrics(#[from] MetricsFault),
+    Metrics(#[from] MetricsError),
     /// No admin server.
     #[error(transparent)]
-    Admin(#[from] AdminFault),
+    Admin(#[from] AdminError),
 }
 
 // === impl Host ===
@@ -94,7 +94,7 @@ impl Host {
         version: Version,
         runtime: Handle,
         shutdown: Shutdown,
-    ) -> Result<Self, HostFault> {
+    ) -> Result<Self, HostError> {
         let logs = Logs::start(&process.logs)?;
         let metrics = Metrics::new(&Catalogue::new().with(METRICS).and(catalogue))?;
         metrics.install()?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config::{self, Faults};
+use crate::config::{self, ConfigErrors};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
@@ -17,7 +17,7 @@ use crate::signals;
 use crate::telemetry::logs;
 
 use args::Ask;
-pub use host::{Host, HostFault, METRICS};
+pub use host::{Host, HostError, METRICS};
 pub use service::{Context, Process, Service};
 
 /// How long the runtime may take to end once all tasks have.
@@ -64,7 +64,7 @@ pub fn run_with<S: Service>(
 fn load<S: Service>(
     file: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
-) -> Result<S::Config, Faults> {
+) -> Result<S::Config, ConfigErrors> {
     config::load(&config::prefix(S::NAME), file, env)
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::clock::Clock;
-use crate::config::{Config, FaultList, Validate};
+use crate::config::{Config, ErrorCollector, Validate};
 use crate::failure::Failure;
 use crate::health::{Latch, ServiceHealth};
 use crate::shutdown::{Cause, Shutdown};
@@ -131,8 +131,8 @@ impl Default for Process {
 }
 
 impl Validate for Process {
-    fn faults(&self, faults: &mut FaultList) {
-        faults.check(
+    fn validate(&self, errors: &mut ErrorCollector) {
+        errors.check(
             self.drain_budget_ms >= 1,
             "drain_budget_ms",
             self.drain_budget_ms,
@@ -140,11 +140,11 @@ impl Validate for Process {
             "20000",
         );
         let workers = self.runtime_workers;
-        faults.check((1..=64).contains(&workers), "runtime_workers", workers, "1 to 64", "2");
+        errors.check((1..=64).contains(&workers), "runtime_workers", workers, "1 to 64", "2");
         let lines = self.logs.queue_lines;
-        faults.check((1..=1_000_000).contains(&lines), "logs.queue_lines", lines, "1 to 1000000", "16384");
+        errors.check((1..=1_000_000).contains(&lines), "logs.queue_lines", lines, "1 to 1000000", "16384");
         let filter = &self.logs.filter;
         let readable = filter.parse::<tracing_subscriber::EnvFilter>().is_ok();
-        faults.check(readable, "logs.filter", filter, "levels by target", "info,kafka_io=debug");
+        errors.check(readable, "logs.filter", filter, "levels by target", "info,kafka_io=debug");
     }
 }

@@ -53,7 +53,7 @@ pub struct Logs {
 
 /// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
-pub enum LogFault {
+pub enum LogError {
     /// The filter is none.
     #[error("log filter {0:?} can't be read")]
     Filter(String, #[source] ParseError),
@@ -78,9 +78,9 @@ impl Logs {
     /// # Errors
     ///
     /// When the filter can't be read, or the process logs already.
-    pub fn start(settings: &LogSettings) -> Result<Self, LogFault> {
+    pub fn start(settings: &LogSettings) -> Result<Self, LogError> {
         let (subscriber, logs) = Self::onto(settings, std::io::stderr())?;
-        tracing::subscriber::set_global_default(subscriber).map_err(|_| LogFault::Installed)?;
+        tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Installed)?;
         Ok(logs)
     }
 
@@ -92,9 +92,9 @@ impl Logs {
     pub fn onto(
         settings: &LogSettings,
         writer: impl Write + Send + 'static,
-    ) -> Result<(Box<dyn Subscriber + Send + Sync>, Self), LogFault> {
+    ) -> Result<(Box<dyn Subscriber + Send + Sync>, Self), LogError> {
         let filter = EnvFilter::try_new(&settings.filter)
-            .map_err(|error| LogFault::Filter(settings.filter.clone(), error))?;
+            .map_err(|error| LogError::Filter(settings.filter.clone(), error))?;
         let (writer, guard) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(settings.queue_lines)

@@ -25,7 +25,7 @@ type Look = Box<dyn Fn() + Send + Sync>;
 
 /// Why the metrics of a process could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum MetricsFault {
+pub enum MetricsError {
     /// A declaration that breaks the rules of [`crate::telemetry::Metric::fault`].
     #[error("metric catalogue: {0}")]
     Declaration(String),
@@ -48,16 +48,16 @@ impl Metrics {
     /// # Errors
     ///
     /// When a declaration breaks the rules.
-    pub fn new(catalogue: &Catalogue) -> Result<Self, MetricsFault> {
+    pub fn new(catalogue: &Catalogue) -> Result<Self, MetricsError> {
         if let Some(fault) = catalogue.faults().into_iter().next() {
-            return Err(MetricsFault::Declaration(fault));
+            return Err(MetricsError::Declaration(fault));
         }
         let mut builder = PrometheusBuilder::new();
         for metric in catalogue.iter() {
             if let Kind::Histogram(buckets) = metric.kind {
                 builder = builder
                     .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
-                    .map_err(|error| MetricsFault::Buckets(metric.name, error))?;
+                    .map_err(|error| MetricsError::Buckets(metric.name, error))?;
             }
         }
         let recorder = builder.build_recorder();
@@ -78,8 +78,8 @@ impl Metrics {
     /// # Errors
     ///
     /// When the process has a recorder.
-    pub fn install(&self) -> Result<(), MetricsFault> {
-        metrics::set_global_recorder(Arc::clone(&self.recorder)).map_err(|_| MetricsFault::Installed)
+    pub fn install(&self) -> Result<(), MetricsError> {
+        metrics::set_global_recorder(Arc::clone(&self.recorder)).map_err(|_| MetricsError::Installed)
     }
 
     /// Where one service registers its metrics.

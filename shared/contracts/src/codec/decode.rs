@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use apache_avro::Schema;
 
-use super::fault::{DecodeFault, WriterFault};
+use super::error::{DecodeError, WriterError};
 use super::foreign::Foreign;
 use super::split;
 use crate::event::Event;
@@ -17,7 +17,7 @@ pub trait WriterSchemas {
     ///
     /// # Errors
     /// When there is none, it can't be read, or the registry can't be asked.
-    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterFault>;
+    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError>;
 }
 
 /// Ids that are remembered; more than any registry of ours holds.
@@ -49,12 +49,12 @@ impl Codec {
     /// where it lies by [`Event::check_placement`].
     ///
     /// # Errors
-    /// When it holds none, or one that breaks a rule; [`DecodeFault::is_retryable`] tells whether the record is to blame.
+    /// When it holds none, or one that breaks a rule; [`DecodeError::is_retryable`] tells whether the record is to blame.
     pub fn decode<'a, E: Event>(
         &self,
         payload: impl Into<Option<&'a [u8]>>,
         writers: &dyn WriterSchemas,
-    ) -> Result<E, DecodeFault> {
+    ) -> Result<E, DecodeError> {
         let event: E = self.read(payload, writers)?;
         event.validate()?;
         Ok(event)
@@ -68,8 +68,8 @@ impl Codec {
         &self,
         payload: impl Into<Option<&'a [u8]>>,
         writers: &dyn WriterSchemas,
-    ) -> Result<E, DecodeFault> {
-        let payload = payload.into().ok_or(DecodeFault::Tombstone)?;
+    ) -> Result<E, DecodeError> {
+        let payload = payload.into().ok_or(DecodeError::Tombstone)?;
         let (id, body) = split(payload)?;
         match self.reading::<E>(id, writers)? {
             Reading::Own => E::layout().read(body),
@@ -77,7 +77,7 @@ impl Codec {
         }
     }
 
-    fn reading<E: Event>(&self, id: u32, writers: &dyn WriterSchemas) -> Result<Reading, DecodeFault> {
+    fn reading<E: Event>(&self, id: u32, writers: &dyn WriterSchemas) -> Result<Reading, DecodeError> {
         let key = (E::TOPIC, id);
         // A panic elsewhere leaves the map whole: entries are only ever added or all forgotten.
         let known = self.readings.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();

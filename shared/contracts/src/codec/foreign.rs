@@ -9,7 +9,7 @@ use apache_avro::schema::Name;
 use apache_avro::schema_compatibility::SchemaCompatibility;
 use serde::de::DeserializeOwned;
 
-use super::DecodeFault;
+use super::DecodeError;
 use super::layout::Layout;
 use super::starved::Body;
 use crate::rules::short;
@@ -21,18 +21,18 @@ pub(super) struct Foreign {
 
 impl Foreign {
     /// None when the writer lays bytes out as we do: whatever its id, documentation and defaults, it reads as ours.
-    pub(super) fn of(id: u32, writer: Arc<Schema>, ours: &Schema) -> Result<Option<Self>, DecodeFault> {
+    pub(super) fn of(id: u32, writer: Arc<Schema>, ours: &Schema) -> Result<Option<Self>, DecodeError> {
         let name = |schema: &Schema| {
             schema.name().map_or_else(|| "no record".to_owned(), |name| name.fullname(None))
         };
         if name(&writer) != name(ours) {
-            return Err(DecodeFault::WrongSubject { id, found: name(&writer), expected: name(ours) });
+            return Err(DecodeError::WrongSubject { id, found: name(&writer), expected: name(ours) });
         }
         if same_layout(&writer, ours) {
             return Ok(None);
         }
         let incompatible =
-            |cause: &str| DecodeFault::IncompatibleSchema { id, cause: short(cause).to_owned() };
+            |cause: &str| DecodeError::IncompatibleSchema { id, cause: short(cause).to_owned() };
         if is_recursive(&writer, &mut Vec::new()) {
             return Err(incompatible("it contains itself, so that a body could be nested without end"));
         }
@@ -43,8 +43,8 @@ impl Foreign {
     }
 
     /// Reads a body by the writer's schema and resolves it to ours.
-    pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8], ours: &Layout) -> Result<T, DecodeFault> {
-        let malformed = |error: apache_avro::Error| DecodeFault::Malformed {
+    pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8], ours: &Layout) -> Result<T, DecodeError> {
+        let malformed = |error: apache_avro::Error| DecodeError::Malformed {
             cause: short(&error.to_string()).to_owned(),
         };
         let mut body = Body::of(body);

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::starved::Body;
-use super::{DecodeFault, MAX_PAYLOAD_BYTES};
+use super::{DecodeError, MAX_PAYLOAD_BYTES};
 
 /// A schema of ours with its writer and reader; lives as long as the process.
 pub struct Layout {
@@ -45,7 +45,7 @@ impl Layout {
     }
 
     /// Reads a body that was written with this very schema.
-    pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, DecodeFault> {
+    pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, DecodeError> {
         let mut body = Body::of(body);
         // No reader schema here: with one the crate panics (avro-rs #575).
         let read = self.reader.read_deser(&mut body);

@@ -5,13 +5,13 @@
 //! Both ways refuse a body that ends early or goes on after its end. Encoding always writes our newest schema.
 
 mod decode;
-mod fault;
+mod error;
 mod foreign;
 mod layout;
 mod starved;
 
 pub use decode::{Codec, WriterSchemas};
-pub use fault::{DecodeFault, EncodeFault, MISPLACED, WriterFault};
+pub use error::{DecodeError, EncodeError, MISPLACED, WriterError};
 pub use layout::Layout;
 
 use crate::event::Event;
@@ -31,15 +31,15 @@ const MAGIC: u8 = 0;
 ///
 /// # Errors
 /// When the payload would be larger than [`MAX_PAYLOAD_BYTES`]; `out` is empty then.
-pub fn encode<E: Event>(event: &E, schema_id: u32, out: &mut Vec<u8>) -> Result<(), EncodeFault> {
+pub fn encode<E: Event>(event: &E, schema_id: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     out.clear();
     out.push(MAGIC);
     out.extend_from_slice(&schema_id.to_be_bytes());
     let written = E::layout().write(event, out);
     let name = event.topic().event();
     let fault = match written {
-        Err(error) => EncodeFault::Avro { event: name, cause: error.to_string() },
-        Ok(()) if out.len() > MAX_PAYLOAD_BYTES => EncodeFault::TooLarge { event: name, bytes: out.len() },
+        Err(error) => EncodeError::Avro { event: name, cause: error.to_string() },
+        Ok(()) if out.len() > MAX_PAYLOAD_BYTES => EncodeError::TooLarge { event: name, bytes: out.len() },
         Ok(()) => return Ok(()),
     };
     out.clear();
@@ -50,15 +50,15 @@ pub fn encode<E: Event>(event: &E, schema_id: u32, out: &mut Vec<u8>) -> Result<
 ///
 /// # Errors
 /// When it is too short for a header, too large, or starts with another byte than 0.
-pub fn split(payload: &[u8]) -> Result<(u32, &[u8]), DecodeFault> {
+pub fn split(payload: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
     if payload.len() > MAX_PAYLOAD_BYTES {
-        return Err(DecodeFault::TooLarge { bytes: payload.len() });
+        return Err(DecodeError::TooLarge { bytes: payload.len() });
     }
     match payload {
         [MAGIC, a, b, c, d, body @ ..] => Ok((u32::from_be_bytes([*a, *b, *c, *d]), body)),
-        [] => Err(DecodeFault::Empty),
-        [MAGIC, ..] => Err(DecodeFault::Truncated { bytes: payload.len(), needed: HEADER_BYTES }),
-        [magic, ..] => Err(DecodeFault::BadMagic { byte: *magic }),
+        [] => Err(DecodeError::Empty),
+        [MAGIC, ..] => Err(DecodeError::Truncated { bytes: payload.len(), needed: HEADER_BYTES }),
+        [magic, ..] => Err(DecodeError::BadMagic { byte: *magic }),
     }
 }
 

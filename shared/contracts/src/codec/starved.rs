@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 use apache_avro::error::Details;
 
-use super::DecodeFault;
+use super::DecodeError;
 use crate::rules::short;
 
 /// The unread rest of a body.
@@ -23,16 +23,16 @@ impl<'a> Body<'a> {
     }
 
     /// What was read, if the body was read exactly to its end.
-    pub(super) fn finish<T>(self, read: apache_avro::AvroResult<T>) -> Result<T, DecodeFault> {
+    pub(super) fn finish<T>(self, read: apache_avro::AvroResult<T>) -> Result<T, DecodeError> {
         if self.missing > 0 {
-            return Err(DecodeFault::Truncated {
+            return Err(DecodeError::Truncated {
                 bytes: self.bytes,
                 needed: self.bytes.saturating_add(self.missing),
             });
         }
         match read {
             Err(error) => Err(classify(&error)),
-            Ok(_) if !self.rest.is_empty() => Err(DecodeFault::TrailingBytes { bytes: self.rest.len() }),
+            Ok(_) if !self.rest.is_empty() => Err(DecodeError::TrailingBytes { bytes: self.rest.len() }),
             Ok(value) => Ok(value),
         }
     }
@@ -54,13 +54,13 @@ impl Read for Body<'_> {
     }
 }
 
-fn classify(error: &apache_avro::Error) -> DecodeFault {
+fn classify(error: &apache_avro::Error) -> DecodeError {
     let cause = short(&error.to_string()).to_owned();
     match error.details() {
         Details::MemoryAllocation { .. } | Details::ConvertI64ToUsize(..) => {
-            DecodeFault::ImpossibleLength { cause }
+            DecodeError::ImpossibleLength { cause }
         }
-        Details::ConvertToUtf8(_) | Details::ConvertToUtf8Error(_) => DecodeFault::InvalidUtf8 { cause },
-        _ => DecodeFault::Malformed { cause },
+        Details::ConvertToUtf8(_) | Details::ConvertToUtf8Error(_) => DecodeError::InvalidUtf8 { cause },
+        _ => DecodeError::Malformed { cause },
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{MAX_ID_BYTES, MAX_TEXT_BYTES};
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{alert_type, instant};
 
 /// The most keys of an alert's metadata.
@@ -54,7 +54,7 @@ impl Event for Alert {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("score", rules::within(self.score, 0..=1))?;
         at.field("message", rules::at_most(&self.message, MAX_TEXT_BYTES))?;

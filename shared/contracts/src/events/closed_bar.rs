@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use domain::{Bar, BarFault, Timestamp};
+use domain::{Bar, BarError, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::instant;
 
 /// A bar whose interval is over; symbol, timeframe and `open_time` name it, and the same name twice is one bar.
@@ -77,16 +77,16 @@ impl Event for ClosedBar {
         Cow::Owned(format!("{}|{}|{}", self.symbol, self.timeframe, self.open_time))
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("timeframe", rules::timeframe(&self.timeframe))?;
         at.field("open_time", rules::instant(self.open_time))?;
         if let Err(fault) = self.bar().validate() {
             let field = match fault {
-                BarFault::NotFinite { field, .. }
-                | BarFault::BelowLow { field, .. }
-                | BarFault::AboveHigh { field, .. } => field,
-                BarFault::NegativeVolume(_) => "volume",
+                BarError::NotFinite { field, .. }
+                | BarError::BelowLow { field, .. }
+                | BarError::AboveHigh { field, .. } => field,
+                BarError::NegativeVolume(_) => "volume",
             };
             at.field(field, Err(fault))?;
         }

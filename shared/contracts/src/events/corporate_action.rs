@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{date, instant};
 
 /// A corporate action of a symbol.
@@ -46,7 +46,7 @@ impl Event for CorporateAction {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("time", rules::instant(self.time))?;
         at.field("kind", rules::id(&self.kind))?;

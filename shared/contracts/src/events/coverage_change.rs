@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use domain::{Interval, IntervalFault, IntervalSet, Timestamp};
+use domain::{Interval, IntervalError, IntervalSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{DataKind, instant};
 
 /// The whole coverage of a symbol, data type and timeframe; of several the latest holds.
@@ -51,7 +51,7 @@ impl CoverageChange {
     ///
     /// # Errors
     /// When a span ends before it starts, which none of a valid event does.
-    pub fn coverage(&self) -> Result<IntervalSet, IntervalFault> {
+    pub fn coverage(&self) -> Result<IntervalSet, IntervalError> {
         self.intervals.iter().map(|span| Interval::try_from(*span)).collect()
     }
 }
@@ -63,9 +63,9 @@ impl From<Interval> for Span {
 }
 
 impl TryFrom<Span> for Interval {
-    type Error = IntervalFault;
+    type Error = IntervalError;
 
-    fn try_from(span: Span) -> Result<Self, IntervalFault> {
+    fn try_from(span: Span) -> Result<Self, IntervalError> {
         Self::from_inclusive(Timestamp::from_micros(span.start), Timestamp::from_micros(span.end))
     }
 }
@@ -81,7 +81,7 @@ impl Event for CoverageChange {
         Cow::Owned(format!("{}|{}|{}", self.symbol, self.data_type, self.timeframe))
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("data_type", rules::kind(self.data_type))?;
         at.field("timeframe", rules::timeframe_of(self.data_type, &self.timeframe))?;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{MAX_ID_BYTES, MAX_MERGED_ALERTS};
 use crate::event::{Event, described, placed};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::instant;
 
 use crate::topics::Topic;
@@ -88,7 +88,7 @@ impl Event for FeatureRequest {
         self.symbols.first().map_or("", |first| &first.symbol)
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("request_id", rules::id(&self.request_id))?;
         at.field("symbols", rules::count(self.symbols.len(), 1..=MAX_SYMBOLS))?;
         for (index, requested) in self.symbols.iter().enumerate() {
@@ -120,7 +120,7 @@ impl Event for FeatureRequest {
         at.field("requested_at", rules::instant(self.requested_at))
     }
 
-    fn check_placement(&self, partition: i32, count: i32) -> Result<(), Fault> {
+    fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
         let at = Place::of(self.topic().event());
         for (index, requested) in self.symbols.iter().enumerate() {
             at.item("symbols", index, "symbol", placed(&requested.symbol, partition, count))?;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{DataKind, instant};
 
 /// History of a symbol is missing between two instants, both of which belong to the gap.
@@ -42,7 +42,7 @@ impl Event for Gap {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("data_type", rules::kind(self.data_type))?;
         at.field("gap_start", rules::instant(self.gap_start))?;

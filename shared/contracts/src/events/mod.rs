@@ -34,19 +34,19 @@ pub use range_request::{MAX_SPAN_MICROS, RangeRequest};
 pub use request_failure::RequestFailure;
 pub use vector::{SetResult, Vector};
 
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::DataKind;
 
 /// What all backfill events about one backfill share.
-fn check_backfill(at: Place, backfill_id: &str, attempt: i32, symbol: &str) -> Result<(), Fault> {
+fn check_backfill(at: Place, backfill_id: &str, attempt: i32, symbol: &str) -> Result<(), Violation> {
     at.field("backfill_id", rules::uuid(backfill_id))?;
     at.field("attempt", rules::at_least(attempt.into(), 1))?;
     at.field("symbol", rules::symbol(symbol))
 }
 
 /// Data types that are known, unique, and at least one.
-fn check_kinds(at: Place, kinds: &[DataKind]) -> Result<(), Fault> {
+fn check_kinds(at: Place, kinds: &[DataKind]) -> Result<(), Violation> {
     at.field("data_types", rules::count(kinds.len(), 1..=DataKind::ALL.len()))?;
     for (index, kind) in kinds.iter().enumerate() {
         at.item("data_types", index, "", rules::kind(*kind))?;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::MAX_TEXT_BYTES;
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::instant;
 
 /// News about a symbol.
@@ -44,7 +44,7 @@ impl Event for NewsItem {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("time", rules::instant(self.time))?;
         at.field("headline", rules::text(&self.headline))?;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::MAX_METRICS;
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::instant;
 
 /// A symbol climbed; said once for each symbol and pair of layers in a dedup window.
@@ -44,7 +44,7 @@ impl Event for Promotion {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("from_layer", rules::layer(self.from_layer))?;
         at.field("to_layer", rules::layer(self.to_layer))?;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::MAX_METRICS;
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::instant;
 
 /// A scanner proposes that a symbol enter a layer (a qualification) or climb to one (a promotion).
@@ -45,7 +45,7 @@ impl Event for Proposal {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("to_layer", rules::layer(self.to_layer))?;
         if let Some(from_layer) = self.from_layer {

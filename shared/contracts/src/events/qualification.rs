@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::MAX_METRICS;
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::instant;
 
 /// A symbol entered a layer; said once for each symbol and layer in a dedup window.
@@ -42,7 +42,7 @@ impl Event for Qualification {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("layer", rules::layer(self.layer))?;
         at.field("reason", rules::text(&self.reason))?;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::MAX_TEXT_BYTES;
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{DataKind, instant};
 
 /// The most errors that are named; `error_count` says how many there were.
@@ -80,7 +80,7 @@ impl Event for RangeCompletion {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         super::check_backfill(at, &self.backfill_id, self.attempt, &self.symbol)?;
         at.field("layer", rules::layer(self.layer))?;
         for (data_type, records) in &self.records {
@@ -109,7 +109,7 @@ impl Event for RangeCompletion {
 }
 
 impl TypedRange {
-    fn check(&self, at: Place, list: &str, index: usize) -> Result<(), Fault> {
+    fn check(&self, at: Place, list: &str, index: usize) -> Result<(), Violation> {
         at.item(list, index, "data_type", rules::kind(self.data_type))?;
         at.item(list, index, "timeframe", rules::timeframe_of(self.data_type, &self.timeframe))?;
         at.item(list, index, "start", rules::instant(self.start))?;

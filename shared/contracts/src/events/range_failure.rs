@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{BackfillErrorClass, DataKind, instant};
 
 /// A backfill ended with nothing served, and why.
@@ -48,7 +48,7 @@ impl Event for RangeFailure {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         super::check_backfill(at, &self.backfill_id, self.attempt, &self.symbol)?;
         at.field("layer", rules::layer(self.layer))?;
         super::check_kinds(at, &self.data_types)?;

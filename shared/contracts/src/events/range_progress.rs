@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{DataKind, instant};
 
 /// A chunk of a backfill was written; it leaves in the transaction of the chunk's records.
@@ -54,7 +54,7 @@ impl Event for RangeProgress {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         super::check_backfill(at, &self.backfill_id, self.attempt, &self.symbol)?;
         at.field("data_type", rules::kind(self.data_type))?;
         at.field("timeframe", rules::timeframe_of(self.data_type, &self.timeframe))?;

@@ -4,8 +4,8 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, described, not_ahead};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{BackfillTrigger, DataKind, instant};
 
 /// The longest range of a request: ten years, of which at most three are leap years.
@@ -54,7 +54,7 @@ impl Event for RangeRequest {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         super::check_backfill(at, &self.backfill_id, self.attempt, &self.symbol)?;
         at.field("layer", rules::layer(self.layer))?;
         super::check_kinds(at, &self.data_types)?;
@@ -73,7 +73,7 @@ impl Event for RangeRequest {
     }
 
     // A range may end where its cause occurred, and a cause may be as far ahead of the clock as any event.
-    fn check_clock(&self, now: Timestamp) -> Result<(), Fault> {
+    fn check_clock(&self, now: Timestamp) -> Result<(), Violation> {
         let at = Place::of(self.topic().event());
         at.field("occurred_at", not_ahead(self.occurred_at, now))?;
         at.field("end", not_ahead(self.end, now))

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::MAX_ID_BYTES;
 use crate::event::{Event, described, placed};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{RequestErrorClass, instant};
 
 /// Symbols of a request that will get no vector, and why.
@@ -46,7 +46,7 @@ impl Event for RequestFailure {
         self.symbols.first().map_or("", String::as_str)
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("request_id", rules::id(&self.request_id))?;
         at.field("symbols", rules::count(self.symbols.len(), 1..=super::MAX_SYMBOLS))?;
         for (index, symbol) in self.symbols.iter().enumerate() {
@@ -72,7 +72,7 @@ impl Event for RequestFailure {
         at.field("earlier_request_id", rules::at_most(earlier, MAX_ID_BYTES))
     }
 
-    fn check_placement(&self, partition: i32, count: i32) -> Result<(), Fault> {
+    fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
         let at = Place::of(self.topic().event());
         for (index, symbol) in self.symbols.iter().enumerate() {
             at.item("symbols", index, "", placed(symbol, partition, count))?;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{MAX_SET_VALUES, MAX_TEXT_BYTES};
 use crate::event::{Event, described};
-use crate::fault::{Fault, Place};
 use crate::rules;
+use crate::violation::{Place, Violation};
 use crate::wire::{SetStatus, instant};
 
 /// The features of one symbol of a request, from bars that closed at or before the symbol's `occurred_at`.
@@ -64,7 +64,7 @@ impl Event for Vector {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Fault> {
+    fn check(&self, at: Place) -> Result<(), Violation> {
         at.field("request_id", rules::id(&self.request_id))?;
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("timeframe", rules::timeframe(&self.timeframe))?;

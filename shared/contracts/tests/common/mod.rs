@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use apache_avro::Schema;
-use contracts::{Topic, WriterFault, WriterSchemas};
+use contracts::{Topic, WriterError, WriterSchemas};
 
 /// The id that our own schemas go by in these tests.
 pub(crate) const OWN: u32 = 7;
@@ -31,8 +31,8 @@ impl Registry {
 }
 
 impl WriterSchemas for Registry {
-    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterFault> {
-        self.0.get(&id).cloned().ok_or(WriterFault::Unknown { id })
+    fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError> {
+        self.0.get(&id).cloned().ok_or(WriterError::Unknown { id })
     }
 }
 

@@ -11,13 +11,13 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::store::{Refusal, Registered, Store};
+use super::store::{AccessDenied, Registered, Store};
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const COMPATIBILITY: &str = "FULL_TRANSITIVE";
 
 type Shared = State<Arc<Mutex<Store>>>;
-type Answer = Result<Said, Refusal>;
+type Answer = Result<Said, AccessDenied>;
 
 /// A JSON answer of the registry's media type.
 struct Said(Value);
@@ -70,7 +70,7 @@ async fn version(store: Shared, Path((subject, version)): Path<(String, String)>
 async fn version_schema(
     store: Shared,
     Path((subject, version)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, AccessDenied> {
     let found = lock(&store).version(&subject, &version)?;
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], found.schema).into_response())
 }
@@ -87,12 +87,12 @@ async fn find(store: Shared, Path(subject): Path<String>, body: Bytes) -> Answer
 }
 
 async fn schema(store: Shared, Path(id): Path<String>) -> Answer {
-    let id = id.parse().map_err(|_| Refusal::SchemaNotFound)?;
+    let id = id.parse().map_err(|_| AccessDenied::SchemaNotFound)?;
     Ok(Said(json!({ "schema": lock(&store).schema(id)? })))
 }
 
 async fn uses(store: Shared, Path(id): Path<String>) -> Answer {
-    let id = id.parse().map_err(|_| Refusal::SchemaNotFound)?;
+    let id = id.parse().map_err(|_| AccessDenied::SchemaNotFound)?;
     let store = lock(&store);
     let uses = store
         .uses(id)?
@@ -108,7 +108,7 @@ async fn level() -> Said {
 async fn set_level(body: Bytes) -> Answer {
     let asked: Level = parsed(&body)?;
     if asked.compatibility != COMPATIBILITY {
-        return Err(Refusal::InvalidCompatibility(asked.compatibility));
+        return Err(AccessDenied::InvalidCompatibility(asked.compatibility));
     }
     Ok(Said(json!({ "compatibility": COMPATIBILITY })))
 }
@@ -135,19 +135,19 @@ fn described(found: Registered) -> Value {
     json!({ "subject": found.subject, "version": found.version, "id": found.id, "schema": found.schema })
 }
 
-fn posted(body: &Bytes) -> Result<String, Refusal> {
+fn posted(body: &Bytes) -> Result<String, AccessDenied> {
     let posted: Posted = parsed(body)?;
     match posted.schema_type.as_deref() {
         None | Some("AVRO") if posted.references.is_empty() => Ok(posted.schema),
-        None | Some("AVRO") => Err(Refusal::InvalidSchema("references are not supported".to_owned())),
+        None | Some("AVRO") => Err(AccessDenied::InvalidSchema("references are not supported".to_owned())),
         Some(other) => {
-            Err(Refusal::InvalidSchema(format!("schema type {other} is not supported, only AVRO")))
+            Err(AccessDenied::InvalidSchema(format!("schema type {other} is not supported, only AVRO")))
         }
     }
 }
 
-fn parsed<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::Malformed(error.to_string()))
+fn parsed<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, AccessDenied> {
+    serde_json::from_slice(body).map_err(|error| AccessDenied::Malformed(error.to_string()))
 }
 
 fn lock(store: &Shared) -> MutexGuard<'_, Store> {
@@ -160,7 +160,7 @@ impl IntoResponse for Said {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for AccessDenied {
     fn into_response(self) -> Response {
         let (code, message) = match self {
             Self::SubjectNotFound(subject) => (40_401, format!("Subject '{subject}' not found.")),

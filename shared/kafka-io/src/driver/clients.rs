@@ -8,11 +8,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::error::DriverError;
-use super::sources::Inputs;
+use super::inputs::Inputs;
 use super::stage::KafkaStage;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
-use crate::fault::CallFault;
+use crate::fault::CallError;
 use crate::raw::{Polled, Poller, Wake};
 
 /// Leaving a group takes one round trip; a coordinator that doesn't answer within this is not waited for.
@@ -55,11 +55,11 @@ impl Clients {
     }
 
     /// What keeps one of them from its work for good, as far as it was heard.
-    pub(super) fn refusal(&self) -> Option<CallFault> {
+    pub(super) fn refusal(&self) -> Option<CallError> {
         let beside = [&self.tables, &self.globals, &self.restores].into_iter().flatten();
         let mut all = [&self.work, &self.ends].into_iter().chain(beside);
         let (code, text) = all.find_map(|client| client.context().kept_out())?;
-        Some(CallFault::fatal(code, text))
+        Some(CallError::fatal(code, text))
     }
 
     /// Leaves the group. What is still assigned is given back without a word: whoever wanted to drain has done so.
@@ -102,7 +102,7 @@ pub(super) fn assign_paused(
     starts: &[Start],
     inputs: &Inputs,
 ) -> Result<(), String> {
-    let list = inputs.offsets(starts.iter().map(|start| (start.source, start.position)));
+    let list = inputs.offsets(starts.iter().map(|start| (start.input, start.position)));
     let list = list.map_err(|error| error.to_string())?;
     assign(consumer, &list)?;
     consumer.pause(&list).map_err(|error| error.to_string())

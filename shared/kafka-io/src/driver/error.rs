@@ -1,16 +1,16 @@
 //! Why a driver ends without having been asked to.
 
+use crate::access_denied::AccessDenied;
 use crate::client::ClientError;
 use crate::cluster::ClusterError;
-use crate::config::ConfigFault;
-use crate::refusal::Refusal;
+use crate::config::ConfigError;
 
 /// A driver can't go on. Each kind has an exit code of its own.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// The configuration is wrong.
     #[error("kafka configuration: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Config(Vec<ConfigFault>),
+    Config(Vec<ConfigError>),
     /// A client couldn't be made.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -19,7 +19,7 @@ pub enum DriverError {
     Cluster(#[from] ClusterError),
     /// The cluster doesn't let us in any more, or doesn't let us do what the stage needs.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    AccessDenied(#[from] AccessDenied),
     /// The group has committed an offset that the partition no longer holds: records were deleted unread, or the topic was made
     /// anew. Going on would skip or repeat them without a word.
     #[error(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pipeline::Source;
+use pipeline::InputPartition;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::error::DriverError;
@@ -23,20 +23,20 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let full = self.waiting.is_full();
         if full {
             // Each time: what was assigned meanwhile flows.
-            self.pause(self.group.owned().map(|(source, _)| source));
+            self.pause(self.group.owned().map(|(input, _)| input));
         } else if self.choked && !self.draining {
             self.choked = false;
-            self.resume(self.group.owned().map(|(source, _)| source).filter(|source| self.flows(**source)));
+            self.resume(self.group.owned().map(|(input, _)| input).filter(|input| self.flows(**input)));
         }
         self.choked = full;
     }
 
-    /// Whether records of a source may come.
-    pub(super) fn flows(&self, source: Source) -> bool {
+    /// Whether records of a input may come.
+    pub(super) fn flows(&self, input: InputPartition) -> bool {
         !self.draining
             && !self.choked
-            && !self.paused.contains(&source)
-            && !self.restoring.as_ref().is_some_and(|restoring| restoring.holds(source))
+            && !self.paused.contains(&input)
+            && !self.restoring.as_ref().is_some_and(|restoring| restoring.holds(input))
     }
 
     fn wait(&self) -> Duration {
@@ -59,13 +59,13 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             match self.work.poll(wait) {
                 Polled::Nothing => break,
                 Polled::Record(record) => {
-                    if let Some(source) = self.current(record.topic(), record.partition()) {
-                        self.waiting.push(source, record);
+                    if let Some(input) = self.current(record.topic(), record.partition()) {
+                        self.waiting.push(input, record);
                     }
                 }
                 Polled::End { topic, partition, offset } => {
-                    if let Some(source) = self.current(&topic, partition) {
-                        self.waiting.end(source, offset);
+                    if let Some(input) = self.current(&topic, partition) {
+                        self.waiting.end(input, offset);
                     }
                 }
                 Polled::Assign(partitions) => {
@@ -92,10 +92,10 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         Ok(fetched > 0)
     }
 
-    /// The source of a record that is to be judged: none while draining, and none for what is not ours.
-    fn current(&self, topic: &str, partition: i32) -> Option<Source> {
-        let source = self.driver.inputs.source(topic, partition)?;
-        (!self.draining && self.group.owns(source)).then_some(source)
+    /// The input of a record that is to be judged: none while draining, and none for what is not ours.
+    fn current(&self, topic: &str, partition: i32) -> Option<InputPartition> {
+        let input = self.driver.inputs.input(topic, partition)?;
+        (!self.draining && self.group.owns(input)).then_some(input)
     }
 
     fn fetch_failed(

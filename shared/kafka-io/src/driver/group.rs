@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use pipeline::{Finished, Source, Start};
+use pipeline::{CompletedRanges, InputPartition, Start};
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::clients::Clients;
-use super::sources::{self, Inputs};
+use super::inputs::{self, Inputs};
 use crate::ends::watermarks_of;
 use crate::raw;
 
@@ -18,15 +18,15 @@ pub(super) enum Change {
     Revoke(Vec<(String, i32)>),
 }
 
-/// Which sources are ours, and how far each was fetched.
+/// Which inputs are ours, and how far each was fetched.
 pub(super) struct Group {
     query_timeout: Duration,
-    /// Owned sources, and the offset behind the last record fetched.
-    owned: BTreeMap<Source, i64>,
-    /// Sources that the group wants back, and that are not drained yet.
-    leaving: BTreeSet<Source>,
-    /// All sources of the revocation that is being drained.
-    revoked: BTreeSet<Source>,
+    /// Owned inputs, and the offset behind the last record fetched.
+    owned: BTreeMap<InputPartition, i64>,
+    /// Inputs that the group wants back, and that are not drained yet.
+    leaving: BTreeSet<InputPartition>,
+    /// All inputs of the revocation that is being drained.
+    revoked: BTreeSet<InputPartition>,
     joined: bool,
 }
 
@@ -46,97 +46,97 @@ impl Group {
         self.joined
     }
 
-    pub(super) fn owned(&self) -> impl ExactSizeIterator<Item = (&Source, &i64)> {
+    pub(super) fn owned(&self) -> impl ExactSizeIterator<Item = (&InputPartition, &i64)> {
         self.owned.iter()
     }
 
-    pub(super) fn owns(&self, source: Source) -> bool {
-        self.owned.contains_key(&source)
+    pub(super) fn owns(&self, input: InputPartition) -> bool {
+        self.owned.contains_key(&input)
     }
 
-    /// Those of these sources that are ours, and how far each was judged.
+    /// Those of these inputs that are ours, and how far each was judged.
     pub(super) fn standing<'s>(
         &self,
-        sources: impl IntoIterator<Item = &'s Source>,
-    ) -> impl Iterator<Item = (Source, i64)> {
-        sources.into_iter().filter_map(|source| Some((*source, *self.owned.get(source)?)))
+        inputs: impl IntoIterator<Item = &'s InputPartition>,
+    ) -> impl Iterator<Item = (InputPartition, i64)> {
+        inputs.into_iter().filter_map(|input| Some((*input, *self.owned.get(input)?)))
     }
 
     pub(super) fn numbers(&self) -> BTreeSet<i32> {
-        self.owned.keys().map(|source| source.partition).collect()
+        self.owned.keys().map(|input| input.partition).collect()
     }
 
-    pub(super) fn fetched(&mut self, source: Source, next: i64) {
-        if let Some(position) = self.owned.get_mut(&source) {
+    pub(super) fn fetched(&mut self, input: InputPartition, next: i64) {
+        if let Some(position) = self.owned.get_mut(&input) {
             *position = next;
         }
     }
 
     pub(super) fn add(&mut self, starts: &[Start]) {
         self.joined = true;
-        self.owned.extend(starts.iter().map(|start| (start.source, start.position)));
+        self.owned.extend(starts.iter().map(|start| (start.input, start.position)));
     }
 
-    pub(super) fn remove(&mut self, sources: &BTreeSet<Source>) {
-        self.owned.retain(|source, _| !sources.contains(source));
+    pub(super) fn remove(&mut self, inputs: &BTreeSet<InputPartition>) {
+        self.owned.retain(|input, _| !inputs.contains(input));
     }
 
-    pub(super) fn begin_leaving(&mut self, sources: BTreeSet<Source>) {
-        self.leaving.clone_from(&sources);
-        self.revoked = sources;
+    pub(super) fn begin_leaving(&mut self, inputs: BTreeSet<InputPartition>) {
+        self.leaving.clone_from(&inputs);
+        self.revoked = inputs;
     }
 
     pub(super) fn is_leaving(&self) -> bool {
         !self.leaving.is_empty()
     }
 
-    /// These are drained. Once all of the revocation are: all its sources, to be given back at once.
-    pub(super) fn drained(&mut self, sources: &[Source]) -> Option<BTreeSet<Source>> {
+    /// These are drained. Once all of the revocation are: all its inputs, to be given back at once.
+    pub(super) fn drained(&mut self, inputs: &[InputPartition]) -> Option<BTreeSet<InputPartition>> {
         let was_leaving = self.is_leaving();
-        for source in sources {
-            self.leaving.remove(source);
+        for input in inputs {
+            self.leaving.remove(input);
         }
         (was_leaving && self.leaving.is_empty()).then(|| std::mem::take(&mut self.revoked))
     }
 
-    /// The revocation is over without being drained: its sources.
-    pub(super) fn abandon(&mut self) -> BTreeSet<Source> {
+    /// The revocation is over without being drained: its inputs.
+    pub(super) fn abandon(&mut self) -> BTreeSet<InputPartition> {
         self.leaving.clear();
         std::mem::take(&mut self.revoked)
     }
 
-    /// Where delivery of these sources begins, and the list to assign: at the group's offset, or at the earliest record where
+    /// Where delivery of these partitions begins, and the list to assign: at the group's offset, or at the earliest record where
     /// the group has none. Asked outside of any callback; an error means: ask again.
     pub(super) fn starts(
         &self,
         clients: &Clients,
         inputs: &Inputs,
-        sources: &BTreeSet<Source>,
+        assigned: &BTreeSet<InputPartition>,
     ) -> Result<(Vec<Start>, TopicPartitionList), String> {
-        let mut starts = Vec::with_capacity(sources.len());
+        let mut starts = Vec::with_capacity(assigned.len());
         let mut list = TopicPartitionList::new();
-        if sources.is_empty() {
+        if assigned.is_empty() {
             return Ok((starts, list));
         }
         let committed = clients
             .work
-            .committed_offsets(inputs.list(sources), self.query_timeout)
+            .committed_offsets(inputs.list(assigned), self.query_timeout)
             .map_err(|error| error.to_string())?;
         for (element, metadata) in committed.elements().iter().zip(raw::metadata(&committed)) {
             element.error().map_err(|error| error.to_string())?;
             let (topic, partition) = (element.topic(), element.partition());
-            let Some(source) = inputs.source(topic, partition) else { continue };
-            let mut finished = Finished::none();
+            let Some(input) = inputs.input(topic, partition) else { continue };
+            let mut finished = CompletedRanges::none();
             let (position, offset) = match element.offset() {
                 Offset::Offset(offset) => {
-                    finished = sources::finished_of(offset, &metadata).unwrap_or_else(|| {
+                    finished = inputs::finished_of(offset, &metadata).unwrap_or_else(|| {
                         tracing::warn!(
                             topic,
                             partition,
                             offset,
                             "the metadata beside the committed offset is not ours, nothing behind it counts as finished"
                         );
-                        Finished::none()
+                        CompletedRanges::none()
                     });
                     (offset, Offset::Offset(offset))
                 }
@@ -156,7 +156,7 @@ impl Group {
                 }
             };
             list.add_partition(topic, partition).set_offset(offset).map_err(|error| error.to_string())?;
-            starts.push(Start { source, position, finished });
+            starts.push(Start { input, position, completed: finished });
         }
         Ok((starts, list))
     }

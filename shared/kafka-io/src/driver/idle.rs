@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pipeline::{Effects, Epoch, Now, RecordId, Source, Stage, Verdict};
+use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
 use super::stage::KafkaStage;
 use crate::record::{InRecord, OutRecord};
@@ -15,9 +15,9 @@ impl Stage for Idle {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
-    fn released(&mut self, _: Source) {}
-    fn judge(
+    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
+    fn unassigned(&mut self, _: InputPartition) {}
+    fn process(
         &mut self,
         _: RecordId,
         _: InRecord<'_>,
@@ -28,7 +28,7 @@ impl Stage for Idle {
     }
     fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
     fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
-    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
+    fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<OutRecord>) {}
     fn is_full(&self, _: u16) -> bool {
         false
     }

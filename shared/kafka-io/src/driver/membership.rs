@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pipeline::{Event, Source};
+use pipeline::{Event, InputPartition};
 use rdkafka::consumer::Consumer;
 
 use super::clients;
@@ -13,8 +13,8 @@ use super::stage::KafkaStage;
 impl<S: KafkaStage> Session<'_, '_, S> {
     pub(super) fn answer_group(&mut self) -> Result<(), Exit> {
         if self.group.is_leaving() && self.clients.work.assignment_lost() {
-            let sources = self.group.abandon();
-            self.lose(&sources)?;
+            let inputs = self.group.abandon();
+            self.lose(&inputs)?;
         }
         while let Some(change) = self.changes.pop_front() {
             self.busy = true;
@@ -38,8 +38,8 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     }
 
     fn assign(&mut self, partitions: &[(String, i32)]) -> Result<Result<(), String>, Exit> {
-        let sources = self.driver.inputs.sources(partitions);
-        let (starts, list) = match self.group.starts(self.clients, &self.driver.inputs, &sources) {
+        let inputs = self.driver.inputs.inputs(partitions);
+        let (starts, list) = match self.group.starts(self.clients, &self.driver.inputs, &inputs) {
             Ok(starts) => starts,
             Err(error) => return Ok(Err(error)),
         };
@@ -62,44 +62,44 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             _ => self.apply(Event::Assigned(&starts)),
         }
         if self.draining {
-            self.pause(self.group.owned().map(|(source, _)| source));
+            self.pause(self.group.owned().map(|(input, _)| input));
         }
         self.follow_tables()?;
         Ok(Ok(()))
     }
 
     fn revoke(&mut self, partitions: &[(String, i32)]) -> Result<(), Exit> {
-        let sources = self.driver.inputs.sources(partitions);
-        self.waiting.forget(&sources);
+        let inputs = self.driver.inputs.inputs(partitions);
+        self.waiting.forget(&inputs);
         if self.clients.work.assignment_lost() {
-            return self.lose(&sources);
+            return self.lose(&inputs);
         }
-        if sources.is_empty() {
-            return self.give_back(&sources);
+        if inputs.is_empty() {
+            return self.give_back(&inputs);
         }
-        tracing::info!(group = self.driver.group, partitions = sources.len(), "revoked, draining");
-        let list: Vec<Source> = sources.iter().copied().collect();
-        self.abandon(&sources)?;
-        self.group.begin_leaving(sources);
+        tracing::info!(group = self.driver.group, partitions = inputs.len(), "revoked, draining");
+        let list: Vec<InputPartition> = inputs.iter().copied().collect();
+        self.abandon(&inputs)?;
+        self.group.begin_leaving(inputs);
         self.apply(Event::Revoked(&list));
         Ok(())
     }
 
-    fn lose(&mut self, sources: &BTreeSet<Source>) -> Result<(), Exit> {
-        self.waiting.forget(sources);
-        tracing::warn!(group = self.driver.group, partitions = sources.len(), "lost to another member");
-        let list: Vec<Source> = sources.iter().copied().collect();
-        self.abandon(sources)?;
+    fn lose(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
+        self.waiting.forget(inputs);
+        tracing::warn!(group = self.driver.group, partitions = inputs.len(), "lost to another member");
+        let list: Vec<InputPartition> = inputs.iter().copied().collect();
+        self.abandon(inputs)?;
         self.apply(Event::Lost(&list));
-        self.give_back(sources)
+        self.give_back(inputs)
     }
 
-    pub(super) fn give_back(&mut self, sources: &BTreeSet<Source>) -> Result<(), Exit> {
-        if let Err(error) = clients::unassign(&self.clients.work, &self.driver.inputs.list(sources)) {
+    pub(super) fn give_back(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
+        if let Err(error) = clients::unassign(&self.clients.work, &self.driver.inputs.list(inputs)) {
             tracing::warn!(group = self.driver.group, error, "partitions were not given back");
         }
-        self.group.remove(sources);
-        self.paused.retain(|source| !sources.contains(source));
+        self.group.remove(inputs);
+        self.paused.retain(|input| !inputs.contains(input));
         self.follow_tables()
     }
 
@@ -125,15 +125,15 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             return Ok(());
         }
         self.apply(Event::Assigned(&step.restored));
-        let sources = step.restored.iter().map(|start| &start.source);
-        self.resume(sources.filter(|source| self.flows(**source)));
+        let inputs = step.restored.iter().map(|start| &start.input);
+        self.resume(inputs.filter(|input| self.flows(**input)));
         Ok(())
     }
 
     /// These go, restored or not.
-    fn abandon(&mut self, sources: &BTreeSet<Source>) -> Result<(), Exit> {
+    fn abandon(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
         let Some(restoring) = &mut self.restoring else { return Ok(()) };
-        let numbers = restoring.abandon(sources).map_err(|cause| Exit::lost("restoring", cause))?;
+        let numbers = restoring.abandon(inputs).map_err(|cause| Exit::lost("restoring", cause))?;
         for number in numbers {
             self.driver.engine.stage_mut().restore_abandoned(number);
         }

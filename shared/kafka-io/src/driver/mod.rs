@@ -11,6 +11,7 @@ mod flow;
 mod group;
 #[cfg(test)]
 mod idle;
+mod inputs;
 mod membership;
 mod observer;
 mod output;
@@ -18,7 +19,6 @@ mod progress;
 mod restoring;
 mod session;
 mod shutdown;
-mod sources;
 mod stage;
 mod stuck;
 mod tables;
@@ -34,15 +34,15 @@ use contracts::Topic;
 use pipeline::{Action, Engine, Event, Now, Options, Stop};
 
 use self::clients::Clients;
+use self::inputs::Inputs;
 use self::observer::Observer;
 use self::output::Output;
 use self::session::{Ended, Session};
-use self::sources::Inputs;
+use crate::access_denied::AccessDenied;
 use crate::cluster;
 use crate::config::{Delivery, KafkaConfig};
-use crate::fault::CallFault;
+use crate::fault::CallError;
 use crate::raw::Wake;
-use crate::refusal::Refusal;
 
 pub(crate) use self::clients::close;
 pub use self::completions::{Completed, Completions, completions};
@@ -114,7 +114,7 @@ impl<S: KafkaStage> Driver<S> {
         completed: Completed<S::Completion>,
         options: DriverOptions,
     ) -> Result<Self, DriverError> {
-        let faults = options.kafka.faults();
+        let faults = options.kafka.errors();
         if !faults.is_empty() {
             return Err(DriverError::Config(faults));
         }
@@ -157,7 +157,7 @@ impl<S: KafkaStage> Driver<S> {
         loop {
             match self.live()? {
                 Ended::Stopped(stop) => return Ok(stop),
-                Ended::Broken(fault) if fault.is_refusal() || self.is_hopeless(&fault) => {
+                Ended::Broken(fault) if fault.is_access_denied() || self.is_hopeless(&fault) => {
                     return Err(self.ended_by(&fault));
                 }
                 Ended::Broken(fault) => {
@@ -177,7 +177,7 @@ impl<S: KafkaStage> Driver<S> {
     fn forget_clients(&mut self) -> Option<Stop> {
         self.observer.rebuilds.increment(1);
         let now = self.now();
-        self.engine.apply(Event::ClientRebuilt, now);
+        self.engine.apply(Event::ClientsRecreated, now);
         self.engine.settle(now);
         let actions = std::iter::from_fn(|| self.engine.take_action());
         actions.filter_map(|action| if let Action::Stop(stop) = action { Some(stop) } else { None }).next()
@@ -211,7 +211,7 @@ impl<S: KafkaStage> Driver<S> {
                 Ok(output) => return Ok(Some(output)),
                 Err(fault) => fault,
             };
-            if !fault.is_transient() || fault.is_fenced() || fault.is_refusal() {
+            if !fault.is_transient() || fault.is_fenced() || fault.is_access_denied() {
                 return Err(self.ended_by(&fault));
             }
             if begun.elapsed() >= COORDINATOR_PATIENCE {
@@ -224,15 +224,16 @@ impl<S: KafkaStage> Driver<S> {
         Ok(None)
     }
 
-    fn is_hopeless(&self, fault: &CallFault) -> bool {
+    fn is_hopeless(&self, fault: &CallError) -> bool {
         let transaction = Duration::from_millis(self.kafka.transaction_timeout_ms.into());
         self.rebuilt.is_some_and(|last| last.dooms(fault, last.at.elapsed(), transaction))
     }
 
-    fn ended_by(&self, fault: &CallFault) -> DriverError {
+    fn ended_by(&self, fault: &CallError) -> DriverError {
         let cause = fault.to_string();
-        if fault.is_refusal() {
-            return Refusal::new(&self.kafka, fault.code, &format!("group {}: {cause}", self.group)).into();
+        if fault.is_access_denied() {
+            return AccessDenied::new(&self.kafka, fault.code, &format!("group {}: {cause}", self.group))
+                .into();
         }
         match fault.is_fenced() {
             true => {
@@ -266,7 +267,7 @@ impl<S: KafkaStage> Driver<S> {
 impl Rebuilt {
     /// Whether clients that were made anew failed like those before. Two that share a transactional id fence each other in turn, each
     /// perhaps after a commit or two: so a second fence counts within the time that a transaction may take.
-    fn dooms(self, fault: &CallFault, age: Duration, transaction: Duration) -> bool {
+    fn dooms(self, fault: &CallError, age: Duration, transaction: Duration) -> bool {
         match fault.is_fenced() {
             true => age < transaction,
             false => self.in_vain && age < OUTLIVED * transaction,
@@ -286,7 +287,7 @@ fn engine_options(kafka: &KafkaConfig) -> Options {
     };
     Options {
         drain_budget: Duration::from_millis(kafka.drain_budget_ms.into()),
-        batch_max_outputs: usize::try_from(kafka.batch_outputs_max).unwrap_or(usize::MAX),
+        batch_outputs_max: usize::try_from(kafka.batch_outputs_max).unwrap_or(usize::MAX),
         ..Options::new(mode)
     }
 }
@@ -303,7 +304,7 @@ mod tests {
         let (in_vain, useful) = (true, false);
         let dooms = |code, in_vain, age_s| {
             let last = Rebuilt { at: Instant::now(), in_vain };
-            last.dooms(&CallFault::fatal(code, String::new()), Duration::from_secs(age_s), transaction)
+            last.dooms(&CallError::fatal(code, String::new()), Duration::from_secs(age_s), transaction)
         };
         let (lost, fenced) = (RDKafkaErrorCode::OutOfOrderSequenceNumber, RDKafkaErrorCode::ProducerFenced);
         assert!(dooms(lost, in_vain, 30));

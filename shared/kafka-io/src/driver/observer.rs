@@ -19,8 +19,8 @@ const COUNTED: [(&str, Count); 8] = [
     (names::EMITTED, |counts| counts.emitted),
     (names::REJECTED, |counts| counts.rejected),
     (names::RETURNED, |counts| counts.returned),
-    (names::GIVEN_BACK, |counts| counts.given_back),
-    (names::FINISHED_BEFORE, |counts| counts.finished_before),
+    (names::GIVEN_BACK, |counts| counts.released),
+    (names::FINISHED_BEFORE, |counts| counts.skipped_completed),
     (names::FINISHED_UNSAID, |counts| counts.finished_unsaid),
     (names::STALE_EFFECTS, |counts| counts.stale_effects),
 ];
@@ -84,7 +84,7 @@ pub struct Seen {
     pub oldest: Duration,
     /// Input records that may be held before every partition pauses.
     pub held_max: u64,
-    /// Assigned input partitions that are paused: a bound is reached, or they are poisoned or deferred.
+    /// Assigned input partitions that are paused: a bound is reached, or they are stopped_partitions or deferred.
     pub paused: usize,
     /// Assigned input partitions.
     pub partitions: usize,
@@ -95,7 +95,7 @@ pub struct Seen {
     /// Broken laws of delivery: never, or there is a bug.
     pub violations: u64,
     /// Assigned input partitions of which nothing more is read, for too many rejects in a row.
-    pub poisoned: usize,
+    pub stopped_partitions: usize,
     /// Assigned input partitions whose state is being restored.
     pub restoring: usize,
     /// Assigned input partitions whose records can't be judged now: they are paused until the cause has passed.
@@ -154,7 +154,7 @@ pub(super) struct Observer {
     lag_seconds: Gauge,
     pub(super) spent_budgets: Counter,
     partitions: Gauge,
-    poisoned: Gauge,
+    stopped_partitions: Gauge,
     batches: [(&'static str, Counter); 4],
     dropped: Vec<(Reason, Counter)>,
     notes: Vec<(&'static str, Gauge)>,
@@ -222,7 +222,7 @@ impl Observer {
             lag_seconds: labels.gauge(names::LAG_SECONDS),
             spent_budgets: labels.counter(names::SPENT_BUDGETS),
             partitions: labels.gauge(names::PARTITIONS),
-            poisoned: labels.gauge(names::POISONED),
+            stopped_partitions: labels.gauge(names::POISONED),
             batches: OUTCOMES.map(|outcome| (outcome, labels.counter_by(names::BATCHES, "outcome", outcome))),
             dropped: Vec::new(),
             notes: Vec::new(),
@@ -304,7 +304,7 @@ impl Observer {
         self.lag.set(approximately(seen.waiting + now.held));
         self.lag_seconds.set(seen.oldest.as_secs_f64());
         self.partitions.set(approximately(seen.partitions as u64));
-        self.poisoned.set(approximately(seen.poisoned as u64));
+        self.stopped_partitions.set(approximately(seen.stopped_partitions as u64));
         self.stalls.absolute(seen.stalls);
         self.restoring.set(approximately(seen.restoring as u64));
         self.deferred.set(approximately(seen.deferred as u64));

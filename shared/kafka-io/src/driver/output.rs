@@ -15,12 +15,12 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::error::DriverError;
 use super::observer::{GiveUp, TransactionStep};
+use crate::access_denied::is_denied;
 use crate::client::{self, LogContext, log_error, log_line};
 use crate::config::{Delivery, KafkaConfig};
-use crate::fault::{CallFault, Remedy};
+use crate::fault::{CallError, Remedy};
 use crate::raw::{self, Wake};
 use crate::record::OutRecord;
-use crate::refusal::is_denied;
 
 /// How long one transactional call may wait for the cluster before it is looked at again.
 const CALL: Duration = Duration::from_secs(5);
@@ -33,13 +33,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) enum Outcome {
     Committed,
-    Aborted(CallFault),
+    Aborted(CallError),
     /// Aborted, and the brokers may hold outputs that they never acknowledged: the producer is to be [renewed](Output::renew).
-    AbortedInDoubt(CallFault),
+    AbortedInDoubt(CallError),
     Delivered,
     Failed(String),
     /// The client is of no further use.
-    Broken(CallFault),
+    Broken(CallError),
 }
 
 pub(super) struct Output {
@@ -107,7 +107,7 @@ impl Output {
         config: &KafkaConfig,
         group: &str,
         wake: Wake,
-    ) -> Result<Result<Self, CallFault>, DriverError> {
+    ) -> Result<Result<Self, CallError>, DriverError> {
         let acknowledged = Arc::new(Mutex::new(Attempt::default()));
         let context = Acknowledgements { attempt: Arc::clone(&acknowledged), wake };
         let transactional_id = match config.delivery {
@@ -153,7 +153,7 @@ impl Output {
             Some((code, text)) => {
                 refuse_hopeless(code, &text)?;
                 match self.producer.client().fatal_error().or(denied(code, &text)) {
-                    Some((code, text)) => Outcome::Broken(CallFault::fatal(code, text)),
+                    Some((code, text)) => Outcome::Broken(CallError::fatal(code, text)),
                     None => Outcome::Failed(text),
                 }
             }
@@ -169,9 +169,9 @@ impl Output {
         positions: &TopicPartitionList,
         consumer: &BaseConsumer<LogContext>,
         give_up: &mut GiveUp,
-    ) -> Result<Result<(), CallFault>, DriverError> {
+    ) -> Result<Result<(), CallError>, DriverError> {
         let deadline = self.deadline();
-        let mut ask = |step| if give_up(step) { Err(CallFault::given_up()) } else { Ok(()) };
+        let mut ask = |step| if give_up(step) { Err(CallError::given_up()) } else { Ok(()) };
         let begun = self.retrying(deadline, || self.producer.begin_transaction());
         if let Err(fault) = begun.and_then(|()| ask(TransactionStep::Begun)) {
             return Ok(Err(fault));
@@ -192,7 +192,7 @@ impl Output {
     }
 
     /// Gives up the open transaction. Blocks at most for about the transaction timeout.
-    pub(super) fn abort(&mut self, fault: CallFault) -> Result<Outcome, DriverError> {
+    pub(super) fn abort(&mut self, fault: CallError) -> Result<Outcome, DriverError> {
         if fault.remedy() == Remedy::Rebuild {
             return Ok(Outcome::Broken(fault));
         }
@@ -223,7 +223,7 @@ impl Output {
         config: &KafkaConfig,
         group: &str,
         wake: Wake,
-    ) -> Result<Result<(), CallFault>, DriverError> {
+    ) -> Result<Result<(), CallError>, DriverError> {
         let renewed = Self::make(config, group, wake)?;
         Ok(renewed.map(|renewed| {
             *self = Self { aborts_in_a_row: self.aborts_in_a_row, ..renewed };
@@ -231,11 +231,11 @@ impl Output {
     }
 
     /// What the client has refused or lost of the batch so far: the transaction is to be given up.
-    fn refused(&self) -> Result<Option<CallFault>, DriverError> {
+    fn refused(&self) -> Result<Option<CallError>, DriverError> {
         let Some((code, text)) = lock(&self.acknowledged).failure.clone() else { return Ok(None) };
         refuse_hopeless(code, &text)?;
         let fatal = self.producer.client().fatal_error().or(denied(code, &text)).is_some();
-        Ok(Some(CallFault { code, text, fatal, retriable: false, abortable: true }))
+        Ok(Some(CallError { code, text, fatal, retriable: false, abortable: true }))
     }
 
     /// The coordinator checks the generation that it is given: read right before, so that a member that was put out of its
@@ -245,7 +245,7 @@ impl Output {
         deadline: Instant,
         positions: &TopicPartitionList,
         consumer: &BaseConsumer<LogContext>,
-    ) -> Result<(), CallFault> {
+    ) -> Result<(), CallError> {
         self.retrying(deadline, || {
             // Without a generation the coordinator would take the offsets of an empty group from anyone.
             match (raw::generation(consumer) > 0).then(|| consumer.group_metadata()).flatten() {
@@ -255,7 +255,7 @@ impl Output {
         })
     }
 
-    fn commit(&self, deadline: Instant) -> Result<(), CallFault> {
+    fn commit(&self, deadline: Instant) -> Result<(), CallError> {
         loop {
             match raw::commit_transaction(&self.producer) {
                 Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {}
@@ -273,9 +273,9 @@ impl Output {
         &self,
         deadline: Instant,
         call: impl Fn() -> Result<(), KafkaError>,
-    ) -> Result<(), CallFault> {
+    ) -> Result<(), CallError> {
         loop {
-            match call().map_err(CallFault::from) {
+            match call().map_err(CallError::from) {
                 Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {
                     thread::park_timeout(FIRST_PAUSE);
                 }

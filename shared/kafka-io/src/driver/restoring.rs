@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
-use pipeline::{Now, Source, Start};
+use pipeline::{InputPartition, Now, Start};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -90,10 +90,10 @@ impl<'c> Restoring<'c> {
         self.numbers.values().map(|number| number.starts.len()).sum()
     }
 
-    pub(super) fn holds(&self, source: Source) -> bool {
+    pub(super) fn holds(&self, input: InputPartition) -> bool {
         self.numbers
-            .get(&source.partition)
-            .is_some_and(|number| number.starts.iter().any(|s| s.source == source))
+            .get(&input.partition)
+            .is_some_and(|number| number.starts.iter().any(|s| s.input == input))
     }
 
     /// How much is read of what is to be read, 0 to 100.
@@ -107,7 +107,7 @@ impl<'c> Restoring<'c> {
     pub(super) fn begin(&mut self, starts: Vec<Start>) {
         for start in starts {
             let restores = &self.restores;
-            let number = self.numbers.entry(start.source.partition).or_insert_with(|| Number {
+            let number = self.numbers.entry(start.input.partition).or_insert_with(|| Number {
                 starts: Vec::new(),
                 since: Instant::now(),
                 records: 0,
@@ -171,11 +171,11 @@ impl<'c> Restoring<'c> {
     }
 
     /// These go. Gives the numbers for which nothing waits any more.
-    pub(super) fn abandon(&mut self, sources: &BTreeSet<Source>) -> Result<Vec<i32>, String> {
+    pub(super) fn abandon(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<Vec<i32>, String> {
         let mut gone = Vec::new();
         for (number, waits) in &mut self.numbers {
             let before = waits.starts.len();
-            waits.starts.retain(|start| !sources.contains(&start.source));
+            waits.starts.retain(|start| !inputs.contains(&start.input));
             if waits.starts.is_empty() && before > 0 {
                 gone.push(*number);
             }

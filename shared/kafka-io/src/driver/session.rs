@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use pipeline::{Event, Source, Stop};
+use pipeline::{Event, InputPartition, Stop};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::Driver;
@@ -23,14 +23,14 @@ use super::waiting::Waiting;
 use super::waits::Waits;
 use super::watchdog::Watchdog;
 use crate::client::LogContext;
-use crate::fault::CallFault;
+use crate::fault::CallError;
 use crate::raw::Poller;
 use crate::record::InRecord;
 
 /// Why a session ends.
 pub(super) enum Ended {
     Stopped(Stop),
-    Broken(CallFault),
+    Broken(CallError),
     /// Records wait that the client doesn't fetch.
     Stalled,
 }
@@ -47,7 +47,7 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) clients: &'c Clients,
     pub(super) beside: Beside<'c>,
     pub(super) restoring: Option<Restoring<'c>>,
-    pub(super) watchdog: Watchdog<Source>,
+    pub(super) watchdog: Watchdog<InputPartition>,
     pub(super) group: Group,
     pub(super) work: Poller<'c, LogContext>,
     pub(super) waiting: Waiting<'c>,
@@ -67,12 +67,12 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     /// Commits that were not waited for to the end: so many answers concern nobody.
     pub(super) late_commits: u32,
     /// What the engine has paused.
-    pub(super) paused: BTreeSet<Source>,
+    pub(super) paused: BTreeSet<InputPartition>,
     /// What was fetched can't be judged: everything is paused, and the group is still heard.
     pub(super) choked: bool,
-    pub(super) poisoned: BTreeSet<Source>,
-    /// Sources whose records can't be judged now, and why.
-    pub(super) deferred: BTreeMap<Source, String>,
+    pub(super) stopped_partitions: BTreeSet<InputPartition>,
+    /// Inputs whose records can't be judged now, and why.
+    pub(super) deferred: BTreeMap<InputPartition, String>,
 }
 
 impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
@@ -114,7 +114,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             late_commits: 0,
             paused: BTreeSet::new(),
             choked: false,
-            poisoned: BTreeSet::new(),
+            stopped_partitions: BTreeSet::new(),
             deferred: BTreeMap::new(),
         })
     }
@@ -144,7 +144,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         self.busy |= fetched;
         self.unanswered = false;
         self.read_tables()?;
-        self.judge();
+        self.process();
         self.answer_group()?;
         self.restore()?;
         self.take_completions();
@@ -168,7 +168,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             return;
         }
         self.draining = true;
-        self.pause(self.group.owned().map(|(source, _)| source));
+        self.pause(self.group.owned().map(|(input, _)| input));
         self.waiting.clear();
         self.abandon_restoring();
         self.apply(Event::ShutdownRequested);
@@ -188,7 +188,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
 
     /// Hands what was fetched to the engine. The ends of the tables are asked after the records were fetched and before they
     /// are judged: so they lie behind everything that was acknowledged before the records were produced.
-    fn judge(&mut self) {
+    fn process(&mut self) {
         if self.waiting.is_empty() {
             return;
         }
@@ -201,25 +201,25 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         }
         let (records, ends) = self.waiting.take();
         for run in records.chunk_by(|(a, _), (b, _)| a == b) {
-            let Some((source, last)) = run.last() else { continue };
-            let topic = self.driver.inputs.topic(*source);
-            self.group.fetched(*source, last.offset() + 1);
-            self.waits.judged(*source, run[0].1.offset(), run[0].1.timestamp_ms());
-            let epoch = self.driver.engine.epoch(*source);
+            let Some((input, last)) = run.last() else { continue };
+            let topic = self.driver.inputs.topic(*input);
+            self.group.fetched(*input, last.offset() + 1);
+            self.waits.processed(*input, run[0].1.offset(), run[0].1.timestamp_ms());
+            let epoch = self.driver.engine.epoch(*input);
             let mut run =
                 run.iter().map(|(_, record)| (record.offset(), InRecord::of(topic, record).under(epoch)));
-            self.apply(Event::Records(*source, &mut run));
+            self.apply(Event::Records(*input, &mut run));
         }
-        for (source, offset) in ends {
-            self.group.fetched(source, offset);
-            self.apply(Event::EndReached(source, offset));
+        for (input, offset) in ends {
+            self.group.fetched(input, offset);
+            self.apply(Event::EndReached(input, offset));
         }
     }
 }
 
 impl Exit {
     pub(super) fn broken(code: RDKafkaErrorCode, text: String) -> Self {
-        Self::Ended(Ended::Broken(CallFault::fatal(code, text)))
+        Self::Ended(Ended::Broken(CallError::fatal(code, text)))
     }
 
     /// A client beside the group's is of no further use.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use pipeline::Source;
+use pipeline::InputPartition;
 
 use super::observer::Seen;
 use super::restoring::Restoring;
@@ -55,7 +55,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             table_records: self.driver.table_records,
             tables_loading: self.beside.loading(),
             violations: violations.iter().sum(),
-            poisoned: self.poisoned.len(),
+            stopped_partitions: self.stopped_partitions.len(),
             restoring: self.restoring.as_ref().map_or(0, Restoring::len),
             deferred: self.deferred.len(),
             degraded: self.beside.degraded(),
@@ -86,8 +86,8 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             (loading, 0) => return Some(format!("{loading} table partitions are loading")),
             (_, stuck) => return Some(format!("{stuck} table partitions can't be read now")),
         }
-        if !self.poisoned.is_empty() {
-            return Some(format!("{} partitions are poisoned", self.poisoned.len()));
+        if !self.stopped_partitions.is_empty() {
+            return Some(format!("{} partitions are stopped", self.stopped_partitions.len()));
         }
         (!self.deferred.is_empty())
             .then(|| format!("records of {} partitions can't be judged now", self.deferred.len()))
@@ -95,39 +95,38 @@ impl<S: KafkaStage> Session<'_, '_, S> {
 
     /// One line when a partition begins to wait, or waits for something else.
     fn tell_deferred(&mut self) {
-        let deferred: BTreeMap<Source, String> =
-            self.driver.engine.deferred().map(|(source, cause)| (source, cause.to_owned())).collect();
-        for (source, cause) in
-            deferred.iter().filter(|(source, cause)| self.deferred.get(source) != Some(cause))
+        let deferred: BTreeMap<InputPartition, String> =
+            self.driver.engine.deferred().map(|(input, cause)| (input, cause.to_owned())).collect();
+        for (input, cause) in deferred.iter().filter(|(input, cause)| self.deferred.get(input) != Some(cause))
         {
-            let (group, topic) = (&self.driver.group, self.driver.inputs.topic(*source).name());
+            let (group, topic) = (&self.driver.group, self.driver.inputs.topic(*input).name());
             tracing::warn!(
                 group,
                 topic,
-                partition = source.partition,
+                partition = input.partition,
                 cause,
                 "records can't be judged now, their partition waits"
             );
         }
-        for source in self.deferred.keys().filter(|source| !deferred.contains_key(source)) {
-            let (group, topic) = (&self.driver.group, self.driver.inputs.topic(*source).name());
-            tracing::info!(group, topic, partition = source.partition, "a partition waits no longer");
+        for input in self.deferred.keys().filter(|input| !deferred.contains_key(input)) {
+            let (group, topic) = (&self.driver.group, self.driver.inputs.topic(*input).name());
+            tracing::info!(group, topic, partition = input.partition, "a partition waits no longer");
         }
         self.deferred = deferred;
     }
 
     fn tell_poisoned(&mut self) {
-        let poisoned: BTreeSet<Source> = self.driver.engine.poisoned().collect();
-        for source in poisoned.difference(&self.poisoned) {
-            let topic = self.driver.inputs.topic(*source).name();
+        let stopped_partitions: BTreeSet<InputPartition> = self.driver.engine.stopped_partitions().collect();
+        for input in stopped_partitions.difference(&self.stopped_partitions) {
+            let topic = self.driver.inputs.topic(*input).name();
             tracing::error!(
                 group = self.driver.group,
                 topic,
-                partition = source.partition,
-                "a partition is poisoned: too many rejects in a row, nothing more of it is read until it is assigned again"
+                partition = input.partition,
+                "a partition is stopped_partitions: too many rejects in a row, nothing more of it is read until it is assigned again"
             );
         }
-        self.poisoned = poisoned;
+        self.stopped_partitions = stopped_partitions;
     }
 
     /// Looks after partitions that are silent, of the work, of the tables, and of what is restored.
@@ -149,21 +148,21 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     }
 
     fn watch_work(&mut self) -> Option<Stall<Place>> {
-        let waiting = self.waiting.sources();
+        let waiting = self.waiting.inputs();
         // Until a rebalance is answered, librdkafka pauses what this member keeps as well.
         let rebalances = self.group.is_leaving() || !self.changes.is_empty();
-        let flowing: Vec<(Source, i64)> = self
+        let flowing: Vec<(InputPartition, i64)> = self
             .group
             .owned()
-            .filter(|(source, _)| !rebalances && self.flows(**source) && !waiting.contains(source))
-            .map(|(source, position)| (*source, *position))
+            .filter(|(input, _)| !rebalances && self.flows(**input) && !waiting.contains(input))
+            .map(|(input, position)| (*input, *position))
             .collect();
         let (driver, clients) = (&*self.driver, self.clients);
-        let place = |source: Source| (driver.inputs.topic(source), source.partition);
+        let place = |input: InputPartition| (driver.inputs.topic(input), input.partition);
         let stall = self.watchdog.look(
             flowing,
             || driver.now().monotonic,
-            |source| stable_and_end(&clients.work, &clients.ends, place(source), driver.query_timeout()),
+            |input| stable_and_end(&clients.work, &clients.ends, place(input), driver.query_timeout()),
         )?;
         Some(Stall { place: place(stall.place), stable: stall.stable, silent: stall.silent })
     }
@@ -182,11 +181,11 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     fn look_at_lag(&mut self) {
         let now = self.driver.now();
         let (engine, inputs, clients) = (&self.driver.engine, &self.driver.inputs, self.clients);
-        let stands = |(source, position): (&Source, &i64)| {
-            let topic = inputs.topic(*source);
-            let end = raw::known_end(&clients.work, topic.name(), source.partition);
-            let prefix = engine.positions(*source).map_or(*position, |(prefix, _)| prefix);
-            Standing { source: *source, prefix, position: *position, end }
+        let stands = |(input, position): (&InputPartition, &i64)| {
+            let topic = inputs.topic(*input);
+            let end = raw::known_end(&clients.work, topic.name(), input.partition);
+            let prefix = engine.positions(*input).map_or(*position, |(prefix, _)| prefix);
+            Standing { input: *input, prefix, position: *position, end }
         };
         let standings: Vec<Standing> = self.group.owned().map(stands).collect();
         let behind = standings.iter().filter_map(|at| u64::try_from(at.end? - at.position).ok());

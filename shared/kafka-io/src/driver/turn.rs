@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pipeline::{Action, BatchId, Event, Position, Source, Stop};
+use pipeline::{Action, BatchId, Event, InputPartition, Position, Stop};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
@@ -12,7 +12,7 @@ use super::Driver;
 use super::output::Outcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
-use crate::fault::CallFault;
+use crate::fault::CallError;
 use crate::record::OutRecord;
 
 /// Completions taken in one turn.
@@ -58,8 +58,8 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         }
     }
 
-    /// `changed`: the sources that were paused or let flow before and of which the client doesn't know yet.
-    fn perform(&mut self, action: Action, changed: &mut BTreeSet<Source>) -> Result<(), Exit> {
+    /// `changed`: the inputs that were paused or let flow before and of which the client doesn't know yet.
+    fn perform(&mut self, action: Action, changed: &mut BTreeSet<InputPartition>) -> Result<(), Exit> {
         if !matches!(action, Action::Pause(_) | Action::Resume(_)) {
             self.press(changed);
         }
@@ -75,21 +75,21 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                 self.commit(&positions);
                 Ok(())
             }
-            Action::Pause(source) => {
-                self.paused.insert(source);
-                changed.insert(source);
+            Action::Pause(input) => {
+                self.paused.insert(input);
+                changed.insert(input);
                 Ok(())
             }
-            Action::Resume(source) => {
-                self.paused.remove(&source);
-                changed.insert(source);
+            Action::Resume(input) => {
+                self.paused.remove(&input);
+                changed.insert(input);
                 Ok(())
             }
-            Action::Rewind(source, offset) => self.rewind(source, offset),
-            Action::AcknowledgeRevocation { sources, left } => {
+            Action::Rewind(input, offset) => self.rewind(input, offset),
+            Action::AcknowledgeRevocation { inputs, left } => {
                 if left > 0 {
                     self.driver.observer.spent_budgets.increment(1);
-                    let (group, partitions) = (&self.driver.group, sources.len());
+                    let (group, partitions) = (&self.driver.group, inputs.len());
                     tracing::warn!(
                         group,
                         partitions,
@@ -97,13 +97,13 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                         "the drain budget is spent, unfinished records come again to the next owner"
                     );
                 }
-                match self.group.drained(&sources) {
+                match self.group.drained(&inputs) {
                     Some(all) => self.give_back(&all),
                     None => Ok(()),
                 }
             }
             Action::Stop(stop) => {
-                if matches!(stop, Stop::DrainBudgetSpent { .. }) {
+                if matches!(stop, Stop::DrainTimedOut { .. }) {
                     self.driver.observer.spent_budgets.increment(1);
                 }
                 Err(Exit::Ended(Ended::Stopped(stop)))
@@ -111,17 +111,17 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         }
     }
 
-    /// A paused source begins again at this offset when it flows again.
-    fn rewind(&mut self, source: Source, offset: i64) -> Result<(), Exit> {
-        self.waiting.forget(&BTreeSet::from([source]));
-        self.group.fetched(source, offset);
-        let topic = self.driver.inputs.topic(source);
+    /// A paused input begins again at this offset when it flows again.
+    fn rewind(&mut self, input: InputPartition, offset: i64) -> Result<(), Exit> {
+        self.waiting.forget(&BTreeSet::from([input]));
+        self.group.fetched(input, offset);
+        let topic = self.driver.inputs.topic(input);
         let patience = Duration::from_millis(self.driver.kafka.query_timeout_ms.into());
-        self.clients.work.seek(topic.name(), source.partition, Offset::Offset(offset), patience).map_err(
+        self.clients.work.seek(topic.name(), input.partition, Offset::Offset(offset), patience).map_err(
             |error| {
                 Exit::lost(
                     "work",
-                    format!("can't go back to offset {offset} of {topic}[{}]: {error}", source.partition),
+                    format!("can't go back to offset {offset} of {topic}[{}]: {error}", input.partition),
                 )
             },
         )
@@ -183,7 +183,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         Ok(())
     }
 
-    fn renew_output(&mut self, fault: &CallFault) -> Result<(), Exit> {
+    fn renew_output(&mut self, fault: &CallError) -> Result<(), Exit> {
         let Driver { kafka, group, wake, observer, .. } = &mut *self.driver;
         tracing::warn!(group, %fault, "transaction aborted with outputs in doubt, the producer is made anew");
         observer.rebuilds.increment(1);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::Source;
+use pipeline::InputPartition;
 
 use crate::raw::Fetched;
 
@@ -12,8 +12,8 @@ const CAPACITY: usize = 1_000;
 /// The records of one turn of the loop, in the order in which they came, and where partitions ended behind them.
 #[derive(Default)]
 pub(super) struct Waiting<'c> {
-    records: Vec<(Source, Fetched<'c>)>,
-    ends: BTreeMap<Source, i64>,
+    records: Vec<(InputPartition, Fetched<'c>)>,
+    ends: BTreeMap<InputPartition, i64>,
 }
 
 impl<'c> Waiting<'c> {
@@ -29,42 +29,42 @@ impl<'c> Waiting<'c> {
         self.records.len()
     }
 
-    pub(super) fn push(&mut self, source: Source, record: Fetched<'c>) {
+    pub(super) fn push(&mut self, input: InputPartition, record: Fetched<'c>) {
         // The end that was told before this record is no end any more.
-        self.ends.remove(&source);
-        self.records.push((source, record));
+        self.ends.remove(&input);
+        self.records.push((input, record));
     }
 
-    pub(super) fn end(&mut self, source: Source, offset: i64) {
-        self.ends.insert(source, offset);
+    pub(super) fn end(&mut self, input: InputPartition, offset: i64) {
+        self.ends.insert(input, offset);
     }
 
-    /// Forgets what came of sources that go: nobody has judged it, so whoever owns them next gets it again.
-    pub(super) fn forget(&mut self, sources: &BTreeSet<Source>) {
-        self.records.retain(|(source, _)| !sources.contains(source));
-        self.ends.retain(|source, _| !sources.contains(source));
+    /// Forgets what came of inputs that go: nobody has judged it, so whoever owns them next gets it again.
+    pub(super) fn forget(&mut self, inputs: &BTreeSet<InputPartition>) {
+        self.records.retain(|(input, _)| !inputs.contains(input));
+        self.ends.retain(|input, _| !inputs.contains(input));
     }
 
-    /// The sources of which something waits.
-    pub(super) fn sources(&self) -> BTreeSet<Source> {
-        self.records.iter().map(|(source, _)| *source).chain(self.ends.keys().copied()).collect()
+    /// The inputs of which something waits.
+    pub(super) fn inputs(&self) -> BTreeSet<InputPartition> {
+        self.records.iter().map(|(input, _)| *input).chain(self.ends.keys().copied()).collect()
     }
 
-    /// The offset behind what waits of a source.
-    pub(super) fn next_of(&self, source: Source) -> Option<i64> {
-        let last = self.records.iter().rev().find(|(of, _)| *of == source);
-        self.ends.get(&source).copied().or_else(|| last.map(|(_, record)| record.offset() + 1))
+    /// The offset behind what waits of a input.
+    pub(super) fn next_of(&self, input: InputPartition) -> Option<i64> {
+        let last = self.records.iter().rev().find(|(of, _)| *of == input);
+        self.ends.get(&input).copied().or_else(|| last.map(|(_, record)| record.offset() + 1))
     }
 
     /// The numbers of the partitions that have records here.
     pub(super) fn partitions(&self) -> BTreeSet<i32> {
-        self.records.iter().map(|(source, _)| source.partition).collect()
+        self.records.iter().map(|(input, _)| input.partition).collect()
     }
 
-    /// Everything, grouped by source, each source in its order.
-    pub(super) fn take(&mut self) -> (Vec<(Source, Fetched<'c>)>, BTreeMap<Source, i64>) {
+    /// Everything, grouped by input, each input in its order.
+    pub(super) fn take(&mut self) -> (Vec<(InputPartition, Fetched<'c>)>, BTreeMap<InputPartition, i64>) {
         let mut records = std::mem::take(&mut self.records);
-        records.sort_by_key(|(source, _)| *source);
+        records.sort_by_key(|(input, _)| *input);
         (records, std::mem::take(&mut self.ends))
     }
 

@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use pipeline::{Now, Source};
+use pipeline::{InputPartition, Now};
 
-/// Runs remembered of a source. When there are more, the later ones count as old as the last remembered.
+/// Runs remembered of a input. When there are more, the later ones count as old as the last remembered.
 const RUNS_MAX: usize = 1_024;
 
-/// Where a source stands.
+/// Where a input stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing {
-    pub(super) source: Source,
+    pub(super) input: InputPartition,
     /// The end of what is settled.
     pub(super) prefix: i64,
     /// The end of what was fetched.
@@ -24,10 +24,10 @@ pub(super) struct Standing {
     pub(super) end: Option<i64>,
 }
 
-/// What is remembered of each source.
+/// What is remembered of each input.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
-    of: BTreeMap<Source, Wait>,
+    of: BTreeMap<InputPartition, Wait>,
 }
 
 #[derive(Debug, Default)]
@@ -46,22 +46,22 @@ struct Run {
 // === impl Waits ===
 
 impl Waits {
-    /// A run of records of this source was judged, and this was its first.
-    pub(super) fn judged(&mut self, source: Source, offset: i64, timestamp_ms: i64) {
-        let runs = &mut self.of.entry(source).or_default().runs;
+    /// A run of records of this input was judged, and this was its first.
+    pub(super) fn processed(&mut self, input: InputPartition, offset: i64, timestamp_ms: i64) {
+        let runs = &mut self.of.entry(input).or_default().runs;
         if runs.len() < RUNS_MAX {
             runs.push_back(Run { offset, timestamp_ms });
         }
     }
 
-    /// How long the oldest record waits, over all sources; those that aren't named are forgotten.
+    /// How long the oldest record waits, over all inputs; those that aren't named are forgotten.
     pub(super) fn longest(&mut self, standings: impl IntoIterator<Item = Standing>, now: Now) -> Duration {
         let mut before = std::mem::take(&mut self.of);
         let mut longest = Duration::ZERO;
         for standing in standings {
-            let mut wait = before.remove(&standing.source).unwrap_or_default();
+            let mut wait = before.remove(&standing.input).unwrap_or_default();
             longest = longest.max(wait.longest(&standing, now));
-            self.of.insert(standing.source, wait);
+            self.of.insert(standing.input, wait);
         }
         longest
     }
@@ -90,23 +90,23 @@ impl Wait {
 mod tests {
     use super::*;
 
-    const ONE: Source = Source { topic: 0, partition: 1 };
-    const TWO: Source = Source { topic: 0, partition: 2 };
+    const ONE: InputPartition = InputPartition { topic: 0, partition: 1 };
+    const TWO: InputPartition = InputPartition { topic: 0, partition: 2 };
 
     fn at(seconds: u64) -> Now {
         let wall_micros = i64::try_from(seconds).unwrap() * 1_000_000;
         Now { monotonic: Duration::from_secs(seconds), wall_micros }
     }
 
-    fn standing(source: Source, prefix: i64, position: i64, end: i64) -> Standing {
-        Standing { source, prefix, position, end: Some(end) }
+    fn standing(input: InputPartition, prefix: i64, position: i64, end: i64) -> Standing {
+        Standing { input, prefix, position, end: Some(end) }
     }
 
     #[test]
     fn a_held_record_is_as_old_as_its_run_until_the_prefix_has_passed_it() {
         let mut waits = Waits::default();
-        waits.judged(ONE, 5, 10_000);
-        waits.judged(ONE, 8, 14_000);
+        waits.processed(ONE, 5, 10_000);
+        waits.processed(ONE, 8, 14_000);
         let mut longest =
             |prefix, seconds| waits.longest([standing(ONE, prefix, 9, 9)], at(seconds)).as_secs();
         assert_eq!(longest(5, 20), 10);
@@ -127,8 +127,8 @@ mod tests {
     #[test]
     fn the_longest_wait_of_all_counts_and_what_is_gone_is_forgotten() {
         let mut waits = Waits::default();
-        waits.judged(ONE, 0, 0);
-        waits.judged(TWO, 0, 50_000);
+        waits.processed(ONE, 0, 0);
+        waits.processed(TWO, 0, 50_000);
         let both = [standing(ONE, 0, 1, 1), standing(TWO, 0, 1, 1)];
         assert_eq!(waits.longest(both, at(60)).as_secs(), 60);
         assert_eq!(waits.longest([standing(TWO, 0, 1, 1)], at(60)).as_secs(), 10);
@@ -138,10 +138,10 @@ mod tests {
     #[test]
     fn runs_that_come_again_after_a_rewind_are_not_remembered_twice_and_their_number_is_bounded() {
         let mut waits = Waits::default();
-        waits.judged(ONE, 5, 10_000);
+        waits.processed(ONE, 5, 10_000);
         assert_eq!(waits.longest([standing(ONE, 5, 5, 6)], at(20)).as_secs(), 0);
         for offset in 0..5_000 {
-            waits.judged(ONE, offset, 10_000);
+            waits.processed(ONE, offset, 10_000);
         }
         assert_eq!(waits.of[&ONE].runs.len(), RUNS_MAX);
         assert_eq!(waits.longest([standing(ONE, 4_999, 5_000, 5_000)], at(20)).as_secs(), 10);

@@ -86,8 +86,8 @@ impl<P: Copy + Ord + Debug> Watchdog<P> {
         let mut before = std::mem::take(&mut self.watched);
         self.watched = flowing
             .into_iter()
-            .map(|(source, position)| {
-                let known = before.remove(&source).filter(|watched| watched.position == position);
+            .map(|(input, position)| {
+                let known = before.remove(&input).filter(|watched| watched.position == position);
                 let new = Watched {
                     position,
                     moved: now,
@@ -95,7 +95,7 @@ impl<P: Copy + Ord + Debug> Watchdog<P> {
                     suspected: false,
                     blocked: false,
                 };
-                (source, known.unwrap_or(new))
+                (input, known.unwrap_or(new))
             })
             .collect();
     }
@@ -103,23 +103,23 @@ impl<P: Copy + Ord + Debug> Watchdog<P> {
     /// The partition to ask for next, if any is due.
     fn next(&self, now: Duration) -> Option<P> {
         let due = self.watched.iter().filter(|(_, watched)| watched.due <= now);
-        due.min_by_key(|(_, watched)| watched.due).map(|(source, _)| *source)
+        due.min_by_key(|(_, watched)| watched.due).map(|(input, _)| *input)
     }
 
     /// Nobody answered: nothing is known of this one, and no other is asked for before a while has passed. A question may take long,
     /// and the group must be heard.
-    fn unanswered(&mut self, source: P, now: Duration) {
+    fn unanswered(&mut self, input: P, now: Duration) {
         for watched in self.watched.values_mut() {
             watched.due = watched.due.max(now + self.period / AGAIN);
         }
-        if let Some(watched) = self.watched.get_mut(&source) {
+        if let Some(watched) = self.watched.get_mut(&input) {
             watched.suspected = false;
         }
     }
 
     /// Where the partition's stable records end, and where all end.
-    fn answered(&mut self, source: P, stable: i64, end: i64, now: Duration) -> Finding {
-        let Some(watched) = self.watched.get_mut(&source) else { return Finding::Idle };
+    fn answered(&mut self, input: P, stable: i64, end: i64, now: Duration) -> Finding {
+        let Some(watched) = self.watched.get_mut(&input) else { return Finding::Idle };
         watched.blocked = stable < end;
         if watched.position >= stable {
             watched.suspected = false;
@@ -141,18 +141,18 @@ impl<P: Copy + Ord + Debug> Watchdog<P> {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::Source;
+    use pipeline::InputPartition;
 
     use super::*;
 
-    const ONE: Source = Source { topic: 0, partition: 1 };
-    const TWO: Source = Source { topic: 0, partition: 2 };
+    const ONE: InputPartition = InputPartition { topic: 0, partition: 1 };
+    const TWO: InputPartition = InputPartition { topic: 0, partition: 2 };
 
     fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
-    fn dog(positions: &[(Source, i64)]) -> Watchdog<Source> {
+    fn dog(positions: &[(InputPartition, i64)]) -> Watchdog<InputPartition> {
         let mut dog = Watchdog::new(s(8));
         dog.see(positions.iter().copied(), s(0));
         dog

@@ -8,11 +8,11 @@ use rdkafka::producer::{Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::{NO_ERROR, bytes, owned};
-use crate::fault::CallFault;
+use crate::fault::CallError;
 
 /// Commits the open transaction after librdkafka's own flush, which ignores linger. Blocks up to the transaction timeout.
 /// Someone else must poll the producer meanwhile (a `ThreadedProducer` does).
-pub(crate) fn commit_transaction<C, P>(producer: &P) -> Result<(), CallFault>
+pub(crate) fn commit_transaction<C, P>(producer: &P) -> Result<(), CallError>
 where
     C: ProducerContext,
     P: Producer<C>,
@@ -24,7 +24,7 @@ where
     }
     // SAFETY: a non-null error is ours to read and destroy.
     unsafe {
-        let fault = CallFault {
+        let fault = CallError {
             code: sys::rd_kafka_error_code(error).into(),
             text: owned(sys::rd_kafka_error_string(error)),
             fatal: sys::rd_kafka_error_is_fatal(error) != 0,

@@ -5,12 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
-use contracts::WriterFault;
+use contracts::WriterError;
 
 /// Ids that are unknown or unreadable are remembered up to this many: poisoned input may name any number of them.
 const MAX_FAULTS: usize = 4_096;
 
-type Answer = Result<Arc<Schema>, WriterFault>;
+type Answer = Result<Arc<Schema>, WriterError>;
 
 /// Known schemas for ever, the registry's "no" for a while, failures never. One fetch an id at a time, which nobody need wait for.
 pub(super) struct Cache {
@@ -22,7 +22,7 @@ pub(super) struct Cache {
 #[derive(Default)]
 struct Entries {
     known: HashMap<u32, Arc<Schema>>,
-    faults: HashMap<u32, (WriterFault, Instant)>,
+    faults: HashMap<u32, (WriterError, Instant)>,
     /// Fetches under way, and the answer of those that just ended, for whoever waits for them.
     flights: HashMap<u32, Arc<Flight>>,
 }
@@ -77,7 +77,7 @@ impl Cache {
         let answer = flight.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         answer.unwrap_or_else(|| {
             let cause = format!("no answer within {} ms, the lookup goes on", wait.as_millis());
-            Err(WriterFault::Unavailable { id, cause })
+            Err(WriterError::Unavailable { id, cause })
         })
     }
 
@@ -97,7 +97,7 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         let given_up =
-            || WriterFault::Unavailable { id: self.id, cause: "the lookup was given up".to_owned() };
+            || WriterError::Unavailable { id: self.id, cause: "the lookup was given up".to_owned() };
         let answer = {
             let mut answer = self.flight.answer.lock().unwrap_or_else(PoisonError::into_inner);
             answer.get_or_insert_with(|| Err(given_up())).clone()
@@ -130,7 +130,7 @@ impl Entries {
             Ok(schema) => {
                 self.known.insert(id, Arc::clone(schema));
             }
-            Err(WriterFault::Unavailable { .. }) => {}
+            Err(WriterError::Unavailable { .. }) => {}
             Err(fault) => {
                 if self.faults.len() >= MAX_FAULTS {
                     self.faults.clear();
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_failure_is_never_remembered() {
         let cache = cache();
-        let failure = WriterFault::Unavailable { id: 1, cause: "503".to_owned() };
+        let failure = WriterError::Unavailable { id: 1, cause: "503".to_owned() };
         assert_eq!(cache.get(1, PATIENCE, |it| it.land(Err(failure.clone()))).unwrap_err(), failure);
         assert!(cache.get(1, PATIENCE, |landing| landing.land(Ok(schema()))).is_ok());
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn an_unknown_id_is_asked_for_again_only_after_a_while() {
         let cache = cache();
-        let unknown = WriterFault::Unknown { id: 1 };
+        let unknown = WriterError::Unknown { id: 1 };
         assert_eq!(cache.get(1, PATIENCE, |it| it.land(Err(unknown.clone()))).unwrap_err(), unknown);
         assert_eq!(cache.get(1, PATIENCE, never).unwrap_err(), unknown);
         std::thread::park_timeout(Duration::from_millis(80));
@@ -191,7 +191,7 @@ mod tests {
     fn a_fetch_outlives_the_wait_for_it_and_its_answer_is_there_the_next_time() {
         let (cache, mut under_way) = (cache(), None);
         let late = cache.get(1, Duration::ZERO, |landing| under_way = Some(landing)).unwrap_err();
-        assert!(matches!(late, WriterFault::Unavailable { id: 1, .. }), "{late}");
+        assert!(matches!(late, WriterError::Unavailable { id: 1, .. }), "{late}");
         assert!(cache.get(1, Duration::ZERO, never).is_err(), "one fetch an id at a time");
         under_way.unwrap().land(Ok(schema()));
         assert!(cache.get(1, Duration::ZERO, never).is_ok());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::ConfigFault;
+use crate::config::ConfigError;
 use crate::secret::{REDACTED, Secret};
 
 /// Where the registry is, who we are to it, how long to wait for it, and where to keep what it said.
@@ -57,11 +57,11 @@ impl Default for RegistryConfig {
 impl RegistryConfig {
     /// Everything that is wrong with it, at once.
     #[must_use]
-    pub fn faults(&self) -> Vec<ConfigFault> {
+    pub fn errors(&self) -> Vec<ConfigError> {
         let mut faults = Vec::new();
         let mut fault = |key: &str, value: &str, rule: &str| {
             let (key, value, rule) = (key.to_owned(), value.to_owned(), rule.to_owned());
-            faults.push(ConfigFault { key, value, rule });
+            faults.push(ConfigError { key, value, rule });
         };
         let is_encrypted = self.url.starts_with("https://");
         if !is_encrypted && !self.url.starts_with("http://") {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn keys(config: &RegistryConfig) -> Vec<String> {
-        config.faults().into_iter().map(|fault| fault.key).collect()
+        config.errors().into_iter().map(|fault| fault.key).collect()
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
             ..RegistryConfig::default()
         };
         assert_eq!(keys(&config), ["url", "ca_file", "username", "timeout_ms"]);
-        assert!(!format!("{:?}", config.faults()).contains("hunter2"));
+        assert!(!format!("{:?}", config.errors()).contains("hunter2"));
     }
 
     #[test]

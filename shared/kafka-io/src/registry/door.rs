@@ -9,12 +9,12 @@ use reqwest::{Certificate, ClientBuilder, StatusCode};
 
 use super::config::RegistryConfig;
 use super::error::{RegistryError, is_denial, with_causes};
-use crate::refusal::MaybeRefusal;
+use crate::access_denied::MaybeAccessDenied;
 
 /// A call of such a client that came to nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct HttpFault(String);
+pub struct HttpError(String);
 
 /// A client for calls to the registry of this configuration: its timeout, its authorities, and its login on every call.
 ///
@@ -54,22 +54,22 @@ fn login(config: &RegistryConfig) -> Result<HeaderMap, RegistryError> {
     Ok(headers)
 }
 
-// === impl HttpFault ===
+// === impl HttpError ===
 
-impl From<reqwest::Error> for HttpFault {
+impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
         Self(with_causes(&error.to_string(), &error))
     }
 }
 
-impl From<StatusCode> for HttpFault {
+impl From<StatusCode> for HttpError {
     fn from(status: StatusCode) -> Self {
         Self(format!("status {status}"))
     }
 }
 
-impl MaybeRefusal for HttpFault {
-    fn is_refusal(&self) -> bool {
+impl MaybeAccessDenied for HttpError {
+    fn is_access_denied(&self) -> bool {
         is_denial(&self.0)
     }
 }

@@ -7,7 +7,7 @@ use contracts::Topic;
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::RawError;
 
-use crate::refusal::MaybeRefusal;
+use crate::access_denied::MaybeAccessDenied;
 
 /// The registry can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +84,8 @@ pub enum RegistryError {
     },
 }
 
-impl MaybeRefusal for RegistryError {
-    fn is_refusal(&self) -> bool {
+impl MaybeAccessDenied for RegistryError {
+    fn is_access_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }
 }

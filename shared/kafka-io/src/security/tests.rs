@@ -4,7 +4,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
 fn keys(security: Security) -> Vec<String> {
     let config = KafkaConfig { security, ..KafkaConfig::default() };
-    config.faults().into_iter().map(|fault| fault.key).collect()
+    config.errors().into_iter().map(|fault| fault.key).collect()
 }
 
 fn login() -> Security {
@@ -53,14 +53,14 @@ fn a_certificate_without_its_key_and_a_missing_file_are_refused() {
         security: Security { ca_file: Some("/nowhere/ca.pem".into()), ..login() },
         ..KafkaConfig::default()
     };
-    let fault = config.faults().remove(0).to_string();
+    let fault = config.errors().remove(0).to_string();
     assert!(fault.contains("/nowhere/ca.pem") && fault.contains("No such file"), "{fault}");
 }
 
 #[test]
 fn the_embedded_broker_takes_no_security() {
     let config = KafkaConfig { security: login(), ..KafkaConfig::embedded("127.0.0.1:1") };
-    assert_eq!(config.faults()[0].key, "security.protocol");
+    assert_eq!(config.errors()[0].key, "security.protocol");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn no_secret_is_shown_by_debug_by_serialising_or_by_a_fault() {
     };
     config.options.insert("sasl.password".to_owned(), "hunter2".to_owned());
     config.options.insert("ssl.key.pem".to_owned(), "hunter2".to_owned());
-    let faults = config.faults();
+    let faults = config.errors();
     let named = |key: &str| faults.iter().any(|fault| fault.key == key);
     assert!(named("options.sasl.password") && named("options.ssl.key.pem"), "{faults:?}");
     config.options.clear();

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use contracts::Topic;
 use kafka_io::{
-    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord,
-    KafkaConfig, KafkaStage, OutRecord, OwnedRecord, ProducerLimits, Restore, Shutdown, StageCounts,
-    TableRecord, TopicReader, Unavailable, client, completions, dead_letter,
+    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupQuery, Hooks, InRecord, KafkaConfig,
+    KafkaStage, OutRecord, OwnedRecord, ProducerLimits, Restore, Shutdown, StageCounts, TableRecord,
+    TopicReader, Unavailable, client, completions, dead_letter,
 };
-use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Stop, Verdict};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, Producer};
@@ -73,7 +73,7 @@ impl Mock {
     }
 
     pub(crate) fn committed(&self, group: &str, topic: Topic) -> Vec<Option<i64>> {
-        let inquirer = GroupInquirer::new(&self.config, group).unwrap();
+        let inquirer = GroupQuery::new(&self.config, group).unwrap();
         inquirer.committed(topic, PARTITIONS).unwrap().into_iter().map(|(_, offset)| offset).collect()
     }
 
@@ -188,15 +188,15 @@ impl Stage for Desk {
     type Output = OutRecord;
     type Completion = (RecordId, String);
 
-    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
+    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
 
-    fn released(&mut self, source: Source) {
-        self.held.retain(|id| id.source != source);
-        self.needs.retain(|(id, _, _)| id.source != source);
+    fn unassigned(&mut self, source: InputPartition) {
+        self.held.retain(|id| id.input != source);
+        self.needs.retain(|(id, _, _)| id.input != source);
         self.restored.remove(&source.partition);
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
@@ -243,7 +243,7 @@ impl Stage for Desk {
     fn completed(&mut self, (id, text): (RecordId, String), _: Now, effects: &mut Effects<OutRecord>) {
         if self.held.contains(&id) {
             self.held.retain(|held| *held != id);
-            let outputs = vec![Self::output(id.source.partition, text)];
+            let outputs = vec![Self::output(id.input.partition, text)];
             effects.push(Effect::Emit { ids: vec![id], outputs, urgent: false });
         }
     }
@@ -255,12 +255,12 @@ impl Stage for Desk {
         };
         while let Some((id, needs, text)) = self.needs.pop_front_if(|need| ready(need)) {
             let records: usize = needs.iter().map(|(key, _)| self.table[key].records).sum();
-            let outputs = vec![Self::output(id.source.partition, format!("{text}: {records}"))];
+            let outputs = vec![Self::output(id.input.partition, format!("{text}: {records}"))];
             effects.push(Effect::Emit { ids: vec![id], outputs, urgent: false });
         }
     }
 
-    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {
+    fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<OutRecord>) {
         self.drains.fetch_add(1, Ordering::Relaxed);
     }
 

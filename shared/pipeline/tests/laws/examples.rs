@@ -26,7 +26,7 @@ fn a_batch_closes_at_its_age_while_more_waits() {
 
 #[test]
 fn a_batch_closes_at_its_size_and_splits_no_emission() {
-    let mut rig = rig_with(|options| options.batch_max_outputs = 4);
+    let mut rig = rig_with(|options| options.batch_outputs_max = 4);
     rig.records(A, &[(0, What::Emit(3))]);
     assert_eq!(rig.records(A, &[(1, What::Emit(3))]), [transact(0, &[at(A, 1)])]);
     assert_eq!(rig.outputs(BatchId(0)).len(), 3);
@@ -34,7 +34,7 @@ fn a_batch_closes_at_its_size_and_splits_no_emission() {
 
 #[test]
 fn an_emission_larger_than_a_batch_leaves_alone() {
-    let mut rig = rig_with(|options| options.batch_max_outputs = 2);
+    let mut rig = rig_with(|options| options.batch_outputs_max = 2);
     assert_eq!(rig.records(A, &[(0, What::Emit(5)), (1, What::Emit(1))]), [transact(0, &[at(A, 1)])]);
     assert_eq!(rig.outputs(BatchId(0)).len(), 5);
 }
@@ -115,7 +115,7 @@ fn a_chunk_commits_the_unmoved_prefix_so_that_it_is_fenced() {
 
 #[test]
 fn after_an_abort_the_same_outputs_leave_first_and_no_rule_runs() {
-    let mut rig = rig_with(|options| options.batch_max_outputs = 2);
+    let mut rig = rig_with(|options| options.batch_outputs_max = 2);
     rig.records(A, &[(0, What::Emit(1)), (1, What::Emit(1)), (2, What::Emit(1))]);
     let (before, judged) = (rig.outputs(BatchId(0)), rig.engine.stage().judged.len());
     assert_eq!(before.len(), 2);
@@ -163,15 +163,15 @@ fn at_least_once_a_steady_stream_does_not_starve_commits() {
 fn too_many_rejects_in_a_row_pause_the_source_until_it_is_assigned_again() {
     let mut rig = rig_with(|options| options.rejects_in_a_row_max = 2);
     rig.records(A, &[(0, What::Reject), (1, What::Drop), (2, What::Reject)]);
-    assert_eq!(rig.engine.poisoned().count(), 0, "a record that is not rejected ends the run");
+    assert_eq!(rig.engine.stopped_partitions().count(), 0, "a record that is not rejected ends the run");
     let asked = rig.records(A, &[(3, What::Reject), (4, What::Drop)]);
     assert_eq!(asked, [Action::Pause(A)]);
-    assert_eq!(rig.engine.poisoned().collect::<Vec<_>>(), [A]);
+    assert_eq!(rig.engine.stopped_partitions().collect::<Vec<_>>(), [A]);
     assert_eq!(rig.happens(Event::EndReached(A, 9)), []);
     assert_eq!(rig.happens(Event::Tick), [transact(0, &[at(A, 4)])], "what came after it is not passed");
     rig.happens(Event::Committed(BatchId(0)));
     rig.happens(Event::Assigned(&[start(A, 4)]));
-    assert_eq!(rig.engine.poisoned().count(), 0);
+    assert_eq!(rig.engine.stopped_partitions().count(), 0);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn rejects_of_held_records_count_as_well() {
     let mut rig = rig_with(|options| options.rejects_in_a_row_max = 2);
     rig.records(A, &[(0, What::Hold), (1, What::Reject)]);
     assert_eq!(rig.happens(Event::Completed(Said::Reject(id(A, 1, 0)))), [Action::Pause(A)]);
-    assert_eq!(rig.engine.poisoned().collect::<Vec<_>>(), [A]);
+    assert_eq!(rig.engine.stopped_partitions().collect::<Vec<_>>(), [A]);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_full_topic_pauses_its_own_partitions_alone() {
 
 #[test]
 fn held_records_pause_every_source_and_let_it_flow_at_half() {
-    let mut rig = rig_with(|options| options.held_max_records = 4);
+    let mut rig = rig_with(|options| options.held_records_max = 4);
     let held: Vec<(i64, What)> = (0..5).map(|offset| (offset, What::Hold)).collect();
     assert_eq!(rig.records(A, &held), [Action::Pause(A), Action::Pause(B)]);
     for offset in 0..2 {
@@ -207,7 +207,7 @@ fn held_records_pause_every_source_and_let_it_flow_at_half() {
 
 #[test]
 fn finished_records_behind_a_stuck_one_pause_their_source() {
-    let mut rig = rig_with(|options| options.ledger_max_records = 3);
+    let mut rig = rig_with(|options| options.ledger_records_max = 3);
     rig.records(A, &[(0, What::Hold), (1, What::Hold), (2, What::Hold), (3, What::Hold)]);
     for offset in 1..4 {
         rig.happens(Event::Completed(Said::Drop(id(A, 1, offset))));
@@ -223,7 +223,7 @@ fn a_revocation_is_acknowledged_when_drained_and_committed() {
     rig.records(A, &[(0, What::Hold)]);
     assert_eq!(rig.happens(Event::Revoked(&[A])), [Action::Pause(A)]);
     assert_eq!(rig.engine.stage().drained, [vec![A]]);
-    assert_eq!(rig.records(A, &[(1, What::Drop)]), [], "a draining source's records come again elsewhere");
+    assert_eq!(rig.records(A, &[(1, What::Drop)]), [], "a draining input's records come again elsewhere");
     assert_eq!(rig.engine.counts().ignored, 1);
     let said = Said::Emit { ids: vec![id(A, 1, 0)], outputs: 1, urgent: false };
     assert_eq!(rig.happens(Event::Completed(said)), [transact(0, &[at(A, 1)])]);
@@ -280,7 +280,7 @@ fn what_was_asked_but_not_taken_is_recalled_for_a_lost_partition() {
     rig.engine.apply(Event::Tick, now);
     rig.engine.settle(now);
     assert_eq!(rig.happens(Event::Lost(&[A])), [transact(1, &[at(B, 1)])]);
-    assert!(rig.outputs(BatchId(1)).iter().all(|output| output.source == B));
+    assert!(rig.outputs(BatchId(1)).iter().all(|output| output.input == B));
 }
 
 #[test]
@@ -288,11 +288,11 @@ fn a_rebuilt_client_drops_every_partition_and_awaits_no_answer() {
     let mut rig = rig();
     rig.records(A, &[(0, What::Emit(1))]);
     rig.happens(Event::Tick);
-    assert_eq!(rig.happens(Event::ClientRebuilt), []);
+    assert_eq!(rig.happens(Event::ClientsRecreated), []);
     rig.happens(Event::Assigned(&[start(A, 0)]));
     rig.records(A, &[(0, What::Emit(1))]);
     assert_eq!(rig.happens(Event::Tick), [transact(1, &[at(A, 1)])]);
-    assert_eq!(rig.engine.source_counts(A).map(|counts| counts.received), Some(1));
+    assert_eq!(rig.engine.partition_counts(A).map(|counts| counts.received), Some(1));
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn a_shutdown_beyond_its_budget_says_what_it_held() {
     rig.records(A, &[(0, What::Hold), (1, What::Hold)]);
     rig.happens(Event::ShutdownRequested);
     rig.now_ms += 5_000;
-    assert_eq!(rig.happens(Event::Tick), [Action::Stop(Stop::DrainBudgetSpent { held: 2 })]);
+    assert_eq!(rig.happens(Event::Tick), [Action::Stop(Stop::DrainTimedOut { held: 2 })]);
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn commits_that_fail_beyond_the_drain_budget_are_given_up() {
     rig.happens(Event::Tick);
     assert_eq!(
         rig.happens(Event::OffsetCommitFailed),
-        [Action::Stop(Stop::DrainBudgetSpent { held: 0 })],
+        [Action::Stop(Stop::DrainTimedOut { held: 0 })],
         "not drained: an offset was not committed"
     );
 }

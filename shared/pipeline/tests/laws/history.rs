@@ -1,31 +1,35 @@
 //! Plays a script of events against an engine, as a correct shell would, and writes down what happens.
 //!
-//! Each source is a log: what was appended is read by whoever owns it, from where its last owner left it. What was asked for a
-//! source and isn't answered when it is lost is refused: the generation fences it.
+//! Each input is a log: what was appended is read by whoever owns it, from where its last owner left it. What was asked for a
+//! input and isn't answered when it is lost is refused: the generation fences it.
 
 use std::collections::BTreeMap;
 
 use pipeline::{
-    Action, BatchId, Counts, Delivery, Event, Finished, Load, Options, Position, RecordId, Source, Start,
+    Action, BatchId, CompletedRanges, Counts, Delivery, Event, InputPartition, Load, Options, Position,
+    RecordId, Start,
 };
 
 use crate::rig::{Out, Rig, Said, Told, What};
 use crate::script::Step;
 
 /// Three partitions of two topics.
-pub(crate) const SOURCES: [Source; 3] =
-    [Source { topic: 0, partition: 0 }, Source { topic: 0, partition: 1 }, Source { topic: 1, partition: 0 }];
+pub(crate) const SOURCES: [InputPartition; 3] = [
+    InputPartition { topic: 0, partition: 0 },
+    InputPartition { topic: 0, partition: 1 },
+    InputPartition { topic: 1, partition: 0 },
+];
 
 /// The most records that one step delivers.
 pub(crate) const POLL_MAX: usize = 5;
 
 pub(crate) fn options(mode: Delivery) -> Options {
     Options {
-        batch_max_outputs: 5,
-        held_max_records: 12,
-        ledger_max_records: 10,
+        batch_outputs_max: 5,
+        held_records_max: 12,
+        ledger_records_max: 10,
         outputs_max: 12,
-        finished_max_bytes: 9,
+        completed_ranges_max_bytes: 9,
         defer_wait_first: std::time::Duration::from_millis(20),
         defer_wait_max: std::time::Duration::from_millis(80),
         drain_budget: std::time::Duration::from_millis(300),
@@ -38,16 +42,16 @@ pub(crate) fn options(mode: Delivery) -> Options {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Happened {
     Assigned(Start),
-    /// The next record of the source's log.
-    Appended(Source, i64),
+    /// The next record of the input's log.
+    Appended(InputPartition, i64),
     Judged(RecordId, What),
-    /// Taken without the rules: an earlier owner had finished it.
-    PassedOver(Source, i64),
-    Ended(Source, i64),
+    /// Taken without the rules: an earlier owner had completed it.
+    PassedOver(InputPartition, i64),
+    Ended(InputPartition, i64),
     Said(Said),
-    Revoked(Source),
-    Poisoned(Source),
-    Gone(Source),
+    Revoked(InputPartition),
+    Poisoned(InputPartition),
+    Gone(InputPartition),
     Asked {
         positions: Vec<Position>,
         batch: Option<BatchId>,
@@ -56,12 +60,12 @@ pub(crate) enum Happened {
     Answered {
         ok: bool,
     },
-    Paused(Source, bool),
-    Rewound(Source),
-    Acknowledged(Vec<Source>),
+    Paused(InputPartition, bool),
+    Rewound(InputPartition),
+    Acknowledged(Vec<InputPartition>),
     Settled {
         load: Load,
-        counts: BTreeMap<Source, Counts>,
+        counts: BTreeMap<InputPartition, Counts>,
         all: Counts,
     },
 }
@@ -70,7 +74,7 @@ struct Asked {
     batch: Option<BatchId>,
     transactional: bool,
     positions: Vec<Position>,
-    /// A source that it acts for is someone else's by now.
+    /// A input that it acts for is someone else's by now.
     fenced: bool,
 }
 
@@ -92,8 +96,8 @@ struct Owned {
 struct Player {
     rig: Rig,
     history: Vec<Happened>,
-    logs: BTreeMap<Source, Log>,
-    owned: BTreeMap<Source, Owned>,
+    logs: BTreeMap<InputPartition, Log>,
+    owned: BTreeMap<InputPartition, Owned>,
     /// What the stage holds; those of assignments that have ended stay in it, and are said in vain.
     held: Vec<RecordId>,
     asked: Option<Asked>,
@@ -104,7 +108,7 @@ pub(crate) fn play(mode: Delivery, script: &[Step]) -> Vec<Happened> {
     let mut player = Player {
         rig: Rig::new(options(mode)),
         history: Vec::new(),
-        logs: SOURCES.iter().map(|source| (*source, Log::default())).collect(),
+        logs: SOURCES.iter().map(|input| (*input, Log::default())).collect(),
         owned: BTreeMap::new(),
         held: Vec::new(),
         asked: None,
@@ -119,10 +123,10 @@ pub(crate) fn play(mode: Delivery, script: &[Step]) -> Vec<Happened> {
 impl Player {
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Records { source, hole, what, defer } => {
-                self.deliver(SOURCES[*source], *hole, what, *defer);
+            Step::Records { input, hole, what, defer } => {
+                self.deliver(SOURCES[*input], *hole, what, *defer);
             }
-            Step::End { source, hole } => self.reach_end(SOURCES[*source], *hole),
+            Step::End { input, hole } => self.reach_end(SOURCES[*input], *hole),
             Step::Say { pick, how, count } => self.say(*pick, *how, *count),
             Step::Answer { ok } => self.answer(*ok),
             Step::Tick => self.happens(Event::Tick),
@@ -130,17 +134,17 @@ impl Player {
                 self.rig.now_ms += millis;
                 self.happens(Event::Tick);
             }
-            Step::Assign { source } => self.assign(SOURCES[*source]),
-            Step::Revoke { source } => {
-                let place = SOURCES[*source];
+            Step::Assign { input } => self.assign(SOURCES[*input]),
+            Step::Revoke { input } => {
+                let place = SOURCES[*input];
                 if let Some(owned) = self.owned.get_mut(&place).filter(|owned| !owned.leaving) {
                     owned.leaving = true;
                     self.history.push(Happened::Revoked(place));
                     self.happens(Event::Revoked(&[place]));
                 }
             }
-            Step::Lose { source } => {
-                let place = SOURCES[*source];
+            Step::Lose { input } => {
+                let place = SOURCES[*input];
                 if self.owned.remove(&place).is_some() {
                     let concerned = self.is_asked_for(place);
                     if let Some(asked) = &mut self.asked {
@@ -151,37 +155,37 @@ impl Player {
                 }
             }
             Step::Rebuild => {
-                self.history.extend(self.owned.keys().map(|source| Happened::Gone(*source)));
+                self.history.extend(self.owned.keys().map(|input| Happened::Gone(*input)));
                 self.owned.clear();
                 self.asked = None;
-                self.happens(Event::ClientRebuilt);
+                self.happens(Event::ClientsRecreated);
             }
         }
     }
 
-    /// A source whose offsets are on their way begins nowhere else.
-    fn assign(&mut self, source: Source) {
-        if self.owned.contains_key(&source) || self.is_asked_for(source) {
+    /// A input whose offsets are on their way begins nowhere else.
+    fn assign(&mut self, input: InputPartition) {
+        if self.owned.contains_key(&input) || self.is_asked_for(input) {
             return;
         }
-        let (position, metadata) = &self.logs[&source].committed;
-        let finished = Finished::from_bytes(*position, metadata).expect("the engine wrote it");
-        let start = Start { source, position: *position, finished };
+        let (position, metadata) = &self.logs[&input].committed;
+        let completed = CompletedRanges::from_bytes(*position, metadata).expect("the engine wrote it");
+        let start = Start { input, position: *position, completed };
         let owned = Owned { start: start.clone(), next: *position, paused: false, leaving: false };
-        self.owned.insert(source, owned);
+        self.owned.insert(input, owned);
         self.history.push(Happened::Assigned(start.clone()));
         self.happens(Event::Assigned(&[start]));
     }
 
-    fn is_asked_for(&self, source: Source) -> bool {
+    fn is_asked_for(&self, input: InputPartition) -> bool {
         self.asked.as_ref().is_some_and(|asked| {
-            asked.positions.iter().any(|position| position.source == source)
-                || asked.batch.is_some_and(|id| self.rig.outputs(id).iter().any(|out| out.source == source))
+            asked.positions.iter().any(|position| position.input == input)
+                || asked.batch.is_some_and(|id| self.rig.outputs(id).iter().any(|out| out.input == input))
         })
     }
 
-    fn reach_end(&mut self, source: Source, hole: i64) {
-        let (Some(owned), Some(log)) = (self.owned.get_mut(&source), self.logs.get_mut(&source)) else {
+    fn reach_end(&mut self, input: InputPartition, hole: i64) {
+        let (Some(owned), Some(log)) = (self.owned.get_mut(&input), self.logs.get_mut(&input)) else {
             return;
         };
         if owned.paused || log.records.last().is_some_and(|(last, _)| owned.next <= *last) {
@@ -190,13 +194,13 @@ impl Player {
         log.end += hole;
         owned.next = log.end;
         let end = log.end;
-        self.history.push(Happened::Ended(source, end));
-        self.happens(Event::EndReached(source, end));
+        self.history.push(Happened::Ended(input, end));
+        self.happens(Event::EndReached(input, end));
     }
 
     /// Reads on in the log, or appends to it first.
-    fn deliver(&mut self, source: Source, hole: i64, what: &[What], defer: Option<usize>) {
-        let (Some(owned), Some(log)) = (self.owned.get_mut(&source), self.logs.get_mut(&source)) else {
+    fn deliver(&mut self, input: InputPartition, hole: i64, what: &[What], defer: Option<usize>) {
+        let (Some(owned), Some(log)) = (self.owned.get_mut(&input), self.logs.get_mut(&input)) else {
             return;
         };
         if owned.paused {
@@ -204,7 +208,7 @@ impl Player {
         }
         if log.records.last().is_none_or(|(last, _)| *last < owned.next) {
             let new: Vec<(i64, What)> = (log.end + hole..).zip(what.iter().copied()).collect();
-            self.history.extend(new.iter().map(|(offset, _)| Happened::Appended(source, *offset)));
+            self.history.extend(new.iter().map(|(offset, _)| Happened::Appended(input, *offset)));
             log.end = new.last().map_or(log.end, |(last, _)| last + 1);
             log.records.extend(new);
         }
@@ -214,28 +218,28 @@ impl Player {
         if let Some((_, what)) = defer.and_then(|at| records.get_mut(at)) {
             *what = What::Defer;
         }
-        let (judged, passed) = (self.rig.engine.stage().judged.len(), self.passed_over(source));
-        let asked = self.rig.records(source, &records);
+        let (judged, passed) = (self.rig.engine.stage().judged.len(), self.passed_over(input));
+        let asked = self.rig.records(input, &records);
         let new = self.rig.engine.stage().judged[judged..].to_vec();
-        let mut passed = self.passed_over(source) - passed;
-        let finished = self.owned.get(&source).map(|owned| owned.start.finished.clone());
+        let mut passed = self.passed_over(input) - passed;
+        let completed = self.owned.get(&input).map(|owned| owned.start.completed.clone());
         for (offset, what) in records {
             if let Some(id) = new.iter().find(|id| id.offset == offset) {
                 if what == What::Hold {
                     self.held.push(*id);
                 }
                 self.history.push(Happened::Judged(*id, what));
-            } else if passed > 0 && finished.as_ref().is_some_and(|finished| finished.contains(offset)) {
+            } else if passed > 0 && completed.as_ref().is_some_and(|completed| completed.contains(offset)) {
                 passed -= 1;
-                self.history.push(Happened::PassedOver(source, offset));
+                self.history.push(Happened::PassedOver(input, offset));
             }
         }
-        assert_eq!(passed, 0, "what is passed over was finished");
+        assert_eq!(passed, 0, "what is passed over was completed");
         self.write_down(asked);
     }
 
-    fn passed_over(&self, source: Source) -> u64 {
-        self.rig.engine.source_counts(source).map_or(0, |counts| counts.finished_before)
+    fn passed_over(&self, input: InputPartition) -> u64 {
+        self.rig.engine.partition_counts(input).map_or(0, |counts| counts.skipped_completed)
     }
 
     fn say(&mut self, pick: usize, how: u8, count: u8) {
@@ -244,11 +248,11 @@ impl Player {
         }
         let mut id = self.held[pick % self.held.len()];
         if how > 4 {
-            let leaves = |id: &&RecordId| self.owned.get(&id.source).is_some_and(|owned| owned.leaving);
+            let leaves = |id: &&RecordId| self.owned.get(&id.input).is_some_and(|owned| owned.leaving);
             let Some(leaving) = self.held.iter().rfind(leaves) else { return };
             id = *leaving;
         }
-        let kin = |other: &&RecordId| (other.source, other.epoch) == (id.source, id.epoch);
+        let kin = |other: &&RecordId| (other.input, other.epoch) == (id.input, id.epoch);
         let said = match how {
             0 => Said::Append { id, outputs: count },
             1 => Said::Drop(id),
@@ -258,12 +262,12 @@ impl Player {
                 let ids = self.held.iter().filter(kin).take(3).copied().collect();
                 Said::Emit { ids, outputs: count, urgent: false }
             }
-            _ => Said::GiveBack(self.held.iter().filter(kin).take(2).copied().collect()),
+            _ => Said::Release(self.held.iter().filter(kin).take(2).copied().collect()),
         };
         match &said {
             Said::Append { .. } => {}
             Said::Drop(id) | Said::Reject(id) => self.held.retain(|other| other != id),
-            Said::Emit { ids, .. } | Said::GiveBack(ids) => self.held.retain(|other| !ids.contains(other)),
+            Said::Emit { ids, .. } | Said::Release(ids) => self.held.retain(|other| !ids.contains(other)),
         }
         self.history.push(Happened::Said(said.clone()));
         self.happens(Event::Completed(said));
@@ -272,9 +276,9 @@ impl Player {
     fn answer(&mut self, ok: bool) {
         let Some(asked) = self.asked.take() else { return };
         let ok = ok && !asked.fenced;
-        for Position { source, offset, finished } in asked.positions.iter().filter(|_| ok) {
-            if let Some(log) = self.logs.get_mut(source) {
-                log.committed = (*offset, finished.to_bytes(*offset));
+        for Position { input, offset, completed } in asked.positions.iter().filter(|_| ok) {
+            if let Some(log) = self.logs.get_mut(input) {
+                log.committed = (*offset, completed.to_bytes(*offset));
             }
         }
         self.history.push(Happened::Answered { ok });
@@ -299,27 +303,27 @@ impl Player {
                 Action::Transact { batch, positions } => self.take_on(Some(batch), positions, true),
                 Action::Produce { batch } => self.take_on(Some(batch), Vec::new(), false),
                 Action::Commit { positions } => self.take_on(None, positions, false),
-                Action::Pause(source) => self.set_paused(source, true),
-                Action::Resume(source) => self.set_paused(source, false),
-                Action::Rewind(source, offset) => {
-                    let owned = self.owned.get_mut(&source).expect("only what is owned goes back");
+                Action::Pause(input) => self.set_paused(input, true),
+                Action::Resume(input) => self.set_paused(input, false),
+                Action::Rewind(input, offset) => {
+                    let owned = self.owned.get_mut(&input).expect("only what is owned goes back");
                     assert!(owned.paused && offset <= owned.next, "back, and while it is paused");
                     owned.next = offset;
-                    self.history.push(Happened::Rewound(source));
+                    self.history.push(Happened::Rewound(input));
                 }
-                Action::AcknowledgeRevocation { sources, .. } => {
-                    for source in &sources {
-                        self.owned.remove(source);
+                Action::AcknowledgeRevocation { inputs, .. } => {
+                    for input in &inputs {
+                        self.owned.remove(input);
                     }
-                    self.history.push(Happened::Acknowledged(sources));
+                    self.history.push(Happened::Acknowledged(inputs));
                 }
                 Action::Stop(stop) => panic!("nothing in a script ends the engine: {stop:?}"),
             }
         }
         let engine = &self.rig.engine;
-        self.history.extend(engine.poisoned().map(Happened::Poisoned));
+        self.history.extend(engine.stopped_partitions().map(Happened::Poisoned));
         let counts =
-            SOURCES.iter().filter_map(|source| Some((*source, engine.source_counts(*source)?.clone())));
+            SOURCES.iter().filter_map(|input| Some((*input, engine.partition_counts(*input)?.clone())));
         let settled =
             Happened::Settled { load: engine.load(), counts: counts.collect(), all: engine.counts() };
         self.history.push(settled);
@@ -332,10 +336,10 @@ impl Player {
         self.history.push(Happened::Asked { positions, batch, outputs });
     }
 
-    fn set_paused(&mut self, source: Source, paused: bool) {
-        let told = self.owned.get_mut(&source).expect("only what is owned is paused or resumed");
+    fn set_paused(&mut self, input: InputPartition, paused: bool) {
+        let told = self.owned.get_mut(&input).expect("only what is owned is paused or resumed");
         assert_ne!(told.paused, paused, "said only when it changes");
         told.paused = paused;
-        self.history.push(Happened::Paused(source, paused));
+        self.history.push(Happened::Paused(input, paused));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::{BatchId, Delivery, RecordId, Source};
+use pipeline::{BatchId, Delivery, InputPartition, RecordId};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -25,9 +25,9 @@ proptest! {
             reader.read(&happened);
             let Happened::Settled { counts, all, .. } = &happened else { continue };
             prop_assert!(all.conserve(), "{:?}", all);
-            for (source, counts) in counts {
-                let judged = reader.accounts[source].judged.len() as u64;
-                prop_assert!(counts.conserve() && counts.received == judged, "{:?}: {} {:?}", source, judged, counts);
+            for (input, counts) in counts {
+                let judged = reader.accounts[input].judged.len() as u64;
+                prop_assert!(counts.conserve() && counts.received == judged, "{:?}: {} {:?}", input, judged, counts);
             }
         }
     }
@@ -38,9 +38,9 @@ proptest! {
         for happened in play(mode, &script) {
             if let Happened::Asked { positions, outputs, .. } = &happened {
                 for position in positions {
-                    let prefix = reader.prefix(position.source, outputs);
+                    let prefix = reader.prefix(position.input, outputs);
                     prop_assert!(position.offset <= prefix, "{:?} beyond {}", position, prefix);
-                    let exact = reader.accounts[&position.source].flows;
+                    let exact = reader.accounts[&position.input].flows;
                     prop_assert!(!exact || position.offset == prefix, "{:?} short of {}", position, prefix);
                 }
             }
@@ -54,11 +54,11 @@ proptest! {
         for happened in play(mode, &script) {
             if let Happened::Asked { positions, outputs, .. } = &happened {
                 for position in positions {
-                    let account = &reader.accounts[&position.source];
-                    for offset in reader.appended.get(&position.source).into_iter().flat_map(|o| o.range(position.offset..)) {
-                        let said = position.finished.contains(*offset);
+                    let account = &reader.accounts[&position.input];
+                    for offset in reader.appended.get(&position.input).into_iter().flat_map(|o| o.range(position.offset..)) {
+                        let said = position.completed.contains(*offset);
                         let id = account.judged.get(offset);
-                        let before = account.start.finished.contains(*offset);
+                        let before = account.start.completed.contains(*offset);
                         let done = before || id.is_some_and(|id| reader.is_done(id, outputs));
                         prop_assert!(done || !said, "{:?} says {}", position, offset);
                         let emitted = before || id.is_some_and(|id| reader.is_emitted(id, outputs));
@@ -76,14 +76,14 @@ proptest! {
         for happened in play(mode, &script) {
             match &happened {
                 Happened::Judged(id, _) => {
-                    let start = &reader.accounts[&id.source].start;
-                    prop_assert!(id.offset >= start.position && !start.finished.contains(id.offset), "{:?}", id);
+                    let start = &reader.accounts[&id.input].start;
+                    prop_assert!(id.offset >= start.position && !start.completed.contains(id.offset), "{:?}", id);
                 }
                 Happened::Asked { outputs, .. } => in_flight.clone_from(outputs),
                 Happened::Answered { ok: true } if mode == Delivery::Transactional => {
                     let ids: BTreeSet<_> = in_flight.drain(..).flat_map(|output: Out| output.ends).collect();
                     for id in ids {
-                        prop_assert!(ended.insert((id.source, id.offset)), "{:?} shows twice", id);
+                        prop_assert!(ended.insert((id.input, id.offset)), "{:?} shows twice", id);
                     }
                 }
                 _ => {}
@@ -97,14 +97,14 @@ proptest! {
         let mut reader = Reader::default();
         for happened in play(mode, &script) {
             let taken = match &happened {
-                Happened::Judged(id, _) => Some((id.source, id.offset)),
-                Happened::PassedOver(source, offset) => Some((*source, *offset)),
+                Happened::Judged(id, _) => Some((id.input, id.offset)),
+                Happened::PassedOver(input, offset) => Some((*input, *offset)),
                 _ => None,
             };
-            if let Some((source, offset)) = taken {
-                let account = &reader.accounts[&source];
-                let due = reader.appended[&source].range(account.taken..).next();
-                prop_assert_eq!(due, Some(&offset), "of {:?}", source);
+            if let Some((input, offset)) = taken {
+                let account = &reader.accounts[&input];
+                let due = reader.appended[&input].range(account.taken..).next();
+                prop_assert_eq!(due, Some(&offset), "of {:?}", input);
             }
             reader.read(&happened);
         }
@@ -112,19 +112,19 @@ proptest! {
 
     #[test]
     fn p3_a_position_never_goes_back_within_an_assignment(mode in modes(), script in scripts()) {
-        let mut last: BTreeMap<Source, i64> = BTreeMap::new();
+        let mut last: BTreeMap<InputPartition, i64> = BTreeMap::new();
         let mut asked = Vec::new();
         for happened in play(mode, &script) {
             match happened {
-                Happened::Assigned(start) => drop(last.insert(start.source, start.position)),
+                Happened::Assigned(start) => drop(last.insert(start.input, start.position)),
                 Happened::Asked { positions, .. } => {
                     for position in &positions {
-                        prop_assert!(position.offset >= last[&position.source], "{:?} after {:?}", position, last);
+                        prop_assert!(position.offset >= last[&position.input], "{:?} after {:?}", position, last);
                     }
                     asked = positions;
                 }
                 Happened::Answered { ok: true } => {
-                    last.extend(asked.drain(..).map(|position| (position.source, position.offset)));
+                    last.extend(asked.drain(..).map(|position| (position.input, position.offset)));
                 }
                 _ => {}
             }
@@ -137,14 +137,14 @@ proptest! {
         let mut epochs = BTreeMap::new();
         for happened in play(mode, &script) {
             match &happened {
-                Happened::Judged(id, _) => drop(epochs.insert(id.source, id.epoch)),
+                Happened::Judged(id, _) => drop(epochs.insert(id.input, id.epoch)),
                 Happened::Asked { positions, outputs, .. } => {
-                    let of_outputs = outputs.iter().map(|output| output.source);
-                    for source in positions.iter().map(|position| position.source).chain(of_outputs) {
-                        prop_assert!(reader.accounts.contains_key(&source), "{:?} has gone", source);
+                    let of_outputs = outputs.iter().map(|output| output.input);
+                    for input in positions.iter().map(|position| position.input).chain(of_outputs) {
+                        prop_assert!(reader.accounts.contains_key(&input), "{:?} has gone", input);
                     }
                     for id in outputs.iter().flat_map(|output| &output.ends) {
-                        prop_assert_eq!(id.epoch, epochs[&id.source], "work of an older epoch");
+                        prop_assert_eq!(id.epoch, epochs[&id.input], "work of an older epoch");
                     }
                 }
                 _ => {}
@@ -155,12 +155,12 @@ proptest! {
 
     #[test]
     fn p5_what_is_above_its_bound_pauses_every_source(mode in modes(), script in scripts()) {
-        let held_max = options(mode).held_max_records + u64::try_from(POLL_MAX).expect("small");
+        let held_max = options(mode).held_records_max + u64::try_from(POLL_MAX).expect("small");
         for happened in play(mode, &script) {
             let Happened::Settled { load, .. } = happened else { continue };
             prop_assert!(load.held <= held_max, "{:?}", load);
             let full = load.held > load.held_max || load.outputs > load.outputs_max;
-            prop_assert!(!full || load.paused == load.sources, "{:?}", load);
+            prop_assert!(!full || load.paused == load.inputs, "{:?}", load);
         }
     }
 
@@ -171,12 +171,12 @@ proptest! {
             if let Happened::Asked { positions, outputs, .. } = &happened {
                 for position in positions {
                     let passed = |id: &&RecordId| {
-                        let said = id.offset < position.offset || position.finished.contains(id.offset);
-                        id.source == position.source && said
+                        let said = id.offset < position.offset || position.completed.contains(id.offset);
+                        id.input == position.input && said
                     };
                     for id in reader.rejected.iter().filter(passed) {
                         let now = outputs.iter().any(|output| output.dead_letter && output.ends.contains(id));
-                        let of_now = reader.accounts[&id.source].delivered.iter().any(|(known, _)| *known == Some(*id));
+                        let of_now = reader.accounts[&id.input].delivered.iter().any(|(known, _)| *known == Some(*id));
                         let known = reader.dead_lettered.contains(id);
                         prop_assert!(known || now || !of_now, "{:?} passes {:?}", position, id);
                     }
@@ -194,11 +194,11 @@ proptest! {
     #[test]
     fn p8_outputs_leave_in_the_order_in_which_they_were_made(mode in modes(), script in scripts()) {
         let (mut last, mut batch, mut refused): (u64, Vec<Out>, Vec<Out>) = (0, Vec::new(), Vec::new());
-        // A source that has spent its drain budget is not tried again, so those that leave are left out of the comparison.
+        // A input that has spent its drain budget is not tried again, so those that leave are left out of the comparison.
         let mut leaving = BTreeSet::new();
         for happened in play(mode, &script) {
             let staying = |outputs: &[Out]| -> Vec<Out> {
-                outputs.iter().filter(|output| !leaving.contains(&output.source)).cloned().collect()
+                outputs.iter().filter(|output| !leaving.contains(&output.input)).cloned().collect()
             };
             match happened {
                 Happened::Asked { batch: Some(_), outputs, .. } => {
@@ -210,14 +210,14 @@ proptest! {
                 }
                 Happened::Answered { ok: true } => last = batch.drain(..).next_back().map_or(last, |o| o.serial),
                 Happened::Answered { ok: false } => refused.append(&mut batch),
-                Happened::Revoked(source) => drop(leaving.insert(source)),
-                Happened::Gone(source) => {
-                    refused.retain(|output| output.source != source);
-                    batch.retain(|output| output.source != source);
+                Happened::Revoked(input) => drop(leaving.insert(input)),
+                Happened::Gone(input) => {
+                    refused.retain(|output| output.input != input);
+                    batch.retain(|output| output.input != input);
                 }
-                Happened::Acknowledged(sources) => {
-                    leaving.retain(|source| !sources.contains(source));
-                    refused.retain(|output| !sources.contains(&output.source));
+                Happened::Acknowledged(inputs) => {
+                    leaving.retain(|input| !inputs.contains(input));
+                    refused.retain(|output| !inputs.contains(&output.input));
                 }
                 _ => {}
             }
@@ -242,7 +242,7 @@ fn scripts_reach_what_the_laws_are_about() {
                 Happened::Settled { all, .. } if all.stale_effects > 0 => "stale effect",
                 Happened::PassedOver(..) => "passed over",
                 Happened::Rewound(_) => "went back",
-                Happened::Said(Said::GiveBack(_)) => "given back",
+                Happened::Said(Said::Release(_)) => "given back",
                 Happened::Settled { all, .. } if all.returned > 0 => "returned",
                 _ => continue,
             };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::{RecordId, Source, Start};
+use pipeline::{InputPartition, RecordId, Start};
 
 use crate::history::Happened;
 use crate::rig::{Out, Said, What};
@@ -31,9 +31,9 @@ impl Account {
 /// Reads a history up to any point.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    pub(crate) accounts: BTreeMap<Source, Account>,
+    pub(crate) accounts: BTreeMap<InputPartition, Account>,
     /// What each log holds.
-    pub(crate) appended: BTreeMap<Source, BTreeSet<i64>>,
+    pub(crate) appended: BTreeMap<InputPartition, BTreeSet<i64>>,
     resolved: BTreeSet<RecordId>,
     /// Those of the resolved that outputs ended.
     emitted: BTreeSet<RecordId>,
@@ -49,18 +49,18 @@ impl Reader {
                 let (delivered, judged) = (Vec::new(), BTreeMap::new());
                 let account =
                     Account { start: start.clone(), delivered, judged, taken: start.position, flows: true };
-                self.accounts.insert(start.source, account);
+                self.accounts.insert(start.input, account);
             }
-            Happened::Appended(source, offset) => {
-                self.appended.entry(*source).or_default().insert(*offset);
+            Happened::Appended(input, offset) => {
+                self.appended.entry(*input).or_default().insert(*offset);
             }
-            Happened::PassedOver(source, offset) => {
-                if let Some(account) = self.accounts.get_mut(source) {
+            Happened::PassedOver(input, offset) => {
+                if let Some(account) = self.accounts.get_mut(input) {
                     account.take(None, offset + 1);
                 }
             }
             Happened::Judged(id, what) => {
-                if let Some(account) = self.accounts.get_mut(&id.source) {
+                if let Some(account) = self.accounts.get_mut(&id.input) {
                     account.judged.insert(id.offset, *id);
                     account.take(Some(*id), id.offset + 1);
                 }
@@ -70,21 +70,21 @@ impl Reader {
                     What::Emit(_) | What::Hold | What::Defer | What::DeferHaving(_) | What::Fail => {}
                 }
             }
-            Happened::Ended(source, position) => {
-                if let Some(account) = self.accounts.get_mut(source).filter(|account| account.flows) {
+            Happened::Ended(input, position) => {
+                if let Some(account) = self.accounts.get_mut(input).filter(|account| account.flows) {
                     account.take(None, *position);
                 }
             }
             Happened::Said(Said::Drop(id)) => drop(self.resolved.insert(*id)),
             Happened::Said(Said::Reject(id)) => drop(self.rejected.insert(*id)),
-            Happened::Said(Said::Emit { .. } | Said::Append { .. } | Said::GiveBack(_)) => {}
-            Happened::Revoked(source) | Happened::Poisoned(source) => {
-                if let Some(account) = self.accounts.get_mut(source) {
+            Happened::Said(Said::Emit { .. } | Said::Append { .. } | Said::Release(_)) => {}
+            Happened::Revoked(input) | Happened::Poisoned(input) => {
+                if let Some(account) = self.accounts.get_mut(input) {
                     account.flows = false;
                 }
             }
-            Happened::Gone(source) => drop(self.accounts.remove(source)),
-            Happened::Acknowledged(sources) => self.accounts.retain(|source, _| !sources.contains(source)),
+            Happened::Gone(input) => drop(self.accounts.remove(input)),
+            Happened::Acknowledged(inputs) => self.accounts.retain(|input, _| !inputs.contains(input)),
             Happened::Asked { outputs, .. } => self.in_flight.clone_from(outputs),
             Happened::Answered { ok } => {
                 for output in std::mem::take(&mut self.in_flight) {
@@ -110,8 +110,8 @@ impl Reader {
     }
 
     /// The end of the contiguous prefix that is resolved, or will be with these outputs.
-    pub(crate) fn prefix(&self, source: Source, outputs: &[Out]) -> i64 {
-        let account = &self.accounts[&source];
+    pub(crate) fn prefix(&self, input: InputPartition, outputs: &[Out]) -> i64 {
+        let account = &self.accounts[&input];
         let done = |(id, _): &&(Option<RecordId>, i64)| id.is_none_or(|id| self.is_done(&id, outputs));
         let prefix = account.delivered.iter().take_while(done);
         prefix.map(|(_, end)| *end).max().unwrap_or(account.start.position)

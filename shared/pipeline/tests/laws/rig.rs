@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use pipeline::{
-    Action, BatchId, Delivery, Effect, Effects, Engine, Epoch, Event, Finished, Now, Options, Position,
-    Reason, RecordId, Source, Stage, Start, Verdict,
+    Action, BatchId, CompletedRanges, Delivery, Effect, Effects, Engine, Epoch, Event, InputPartition, Now,
+    Options, Position, Reason, RecordId, Stage, Start, Verdict,
 };
 
-/// Two sources for examples.
-pub(crate) const A: Source = Source { topic: 0, partition: 0 };
-pub(crate) const B: Source = Source { topic: 1, partition: 0 };
+/// Two inputs for examples.
+pub(crate) const A: InputPartition = InputPartition { topic: 0, partition: 0 };
+pub(crate) const B: InputPartition = InputPartition { topic: 1, partition: 0 };
 
 /// A record says what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) enum Said {
     Append { id: RecordId, outputs: u8 },
     Drop(RecordId),
     Reject(RecordId),
-    GiveBack(Vec<RecordId>),
+    Release(Vec<RecordId>),
 }
 
 /// An output knows what it ends, and the order in which it was made.
@@ -39,7 +39,7 @@ pub(crate) enum Said {
 pub(crate) struct Out {
     pub(crate) serial: u64,
     pub(crate) ends: Vec<RecordId>,
-    pub(crate) source: Source,
+    pub(crate) input: InputPartition,
     pub(crate) dead_letter: bool,
 }
 
@@ -47,19 +47,19 @@ pub(crate) struct Out {
 pub(crate) struct Told {
     serial: u64,
     pub(crate) judged: Vec<RecordId>,
-    pub(crate) drained: Vec<Vec<Source>>,
-    pub(crate) released: Vec<Source>,
+    pub(crate) drained: Vec<Vec<InputPartition>>,
+    pub(crate) released: Vec<InputPartition>,
     pub(crate) full_topic: Option<u16>,
 }
 
 impl Told {
-    fn out(&mut self, source: Source, ends: &[RecordId], dead_letter: bool) -> Out {
+    fn out(&mut self, input: InputPartition, ends: &[RecordId], dead_letter: bool) -> Out {
         self.serial += 1;
-        Out { serial: self.serial, ends: ends.to_vec(), source, dead_letter }
+        Out { serial: self.serial, ends: ends.to_vec(), input, dead_letter }
     }
 
-    fn outs(&mut self, count: u8, source: Source, ends: &[RecordId]) -> Vec<Out> {
-        (0..count).map(|_| self.out(source, ends, false)).collect()
+    fn outs(&mut self, count: u8, input: InputPartition, ends: &[RecordId]) -> Vec<Out> {
+        (0..count).map(|_| self.out(input, ends, false)).collect()
     }
 }
 
@@ -68,13 +68,13 @@ impl Stage for Told {
     type Output = Out;
     type Completion = Said;
 
-    fn assigned(&mut self, _source: Source, _epoch: Epoch, _now: Now) {}
+    fn assigned(&mut self, _source: InputPartition, _epoch: Epoch, _now: Now) {}
 
-    fn released(&mut self, source: Source) {
-        self.released.push(source);
+    fn unassigned(&mut self, input: InputPartition) {
+        self.released.push(input);
     }
 
-    fn judge(&mut self, id: RecordId, record: What, _now: Now, effects: &mut Effects<Out>) -> Verdict<Out> {
+    fn process(&mut self, id: RecordId, record: What, _now: Now, effects: &mut Effects<Out>) -> Verdict<Out> {
         if record != What::Defer {
             self.judged.push(id);
         }
@@ -84,10 +84,10 @@ impl Stage for Told {
                 effects.push(Effect::Drop { id, reason: Reason("had") });
                 Verdict::Defer("away".to_owned())
             }
-            What::Emit(count) => Verdict::Emit(self.outs(count, id.source, &[id])),
+            What::Emit(count) => Verdict::Emit(self.outs(count, id.input, &[id])),
             What::Drop => Verdict::Drop(Reason("told")),
             What::Hold => Verdict::Hold,
-            What::Reject => Verdict::Reject(self.out(id.source, &[id], true)),
+            What::Reject => Verdict::Reject(self.out(id.input, &[id], true)),
             What::Fail => Verdict::Fail("told to".to_owned()),
         }
     }
@@ -95,22 +95,22 @@ impl Stage for Told {
     fn completed(&mut self, said: Said, _now: Now, effects: &mut Effects<Out>) {
         effects.push(match said {
             Said::Emit { ids, outputs, urgent } => {
-                let source = ids.first().map_or(Source { topic: 0, partition: 0 }, |id| id.source);
-                Effect::Emit { outputs: self.outs(outputs, source, &ids), ids, urgent }
+                let input = ids.first().map_or(InputPartition { topic: 0, partition: 0 }, |id| id.input);
+                Effect::Emit { outputs: self.outs(outputs, input, &ids), ids, urgent }
             }
             Said::Append { id, outputs } => {
-                Effect::Append { on_behalf_of: id, outputs: self.outs(outputs, id.source, &[]) }
+                Effect::Append { on_behalf_of: id, outputs: self.outs(outputs, id.input, &[]) }
             }
             Said::Drop(id) => Effect::Drop { id, reason: Reason("told later") },
-            Said::GiveBack(ids) => Effect::GiveBack { ids },
-            Said::Reject(id) => Effect::Reject { id, dead_letter: self.out(id.source, &[id], true) },
+            Said::Release(ids) => Effect::Release { ids },
+            Said::Reject(id) => Effect::Reject { id, dead_letter: self.out(id.input, &[id], true) },
         });
     }
 
     fn tick(&mut self, _now: Now, _effects: &mut Effects<Out>) {}
 
-    fn drain(&mut self, sources: &[Source], _now: Now, _effects: &mut Effects<Out>) {
-        self.drained.push(sources.to_vec());
+    fn drain(&mut self, inputs: &[InputPartition], _now: Now, _effects: &mut Effects<Out>) {
+        self.drained.push(inputs.to_vec());
     }
 
     fn is_full(&self, topic: u16) -> bool {
@@ -145,8 +145,8 @@ impl Rig {
         std::iter::from_fn(|| self.engine.take_action()).collect()
     }
 
-    pub(crate) fn records(&mut self, source: Source, records: &[(i64, What)]) -> Vec<Action> {
-        self.happens(Event::Records(source, &mut records.iter().copied()))
+    pub(crate) fn records(&mut self, input: InputPartition, records: &[(i64, What)]) -> Vec<Action> {
+        self.happens(Event::Records(input, &mut records.iter().copied()))
     }
 
     pub(crate) fn outputs(&self, batch: BatchId) -> Vec<Out> {
@@ -154,17 +154,17 @@ impl Rig {
     }
 }
 
-/// An assignment of which nothing is finished beyond its position.
-pub(crate) fn start(source: Source, position: i64) -> Start {
-    Start { source, position, finished: Finished::none() }
+/// An assignment of which nothing is completed beyond its position.
+pub(crate) fn start(input: InputPartition, position: i64) -> Start {
+    Start { input, position, completed: CompletedRanges::none() }
 }
 
-pub(crate) fn id(source: Source, epoch: u32, offset: i64) -> RecordId {
-    RecordId { source, epoch: Epoch(epoch), offset }
+pub(crate) fn id(input: InputPartition, epoch: u32, offset: i64) -> RecordId {
+    RecordId { input, epoch: Epoch(epoch), offset }
 }
 
-pub(crate) fn at(source: Source, offset: i64) -> Position {
-    Position { source, offset, finished: Finished::none() }
+pub(crate) fn at(input: InputPartition, offset: i64) -> Position {
+    Position { input, offset, completed: CompletedRanges::none() }
 }
 
 pub(crate) fn transact(batch: u64, positions: &[Position]) -> Action {
@@ -175,11 +175,11 @@ pub(crate) fn commit(positions: &[Position]) -> Action {
     Action::Commit { positions: positions.to_vec() }
 }
 
-pub(crate) fn acknowledged(source: Source, left: u64) -> Action {
-    Action::AcknowledgeRevocation { sources: vec![source], left }
+pub(crate) fn acknowledged(input: InputPartition, left: u64) -> Action {
+    Action::AcknowledgeRevocation { inputs: vec![input], left }
 }
 
-/// An engine that owns both sources, from offset 0.
+/// An engine that owns both inputs, from offset 0.
 pub(crate) fn rig_with(change: impl FnOnce(&mut Options)) -> Rig {
     let mut options = Options::new(Delivery::Transactional);
     change(&mut options);

@@ -97,10 +97,10 @@ fn a_drain_does_not_wait_for_what_is_given_back() {
     rig.records(A, &[(0, What::Drop), (1, What::Hold), (2, What::Hold)]);
     rig.happens(Event::OffsetsCommitted);
     rig.happens(Event::Revoked(&[A]));
-    assert_eq!(rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 1)]))), []);
+    assert_eq!(rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 1)]))), []);
     assert_eq!(rig.happens(Event::Completed(Said::Drop(id(A, 1, 2)))), [acknowledged(A, 0)]);
     let counts = rig.engine.counts();
-    assert_eq!((counts.returned, counts.given_back, counts.held), (1, 1, 0));
+    assert_eq!((counts.returned, counts.released, counts.held), (1, 1, 0));
     assert!(counts.conserve());
 }
 
@@ -109,7 +109,7 @@ fn no_position_passes_what_is_given_back() {
     let mut rig = rig();
     rig.records(A, &[(0, What::Hold), (1, What::Hold)]);
     rig.happens(Event::Revoked(&[A]));
-    rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 1)])));
+    rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 1)])));
     let said = Said::Emit { ids: vec![id(A, 1, 0)], outputs: 1, urgent: false };
     assert_eq!(rig.happens(Event::Completed(said)), [transact(0, &[at(A, 1)])]);
     assert_eq!(rig.happens(Event::Committed(BatchId(0))), [acknowledged(A, 0)]);
@@ -121,9 +121,9 @@ fn a_shutdown_that_leaves_only_what_was_given_back_is_a_full_drain() {
     rig.records(A, &[(0, What::Hold)]);
     rig.records(B, &[(0, What::Hold)]);
     rig.happens(Event::ShutdownRequested);
-    rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 0), id(B, 1, 0)])));
+    rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 0), id(B, 1, 0)])));
     assert_eq!(rig.happens(Event::Tick), []);
-    assert_eq!(rig.engine.counts().given_back, 2);
+    assert_eq!(rig.engine.counts().released, 2);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn what_is_left_with_the_budget_spent_is_told_apart_from_what_was_given_back() {
     let mut rig = rig_with(|_| {});
     rig.records(A, &[(0, What::Hold), (1, What::Hold)]);
     rig.happens(Event::Revoked(&[A]));
-    rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 1)])));
+    rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 1)])));
     rig.now_ms += 5_000;
     assert_eq!(rig.happens(Event::Tick), [acknowledged(A, 1)]);
 }
@@ -140,7 +140,7 @@ fn what_is_left_with_the_budget_spent_is_told_apart_from_what_was_given_back() {
 fn a_stage_that_gives_back_outside_of_a_drain_is_stopped() {
     let mut rig = rig();
     rig.records(A, &[(0, What::Hold)]);
-    let asked = rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 0)])));
+    let asked = rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 0)])));
     assert!(matches!(asked.as_slice(), [Action::Stop(Stop::Failed(_))]), "{asked:?}");
 }
 
@@ -149,7 +149,7 @@ fn a_stage_that_settles_what_it_gave_back_is_stopped() {
     let mut rig = rig();
     rig.records(A, &[(0, What::Hold), (1, What::Hold)]);
     rig.happens(Event::Revoked(&[A]));
-    rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 0)])));
+    rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 0)])));
     let asked = rig.happens(Event::Completed(Said::Drop(id(A, 1, 0))));
     assert!(matches!(asked.as_slice(), [Action::Stop(Stop::Failed(_))]), "{asked:?}");
 }
@@ -159,6 +159,6 @@ fn what_is_given_back_of_an_assignment_that_has_ended_is_discarded() {
     let mut rig = rig();
     rig.records(A, &[(0, What::Hold)]);
     rig.happens(Event::Lost(&[A]));
-    assert_eq!(rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 0)]))), []);
+    assert_eq!(rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 0)]))), []);
     assert_eq!(rig.engine.counts().stale_effects, 1);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contracts::codec::{Codec, schema};
-use contracts::{Alert, FeatureRequest, Topic, WriterFault, WriterSchemas, partition_for};
+use contracts::{Alert, FeatureRequest, Topic, WriterError, WriterSchemas, partition_for};
 use domain::{AlertType, Symbol};
 use kafka_io::{BatchProducer, KafkaConfig, OutRecord, ProducerLimits, TopicReader};
 
@@ -47,7 +47,7 @@ pub(crate) fn asked_symbols(kafka: &KafkaConfig, count: usize, limit: Duration) 
     /// Whatever the registry calls it, requests are written with our schema.
     struct Ours;
     impl WriterSchemas for Ours {
-        fn writer(&self, _: u32) -> Result<std::sync::Arc<apache_avro::Schema>, WriterFault> {
+        fn writer(&self, _: u32) -> Result<std::sync::Arc<apache_avro::Schema>, WriterError> {
             Ok(std::sync::Arc::new(schema::<FeatureRequest>().clone()))
         }
     }

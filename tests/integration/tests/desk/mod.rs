@@ -14,11 +14,11 @@ use std::time::Duration;
 use contracts::Topic;
 use integration::{Broker, wait_until};
 use kafka_io::{
-    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupInquirer, Hooks, InRecord,
-    KafkaConfig, KafkaStage, OutRecord, ProducerLimits, Restore, Shutdown, StageCounts, TopicReader,
-    Unavailable, admin, completions,
+    BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupQuery, Hooks, InRecord, KafkaConfig,
+    KafkaStage, OutRecord, ProducerLimits, Restore, Shutdown, StageCounts, TopicReader, Unavailable, admin,
+    completions,
 };
-use pipeline::{Effect, Effects, Epoch, Now, Reason, RecordId, Source, Stage, Stop, Verdict};
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Stop, Verdict};
 use tempfile::TempDir;
 
 pub(crate) const PARTITIONS: i32 = 4;
@@ -90,13 +90,13 @@ impl Cluster {
     }
 
     pub(crate) fn committed(&self, group: &str) -> Vec<Option<i64>> {
-        let inquirer = GroupInquirer::new(&self.config, group).unwrap();
+        let inquirer = GroupQuery::new(&self.config, group).unwrap();
         inquirer.committed(IN, PARTITIONS).unwrap().into_iter().map(|(_, offset)| offset).collect()
     }
 
     /// Where the partitions of the input end for readers of all records.
     pub(crate) fn ends(&self, topic: Topic) -> Vec<i64> {
-        let ends = kafka_io::Inquirer::new(&self.config).unwrap().watermarks(topic).unwrap();
+        let ends = kafka_io::ClusterQuery::new(&self.config).unwrap().watermarks(topic).unwrap();
         ends.iter().map(|ends| ends.high).collect()
     }
 }
@@ -128,14 +128,14 @@ impl Stage for Desk {
     type Output = OutRecord;
     type Completion = (RecordId, String);
 
-    fn assigned(&mut self, _: Source, _: Epoch, _: Now) {}
+    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
 
-    fn released(&mut self, source: Source) {
-        self.held.retain(|id| id.source != source);
+    fn unassigned(&mut self, source: InputPartition) {
+        self.held.retain(|id| id.input != source);
         self.restored.remove(&source.partition);
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
@@ -163,14 +163,14 @@ impl Stage for Desk {
     fn completed(&mut self, (id, text): (RecordId, String), _: Now, effects: &mut Effects<OutRecord>) {
         if self.held.contains(&id) {
             self.held.retain(|held| *held != id);
-            let outputs = vec![OutRecord::new(self.output, id.source.partition, "key", text.into_bytes())];
+            let outputs = vec![OutRecord::new(self.output, id.input.partition, "key", text.into_bytes())];
             effects.push(Effect::Emit { ids: vec![id], outputs, urgent: false });
         }
     }
 
     fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
 
-    fn drain(&mut self, _: &[Source], _: Now, _: &mut Effects<OutRecord>) {}
+    fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<OutRecord>) {}
 
     fn is_full(&self, _: u16) -> bool {
         false

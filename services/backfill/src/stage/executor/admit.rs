@@ -1,6 +1,6 @@
 //! Admission: what becomes of a request when it comes.
 
-use contracts::{BackfillErrorClass, EncodeFault, RangeRequest};
+use contracts::{BackfillErrorClass, EncodeError, RangeRequest};
 use domain::{DataType, Interval, Layer, Priority, Symbol, Timeframe, Timestamp};
 use kafka_io::{InRecord, OutRecord, UNWRITABLE};
 use pipeline::{Now, Reason, RecordId, Verdict};
@@ -32,7 +32,7 @@ impl ExecutorStage {
         };
         let mut request =
             self.request(id, event, record, now).map_err(|text| format!("{record:?}: {text}"))?;
-        let partition = id.source.partition;
+        let partition = id.input.partition;
         match self.answered.admit(partition, request.identity, request.attempt, wall) {
             Admission::Repeated => return Ok(Verdict::Drop(REPEATED)),
             Admission::Duplicate { attempt, first } => {
@@ -52,7 +52,7 @@ impl ExecutorStage {
     }
 
     /// Ends a request with this failure, or in a dead letter when it can't be written, which is so of no valid request.
-    fn at_once(&self, record: &InRecord<'_>, failure: Result<OutRecord, EncodeFault>) -> Verdict<OutRecord> {
+    fn at_once(&self, record: &InRecord<'_>, failure: Result<OutRecord, EncodeError>) -> Verdict<OutRecord> {
         failure.map_or_else(
             |fault| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string())),
             |failure| Verdict::Emit(vec![failure]),

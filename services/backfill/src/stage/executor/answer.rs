@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::bounds::{MAX_TEXT_BYTES, cut};
 use contracts::{
-    BackfillErrorClass, ClosedBar, CoverageChange, DataKind, EncodeFault, RangeCompletion, RangeFailure,
+    BackfillErrorClass, ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure,
     RangeProgress, Span, TypedRange, ids,
 };
 use domain::{Bar, DataType, IntervalSet, Timestamp, calendar};
@@ -27,9 +27,9 @@ pub(super) struct Failing {
 impl ExecutorStage {
     /// The event in which a request ends, noted as its end. A completion that is too large (its ranges are as many as its coverage has
     /// holes, which nothing bounds) becomes a failure that says so; what was fetched stays covered.
-    pub(super) fn terminal(&mut self, request: &Request, now: Now) -> Result<OutRecord, EncodeFault> {
+    pub(super) fn terminal(&mut self, request: &Request, now: Now) -> Result<OutRecord, EncodeError> {
         let ending = request.tally.ending();
-        let (partition, wall) = (request.id.source.partition, Timestamp::from_micros(now.wall_micros));
+        let (partition, wall) = (request.id.input.partition, Timestamp::from_micros(now.wall_micros));
         let failing = |class, is_retryable| {
             let mut error = request.tally.errors.first().cloned().unwrap_or_default();
             if request.tally.error_count > 1 {
@@ -52,7 +52,7 @@ impl ExecutorStage {
         written
     }
 
-    fn completion(&self, request: &Request, success: bool, now: Now) -> Result<OutRecord, EncodeFault> {
+    fn completion(&self, request: &Request, success: bool, now: Now) -> Result<OutRecord, EncodeError> {
         let (event, tally) = (&request.event, &request.tally);
         let completion = RangeCompletion {
             event_id: ids::event_id(),
@@ -75,7 +75,7 @@ impl ExecutorStage {
         self.wire.write(&completion, request.traceparent.as_deref())
     }
 
-    pub(super) fn failure(&self, request: &Request, failing: Failing) -> Result<OutRecord, EncodeFault> {
+    pub(super) fn failure(&self, request: &Request, failing: Failing) -> Result<OutRecord, EncodeError> {
         let event = &request.event;
         let failure = RangeFailure {
             event_id: ids::event_id(),
@@ -103,7 +103,7 @@ impl ExecutorStage {
         chunk: Chunk,
         bars: &[Bar],
         request: &Request,
-    ) -> Result<Vec<OutRecord>, EncodeFault> {
+    ) -> Result<Vec<OutRecord>, EncodeError> {
         let traceparent = request.traceparent.as_deref();
         let mut outputs = Vec::with_capacity(bars.len() + 2);
         for bar in bars {
@@ -113,7 +113,7 @@ impl ExecutorStage {
         outputs.push(self.wire.write(&progress, traceparent)?);
         let data_type = running.fetch.data_type;
         let series = Series { symbol: request.symbol, data_type, timeframe: Some(chunk.timeframe) };
-        let partition = request.id.source.partition;
+        let partition = request.id.input.partition;
         let covered = self.coverage.with(partition, &series, chunk.range);
         let change = CoverageChange {
             event_id: ids::event_id(),

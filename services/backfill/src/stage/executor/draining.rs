@@ -11,7 +11,7 @@ use super::fetching::Running;
 impl ExecutorStage {
     /// Whether the partition of this fetch is about to go. All its requests are of one symbol, hence of one partition.
     pub(super) fn is_leaving(&self, running: &Running) -> bool {
-        running.fetch.requests.first().is_some_and(|id| self.leaving.contains(&id.source.partition))
+        running.fetch.requests.first().is_some_and(|id| self.leaving.contains(&id.input.partition))
     }
 
     /// Gives back the requests of these partitions of which no worker has a chunk. They come again to the next owner, whose coverage
@@ -23,7 +23,7 @@ impl ExecutorStage {
             .filter(|running| running.is_at_work())
             .flat_map(|running| running.fetch.requests.iter().copied())
             .collect();
-        let goes = |id: &RecordId| partitions.contains(&id.source.partition) && !at_work.contains(id);
+        let goes = |id: &RecordId| partitions.contains(&id.input.partition) && !at_work.contains(id);
         let ids: Vec<RecordId> = self.requests.extract_if(.., |id, _| goes(id)).map(|(id, _)| id).collect();
         if ids.is_empty() {
             return;
@@ -32,6 +32,6 @@ impl ExecutorStage {
         for fetch in self.coalescer.released(goes) {
             self.stop(fetch);
         }
-        effects.push(Effect::GiveBack { ids });
+        effects.push(Effect::Release { ids });
     }
 }

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use contracts::EncodeFault;
+use contracts::EncodeError;
 use domain::calendar::{date_of, day_open, session_close};
 use domain::{Bar, Interval, Timeframe, Timestamp};
 use kafka_io::OutRecord;
@@ -24,7 +24,7 @@ use super::ExecutorStage;
 use crate::rules::chunks::chunks;
 use crate::rules::coalesce::{Fetch, FetchId};
 use crate::rules::series::Series;
-use crate::sources::SourceFault;
+use crate::sources::SourceError;
 use crate::work::{Done, Job};
 
 /// A piece of a fetch.
@@ -97,7 +97,7 @@ impl ExecutorStage {
             for timeframe in &wanted {
                 let part = (fetch.data_type, Some(*timeframe));
                 let series = series(&fetch, *timeframe);
-                for covered in self.coverage.covered(id.source.partition, &series, request.range) {
+                for covered in self.coverage.covered(id.input.partition, &series, request.range) {
                     request.skipped(part, covered);
                 }
             }
@@ -113,7 +113,7 @@ impl ExecutorStage {
     /// What coverage lacks of what is wanted, longest timeframe first. A bar that hasn't closed is no history yet: it is neither
     /// fetched nor covered, so that it isn't missed later.
     fn missing(&self, fetch: &Fetch<RecordId>, timeframes: &[Timeframe], now: Now) -> Vec<Chunk> {
-        let Some(partition) = fetch.requests.first().map(|id| id.source.partition) else { return Vec::new() };
+        let Some(partition) = fetch.requests.first().map(|id| id.input.partition) else { return Vec::new() };
         let wall = Timestamp::from_micros(now.wall_micros);
         let mut pieces = Vec::new();
         for timeframe in timeframes.iter().copied() {
@@ -209,7 +209,7 @@ impl ExecutorStage {
         }
     }
 
-    fn give_up(&mut self, running: &Running, fault: &SourceFault) {
+    fn give_up(&mut self, running: &Running, fault: &SourceError) {
         let Some(chunk) = running.chunks.get(running.done) else { return };
         let part = (running.fetch.data_type, Some(chunk.timeframe));
         let (kind, timeframe) = (running.fetch.data_type, chunk.timeframe);
@@ -250,6 +250,6 @@ fn closed_before(timeframe: Timeframe, now: Timestamp) -> Timestamp {
 }
 
 /// What was fetched and can't be written: another attempt won't change its size.
-fn unwritable(source_name: &'static str, fault: &EncodeFault) -> SourceFault {
-    SourceFault::Permanent { source_name, cause: fault.to_string() }
+fn unwritable(source_name: &'static str, fault: &EncodeError) -> SourceError {
+    SourceError::Permanent { source_name, cause: fault.to_string() }
 }

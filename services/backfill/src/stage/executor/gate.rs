@@ -36,7 +36,7 @@ impl Gate {
 
     /// A request comes and waits.
     pub(super) fn wait(&mut self, id: RecordId) {
-        let table = self.table(id.source.partition);
+        let table = self.table(id.input.partition);
         let needs = table.end;
         table.waiting.push_back((needs, id));
         self.waiting += 1;
@@ -88,12 +88,12 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{Epoch, RecordId, Source};
+    use pipeline::{Epoch, InputPartition, RecordId};
 
     use super::Gate;
 
     fn id(partition: i32, offset: i64) -> RecordId {
-        RecordId { source: Source { topic: 0, partition }, epoch: Epoch(1), offset }
+        RecordId { input: InputPartition { topic: 0, partition }, epoch: Epoch(1), offset }
     }
 
     #[test]

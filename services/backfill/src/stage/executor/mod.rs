@@ -34,7 +34,7 @@ use std::time::Duration;
 use contracts::Topic;
 use domain::Timestamp;
 use kafka_io::{InRecord, OutRecord, Restore, Wire};
-use pipeline::{Effect, Effects, Epoch, Now, RecordId, Source as Partition, Stage, Verdict};
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
 use crate::rules::answered::Answered;
 use crate::rules::chunks::ChunkDays;
@@ -172,7 +172,7 @@ impl ExecutorStage {
 
     /// All that is known of a partition goes: its requests, what was asked and covered, and where its table stood.
     fn forget(&mut self, partition: i32) {
-        let is_gone = |id: &RecordId| id.source.partition == partition;
+        let is_gone = |id: &RecordId| id.input.partition == partition;
         self.leaving.remove(&partition);
         self.requests.retain(|id, _| !is_gone(id));
         self.gate.forget(partition);
@@ -189,16 +189,16 @@ impl Stage for ExecutorStage {
     type Output = OutRecord;
     type Completion = Done;
 
-    fn assigned(&mut self, _source: Partition, _epoch: Epoch, _now: Now) {
+    fn assigned(&mut self, _source: InputPartition, _epoch: Epoch, _now: Now) {
         // What belongs to a partition is made when its first record comes.
     }
 
-    fn released(&mut self, source: Partition) {
+    fn unassigned(&mut self, source: InputPartition) {
         // There is one input topic, so the partition's number goes with it.
         self.forget(source.partition);
     }
 
-    fn judge(
+    fn process(
         &mut self,
         id: RecordId,
         record: InRecord<'_>,
@@ -217,7 +217,7 @@ impl Stage for ExecutorStage {
         self.advance(now, effects);
     }
 
-    fn drain(&mut self, sources: &[Partition], _now: Now, effects: &mut Effects<OutRecord>) {
+    fn drain(&mut self, sources: &[InputPartition], _now: Now, effects: &mut Effects<OutRecord>) {
         let partitions = sources.iter().map(|source| source.partition).collect();
         self.leaving.extend(&partitions);
         self.give_back(&partitions, effects);

@@ -63,10 +63,13 @@ fn bench() -> Bench {
         trigger: BackfillTrigger::Manual,
     };
     let record = wire.write(&request, None).unwrap();
-    let id =
-        RecordId { source: Partition { topic: 0, partition: record.partition }, epoch: Epoch(1), offset: 7 };
+    let id = RecordId {
+        input: InputPartition { topic: 0, partition: record.partition },
+        epoch: Epoch(1),
+        offset: 7,
+    };
     let mut effects = Effects::default();
-    let verdict = stage.judge(id, record_of(&record), now(0), &mut effects);
+    let verdict = stage.process(id, record_of(&record), now(0), &mut effects);
     assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
     Bench { stage, jobs, wire, id, effects }
 }

@@ -29,7 +29,7 @@ impl Bench {
     fn judge<E: Event>(&mut self, event: &E) -> Verdict<OutRecord> {
         let record = self.wire.write(event, None).unwrap();
         let topic = INPUTS.iter().position(|topic| *topic == record.topic).unwrap();
-        let source = Source { topic: topic.try_into().unwrap(), partition: record.partition };
+        let source = InputPartition { topic: topic.try_into().unwrap(), partition: record.partition };
         let record = InRecord {
             topic: record.topic,
             partition: record.partition,
@@ -42,8 +42,8 @@ impl Bench {
             headers: Headers::none(),
         };
         let now = Now { monotonic: Duration::ZERO, wall_micros: WALL_MICROS };
-        let id = RecordId { source, epoch: Epoch(1), offset: 1 };
-        self.stage.judge(id, record, now, &mut Effects::default())
+        let id = RecordId { input: source, epoch: Epoch(1), offset: 1 };
+        self.stage.process(id, record, now, &mut Effects::default())
     }
 
     fn planned<E: Event>(&mut self, event: &E) -> RangeRequest {

@@ -7,9 +7,9 @@ use super::*;
 
 /// A running request that no contract would let in.
 fn admitted(bench: &Bench, request: FeatureRequest) -> Admitted {
-    let source = Source { topic: 0, partition: bench.partition() };
+    let source = InputPartition { topic: 0, partition: bench.partition() };
     Admitted {
-        id: RecordId { source, epoch: Epoch(1), offset: 7 },
+        id: RecordId { input: source, epoch: Epoch(1), offset: 7 },
         lane: Lane::Ordinary,
         timeframe: Timeframe::Day1,
         traceparent: None,

@@ -40,14 +40,14 @@ fn successor(requests: &[OutRecord], appended: Now) -> Bench {
         restore(&mut next, request, appended);
     }
     for partition in 0..12 {
-        next.stage.assigned(Source { topic: 0, partition }, Epoch(1), appended);
+        next.stage.assigned(InputPartition { topic: 0, partition }, Epoch(1), appended);
     }
     next
 }
 
 fn at_offset(bench: &mut Bench, offset: i64, alert: &Alert, at: Now) -> Verdict<OutRecord> {
     bench.offset = offset - 1;
-    bench.judge(alert, at)
+    bench.process(alert, at)
 }
 
 fn note(bench: &Bench, name: &str) -> u64 {
@@ -57,7 +57,7 @@ fn note(bench: &Bench, name: &str) -> u64 {
 #[test]
 fn a_window_outlives_the_bridge_that_opened_it() {
     let mut bench = bench();
-    assert!(matches!(bench.judge(&alert("one", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&alert("one", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
     let requests = left(&mut bench, now(50));
     let mut next = successor(&requests, now(60));
     let again = alert("two", "AAPL", "momentum", 0.5);
@@ -77,8 +77,8 @@ fn a_window_outlives_the_bridge_that_opened_it() {
 fn an_alert_that_an_urgent_one_overtook_passes_when_it_comes_again() {
     let mut bench = bench();
     let calm = alert("calm", "AAPL", "momentum", 0.5);
-    assert!(matches!(bench.judge(&calm, now(0)), Verdict::Hold));
-    assert!(matches!(bench.judge(&alert("hot", "AAPL", "catalyst_detected", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&calm, now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&alert("hot", "AAPL", "catalyst_detected", 0.5), now(0)), Verdict::Hold));
     let requests = left(&mut bench, now(1));
     assert_eq!((requests.len(), requests[0].topic), (1, Topic::BatchUrgent), "the calm one waits");
 
@@ -94,7 +94,7 @@ fn an_alert_that_an_urgent_one_overtook_passes_when_it_comes_again() {
 fn what_left_and_comes_again_all_the_same_is_covered_by_itself() {
     let mut bench = bench();
     let one = alert("one", "AAPL", "momentum", 0.5);
-    assert!(matches!(bench.judge(&one, now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&one, now(0)), Verdict::Hold));
     let requests = left(&mut bench, now(50));
     let mut next = successor(&requests, now(60));
     assert!(matches!(at_offset(&mut next, 1, &one, now(70)), Verdict::Drop(DUPLICATE)));
@@ -108,7 +108,7 @@ fn what_stood_outside_of_windows_is_not_restored() {
     let older =
         Alert { occurred_at: WALL_MICROS - 2 * MINUTE_MICROS, ..alert("old", "MSFT", "momentum", 0.5) };
     for alert in [&manual, &first, &older] {
-        assert!(matches!(bench.judge(alert, now(0)), Verdict::Hold));
+        assert!(matches!(bench.process(alert, now(0)), Verdict::Hold));
     }
     let requests = left(&mut bench, now(50));
     assert!(requests.len() >= 2);
@@ -123,7 +123,7 @@ fn what_stood_outside_of_windows_is_not_restored() {
 fn a_partition_that_goes_before_it_is_restored_leaves_nothing() {
     let mut bench = bench();
     let one = alert("one", "AAPL", "momentum", 0.5);
-    assert!(matches!(bench.judge(&one, now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&one, now(0)), Verdict::Hold));
     let request = left(&mut bench, now(50)).remove(0);
     let mut next = successor(std::slice::from_ref(&request), now(60));
     next.stage.restore_abandoned(request.partition);
@@ -133,7 +133,7 @@ fn a_partition_that_goes_before_it_is_restored_leaves_nothing() {
 #[test]
 fn requests_that_say_nothing_to_it_are_counted() {
     let mut bench = bench();
-    assert!(matches!(bench.judge(&alert("one", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
+    assert!(matches!(bench.process(&alert("one", "AAPL", "momentum", 0.5), now(0)), Verdict::Hold));
     let request = left(&mut bench, now(50)).remove(0);
     let mut cut = request.clone();
     cut.payload.truncate(20);
@@ -165,11 +165,12 @@ fn a_drain_gives_back_what_finds_no_tokens_within_a_second_and_the_next_owner_as
     let alerts: Vec<Alert> = symbols(650).map(|symbol| alert(&symbol, &symbol, "momentum", 0.5)).collect();
     let mut offsets = std::collections::BTreeMap::new();
     for alert in &alerts {
-        assert!(matches!(bench.judge(alert, now(0)), Verdict::Hold));
+        assert!(matches!(bench.process(alert, now(0)), Verdict::Hold));
         offsets.insert(bench.offset, alert.clone());
     }
-    let sources: Vec<Source> = (0..12).map(|partition| Source { topic: 0, partition }).collect();
-    let (mut requests, mut given_back) = (Vec::new(), Vec::new());
+    let sources: Vec<InputPartition> =
+        (0..12).map(|partition| InputPartition { topic: 0, partition }).collect();
+    let (mut requests, mut released) = (Vec::new(), Vec::new());
     for tick in 0..=120 {
         let at = now(tick * 10);
         bench.stage.tick(at, &mut bench.effects);
@@ -177,23 +178,23 @@ fn a_drain_gives_back_what_finds_no_tokens_within_a_second_and_the_next_owner_as
         for effect in bench.effects.take() {
             match effect {
                 Effect::Emit { outputs, .. } => requests.extend(outputs),
-                Effect::GiveBack { ids } => {
+                Effect::Release { ids } => {
                     assert_eq!(at.monotonic, DRAIN_PATIENCE);
-                    given_back.extend(ids);
+                    released.extend(ids);
                 }
                 other => panic!("{other:?}"),
             }
         }
     }
     assert!(
-        (50..=200).contains(&given_back.len()),
+        (50..=200).contains(&released.len()),
         "{} of 650: 100 at once, 500 in the second",
-        given_back.len()
+        released.len()
     );
     assert_eq!(note(&bench, "alerts_waiting"), 0);
 
     let mut next = successor(&requests, now(1_300));
-    for id in &given_back {
+    for id in &released {
         assert!(matches!(at_offset(&mut next, id.offset, &offsets[&id.offset], now(1_300)), Verdict::Hold));
     }
     for tick in 0..10 {

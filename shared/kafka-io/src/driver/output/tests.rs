@@ -11,7 +11,7 @@ const OUTPUT: Topic = Topic::VectorComputed;
 
 /// Transacts one record, again and again, while the broker says this of its topic: what the driver is told when it is the
 /// client that refuses, as it does once it has heard of it.
-fn transacted(answer: RDKafkaRespErr) -> Result<Result<(), CallFault>, DriverError> {
+fn transacted(answer: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverError> {
     let host = client::mock_host().unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     for topic in [Topic::AlertRaised, OUTPUT] {
@@ -47,7 +47,7 @@ fn a_transaction_whose_output_the_client_refuses_is_aborted_not_committed_withou
 fn a_topic_that_is_forbidden_ends_the_stage() {
     let fault =
         transacted(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap().unwrap_err();
-    assert!(fault.is_refusal() && fault.remedy() == Remedy::Rebuild, "{fault}");
+    assert!(fault.is_access_denied() && fault.remedy() == Remedy::Rebuild, "{fault}");
     assert!(fault.text.contains(OUTPUT.name()), "{fault}");
     assert!(denied(RDKafkaErrorCode::UnknownTopicOrPartition, "").is_none());
 }

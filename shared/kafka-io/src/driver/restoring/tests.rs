@@ -1,6 +1,6 @@
 //! Outputs that come no more, on a mocked broker.
 
-use pipeline::{Finished, Now, Source};
+use pipeline::{CompletedRanges, InputPartition, Now};
 use rdkafka::producer::{BaseRecord, Producer};
 
 use super::*;
@@ -23,8 +23,8 @@ fn outputs_that_are_not_fetched_while_a_partition_is_restored_are_a_stall() {
         (client::follower(&config, "desk").unwrap(), client::end_inquirer(&config).unwrap());
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
     let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.desk", &config).unwrap();
-    let source = Source { topic: 0, partition: 0 };
-    restoring.begin(vec![Start { source, position: 0, finished: Finished::default() }]);
+    let input = InputPartition { topic: 0, partition: 0 };
+    restoring.begin(vec![Start { input, position: 0, completed: CompletedRanges::default() }]);
     assert!(restoring.aim(NOW).unwrap());
     // As a client that asks the broker for this partition no more.
     consumer.pause(&one(TOPIC, 0, Offset::Invalid)).unwrap();

@@ -1,4 +1,4 @@
-//! What of a source is finished beyond its prefix, in a form that fits beside a committed offset.
+//! What of a input is completed beyond its prefix, in a form that fits beside a committed offset.
 //!
 //! Bytes: one byte of version, then for each range two LEB128 numbers: the gap since the end of the range before it (the first: since
 //! the position), and its length. Most gaps and lengths are below 128, so a range mostly takes two bytes.
@@ -8,21 +8,21 @@ use std::ops::Range;
 /// The form of the bytes.
 const VERSION: u8 = 1;
 
-/// Most bytes that a source's ranges take. 2,304 are 3 KiB of base64; the broker's limit on commit metadata is 4,096 bytes
+/// Most bytes that a input's ranges take. 2,304 are 3 KiB of base64; the broker's limit on commit metadata is 4,096 bytes
 /// (`offset.metadata.max.bytes`), above which it refuses the commit each time.
-pub const FINISHED_MAX_BYTES: usize = 2_304;
+pub const COMPLETED_RANGES_MAX_BYTES: usize = 2_304;
 
-/// Offsets of one source that need no work any more although one before them does: sorted, disjoint, never touching.
+/// Offsets of one input that need no work any more although one before them does: sorted, disjoint, never touching.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Finished {
+pub struct CompletedRanges {
     ranges: Vec<Range<i64>>,
 }
 
 /// Bytes that are no list of ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotFinished;
+pub struct InvalidCompletedRanges;
 
-impl Finished {
+impl CompletedRanges {
     /// Nothing beyond the prefix.
     #[must_use]
     pub const fn none() -> Self {
@@ -58,7 +58,7 @@ impl Finished {
         }
     }
 
-    /// As bytes beside `position`, at most [`FINISHED_MAX_BYTES`]: what doesn't fit is left out from its end. Nothing gives no bytes.
+    /// As bytes beside `position`, at most [`COMPLETED_RANGES_MAX_BYTES`]: what doesn't fit is left out from its end. Nothing gives no bytes.
     #[must_use]
     pub fn to_bytes(&self, position: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -70,7 +70,7 @@ impl Finished {
             }
             put(&mut bytes, distance(before, range.start));
             put(&mut bytes, distance(range.start, range.end));
-            if bytes.len() > FINISHED_MAX_BYTES {
+            if bytes.len() > COMPLETED_RANGES_MAX_BYTES {
                 bytes.truncate(kept);
                 break;
             }
@@ -90,24 +90,24 @@ impl Finished {
         usize::from(!self.is_empty()) + of_ranges.sum::<usize>()
     }
 
-    /// What [`Finished::to_bytes`] wrote beside `position`. No bytes say that there is nothing.
+    /// What [`CompletedRanges::to_bytes`] wrote beside `position`. No bytes say that there is nothing.
     ///
     /// # Errors
     /// When somebody else wrote them.
-    pub fn from_bytes(position: i64, bytes: &[u8]) -> Result<Self, NotFinished> {
+    pub fn from_bytes(position: i64, bytes: &[u8]) -> Result<Self, InvalidCompletedRanges> {
         let Some((version, mut rest)) = bytes.split_first() else { return Ok(Self::none()) };
         if *version != VERSION {
-            return Err(NotFinished);
+            return Err(InvalidCompletedRanges);
         }
-        let mut finished = Self::none();
+        let mut completed = Self::none();
         let mut before = position;
         while !rest.is_empty() {
-            let start = before.checked_add(take(&mut rest)?).ok_or(NotFinished)?;
-            let end = start.checked_add(take(&mut rest)?).ok_or(NotFinished)?;
-            finished.push(start..end);
+            let start = before.checked_add(take(&mut rest)?).ok_or(InvalidCompletedRanges)?;
+            let end = start.checked_add(take(&mut rest)?).ok_or(InvalidCompletedRanges)?;
+            completed.push(start..end);
             before = end;
         }
-        Ok(finished)
+        Ok(completed)
     }
 }
 
@@ -131,49 +131,49 @@ fn put(bytes: &mut Vec<u8>, mut value: u64) {
     }
 }
 
-fn take(bytes: &mut &[u8]) -> Result<i64, NotFinished> {
+fn take(bytes: &mut &[u8]) -> Result<i64, InvalidCompletedRanges> {
     let mut value: u64 = 0;
     for shift in (0..63).step_by(7) {
-        let (byte, rest) = bytes.split_first().ok_or(NotFinished)?;
+        let (byte, rest) = bytes.split_first().ok_or(InvalidCompletedRanges)?;
         *bytes = rest;
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            return i64::try_from(value).map_err(|_| NotFinished);
+            return i64::try_from(value).map_err(|_| InvalidCompletedRanges);
         }
     }
-    Err(NotFinished)
+    Err(InvalidCompletedRanges)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(ranges: &[Range<i64>]) -> Finished {
-        let mut finished = Finished::none();
+    fn of(ranges: &[Range<i64>]) -> CompletedRanges {
+        let mut completed = CompletedRanges::none();
         for range in ranges {
-            finished.push(range.clone());
+            completed.push(range.clone());
         }
-        finished
+        completed
     }
 
     #[test]
     fn what_was_written_is_read() {
         for ranges in [vec![], vec![6..9, 11..12, 1_000_000..9_000_000_000]] {
-            let finished = of(&ranges);
-            assert_eq!(finished.len_bytes(5), finished.to_bytes(5).len());
-            assert_eq!(Finished::from_bytes(5, &finished.to_bytes(5)), Ok(finished));
+            let completed = of(&ranges);
+            assert_eq!(completed.len_bytes(5), completed.to_bytes(5).len());
+            assert_eq!(CompletedRanges::from_bytes(5, &completed.to_bytes(5)), Ok(completed));
         }
         assert_eq!(of(&[7..8, 10..300]).to_bytes(5), [1, 2, 1, 2, 0xa2, 2]);
     }
 
     #[test]
     fn what_does_not_fit_is_left_out_from_the_end() {
-        let finished = of(&(0..5_000).map(|n| 3 * n..3 * n + 1).collect::<Vec<_>>());
-        let bytes = finished.to_bytes(0);
-        assert!(bytes.len() <= FINISHED_MAX_BYTES);
-        let read = Finished::from_bytes(0, &bytes).unwrap();
+        let completed = of(&(0..5_000).map(|n| 3 * n..3 * n + 1).collect::<Vec<_>>());
+        let bytes = completed.to_bytes(0);
+        assert!(bytes.len() <= COMPLETED_RANGES_MAX_BYTES);
+        let read = CompletedRanges::from_bytes(0, &bytes).unwrap();
         assert!(read.ranges().len() > 1_000);
-        assert!(read.ranges().zip(finished.ranges()).all(|(read, written)| read == written));
+        assert!(read.ranges().zip(completed.ranges()).all(|(read, written)| read == written));
     }
 
     #[test]
@@ -184,15 +184,15 @@ mod tests {
             &[1, 0x80],
             &[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1],
         ] {
-            assert_eq!(Finished::from_bytes(5, bytes), Err(NotFinished), "{bytes:?}");
+            assert_eq!(CompletedRanges::from_bytes(5, bytes), Err(InvalidCompletedRanges), "{bytes:?}");
         }
     }
 
     #[test]
     fn ranges_that_touch_are_one() {
-        let finished = of(&[1..2, 2..4, 4..4, 6..7]);
-        assert_eq!(finished.ranges().collect::<Vec<_>>(), [1..4, 6..7]);
-        assert!(finished.contains(3) && finished.contains(6));
-        assert!(!finished.contains(0) && !finished.contains(4) && !finished.contains(7));
+        let completed = of(&[1..2, 2..4, 4..4, 6..7]);
+        assert_eq!(completed.ranges().collect::<Vec<_>>(), [1..4, 6..7]);
+        assert!(completed.contains(3) && completed.contains(6));
+        assert!(!completed.contains(0) && !completed.contains(4) && !completed.contains(7));
     }
 }

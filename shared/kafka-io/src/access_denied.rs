@@ -15,21 +15,21 @@ const EVENTS_SERVED: usize = 200;
 /// A wrong password, a certificate that isn't trusted, a right that is missing. Somebody has to change something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no admission to {brokers} as {who}: {cause}")]
-pub struct Refusal {
+pub struct AccessDenied {
     brokers: String,
     who: String,
     cause: String,
 }
 
 /// An error that may be a refusal, rather than a cluster that isn't there.
-pub trait MaybeRefusal: std::error::Error {
+pub trait MaybeAccessDenied: std::error::Error {
     /// Whether no second try mends it.
-    fn is_refusal(&self) -> bool;
+    fn is_access_denied(&self) -> bool;
 }
 
-// === impl Refusal ===
+// === impl AccessDenied ===
 
-impl Refusal {
+impl AccessDenied {
     /// Why the cluster turned us away, or we it. Of an untrusted certificate librdkafka says no more than that, so its broker is
     /// asked once more: this may take some seconds.
     pub(crate) fn new(config: &KafkaConfig, code: RDKafkaErrorCode, text: &str) -> Self {
@@ -49,7 +49,7 @@ impl Refusal {
             error => error.rdkafka_error_code()?,
         };
         let text = error.to_string();
-        is_refusal(code, &text).then(|| Self::new(config, code, &format!("{what}: {text}")))
+        is_access_denied(code, &text).then(|| Self::new(config, code, &format!("{what}: {text}")))
     }
 
     /// Why a call of a client that asks and reads nothing failed, if that is a refusal. Some are told beside the call alone: it waits
@@ -75,7 +75,7 @@ pub(crate) fn serve(client: &BaseConsumer<LogContext>) -> Vec<KafkaError> {
 
 /// Whether an error of this kind is a refusal. A broken TLS connection may be the network's doing; one over a certificate isn't.
 /// A broker that won't have ours says so after the handshake, by an alert that librdkafka reads as a failed receive.
-pub(crate) fn is_refusal(code: RDKafkaErrorCode, text: &str) -> bool {
+pub(crate) fn is_access_denied(code: RDKafkaErrorCode, text: &str) -> bool {
     match code {
         RDKafkaErrorCode::SSL => text.contains("certificate"),
         RDKafkaErrorCode::BrokerTransportFailure => {
@@ -112,25 +112,28 @@ mod tests {
 
     #[test]
     fn a_cut_connection_is_no_refusal() {
-        assert!(!is_refusal(RDKafkaErrorCode::SSL, "SSL handshake failed: unexpected eof"));
-        assert!(!is_refusal(RDKafkaErrorCode::BrokerTransportFailure, "certificate"));
-        assert!(is_refusal(RDKafkaErrorCode::SSL, "error:0A000086:SSL routines::certificate verify failed"));
+        assert!(!is_access_denied(RDKafkaErrorCode::SSL, "SSL handshake failed: unexpected eof"));
+        assert!(!is_access_denied(RDKafkaErrorCode::BrokerTransportFailure, "certificate"));
+        assert!(is_access_denied(
+            RDKafkaErrorCode::SSL,
+            "error:0A000086:SSL routines::certificate verify failed"
+        ));
         let alert =
             "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42";
-        assert!(is_refusal(RDKafkaErrorCode::BrokerTransportFailure, alert));
-        assert!(is_refusal(RDKafkaErrorCode::GroupAuthorizationFailed, ""));
-        assert!(is_refusal(RDKafkaErrorCode::Authentication, ""));
+        assert!(is_access_denied(RDKafkaErrorCode::BrokerTransportFailure, alert));
+        assert!(is_access_denied(RDKafkaErrorCode::GroupAuthorizationFailed, ""));
+        assert!(is_access_denied(RDKafkaErrorCode::Authentication, ""));
     }
 
     #[test]
     fn a_call_that_is_denied_names_who_asked_for_what_and_one_that_timed_out_is_no_refusal() {
         let config = KafkaConfig::embedded("kafka-7:9092");
         let denied = KafkaError::AdminOp(RDKafkaErrorCode::TopicAuthorizationFailed);
-        let text = Refusal::of(&config, "describe topics", &denied).unwrap().to_string();
+        let text = AccessDenied::of(&config, "describe topics", &denied).unwrap().to_string();
         for part in ["no admission to kafka-7:9092", "describe topics: ", "authorization failed"] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }
         let late = KafkaError::OffsetFetch(RDKafkaErrorCode::OperationTimedOut);
-        assert_eq!(Refusal::of(&config, "", &late), None);
+        assert_eq!(AccessDenied::of(&config, "", &late), None);
     }
 }

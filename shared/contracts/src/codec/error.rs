@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::MAX_PAYLOAD_BYTES;
-use crate::fault::Fault;
 use crate::topics::Topic;
+use crate::violation::Violation;
 
 /// The class of a work record that lies in a partition that isn't its symbol's; see [`Event::check_placement`].
 ///
@@ -13,7 +13,7 @@ pub const MISPLACED: &str = "misplaced";
 
 /// Why an event couldn't be written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum EncodeFault {
+pub enum EncodeError {
     /// Larger than a topic takes.
     #[error("{event}: {bytes} bytes encoded, at most {MAX_PAYLOAD_BYTES} are allowed")]
     TooLarge {
@@ -32,7 +32,7 @@ pub enum EncodeFault {
     },
     /// From JSON: a field or a rule is broken.
     #[error(transparent)]
-    Invalid(#[from] Fault),
+    Invalid(#[from] Violation),
     /// From JSON: a feature request whose priority belongs to the other of its two topics.
     #[error("{event}: does not belong to {topic}")]
     OtherTopic {
@@ -45,7 +45,7 @@ pub enum EncodeFault {
 
 /// Why a writer's schema couldn't be had.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum WriterFault {
+pub enum WriterError {
     /// The registry answers that it has no such id.
     #[error("the registry knows no schema {id}")]
     Unknown {
@@ -72,7 +72,7 @@ pub enum WriterFault {
 
 /// Why a payload is no event of the kind that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum DecodeFault {
+pub enum DecodeError {
     /// No payload at all.
     #[error("no payload: a tombstone")]
     Tombstone,
@@ -149,7 +149,7 @@ pub enum DecodeFault {
     },
     /// A rule of the event is broken.
     #[error(transparent)]
-    Invalid(#[from] Fault),
+    Invalid(#[from] Violation),
     /// The registry couldn't be asked. Not the record's fault: try again, never dead-letter.
     #[error("schema {id} cannot be fetched: {cause}")]
     RegistryUnavailable {
@@ -160,7 +160,7 @@ pub enum DecodeFault {
     },
 }
 
-impl DecodeFault {
+impl DecodeError {
     /// Its class, as dead letters and metrics carry it.
     #[must_use]
     pub const fn class(&self) -> &'static str {
@@ -189,12 +189,12 @@ impl DecodeFault {
     }
 }
 
-impl From<WriterFault> for DecodeFault {
-    fn from(fault: WriterFault) -> Self {
+impl From<WriterError> for DecodeError {
+    fn from(fault: WriterError) -> Self {
         match fault {
-            WriterFault::Unknown { id } => Self::UnknownSchema { id },
-            WriterFault::Unreadable { id, cause } => Self::IncompatibleSchema { id, cause },
-            WriterFault::Unavailable { id, cause } => Self::RegistryUnavailable { id, cause },
+            WriterError::Unknown { id } => Self::UnknownSchema { id },
+            WriterError::Unreadable { id, cause } => Self::IncompatibleSchema { id, cause },
+            WriterError::Unavailable { id, cause } => Self::RegistryUnavailable { id, cause },
         }
     }
 }

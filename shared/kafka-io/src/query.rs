@@ -7,22 +7,22 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError, LogContext};
 use crate::committed::committed_offsets;
 use crate::config::{KafkaConfig, Profile};
 use crate::ends::watermarks_of;
-use crate::refusal::{MaybeRefusal, Refusal};
 use crate::topics_seen::{self, Unseen};
 
 /// A question wasn't answered.
 #[derive(Debug, thiserror::Error)]
-pub enum InquiryError {
+pub enum QueryError {
     /// No client.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The cluster doesn't let us in; asking again won't help.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    AccessDenied(#[from] AccessDenied),
     /// The cluster doesn't answer, or not with what was asked.
     #[error("brokers {brokers} did not say {what}: {cause}")]
     Unanswered {
@@ -47,23 +47,23 @@ pub struct Watermarks {
 }
 
 /// Asks about topics.
-pub struct Inquirer {
+pub struct ClusterQuery {
     client: BaseConsumer<LogContext>,
     config: KafkaConfig,
     timeout: Duration,
 }
 
 /// Asks how far a group is.
-pub struct GroupInquirer {
+pub struct GroupQuery {
     client: BaseConsumer<LogContext>,
     config: KafkaConfig,
     group: String,
     timeout: Duration,
 }
 
-impl MaybeRefusal for InquiryError {
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused(_))
+impl MaybeAccessDenied for QueryError {
+    fn is_access_denied(&self) -> bool {
+        matches!(self, Self::AccessDenied(_))
     }
 }
 
@@ -73,10 +73,10 @@ fn unanswered(
     config: &KafkaConfig,
     what: String,
     cause: KafkaError,
-) -> InquiryError {
-    match Refusal::behind(client, config, &what, &cause) {
-        Some(refusal) => InquiryError::Refused(refusal),
-        None => InquiryError::Unanswered { brokers: config.brokers.clone(), what, cause: Box::new(cause) },
+) -> QueryError {
+    match AccessDenied::behind(client, config, &what, &cause) {
+        Some(refusal) => QueryError::AccessDenied(refusal),
+        None => QueryError::Unanswered { brokers: config.brokers.clone(), what, cause: Box::new(cause) },
     }
 }
 
@@ -87,7 +87,7 @@ fn watermarks(
     topic: Topic,
     partitions: i32,
     ends: &str,
-) -> Result<Vec<Watermarks>, InquiryError> {
+) -> Result<Vec<Watermarks>, QueryError> {
     let timeout = Duration::from_millis(config.query_timeout_ms.into());
     let of = |partition| {
         let (low, high) = watermarks_of(client, topic.name(), partition, timeout).map_err(|cause| {
@@ -98,7 +98,7 @@ fn watermarks(
     (0..partitions).map(of).collect()
 }
 
-impl Inquirer {
+impl ClusterQuery {
     /// One client for any number of questions.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Inquirer {
     ///
     /// # Errors
     /// When the cluster doesn't answer, or hides the topic from us.
-    pub fn partitions(&self, topic: Topic) -> Result<i32, InquiryError> {
+    pub fn partitions(&self, topic: Topic) -> Result<i32, QueryError> {
         let metadata = self.metadata()?;
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
         if found.is_none()
@@ -133,7 +133,7 @@ impl Inquirer {
     ///
     /// # Errors
     /// When the cluster doesn't answer.
-    pub fn replicas(&self, topic: Topic) -> Result<i32, InquiryError> {
+    pub fn replicas(&self, topic: Topic) -> Result<i32, QueryError> {
         let metadata = self.metadata()?;
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
         let replicas =
@@ -142,10 +142,10 @@ impl Inquirer {
     }
 
     /// All topics: asking for one by name would create it on the embedded broker.
-    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, InquiryError> {
+    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, QueryError> {
         topics_seen::all(&self.client, &self.config, self.timeout).map_err(|unseen| match unseen {
-            Unseen::Refused(refusal) => InquiryError::Refused(refusal),
-            Unseen::Unanswered(cause) => InquiryError::Unanswered {
+            Unseen::AccessDenied(refusal) => QueryError::AccessDenied(refusal),
+            Unseen::Unanswered(cause) => QueryError::Unanswered {
                 brokers: self.config.brokers.clone(),
                 what: "which topics there are".to_owned(),
                 cause: Box::new(cause),
@@ -157,17 +157,17 @@ impl Inquirer {
     ///
     /// # Errors
     /// When the cluster doesn't answer.
-    pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, InquiryError> {
+    pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, QueryError> {
         watermarks(&self.client, &self.config, topic, self.partitions(topic)?, "ends")
     }
 }
 
-impl GroupInquirer {
+impl GroupQuery {
     /// Where each of `partitions` partitions of a topic ends for committed readers: before records of open transactions. Blocks.
     ///
     /// # Errors
     /// When the cluster doesn't answer.
-    pub fn stable_ends(&self, topic: Topic, partitions: i32) -> Result<Vec<Watermarks>, InquiryError> {
+    pub fn stable_ends(&self, topic: Topic, partitions: i32) -> Result<Vec<Watermarks>, QueryError> {
         watermarks(&self.client, &self.config, topic, partitions, "is stable")
     }
 
@@ -185,7 +185,7 @@ impl GroupInquirer {
     ///
     /// # Errors
     /// When the cluster doesn't answer.
-    pub fn committed(&self, topic: Topic, partitions: i32) -> Result<Vec<(i32, Option<i64>)>, InquiryError> {
+    pub fn committed(&self, topic: Topic, partitions: i32) -> Result<Vec<(i32, Option<i64>)>, QueryError> {
         let mut list = TopicPartitionList::new();
         if partitions < 1 {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Records that can't be judged now: their source waits, and they come again.
+//! Records that can't be judged now: their input waits, and they come again.
 //!
 //! ```text
 //!          Defer                  the wait is over             a record is judged
@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::Action;
-use crate::ids::{Now, Source};
+use crate::ids::{InputPartition, Now};
 use crate::ledger::{Ledger, Phase};
 use crate::options::Options;
 use crate::stage::Stage;
 
-/// What a source waits for, since a record of it couldn't be judged and until one is.
+/// What a input waits for, since a record of it couldn't be judged and until one is.
 #[derive(Debug)]
 pub(crate) struct Deferral {
     cause: String,
@@ -48,22 +48,22 @@ impl Ledger {
 
 impl<S: Stage> Engine<S> {
     /// Sources of which a record can't be judged, with the cause that the stage gave; until one is judged again.
-    pub fn deferred(&self) -> impl Iterator<Item = (Source, &str)> + '_ {
+    pub fn deferred(&self) -> impl Iterator<Item = (InputPartition, &str)> + '_ {
         let owned = self.ledgers.iter().filter(|(_, ledger)| ledger.phase == Phase::Owned);
-        owned.filter_map(|(source, ledger)| Some((*source, ledger.deferral.as_ref()?.cause.as_str())))
+        owned.filter_map(|(input, ledger)| Some((*input, ledger.deferral.as_ref()?.cause.as_str())))
     }
 
     pub(crate) fn deferred_until(&self) -> Option<Duration> {
         self.ledgers.values().filter_map(Ledger::defers_until).min()
     }
 
-    /// Asks for the records of paused sources again whose wait is over. That they flow again is said when nothing else pauses them.
+    /// Asks for the records of paused inputs again whose wait is over. That they flow again is said when nothing else pauses them.
     pub(crate) fn rewind(&mut self, now: Now) {
-        for (source, ledger) in &mut self.ledgers {
+        for (input, ledger) in &mut self.ledgers {
             if !ledger.paused || ledger.defers_until().is_none_or(|until| until > now.monotonic) {
                 continue;
             }
-            self.actions.push_back(Action::Rewind(*source, ledger.expected()));
+            self.actions.push_back(Action::Rewind(*input, ledger.expected()));
             if let Some(deferral) = &mut ledger.deferral {
                 deferral.until = None;
             }

@@ -1,4 +1,4 @@
-//! Who flows first when a topic's sources may flow again: those whose turn was longest ago.
+//! Who flows first when a topic's inputs may flow again: those whose turn was longest ago.
 //!
 //! A client fetches what is resumed together in one order, the same each time. Under lasting overload the first of them would fill
 //! the room again before a record of the last has come, for ever.
@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::event::Action;
-use crate::ids::{Now, Source};
+use crate::ids::{InputPartition, Now};
 use crate::stage::Stage;
 
 /// Longest time for which those who go first are alone. 1.5 s: librdkafka may take a second to notice that a partition flows again,
 /// and by default a broker keeps a fetch that finds nothing for half of one (`fetch.wait.max.ms`).
 const ALONE_MAX: Duration = Duration::from_millis(1_500);
 
-/// The turns of one topic's sources.
+/// The turns of one topic's inputs.
 #[derive(Debug, Default)]
 struct Turns {
-    /// How often sources were let flow again.
+    /// How often inputs were let flow again.
     number: u64,
     /// Monotonic time at which the others follow those who went first; none when nobody waits.
     alone_until: Option<Duration>,
@@ -36,13 +36,13 @@ impl Topics {
         self.turns.get(&topic).map_or(0, |turns| turns.number)
     }
 
-    /// When sources that wait for others are to flow at the latest.
+    /// When inputs that wait for others are to flow at the latest.
     pub(crate) fn next(&self) -> Option<Duration> {
         self.turns.values().filter_map(|turns| turns.alone_until).min()
     }
 }
 
-/// Where a source stands in the order of its topic.
+/// Where a input stands in the order of its topic.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     /// The last turn in which its records came, or its end was reached.
@@ -52,23 +52,23 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Something of its source has come.
+    /// Something of its input has come.
     pub(crate) fn serve(&mut self, turn: u64) {
         self.served = turn;
         self.first = false;
     }
 
-    /// Its source is paused: it goes first no more.
+    /// Its input is paused: it goes first no more.
     pub(crate) fn leave(&mut self) {
         self.first = false;
     }
 }
 
 impl<S: Stage> Engine<S> {
-    /// Lets sources flow that are paused and that nothing pauses any more: `ready`, in order.
-    pub(crate) fn take_turns(&mut self, ready: &[Source], now: Now) {
+    /// Lets inputs flow that are paused and that nothing pauses any more: `ready`, in order.
+    pub(crate) fn take_turns(&mut self, ready: &[InputPartition], now: Now) {
         for (topic, turns) in &mut self.topics.turns {
-            if !ready.iter().any(|source| source.topic == *topic) {
+            if !ready.iter().any(|input| input.topic == *topic) {
                 turns.alone_until = None;
             }
         }
@@ -77,16 +77,17 @@ impl<S: Stage> Engine<S> {
         }
     }
 
-    fn let_flow(&mut self, topic: u16, ready: &[Source], now: Now) {
+    fn let_flow(&mut self, topic: u16, ready: &[InputPartition], now: Now) {
         let turns = self.topics.turns.entry(topic).or_default();
-        let all = Source { topic, partition: i32::MIN }..=Source { topic, partition: i32::MAX };
+        let all =
+            InputPartition { topic, partition: i32::MIN }..=InputPartition { topic, partition: i32::MAX };
         let alone = self.ledgers.range(all.clone()).any(|(_, ledger)| ledger.place.first);
         let first = match turns.alone_until {
             Some(until) if alone && now.monotonic < until => return,
             Some(_) => None,
             None => {
                 turns.number += 1;
-                ready.iter().filter_map(|source| Some(self.ledgers.get(source)?.place.served)).min()
+                ready.iter().filter_map(|input| Some(self.ledgers.get(input)?.place.served)).min()
             }
         };
         for (_, ledger) in self.ledgers.range_mut(all) {
@@ -96,15 +97,15 @@ impl<S: Stage> Engine<S> {
             }
         }
         let mut others = false;
-        for source in ready {
-            let Some(ledger) = self.ledgers.get_mut(source) else { continue };
+        for input in ready {
+            let Some(ledger) = self.ledgers.get_mut(input) else { continue };
             if first.is_some_and(|oldest| ledger.place.served > oldest) {
                 others = true;
                 continue;
             }
             ledger.paused = false;
             ledger.place.first = first.is_some();
-            self.actions.push_back(Action::Resume(*source));
+            self.actions.push_back(Action::Resume(*input));
         }
         turns.alone_until = others.then(|| now.monotonic + ALONE_MAX);
     }

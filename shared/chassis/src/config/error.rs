@@ -16,9 +16,9 @@ pub enum Origin {
     Variable(String),
 }
 
-/// One fault.
+/// One error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ConfigError {
     /// The key, dotted.
     pub key: String,
     /// The value, redacted when the key is a secret's.
@@ -31,22 +31,22 @@ pub struct Fault {
     pub example: Option<String>,
 }
 
-/// Collects faults, under the key of whatever is being checked.
+/// Collects errors, under the key of whatever is being checked.
 #[derive(Debug, Default)]
-pub struct FaultList {
+pub struct ErrorCollector {
     within: Vec<String>,
-    faults: Vec<Fault>,
+    errors: Vec<ConfigError>,
 }
 
-/// All faults of a configuration, one a line.
+/// All errors of a configuration, one a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Faults {
-    faults: Vec<Fault>,
+pub struct ConfigErrors {
+    errors: Vec<ConfigError>,
 }
 
-// === impl Fault ===
+// === impl ConfigError ===
 
-impl Fault {
+impl ConfigError {
     pub(crate) fn new(key: impl Into<String>, origin: Origin, rule: impl Into<String>) -> Self {
         Self { key: key.into(), value: None, origin, rule: rule.into(), example: None }
     }
@@ -67,7 +67,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.key)?;
         if let Some(value) = &self.value {
@@ -91,10 +91,10 @@ impl fmt::Display for Origin {
     }
 }
 
-// === impl FaultList ===
+// === impl ErrorCollector ===
 
-impl FaultList {
-    /// No faults yet.
+impl ErrorCollector {
+    /// No errors yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -104,51 +104,51 @@ impl FaultList {
     pub fn check(&mut self, good: bool, key: &str, value: impl fmt::Display, rule: &str, example: &str) {
         if !good {
             let key = self.within.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".");
-            let fault = Fault::new(key, Origin::Default, format!("must be {rule}"));
-            self.push(fault.value(value.to_string()).example(example));
+            let error = ConfigError::new(key, Origin::Default, format!("must be {rule}"));
+            self.push(error.value(value.to_string()).example(example));
         }
     }
 
     /// Checks a part of the configuration: its keys are under `key`.
     pub fn nest(&mut self, key: &str, part: &impl super::Validate) {
         self.within.push(key.to_owned());
-        part.faults(self);
+        part.validate(self);
         self.within.pop();
     }
 
-    /// The faults so far, in the order of their report.
+    /// The errors so far, in the order of their report.
     #[must_use]
-    pub fn into_faults(self) -> Vec<Fault> {
-        self.faults
+    pub fn into_errors(self) -> Vec<ConfigError> {
+        self.errors
     }
 
-    pub(crate) fn push(&mut self, fault: Fault) {
-        self.faults.push(fault);
+    pub(crate) fn push(&mut self, error: ConfigError) {
+        self.errors.push(error);
     }
 
     pub(crate) fn names(&self, key: &str) -> bool {
-        self.faults.iter().any(|fault| fault.key == key)
+        self.errors.iter().any(|error| error.key == key)
     }
 }
 
-// === impl Faults ===
+// === impl ConfigErrors ===
 
-impl Faults {
-    /// The faults, in the order of the layers.
-    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.faults.iter()
+impl ConfigErrors {
+    /// The errors, in the order of the layers.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.errors.iter()
     }
 }
 
-impl From<Vec<Fault>> for Faults {
-    fn from(faults: Vec<Fault>) -> Self {
-        Self { faults }
+impl From<Vec<ConfigError>> for ConfigErrors {
+    fn from(errors: Vec<ConfigError>) -> Self {
+        Self { errors }
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} fault(s) in the configuration", self.faults.len())?;
-        self.faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+        write!(f, "{} error(s) in the configuration", self.errors.len())?;
+        self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }

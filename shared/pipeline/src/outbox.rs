@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::ids::{BatchId, Epoch, Now, RecordId, Source};
+use crate::ids::{BatchId, Epoch, InputPartition, Now, RecordId};
 
 /// The records that an emission ends.
 #[derive(Debug)]
@@ -18,11 +18,11 @@ pub(crate) enum Ends {
     Rejected(i64),
 }
 
-/// Outputs that leave together, on behalf of one source in one assignment.
+/// Outputs that leave together, on behalf of one input in one assignment.
 #[derive(Debug)]
 pub(crate) struct Emission<O> {
     pub(crate) sequence: u64,
-    pub(crate) source: Source,
+    pub(crate) input: InputPartition,
     pub(crate) epoch: Epoch,
     pub(crate) ends: Ends,
     pub(crate) outputs: Vec<O>,
@@ -46,8 +46,8 @@ impl<O> Emission<O> {
 pub(crate) struct Batch<O> {
     pub(crate) id: BatchId,
     pub(crate) emissions: Vec<Emission<O>>,
-    /// The sources it acts for, sorted.
-    pub(crate) acts_for: Vec<Source>,
+    /// The inputs it acts for, sorted.
+    pub(crate) acts_for: Vec<InputPartition>,
     /// What its transaction commits; empty at least once.
     pub(crate) promises: Vec<Promise>,
 }
@@ -55,15 +55,15 @@ pub(crate) struct Batch<O> {
 /// A position that was asked to be committed, for the assignment that asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Promise {
-    pub(crate) source: Source,
+    pub(crate) input: InputPartition,
     pub(crate) epoch: Epoch,
     pub(crate) offset: i64,
 }
 
 impl<O> Batch<O> {
-    pub(crate) fn concerns(&self, source: Source) -> bool {
-        self.acts_for.binary_search(&source).is_ok()
-            || self.promises.iter().any(|promise| promise.source == source)
+    pub(crate) fn concerns(&self, input: InputPartition) -> bool {
+        self.acts_for.binary_search(&input).is_ok()
+            || self.promises.iter().any(|promise| promise.input == input)
     }
 
     /// The number behind its last emission.
@@ -106,8 +106,7 @@ impl<O> Outbox<O> {
     pub(crate) fn push(&mut self, id: RecordId, ends: Ends, outputs: Vec<O>, urgent: bool, now: Now) {
         let (sequence, since) = (self.next_sequence, now.monotonic);
         self.next_sequence += 1;
-        let emission =
-            Emission { sequence, source: id.source, epoch: id.epoch, ends, outputs, urgent, since };
+        let emission = Emission { sequence, input: id.input, epoch: id.epoch, ends, outputs, urgent, since };
         self.note(&emission);
         self.waiting.push_back(emission);
     }
@@ -158,7 +157,7 @@ impl<O> Outbox<O> {
                 emissions.push(next);
             }
         }
-        let mut acts_for: Vec<Source> = emissions.iter().map(|emission| emission.source).collect();
+        let mut acts_for: Vec<InputPartition> = emissions.iter().map(|emission| emission.input).collect();
         acts_for.sort_unstable();
         acts_for.dedup();
         let id = BatchId(self.next_batch);
@@ -184,12 +183,12 @@ impl<O> Outbox<O> {
         }
     }
 
-    /// Discards what waits for a source; says how many emissions that was.
-    pub(crate) fn discard(&mut self, source: Source) -> usize {
+    /// Discards what waits for a input; says how many emissions that was.
+    pub(crate) fn discard(&mut self, input: InputPartition) -> usize {
         let before = self.waiting.len();
         let mut kept = VecDeque::with_capacity(self.waiting.len());
         for emission in std::mem::take(&mut self.waiting) {
-            if emission.source == source {
+            if emission.input == input {
                 self.unnote(&emission);
             } else {
                 kept.push_back(emission);

@@ -1,30 +1,32 @@
-//! What is finished beyond the prefix: what a position says of it, and what becomes of it at the next owner.
+//! What is completed beyond the prefix: what a position says of it, and what becomes of it at the next owner.
 
-use pipeline::{Action, BatchId, Delivery, Event, FINISHED_MAX_BYTES, Finished, Position, RecordId, Start};
+use pipeline::{
+    Action, BatchId, COMPLETED_RANGES_MAX_BYTES, CompletedRanges, Delivery, Event, Position, RecordId, Start,
+};
 
 use crate::rig::{A, B, Rig, Said, What, acknowledged, at, commit, id, rig, rig_with, start, transact};
 
-fn finished(ranges: &[(i64, i64)]) -> Finished {
-    let mut finished = Finished::none();
+fn completed(ranges: &[(i64, i64)]) -> CompletedRanges {
+    let mut completed = CompletedRanges::none();
     for (from, to) in ranges {
-        finished.push(*from..*to);
+        completed.push(*from..*to);
     }
-    finished
+    completed
 }
 
-/// A position that says what is finished beyond it.
+/// A position that says what is completed beyond it.
 fn beyond(offset: i64, ranges: &[(i64, i64)]) -> Position {
-    Position { source: A, offset, finished: finished(ranges) }
+    Position { input: A, offset, completed: completed(ranges) }
 }
 
 fn emits(ids: &[RecordId]) -> Event<'static, crate::rig::Told> {
     Event::Completed(Said::Emit { ids: ids.to_vec(), outputs: 1, urgent: true })
 }
 
-/// Owns A from `position`, of which an earlier owner had finished these ranges.
+/// Owns A from `position`, of which an earlier owner had completed these ranges.
 fn after(position: i64, ranges: &[(i64, i64)]) -> Rig {
     let mut rig = rig();
-    let start = Start { source: A, position, finished: finished(ranges) };
+    let start = Start { input: A, position, completed: completed(ranges) };
     assert_eq!(rig.happens(Event::Assigned(&[start])), []);
     rig
 }
@@ -51,7 +53,7 @@ fn what_lies_between_two_unfinished_records_is_one_range() {
 
 #[test]
 fn a_batch_says_nothing_of_what_waits_for_the_next() {
-    let mut rig = rig_with(|options| options.batch_max_outputs = 1);
+    let mut rig = rig_with(|options| options.batch_outputs_max = 1);
     rig.records(A, &[(0, What::Hold), (1, What::Hold), (2, What::Hold)]);
     assert_eq!(rig.happens(emits(&[id(A, 1, 1)])), [transact(0, &[beyond(0, &[(1, 2)])])]);
     rig.happens(emits(&[id(A, 1, 2)]));
@@ -71,7 +73,7 @@ fn dropped_records_behind_a_held_one_are_said_but_ask_for_nothing() {
 
 #[test]
 fn a_stage_in_order_says_nothing_of_what_it_drops_behind_what_leaves_next() {
-    let mut rig = rig_with(|options| options.batch_max_outputs = 1);
+    let mut rig = rig_with(|options| options.batch_outputs_max = 1);
     let asked =
         rig.records(A, &[(0, What::Emit(1)), (1, What::Emit(1)), (2, What::Drop), (3, What::Emit(1))]);
     assert_eq!(asked, [transact(0, &[at(A, 1)])]);
@@ -80,7 +82,7 @@ fn a_stage_in_order_says_nothing_of_what_it_drops_behind_what_leaves_next() {
 
 #[test]
 fn dropped_records_are_left_out_when_there_is_no_room_for_them() {
-    let mut rig = rig_with(|options| options.finished_max_bytes = 4);
+    let mut rig = rig_with(|options| options.completed_ranges_max_bytes = 4);
     rig.records(A, &[(0, What::Hold), (1, What::Drop), (2, What::Hold), (3, What::Hold)]);
     let asked = rig.happens(emits(&[id(A, 1, 3)]));
     assert_eq!(asked, [transact(0, &[beyond(0, &[(3, 4)])]), Action::Pause(A)]);
@@ -105,7 +107,7 @@ fn at_least_once_a_drain_waits_for_that_commit() {
     let mut rig = rig_with(|options| options.mode = Delivery::AtLeastOnce);
     rig.records(A, &[(0, What::Hold), (1, What::Hold)]);
     rig.happens(Event::Revoked(&[A]));
-    rig.happens(Event::Completed(Said::GiveBack(vec![id(A, 1, 0)])));
+    rig.happens(Event::Completed(Said::Release(vec![id(A, 1, 0)])));
     rig.happens(emits(&[id(A, 1, 1)]));
     assert_eq!(rig.happens(Event::Delivered(BatchId(0))), [commit(&[beyond(0, &[(1, 2)])])]);
     assert_eq!(rig.happens(Event::OffsetsCommitted), [acknowledged(A, 0)]);
@@ -119,13 +121,13 @@ fn what_an_earlier_owner_finished_is_passed_over() {
     let judged: Vec<i64> = rig.engine.stage().judged.iter().map(|id| id.offset).collect();
     assert_eq!(judged, [5, 8, 10]);
     let counts = rig.engine.counts();
-    assert_eq!((counts.received, counts.finished_before, counts.ignored), (3, 3, 0));
+    assert_eq!((counts.received, counts.skipped_completed, counts.ignored), (3, 3, 0));
 }
 
 #[test]
 fn what_was_passed_over_is_said_behind_whatever_it_follows() {
-    let mut rig = rig_with(|options| options.batch_max_outputs = 1);
-    rig.happens(Event::Assigned(&[Start { finished: finished(&[(2, 3)]), ..start(A, 0) }]));
+    let mut rig = rig_with(|options| options.batch_outputs_max = 1);
+    rig.happens(Event::Assigned(&[Start { completed: completed(&[(2, 3)]), ..start(A, 0) }]));
     let asked =
         rig.records(A, &[(0, What::Emit(1)), (1, What::Emit(1)), (2, What::Hold), (3, What::Emit(1))]);
     assert_eq!(asked, [transact(0, &[beyond(1, &[(2, 3)])])]);
@@ -168,7 +170,7 @@ fn an_abandoned_source_says_only_what_is_resolved() {
 
 #[test]
 fn records_that_could_be_scattered_pause_their_source_alone() {
-    let mut rig = rig_with(|options| options.finished_max_bytes = 8);
+    let mut rig = rig_with(|options| options.completed_ranges_max_bytes = 8);
     let held: Vec<(i64, What)> = (0..6).map(|offset| (offset, What::Hold)).collect();
     assert_eq!(rig.records(A, &held), []);
     assert_eq!(rig.happens(emits(&[id(A, 1, 1)])), [transact(0, &[beyond(0, &[(1, 2)])])]);
@@ -185,9 +187,9 @@ fn records_that_could_be_scattered_pause_their_source_alone() {
 
 #[test]
 fn a_start_with_much_behind_it_does_not_stop_for_good() {
-    let mut rig = rig_with(|options| options.finished_max_bytes = 4);
+    let mut rig = rig_with(|options| options.completed_ranges_max_bytes = 4);
     let ranges: Vec<(i64, i64)> = (1..9).map(|n| (2 * n, 2 * n + 1)).collect();
-    rig.happens(Event::Assigned(&[Start { finished: finished(&ranges), ..start(A, 0) }]));
+    rig.happens(Event::Assigned(&[Start { completed: completed(&ranges), ..start(A, 0) }]));
     rig.records(A, &[(0, What::Emit(1))]);
     assert_eq!(rig.happens(Event::Tick), [transact(0, &[beyond(1, &ranges)]), Action::Pause(A)]);
     assert_eq!(rig.happens(Event::Committed(BatchId(0))), [Action::Resume(A)], "it is read away");
@@ -196,7 +198,7 @@ fn a_start_with_much_behind_it_does_not_stop_for_good() {
 #[test]
 fn a_position_that_can_not_say_everything_is_counted() {
     let mut rig = rig();
-    let many = i64::try_from(FINISHED_MAX_BYTES).expect("small");
+    let many = i64::try_from(COMPLETED_RANGES_MAX_BYTES).expect("small");
     let held: Vec<(i64, What)> = (0..2 * many).map(|offset| (offset, What::Hold)).collect();
     rig.records(A, &held);
     let odd: Vec<RecordId> = (0..many).map(|n| id(A, 1, 2 * n + 1)).collect();

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Its text is `scanner.alert.raised: score: 1.7 is outside 0..=1`; the path is left out where the event as a whole is at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct Violation {
     /// The event's name, or `finding` where the name itself couldn't be read.
     pub event: &'static str,
     /// The field, as `symbols[3].occurred_at`; empty for the event as a whole.
@@ -15,7 +15,7 @@ pub struct Fault {
     pub cause: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.is_empty() {
             write!(f, "{}: {}", self.event, self.cause)
@@ -25,9 +25,9 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for Violation {}
 
-/// The event whose rules are being checked: turns a broken rule into a [`Fault`]; costs nothing while rules hold.
+/// The event whose rules are being checked: turns a broken rule into a [`Violation`]; costs nothing while rules hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     event: &'static str,
@@ -39,8 +39,12 @@ impl Place {
     }
 
     /// The fault of the field at `path`.
-    pub(crate) fn field<T, C: fmt::Display>(self, path: &str, checked: Result<T, C>) -> Result<T, Fault> {
-        checked.map_err(|cause| Fault { event: self.event, path: path.to_owned(), cause: cause.to_string() })
+    pub(crate) fn field<T, C: fmt::Display>(self, path: &str, checked: Result<T, C>) -> Result<T, Violation> {
+        checked.map_err(|cause| Violation {
+            event: self.event,
+            path: path.to_owned(),
+            cause: cause.to_string(),
+        })
     }
 
     /// The fault of the item at `index` of `list`, or of its field `part` when that isn't empty.
@@ -50,10 +54,14 @@ impl Place {
         index: usize,
         part: &str,
         checked: Result<T, C>,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, Violation> {
         checked.map_err(|cause| {
             let dot = if part.is_empty() { "" } else { "." };
-            Fault { event: self.event, path: format!("{list}[{index}]{dot}{part}"), cause: cause.to_string() }
+            Violation {
+                event: self.event,
+                path: format!("{list}[{index}]{dot}{part}"),
+                cause: cause.to_string(),
+            }
         })
     }
 
@@ -63,8 +71,8 @@ impl Place {
         map: &str,
         key: &str,
         checked: Result<T, C>,
-    ) -> Result<T, Fault> {
-        checked.map_err(|cause| Fault {
+    ) -> Result<T, Violation> {
+        checked.map_err(|cause| Violation {
             event: self.event,
             path: format!("{map}.{key}"),
             cause: cause.to_string(),
