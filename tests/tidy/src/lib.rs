@@ -9,6 +9,7 @@
 //! Start at [`arrows`], the rule that holds the architecture; [`tree`] reads the files.
 
 pub mod arrows;
+pub mod cycles;
 pub mod documents;
 pub mod manifests;
 pub mod metadata;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use tidy::cycles;
 use tidy::words::{self, Counts, Hit, Kind, counts};
 
 const USAGE: &str =
@@ -25,6 +26,9 @@ fn run(arguments: &[String]) -> Result<String, String> {
     let Some((command, rest)) = arguments.split_first() else { return Err(USAGE.to_owned()) };
     match command.as_str() {
         "words" => words_command(rest),
+        "cycles" if rest.is_empty() => {
+            Ok(cycles::search_tree()?.iter().map(|cycle| format!("{cycle}\n")).collect())
+        }
         _ => Err(USAGE.to_owned()),
     }
 }

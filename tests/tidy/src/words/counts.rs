@@ -1,9 +1,25 @@
 //! The committed counts (`word-counts.tsv`): they may only fall.
 
-use super::{Counts, Hit, Kind, area};
+use std::collections::BTreeMap;
+
+use super::place::{Kind, area};
+use super::search::Hit;
+
+/// Counts per crate (or top-level area) and kind.
+pub type Counts = BTreeMap<(String, Kind), usize>;
 
 const HEADER: &str = "# Uses of the words of words.tsv per crate and kind of place. They may only fall.\n\
     # Lower them with: cargo run -q -p tidy -- words --write\n";
+
+/// Counts of the hits.
+#[must_use]
+pub fn count(hits: &[Hit]) -> Counts {
+    let mut counts = Counts::new();
+    for hit in hits {
+        *counts.entry((area(&hit.path).to_owned(), hit.kind)).or_default() += 1;
+    }
+    counts
+}
 
 /// Parses the committed counts.
 ///

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Token;
+use super::tokens::Token;
 
 /// One word of a pattern.
 #[derive(Debug, Clone)]

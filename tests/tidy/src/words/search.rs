@@ -1,8 +1,11 @@
 //! The patterns over the pieces of files.
 
-use super::exceptions::Contracts;
-use super::patterns::Place;
-use super::{Exceptions, Kind, Patterns, Piece, Token, area, rust, text, tokens};
+use super::contracts::Contracts;
+use super::exceptions::Exceptions;
+use super::patterns::{Patterns, Place};
+use super::place::{Kind, Piece, area};
+use super::tokens::{self, Token};
+use super::{rust, text};
 use crate::tree::SourceFile;
 
 /// A use of a word or phrase of the table.

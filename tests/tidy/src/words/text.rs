@@ -1,7 +1,8 @@
 //! The pieces of files that are not Rust: pages, deployment files, scripts and manifests.
 
-use super::exceptions::Contracts;
-use super::{Kind, Piece, area, tokens};
+use super::contracts::Contracts;
+use super::place::{Kind, Piece, area};
+use super::tokens;
 use crate::tree::SourceFile;
 
 const OLD_NAMES: &str = "<!-- old names -->";
