@@ -9,6 +9,7 @@
 //! Start at [`arrows`], the rule that holds the architecture; [`tree`] reads the files.
 
 pub mod arrows;
+pub mod cycles;
 pub mod documents;
 pub mod manifests;
 pub mod metadata;
@@ -16,3 +17,4 @@ pub mod parts;
 pub mod review;
 pub mod sources;
 pub mod tree;
+pub mod words;

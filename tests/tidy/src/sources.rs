@@ -26,7 +26,7 @@ pub fn offences(file: &SourceFile) -> Vec<String> {
     offences
 }
 
-fn is_test_file(file: &SourceFile) -> bool {
+pub(crate) fn is_test_file(file: &SourceFile) -> bool {
     let folders = ["/tests/", "/benches/", "/examples/"];
     folders.iter().any(|folder| format!("/{}", file.path).contains(folder) && !file.path.contains("/src/"))
         || file.name() == "tests.rs"
