@@ -94,10 +94,10 @@ impl<S: Stage> Engine<S> {
         let transactional = self.is_transactional();
         let batch = self.outbox.close(self.options.batch_outputs_max);
         let (id, end) = (batch.id, batch.end());
-        let silent = batch.emissions.iter().all(|emission| {
+        let all_assigned = batch.emissions.iter().all(|emission| {
             self.ledgers.get(&emission.input).is_some_and(|ledger| ledger.epoch == emission.epoch)
         });
-        self.laws.check(Law::Silence, silent);
+        self.laws.check(Law::Silence, all_assigned);
         let sequences = batch.emissions.iter().map(|emission| emission.sequence);
         self.laws.check(Law::Order, sequences.is_sorted_by(|a, b| a < b));
         if !transactional {

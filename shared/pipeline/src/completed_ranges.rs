@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn encoded_ranges_are_decoded() {
         for ranges in [vec![], vec![6..9, 11..12, 1_000_000..9_000_000_000]] {
             let completed = of(&ranges);
             assert_eq!(completed.len_bytes(5), completed.to_bytes(5).len());
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_out_from_the_end() {
+    fn ranges_that_do_not_fit_are_omitted_from_the_end() {
         let completed = of(&(0..5_000).map(|n| 3 * n..3 * n + 1).collect::<Vec<_>>());
         let bytes = completed.to_bytes(0);
         assert!(bytes.len() <= COMPLETED_RANGES_MAX_BYTES);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_bytes_are_refused() {
+    fn unknown_encoding_is_rejected() {
         for bytes in [
             &[2, 1, 1][..],
             &[1, 1],
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_touch_are_one() {
+    fn adjacent_ranges_are_merged() {
         let completed = of(&[1..2, 2..4, 4..4, 6..7]);
         assert_eq!(completed.ranges().collect::<Vec<_>>(), [1..4, 6..7]);
         assert!(completed.contains(3) && completed.contains(6));

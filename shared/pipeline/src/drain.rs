@@ -177,8 +177,9 @@ impl<S: Stage> Engine<S> {
 
     fn is_drained(&self, input: InputPartition, commit_abandoned: bool) -> bool {
         let Some(ledger) = self.ledgers.get(&input) else { return true };
-        let settled = ledger.phase == Phase::Abandoned || (ledger.unresolved() == 0 && ledger.emissions == 0);
-        settled && !self.is_in_flight(input) && (!ledger.moved() || commit_abandoned)
+        let finished =
+            ledger.phase == Phase::Abandoned || (ledger.unresolved() == 0 && ledger.emissions == 0);
+        finished && !self.is_in_flight(input) && (!ledger.moved() || commit_abandoned)
     }
 
     /// Ends an assignment: unresolved records will be redelivered, queued emissions are discarded, and requests that the shell has

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_law_has_its_line_on_the_page_and_a_property_test() {
+    fn every_law_is_documented_and_tested() {
         let page = include_str!("../../../ARCHITECTURE.md");
         let properties = include_str!("../tests/laws/properties.rs");
         for law in Law::ALL {

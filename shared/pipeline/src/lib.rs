@@ -1,7 +1,7 @@
 //! Sans-IO delivery engine: events in, actions out.
 //!
 //! The engine guarantees the laws P1 to P8 (see ARCHITECTURE.md): every received record is emitted, dropped, rejected or held, and
-//! committed offsets move only over the contiguous resolved prefix. It knows nothing about Kafka, Avro, tokio, clocks or the
+//! committed offsets move only over the contiguous resolved prefix. It does not depend on Kafka, Avro, tokio, clocks or the
 //! meaning of a record.
 //!
 //! A service implements [`Stage`]. A shell such as `kafka_io::Driver` applies [`Event`]s to the [`Engine`] and performs its
@@ -40,10 +40,10 @@
 //!
 //! let input = InputPartition { topic: 0, partition: 0 };
 //! let now = Now { monotonic: Duration::ZERO, wall_micros: 0 };
+//! let mut records = [(7, "hello")].iter().copied();
 //! let mut engine = Engine::new(Echo, Options::new(Delivery::Transactional));
 //! let start = Start { input, position: 7, completed: Default::default() };
 //! engine.apply(Event::Assigned(&[start]), now);
-//! let mut records = [(7, "hello")].into_iter();
 //! engine.apply(Event::Records(input, &mut records), now);
 //! engine.apply(Event::Tick, now); // no more records: the batch closes
 //! engine.settle(now);

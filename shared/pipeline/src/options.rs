@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::completed_ranges::COMPLETED_RANGES_MAX_BYTES;
 
-/// How outputs and offsets are committed.
+/// The way outputs and offsets are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// Outputs and offsets in one transaction: readers of committed records see both or neither.
@@ -36,7 +36,7 @@ pub struct Options {
     pub completed_ranges_max_bytes: usize,
     /// Outputs, queued or in flight, above which every partition is paused; they resume at half of it. 20,000: four batches.
     pub outputs_max: usize,
-    /// How long a revocation or a shutdown may wait for held records. 5 s: with a commit it must stay below the transaction timeout
+    /// Longest wait of a revocation or a shutdown for held records. 5 s: with a commit it must stay below the transaction timeout
     /// (15 s) and `max.poll.interval.ms`.
     pub drain_budget: Duration,
     /// Shortest interval between two plain commits. 100 ms: at most that much dropped work is processed again after a crash.
