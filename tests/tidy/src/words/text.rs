@@ -1,7 +1,7 @@
 //! The pieces of files that are not Rust: pages, deployment files, scripts and manifests.
 
 use super::contracts::Contracts;
-use super::place::{Kind, Piece, area};
+use super::kinds::{Kind, Piece, area};
 use super::tokens;
 use crate::tree::SourceFile;
 
