@@ -228,6 +228,8 @@ fn exceptions_hold() {
         ("schemas/README.md", "asked"),
         ("services/feature/tests/golden/a.md", "asked"),
         ("docs/upgrade.md", "<!-- old names -->\n| asked |\n<!-- /old names -->\n"),
+        ("docs/glossary.md", "| term | replaces |\n|---|---|\n| request | ask |\n"),
+        ("docs/upgrade.md", "| old name | new name |\n|---|---|\n| `a_given_up_total` | `a_total` |\n"),
         ("docs/x.md", "The class `refused` of a range."),
         ("deploy/a.yaml", "outcome=\"refused\""),
         ("services/backfill/src/a.rs", "enum Class { Refused } const A: &str = \"refused\";"),
@@ -239,6 +241,9 @@ fn exceptions_hold() {
     }
     assert_hit("docs/x.md", "It is refused.", Kind::User, "refused");
     assert_hit("docs/x.md", "<!-- old names -->\n<!-- /old names -->\nasked\n", Kind::User, "asked");
+    assert_hit("docs/glossary.md", "| term | replaces |\n|---|---|\n| ask | b |\n", Kind::User, "ask");
+    assert_hit("docs/glossary.md", "| term | replaces |\n\n| a | ask |\n", Kind::User, "ask");
+    assert_hit("docs/x.md", "| term | replaces |\n|---|---|\n| a | ask |\n", Kind::User, "ask");
     assert_hit("shared/kafka-io/src/a.rs", "struct Refused;", Kind::Name, "refused");
     assert_hit(RS, "struct Fault;", Kind::Name, "fault");
 }
