@@ -47,9 +47,9 @@ fn declaring_module(tree: &Tree, module: usize, used: &UsedPath) -> Option<usize
 }
 
 /// The names that are being looked up, against endless re-exports.
-type Seen = BTreeSet<(usize, String)>;
+type Visited = BTreeSet<(usize, String)>;
 
-fn resolve(tree: &Tree, module: usize, segments: &[String], seen: &mut Seen) -> Option<Target> {
+fn resolve(tree: &Tree, module: usize, segments: &[String], visited: &mut Visited) -> Option<Target> {
     let mut at = module;
     let mut rest = segments;
     match segments.first()?.as_str() {
@@ -63,7 +63,7 @@ fn resolve(tree: &Tree, module: usize, segments: &[String], seen: &mut Seen) -> 
     }
     let mut is_named = false;
     for name in rest {
-        match look_up(tree, at, name, seen) {
+        match look_up(tree, at, name, visited) {
             Some(Target::Module(child)) => (at, is_named) = (child, true),
             Some(item @ Target::Item(_)) => return Some(item),
             // A macro may declare it in the module that the path names.
@@ -73,8 +73,8 @@ fn resolve(tree: &Tree, module: usize, segments: &[String], seen: &mut Seen) -> 
     Some(Target::Module(at))
 }
 
-fn look_up(tree: &Tree, at: usize, name: &str, seen: &mut Seen) -> Option<Target> {
-    if !seen.insert((at, name.to_owned())) {
+fn look_up(tree: &Tree, at: usize, name: &str, visited: &mut Visited) -> Option<Target> {
+    if !visited.insert((at, name.to_owned())) {
         return None;
     }
     let module = &tree.modules[at];
@@ -84,13 +84,13 @@ fn look_up(tree: &Tree, at: usize, name: &str, seen: &mut Seen) -> Option<Target
         Some(Target::Item(at))
     } else {
         let mut imports = module.imports.iter().filter(|(it, _)| it == name);
-        imports.find_map(|(_, path)| resolve(tree, at, path, seen)).or_else(|| {
-            module.globs.iter().find_map(|path| match resolve(tree, at, path, seen)? {
-                Target::Module(from) => look_up(tree, from, name, seen),
+        imports.find_map(|(_, path)| resolve(tree, at, path, visited)).or_else(|| {
+            module.globs.iter().find_map(|path| match resolve(tree, at, path, visited)? {
+                Target::Module(from) => look_up(tree, from, name, visited),
                 Target::Item(_) => None,
             })
         })
     };
-    seen.remove(&(at, name.to_owned()));
+    visited.remove(&(at, name.to_owned()));
     found
 }

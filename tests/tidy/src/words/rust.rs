@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::contracts::Contracts;
-use super::place::{Kind, Piece, area};
+use super::kinds::{Kind, Piece, area};
 use super::tokens;
 use crate::sources::is_test_file;
 use crate::tree::SourceFile;

@@ -27,11 +27,11 @@ mod tests {
     #[test]
     fn identifiers_split_into_words() {
         for (run, split) in [
-            ("is_asked", "is asked"),
-            ("GivenBack", "given back"),
-            ("LSOBehind", "lso behind"),
+            ("is_first", "is first"),
+            ("FirstOffset", "first offset"),
+            ("LSOOffset", "lso offset"),
             ("dead-letter", "dead letter"),
-            ("MAX_ASKED", "max asked"),
+            ("MAX_OFFSET", "max offset"),
             ("a.b2B", "a b2 b"),
         ] {
             assert_eq!(words(run).join(" "), split, "{run}");

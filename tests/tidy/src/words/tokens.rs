@@ -3,7 +3,7 @@
 use super::contracts::Contracts;
 use super::split::words;
 
-/// A word of a text, in lower case. An empty word stands for something that no pattern matches.
+/// One word, in lower case. No pattern matches an empty word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Lower case; empty for a contract name or a placeholder.

@@ -1,10 +1,10 @@
-//! Kinds of places, and the crate or area of a path.
+//! Kinds of texts, and the crate or area of a path.
 
 use std::fmt;
 
 use super::tokens::Token;
 
-/// The kind of place of a text.
+/// The kind of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Logs, errors, help, metric texts, pages, and everything under `deploy`.
@@ -42,7 +42,7 @@ impl fmt::Display for Kind {
 /// A text of one kind: a paragraph, a string literal or an identifier.
 #[derive(Debug)]
 pub struct Piece {
-    /// The kind of place.
+    /// Its kind.
     pub kind: Kind,
     /// `true` if it begins a doc comment, where a pattern of scope `doc` applies.
     pub is_doc: bool,
