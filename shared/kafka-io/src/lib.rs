@@ -39,8 +39,9 @@ pub use access_denied::{AccessDenied, MaybeAccessDenied};
 pub use config::{ConfigError, Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use count::count_with_aborted;
 pub use driver::{
-    Completed, Completions, Driver, DriverError, DriverOptions, GiveUp, Hooks, KafkaStage, Note, Readiness,
-    Restore, Seen, Shutdown, StageCounts, TableRecord, TransactionStep, completions,
+    AbortHook, Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Note,
+    Readiness, Restore, Shutdown, StageCounts, StageStatus, TableRecord, TableScope, TransactionStep,
+    completions,
 };
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use producer::{BatchProducer, ProduceError, ProducerLimits, RecordMetadata};

@@ -38,7 +38,7 @@ impl Meters {
     )]
     pub(super) fn of(service: &'static str) -> Self {
         let meters = Self {
-            breaker_open: metrics::gauge!(names::BREAKER_OPEN, "service" => service),
+            breaker_open: metrics::gauge!(names::BREAKER_STATE, "service" => service, "target" => "registry"),
             unconfirmed: metrics::gauge!(names::UNCONFIRMED, "service" => service),
             lookups: names::LOOKUP_OUTCOMES
                 .map(|outcome| metrics::counter!(names::LOOKUPS, "service" => service, "outcome" => outcome)),
