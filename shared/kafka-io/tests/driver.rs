@@ -163,7 +163,7 @@ fn an_offset_that_the_partition_lacks_stops_the_driver_and_names_it() {
 
 #[test]
 fn an_unreachable_broker_is_named_at_start() {
-    let config = KafkaConfig { query_timeout_ms: 300, ..KafkaConfig::embedded("127.0.0.1:1") };
+    let config = KafkaConfig { query_timeout_ms: 300.into(), ..KafkaConfig::embedded("127.0.0.1:1") };
     let begun = Instant::now();
     let running = Running::start(&config, GROUP, &[]);
     let error = running.thread.join().unwrap().unwrap_err().to_string();
