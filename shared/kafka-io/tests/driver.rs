@@ -61,7 +61,7 @@ fn held_records_finish_out_of_order_and_the_commit_waits_for_the_first() {
 fn what_was_committed_is_not_delivered_again_and_what_was_not_is() {
     let mock = Mock::start();
     mock.write(Topic::AlertRaised, &[(0, "emit 1"), (0, "hold 2"), (1, "emit 3")]);
-    let config = KafkaConfig { drain_budget_ms: 200, ..mock.config.clone() };
+    let config = KafkaConfig { drain_budget_ms: 200.into(), ..mock.config.clone() };
     let running = Running::start(&config, GROUP, &[]);
     eventually("two are emitted", || running.counts.seen().counts.emitted == 2);
     assert_eq!(running.stop(), Stop::DrainTimedOut { held: 1 });
