@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chassis::{Context, Exit, Failure, Fate};
 use contracts::Topic;
 use kafka_io::cluster::{self, ClusterError};
-use kafka_io::{KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire};
+use kafka_io::{
+    ErrorChain, KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire,
+};
 
 use crate::sections::RegistrySection;
 
@@ -57,7 +59,7 @@ async fn start(context: &Context, registry: &Registry, writes: &[Topic]) -> Resu
     };
     let started = registry.start(writes).await.map_err(ends(Exit::Unreachable))?;
     if let Started::Cached(away) = started {
-        tracing::warn!(error = %away, "started with the schema ids of the cache folder");
+        tracing::warn!(error = %ErrorChain(&away), "started with the schema ids of the cache folder");
         let (registry, writes) = (registry.clone(), writes.to_vec());
         context.tasks.spawn("registry-confirm", Fate::UntilShutdown, async move {
             registry.confirm(&writes).await.map_err(ends(Exit::Failed))?;

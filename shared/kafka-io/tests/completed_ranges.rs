@@ -13,7 +13,7 @@ const GROUP: &str = "tapeline.test";
 #[test]
 fn restart_skips_completed_ranges() {
     let mock = Mock::start();
-    let config = KafkaConfig { drain_budget_ms: 300, ..mock.config.clone() };
+    let config = KafkaConfig { drain_budget_ms: 300.into(), ..mock.config.clone() };
     let running = Running::start(&config, GROUP, &[]).ready();
     let commands: Vec<String> = (0..40).map(|n| format!("hold {n:02}")).collect();
     let records: Vec<(i32, &str)> = commands.iter().map(|command| (5, command.as_str())).collect();

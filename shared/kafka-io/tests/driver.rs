@@ -60,7 +60,7 @@ fn commit_waits_for_the_first_held_record() {
 fn only_uncommitted_records_are_redelivered() {
     let mock = Mock::start();
     mock.write(Topic::AlertRaised, &[(0, "emit 1"), (0, "hold 2"), (1, "emit 3")]);
-    let config = KafkaConfig { drain_budget_ms: 200, ..mock.config.clone() };
+    let config = KafkaConfig { drain_budget_ms: 200.into(), ..mock.config.clone() };
     let running = Running::start(&config, GROUP, &[]);
     eventually("two are emitted", || running.counts.latest().counts.emitted == 2);
     assert_eq!(running.stop(), Stop::DrainTimedOut { held: 1 });
@@ -162,7 +162,7 @@ fn missing_offset_stops_the_driver() {
 
 #[test]
 fn unreachable_broker_is_named_at_start() {
-    let config = KafkaConfig { query_timeout_ms: 300, ..KafkaConfig::embedded("127.0.0.1:1") };
+    let config = KafkaConfig { query_timeout_ms: 300.into(), ..KafkaConfig::embedded("127.0.0.1:1") };
     let running = Running::start(&config, GROUP, &[]);
     let error = running.thread.join().unwrap().unwrap_err().to_string();
     assert!(error.contains("127.0.0.1:1") && error.contains("300 ms"), "{error}");

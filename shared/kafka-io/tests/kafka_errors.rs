@@ -65,7 +65,8 @@ fn lost_membership_redelivers_held_records() {
     let mock = Mock::start();
     // The mock can reject only the heartbeats of the classic protocol.
     let protocol = Some(GroupProtocol::Classic);
-    let config = KafkaConfig { group_protocol: protocol, session_timeout_ms: 6_000, ..mock.config.clone() };
+    let config =
+        KafkaConfig { group_protocol: protocol, session_timeout_ms: 6_000.into(), ..mock.config.clone() };
     let running = Running::start(&config, GROUP, &[]).ready();
     mock.write(Topic::AlertRaised, &[(0, "hold 1"), (1, "emit 2")]);
     let (before, _) = running.work.recv_timeout(common::TIMEOUT).unwrap();

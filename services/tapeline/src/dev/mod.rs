@@ -95,7 +95,8 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
 
 fn start_broker() -> Result<EmbeddedBroker, Failure> {
     let topics: Vec<(&str, i32)> = Topic::ALL.iter().map(|topic| (topic.name(), PARTITIONS)).collect();
-    EmbeddedBroker::start(&topics).map_err(|e| Failure::NotOk(format!("the embedded broker: {e}")))
+    EmbeddedBroker::start(&topics)
+        .map_err(|e| Failure::NotOk(format!("the embedded broker: {}", kafka_io::ErrorChain(&e))))
 }
 
 /// Runs the market to its end; without `--until-end` the services stay up after it.
@@ -141,7 +142,7 @@ fn market(
     follower: Follower,
     show: Show,
 ) -> Result<Market, Failure> {
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
+    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(kafka_io::ErrorChain(e).to_string());
     let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let edge = EdgeClient::new(services.edge()).map_err(|e| unreachable(&e))?;
     let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?;

@@ -41,6 +41,14 @@ pub enum EncodeError {
         /// The topic that it was meant for.
         topic: Topic,
     },
+    /// The writer has no schema id for the event's topic.
+    #[error("{event}: no schema id for topic {topic}")]
+    NoSchemaId {
+        /// The event's name.
+        event: &'static str,
+        /// The topic.
+        topic: Topic,
+    },
 }
 
 /// Why a writer's schema couldn't be had.

@@ -13,7 +13,7 @@ use super::output::BatchOutcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
 use super::timeouts;
-use crate::fault::CallError;
+use crate::call_error::CallError;
 use crate::record::OutRecord;
 
 /// Completions received per iteration.

@@ -11,9 +11,9 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::error::DriverError;
 use super::inputs::Inputs;
 use super::stage::KafkaStage;
+use crate::call_error::CallError;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
-use crate::fault::CallError;
 use crate::raw::{Polled, Poller, Wake};
 
 /// Bound of closing a consumer. Leaving a group takes one round trip to the coordinator.
@@ -50,7 +50,7 @@ impl Clients {
         let tables = side_input(!stage.tables().is_empty(), "tables")?;
         let globals = side_input(!stage.globals().is_empty(), "globals")?;
         let restores = side_input(!stage.restores().is_empty(), "restore")?;
-        let ends = client::end_inquirer(config)?;
+        let ends = client::topic_query_client(config)?;
         let names: Vec<&str> = inputs.iter().map(|topic| topic.name()).collect();
         work.subscribe(&names).map_err(|error| DriverError::Fatal { cause: Box::new(error) })?;
         Ok(Self { work, tables, globals, restores, ends })
@@ -60,7 +60,7 @@ impl Clients {
     pub(super) fn permanent_error(&self) -> Option<CallError> {
         let side_inputs = [&self.tables, &self.globals, &self.restores].into_iter().flatten();
         let mut all = [&self.work, &self.ends].into_iter().chain(side_inputs);
-        let (code, text) = all.find_map(|client| client.context().kept_out())?;
+        let (code, text) = all.find_map(|client| client.context().access_denied())?;
         Some(CallError::fatal(code, text))
     }
 

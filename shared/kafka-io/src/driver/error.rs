@@ -7,8 +7,7 @@ use rdkafka::error::KafkaError;
 use crate::access_denied::AccessDenied;
 use crate::client::ClientError;
 use crate::cluster::ClusterError;
-use crate::config::ConfigError;
-use crate::fault::CallError;
+use crate::config_error::ConfigError;
 
 /// The error behind a [`DriverError`]: of librdkafka or of a broker.
 type Cause = Box<dyn Error + Send + Sync>;
@@ -90,5 +89,3 @@ pub(super) enum ConsumerError {
     #[error("{0}")]
     Fatal(String),
 }
-
-impl Error for CallError {}

@@ -17,10 +17,10 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::error::DriverError;
 use super::hooks::{AbortHook, TransactionStep};
 use super::timeouts;
-use crate::access_denied::is_denied;
+use crate::call_error::{CallError, Remedy};
 use crate::client::{self, LogContext, log_error, log_line};
 use crate::config::{Delivery, KafkaConfig};
-use crate::fault::{CallError, Remedy};
+use crate::error_codes::is_not_authorized;
 use crate::raw::{self, Wake};
 use crate::record::OutRecord;
 
@@ -179,7 +179,7 @@ impl Output {
         abort: &mut AbortHook,
     ) -> Result<Result<(), CallError>, DriverError> {
         let deadline = self.deadline();
-        let mut check_hook = |step| if abort(step) { Err(CallError::given_up()) } else { Ok(()) };
+        let mut check_hook = |step| if abort(step) { Err(CallError::abort_requested()) } else { Ok(()) };
         let begun = self.retrying(deadline, || self.producer.begin_transaction());
         if let Err(error) = begun.and_then(|()| check_hook(TransactionStep::Begun)) {
             return Ok(Err(error));
@@ -364,7 +364,7 @@ fn check_producible(code: RDKafkaErrorCode, text: &str) -> Result<(), DriverErro
 
 /// Returns the error if it denies access: neither a new attempt nor a new client helps.
 fn denied(code: RDKafkaErrorCode, text: &str) -> Option<(RDKafkaErrorCode, String)> {
-    is_denied(code).then(|| (code, text.to_owned()))
+    is_not_authorized(code).then(|| (code, text.to_owned()))
 }
 
 #[cfg(test)]

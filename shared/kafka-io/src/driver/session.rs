@@ -31,8 +31,8 @@ use super::side_inputs::SideInputs;
 use super::stage::KafkaStage;
 use super::timeouts;
 use super::watchdog::Watchdog;
+use crate::call_error::CallError;
 use crate::client::LogContext;
-use crate::fault::CallError;
 use crate::raw::Poller;
 use crate::record::InRecord;
 

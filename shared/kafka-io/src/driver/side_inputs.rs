@@ -16,7 +16,7 @@ use super::timeouts;
 use super::watchdog::Stall;
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::ends::{NoEnd, ends_of};
+use crate::partition_ends::{EndError, ends_of};
 
 /// The tables of one stage.
 pub(super) struct SideInputs<'c> {
@@ -82,7 +82,7 @@ impl<'c> SideInputs<'c> {
         &self,
         numbers: &BTreeSet<i32>,
         stage: &mut impl KafkaStage,
-    ) -> Result<(), NoEnd> {
+    ) -> Result<(), EndError> {
         let co_partitioned = self.co_partitioned_with(numbers);
         let all = co_partitioned.union(&self.globals).copied().collect();
         for (partition, end) in ends_of(self.ends, &all, self.query_timeout)? {

@@ -12,7 +12,7 @@ use super::restoring::Restoring;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
 use super::watchdog::Stall;
-use crate::ends::stable_and_end;
+use crate::partition_ends::stable_and_end;
 use crate::raw;
 
 /// Interval of the lag update, of the watchdog, and of the status of a busy loop.

@@ -18,7 +18,7 @@ use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::ends::{ends_of, stable_and_end};
+use crate::partition_ends::{ends_of, stable_and_end};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 

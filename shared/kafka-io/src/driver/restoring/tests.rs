@@ -21,7 +21,7 @@ fn unfetched_outputs_stall_a_restoration() {
     host.send(BaseRecord::to(TOPIC.name()).partition(0).key("k").payload("request")).unwrap();
     host.flush(TIMEOUT).unwrap();
     let (consumer, ends) =
-        (client::follower(&config, "test").unwrap(), client::end_inquirer(&config).unwrap());
+        (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
     let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.test", &config).unwrap();
     let input = InputPartition { topic: 0, partition: 0 };

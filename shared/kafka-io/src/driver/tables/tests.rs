@@ -23,7 +23,7 @@ fn only_a_table_partition_with_unfetched_records_stalls() {
     write(0);
     write(1);
     let (consumer, ends) =
-        (client::follower(&config, "test").unwrap(), client::end_inquirer(&config).unwrap());
+        (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
     let mut tables =
         Tables::new(TableScope::CoPartitioned, &consumer, &ends, "tapeline.test", &config).unwrap();
     tables.follow(&BTreeSet::from([(TOPIC, 0), (TOPIC, 1)]), &mut InertStage).unwrap();
