@@ -25,27 +25,28 @@ mod session;
 mod shutdown;
 mod side_inputs;
 mod stage;
+mod state;
 mod status;
 mod tables;
 mod timeouts;
 mod watchdog;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use contracts::Topic;
 use kit::SaturatingFrom;
-use pipeline::{Action, Engine, Event, Now, Options, Stop};
+use pipeline::{Action, Engine, Event, Options, Stop};
 
 use self::clients::Clients;
 use self::inputs::Inputs;
 use self::observer::Observer;
-use self::output::Output;
+use self::output::{Output, transactional_id};
 use self::session::{Ended, Session};
+use self::state::Recreation;
 use crate::access_denied::AccessDenied;
 use crate::call_error::CallError;
 use crate::cluster;
 use crate::config::{Delivery, KafkaConfig};
-use crate::raw::Wake;
 
 pub(crate) use self::clients::close;
 pub use self::completions::{Completed, Completions, completions};
@@ -54,6 +55,7 @@ pub use self::hooks::{AbortHook, Hooks, Readiness, TransactionStep};
 pub use self::observer::{StageCounts, StageStatus};
 pub use self::shutdown::Shutdown;
 pub use self::stage::{KafkaStage, Note, Restore, TableRecord, TableScope};
+pub use self::state::Driver;
 
 /// Options of a driver.
 pub struct DriverOptions {
@@ -72,35 +74,6 @@ pub struct DriverOptions {
     /// Calls into the process around the driver.
     pub hooks: Hooks,
 }
-
-/// Runs one stage.
-pub struct Driver<S: KafkaStage> {
-    engine: Engine<S>,
-    inputs: Inputs,
-    outputs: Vec<Topic>,
-    group: String,
-    kafka: KafkaConfig,
-    completed: Completed<S::Completion>,
-    wake: Wake,
-    shutdown: Shutdown,
-    observer: Observer,
-    started: Instant,
-    table_records: u64,
-    stalls: u64,
-    /// The last recreation of the clients after an error.
-    recreation: Option<Recreation>,
-}
-
-#[derive(Clone, Copy)]
-struct Recreation {
-    at: Instant,
-    /// The new clients have delivered or committed something.
-    was_useful: bool,
-}
-
-/// In multiples of the transaction timeout: an error that occurs this long after a recreation is a new one, since every call in which the
-/// old one could recur has ended.
-const RECURRENCE_TRANSACTIONS: u32 = 4;
 
 /// How long the driver waits for an unavailable transaction coordinator. A killed broker is back in a third of this time; a longer
 /// outage is left to the supervisor of the process.
@@ -257,32 +230,6 @@ impl<S: KafkaStage> Driver<S> {
         let named = self.inputs.topics().iter().chain(stage.tables()).chain(&self.outputs);
         named.copied().chain(side_inputs).collect()
     }
-
-    fn query_timeout(&self) -> Duration {
-        timeouts::query(&self.kafka)
-    }
-
-    fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Now { monotonic: self.started.elapsed(), wall_micros: i64::saturating_from(wall.as_micros()) }
-    }
-}
-
-impl Recreation {
-    /// Whether the recreated clients failed as those before. Two instances with the same transactional id fence each other in turn,
-    /// perhaps after a commit or two: so a second fencing counts within the transaction timeout, even if the clients were useful.
-    fn is_recurrence(self, error: &CallError, age: Duration, transaction: Duration) -> bool {
-        match error.is_fenced() {
-            true => age < transaction,
-            false => !self.was_useful && age < RECURRENCE_TRANSACTIONS * transaction,
-        }
-    }
-}
-
-/// Returns the transactional id of an instance. It survives restarts, so that a restarted instance aborts the open transaction of its
-/// predecessor at once.
-fn transactional_id(kafka: &KafkaConfig, group: &str) -> String {
-    format!("{group}-{}", kafka.instance())
 }
 
 fn engine_options(kafka: &KafkaConfig) -> Options {
@@ -294,31 +241,5 @@ fn engine_options(kafka: &KafkaConfig) -> Options {
         drain_budget: timeouts::drain(kafka),
         batch_outputs_max: usize::saturating_from(kafka.batch_outputs_max),
         ..Options::new(mode)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rdkafka::error::RDKafkaErrorCode;
-
-    use super::*;
-
-    #[test]
-    fn recurring_error_without_progress_is_unrecoverable() {
-        let transaction = Duration::from_secs(15);
-        let (useful, useless) = (true, false);
-        let recurs = |code, was_useful, age_s| {
-            let last = Recreation { at: Instant::now(), was_useful };
-            last.is_recurrence(
-                &CallError::fatal(code, String::new()),
-                Duration::from_secs(age_s),
-                transaction,
-            )
-        };
-        let (lost, fenced) = (RDKafkaErrorCode::OutOfOrderSequenceNumber, RDKafkaErrorCode::ProducerFenced);
-        assert!(recurs(lost, useless, 30));
-        assert!(!recurs(lost, useless, 61));
-        assert!(!recurs(lost, useful, 1));
-        assert!(recurs(fenced, useful, 14) && !recurs(fenced, useless, 16));
     }
 }

@@ -30,7 +30,7 @@
 //!         stage: "bridge",
 //!         group: "tapeline.scanner-bridge".to_owned(),
 //!         inputs: vec![Topic::AlertRaised],
-//!         outputs: vec![Topic::FeatureRequested, Topic::ScannerBridgeDeadLetter],
+//!         outputs: vec![Topic::BatchRequested, Topic::ScannerBridgeDeadLetter],
 //!         kafka: KafkaConfig { brokers: "kafka-1:9092".to_owned(), ..KafkaConfig::default() },
 //!         hooks: Hooks::default(),
 //!     };

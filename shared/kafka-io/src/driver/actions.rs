@@ -8,10 +8,10 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 
-use super::Driver;
 use super::output::BatchOutcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
+use super::state::Driver;
 use super::timeouts;
 use crate::call_error::CallError;
 use crate::record::OutRecord;

@@ -9,7 +9,7 @@ use crate::client::ClientError;
 use crate::cluster::ClusterError;
 use crate::config_error::ConfigError;
 
-/// The error behind a [`DriverError`]: of librdkafka or of a broker.
+/// The cause of a [`DriverError`]: an error of librdkafka or of a broker.
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// Ends a driver without a shutdown request. Each kind has an exit code of its own.

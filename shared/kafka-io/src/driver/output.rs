@@ -114,7 +114,7 @@ impl Output {
         let acknowledged = Arc::new(Mutex::new(Attempt::default()));
         let context = Acknowledgements { attempt: Arc::clone(&acknowledged), wake };
         let transactional_id = match config.delivery {
-            Delivery::Transactional => Some(super::transactional_id(config, group)),
+            Delivery::Transactional => Some(transactional_id(config, group)),
             Delivery::AtLeastOnce => None,
         };
         let producer = client::producer(config, transactional_id.as_deref(), context)?;
@@ -346,6 +346,12 @@ impl Output {
             thread::park_timeout(left);
         }
     }
+}
+
+/// Returns the transactional id of an instance. It survives restarts, so that a restarted instance aborts the open transaction of its
+/// predecessor at once.
+pub(super) fn transactional_id(kafka: &KafkaConfig, group: &str) -> String {
+    format!("{group}-{}", kafka.instance())
 }
 
 fn lock(attempt: &Mutex<Attempt>) -> std::sync::MutexGuard<'_, Attempt> {

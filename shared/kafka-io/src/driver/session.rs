@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 use pipeline::{Event, InputPartition, Stop};
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::Driver;
 use super::assignment::{Assignment, RebalanceEvent};
 use super::clients::Clients;
 use super::error::{ConsumerError, DriverError};
@@ -29,6 +28,7 @@ use super::record_age::RecordAges;
 use super::restoring::Restoring;
 use super::side_inputs::SideInputs;
 use super::stage::KafkaStage;
+use super::state::Driver;
 use super::timeouts;
 use super::watchdog::Watchdog;
 use crate::call_error::CallError;

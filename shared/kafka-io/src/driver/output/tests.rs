@@ -58,7 +58,7 @@ fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Output, Batch
     let cluster = host.client().mock_cluster().unwrap();
     let mut config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     config.delivery = Delivery::Transactional;
-    let id = crate::driver::transactional_id(&config, "tapeline.test");
+    let id = transactional_id(&config, "tapeline.test");
     cluster.coordinator(MockCoordinator::Transaction(id), 1).unwrap();
     cluster.create_topic(OUTPUT.name(), 1, 1).unwrap();
     cluster.partition_leader(OUTPUT.name(), 0, Some(2)).unwrap();
