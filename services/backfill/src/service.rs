@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::pool::{self, Outcome, Pool};
+use chassis::pool;
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Exit, Failure, Fate, Service};
+use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
-use hosting::{Hosted, StageSpec};
+use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
 use kafka_io::{Completions, KafkaConfig, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
@@ -103,7 +103,7 @@ fn host_executor(
     wire: Wire,
 ) -> Result<Hosted, Failure> {
     let (sender, completed) = completions(section.running_max);
-    let workers = ThreadWorkers::start(section, context, Arc::clone(&source), sender)?;
+    let workers = start_workers(section, context, Arc::clone(&source), sender)?;
     // Waits only have to differ between instances.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
     let stage = ExecutorStage::new(wire, source, section.settings(), Box::new(workers), seed);
@@ -145,60 +145,32 @@ impl Source for Nothing {
     }
 }
 
-/// The supervised pool behind the executor. It is closed when the stage goes.
-struct ThreadWorkers {
-    pool: Pool<Job, Done>,
+fn start_workers(
+    section: &ExecutorSection,
+    context: &Context,
+    source: Arc<dyn Source>,
+    done: Completions<Done>,
+) -> Result<PoolWorkers<Job, Done>, Failure> {
+    // A fetch has at most one chunk at the workers, so at most `running_max` jobs are queued.
+    let options = pool::Options {
+        job_deadline: Duration::from_millis(section.worker_deadline_ms),
+        ..pool::Options::new("backfill-workers", section.workers, section.running_max)
+    };
+    let source_name = source.name();
+    let make = move || {
+        let source = Arc::clone(&source);
+        move |job: &Job| fetch(source.as_ref(), job)
+    };
+    // A panic or a timeout may be temporary: the chunk is tried again.
+    let failed = move |job: &Job, error: WorkerError| Done {
+        fetch: job.fetch,
+        result: Err(SourceError::Transient { source_name, cause: error.to_string() }),
+    };
+    PoolWorkers::start(context, options, done, make, failed)
 }
 
-impl ThreadWorkers {
-    fn start(
-        section: &ExecutorSection,
-        context: &Context,
-        source: Arc<dyn Source>,
-        done: Completions<Done>,
-    ) -> Result<Self, Failure> {
-        // A fetch has one chunk under way, so no more than `running_max` ever wait.
-        let options = pool::Options {
-            job_deadline: Duration::from_millis(section.worker_deadline_ms),
-            ..pool::Options::new("backfill-workers", section.workers, section.running_max)
-        };
-        let clock = Arc::clone(&context.clock);
-        let source_name = source.name();
-        let report = move |outcome| {
-            // A driver that has ended wants no more answers.
-            drop(done.send(of_outcome(outcome, source_name)));
-        };
-        let make = move || {
-            let source = Arc::clone(&source);
-            move |job: &Job| fetch(source.as_ref(), job)
-        };
-        let pool = Pool::start(options, clock, &context.metrics, make, report)?;
-        // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("backfill-workers", Fate::MayEnd, pool.supervisor(&context.health));
-        Ok(Self { pool })
-    }
-}
-
-impl Workers for ThreadWorkers {
+impl Workers for PoolWorkers<Job, Done> {
     fn start(&self, job: Job) -> Result<(), Job> {
-        self.pool.try_submit(job)
-    }
-}
-
-impl Drop for ThreadWorkers {
-    fn drop(&mut self) {
-        self.pool.close();
-    }
-}
-
-/// A worker that panicked or hung may have been unlucky: its chunk is tried again.
-fn of_outcome(outcome: Outcome<Job, Done>, source_name: &'static str) -> Done {
-    let failed = |fetch, cause| Done { fetch, result: Err(SourceError::Transient { source_name, cause }) };
-    match outcome {
-        Outcome::Done { result, .. } => result,
-        Outcome::Panicked { job, message } => failed(job.fetch, format!("the worker panicked: {message}")),
-        Outcome::Stuck { job, after } => {
-            failed(job.fetch, format!("the source gave no answer within {} ms", after.as_millis()))
-        }
+        self.submit(job)
     }
 }
