@@ -1,7 +1,6 @@
-//! The one place where the backfill service is put together: the planner and the executor.
+//! Composition root of the backfill service: wires the planner and the executor.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chassis::pool;
 use chassis::run::Process;
@@ -16,23 +15,23 @@ use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
 use crate::sources::{CsvFolder, Source, SourceError, SyntheticMarket};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
-use crate::work::{Done, Job, fetch};
+use crate::worker::{Job, JobResult, fetch_chunk};
 
-/// What the planner is called in metrics and reports.
+/// The name of the planner stage in metrics and reports.
 pub const PLANNER: &str = "backfill-planner";
 
-/// The planner's consumer group.
+/// The consumer group of the planner.
 pub const PLANNER_GROUP: &str = "tapeline.backfill.planner";
 
-/// What the executor is called in metrics and reports.
+/// The name of the executor stage in metrics and reports.
 pub const EXECUTOR: &str = "backfill-executor";
 
-/// The executor's consumer group.
+/// The consumer group of the executor.
 pub const EXECUTOR_GROUP: &str = "tapeline.backfill.executor";
 
 const DEAD_LETTERS: Topic = Topic::BackfillDeadLetter;
 
-/// What the executor writes, beside dead letters.
+/// The output topics of the executor without its dead-letter topic.
 const EXECUTOR_WRITES: [Topic; 5] = [
     Topic::BarClosed,
     Topic::RangeProgressed,
@@ -65,10 +64,10 @@ impl Service for Backfill {
     }
 }
 
-/// Starts the service with a source of its own, whatever its configuration says of one: for a process that holds the bars itself.
+/// Starts the service with this source instead of the configured one: for a process that has the bars in memory.
 ///
 /// # Errors
-/// When the cluster or the registry can't be reached, or a stage can't start.
+/// [`Failure`] if the cluster or the registry is unavailable, or a stage cannot start.
 pub async fn start_with(
     config: BackfillConfig,
     source: Arc<dyn Source>,
@@ -84,7 +83,7 @@ pub async fn start_with(
 
 fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Result<Hosted, Failure> {
     let stage = PlannerStage::new(wire, config.planner.planner());
-    // No work is done elsewhere, so nothing ever comes back through this.
+    // The planner has no workers, so the channel remains empty.
     let (_, completed) = completions(1);
     let spec = StageSpec {
         stage: PLANNER,
@@ -104,7 +103,7 @@ fn host_executor(
 ) -> Result<Hosted, Failure> {
     let (sender, completed) = completions(section.running_max);
     let workers = start_workers(section, context, Arc::clone(&source), sender)?;
-    // Waits only have to differ between instances.
+    // The jitter of the backoff must differ between instances, so that they do not retry together.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
     let stage = ExecutorStage::new(wire, source, section.settings(), Box::new(workers), seed);
     let spec = StageSpec {
@@ -118,20 +117,20 @@ fn host_executor(
 
 fn source(section: &SourceSection) -> Result<Arc<dyn Source>, Failure> {
     match section.kind {
-        SourceKind::None => Ok(Arc::new(Nothing)),
+        SourceKind::None => Ok(Arc::new(EmptySource)),
         SourceKind::Synthetic => Ok(Arc::new(SyntheticMarket::new(section.seed))),
         SourceKind::Csv if section.folder.is_dir() => Ok(Arc::new(CsvFolder::new(section.folder.clone()))),
         SourceKind::Csv => {
-            let text = format!("source.folder {}: is no folder that can be read", section.folder.display());
+            let text = format!("invalid source.folder {:?}: not a readable folder", section.folder);
             Err(Failure::with(Exit::Usage, text))
         }
     }
 }
 
-/// The source of a service that was given none.
-struct Nothing;
+/// The source of a service without a configured one. It serves no data.
+struct EmptySource;
 
-impl Source for Nothing {
+impl Source for EmptySource {
     fn name(&self) -> &'static str {
         "none"
     }
@@ -149,27 +148,27 @@ fn start_workers(
     section: &ExecutorSection,
     context: &Context,
     source: Arc<dyn Source>,
-    done: Completions<Done>,
-) -> Result<PoolWorkers<Job, Done>, Failure> {
+    done: Completions<JobResult>,
+) -> Result<PoolWorkers<Job, JobResult>, Failure> {
     // A fetch has at most one chunk at the workers, so at most `running_max` jobs are queued.
     let options = pool::Options {
-        job_deadline: Duration::from_millis(section.worker_deadline_ms),
+        job_deadline: section.worker_deadline_ms.into(),
         ..pool::Options::new("backfill-workers", section.workers, section.running_max)
     };
     let source_name = source.name();
     let make = move || {
         let source = Arc::clone(&source);
-        move |job: &Job| fetch(source.as_ref(), job)
+        move |job: &Job| fetch_chunk(source.as_ref(), job)
     };
     // A panic or a timeout may be temporary: the chunk is tried again.
-    let failed = move |job: &Job, error: WorkerError| Done {
+    let failed = move |job: &Job, error: WorkerError| JobResult {
         fetch: job.fetch,
-        result: Err(SourceError::Transient { source_name, cause: error.to_string() }),
+        bars: Err(SourceError::transient(source_name, error)),
     };
     PoolWorkers::start(context, options, done, make, failed)
 }
 
-impl Workers for PoolWorkers<Job, Done> {
+impl Workers for PoolWorkers<Job, JobResult> {
     fn start(&self, job: Job) -> Result<(), Job> {
         self.submit(job)
     }
