@@ -53,13 +53,14 @@ pub struct PlannerSection {
     /// The data types that are requested for a symbol of layer 0 (all tradable symbols), by name: `market_data`, `news`,
     /// `corporate_actions`, ... An empty list requests nothing. By default bars only, because this layer has the most symbols.
     pub basic: Vec<String>,
-    /// The data types that are requested for a symbol of layer 1 (liquid), by name. An empty list requests nothing. By default bars and news.
+    /// The data types that are requested for a symbol of layer 1 (liquid), by name. An empty list requests nothing. By default bars and
+    /// news.
     pub liquid: Vec<String>,
-    /// The data types that are requested for a symbol of layer 2 (catalyst), by name. An empty list requests nothing. By default bars, news
-    /// and corporate actions.
+    /// The data types that are requested for a symbol of layer 2 (catalyst), by name. An empty list requests nothing. By default bars,
+    /// news and corporate actions.
     pub catalyst: Vec<String>,
-    /// The data types that are requested for a symbol of layer 3 (active), by name. An empty list requests nothing. By default the same as
-    /// for layer 2.
+    /// The data types that are requested for a symbol of layer 3 (active), by name. An empty list requests nothing. By default the same
+    /// as for layer 2.
     pub active: Vec<String>,
     /// The layer, 0 to 3, whose timeframes are requested to fill a gap: the event of a gap has no layer. By default 3, which has all
     /// timeframes.
@@ -73,34 +74,34 @@ pub struct ExecutorSection {
     /// The time in milliseconds that a fetch gathers requests for the same symbol and data type before it may run. By default 2 s: long
     /// enough for requests that arrive together, short compared with a fetch.
     pub gather_ms: Millis,
-    /// The time in milliseconds after which a fetch that is due, but has no free slot, accepts no further requests; at least `gather_ms`. By
-    /// default 30 s, so that fetches grow under load, and the oldest request still has a bound.
+    /// The time in milliseconds after which a fetch that is due, but has no free slot, accepts no further requests; at least `gather_ms`.
+    /// By default 30 s, so that fetches grow under load, and the oldest request still has a bound.
     pub gather_max_ms: Millis,
     /// The maximum number of fetches that run at once, 1 to 64. By default 3, a moderate load for a source.
     pub running_max: usize,
-    /// The number of held requests at which the stage pauses its partitions, at least 2. They resume when fewer than half are left. By default
-    /// 10,000, one for each symbol of a full layer 0.
+    /// The number of held requests at which the stage pauses its partitions, at least 2. They resume when fewer than half are left. By
+    /// default 10,000, one for each symbol of a full layer 0.
     pub requests_max: usize,
-    /// The dedup window in milliseconds: the time after a success in which the same request (symbol, layer, data types, range) is a duplicate.
-    /// By default 1 h. The terminal events of this time are restored at assignment.
+    /// The dedup window in milliseconds: the time after a success in which the same request (symbol, layer, data types, range) is a
+    /// duplicate. By default 1 h. The terminal events of this time are restored at assignment.
     pub dedup_window_ms: Millis,
-    /// The maximum number of ended requests that are kept per partition for the dedup window, at least 1. By default 10,000: each symbol of a
-    /// partition several times.
+    /// The maximum number of ended requests that are kept per partition for the dedup window, at least 1. By default 10,000: each symbol
+    /// of a partition several times.
     pub partition_ends_max: usize,
-    /// The maximum number of calls to the source for one chunk, 1 to 100. After that the error of the chunk is reported in the terminal event.
-    /// By default 3: a brief outage passes, a longer one ends the request within minutes.
+    /// The maximum number of calls to the source for one chunk, 1 to 100. After that the error of the chunk is reported in the terminal
+    /// event. By default 3: a brief outage passes, a longer one ends the request within minutes.
     pub attempts_max: u32,
-    /// The longest wait in milliseconds after the first failed call for a chunk, at least 1. It doubles with each failure, and the actual wait
-    /// is random between zero and that. By default 1 s: a brief error delays a request little.
+    /// The longest wait in milliseconds after the first failed call for a chunk, at least 1. It doubles with each failure, and the actual
+    /// wait is random between zero and that. By default 1 s: a brief error delays a request little.
     pub backoff_first_ms: Millis,
     /// The longest wait in milliseconds after any failed call, at least `backoff_first_ms`. By default 60 s: a source that has
     /// recovered is called within a minute.
     pub backoff_max_ms: Millis,
-    /// The number of worker threads, 1 to 64: calls to the source at once. By default as many as `running_max`, because a fetch has at most
-    /// one call at a time.
+    /// The number of worker threads, 1 to 64: calls to the source at once. By default as many as `running_max`, because a fetch has at
+    /// most one call at a time.
     pub workers: usize,
-    /// The time in milliseconds after which a call to the source counts as failed and its worker thread is replaced, at least 1. By default
-    /// 60 s: a chunk has a few thousand bars.
+    /// The time in milliseconds after which a call to the source counts as failed and its worker thread is replaced, at least 1. By
+    /// default 60 s: a chunk has a few thousand bars.
     pub worker_deadline_ms: Millis,
     /// The timeframes that are fetched, by name: `1min`, `5min`, `1hour`, `1day`. By default an empty list, which means all.
     pub timeframes: Vec<String>,
@@ -130,8 +131,8 @@ pub enum SourceKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceSection {
-    /// The kind of the source: `none`, `csv` (a folder of day bars) or `synthetic` (generated day bars). By default `none`, so that no bars
-    /// are written before an operator selects a source; each request then ends in a failure of class `no_source`.
+    /// The kind of the source: `none`, `csv` (a folder of day bars) or `synthetic` (generated day bars). By default `none`, so that no
+    /// bars are written before an operator selects a source; each request then ends in a failure of class `no_source`.
     pub kind: SourceKind,
     /// For `csv`: the folder with the files `<SYMBOL>.csv`. Required for that kind, without effect for others. By default empty.
     pub folder: PathBuf,

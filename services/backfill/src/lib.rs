@@ -11,7 +11,8 @@
 //! ```
 //!
 //! - The planner stage turns a qualification, a promotion or a gap into at most one request for a range. It has no state.
-//! - The executor stage gathers the requests of a symbol into fetches, fetches what the coverage lacks in chunks, and ends each attempt at a
+//! - The executor stage gathers the requests of a symbol into fetches, fetches what the coverage lacks in chunks, and ends each attempt
+//!   at a
 //!   backfill with exactly one terminal event. The bars, the progress and the coverage of a chunk are one transaction.
 //! - Coverage, the intervals of each series that are in the topics already, is the only durable state of the executor. It is kept in a
 //!   compacted topic and restored at assignment. The terminal events of the dedup window are restored as well, so that no attempt ends twice.
@@ -26,8 +27,8 @@
 //!
 //! # Modules
 //!
-//! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of bars,
-//! [`worker`] the job of a worker thread, [`config`] the configuration.
+//! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of
+//! bars, [`worker`] the job of a worker thread, [`config`] the configuration.
 
 pub mod config;
 pub mod rules;

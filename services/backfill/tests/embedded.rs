@@ -1,7 +1,7 @@
 //! The whole service on the embedded broker and registry: a fact in, history out, and a restart that fetches nothing twice.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backfill::config::{BackfillConfig, SourceKind};
 use backfill::service::Backfill;
@@ -104,14 +104,16 @@ impl Bench {
 
     /// Returns the completions as soon as there are `count` of them.
     async fn completions(&self, count: usize) -> Vec<RangeCompletion> {
-        let begun = Instant::now();
-        loop {
-            let records = self.records(Topic::RangeCompleted).await;
-            if records.len() >= count {
-                return records.iter().map(|record| self.event(record)).collect();
+        let enough = async {
+            loop {
+                let records = self.records(Topic::RangeCompleted).await;
+                if records.len() >= count {
+                    return records.iter().map(|record| self.event(record)).collect();
+                }
             }
-            assert!(begun.elapsed() < TIMEOUT, "{} of {count} completions", records.len());
-        }
+        };
+        let completions = tokio::time::timeout(TIMEOUT, enough).await;
+        completions.unwrap_or_else(|_| panic!("fewer than {count} completions within {TIMEOUT:?}"))
     }
 
     fn event<E: Event>(&self, record: &OwnedRecord) -> E {

@@ -1,8 +1,8 @@
 //! Attempts at backfills, and the dedup window of requests.
 //!
-//! A range of history (symbol, layer, data types, interval) is fetched once within the dedup window: a further request for it is a duplicate
-//! of the first. Only a success opens the window. A request after a failure is the next attempt, without a delay. Each attempt at a backfill
-//! ends once: a request for a running attempt is a repetition.
+//! A range of history (symbol, layer, data types, interval) is fetched once within the dedup window: a further request for it is a
+//! duplicate of the first. Only a success opens the window. A request after a failure is the next attempt, without a delay. Each attempt
+//! at a backfill ends once: a request for a running attempt is a repetition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,8 +79,8 @@ impl Attempts {
         Self { window_micros, partition_ends_max, partitions: BTreeMap::new() }
     }
 
-    /// Restores an attempt that a previous owner of the partition ended at `ended_at` (wall clock). The highest attempt of a backfill counts,
-    /// in any order of the calls.
+    /// Restores an attempt that a previous owner of the partition ended at `ended_at` (wall clock). The highest attempt of a backfill
+    /// counts, in any order of the calls.
     pub fn restore(&mut self, partition: i32, attempt: Attempt, ended_at: Timestamp) {
         let attempts = self.partition(partition);
         match attempts.ended.observe(attempt.backfill_id, ended_at) {

@@ -33,8 +33,8 @@ impl ChunkDays {
     }
 }
 
-/// Splits `missing` into chunks, in order. Each touches at most `days` (at least 1) dates in New York and ends at a midnight there, except the
-/// last, which ends with `missing`.
+/// Splits `missing` into chunks, in order. Each touches at most `days` (at least 1) dates in New York and ends at a midnight there,
+/// except the last, which ends with `missing`.
 #[must_use]
 pub fn chunks(missing: Interval, days: u16) -> Vec<Interval> {
     let mut chunks = Vec::new();

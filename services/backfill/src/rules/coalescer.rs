@@ -1,5 +1,5 @@
-//! Coalescer: gathers requests into fetches. Requests for the same symbol and data type that arrive together are one fetch of the union of
-//! their ranges.
+//! Coalescer: gathers requests into fetches. Requests for the same symbol and data type that arrive together are one fetch of the union
+//! of their ranges.
 //!
 //! ```text
 //!             first request           after `gather`       a slot is free
@@ -7,9 +7,9 @@
 //!                                 └─ further requests, until `gather_max` ─┘
 //! ```
 //!
-//! A request for several data types has one fetch per data type. It ends when the last of them has ended, with the outcome of each. Due fetches
-//! run by priority (the highest of their requests), then by age. At most one fetch runs per symbol and data type: the next one finds covered
-//! what the first has fetched.
+//! A request for several data types has one fetch per data type. It ends when the last of them has ended, with the outcome of each. Due
+//! fetches run by priority (the highest of their requests), then by age. At most one fetch runs per symbol and data type: the next one
+//! finds covered what the first has fetched.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -187,8 +187,8 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         ended
     }
 
-    /// Removes requests without an end. Returns the running fetches without a request, so that the caller stops them. Such a fetch occupies
-    /// its slot until [`Self::finish`].
+    /// Removes requests without an end. Returns the running fetches without a request, so that the caller stops them. Such a fetch
+    /// occupies its slot until [`Self::finish`].
     pub fn remove(&mut self, is_removed: impl Fn(&R) -> bool) -> Vec<FetchId> {
         self.requests.retain(|id, _| !is_removed(id));
         self.gathering.retain(|_, gathering| {

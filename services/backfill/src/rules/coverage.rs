@@ -42,7 +42,7 @@ impl Coverage {
     }
 
     /// Adds `interval` to the coverage of a series.
-    pub fn mark(&mut self, partition: i32, series: Series, interval: Interval) {
+    pub fn add(&mut self, partition: i32, series: Series, interval: Interval) {
         self.partitions.entry(partition).or_default().entry(series).or_default().insert(interval);
     }
 
@@ -80,15 +80,15 @@ mod tests {
     }
 
     #[test]
-    fn only_marked_intervals_are_covered() {
+    fn only_added_intervals_are_covered() {
         let mut coverage = Coverage::new();
         let day = series(Timeframe::Day1);
         assert_eq!(coverage.missing(0, &day, interval(0, 100)), [interval(0, 100)]);
-        coverage.mark(0, day, interval(20, 40));
+        coverage.add(0, day, interval(20, 40));
         let whole = coverage.with(0, &day, interval(40, 60));
         assert_eq!(whole.iter().collect::<Vec<_>>(), [interval(20, 60)]);
         assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 40)], "not yet");
-        coverage.mark(0, day, interval(40, 60));
+        coverage.add(0, day, interval(40, 60));
         assert_eq!(coverage.missing(0, &day, interval(0, 100)), [interval(0, 20), interval(60, 100)]);
         assert_eq!(coverage.covered(0, &day, interval(50, 100)), [interval(50, 60)]);
         assert_eq!(coverage.missing(0, &series(Timeframe::Hour1), interval(0, 10)), [interval(0, 10)]);
@@ -99,7 +99,7 @@ mod tests {
     fn restored_event_replaces_the_coverage() {
         let mut coverage = Coverage::new();
         let day = series(Timeframe::Day1);
-        coverage.mark(0, day, interval(0, 10));
+        coverage.add(0, day, interval(0, 10));
         coverage.restore(0, day, [interval(20, 30)].into_iter().collect());
         assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 30)]);
     }
@@ -108,8 +108,8 @@ mod tests {
     fn removed_partition_has_no_coverage() {
         let mut coverage = Coverage::new();
         let day = series(Timeframe::Day1);
-        coverage.mark(0, day, interval(0, 10));
-        coverage.mark(1, day, interval(0, 10));
+        coverage.add(0, day, interval(0, 10));
+        coverage.add(1, day, interval(0, 10));
         coverage.remove(0);
         assert_eq!(coverage.covered(0, &day, interval(0, 10)), []);
         assert_eq!(coverage.covered(1, &day, interval(0, 10)), [interval(0, 10)]);

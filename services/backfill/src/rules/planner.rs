@@ -6,15 +6,15 @@
 //! | promoted | lookback of the target layer | those of the target layer | high |
 //! | gap | exactly the gap, if it is 4 h or longer | that of the gap | that of the gap |
 //!
-//! A lookback ends at the time of the fact. No clock is read, so a redelivered fact leads to the same request. The stage validates a request
-//! before it writes it: a gap that ends in the future or spans more than 10 years is rejected there.
+//! A lookback ends at the time of the fact. No clock is read, so a redelivered fact leads to the same request. The stage validates a
+//! request before it writes it: a gap that ends in the future or spans more than 10 years is rejected there.
 
 use domain::{DataType, Interval, Layer, Priority, Symbol, Timestamp};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
 /// The minimum duration of a gap that is filled: 4 h, in microseconds. The live feed fills shorter ones.
-pub const SHORTEST_GAP_MICROS: i64 = 4 * 3_600_000_000;
+pub const GAP_MIN_MICROS: i64 = 4 * 3_600_000_000;
 
 /// An event that may require history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct RangePlan {
 /// The reason why a fact leads to no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPlan {
-    /// The gap is shorter than [`SHORTEST_GAP_MICROS`].
+    /// The gap is shorter than [`GAP_MIN_MICROS`].
     GapTooShort,
     /// No data is configured for the layer.
     NothingConfigured,
@@ -110,7 +110,7 @@ impl Planner {
                 self.lookback(symbol, to, occurred_at, Priority::HIGH, Trigger::Promoted)
             }
             Fact::Gap { data_type, start, last, priority } => {
-                if last.micros_since(start) < SHORTEST_GAP_MICROS {
+                if last.micros_since(start) < GAP_MIN_MICROS {
                     return Err(NoPlan::GapTooShort);
                 }
                 Ok(RangePlan {

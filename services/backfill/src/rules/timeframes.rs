@@ -26,8 +26,8 @@ impl Timeframes {
         Self { enabled }
     }
 
-    /// Returns the series of this data type that a symbol of this layer has, longest timeframe first: one per enabled timeframe of bars, or
-    /// `None` once for data without timeframes.
+    /// Returns the series of this data type that a symbol of this layer has, longest timeframe first: one per enabled timeframe of bars,
+    /// or `None` once for data without timeframes.
     pub fn of(&self, layer: Layer, data_type: DataType) -> impl Iterator<Item = Option<Timeframe>> {
         let bars = match layer {
             Layer::Basic => BASIC,

@@ -57,8 +57,8 @@ pub enum RowError {
 /// Reads one file of day bars, in ascending order.
 ///
 /// # Errors
-/// The first [`CsvError`]: an unreadable file, a missing column, an invalid number or date, dates that are not strictly ascending, or a bar
-/// whose low and high do not enclose open and close.
+/// The first [`CsvError`]: an unreadable file, a missing column, an invalid number or date, dates that are not strictly ascending, or a
+/// bar whose low and high do not enclose open and close.
 pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvError> {
     let unreadable = |cause: csv::Error| CsvError::Unreadable { path: path.to_path_buf(), cause };
     let mut reader =

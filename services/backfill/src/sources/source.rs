@@ -58,12 +58,12 @@ pub trait Source: Send + Sync {
     /// Returns the name that bars and progress events carry as their source.
     fn name(&self) -> &'static str;
 
-    /// Returns `true` if the source has this data type with bars of this timeframe. The terminal event of a request lists the series without
-    /// a source among its errors.
+    /// Returns `true` if the source has this data type with bars of this timeframe. The terminal event of a request lists the series
+    /// without a source among its errors.
     fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool;
 
-    /// Returns the bars that open within `range`, ascending, without duplicates. A symbol that the source does not have has no bars; that is
-    /// no error.
+    /// Returns the bars that open within `range`, ascending, without duplicates. A symbol that the source does not have has no bars; that
+    /// is no error.
     ///
     /// # Errors
     /// [`SourceError`], transient if another attempt may succeed.

@@ -1,7 +1,7 @@
 //! Synthetic market: deterministic day bars for demos and tests.
 //!
-//! A bar depends on the seed, the symbol and all earlier days, and not on the requested range. Two processes with the same seed have the same
-//! bars.
+//! A bar depends on the seed, the symbol and all earlier days, and not on the requested range. Two processes with the same seed have the
+//! same bars.
 
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, calendar};
 use jiff::civil::{Date, date};
@@ -63,8 +63,8 @@ impl SyntheticMarket {
     }
 }
 
-/// Returns the bar of one day: an overnight gap, the move of the session, and a range around both. One day in fifty is a shock with three times
-/// the volatility and the volume.
+/// Returns the bar of one day: an overnight gap, the move of the session, and a range around both. One day in fifty is a shock with three
+/// times the volatility and the volume.
 fn next_bar(rng: &mut Pcg64Mcg, day: Date, previous_close: f64, daily: f64, volume_level: f64) -> Bar {
     let shock = if unit(rng) < 0.02 { 3.0 } else { 1.0 };
     let open = previous_close * (0.3 * daily * normal(rng)).exp();

@@ -1,6 +1,7 @@
 //! Planner stage: decodes a fact, plans it, and emits a request for a range or drops it.
 //!
-//! The stage has no state. The id of a backfill is derived from the content of the request, so a redelivered fact names the same backfill.
+//! The stage has no state. The id of a backfill is derived from the content of the request, so a redelivered fact names the same
+//! backfill.
 
 use std::time::Duration;
 

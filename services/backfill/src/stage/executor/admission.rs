@@ -32,10 +32,11 @@ enum RequestError {
 }
 
 impl ExecutorStage {
-    /// Returns the verdict on a request: dead letter, dropped as repeated, ended at once (a duplicate, or no series with a source), or held.
+    /// Returns the verdict on a request: dead letter, dropped as repeated, ended at once (a duplicate, or no series with a source), or
+    /// held.
     ///
-    /// A duplicate ends in a failure: only that event has a class for it, and a duplicate serves nothing itself. Its error names the attempt
-    /// that fetched the range.
+    /// A duplicate ends in a failure: only that event has a class for it, and a duplicate serves nothing itself. Its error names the
+    /// attempt that fetched the range.
     pub(super) fn admit(&mut self, id: RecordId, record: &InRecord<'_>, now: Now) -> Verdict<OutRecord> {
         let wall = Timestamp::from_micros(now.wall_micros);
         let event: RangeRequest = match self.wire.read(record, wall) {

@@ -55,8 +55,8 @@ impl CoverageGate {
         passed
     }
 
-    /// Returns `true` after a request has passed: all records from before the assignment are processed. Later ones are the stage's own and
-    /// must not revert the coverage.
+    /// Returns `true` after a request has passed: all records from before the assignment are processed. Later ones are the stage's own
+    /// and must not revert the coverage.
     pub(super) fn is_restored(&self, partition: i32) -> bool {
         self.partitions.get(&partition).is_some_and(|table| table.is_restored)
     }

@@ -1,7 +1,8 @@
 //! Coverage of the assigned partitions and its restoration from the compacted topic.
 //!
-//! The coverage of a partition is restored from the records that the topic had at assignment. It ends with the first request that passes the
-//! gate. Later records of the topic are the stage's own and arrive late: between two chunks they would revert the coverage to an older one.
+//! The coverage of a partition is restored from the records that the topic had at assignment. It ends with the first request that passes
+//! the gate. Later records of the topic are the stage's own and arrive late: between two chunks they would revert the coverage to an
+//! older one.
 
 use contracts::CoverageChange;
 use domain::{IntervalSet, Symbol, Timeframe};

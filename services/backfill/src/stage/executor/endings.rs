@@ -21,9 +21,9 @@ impl ExecutorStage {
         });
     }
 
-    /// Returns the terminal event of a request and records the end of its attempt. A completion that is too large becomes a failure of class
-    /// `invalid`; the fetched ranges remain covered. (A completion lists the ranges of the request, and their number has no bound: coverage may
-    /// have any number of gaps.)
+    /// Returns the terminal event of a request and records the end of its attempt. A completion that is too large becomes a failure of
+    /// class `invalid`; the fetched ranges remain covered. (A completion lists the ranges of the request, and their number has no bound:
+    /// coverage may have any number of gaps.)
     pub(super) fn terminal_event(&mut self, request: &Request, now: Now) -> Result<OutRecord, EncodeError> {
         let ending = request.tally.ending();
         let failed =

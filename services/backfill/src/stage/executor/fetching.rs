@@ -65,8 +65,8 @@ impl ExecutorStage {
         self.proceed(FetchRun::new(fetch, occurred_at, chunks), now, effects);
     }
 
-    /// Returns the chunks of the requested ranges that are not covered, longest timeframe first. A bar that has not closed is neither fetched
-    /// nor covered, so that a later request fetches it.
+    /// Returns the chunks of the requested ranges that are not covered, longest timeframe first. A bar that has not closed is neither
+    /// fetched nor covered, so that a later request fetches it.
     fn missing(&self, fetch: &Fetch<RecordId>, timeframes: &[Timeframe], now: Now) -> Vec<Chunk> {
         let Some(partition) = fetch.requests.first().map(|id| id.input.partition) else { return Vec::new() };
         let wall = Timestamp::from_micros(now.wall_micros);
@@ -141,8 +141,8 @@ impl ExecutorStage {
         self.proceed(run, now, effects);
     }
 
-    /// Appends the outputs of a chunk as one emission on behalf of its first request, and marks the chunk as covered. A chunk whose outputs are
-    /// too large fails and is not covered.
+    /// Appends the outputs of a chunk as one emission on behalf of its first request, and marks the chunk as covered. A chunk whose
+    /// outputs are too large fails and is not covered.
     fn write(&mut self, run: &FetchRun, bars: &[Bar], effects: &mut Effects<OutRecord>) {
         let Some(chunk) = run.chunk() else { return };
         let Some(&first) = run.fetch.requests.first() else { return };
@@ -151,7 +151,7 @@ impl ExecutorStage {
         let covered = self.table.coverage.with(partition, &series, chunk.range);
         match self.events.chunk(run, chunk, bars, request, &covered) {
             Ok(outputs) => {
-                self.table.coverage.mark(partition, series, chunk.range);
+                self.table.coverage.add(partition, series, chunk.range);
                 effects.push(Effect::Append { on_behalf_of: first, outputs });
                 for id in &run.fetch.requests {
                     if let Some(request) = self.requests.get_mut(id) {
