@@ -11,12 +11,11 @@
 //! ```
 //!
 //! - The planner stage turns a qualification, a promotion or a gap into at most one request for a range. It has no state.
-//! - The executor stage gathers the requests of a symbol into fetches, fetches what the coverage lacks in chunks, and ends each attempt
-//!   at a
-//!   backfill with exactly one terminal event. The bars, the progress and the coverage of a chunk are one transaction.
+//! - The executor stage gathers the requests of a symbol into fetches, fetches in chunks what the coverage lacks, and ends each attempt
+//!   at a backfill with exactly one terminal event. The bars, the progress and the coverage of a chunk are one transaction.
 //! - Coverage, the intervals of each series that are in the topics already, is the only durable state of the executor. It is kept in a
-//!   compacted topic and restored at assignment. The terminal events of the dedup window are restored as well, so that no attempt ends twice.
-//!   Which request fetched a range is not restored: after a restart, the same range under another id is served from the coverage.
+//!   compacted topic and restored at assignment. The terminal events of the dedup window are restored as well, so that no attempt ends
+//!   twice. They do not name the range of their request: after a restart, the same range under another id is served from the coverage.
 //!
 //! # What the service does not do
 //!
