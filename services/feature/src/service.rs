@@ -23,7 +23,7 @@ pub const GROUP: &str = "tapeline.feature";
 
 /// As many symbols as a full request has. Below that another is handed out, so an urgent request waits behind less than two full ones
 /// for each worker (ADR 068).
-const IN_HAND_SYMBOLS: usize = contracts::events::MAX_SYMBOLS;
+const IN_HAND_SYMBOLS: usize = contracts::events::SYMBOLS_MAX;
 
 /// The feature service.
 #[derive(Debug)]

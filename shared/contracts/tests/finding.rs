@@ -143,7 +143,7 @@ fn a_missing_field_is_told() {
 #[test]
 fn a_finding_without_a_known_event_is_refused() {
     let names = "scanner.alert.raised, market.gap.detected, scanner.symbol.proposed";
-    assert_eq!(fault("{}"), format!("finding: event: is missing; it is one of {names}"));
+    assert_eq!(fault("{}"), format!("finding: event: is missing, expected one of {names}"));
     assert_eq!(
         fault(r#"{"event":"feature.vector.computed"}"#),
         format!(r#"finding: event: "feature.vector.computed" is not one of {names}"#)

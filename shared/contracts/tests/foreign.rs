@@ -187,5 +187,5 @@ fn a_registry_that_cannot_be_asked_is_not_the_records_fault() {
     }
     let fault = Codec::new().decode::<Gap>(&[0, 0, 0, 0, 5, 0][..], &Down).unwrap_err();
     assert!(fault.is_retryable());
-    assert_eq!(fault.to_string(), "schema 5 cannot be fetched: connection refused");
+    assert_eq!(fault.to_string(), "failed to fetch schema 5: connection refused");
 }

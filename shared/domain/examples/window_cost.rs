@@ -20,7 +20,7 @@ fn main() {
         let mut inside = 0_u64;
         for operation in 0..OPERATIONS {
             let seen = windows.observe(spread(operation % keys), at(1));
-            inside += u64::from(matches!(seen, domain::Seen::Inside { .. }));
+            inside += u64::from(matches!(seen, domain::Observation::Inside { .. }));
         }
         let nanos = begun.elapsed().as_nanos() / u128::from(OPERATIONS);
         let caught = inside * 100 / OPERATIONS;

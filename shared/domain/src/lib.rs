@@ -38,4 +38,4 @@ pub use priority::{Priority, PriorityError};
 pub use symbol::{Symbol, SymbolError};
 pub use timeframe::Timeframe;
 pub use timestamp::{Timestamp, TimestampError};
-pub use window::{DedupWindows, Seen};
+pub use window::{DedupWindows, Observation};

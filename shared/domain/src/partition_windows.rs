@@ -41,7 +41,7 @@ impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
     }
 
     /// The partition has gone, and its windows with it.
-    pub fn released(&mut self, partition: i32) {
+    pub fn remove(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }
 
@@ -59,7 +59,7 @@ impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
 
     /// How many windows the partitions held now had to forget before their time because of the bound.
     #[must_use]
-    pub fn forgotten_by_bound(&self) -> u64 {
-        self.partitions.values().map(DedupWindows::forgotten_by_bound).sum()
+    pub fn evicted_by_bound(&self) -> u64 {
+        self.partitions.values().map(DedupWindows::evicted_by_bound).sum()
     }
 }

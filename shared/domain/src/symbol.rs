@@ -4,14 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The longest symbol: five letters, a separator, two letters.
-const MAX_BYTES: usize = 8;
+const BYTES_MAX: usize = 8;
 
 /// A ticker: one to five capital letters, then optionally `.` or `-` and one or two capital letters (`AAPL`, `BRK.B`).
 ///
 /// Held in place, so that it is copied like a number; ordered as its text.
 // Unused bytes are zero: they sort before every letter, so the derived order and equality are those of the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Symbol([u8; MAX_BYTES]);
+pub struct Symbol([u8; BYTES_MAX]);
 
 /// A text that is no symbol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ impl Symbol {
         if !matches_rule(bytes) {
             return Err(SymbolError { text: text.chars().take(32).collect() });
         }
-        let mut held = [0; MAX_BYTES];
+        let mut held = [0; BYTES_MAX];
         held[..bytes.len()].copy_from_slice(bytes);
         Ok(Self(held))
     }
@@ -41,7 +41,7 @@ impl Symbol {
     pub const fn constant(text: &'static str) -> Self {
         let bytes = text.as_bytes();
         assert!(!bytes.is_empty() && bytes.len() <= 5, "one to five letters");
-        let mut held = [0; MAX_BYTES];
+        let mut held = [0; BYTES_MAX];
         let mut place = 0;
         while place < bytes.len() {
             assert!(bytes[place].is_ascii_uppercase(), "capital letters");
@@ -54,7 +54,7 @@ impl Symbol {
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(MAX_BYTES);
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(BYTES_MAX);
         std::str::from_utf8(&self.0[..length]).expect("a symbol holds ASCII alone: parse checked it")
     }
 }

@@ -26,7 +26,7 @@ pub const SLACK_MICROS: i64 = 300_000_000;
 
 /// Where an occurrence falls.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Seen<'a, V> {
+pub enum Observation<'a, V> {
     /// Its key has no window: it opens one.
     New,
     /// In the key's window.
@@ -44,7 +44,7 @@ pub enum Seen<'a, V> {
 
 /// The windows of many keys, bounded in time and count.
 ///
-/// Nothing is opened by looking: whoever lets an occurrence pass that is [`Seen::New`] or [`Seen::Later`] opens its window.
+/// Nothing is opened by looking: whoever lets an occurrence pass that is [`Observation::New`] or [`Observation::Later`] opens its window.
 #[derive(Debug)]
 pub struct DedupWindows<K, V> {
     window_micros: i64,
@@ -53,7 +53,7 @@ pub struct DedupWindows<K, V> {
     /// The announced windows, in the order in which they are forgotten.
     log: BTreeMap<Place, K>,
     last_stamp: u64,
-    forgotten_by_bound: u64,
+    evicted_by_bound: u64,
 }
 
 #[derive(Debug)]
@@ -78,22 +78,22 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
             windows: HashMap::default(),
             log: BTreeMap::new(),
             last_stamp: 0,
-            forgotten_by_bound: 0,
+            evicted_by_bound: 0,
         }
     }
 
     /// Where an occurrence of `key` falls.
-    pub fn observe(&mut self, key: K, occurred_at: Timestamp) -> Seen<'_, V> {
+    pub fn observe(&mut self, key: K, occurred_at: Timestamp) -> Observation<'_, V> {
         let Some(window) = self.windows.get_mut(&key) else {
-            return Seen::New;
+            return Observation::New;
         };
         let since = occurred_at.micros_since(window.first_seen);
         if since > self.window_micros {
-            Seen::Later
+            Observation::Later
         } else if since < -self.window_micros {
-            Seen::Older
+            Observation::Older
         } else {
-            Seen::Inside { first_seen: window.first_seen, value: &mut window.value }
+            Observation::Inside { first_seen: window.first_seen, value: &mut window.value }
         }
     }
 
@@ -128,7 +128,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
         self.log.insert(place, key);
         if self.log.len() > self.capacity {
             self.forget_first();
-            self.forgotten_by_bound += 1;
+            self.evicted_by_bound += 1;
         }
     }
 
@@ -155,8 +155,8 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
 
     /// How many windows were forgotten before their time because the bound was reached.
     #[must_use]
-    pub const fn forgotten_by_bound(&self) -> u64 {
-        self.forgotten_by_bound
+    pub const fn evicted_by_bound(&self) -> u64 {
+        self.evicted_by_bound
     }
 
     fn forget_first(&mut self) {
@@ -168,7 +168,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DedupWindows, SLACK_MICROS, Seen};
+    use super::{DedupWindows, Observation, SLACK_MICROS};
     use crate::timestamp::Timestamp;
 
     const WINDOW: i64 = 60_000_000;
@@ -184,19 +184,19 @@ mod tests {
     #[test]
     fn both_ends_of_a_window_belong_to_it() {
         let mut windows = windows(10);
-        assert_eq!(windows.observe(1, at(100)), Seen::New);
+        assert_eq!(windows.observe(1, at(100)), Observation::New);
         windows.open(1, at(100), (), at(100));
         for (second, inside) in [(39, false), (40, true), (100, true), (160, true), (161, false)] {
             let seen = windows.observe(1, at(second));
             assert_eq!(
-                matches!(seen, Seen::Inside { first_seen, .. } if first_seen == at(100)),
+                matches!(seen, Observation::Inside { first_seen, .. } if first_seen == at(100)),
                 inside,
                 "{second}"
             );
         }
-        assert_eq!(windows.observe(1, at(39)), Seen::Older);
-        assert_eq!(windows.observe(1, at(161)), Seen::Later);
-        assert_eq!(windows.observe(2, at(100)), Seen::New);
+        assert_eq!(windows.observe(1, at(39)), Observation::Older);
+        assert_eq!(windows.observe(1, at(161)), Observation::Later);
+        assert_eq!(windows.observe(2, at(100)), Observation::New);
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         windows.open_unannounced(1, at(0), ());
         windows.expire(at(1_000_000));
         windows.open_unannounced(2, at(0), ());
-        assert_eq!((windows.len(), windows.forgotten_by_bound()), (2, 0));
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 0));
         windows.announced(1, at(0), at(1_000_000));
         windows.expire(at(1_000_360));
         assert_eq!(windows.len(), 1);
@@ -255,10 +255,10 @@ mod tests {
         windows.open(1, at(3), (), at(0));
         windows.open(2, at(2), (), at(1));
         windows.open(3, at(1), (), at(2));
-        assert_eq!((windows.len(), windows.forgotten_by_bound()), (2, 1));
-        assert_eq!(windows.observe(1, at(3)), Seen::New);
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 1));
+        assert_eq!(windows.observe(1, at(3)), Observation::New);
         windows.open(3, at(100), (), at(3)); // replaces its own: nothing else has to go
-        assert_eq!((windows.len(), windows.forgotten_by_bound()), (2, 1));
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::Timestamp;
-use domain::window::{DedupWindows, SLACK_MICROS, Seen};
+use domain::window::{DedupWindows, Observation, SLACK_MICROS};
 use proptest::prelude::*;
 
 const WINDOW_SECONDS: i64 = 60;
@@ -52,12 +52,12 @@ struct Model {
     capacity: usize,
     held: Vec<Held>,
     announcements: u32,
-    forgotten_by_bound: u64,
+    evicted_by_bound: u64,
 }
 
 impl Model {
     const fn new(capacity: usize) -> Self {
-        Self { capacity, held: Vec::new(), announcements: 0, forgotten_by_bound: 0 }
+        Self { capacity, held: Vec::new(), announcements: 0, evicted_by_bound: 0 }
     }
 
     fn of(&self, key: u8) -> Option<Held> {
@@ -75,7 +75,7 @@ impl Model {
         if announced.clone().count() > self.capacity {
             let first = announced.min_by_key(|window| window.announced).expect("more than none").key;
             self.held.retain(|window| window.key != first);
-            self.forgotten_by_bound += 1;
+            self.evicted_by_bound += 1;
         }
     }
 
@@ -115,7 +115,7 @@ fn live_through(
     for (value, step) in (0_u32..).zip(steps) {
         let announced = match step {
             Step::Occur { key, second, announce } => {
-                if matches!(live.observe(key, at(second)), Seen::Inside { .. } | Seen::Older) {
+                if matches!(live.observe(key, at(second)), Observation::Inside { .. } | Observation::Older) {
                     continue;
                 }
                 live.open_unannounced(key, at(second), value);
@@ -151,12 +151,12 @@ fn judge(held: Option<Held>, second: i64) -> (&'static str, Option<(Timestamp, u
     }
 }
 
-fn name(seen: Seen<'_, u32>) -> (&'static str, Option<(Timestamp, u32)>) {
+fn name(seen: Observation<'_, u32>) -> (&'static str, Option<(Timestamp, u32)>) {
     match seen {
-        Seen::New => ("new", None),
-        Seen::Later => ("later", None),
-        Seen::Older => ("older", None),
-        Seen::Inside { first_seen, value } => ("inside", Some((first_seen, *value))),
+        Observation::New => ("new", None),
+        Observation::Later => ("later", None),
+        Observation::Older => ("older", None),
+        Observation::Inside { first_seen, value } => ("inside", Some((first_seen, *value))),
     }
 }
 
@@ -197,7 +197,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(windows.len(), model.held.len());
-            prop_assert_eq!(windows.forgotten_by_bound(), model.forgotten_by_bound);
+            prop_assert_eq!(windows.evicted_by_bound(), model.evicted_by_bound);
         }
     }
 

@@ -193,7 +193,7 @@ pub(crate) fn request_failure() -> impl Strategy<Value = RequestFailure> {
 }
 
 pub(crate) fn range_request() -> impl Strategy<Value = RangeRequest> {
-    let range = (instant(), 1..=contracts::events::MAX_SPAN_MICROS)
+    let range = (instant(), 1..=contracts::events::SPAN_MICROS_MAX)
         .prop_map(|(end, length)| ((end - length).max(-62_135_596_800_000_000), end))
         .prop_filter("the first instant ends no range", |(start, end)| start < end);
     let request = event!(RangeRequest {
