@@ -1,5 +1,5 @@
-//! The largest events that the rules allow fit a payload, so that nothing valid is refused by Kafka.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The largest valid events fit a payload, so Kafka rejects no valid event.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod common;
 
@@ -20,7 +20,7 @@ fn example<E: Event>(name: &str) -> E {
     json::from_json(example.text.as_bytes()).unwrap()
 }
 
-/// A name of the greatest length, each number another; sorted as the numbers are.
+/// Returns a name of maximal length per number. Names sort like their numbers.
 fn id(number: usize) -> String {
     format!("{number:0>ID_BYTES_MAX$}")
 }
@@ -34,8 +34,8 @@ fn text() -> String {
 }
 
 fn symbols() -> Vec<String> {
-    let letters = || ('A'..='Z').map(|letter| letter.to_string());
-    let all = letters().flat_map(|a| letters().map(move |b| format!("ZZZ{a}{b}.AA")));
+    let chars = || 'A'..='Z';
+    let all = chars().flat_map(|a| chars().map(move |b| format!("ZZZ{a}{b}.AA")));
     all.take(SYMBOLS_MAX).collect()
 }
 
@@ -45,7 +45,7 @@ fn sets() -> Vec<String> {
     names
 }
 
-/// How large a valid event is.
+/// Returns the size of a valid event's payload.
 fn size<E: Event>(event: &E) -> usize {
     event.validate().unwrap();
     let mut payload = Vec::new();
@@ -55,7 +55,7 @@ fn size<E: Event>(event: &E) -> usize {
 }
 
 #[test]
-fn the_largest_findings_and_announcements_fit_many_times_over() {
+fn largest_findings_and_announcements_fit_a_payload() {
     let alert: Alert = example("scanner.alert.raised/volume_spike");
     let alert = Alert {
         source: id(0),
@@ -74,7 +74,7 @@ fn the_largest_findings_and_announcements_fit_many_times_over() {
 }
 
 #[test]
-fn the_largest_request_and_its_failure_fit() {
+fn largest_request_and_failure_fit_a_payload() {
     let request: FeatureRequest = example("feature.batch.requested/one_symbol");
     let symbol = |symbol: String| RequestedSymbol { symbol, first_seen: i64::MAX / 64, occurred_at: 0 };
     let request = FeatureRequest {
@@ -102,7 +102,7 @@ fn the_largest_request_and_its_failure_fit() {
 }
 
 #[test]
-fn the_largest_vector_fits() {
+fn largest_vector_fits_a_payload() {
     let vector: Vector = example("feature.vector.computed/computed_in_part");
     let result = SetResult {
         status: SetStatus::Computed,
@@ -114,10 +114,11 @@ fn the_largest_vector_fits() {
 }
 
 #[test]
-fn a_text_that_was_cut_is_valid() {
+fn cut_text_is_valid() {
     let failure: RequestFailure = example("feature.request.failed/expired");
     let error = "é".repeat(TEXT_BYTES_MAX);
-    assert!(RequestFailure { error: error.clone(), ..failure.clone() }.validate().is_err());
+    let violation = RequestFailure { error: error.clone(), ..failure.clone() }.validate().unwrap_err();
+    assert_eq!(violation.to_string(), "feature.request.failed: error: 8192 bytes, at most 4096 are allowed");
     let error = cut(&error, TEXT_BYTES_MAX).to_owned();
     assert_eq!(RequestFailure { error, ..failure }.validate(), Ok(()));
 }

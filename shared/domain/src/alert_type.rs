@@ -49,12 +49,12 @@ mod tests {
     use super::AlertType;
 
     #[test]
-    fn there_are_thirty_alert_types_and_four_special_ones() {
+    fn thirty_alert_types_and_four_special_ones_exist() {
         assert_eq!(AlertType::ALL.len(), 34);
     }
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for alert_type in AlertType::ALL {
             assert_eq!(AlertType::from_name(alert_type.as_str()), Some(alert_type));
         }

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_that_never_moved_is_a_bar() {
+    fn bar_without_movement_is_valid() {
         assert_eq!(bar().validate(), Ok(()));
         assert_eq!(
             Bar { open: 9.0, high: 9.0, low: 9.0, close: 9.0, volume: 0.0, ..bar() }.validate(),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_rule_is_named_with_its_value() {
+    fn violated_rule_is_reported_with_its_value() {
         let cases = [
             (Bar { high: 8.0, ..bar() }, "high 8 is below low 9"),
             (Bar { open: 8.5, ..bar() }, "open 8.5 is below low 9"),

@@ -68,26 +68,26 @@ mod tests {
     use crate::timestamp::Timestamp;
 
     #[test]
-    fn a_day_opens_at_midnight_in_new_york_in_winter_and_summer() {
+    fn day_opens_at_midnight_in_new_york_in_winter_and_summer() {
         assert_eq!(day_open(date(2024, 1, 16)).to_string(), "2024-01-16T05:00:00Z");
         assert_eq!(day_open(date(2024, 7, 16)).to_string(), "2024-07-16T04:00:00Z");
     }
 
     #[test]
-    fn a_day_on_which_the_clock_moves_has_its_own_length() {
+    fn day_of_a_clock_change_has_23_or_25_hours() {
         let hours = |from, to| day_open(to).micros_since(day_open(from)) / 3_600_000_000;
         assert_eq!(hours(date(2024, 3, 10), date(2024, 3, 11)), 23);
         assert_eq!(hours(date(2024, 11, 3), date(2024, 11, 4)), 25);
     }
 
     #[test]
-    fn a_half_day_closes_at_one() {
+    fn half_day_closes_at_13_00() {
         assert_eq!(session_close(date(2024, 11, 27)).to_string(), "2024-11-27T21:00:00Z");
         assert_eq!(session_close(date(2024, 11, 29)).to_string(), "2024-11-29T18:00:00Z");
     }
 
     #[test]
-    fn a_bar_closes_with_its_session_or_after_its_minutes() {
+    fn bar_closes_with_its_session_or_after_its_minutes() {
         let open = day_open(date(2024, 3, 15));
         assert_eq!(bar_close(Timeframe::Day1, open).to_string(), "2024-03-15T20:00:00Z");
         let nine_thirty = Timestamp::parse("2024-03-15T13:30:00Z").unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_beyond_the_calendar_end_at_its_edges() {
+    fn instants_outside_the_calendar_are_clamped() {
         assert!(date_of(Timestamp::from_micros(i64::MAX)).year() >= 9998);
         assert!(date_of(Timestamp::from_micros(i64::MIN)).year() <= -9998);
         assert!(day_open(super::Date::MIN) < day_open(super::Date::MAX));
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_instant_lies_in_the_day_of_its_date(micros in 0_i64..4_000_000_000_000_000) {
+        fn instant_is_within_the_day_of_its_date(micros in 0_i64..4_000_000_000_000_000) {
             let at = Timestamp::from_micros(micros);
             let day = date_of(at);
             prop_assert!(day_open(day) <= at && at < day_open(day.tomorrow().unwrap()));

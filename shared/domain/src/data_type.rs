@@ -23,7 +23,7 @@ mod tests {
     use super::DataType;
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for data_type in DataType::ALL {
             assert_eq!(DataType::from_name(data_type.as_str()), Some(data_type));
         }

@@ -64,7 +64,7 @@ mod tests {
     use super::FeatureSet;
 
     #[test]
-    fn there_are_forty_three_feature_sets() {
+    fn forty_three_feature_sets_exist() {
         assert_eq!(FeatureSet::ALL.len(), 43);
     }
 
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for set in FeatureSet::ALL {
             assert_eq!(FeatureSet::from_name(set.as_str()), Some(set));
         }

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_union_holds_what_either_holds() {
+    fn union_contains_the_sets_of_both() {
         let price: FeatureSets = [FeatureSet::PriceFeatures].into_iter().collect();
         let news: FeatureSets = [FeatureSet::NewsFeatures].into_iter().collect();
         let both = price.union(news);

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_never_empty() {
+    fn empty_interval_is_rejected() {
         assert!(Interval::new(at(5), at(5)).is_err());
         assert!(Interval::from_inclusive(at(6), at(5)).is_err());
         assert!(Interval::from_inclusive(at(0), at(i64::MAX)).is_err());
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn an_inclusive_range_holds_its_last_instant() {
+    fn inclusive_range_contains_its_last_instant() {
         let one = Interval::from_inclusive(at(5), at(5)).unwrap();
         assert!(one.contains(at(5)) && !one.contains(at(6)) && !one.contains(at(4)));
         assert_eq!((one.last(), one.end().micros_since(one.start())), (at(5), 1));
     }
 
     #[test]
-    fn neighbours_share_nothing() {
+    fn adjacent_intervals_do_not_intersect() {
         let (a, b) = (Interval::new(at(0), at(5)).unwrap(), Interval::new(at(5), at(9)).unwrap());
         assert_eq!(a.intersection(b), None);
         assert_eq!(a.hull(b), Interval::new(at(0), at(9)).unwrap());

@@ -115,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_become_one() {
+    fn adjacent_intervals_are_merged() {
         let set: IntervalSet = [interval(0, 5), interval(10, 15), interval(5, 10)].into_iter().collect();
         assert_eq!(set.iter().collect::<Vec<_>>(), [interval(0, 15)]);
     }
 
     #[test]
-    fn only_the_holes_are_missing() {
+    fn only_uncovered_parts_are_missing() {
         let set: IntervalSet = [interval(5, 10), interval(20, 25)].into_iter().collect();
         assert_eq!(set.missing(interval(0, 30)), [interval(0, 5), interval(10, 20), interval(25, 30)]);
         assert_eq!(set.missing(interval(6, 9)), []);
@@ -130,21 +130,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_set_holds_the_instants_that_were_inserted(list in prop::collection::vec(any_interval(), 0..12)) {
+        fn set_contains_exactly_the_inserted_instants(list in prop::collection::vec(any_interval(), 0..12)) {
             let set: IntervalSet = list.iter().copied().collect();
             let held: Vec<bool> = (0..SPAN).map(|t| set.contains(Timestamp::from_micros(t))).collect();
             prop_assert_eq!(held, model(&list));
         }
 
         #[test]
-        fn intervals_are_sorted_and_never_touch(list in prop::collection::vec(any_interval(), 0..12)) {
+        fn intervals_are_sorted_and_do_not_touch(list in prop::collection::vec(any_interval(), 0..12)) {
             let set: IntervalSet = list.iter().copied().collect();
             let intervals: Vec<_> = set.iter().collect();
             prop_assert!(intervals.is_sorted_by(|a, b| a.end() < b.start()));
         }
 
         #[test]
-        fn missing_and_covered_split_what_was_asked(
+        fn missing_and_covered_partition_the_range(
             list in prop::collection::vec(any_interval(), 0..12),
             within in any_interval(),
         ) {
@@ -159,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn a_union_does_not_depend_on_the_order(list in prop::collection::vec(any_interval(), 0..12), cut in 0_usize..12) {
+        fn union_does_not_depend_on_the_order(list in prop::collection::vec(any_interval(), 0..12), cut in 0_usize..12) {
             let cut = cut.min(list.len());
             let whole: IntervalSet = list.iter().copied().collect();
             let mut joined: IntervalSet = list[cut..].iter().copied().collect();

@@ -81,21 +81,21 @@ mod tests {
     use super::Layer;
 
     #[test]
-    fn every_number_leads_back_to_its_layer() {
+    fn layer_is_found_by_its_number() {
         for layer in Layer::ALL {
             assert_eq!(Layer::from_number(layer.number()), Ok(layer));
         }
     }
 
     #[test]
-    fn a_number_out_of_range_is_named() {
+    fn number_out_of_range_is_reported() {
         let fault = Layer::from_number(4).unwrap_err();
         assert_eq!(fault.to_string(), "layer 4 is not one of 0..=3");
         assert!(Layer::from_number(-1).is_err());
     }
 
     #[test]
-    fn higher_layers_hold_fewer_symbols_and_more_history() {
+    fn higher_layers_have_fewer_symbols_and_more_history() {
         assert!(Layer::ALL.is_sorted());
         assert!(Layer::ALL.is_sorted_by_key(|layer| layer.lookback_days()));
         assert!(Layer::ALL.iter().rev().is_sorted_by_key(|layer| layer.capacity()));

@@ -62,7 +62,7 @@ mod tests {
     use super::Priority;
 
     #[test]
-    fn only_one_to_ten_are_priorities() {
+    fn number_outside_1_to_10_is_no_priority() {
         assert_eq!(Priority::new(1), Ok(Priority::LOW));
         assert_eq!(Priority::new(10), Ok(Priority::CRITICAL));
         assert_eq!(Priority::new(0).unwrap_err().to_string(), "priority 0 is not one of 1..=10");
@@ -70,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn clamping_gives_the_nearest_priority() {
+    fn clamped_number_becomes_the_nearest_priority() {
         assert_eq!(Priority::clamped(i64::MIN), Priority::LOW);
         assert_eq!(Priority::clamped(7), Priority::HIGH);
         assert_eq!(Priority::clamped(i64::MAX), Priority::CRITICAL);
     }
 
     #[test]
-    fn urgent_begins_at_eight() {
+    fn priority_8_is_urgent_and_7_is_not() {
         assert!(!Priority::clamped(7).is_urgent());
         assert!(Priority::clamped(8).is_urgent());
     }

@@ -97,7 +97,7 @@ mod tests {
     use super::Symbol;
 
     #[test]
-    fn a_constant_is_the_symbol_of_its_text() {
+    fn constant_equals_the_parsed_symbol() {
         const SPY: Symbol = Symbol::constant("SPY");
         assert_eq!(Symbol::parse("SPY"), Ok(SPY));
     }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_match_the_whole_rule_is_no_symbol() {
+    fn text_that_does_not_match_the_pattern_is_rejected() {
         for text in
             ["", "aapl", "AAPL\n", " AAPL", "ABCDEF", "A.", ".B", "A.BCD", "A.B.C", "A-B-C", "A1", "Ä", "A\0"]
         {
@@ -121,19 +121,19 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_does_not_carry_a_text_without_end() {
+    fn error_quotes_a_limited_part_of_the_text() {
         let fault = Symbol::parse(&"X".repeat(1_000_000)).unwrap_err();
         assert!(fault.to_string().len() < 120);
     }
 
     proptest! {
         #[test]
-        fn every_text_of_the_pattern_is_read_and_written_unchanged(text in "[A-Z]{1,5}([.-][A-Z]{1,2})?") {
+        fn text_that_matches_the_pattern_round_trips(text in "[A-Z]{1,5}([.-][A-Z]{1,2})?") {
             prop_assert_eq!(Symbol::parse(&text).unwrap().to_string(), text);
         }
 
         #[test]
-        fn symbols_are_ordered_as_their_texts(
+        fn symbols_are_ordered_like_their_texts(
             a in "[A-C]{1,5}([.-][A-C]{1,2})?",
             b in "[A-C]{1,5}([.-][A-C]{1,2})?",
         ) {
@@ -141,7 +141,7 @@ mod tests {
         }
 
         #[test]
-        fn parsing_accepts_only_what_it_gives_back(text in "\\PC{0,10}|[A-Za-z.\\-\n]{0,9}") {
+        fn accepted_text_equals_the_symbols_text(text in "\\PC{0,10}|[A-Za-z.\\-\n]{0,9}") {
             if let Ok(symbol) = Symbol::parse(&text) {
                 prop_assert_eq!(symbol.as_str(), text);
             }

@@ -31,7 +31,7 @@ mod tests {
     use super::Timeframe;
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for timeframe in Timeframe::ALL {
             assert_eq!(Timeframe::from_name(timeframe.as_str()), Some(timeframe));
         }

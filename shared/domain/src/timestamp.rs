@@ -107,14 +107,14 @@ mod tests {
     use super::Timestamp;
 
     #[test]
-    fn an_offset_is_turned_into_utc() {
+    fn offset_is_converted_to_utc() {
         let utc = Timestamp::parse("2024-03-15T20:00:00Z").unwrap();
         assert_eq!(Timestamp::parse("2024-03-15T16:00:00-04:00"), Ok(utc));
         assert_eq!(utc.micros(), 1_710_532_800_000_000);
     }
 
     #[test]
-    fn an_instant_without_an_offset_is_none() {
+    fn text_without_an_offset_is_rejected() {
         for text in ["2024-03-15T20:00:00", "2024-03-15", "", "now", "1710532800", "2024-13-01T00:00:00Z"] {
             assert!(Timestamp::parse(text).is_err(), "{text:?}");
         }
@@ -126,21 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_finer_than_a_microsecond_is_cut_off() {
+    fn fractions_of_a_microsecond_are_truncated() {
         let micros = |text: &str| Timestamp::parse(text).unwrap().micros();
         assert_eq!(micros("1970-01-01T00:00:00.000001999Z"), 1);
         assert_eq!(micros("1969-12-31T23:59:59.999999001Z"), -1);
     }
 
     #[test]
-    fn the_fraction_is_written_only_when_there_is_one() {
+    fn fraction_is_written_only_if_not_zero() {
         assert_eq!(Timestamp::from_micros(1_710_532_800_000_000).to_string(), "2024-03-15T20:00:00Z");
         assert_eq!(Timestamp::from_micros(1_710_532_800_000_500).to_string(), "2024-03-15T20:00:00.000500Z");
         assert_eq!(Timestamp::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
     }
 
     #[test]
-    fn sums_that_do_not_fit_are_refused() {
+    fn sum_that_overflows_is_none_or_saturated() {
         let last = Timestamp::from_micros(i64::MAX);
         assert_eq!(last.checked_add_micros(1), None);
         assert_eq!(last.saturating_add_micros(1), last);
@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(micros in -60_000_000_000_000_000_i64..250_000_000_000_000_000) {
+        fn written_timestamp_is_read_unchanged(micros in -60_000_000_000_000_000_i64..250_000_000_000_000_000) {
             let instant = Timestamp::from_micros(micros);
             prop_assert_eq!(Timestamp::parse(&instant.to_string()), Ok(instant));
         }

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_window_belong_to_it() {
+    fn both_ends_of_a_window_are_inside() {
         let mut windows = windows(10);
         assert_eq!(windows.observe(1, at(100)), Observation::New);
         windows.open(1, at(100), (), at(100));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_forgotten_by_the_clock_without_traffic() {
+    fn window_expires_by_the_clock_without_traffic() {
         let mut windows = windows(10);
         windows.open(1, at(0), (), at(7));
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS - 1));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_not_forgotten_before_its_output_left() {
+    fn unannounced_window_does_not_expire() {
         let mut windows = windows(1);
         windows.open_unannounced(1, at(0), ());
         windows.expire(at(1_000_000));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_place_does_not_end_a_window_that_was_opened_again() {
+    fn old_announcement_does_not_expire_a_reopened_window() {
         let mut windows = windows(10);
         windows.open(1, at(0), (), at(0));
         windows.open(1, at(100), (), at(100));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_announcements_the_earliest_counts_in_whatever_order_they_come() {
+    fn earliest_announcement_determines_the_expiry() {
         for announcements in [[10, 20], [20, 10]] {
             let mut windows = windows(10);
             windows.open_unannounced(1, at(0), ());
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_forgets_in_log_order_and_counts() {
+    fn eviction_is_in_log_order_and_counted() {
         let mut windows = windows(2);
         windows.open(1, at(3), (), at(0));
         windows.open(2, at(2), (), at(1));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_opens_windows_for_ever_does_not_grow_the_log() {
+    fn reopened_windows_do_not_grow_the_log() {
         let mut windows = windows(10);
         for round in 0..100_000 {
             windows.open(1, at(round * 61), (), at(0));

@@ -9,7 +9,7 @@ use jiff::civil::date;
 const EXCEPTIONS: &str = include_str!("calendar/exceptions.csv");
 
 #[test]
-fn sessions_and_their_closes_are_those_of_exchange_calendars() {
+fn sessions_and_closes_equal_exchange_calendars() {
     let exceptions: HashMap<Date, &str> = EXCEPTIONS
         .lines()
         .filter(|line| !line.starts_with('#'))

@@ -162,7 +162,7 @@ fn name(seen: Observation<'_, u32>) -> (&'static str, Option<(Timestamp, u32)>) 
 
 proptest! {
     #[test]
-    fn windows_answer_as_a_naive_list_does(
+    fn windows_equal_a_naive_list(
         steps in prop::collection::vec(any_step(), 0..200),
         capacity in 1_usize..8,
     ) {
@@ -204,7 +204,7 @@ proptest! {
     /// Whenever the owner of windows ends, and in whatever order the outputs of different keys are read: what was announced is
     /// found again, and forgotten at the same time.
     #[test]
-    fn windows_rebuilt_from_their_announcements_are_the_live_ones(
+    fn windows_rebuilt_from_announcements_equal_live_ones(
         steps in prop::collection::vec(any_step(), 0..200),
         capacity in 1_usize..8,
         first_read in 0..KEYS,

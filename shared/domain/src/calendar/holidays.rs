@@ -115,7 +115,7 @@ mod tests {
     use super::{date, easter, is_half_day, is_holiday_by_rule, is_session};
 
     #[test]
-    fn easter_falls_on_its_known_dates() {
+    fn easter_is_on_its_known_dates() {
         for (year, month, day) in
             [(1998, 4, 12), (2000, 4, 23), (2008, 3, 23), (2011, 4, 24), (2024, 3, 31), (2038, 4, 25)]
         {
@@ -124,20 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn a_new_year_on_saturday_is_not_kept() {
+    fn new_year_on_saturday_is_not_observed() {
         assert!(is_session(date(2021, 12, 31)));
         assert!(is_session(date(2022, 1, 3)));
         assert!(!is_session(date(2023, 1, 2))); // the Monday after a Sunday
     }
 
     #[test]
-    fn an_unforeseen_closing_is_no_rule() {
+    fn exceptional_closure_is_not_a_rule() {
         assert!(!is_session(date(2025, 1, 9)));
         assert!(!is_holiday_by_rule(date(2025, 1, 9)));
     }
 
     #[test]
-    fn a_closed_day_is_never_a_half_day() {
+    fn closed_day_is_not_a_half_day() {
         assert!(!is_session(date(2027, 12, 24)) && !is_half_day(date(2027, 12, 24)));
         assert!(!is_half_day(date(2021, 7, 3))); // a Saturday
     }
