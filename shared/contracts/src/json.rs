@@ -1,6 +1,6 @@
 //! Events as JSON: examples, findings, and the output of tools.
 //!
-//! Fields have the names of the schema. Instants are ISO-8601 in UTC, dates look like `2024-03-15`, enums are names, maps are
+//! Fields have the names of the schema. Instants are ISO-8601 in UTC, dates have the form `2024-03-15`, enums are names, maps are
 //! objects, and numbers have all their digits. A field with a default in the schema may be omitted. Unknown fields are errors.
 
 use serde::Deserialize;

@@ -55,7 +55,7 @@ fn size<E: Event>(event: &E) -> usize {
 }
 
 #[test]
-fn largest_findings_and_announcements_fit_a_payload() {
+fn maximal_findings_and_announcements_fit_a_payload() {
     let alert: Alert = example("scanner.alert.raised/volume_spike");
     let alert = Alert {
         source: id(0),
@@ -74,7 +74,7 @@ fn largest_findings_and_announcements_fit_a_payload() {
 }
 
 #[test]
-fn largest_request_and_failure_fit_a_payload() {
+fn maximal_request_and_failure_fit_a_payload() {
     let request: FeatureRequest = example("feature.batch.requested/one_symbol");
     let symbol = |symbol: String| RequestedSymbol { symbol, first_seen: i64::MAX / 64, occurred_at: 0 };
     let request = FeatureRequest {
@@ -102,7 +102,7 @@ fn largest_request_and_failure_fit_a_payload() {
 }
 
 #[test]
-fn largest_vector_fits_a_payload() {
+fn maximal_vector_fits_a_payload() {
     let vector: Vector = example("feature.vector.computed/computed_in_part");
     let result = SetResult {
         status: SetStatus::Computed,

@@ -16,7 +16,7 @@ fn field(schema: &str) -> String {
 
 /// The readers that cannot read all values of the other version: `new`, `old`, or both.
 fn failing_readers(old: &str, new: &str) -> Vec<String> {
-    let reasons = is_full(old, new).unwrap_err();
+    let reasons = is_full(old, new).expect_err("an incompatible change");
     let readers = reasons.iter().filter_map(|reason| reason.split_once(" readers, "));
     readers.map(|(readers, _)| readers.to_owned()).collect()
 }

@@ -1,7 +1,7 @@
-//! The New York Stock Exchange's calendar (XNYS) by rule: sessions, half days, and when a bar closes.
+//! Calendar of the New York Stock Exchange (XNYS): sessions, half days, and close times of bars.
 //!
-//! Right for the years from 1998 on, when the present holidays began; checked against `exchange_calendars` in
-//! `tests/calendar.rs`. Closings that no rule foresees are a table in `holidays`; dates beyond it are by rule alone.
+//! Valid from 1998, when the present holidays began, and compared with `exchange_calendars` in `tests/calendar.rs`. Exceptional
+//! closures are a table in `holidays`; later dates follow the rules only.
 
 mod holidays;
 
@@ -19,30 +19,30 @@ use crate::timeframe::Timeframe;
 use crate::timestamp::Timestamp;
 
 static NEW_YORK: LazyLock<TimeZone> = LazyLock::new(|| {
-    TimeZone::get("America/New_York").expect("the bundled time zone database holds America/New_York")
+    TimeZone::get("America/New_York").expect("the bundled time zone database contains America/New_York")
 });
 
-/// The instant at which the date begins in New York: when its day bar opens.
+/// Returns the start of the date in New York, at which its day bar opens.
 #[must_use]
 pub fn day_open(date: Date) -> Timestamp {
     instant(date, 0)
 }
 
-/// The instant at which trading ends on the date: 16:00 in New York, 13:00 on a half day.
+/// Returns the end of trading on the date: 16:00 in New York, 13:00 on a half day.
 ///
-/// For a date without a session, when one would have ended: a bar that claims such a date closes then.
+/// A date without a session has the close that a session would have: a day bar with such a date closes then.
 #[must_use]
 pub fn session_close(date: Date) -> Timestamp {
     instant(date, if is_half_day(date) { 13 } else { 16 })
 }
 
-/// The date in New York at this instant.
+/// Returns the date in New York.
 #[must_use]
 pub fn date_of(at: Timestamp) -> Date {
     NEW_YORK.to_datetime(at.to_jiff()).date()
 }
 
-/// When a bar that opened at `open_time` closes: a day bar with its session, any other after its minutes.
+/// Returns the close of a bar that opened at `open_time`: a day bar closes with its session, any other after its minutes.
 #[must_use]
 pub fn bar_close(timeframe: Timeframe, open_time: Timestamp) -> Timestamp {
     match timeframe.minutes() {
@@ -51,11 +51,11 @@ pub fn bar_close(timeframe: Timeframe, open_time: Timestamp) -> Timestamp {
     }
 }
 
-/// A wall-clock hour of the date in New York; neither is ever skipped or repeated by daylight saving, which moves at 02:00.
+/// Returns an hour of the date in New York. Daylight saving changes at 02:00 and skips or repeats none of the hours used here.
 fn instant(date: Date, hour: i8) -> Timestamp {
     let wall = date.to_datetime(Time::constant(hour, 0, 0, 0));
-    let beyond = if date.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
-    Timestamp::from_jiff(NEW_YORK.to_timestamp(wall).unwrap_or(beyond))
+    let limit = if date.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    Timestamp::from_jiff(NEW_YORK.to_timestamp(wall).unwrap_or(limit))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! What kind of data a backfill or a gap is about.
+//! Data types with a history.
 
 use crate::names::named;
 
 named! {
-    /// A kind of data that has a history.
+    /// Type of data that can be backfilled.
     DataType {
-        /// Splits, dividends and the like.
+        /// Splits, dividends and other corporate actions.
         CorporateActions = "corporate_actions",
         /// Company fundamentals; no source today.
         Fundamentals = "fundamentals",

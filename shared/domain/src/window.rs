@@ -1,88 +1,107 @@
-//! What was seen already: one dedup window per key, on event time.
+//! Dedup windows: one window per key, by event time.
 //!
-//! A window is opened by the first occurrence, at `first_seen`. An occurrence at most `window` before or after it (both ends belong
-//! to it) is inside. A later one opens a new window in its place; an older one is judged on its own and opens none.
+//! The first occurrence of a key opens a window at `first_seen`. An occurrence at most `window` before or after it, both ends
+//! included, is inside. A later occurrence opens a new window that replaces the old one. An older occurrence is processed on its own
+//! and opens no window.
 //!
-//! Windows are matched on event time and forgotten by the wall clock: `window` + [`SLACK_MICROS`] after the append time of the
-//! first output that announced them. An occurrence is never further ahead of the clock than the slack, so a window outlives
-//! whatever could still fall into it in time.
+//! Windows are matched by event time and expire by the wall clock: `window` + [`SLACK_MICROS`] after the append time of the first
+//! output that announced them. An occurrence is at most the slack ahead of the clock, so a window exists as long as a timely
+//! occurrence can be inside it.
 //!
 //! ```text
-//!            open_unannounced            announced(at)
-//!   absent ───────────────────► waiting ───────────────► in the log ──► forgotten by the clock, or by the bound
-//!      └───────────────────── open(at) ─────────────────────▲
+//!            open_unannounced               announced(at)
+//!   absent ───────────────────► unannounced ──────────────► announced ──► removed by expiry or eviction
+//!      └────────────────────── open(at) ──────────────────────▲
 //! ```
 //!
-//! Whoever rebuilds the windows from the outputs, opening and announcing them at the outputs' append times, has the same ones: the
-//! log is ordered by those times, whatever the order in which the outputs are read.
+//! Windows that are rebuilt from the outputs, opened and announced at the outputs' append times, are equal to the original ones: the
+//! announced windows are ordered by those times, not by the order of reading.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use crate::timestamp::Timestamp;
 
-/// How far ahead of the clock an occurrence may be, in microseconds: 5 min.
+/// Limit of the time by which an occurrence can be ahead of the clock, in microseconds: 5 min.
 pub const SLACK_MICROS: i64 = 300_000_000;
 
-/// Where an occurrence falls.
+/// Position of an occurrence relative to the window of its key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Observation<'a, V> {
-    /// Its key has no window: it opens one.
+    /// The key has no window. The occurrence opens one.
     New,
-    /// In the key's window.
+    /// The occurrence is inside the window: a duplicate.
     Inside {
-        /// The occurrence that opened the window.
+        /// Event time of the occurrence that opened the window.
         first_seen: Timestamp,
-        /// What is kept with it.
+        /// Value that is stored with the window.
         value: &'a mut V,
     },
-    /// After the key's window: it opens a new one in its place.
+    /// The occurrence is after the window. It opens a new window that replaces it.
     Later,
-    /// Before the key's window: it is judged on its own, and opens none.
+    /// The occurrence is before the window. It is processed on its own and opens no window.
     Older,
 }
 
-/// The windows of many keys, bounded in time and count.
+/// The windows of many keys, limited in time and number.
 ///
-/// Nothing is opened by looking: whoever lets an occurrence pass that is [`Observation::New`] or [`Observation::Later`] opens its window.
+/// [`DedupWindows::observe`] opens no window. The caller opens the window of an occurrence that it accepts after
+/// [`Observation::New`] or [`Observation::Later`].
+///
+/// ```
+/// use domain::{DedupWindows, Observation, Timestamp};
+///
+/// let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+/// let mut windows: DedupWindows<&str, ()> = DedupWindows::new(60_000_000, 1_000);
+/// assert_eq!(windows.observe("AAPL", at(100)), Observation::New);
+/// windows.open("AAPL", at(100), (), at(101)); // the wall clock shows 101 s
+///
+/// assert!(matches!(windows.observe("AAPL", at(160)), Observation::Inside { first_seen, .. } if first_seen == at(100)));
+/// assert_eq!(windows.observe("AAPL", at(161)), Observation::Later);
+/// assert_eq!(windows.observe("AAPL", at(39)), Observation::Older);
+///
+/// windows.expire(at(101 + 60 + 300));
+/// assert!(windows.is_empty());
+/// ```
 #[derive(Debug)]
 pub struct DedupWindows<K, V> {
     window_micros: i64,
     capacity: usize,
     windows: HashMap<K, Window<V>, foldhash::fast::RandomState>,
-    /// The announced windows, in the order in which they are forgotten.
-    log: BTreeMap<Place, K>,
-    last_stamp: u64,
+    /// The announced windows in the order of their expiry.
+    announced: BTreeMap<Announcement, K>,
+    last_sequence: u64,
     evicted_by_bound: u64,
 }
 
 #[derive(Debug)]
 struct Window<V> {
     first_seen: Timestamp,
-    /// Where it stands in the log; none while it waits to be announced.
-    place: Option<Place>,
+    /// Key in `announced`. `None` if the window is not announced.
+    announcement: Option<Announcement>,
     value: V,
 }
 
-/// The time of an announcement, and which of those of that time it was.
-type Place = (Timestamp, u64);
+/// Time of an announcement, and a sequence number that orders announcements of equal time.
+type Announcement = (Timestamp, u64);
 
 impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
-    /// No windows yet. `window_micros` reaches both ways from the first occurrence; at most `capacity` (at least 1) announced
-    /// windows are held. Those not announced yet are bounded by the work that their owner holds, and never forgotten.
+    /// Creates an empty collection. A window extends `window_micros` before and after its first occurrence. At most `capacity` (at
+    /// least 1) announced windows are kept. Unannounced windows neither expire nor are evicted; the work that their owner holds
+    /// limits their number.
     #[must_use]
     pub fn new(window_micros: i64, capacity: usize) -> Self {
         Self {
             window_micros: window_micros.max(0),
             capacity: capacity.max(1),
             windows: HashMap::default(),
-            log: BTreeMap::new(),
-            last_stamp: 0,
+            announced: BTreeMap::new(),
+            last_sequence: 0,
             evicted_by_bound: 0,
         }
     }
 
-    /// Where an occurrence of `key` falls.
+    /// Returns the position of an occurrence of `key`.
     pub fn observe(&mut self, key: K, occurred_at: Timestamp) -> Observation<'_, V> {
         let Some(window) = self.windows.get_mut(&key) else {
             return Observation::New;
@@ -97,70 +116,70 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
         }
     }
 
-    /// Opens `key`'s window, in place of any it had, whose output was or is being appended at `announced_at` (wall clock).
+    /// Opens a window of `key`, which replaces the previous one. Its output was or is being appended at `announced_at` (wall clock).
     pub fn open(&mut self, key: K, first_seen: Timestamp, value: V, announced_at: Timestamp) {
         self.open_unannounced(key, first_seen, value);
         self.announced(key, first_seen, announced_at);
     }
 
-    /// Opens `key`'s window, in place of any it had, whose output hasn't left yet. It stays until it is [`Self::announced`].
+    /// Opens a window of `key`, which replaces the previous one. Its output is not written yet; the window does not expire before
+    /// [`Self::announced`].
     pub fn open_unannounced(&mut self, key: K, first_seen: Timestamp, value: V) {
-        let replaced = self.windows.insert(key, Window { first_seen, place: None, value });
-        if let Some(place) = replaced.and_then(|window| window.place) {
-            self.log.remove(&place);
+        let replaced = self.windows.insert(key, Window { first_seen, announcement: None, value });
+        if let Some(announcement) = replaced.and_then(|window| window.announcement) {
+            self.announced.remove(&announcement);
         }
     }
 
-    /// An output that announces the window opened at `first_seen` was or is being appended at `at` (wall clock): of several, the
-    /// earliest counts. Without effect when that window is gone.
+    /// Records that an output which announces the window opened at `first_seen` was or is being appended at `at` (wall clock). The
+    /// earliest of several announcements counts. No effect if that window was removed.
     pub fn announced(&mut self, key: K, first_seen: Timestamp, at: Timestamp) {
         let Some(window) = self.windows.get_mut(&key).filter(|window| window.first_seen == first_seen) else {
             return;
         };
-        match window.place {
+        match window.announcement {
             Some((earlier, _)) if earlier <= at => return,
-            Some(later) => self.log.remove(&later),
+            Some(later) => self.announced.remove(&later),
             None => None,
         };
-        self.last_stamp += 1;
-        let place = (at, self.last_stamp);
-        window.place = Some(place);
-        self.log.insert(place, key);
-        if self.log.len() > self.capacity {
-            self.forget_first();
+        self.last_sequence += 1;
+        let announcement = (at, self.last_sequence);
+        window.announcement = Some(announcement);
+        self.announced.insert(announcement, key);
+        if self.announced.len() > self.capacity {
+            self.remove_first();
             self.evicted_by_bound += 1;
         }
     }
 
-    /// Forgets the windows whose time is over at `now` (wall clock).
+    /// Removes the windows that have expired at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
         let kept_micros = self.window_micros.saturating_add(SLACK_MICROS);
-        let is_over = |&(announced_at, _): &Place| now.micros_since(announced_at) >= kept_micros;
-        while self.log.first_key_value().is_some_and(|(place, _)| is_over(place)) {
-            self.forget_first();
+        let is_expired = |&(announced_at, _): &Announcement| now.micros_since(announced_at) >= kept_micros;
+        while self.announced.first_key_value().is_some_and(|(announcement, _)| is_expired(announcement)) {
+            self.remove_first();
         }
     }
 
-    /// How many windows are held.
+    /// Returns the number of windows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.windows.len()
     }
 
-    /// Whether no window is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.windows.is_empty()
     }
 
-    /// How many windows were forgotten before their time because the bound was reached.
+    /// Returns the number of windows that were evicted before their expiry because the capacity was reached.
     #[must_use]
     pub const fn evicted_by_bound(&self) -> u64 {
         self.evicted_by_bound
     }
 
-    fn forget_first(&mut self) {
-        if let Some((_, key)) = self.log.pop_first() {
+    fn remove_first(&mut self) {
+        if let Some((_, key)) = self.announced.pop_first() {
             self.windows.remove(&key);
         }
     }
@@ -187,9 +206,9 @@ mod tests {
         assert_eq!(windows.observe(1, at(100)), Observation::New);
         windows.open(1, at(100), (), at(100));
         for (second, inside) in [(39, false), (40, true), (100, true), (160, true), (161, false)] {
-            let seen = windows.observe(1, at(second));
+            let observed = windows.observe(1, at(second));
             assert_eq!(
-                matches!(seen, Observation::Inside { first_seen, .. } if first_seen == at(100)),
+                matches!(observed, Observation::Inside { first_seen, .. } if first_seen == at(100)),
                 inside,
                 "{second}"
             );
@@ -206,7 +225,7 @@ mod tests {
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS - 1));
         assert_eq!(windows.len(), 1);
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS));
-        assert!(windows.is_empty() && windows.log.is_empty());
+        assert!(windows.is_empty() && windows.announced.is_empty());
     }
 
     #[test]
@@ -226,9 +245,9 @@ mod tests {
         let mut windows = windows(10);
         windows.open(1, at(0), (), at(0));
         windows.open(1, at(100), (), at(100));
-        windows.expire(at(360)); // the end of the first
+        windows.expire(at(360)); // expiry of the first window
         assert_eq!(windows.len(), 1);
-        windows.announced(1, at(0), at(200)); // of the first, too late
+        windows.announced(1, at(0), at(200)); // announcement of the first window, too late
         windows.expire(at(460));
         assert!(windows.is_empty());
     }
@@ -241,7 +260,7 @@ mod tests {
             for second in announcements {
                 windows.announced(1, at(0), at(second));
             }
-            assert_eq!(windows.log.len(), 1);
+            assert_eq!(windows.announced.len(), 1);
             windows.expire(at(369));
             assert_eq!(windows.len(), 1);
             windows.expire(at(370));
@@ -257,7 +276,7 @@ mod tests {
         windows.open(3, at(1), (), at(2));
         assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 1));
         assert_eq!(windows.observe(1, at(3)), Observation::New);
-        windows.open(3, at(100), (), at(3)); // replaces its own: nothing else has to go
+        windows.open(3, at(100), (), at(3)); // replaces its own window: no eviction
         assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 1));
     }
 
@@ -268,6 +287,6 @@ mod tests {
             windows.open(1, at(round * 61), (), at(0));
         }
         assert_eq!(windows.len(), 1);
-        assert_eq!(windows.log.len(), 1);
+        assert_eq!(windows.announced.len(), 1);
     }
 }
