@@ -45,11 +45,11 @@ pub fn is_full_transitive(earlier: &[&str], new: &str) -> Result<(), Vec<String>
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
-fn unreadable(who: &str, writer: &Schema, reader: &Schema) -> Option<String> {
+fn unreadable(direction: &str, writer: &Schema, reader: &Schema) -> Option<String> {
     match SchemaCompatibility::can_read(writer, reader) {
         Ok(Compatibility::Full) => None,
-        Ok(Compatibility::Partial) => Some(format!("{who}: some values cannot be read")),
-        Err(error) => Some(format!("{who}: {}", line(&error.to_string()))),
+        Ok(Compatibility::Partial) => Some(format!("{direction}: some values cannot be read")),
+        Err(error) => Some(format!("{direction}: {}", line(&error.to_string()))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Topics: names, keys, cleanup policy, retention. `tapeline topics create` and the check at start use this table.
+//! Topics: names, keys, cleanup policy, retention. `tapeline topics` and the check at the start of a service use this table.
 
 use std::fmt;
 

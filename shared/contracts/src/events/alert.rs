@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use domain::AlertType;
+
 use crate::bounds::{ID_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::event::{Event, topic_schema_envelope};
 use crate::record::event;
 use crate::rules;
 use crate::violation::{EventPath, Violation};
 use crate::wire::alert_type;
-use domain::AlertType;
 
 /// Limit of the keys of an alert's metadata.
 pub const METADATA_KEYS_MAX: usize = 50;
@@ -20,6 +21,9 @@ event! {
     /// A scanner found something about a symbol. The scanner-bridge turns alerts into feature requests.
     ///
     /// Scanners send alerts to the edge of the publisher or write them to the topic.
+    ///
+    /// A finding may omit the envelope. The edge sets `event_id` to a new UUID v7, `occurred_at` to the present time, `source` to the
+    /// name of the caller and `correlation_id` to the event id.
     pub struct Alert {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
         pub symbol: String,

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use domain::{Bar, BarError, Timestamp};
+
 use crate::event::{Event, topic_schema_envelope};
 use crate::record::event;
 use crate::rules;
 use crate::violation::{EventPath, Violation};
 use crate::wire::instant;
-use domain::{Bar, BarError, Timestamp};
 
 event! {
     /// A bar whose interval has ended. The topic is the bar store: it is compacted by symbol, timeframe and `open_time`, so the
@@ -17,7 +18,7 @@ event! {
     pub struct ClosedBar {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. The partition of the record is the partition of the symbol.
         pub symbol: String,
-        /// Timeframe of the bars: `1min`, `5min`, `1hour` or `1day`.
+        /// Timeframe of the bar: `1min`, `5min`, `1hour` or `1day`.
         pub timeframe: String,
         /// Start of the bar's interval. A day bar opens at 00:00 in New York on the date of its session.
         #[serde(with = "instant")]

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use domain::{Interval, IntervalError, IntervalSet, Timestamp};
+
 use crate::event::{Event, topic_schema_envelope};
 use crate::record::{event, record};
 use crate::rules;
 use crate::violation::{EventPath, Violation};
 use crate::wire::{DataKind, instant};
-use domain::{Interval, IntervalError, IntervalSet, Timestamp};
 
 event! {
     /// The coverage of a series (symbol, data type, timeframe) changed. The event carries the whole coverage; the newest record of

@@ -1,5 +1,7 @@
 //! `feature.batch.requested` and `feature.batch.urgent`: requests for features of a batch of symbols.
 
+use domain::{FeatureSet, FeatureSets, Priority};
+
 use crate::bounds::{ID_BYTES_MAX, MERGED_ALERTS_MAX};
 use crate::event::{Event, in_partition, topic_schema_envelope};
 use crate::record::{event, record};
@@ -7,7 +9,6 @@ use crate::rules;
 use crate::topics::Topic;
 use crate::violation::{EventPath, Violation};
 use crate::wire::instant;
-use domain::{FeatureSet, FeatureSets, Priority};
 
 /// Limit of the symbols of a request.
 pub const SYMBOLS_MAX: usize = 100;

@@ -1,12 +1,13 @@
 //! `backfill.range.requested`: requests for the history of a symbol.
 
+use domain::Timestamp;
+
 use super::backfill;
 use crate::event::{Event, not_ahead, topic_schema_envelope};
 use crate::record::event;
 use crate::rules;
 use crate::violation::{EventPath, Violation};
 use crate::wire::{BackfillTrigger, DataKind, instant};
-use domain::Timestamp;
 
 /// Limit of the range of a request: ten years, of which at most three are leap years.
 pub const SPAN_MICROS_MAX: i64 = 3_653 * 86_400_000_000;
