@@ -99,7 +99,8 @@ mod tests {
         assert!(!shutdown.begin(Cause::Requested));
         shutdown.begun().await;
         assert_eq!(shutdown.cause(), Some(Cause::Signal("SIGTERM")));
-        assert!(shutdown.begun_for().is_some() && Shutdown::new().begun_for().is_none());
+        shutdown.begun_for().expect("the time since the shutdown began");
+        assert_eq!(Shutdown::new().begun_for(), None);
     }
 
     #[tokio::test]
