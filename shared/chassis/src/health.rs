@@ -46,18 +46,18 @@ pub struct Heartbeat {
 /// The response of `/ready`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Readiness {
-    /// Whether every component of every service is ready.
+    /// `true` if every component of every service is ready.
     pub ready: bool,
     /// The reason of each component that is not ready, by service and component.
     pub waiting: BTreeMap<&'static str, BTreeMap<String, String>>,
-    /// What a component works without, by service and component. It does not affect readiness.
+    /// The missing parts of each degraded component, by service and component. They do not affect readiness.
     pub degraded: BTreeMap<&'static str, BTreeMap<String, String>>,
 }
 
 /// The response of `/live`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Liveness {
-    /// Whether every heartbeat is within its deadline.
+    /// `true` if every heartbeat is within its deadline.
     pub live: bool,
     /// The loops whose heartbeat is late.
     pub late: Vec<Late>,
@@ -77,7 +77,7 @@ pub struct Late {
 struct ServiceState {
     /// The reason of each component that is not ready. `None` if it is ready.
     components: BTreeMap<String, Option<String>>,
-    /// What each degraded component works without.
+    /// The missing part of each degraded component.
     degraded: BTreeMap<String, String>,
     heartbeats: Vec<(String, Arc<AtomicU64>)>,
 }

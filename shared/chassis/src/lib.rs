@@ -18,7 +18,7 @@
 //! use chassis::config::{ErrorCollector, Validate};
 //! use chassis::run::Process;
 //! use chassis::telemetry::Catalogue;
-//! use chassis::{Context, Failure, Fate, Service};
+//! use chassis::{Context, Failure, EndPolicy, Service};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Default, Serialize, Deserialize)]
@@ -51,7 +51,7 @@
 //!
 //!     async fn start(_config: Config, context: Context) -> Result<(), Failure> {
 //!         let shutdown = context.shutdown.clone();
-//!         context.tasks.spawn("loop", Fate::MustRun, async move {
+//!         context.tasks.spawn("loop", EndPolicy::MustRun, async move {
 //!             shutdown.begun().await;
 //!             Ok(())
 //!         });
@@ -86,4 +86,4 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use run::{Context, Host, Service, run};
 pub use shutdown::Shutdown;
-pub use tasks::{Fate, Tasks};
+pub use tasks::{EndPolicy, Tasks};

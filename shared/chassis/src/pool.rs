@@ -110,8 +110,8 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
     pub fn check(&self) -> Result<(), RestartBudgetExceeded> {
         let shared = &self.shared;
         let now = shared.clock.monotonic();
-        let stuck = locked(&shared.state).take_stuck(now, shared.options.job_deadline);
-        for (job, after) in stuck {
+        let overdue = locked(&shared.state).take_overdue(now, shared.options.job_deadline);
+        for (job, after) in overdue {
             tracing::error!(
                 pool = shared.options.name,
                 ?after,
@@ -131,7 +131,7 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
         }
     }
 
-    /// Returns the supervisor's loop, for [`crate::Tasks::thread`] with [`crate::Fate::MustRun`]. It checks the pool until the pool is
+    /// Returns the supervisor's loop, for [`crate::Tasks::thread`] with [`crate::EndPolicy::MustRun`]. It checks the pool until the pool is
     /// closed and its last worker has ended.
     pub fn supervisor(
         &self,

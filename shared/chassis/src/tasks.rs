@@ -1,11 +1,11 @@
-//! Supervised tasks and threads, each with a name and a declared fate. Every end is logged, panics are caught, and the first failure
+//! Supervised tasks and threads, each with a name and a declared end policy. Every end is logged, panics are caught, and the first failure
 //! determines the exit code.
 //!
-//! | fate | end before the shutdown | end after it |
+//! | end policy | end before the shutdown | end after it |
 //! |---|---|---|
-//! | [`Fate::MustRun`] | a failure, even without an error | normal, unless with an error |
-//! | [`Fate::MayEnd`] | normal, unless with an error | normal, unless with an error |
-//! | [`Fate::UntilShutdown`] | a failure, even without an error | the task is dropped when the shutdown begins |
+//! | [`EndPolicy::MustRun`] | a failure, even without an error | normal, unless with an error |
+//! | [`EndPolicy::MayEnd`] | normal, unless with an error | normal, unless with an error |
+//! | [`EndPolicy::UntilShutdown`] | a failure, even without an error | the task is dropped when the shutdown begins |
 //!
 //! A failure begins the shutdown. [`Tasks::join`] waits for the other tasks within a budget.
 
@@ -30,8 +30,8 @@ use crate::telemetry::handles::Scope;
 
 /// The meaning of a task's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The process can't work without the task. It drains and ends by itself at shutdown.
+pub enum EndPolicy {
+    /// The process can't work without the task. At shutdown it drains and ends.
     MustRun,
     /// The task may end at any time.
     MayEnd,
@@ -100,7 +100,7 @@ impl Tasks {
     }
 
     /// Runs a future on the runtime.
-    pub fn spawn<F>(&self, name: impl Into<String>, fate: Fate, future: F)
+    pub fn spawn<F>(&self, name: impl Into<String>, policy: EndPolicy, future: F)
     where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
@@ -109,14 +109,14 @@ impl Tasks {
         let span = tracing::info_span!("task", service = self.inner.service, task = name);
         let tasks = self.clone();
         let work = async move {
-            let result = tasks.watched(fate, future).await;
-            tasks.leave(id, &name, fate, result);
+            let result = tasks.watched(policy, future).await;
+            tasks.leave(id, &name, policy, result);
         };
         drop(self.inner.runtime.spawn(work.instrument(span)));
     }
 
     /// Runs blocking work on its own thread.
-    pub fn thread<W>(&self, name: impl Into<String>, fate: Fate, work: W)
+    pub fn thread<W>(&self, name: impl Into<String>, policy: EndPolicy, work: W)
     where
         W: FnOnce() -> Result<(), Failure> + Send + 'static,
     {
@@ -127,10 +127,10 @@ impl Tasks {
         let body = move || {
             let _entered = span.enter();
             let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(&*panic)));
-            tasks.leave(id, &task, fate, result);
+            tasks.leave(id, &task, policy, result);
         };
         if let Err(error) = std::thread::Builder::new().name(name.clone()).spawn(body) {
-            self.leave(id, &name, fate, Err(Failure::from(error)));
+            self.leave(id, &name, policy, Err(Failure::from(error)));
         }
     }
 
@@ -158,8 +158,8 @@ impl Tasks {
         self.inner.state.borrow().running.values().cloned().collect()
     }
 
-    /// Polls the future and catches panics. Drops a future of [`Fate::UntilShutdown`] when the shutdown begins.
-    async fn watched<F>(&self, fate: Fate, future: F) -> Result<(), Failure>
+    /// Polls the future and catches panics. Drops a future of [`EndPolicy::UntilShutdown`] when the shutdown begins.
+    async fn watched<F>(&self, policy: EndPolicy, future: F) -> Result<(), Failure>
     where
         F: Future<Output = Result<(), Failure>>,
     {
@@ -168,7 +168,7 @@ impl Tasks {
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
                 .unwrap_or_else(|panic| std::task::Poll::Ready(Err(panicked(&*panic))))
         });
-        if fate != Fate::UntilShutdown {
+        if policy != EndPolicy::UntilShutdown {
             return work.await;
         }
         tokio::select! {
@@ -187,11 +187,11 @@ impl Tasks {
         id
     }
 
-    fn leave(&self, id: u64, name: &str, fate: Fate, result: Result<(), Failure>) {
+    fn leave(&self, id: u64, name: &str, policy: EndPolicy, result: Result<(), Failure>) {
         let service = self.inner.service;
         let failure = match result {
             Err(failure) => Some(failure),
-            Ok(()) if fate != Fate::MayEnd && !self.inner.shutdown.is_begun() => {
+            Ok(()) if policy != EndPolicy::MayEnd && !self.inner.shutdown.is_begun() => {
                 Some(Failure::text("task ended before the shutdown"))
             }
             Ok(()) => None,
@@ -266,29 +266,29 @@ mod tests {
     }
 
     /// Runs one task that ends before any shutdown. Returns whether it began the shutdown, and the exit code.
-    async fn end_of(fate: Fate, result: Result<(), Failure>) -> (bool, Exit) {
+    async fn end_of(policy: EndPolicy, result: Result<(), Failure>) -> (bool, Exit) {
         let (tasks, shutdown) = tasks();
-        tasks.spawn("stage", fate, async move { result });
+        tasks.spawn("stage", policy, async move { result });
         let outcome = tasks.join(BUDGET).await;
         (shutdown.is_begun(), outcome.exit())
     }
 
     #[tokio::test]
-    async fn fate_determines_the_meaning_of_an_early_end() {
-        assert_eq!(end_of(Fate::MustRun, Ok(())).await, (true, Exit::Failed));
-        assert_eq!(end_of(Fate::UntilShutdown, Ok(())).await, (true, Exit::Failed));
-        assert_eq!(end_of(Fate::MayEnd, Ok(())).await, (false, Exit::Ok));
-        for fate in [Fate::MustRun, Fate::MayEnd, Fate::UntilShutdown] {
+    async fn end_policy_determines_the_meaning_of_an_early_end() {
+        assert_eq!(end_of(EndPolicy::MustRun, Ok(())).await, (true, Exit::Failed));
+        assert_eq!(end_of(EndPolicy::UntilShutdown, Ok(())).await, (true, Exit::Failed));
+        assert_eq!(end_of(EndPolicy::MayEnd, Ok(())).await, (false, Exit::Ok));
+        for policy in [EndPolicy::MustRun, EndPolicy::MayEnd, EndPolicy::UntilShutdown] {
             let fenced = Err(Failure::with(Exit::Fenced, "another owner"));
-            assert_eq!(end_of(fate, fenced).await, (true, Exit::Fenced));
+            assert_eq!(end_of(policy, fenced).await, (true, Exit::Fenced));
         }
     }
 
     #[tokio::test]
     async fn panic_is_caught_and_reported_with_its_task() {
         let (tasks, shutdown) = tasks();
-        tasks.spawn("stage", Fate::MayEnd, async { panic!("bar {} is invalid", 7) });
-        tasks.thread("driver", Fate::MayEnd, || panic!("no partition"));
+        tasks.spawn("stage", EndPolicy::MayEnd, async { panic!("bar {} is invalid", 7) });
+        tasks.thread("driver", EndPolicy::MayEnd, || panic!("no partition"));
         let outcome = tasks.join(BUDGET).await;
         let mut failed: Vec<_> =
             outcome.failed.iter().map(|failure| (failure.task.as_str(), failure.error.as_str())).collect();
@@ -301,12 +301,12 @@ mod tests {
     async fn task_failure_at_shutdown_determines_the_outcome() {
         let (tasks, shutdown) = tasks();
         let until = shutdown.clone();
-        tasks.spawn("committer", Fate::MustRun, async move {
+        tasks.spawn("committer", EndPolicy::MustRun, async move {
             until.begun().await;
             Err(Failure::with(Exit::Unreachable, "the last commit failed"))
         });
         let until = shutdown.clone();
-        tasks.spawn("drained", Fate::MustRun, async move {
+        tasks.spawn("drained", EndPolicy::MustRun, async move {
             until.begun().await;
             Ok(())
         });
@@ -322,11 +322,11 @@ mod tests {
     async fn task_past_the_drain_timeout_is_a_straggler() {
         let (tasks, shutdown) = tasks();
         let (release, hang) = sync_channel::<()>(0);
-        tasks.thread("driver", Fate::MustRun, move || {
+        tasks.thread("driver", EndPolicy::MustRun, move || {
             hang.recv().unwrap();
             Ok(())
         });
-        tasks.spawn("helper", Fate::UntilShutdown, std::future::pending());
+        tasks.spawn("helper", EndPolicy::UntilShutdown, std::future::pending());
         shutdown.begin(Cause::Requested);
         let outcome = tasks.join(Duration::from_millis(50)).await;
         assert_eq!(outcome.stragglers, ["driver"]);

@@ -1,6 +1,6 @@
 //! Several services in one process: one admin server and one scrape; each service becomes ready and drains separately.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use chassis::admin::Version;
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use chassis::telemetry::{Catalogue, Kind, Metric};
-use chassis::{Context, Exit, Failure, Fate, Host, Service, Shutdown};
+use chassis::{Context, EndPolicy, Exit, Failure, Host, Service, Shutdown};
 use serde::{Deserialize, Serialize};
 
 const STARTS: Metric = Metric {
@@ -38,7 +38,7 @@ struct Downstream;
 async fn start(context: Context) -> Result<(), Failure> {
     context.metrics.counter(&STARTS, &[]).increment(1);
     let shutdown = context.shutdown.clone();
-    context.tasks.spawn("stage", Fate::MustRun, async move {
+    context.tasks.spawn("stage", EndPolicy::MustRun, async move {
         shutdown.begun().await;
         Ok(())
     });

@@ -2,7 +2,7 @@
 //!
 //! The process is a child: this test binary, which runs [`child`] alone. Without the variable [`CHILD`] that test does nothing.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Exit, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Exit, Failure, Service};
 use serde::{Deserialize, Serialize};
 
 struct Demo;
@@ -56,7 +56,7 @@ impl Service for Demo {
 
     async fn start(config: Config, context: Context) -> Result<(), Failure> {
         let shutdown = context.shutdown.clone();
-        context.tasks.spawn("stage", Fate::MustRun, async move {
+        context.tasks.spawn("stage", EndPolicy::MustRun, async move {
             shutdown.begun().await;
             match config.on_shutdown {
                 OnShutdown::Drain => Ok(()),
@@ -73,8 +73,8 @@ const CHILD: &str = "DEMO_CHILD";
 
 #[test]
 fn child() {
-    if let Ok(args) = std::env::var(CHILD) {
-        let args = args.split_whitespace().map(str::to_owned);
+    if let Some(args) = std::env::var_os(CHILD) {
+        let args = args.to_str().unwrap().split_whitespace().map(str::to_owned);
         let exit = chassis::run::run_with::<Demo>(args, chassis::config::system_env());
         std::process::exit(i32::from(exit.code()));
     }

@@ -2,7 +2,7 @@
 //!
 //! It is sufficient for the development mode and for tests of the data path: fast, in one process, without installation. It is not a
 //! cluster: it fakes transactions, keeps 5 MiB per partition and deletes older records without notice (see
-//! [`EmbeddedBroker::forgotten`]), has no administration, compaction or retention, and stores nothing on disk.
+//! [`EmbeddedBroker::truncated`]), has no administration, compaction or retention, and stores nothing on disk.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct EmbeddedBroker {
 
 /// A partition whose first records were deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct TruncatedPartition {
     pub topic: String,
     pub partition: i32,
     /// The number of deleted records, which is the offset of the first remaining one.
@@ -85,8 +85,8 @@ impl EmbeddedBroker {
     ///
     /// # Errors
     /// The broker does not respond.
-    pub fn forgotten(&self) -> Result<Vec<Forgotten>, BrokerError> {
-        let mut forgotten = Vec::new();
+    pub fn truncated(&self) -> Result<Vec<TruncatedPartition>, BrokerError> {
+        let mut truncated = Vec::new();
         for (topic, partitions) in &self.topics {
             for partition in 0..*partitions {
                 let (low, _) =
@@ -94,15 +94,15 @@ impl EmbeddedBroker {
                         BrokerError::FirstOffset { topic: topic.clone(), partition, source }
                     })?;
                 if low > 0 {
-                    forgotten.push(Forgotten { topic: topic.clone(), partition, records: low });
+                    truncated.push(TruncatedPartition { topic: topic.clone(), partition, records: low });
                 }
             }
         }
-        Ok(forgotten)
+        Ok(truncated)
     }
 }
 
-impl std::fmt::Display for Forgotten {
+impl std::fmt::Display for TruncatedPartition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}[{}] has lost its first {} records", self.topic, self.partition, self.records)
     }

@@ -131,9 +131,9 @@ mod tests {
         assert_eq!(scan(&series), []);
         series[20].volume = 300.0;
         assert_eq!(scan(&series)[0].score, 0.6);
-        let mut silent = bars([10.0; 21]);
-        silent[..20].iter_mut().for_each(|bar| bar.volume = 0.0);
-        assert_eq!(scan(&silent)[0].score, 1.0, "any volume after 20 bars without volume");
+        let mut no_volume = bars([10.0; 21]);
+        no_volume[..20].iter_mut().for_each(|bar| bar.volume = 0.0);
+        assert_eq!(scan(&no_volume)[0].score, 1.0, "any volume after 20 bars without volume");
         series[20].volume = 900.0;
         let found = scan(&series);
         assert_eq!((types(&found), found[0].score), (vec![AlertType::VolumeSpike], 1.0));

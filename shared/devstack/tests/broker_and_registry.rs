@@ -1,5 +1,5 @@
 //! Tests of the embedded broker and registry with the clients of the services.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn produced_records_are_read_from_the_embedded_broker() {
     let read = TopicReader::read_all(&config, &[Topic::AlertRaised], Duration::from_secs(10)).unwrap();
     assert_eq!(read.len(), 100);
     assert_eq!(read[0].headers, [("traceparent".to_owned(), b"00-a-b-01".to_vec())]);
-    assert_eq!(broker.forgotten().unwrap(), []);
+    assert_eq!(broker.truncated().unwrap(), []);
 }
 
 #[test]
@@ -59,9 +59,9 @@ fn deleted_first_records_are_reported() {
         let record = OutRecord::new(Topic::AlertRaised, 3, "k", noise.clone());
         runtime().block_on(producer.produce(vec![record]))[0].clone().unwrap();
     }
-    let forgotten = broker.forgotten().unwrap();
-    assert_eq!(forgotten.len(), 1);
-    assert_eq!((forgotten[0].topic.as_str(), forgotten[0].partition), ("scanner.alert.raised.v1", 3));
+    let truncated = broker.truncated().unwrap();
+    assert_eq!(truncated.len(), 1);
+    assert_eq!((truncated[0].topic.as_str(), truncated[0].partition), ("scanner.alert.raised.v1", 3));
 }
 
 #[test]

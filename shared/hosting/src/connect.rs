@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::{Context, Exit, Failure, Fate};
+use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::{self, ClusterError};
 use kafka_io::{KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire};
@@ -59,7 +59,7 @@ async fn register(context: &Context, registry: &Registry, writes: &[Topic]) -> R
     if let Started::Cached(error) = started {
         tracing::warn!(%error, "schema registry unavailable: starting with cached schema ids");
         let (registry, writes) = (registry.clone(), writes.to_vec());
-        context.tasks.spawn("registry-confirm", Fate::UntilShutdown, async move {
+        context.tasks.spawn("registry-confirm", EndPolicy::UntilShutdown, async move {
             registry.confirm(&writes).await.map_err(failure(Exit::Failed))?;
             tracing::info!(url = registry.url(), "schema registry confirmed the cached schema ids");
             std::future::pending().await

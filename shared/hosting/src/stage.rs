@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::{Context, Exit, Failure, Fate};
+use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::ClusterError;
 use kafka_io::{Completed, Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, StageCounts};
@@ -85,12 +85,12 @@ where
     let hosted =
         Hosted { stage: spec.stage, group: spec.group, inputs: spec.inputs, counts: driver.counts() };
     let (stop, begun) = (driver.shutdown(), context.shutdown.clone());
-    context.tasks.spawn(format!("{}-stop", spec.stage), Fate::MayEnd, async move {
+    context.tasks.spawn(format!("{}-stop", spec.stage), EndPolicy::MayEnd, async move {
         begun.begun().await;
         stop.request();
         Ok(())
     });
-    context.tasks.thread(spec.stage, Fate::MustRun, move || {
+    context.tasks.thread(spec.stage, EndPolicy::MustRun, move || {
         let ended = driver.run();
         drop(memory);
         match ended {

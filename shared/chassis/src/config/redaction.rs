@@ -4,7 +4,7 @@ use kit::secret::{REDACTED, UNSET};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Returns a configuration in a form that may be shown. Secrets, strings under keys that look like a secret's (in maps that accept any
+/// Returns a configuration in a form that may be shown. Secrets, strings under keys that suggest a secret (in maps that accept any
 /// key) and the user part of URLs are redacted.
 #[must_use]
 pub fn redacted<C: Serialize>(config: &C) -> Value {

@@ -195,8 +195,8 @@ fn secret_is_read_from_text_or_file_and_never_shown() {
     }
     let lines = lines_of(load_from("[kafka]\npassword = 4711\n", &[]));
     assert!(!lines[0].contains("4711"), "{lines:#?}");
-    let lines = lines_of(load_from("", &[("BRIDGE__KAFKA__PASSWORD_FILE", "/nowhere")]));
-    assert!(lines[0].contains("failed to read secret file /nowhere"), "{lines:#?}");
+    let lines = lines_of(load_from("", &[("BRIDGE__KAFKA__PASSWORD_FILE", "/missing")]));
+    assert!(lines[0].contains("failed to read secret file /missing"), "{lines:#?}");
 }
 
 #[test]
@@ -230,9 +230,9 @@ fn invalid_toml_is_an_error_with_its_line() {
 #[test]
 fn missing_file_is_reported_with_the_other_errors() {
     let env = [("BRIDGE__RATE".to_owned(), "fast".to_owned())];
-    let errors = load::<Bridge>("BRIDGE", Some(Path::new("/nowhere.toml")), env.into_iter()).unwrap_err();
+    let errors = load::<Bridge>("BRIDGE", Some(Path::new("/missing.toml")), env.into_iter()).unwrap_err();
     let text = errors.to_string();
-    assert!(text.contains("/nowhere.toml") && text.contains("BRIDGE__RATE"), "{text}");
+    assert!(text.contains("/missing.toml") && text.contains("BRIDGE__RATE"), "{text}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(crate) struct SetKey {
     pub(crate) untyped: bool,
 }
 
-/// What a key is, by the defaults.
+/// The kind of a key, by the defaults.
 enum KeyKind<'a> {
     /// A section with fixed keys.
     Section,

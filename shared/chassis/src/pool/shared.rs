@@ -9,7 +9,7 @@ use crate::pool::state::State;
 use crate::pool::telemetry::Telemetry;
 use crate::telemetry::handles::Scope;
 
-/// What a worker runs for each job.
+/// The function that a worker runs for each job.
 type Work<J, R> = Box<dyn FnMut(&J) -> R>;
 
 pub(crate) struct Shared<J, R> {

@@ -85,18 +85,18 @@ impl<J> State<J> {
     }
 
     /// Takes the jobs that have been running for longer than `deadline` from their workers, each with its running time.
-    pub(crate) fn take_stuck(&mut self, now: Duration, deadline: Duration) -> Vec<(Arc<J>, Duration)> {
-        let mut stuck = Vec::new();
+    pub(crate) fn take_overdue(&mut self, now: Duration, deadline: Duration) -> Vec<(Arc<J>, Duration)> {
+        let mut overdue = Vec::new();
         for slot in &mut self.slots {
             if let Phase::Busy { job, since } = &slot.phase {
                 let after = now.saturating_sub(*since);
                 if after > deadline {
-                    stuck.push((Arc::clone(job), after));
+                    overdue.push((Arc::clone(job), after));
                     slot.vacate(now);
                 }
             }
         }
-        stuck
+        overdue
     }
 
     /// Returns the slot and generation of a worker to start now. `None` if none is due.

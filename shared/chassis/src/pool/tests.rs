@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::{ManualClock, SystemClock};
 use crate::health::Health;
 use crate::shutdown::{Cause, Shutdown};
-use crate::tasks::{Fate, Tasks};
+use crate::tasks::{EndPolicy, Tasks};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -166,7 +166,7 @@ fn supervised(pool: &Pool<u32, u32>, health: &Health) -> (tokio::runtime::Runtim
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let shutdown = Shutdown::new();
     let tasks = Tasks::new("test", runtime.handle().clone(), shutdown.clone(), &Scope::nowhere());
-    tasks.thread("compute-supervisor", Fate::MustRun, pool.supervisor(&health.service("test")));
+    tasks.thread("compute-supervisor", EndPolicy::MustRun, pool.supervisor(&health.service("test")));
     (runtime, tasks, shutdown)
 }
 

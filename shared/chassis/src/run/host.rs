@@ -15,7 +15,7 @@ use crate::health::Health;
 use crate::pool;
 use crate::run::service::{Context, Process, Service};
 use crate::shutdown::Shutdown;
-use crate::tasks::{self, Fate, Tasks};
+use crate::tasks::{self, EndPolicy, Tasks};
 use crate::telemetry::logs::{self, LogError};
 use crate::telemetry::metrics::MetricsError;
 use crate::telemetry::process::{self, ProcessGauges};
@@ -112,12 +112,12 @@ impl Host {
         let dropped = scope.counter(&logs::DROPPED, &[]);
         let dropped_lines = logs.dropped_lines();
         let upkeep = metrics.clone().upkeep(move || dropped.absolute(dropped_lines()));
-        own.spawn("metrics-upkeep", Fate::UntilShutdown, async move {
+        own.spawn("metrics-upkeep", EndPolicy::UntilShutdown, async move {
             upkeep.await;
             Ok(())
         });
         let delays = scope.histogram(&poll_delay::POLL_DELAY, &[]);
-        own.spawn("poll-delay", Fate::UntilShutdown, async move {
+        own.spawn("poll-delay", EndPolicy::UntilShutdown, async move {
             poll_delay::watch(POLL_DELAY_EVERY, delays).await;
             Ok(())
         });

@@ -25,7 +25,7 @@ pub trait Service: 'static {
     const NAME: &'static str;
     const VERSION: &'static str;
     type Config: Config;
-    /// What a started service returns to its caller, for example addresses. Kept until its tasks have ended.
+    /// The result of a start for the caller, for example addresses. Kept until its tasks have ended.
     type Running: Send;
 
     /// Returns every metric that the service and its libraries record.

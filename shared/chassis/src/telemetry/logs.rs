@@ -132,9 +132,9 @@ mod tests {
     #[test]
     fn blocked_log_pipe_drops_and_counts_lines_without_blocking() {
         const LINES: u64 = 50_000;
-        let (unread, stuck) = std::io::pipe().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
         let settings = LogSettings { queue_lines: 100, ..LogSettings::default() };
-        let (subscriber, logs) = Logs::onto(&settings, stuck).unwrap();
+        let (subscriber, logs) = Logs::onto(&settings, writer).unwrap();
         let (done, finished) = sync_channel(1);
         std::thread::spawn(move || {
             tracing::subscriber::with_default(subscriber, || {
@@ -148,7 +148,7 @@ mod tests {
         // A pipe buffers 64 KiB and a line is longer than 64 bytes: at most 1,024 lines were written, and 100 are queued.
         let dropped = logs.dropped_lines()();
         assert!(dropped >= LINES - 1_024 - 101, "only {dropped} of {LINES} lines were counted as dropped");
-        drop(unread);
+        drop(reader);
     }
 
     #[test]
