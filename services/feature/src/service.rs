@@ -6,7 +6,7 @@ use std::time::Duration;
 use chassis::pool::{self, Outcome, Pool};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Failure, Service};
 use contracts::Topic;
 use hosting::{Hosted, StageSpec};
 use kafka_io::{Completions, completions};
@@ -101,7 +101,7 @@ impl ThreadWorkers {
         };
         let pool = Pool::start(options, clock, &context.metrics, || compute, report)?;
         // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("feature-workers", Fate::MayEnd, pool.supervisor(&context.health));
+        context.tasks.thread("feature-workers", EndPolicy::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 }
