@@ -147,11 +147,11 @@ pub const METRICS: &[Metric] = &[
         help: "Broken laws of delivery: never, or there is a bug.",
     },
     Metric {
-        name: "tapeline_registry_breaker_open",
+        name: "tapeline_breaker_state",
         kind: Kind::Gauge,
-        unit: "open",
-        labels: &[],
-        help: "1 while the registry does not answer and is asked only now and then, else 0.",
+        unit: "state",
+        labels: &[("target", &["registry"])],
+        help: "State of a circuit breaker: 0 closed, 1 half-open, 2 open.",
     },
     Metric {
         name: "tapeline_registry_unconfirmed_ids",

@@ -45,7 +45,7 @@ pub(crate) const RESTORE_MS: &str = "tapeline_stage_restore_ms";
 pub(crate) const TABLE_RECORDS: &str = "tapeline_stage_table_records_total";
 pub(crate) const NOTES: &str = "tapeline_stage_noted_items";
 pub(crate) const VIOLATIONS: &str = "tapeline_stage_law_violations_total";
-pub(crate) const BREAKER_OPEN: &str = "tapeline_registry_breaker_open";
+pub(crate) const BREAKER_STATE: &str = "tapeline_breaker_state";
 pub(crate) const UNCONFIRMED: &str = "tapeline_registry_unconfirmed_ids";
 pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
 
@@ -93,7 +93,12 @@ pub const METRICS: &[Metric] = &[
     counter(TABLE_RECORDS, &[], "records read of the tables"),
     Metric { name: NOTES, kind: "gauge", labels: &["note"], help: "what a stage counts of its own" },
     counter(VIOLATIONS, &["law"], "broken laws of delivery: never, or there is a bug"),
-    gauge(BREAKER_OPEN, "1 while the registry does not answer and is asked only now and then, else 0"),
+    Metric {
+        name: BREAKER_STATE,
+        kind: "gauge",
+        labels: &["target"],
+        help: "state of a circuit breaker: 0 closed, 1 half-open, 2 open",
+    },
     gauge(
         UNCONFIRMED,
         "schemas of ours that go by ids of the cache folder, since the registry was away at start",

@@ -61,7 +61,7 @@ fn held_records_finish_out_of_order_and_the_commit_waits_for_the_first() {
 fn what_was_committed_is_not_delivered_again_and_what_was_not_is() {
     let mock = Mock::start();
     mock.write(Topic::AlertRaised, &[(0, "emit 1"), (0, "hold 2"), (1, "emit 3")]);
-    let config = KafkaConfig { drain_budget_ms: 200, ..mock.config.clone() };
+    let config = KafkaConfig { drain_budget_ms: 200.into(), ..mock.config.clone() };
     let running = Running::start(&config, GROUP, &[]);
     eventually("two are emitted", || running.counts.seen().counts.emitted == 2);
     assert_eq!(running.stop(), Stop::DrainTimedOut { held: 1 });
@@ -163,7 +163,7 @@ fn an_offset_that_the_partition_lacks_stops_the_driver_and_names_it() {
 
 #[test]
 fn an_unreachable_broker_is_named_at_start() {
-    let config = KafkaConfig { query_timeout_ms: 300, ..KafkaConfig::embedded("127.0.0.1:1") };
+    let config = KafkaConfig { query_timeout_ms: 300.into(), ..KafkaConfig::embedded("127.0.0.1:1") };
     let begun = Instant::now();
     let running = Running::start(&config, GROUP, &[]);
     let error = running.thread.join().unwrap().unwrap_err().to_string();

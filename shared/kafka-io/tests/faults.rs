@@ -61,7 +61,8 @@ fn a_lost_membership_discards_what_is_held_and_reads_it_again() {
     let mock = Mock::start();
     // The mock can refuse the classic protocol's heartbeats alone.
     let protocol = Some(GroupProtocol::Classic);
-    let config = KafkaConfig { group_protocol: protocol, session_timeout_ms: 6_000, ..mock.config.clone() };
+    let config =
+        KafkaConfig { group_protocol: protocol, session_timeout_ms: 6_000.into(), ..mock.config.clone() };
     let running = Running::start(&config, GROUP, &[]).ready();
     mock.write(Topic::AlertRaised, &[(0, "hold 1"), (1, "emit 2")]);
     let (before, _) = running.work.recv_timeout(common::PATIENCE).unwrap();

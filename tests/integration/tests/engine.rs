@@ -60,7 +60,7 @@ fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
         counted[at].fetch_add(usize::from(gives_up), Ordering::Relaxed);
         gives_up
     });
-    let config = KafkaConfig { linger_ms: 0, ..cluster.config.clone() };
+    let config = KafkaConfig { linger_ms: 0.into(), ..cluster.config.clone() };
     let hooks = Hooks { give_up, ..Hooks::default() };
     let running = Running::start_as(&config, GROUP, IN, hooks, |_| {}).ready();
     let orders = orders("emit", 0, 2_000);

@@ -35,7 +35,7 @@ fn the_other_process() {
     };
     let config = KafkaConfig {
         brokers,
-        transaction_timeout_ms: variable(TRANSACTION_MS).unwrap().parse().unwrap(),
+        transaction_timeout_ms: variable(TRANSACTION_MS).unwrap().parse::<u32>().unwrap().into(),
         ..config()
     };
     let (asked, mut has_stopped) = (config.clone(), false);
@@ -69,9 +69,9 @@ fn config() -> KafkaConfig {
     let defaults = KafkaConfig::default();
     KafkaConfig {
         partitions: PARTITIONS,
-        session_timeout_ms: 6_000,
-        drain_budget_ms: 2_000,
-        linger_ms: 0,
+        session_timeout_ms: 6_000.into(),
+        drain_budget_ms: 2_000.into(),
+        linger_ms: 0.into(),
         ..defaults
     }
 }

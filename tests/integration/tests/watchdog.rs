@@ -17,7 +17,7 @@ const GROUP: &str = "tapeline.desk";
 const WATCHDOG_MS: u32 = 1_500;
 
 fn config(cluster: &Cluster) -> KafkaConfig {
-    KafkaConfig { watchdog_ms: WATCHDOG_MS, ..cluster.config.clone() }
+    KafkaConfig { watchdog_ms: WATCHDOG_MS.into(), ..cluster.config.clone() }
 }
 
 #[test]

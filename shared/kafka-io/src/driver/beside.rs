@@ -13,7 +13,7 @@ use super::tables::{Global, Place, Share, TableReader as _, Tables};
 use super::watchdog::Stall;
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::ends::ends_of;
+use crate::partition_ends::ends_of;
 
 /// The tables of one stage.
 pub(super) struct Beside<'c> {

@@ -10,9 +10,9 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::error::DriverError;
 use super::inputs::Inputs;
 use super::stage::KafkaStage;
+use crate::call_error::CallError;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
-use crate::fault::CallError;
 use crate::raw::{Polled, Poller, Wake};
 
 /// Leaving a group takes one round trip; a coordinator that doesn't answer within this is not waited for.
@@ -48,7 +48,7 @@ impl Clients {
         let tables = beside(!stage.tables().is_empty(), "tables")?;
         let globals = beside(!stage.globals().is_empty(), "globals")?;
         let restores = beside(!stage.restores().is_empty(), "restore")?;
-        let ends = client::end_inquirer(config)?;
+        let ends = client::topic_query_client(config)?;
         let names: Vec<&str> = inputs.iter().map(|topic| topic.name()).collect();
         work.subscribe(&names).map_err(|error| DriverError::Fatal { cause: error.to_string() })?;
         Ok(Self { work, tables, globals, restores, ends })
@@ -58,7 +58,7 @@ impl Clients {
     pub(super) fn refusal(&self) -> Option<CallError> {
         let beside = [&self.tables, &self.globals, &self.restores].into_iter().flatten();
         let mut all = [&self.work, &self.ends].into_iter().chain(beside);
-        let (code, text) = all.find_map(|client| client.context().kept_out())?;
+        let (code, text) = all.find_map(|client| client.context().access_denied())?;
         Some(CallError::fatal(code, text))
     }
 

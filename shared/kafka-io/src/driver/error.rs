@@ -3,7 +3,7 @@
 use crate::access_denied::AccessDenied;
 use crate::client::ClientError;
 use crate::cluster::ClusterError;
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// A driver can't go on. Each kind has an exit code of its own.
 #[derive(Debug, thiserror::Error)]

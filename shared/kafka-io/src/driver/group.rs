@@ -9,7 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::clients::Clients;
 use super::inputs::{self, Inputs};
-use crate::ends::watermarks_of;
+use crate::partition_ends::watermarks_of;
 use crate::raw;
 
 /// A rebalance event, in the order in which they came. The group waits until it is answered.

@@ -39,9 +39,9 @@ use self::observer::Observer;
 use self::output::Output;
 use self::session::{Ended, Session};
 use crate::access_denied::AccessDenied;
+use crate::call_error::CallError;
 use crate::cluster;
 use crate::config::{Delivery, KafkaConfig};
-use crate::fault::CallError;
 use crate::raw::Wake;
 
 pub(crate) use self::clients::close;

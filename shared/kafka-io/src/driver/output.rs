@@ -15,10 +15,10 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::error::DriverError;
 use super::observer::{GiveUp, TransactionStep};
-use crate::access_denied::is_denied;
+use crate::call_error::{CallError, Remedy};
 use crate::client::{self, LogContext, log_error, log_line};
 use crate::config::{Delivery, KafkaConfig};
-use crate::fault::{CallError, Remedy};
+use crate::error_codes::is_not_authorized;
 use crate::raw::{self, Wake};
 use crate::record::OutRecord;
 
@@ -358,7 +358,7 @@ fn refuse_hopeless(code: RDKafkaErrorCode, text: &str) -> Result<(), DriverError
 
 /// A batch that we may not produce: no new attempt helps, nor a new client.
 fn denied(code: RDKafkaErrorCode, text: &str) -> Option<(RDKafkaErrorCode, String)> {
-    is_denied(code).then(|| (code, text.to_owned()))
+    is_not_authorized(code).then(|| (code, text.to_owned()))
 }
 
 #[cfg(test)]

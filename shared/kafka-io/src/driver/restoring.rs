@@ -23,7 +23,7 @@ use super::stuck::Stuck;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
 use crate::config::{KafkaConfig, Profile};
-use crate::ends::{stable_and_end, watermarks_of};
+use crate::partition_ends::{stable_and_end, watermarks_of};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 

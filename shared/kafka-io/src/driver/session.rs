@@ -22,8 +22,8 @@ use super::stage::KafkaStage;
 use super::waiting::Waiting;
 use super::waits::Waits;
 use super::watchdog::Watchdog;
+use crate::call_error::CallError;
 use crate::client::LogContext;
-use crate::fault::CallError;
 use crate::raw::Poller;
 use crate::record::InRecord;
 

@@ -17,7 +17,7 @@ use super::stuck::Stuck;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::ends::{ends_of, stable_and_end};
+use crate::partition_ends::{ends_of, stable_and_end};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 

@@ -12,7 +12,7 @@ use super::stage::KafkaStage;
 use super::tables::Place;
 use super::waits::Standing;
 use super::watchdog::Stall;
-use crate::ends::stable_and_end;
+use crate::partition_ends::stable_and_end;
 use crate::raw;
 
 /// How often lag is looked up, and counts are told while the loop is busy.

@@ -12,7 +12,7 @@ use super::Driver;
 use super::output::Outcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
-use crate::fault::CallError;
+use crate::call_error::CallError;
 use crate::record::OutRecord;
 
 /// Completions taken in one turn.

@@ -56,8 +56,8 @@ impl Cluster {
         let config = KafkaConfig {
             brokers: address.to_owned(),
             partitions: PARTITIONS,
-            session_timeout_ms: 6_000,
-            drain_budget_ms: 2_000,
+            session_timeout_ms: 6_000.into(),
+            drain_budget_ms: 2_000.into(),
             ..KafkaConfig::default()
         };
         let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();

@@ -20,7 +20,7 @@ fn outputs_that_are_not_fetched_while_a_partition_is_restored_are_a_stall() {
     host.send(BaseRecord::to(TOPIC.name()).partition(0).key("k").payload("request")).unwrap();
     host.flush(Duration::from_secs(20)).unwrap();
     let (consumer, ends) =
-        (client::follower(&config, "desk").unwrap(), client::end_inquirer(&config).unwrap());
+        (client::follower(&config, "desk").unwrap(), client::topic_query_client(&config).unwrap());
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
     let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.desk", &config).unwrap();
     let input = InputPartition { topic: 0, partition: 0 };

@@ -23,7 +23,7 @@ fn a_table_whose_records_wait_and_are_not_fetched_is_a_stall_and_a_quiet_one_is_
     write(0);
     write(1);
     let (consumer, ends) =
-        (client::follower(&config, "desk").unwrap(), client::end_inquirer(&config).unwrap());
+        (client::follower(&config, "desk").unwrap(), client::topic_query_client(&config).unwrap());
     let mut tables =
         Tables::new(&consumer, &ends, Progress::new("tapeline.desk", "tables"), &config).unwrap();
     tables.follow(&BTreeSet::from([(TOPIC, 0), (TOPIC, 1)]), &mut Share(&mut Idle)).unwrap();
