@@ -27,9 +27,10 @@
 //! # Modules
 //!
 //! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of
-//! bars, [`worker`] the job of a worker thread, [`config`] the configuration.
+//! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor.
 
 pub mod config;
+pub mod metric_names;
 pub mod rules;
 pub mod service;
 pub mod sources;

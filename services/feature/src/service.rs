@@ -11,6 +11,7 @@ use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
 use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
+use crate::metric_names::METRICS;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
 use crate::work::{Done, Job, compute};
 
@@ -22,7 +23,7 @@ pub const GROUP: &str = "tapeline.feature";
 
 /// As many symbols as a full request has. Below that another is handed out, so an urgent request waits behind less than two full ones
 /// for each worker (ADR 068).
-const IN_HAND_SYMBOLS: usize = contracts::events::MAX_SYMBOLS;
+const IN_HAND_SYMBOLS: usize = contracts::events::SYMBOLS_MAX;
 
 /// The feature service.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Service for Feature {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &FeatureConfig) -> &Process {

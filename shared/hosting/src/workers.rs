@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::pool::{self, Outcome, Pool};
-use chassis::{Context, Failure, Fate};
+use chassis::{Context, EndPolicy, Failure};
 use kafka_io::Completions;
 
 /// A supervised pool of threads whose results reach the stage as completions of its driver. Dropping it closes the pool: the stage owns
@@ -50,7 +50,7 @@ impl<J: Send + Sync + 'static, R: Send + 'static> PoolWorkers<J, R> {
         };
         let pool = Pool::start(options, Arc::clone(&context.clock), &context.metrics, make, report)?;
         // The threads end when the stage drops them; the end of the stage is reported by its driver.
-        context.tasks.thread(name, Fate::MayEnd, pool.supervisor(&context.health));
+        context.tasks.thread(name, EndPolicy::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 

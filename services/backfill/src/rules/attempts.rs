@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{DataType, DedupWindows, Interval, Layer, Seen, Symbol, Timestamp};
+use domain::{DataType, DedupWindows, Interval, Layer, Observation, Symbol, Timestamp};
 
 /// The content of a request, without its id: requests with the same identity are duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,9 +84,11 @@ impl Attempts {
     pub fn restore(&mut self, partition: i32, attempt: Attempt, ended_at: Timestamp) {
         let attempts = self.partition(partition);
         match attempts.ended.observe(attempt.backfill_id, ended_at) {
-            Seen::Inside { value, .. } if *value >= attempt.number => {}
-            Seen::Older => {}
-            Seen::New | Seen::Later | Seen::Inside { .. } => attempts.record_end(attempt, ended_at),
+            Observation::Inside { value, .. } if *value >= attempt.number => {}
+            Observation::Older => {}
+            Observation::New | Observation::Later | Observation::Inside { .. } => {
+                attempts.record_end(attempt, ended_at)
+            }
         }
     }
 
@@ -104,11 +106,11 @@ impl Attempts {
             return Admission::Repeated;
         }
         let next = match attempts.ended.observe(requested.backfill_id, now) {
-            Seen::Inside { value, .. } => value.saturating_add(1),
-            Seen::New | Seen::Later | Seen::Older => 1,
+            Observation::Inside { value, .. } => value.saturating_add(1),
+            Observation::New | Observation::Later | Observation::Older => 1,
         };
         let attempt = Attempt { number: requested.number.max(next), ..requested };
-        if let Seen::Inside { value, .. } = attempts.succeeded.observe(identity, now) {
+        if let Observation::Inside { value, .. } = attempts.succeeded.observe(identity, now) {
             let first = *value;
             attempts.record_end(attempt, now);
             return Admission::Duplicate { attempt, first };
@@ -129,7 +131,7 @@ impl Attempts {
         let attempts = self.partition(partition);
         attempts.running.remove(&attempt);
         attempts.record_end(attempt, now);
-        if is_success && !matches!(attempts.succeeded.observe(identity, now), Seen::Inside { .. }) {
+        if is_success && !matches!(attempts.succeeded.observe(identity, now), Observation::Inside { .. }) {
             attempts.succeeded.open(identity, now, attempt, now);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::bounds::{MAX_TEXT_BYTES, cut};
+use contracts::bounds::{TEXT_BYTES_MAX, cut};
 use contracts::{
     ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress, Span,
     TypedRange, ids,
@@ -73,7 +73,7 @@ impl EventWriter {
             error_class: reason.class,
             retryable: reason.is_retryable,
             attempts: request.tally.calls,
-            error: cut(&reason.error, MAX_TEXT_BYTES).to_owned(),
+            error: cut(&reason.error, TEXT_BYTES_MAX).to_owned(),
         };
         self.wire.write(&failure, request.traceparent.as_deref())
     }

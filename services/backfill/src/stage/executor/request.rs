@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::events::MAX_ERRORS;
+use contracts::events::ERRORS_MAX;
 use contracts::{BackfillErrorClass, RangeRequest};
 use domain::{Bar, DataType, Interval, IntervalSet, Priority, Symbol, Timeframe};
 use kit::SaturatingFrom;
@@ -134,7 +134,7 @@ impl Request {
 impl Tally {
     pub(super) fn add_error(&mut self, text: &str) {
         self.error_count = self.error_count.saturating_add(1);
-        if self.errors.len() < MAX_ERRORS {
+        if self.errors.len() < ERRORS_MAX {
             self.errors.push(text.chars().take(ERROR_MAX_CHARS).collect());
         }
     }

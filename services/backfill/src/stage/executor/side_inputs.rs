@@ -2,12 +2,13 @@
 
 use contracts::{CoverageChange, RangeCompletion, RangeFailure, Topic};
 use domain::Timestamp;
-use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, Unavailable};
+use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, TableScope, Unavailable};
 use kit::SaturatingFrom;
 use pipeline::Now;
 use uuid::Uuid;
 
 use super::ExecutorStage;
+use crate::metric_names as names;
 use crate::rules::attempts::Attempt;
 
 const TABLES: [Topic; 1] = [Topic::CoverageChanged];
@@ -19,11 +20,11 @@ impl KafkaStage for ExecutorStage {
 
     fn notes(&self) -> Vec<Note> {
         vec![
-            Note { name: "skipped_coverage", value: self.table.skipped },
-            Note { name: "requests_waiting", value: u64::saturating_from(self.requests.len()) },
-            Note { name: "fetches_running", value: u64::saturating_from(self.runs.len()) },
-            Note { name: "restored", value: self.restored_ends.restored },
-            Note { name: "restore_skipped", value: self.restored_ends.skipped },
+            Note { name: names::SKIPPED_COVERAGE_CHANGES.name, value: self.table.skipped },
+            Note { name: names::WAITING_REQUESTS.name, value: u64::saturating_from(self.requests.len()) },
+            Note { name: names::RUNNING_FETCHES.name, value: u64::saturating_from(self.runs.len()) },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restored_ends.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restored_ends.skipped },
         ]
     }
 
@@ -57,7 +58,7 @@ impl KafkaStage for ExecutorStage {
         self.attempts.remove(partition);
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+    fn table_record(&mut self, _: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
         if self.table.gate.is_restored(record.partition) {
             return Ok(TableRecord::Taken);
         }
@@ -66,11 +67,11 @@ impl KafkaStage for ExecutorStage {
         Ok(if is_restored { TableRecord::Taken } else { TableRecord::Skipped })
     }
 
-    fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {
+    fn table_position(&mut self, _: TableScope, _topic: Topic, partition: i32, position: i64) {
         self.table.gate.reached(partition, position);
     }
 
-    fn table_end(&mut self, _topic: Topic, partition: i32, end: i64) {
+    fn table_end(&mut self, _: TableScope, _topic: Topic, partition: i32, end: i64) {
         self.table.gate.ends_at(partition, end);
     }
 
