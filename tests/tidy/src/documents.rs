@@ -7,6 +7,7 @@ use crate::tree::SourceFile;
 /// A document and its longest allowed length in lines.
 const LENGTHS: &[(&str, usize)] = &[("README.md", 120), ("ARCHITECTURE.md", 250)];
 const LONGEST_DECISION: usize = 60;
+const DECISION_FIELDS: &[&str] = &["- Status: ", "- Date: "];
 const DECISION_PARTS: &[&str] = &["## Context", "## Decision", "## Consequences", "## Rejected"];
 
 /// The offences of one document that lies in the repository at `root`.
@@ -19,7 +20,7 @@ pub fn offences(document: &SourceFile, root: &Path) -> Vec<String> {
     {
         offences.push(format!("{} has {lines} lines, at most {longest} are allowed", document.path));
     }
-    if document.path.starts_with("docs/adr/") {
+    if document.path.starts_with("docs/adr/") && document.name() != "README.md" {
         offences.extend(decision_offences(document));
     }
     if document.path == "README.md" && promises_too_much(&document.text) {
@@ -49,6 +50,10 @@ fn decision_offences(document: &SourceFile) -> Vec<String> {
         .filter(|part| !document.text.lines().any(|line| line.trim_end() == **part))
         .map(|part| format!("{} lacks the heading {part:?}", document.path))
         .collect();
+    let lacks = |field: &&&str| !document.text.lines().take(5).any(|line| line.starts_with(**field));
+    let fields = DECISION_FIELDS.iter().filter(lacks);
+    offences
+        .extend(fields.map(|field| format!("{} lacks the line {field:?} after its title", document.path)));
     let lines = document.text.lines().count();
     if lines > LONGEST_DECISION {
         offences.push(format!("{} has {lines} lines, at most {LONGEST_DECISION} are allowed", document.path));

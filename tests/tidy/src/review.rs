@@ -4,7 +4,7 @@ use crate::tree::SourceFile;
 
 /// The ids of the reviewed faults.
 pub const FAULTS: std::ops::RangeInclusive<u32> = 3379..=3399;
-const COLUMNS: [&str; 6] = ["id", "severity", "fault", "mechanism", "shown by", "figure"];
+const COLUMNS: [&str; 6] = ["id", "severity", "defect", "mechanism", "shown by", "figure"];
 const OPEN: &str = "open";
 
 /// All offences of the page, given the names of all tests and a way to know whether a file exists.

@@ -23,6 +23,15 @@ fn documents_are_short_and_their_links_lead_somewhere() {
 }
 
 #[test]
+fn index_lists_every_decision_record() {
+    let index = file("docs/adr/README.md").unwrap();
+    let records =
+        files(".md").into_iter().filter(|it| it.path.starts_with("docs/adr/") && it.path != index.path);
+    let absent = records.filter(|it| !index.text.contains(&format!("({})", it.name())));
+    assert_none(&absent.map(|it| format!("docs/adr/README.md lacks {}", it.path)).collect::<Vec<_>>());
+}
+
+#[test]
 fn versions_stand_in_the_root_manifest_alone() {
     let members = files("Cargo.toml").into_iter().filter(|it| it.path != "Cargo.toml");
     assert_none(&members.flat_map(|it| manifests::offences(&it)).collect::<Vec<_>>());
@@ -80,10 +89,14 @@ fn a_broken_document_is_an_offence() {
     assert_eq!(count("README.md", "exactly-once"), 1);
     assert_eq!(count("README.md", "[a](nowhere.md) [b](Cargo.toml)"), 1);
     assert_eq!(count("docs/x.md", "[a](../Cargo.toml#b) [c](#d)"), 0);
-    let headings = "# x\n## Context\n## Decision\n## Consequences\n## Rejected\n";
+    let headings = "# x\n\n- Status: accepted\n- Date: 2026-11-29\n## Context\n## Decision\n## Consequences\n## Rejected\n";
     assert_eq!(count("docs/adr/001-x.md", headings), 0);
+    assert_eq!(count("docs/adr/001-x.md", &headings.replace("- Date", "Date")), 1);
     assert_eq!(count("docs/adr/x.md", headings), 1);
-    assert_eq!(count("docs/adr/001-x.md", "# x\n## Context\n## Decision\n## Consequences\n"), 1);
+    assert_eq!(
+        count("docs/adr/001-x.md", "# x\n- Status: a\n- Date: b\n## Context\n## Decision\n## Consequences\n"),
+        1
+    );
     assert_eq!(count("docs/adr/001-x.md", &format!("{headings}{}", "x\n".repeat(60))), 1);
 }
 
@@ -100,7 +113,7 @@ fn a_version_in_a_member_is_an_offence() {
 /// A page with all rows, where one row's "shown by" is given.
 fn page(shown_by: &str) -> SourceFile {
     let mut text =
-        "| id | severity | fault | mechanism | shown by | figure |\n|---|---|---|---|---|---|\n".to_owned();
+        "| id | severity | defect | mechanism | shown by | figure |\n|---|---|---|---|---|---|\n".to_owned();
     for id in review::FAULTS {
         let shown_by = if id == 3385 { shown_by } else { "open" };
         text.push_str(&format!("| {id} | low | f | m | {shown_by} | open |\n"));
