@@ -26,7 +26,7 @@ impl SourceFile {
     }
 }
 
-/// Folders that hold no work of ours.
+/// Folders without files of the project.
 const SKIPPED: &[&str] = &["target", ".git", ".venv", "__pycache__", "node_modules"];
 
 /// The root of the repository.

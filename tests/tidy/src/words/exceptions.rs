@@ -1,9 +1,8 @@
 //! Permitted uses (`word-exceptions.tsv`), each with its reason.
 
-use std::collections::BTreeSet;
-
+use super::contracts::Contracts;
 use super::patterns::{Pattern, Patterns};
-use super::{Token, tokens};
+use super::tokens::Token;
 
 /// The permitted uses.
 #[derive(Debug, Default)]
@@ -43,11 +42,11 @@ impl Exceptions {
     /// The contract names of one file.
     #[must_use]
     pub fn contracts(&self, path: &str) -> Contracts {
-        let of_path = self.contracts.iter().filter(|(paths, _)| covers(paths, path)).map(|(_, name)| name);
-        Contracts {
-            identifiers: of_path.clone().map(|name| split(name)).collect(),
-            names: of_path.cloned().collect(),
-        }
+        self.contracts
+            .iter()
+            .filter(|(paths, _)| covers(paths, path))
+            .map(|(_, name)| name.as_str())
+            .collect()
     }
 
     /// Adds the permitted phrases to the patterns, where the longest match wins.
@@ -66,31 +65,6 @@ impl Exceptions {
     pub fn covers_words(&self, path: &str, words: &[Token]) -> bool {
         self.words.iter().any(|(paths, pattern)| covers(paths, path) && pattern.is(words))
     }
-}
-
-/// Contract names that may occur in a file.
-#[derive(Debug, Default)]
-pub struct Contracts {
-    names: BTreeSet<String>,
-    identifiers: BTreeSet<Vec<String>>,
-}
-
-impl Contracts {
-    /// `true` for the text of a contract name.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-
-    /// `true` for an identifier that is a contract name in any style.
-    #[must_use]
-    pub fn has_identifier(&self, name: &str) -> bool {
-        self.identifiers.contains(&split(name))
-    }
-}
-
-fn split(name: &str) -> Vec<String> {
-    tokens::tokens(name, 1, &Contracts::default()).into_iter().map(|it| it.word).collect()
 }
 
 /// `true` if the path is one of the exception, lies in a folder of it (`a/`), or matches its `*`.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Token;
+use super::tokens::Token;
 
 /// One word of a pattern.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ fn key(word: &str) -> String {
     word.chars().take(2).collect()
 }
 
-/// The places where a pattern applies.
+/// The texts to which a pattern applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Any,
@@ -66,7 +66,7 @@ enum Scope {
 pub struct Pattern {
     /// As it is written in the table.
     pub text: String,
-    /// What to write instead; `None` for a permitted phrase.
+    /// The words to use instead; `None` for a permitted phrase.
     pub replacement: Option<String>,
     elements: Vec<Element>,
     at_start: bool,
@@ -119,15 +119,15 @@ impl Pattern {
             && self.elements.iter().zip(words).all(|(element, token)| element.matches(&token.word))
     }
 
-    fn matches(&self, tokens: &[Token], at: usize, place: &Place<'_>) -> bool {
+    fn matches(&self, tokens: &[Token], at: usize, context: &Context<'_>) -> bool {
         let end = at + self.elements.len();
         let in_scope = match self.scope {
             Scope::Any => true,
-            Scope::Doc => place.is_doc,
-            Scope::Name => place.is_name,
+            Scope::Doc => context.is_doc,
+            Scope::Name => context.is_name,
         };
         in_scope
-            && (self.crates.is_empty() || self.crates.iter().any(|it| it == place.area))
+            && (self.crates.is_empty() || self.crates.iter().any(|it| it == context.area))
             && (!self.at_start || at == 0)
             && (!self.at_end || end == tokens.len())
             && end <= tokens.len()
@@ -137,7 +137,7 @@ impl Pattern {
 
 /// The properties of a piece that scopes refer to.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Context<'a> {
     /// The crate or area.
     pub area: &'a str,
     /// The piece begins a doc comment.
@@ -186,12 +186,17 @@ impl Patterns {
     /// The longest pattern that matches at the token of this index, and its number of words. Of two equally long
     /// ones the permitted phrase wins.
     #[must_use]
-    pub fn longest(&self, tokens: &[Token], at: usize, place: &Place<'_>) -> Option<(&Pattern, usize)> {
+    pub fn best_match(
+        &self,
+        tokens: &[Token],
+        at: usize,
+        context: &Context<'_>,
+    ) -> Option<(&Pattern, usize)> {
         let candidates = self.by_key.get(&key(&tokens[at].word))?;
         candidates
             .iter()
             .map(|index| &self.all[*index])
-            .filter(|pattern| pattern.matches(tokens, at, place))
+            .filter(|pattern| pattern.matches(tokens, at, context))
             .map(|pattern| (pattern, pattern.elements.len()))
             .max_by_key(|(pattern, length)| (*length, pattern.replacement.is_none()))
     }

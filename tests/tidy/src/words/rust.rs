@@ -2,25 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::exceptions::Contracts;
-use super::{Kind, Piece, tokens};
+use super::contracts::Contracts;
+use super::kinds::{Kind, Piece, area};
+use super::tokens;
 use crate::sources::is_test_file;
 use crate::tree::SourceFile;
 
 mod comments;
 mod literals;
-mod names;
+pub(crate) mod names;
 
 /// Crates whose literals only tests and developers read.
 const TEST_CRATES: &[&str] = &["testkit", "tidy", "integration", "chaos", "bench"];
-
-/// Regions of a parsed file, as ranges of lines.
-#[derive(Debug, Default)]
-struct Regions {
-    tests: Vec<(usize, usize)>,
-    /// Items with derived command-line parsers: their doc comments are help texts.
-    clap: Vec<(usize, usize)>,
-}
 
 fn contains(ranges: &[(usize, usize)], line: usize) -> bool {
     ranges.iter().any(|(first, last)| (*first..=*last).contains(&line))
@@ -67,7 +60,7 @@ fn module_folder(path: &str) -> String {
 /// A file that cannot be parsed.
 pub fn pieces(file: &SourceFile, is_test_module: bool, contracts: &Contracts) -> Result<Vec<Piece>, String> {
     let parsed = parse(file)?;
-    let is_test = is_test_module || is_test_file(file) || TEST_CRATES.contains(&super::area(&file.path));
+    let is_test = is_test_module || is_test_file(file) || TEST_CRATES.contains(&area(&file.path));
     let (names, regions) = names::read(&parsed);
     let mut pieces: Vec<Piece> = names
         .into_iter()

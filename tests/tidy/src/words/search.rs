@@ -1,8 +1,12 @@
 //! The patterns over the pieces of files.
 
-use super::exceptions::Contracts;
-use super::patterns::Place;
-use super::{Exceptions, Kind, Patterns, Piece, Token, area, rust, text, tokens};
+use super::contracts::Contracts;
+use super::exceptions::Exceptions;
+use super::kinds::{Kind, Piece, area};
+use super::patterns::{Context, Patterns};
+use super::tokens::{self, Token};
+use super::{rust, text};
+use crate::counts::Finding;
 use crate::tree::SourceFile;
 
 /// A use of a word or phrase of the table.
@@ -12,12 +16,25 @@ pub struct Hit {
     pub path: String,
     /// Counted from 1; 1 for a file name.
     pub line: usize,
-    /// The kind of place.
+    /// The kind of the text.
     pub kind: Kind,
     /// The matched words.
     pub words: String,
-    /// What to write instead.
+    /// The words to use instead.
     pub replacement: String,
+}
+
+impl Hit {
+    /// The hit as a finding that is counted.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        let Self { path, line, kind, words, replacement } = self;
+        Finding {
+            area: area(path).to_owned(),
+            kind: kind.name().to_owned(),
+            text: format!("{path}:{line}\t{kind}\t{words}\t-> {replacement}"),
+        }
+    }
 }
 
 /// All hits in these files, sorted by path and line.
@@ -64,10 +81,10 @@ fn hits_of_piece(
     exceptions: &Exceptions,
     hits: &mut Vec<Hit>,
 ) {
-    let place = Place { area: area(&file.path), is_doc: piece.is_doc, is_name: piece.kind == Kind::Name };
+    let context = Context { area: area(&file.path), is_doc: piece.is_doc, is_name: piece.kind == Kind::Name };
     let mut at = 0;
     while at < piece.tokens.len() {
-        let Some((pattern, length)) = patterns.longest(&piece.tokens, at, &place) else {
+        let Some((pattern, length)) = patterns.best_match(&piece.tokens, at, &context) else {
             at += 1;
             continue;
         };

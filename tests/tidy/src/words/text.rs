@@ -1,11 +1,16 @@
 //! The pieces of files that are not Rust: pages, deployment files, scripts and manifests.
 
-use super::exceptions::Contracts;
-use super::{Kind, Piece, area, tokens};
+use super::contracts::Contracts;
+use super::kinds::{Kind, Piece, area};
+use super::tokens;
 use crate::tree::SourceFile;
 
 const OLD_NAMES: &str = "<!-- old names -->";
 const END_OF_OLD_NAMES: &str = "<!-- /old names -->";
+/// Pages with tables of old and new names.
+const PAGES_WITH_OLD_NAMES: &[&str] = &["docs/glossary.md", "docs/upgrade.md"];
+/// Titles of the columns of old names in these tables.
+const OLD_NAMES_TITLES: &[&str] = &["replaces", "instead of", "old", "old name"];
 
 /// Endings of data: files that no reader reads as text.
 const DATA: &[&str] = &[".json", ".csv", ".lock", ".sum", ".proptest-regressions", ".xml", ".avsc", ".tsv"];
@@ -30,25 +35,31 @@ pub fn pieces(file: &SourceFile, contracts: &Contracts) -> Vec<Piece> {
     }
     let is_config = file.path.ends_with(".toml") && file.path.contains("/config/");
     if is_deployed || is_config || file.path.ends_with(".md") {
-        return page(&file.text, contracts);
+        return page(file, contracts);
     }
     let marker = SCRIPTS.iter().find(|(ending, _)| file.path.ends_with(ending)).map_or("#", |(_, it)| it);
     script(file, marker, contracts)
 }
 
 /// The paragraphs of a page that users read.
-fn page(text: &str, contracts: &Contracts) -> Vec<Piece> {
+fn page(file: &SourceFile, contracts: &Contracts) -> Vec<Piece> {
     let mut paragraphs: Vec<(String, usize)> = Vec::new();
     let (mut is_open, mut is_old) = (false, false);
-    for (index, line) in text.lines().enumerate() {
+    let mut old_columns: Vec<usize> = Vec::new();
+    let has_old_names = PAGES_WITH_OLD_NAMES.contains(&file.path.as_str());
+    for (index, line) in file.text.lines().enumerate() {
         is_old = (is_old || line.contains(OLD_NAMES)) && !line.contains(END_OF_OLD_NAMES);
         let words = line.trim();
         let begins = ["#", "|", "- ", "* ", "```"].iter().any(|it| words.starts_with(it));
         if words.is_empty() || is_old {
             is_open = false;
+            old_columns.clear();
             continue;
         }
-        let shown = without_link_targets(words);
+        let mut shown = without_link_targets(words);
+        if has_old_names {
+            shown = without_old_names(&shown, &mut old_columns);
+        }
         match paragraphs.last_mut() {
             Some((paragraph, _)) if is_open && (!begins || is_comment(words)) => {
                 paragraph.push('\n');
@@ -64,6 +75,22 @@ fn page(text: &str, contracts: &Contracts) -> Vec<Piece> {
         tokens: tokens::tokens(text, *line, contracts),
     };
     paragraphs.iter().map(piece).collect()
+}
+
+/// A line without its cells in columns of old names. `columns` holds those of the current table.
+fn without_old_names(line: &str, columns: &mut Vec<usize>) -> String {
+    if !line.starts_with('|') {
+        columns.clear();
+        return line.to_owned();
+    }
+    let cells: Vec<&str> = line.split('|').collect();
+    let titled = cells.iter().enumerate().filter(|(_, cell)| OLD_NAMES_TITLES.contains(&cell.trim()));
+    let titled: Vec<usize> = titled.map(|(column, _)| column).collect();
+    if !titled.is_empty() {
+        *columns = titled;
+    }
+    let kept = cells.iter().enumerate().filter(|(column, _)| !columns.contains(column));
+    kept.map(|(_, cell)| *cell).collect::<Vec<_>>().join("|")
 }
 
 /// A comment line of YAML or a script, which continues the line before.

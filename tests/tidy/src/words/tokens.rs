@@ -1,8 +1,9 @@
-//! Words of a text with their lines. Identifiers are split at `_`, at `-` and between the parts of CamelCase.
+//! Words of a text with their lines.
 
-use super::exceptions::Contracts;
+use super::contracts::Contracts;
+use super::split::words;
 
-/// A word of a text, in lower case. An empty word stands for something that no pattern matches.
+/// One word, in lower case. No pattern matches an empty word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Lower case; empty for a contract name or a placeholder.
@@ -31,7 +32,7 @@ pub fn tokens(text: &str, line: usize, contracts: &Contracts) -> Vec<Token> {
         if contracts.has(name) && (is_quoted || name.contains(['_', '-', '.']) || name == text) {
             found.push(Token { word: String::new(), line });
         } else {
-            words(run, line, &mut found);
+            found.extend(words(run).into_iter().map(|word| Token { word, line }));
         }
         before = None;
     }
@@ -42,39 +43,9 @@ fn is_part(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
-fn words(run: &str, line: usize, found: &mut Vec<Token>) {
-    for part in run.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()) {
-        let chars: Vec<char> = part.chars().collect();
-        let mut word = String::new();
-        for (index, c) in chars.iter().enumerate() {
-            let after_lower = index > 0 && (chars[index - 1].is_lowercase() || chars[index - 1].is_numeric());
-            let before_lower = chars.get(index + 1).is_some_and(|next| next.is_lowercase());
-            let ends_acronym = index > 0 && chars[index - 1].is_uppercase() && before_lower;
-            if c.is_uppercase() && (after_lower || ends_acronym) {
-                found.push(Token { word: std::mem::take(&mut word), line });
-            }
-            word.extend(c.to_lowercase());
-        }
-        found.push(Token { word, line });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn split(text: &str) -> Vec<String> {
-        tokens(text, 1, &Contracts::default()).into_iter().map(|it| it.word).collect()
-    }
-
-    #[test]
-    fn identifiers_split_into_words() {
-        assert_eq!(
-            split("is_asked GivenBack LSOBehind dead-letter"),
-            ["is", "asked", "given", "back", "lso", "behind", "dead", "letter"]
-        );
-        assert_eq!(split("MAX_ASKED can't"), ["max", "asked", "can", "t"]);
-    }
 
     #[test]
     fn lines_are_counted() {

@@ -5,7 +5,13 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Ident};
 
-use super::Regions;
+/// Regions of a parsed file, as ranges of lines.
+#[derive(Debug, Default)]
+pub(super) struct Regions {
+    pub(super) tests: Vec<(usize, usize)>,
+    /// Items with derived command-line parsers: their doc comments are help texts.
+    pub(super) clap: Vec<(usize, usize)>,
+}
 
 /// The declared names with their lines, and the regions.
 pub(super) fn read(file: &syn::File) -> (Vec<(String, usize)>, Regions) {
@@ -15,7 +21,7 @@ pub(super) fn read(file: &syn::File) -> (Vec<(String, usize)>, Regions) {
 }
 
 /// `true` for `#[cfg(test)]`, `#[test]` and `#[….test]`.
-pub(super) fn is_test(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let is_cfg = attribute.path().is_ident("cfg")
             && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string() == "test");
