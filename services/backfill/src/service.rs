@@ -6,7 +6,7 @@ use std::time::Duration;
 use chassis::pool::{self, Outcome, Pool};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Exit, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
 use hosting::{Hosted, StageSpec};
@@ -174,7 +174,7 @@ impl ThreadWorkers {
         };
         let pool = Pool::start(options, clock, &context.metrics, make, report)?;
         // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("backfill-workers", Fate::MayEnd, pool.supervisor(&context.health));
+        context.tasks.thread("backfill-workers", EndPolicy::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 }

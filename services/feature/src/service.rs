@@ -6,7 +6,7 @@ use std::time::Duration;
 use chassis::pool::{self, Outcome, Pool};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Failure, Service};
 use contracts::Topic;
 use hosting::{Hosted, StageSpec};
 use kafka_io::{Completions, completions};
@@ -23,7 +23,7 @@ pub const GROUP: &str = "tapeline.feature";
 
 /// As many symbols as a full request has. Below that another is handed out, so an urgent request waits behind less than two full ones
 /// for each worker (ADR 068).
-const IN_HAND_SYMBOLS: usize = contracts::events::MAX_SYMBOLS;
+const IN_HAND_SYMBOLS: usize = contracts::events::SYMBOLS_MAX;
 
 /// The feature service.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl ThreadWorkers {
         };
         let pool = Pool::start(options, clock, &context.metrics, || compute, report)?;
         // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("feature-workers", Fate::MayEnd, pool.supervisor(&context.health));
+        context.tasks.thread("feature-workers", EndPolicy::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 }

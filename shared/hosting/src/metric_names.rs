@@ -197,7 +197,7 @@ mod tests {
             assert!(declared.contains(&metric.name), "{} is not declared", metric.name);
         }
         for metric in METRICS {
-            assert_eq!(metric.fault(), None);
+            assert_eq!(metric.violation(), None);
         }
     }
 }

@@ -289,7 +289,7 @@ mod tests {
         letter.key.len() + letter.payload.len() + headers + 100
     }
 
-    const LIMIT: usize = contracts::topics::MAX_DEAD_LETTER_BYTES;
+    const LIMIT: usize = contracts::topics::DEAD_LETTER_MESSAGE_BYTES_MAX;
 
     #[test]
     fn a_payload_that_the_topic_cannot_take_is_named_by_its_hash() {

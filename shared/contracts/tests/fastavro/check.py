@@ -1,4 +1,4 @@
-"""Decodes the output of the Rust codec with fastavro, and compares it with the examples.
+"""Reads the bodies of the Rust codec with fastavro and compares them with the examples.
 
     cargo run -p contracts --example dump_avro > bodies.json
     VENV/bin/python check.py bodies.json
@@ -19,16 +19,16 @@ def main():
     errors = []
     for name, schema, example in form.examples():
         data = bytes.fromhex(bodies.pop(name, ""))
-        body = io.BytesIO(data)
-        read = form.to_json(schema, fastavro.schemaless_reader(body, fastavro.parse_schema(schema)))
+        source = io.BytesIO(data)
+        read = form.to_json(schema, fastavro.schemaless_reader(source, fastavro.parse_schema(schema)))
         if read != example:
             errors.append(f"{name}: read {read}, not {example}")
-        if body.tell() != len(data):
-            errors.append(f"{name}: {len(data) - body.tell()} bytes left")
+        if source.tell() != len(data):
+            errors.append(f"{name}: {len(data) - source.tell()} trailing bytes")
     errors += [f"{name}: no such example" for name in bodies]
     if errors:
         sys.exit("\n".join(errors))
-    print(f"fastavro {fastavro.__version__} reads every example as it was written")
+    print(f"fastavro {fastavro.__version__} reads every example")
 
 
 main()

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use contracts::codec::MAX_PAYLOAD_BYTES;
+use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{BackfillErrorClass, BackfillTrigger, DataKind, Event, RangeFailure, RangeRequest, ids};
 use domain::{DataType, Interval, IntervalSet, Symbol, Timeframe};
 use kafka_io::{Headers, KafkaStage};
@@ -124,7 +124,7 @@ fn a_completion_that_cannot_be_written_becomes_a_failure_that_says_so() {
 fn a_request_whose_failure_cannot_be_written_is_a_dead_letter_that_names_its_place() {
     let mut bench = bench();
     let request = bench.stage.requests.get_mut(&bench.id).unwrap();
-    request.event.correlation_id = Some("c".repeat(MAX_PAYLOAD_BYTES));
+    request.event.correlation_id = Some("c".repeat(PAYLOAD_BYTES_MAX));
     bench.stage.end(bench.id, now(1), &mut bench.effects);
     let effects = bench.effects.take();
     let [Effect::Reject { id, dead_letter }] = &effects[..] else { panic!("{} effects", effects.len()) };

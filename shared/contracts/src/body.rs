@@ -1,33 +1,33 @@
-//! A reader over a body that remembers whether more was asked of it than it had.
+//! Reader over an Avro body that detects truncation.
 //!
-//! The Avro crate turns a string, boolean or union that is cut off into null without an error, where it reads values. Whatever it
-//! makes of the end, it has asked for a byte that isn't there: that is the one sign on which every truncation can be refused.
+//! When `apache-avro` reads values, it turns a truncated string, boolean or union into null and reports no error. In every case it
+//! requests a byte after the end of the body. [`BodyReader`] records that request, so every truncation is detected.
 
 use std::io::{self, Read};
 
 use apache_avro::error::Details;
 
-use super::DecodeError;
+use crate::error::DecodeError;
 use crate::rules::short;
 
 /// The unread rest of a body.
-pub(super) struct Body<'a> {
+pub(crate) struct BodyReader<'a> {
     rest: &'a [u8],
-    bytes: usize,
+    len: usize,
     missing: usize,
 }
 
-impl<'a> Body<'a> {
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, bytes: bytes.len(), missing: 0 }
+impl<'a> BodyReader<'a> {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
+        Self { rest: body, len: body.len(), missing: 0 }
     }
 
-    /// What was read, if the body was read exactly to its end.
-    pub(super) fn finish<T>(self, read: apache_avro::AvroResult<T>) -> Result<T, DecodeError> {
+    /// Returns the value that was read if the body ended exactly where the value did.
+    pub(crate) fn finish<T>(self, read: apache_avro::AvroResult<T>) -> Result<T, DecodeError> {
         if self.missing > 0 {
             return Err(DecodeError::Truncated {
-                bytes: self.bytes,
-                needed: self.bytes.saturating_add(self.missing),
+                bytes: self.len,
+                needed: self.len.saturating_add(self.missing),
             });
         }
         match read {
@@ -38,7 +38,7 @@ impl<'a> Body<'a> {
     }
 }
 
-impl Read for Body<'_> {
+impl Read for BodyReader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = into.len().min(self.rest.len());
         let (now, rest) = self.rest.split_at(read);

@@ -1,4 +1,4 @@
-//! The main of a service, in order: arguments, configuration, telemetry, admin server, start, wait, drain, exit code.
+//! Main function of a service: arguments, configuration, telemetry, admin server, start, wait, drain, exit code.
 
 mod args;
 mod host;
@@ -9,50 +9,54 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config::{self, ConfigErrors};
+use crate::config::{self, ConfigErrors, Loaded, RenamedKey};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::shutdown::Shutdown;
 use crate::signals;
 use crate::telemetry::logs;
 
-use args::Ask;
+use args::Command;
 pub use host::{Host, HostError, METRICS};
 pub use service::{Context, Process, Service};
 
-/// How long the runtime may take to end once all tasks have.
+/// The time that the runtime may take to end after all tasks have ended.
 const RUNTIME_END: Duration = Duration::from_secs(1);
 
-/// Runs one service as a process, by the process's arguments and environment.
+/// Runs one service as a process, with the arguments and the environment of the process.
 #[must_use]
 pub fn run<S: Service>() -> ExitCode {
     run_with::<S>(std::env::args().skip(1), config::system_env()).into()
 }
 
-/// Runs one service by the given arguments and environment.
+/// Runs one service with these arguments and this environment.
 pub fn run_with<S: Service>(
     args: impl Iterator<Item = String>,
     env: impl Iterator<Item = (String, String)>,
 ) -> Exit {
-    let ask = match Ask::parse(args) {
-        Ok(ask) => ask,
-        Err(fault) => return refuse(&format!("{}: {fault}\n\n{}", S::NAME, args::usage::<S>())),
+    let command = match Command::parse(args) {
+        Ok(command) => command,
+        Err(error) => return reject(&format!("{}: {error}\n\n{}", S::NAME, args::usage::<S>())),
     };
-    let file = match &ask {
-        Ask::Help => return say(&args::usage::<S>()),
-        Ask::Version => return say(&format!("{} {}", S::NAME, S::VERSION)),
-        Ask::Run { file } | Ask::Check { file } | Ask::Probe { file } => file.as_deref(),
+    let file = match &command {
+        Command::Help => return print(&args::usage::<S>()),
+        Command::Version => return print(&format!("{} {}", S::NAME, S::VERSION)),
+        Command::Run { file } | Command::Check { file } | Command::Probe { file } => file.as_deref(),
     };
-    let config = match load::<S>(file, env) {
-        Ok(config) => config,
-        Err(faults) => return refuse(&faults.to_string()),
+    let Loaded { config, renamed } = match load::<S>(file, env) {
+        Ok(loaded) => loaded,
+        Err(errors) => return reject(&errors.to_string()),
     };
-    match ask {
-        Ask::Check { .. } => return say(&format!("{:#}", config::redacted(&config))),
-        Ask::Probe { .. } => return probed::<S>(&config),
-        Ask::Run { .. } | Ask::Version | Ask::Help => {}
+    match command {
+        Command::Check { .. } => {
+            // The configuration on standard output stays valid JSON.
+            renamed.iter().for_each(|key| eprintln!("note: {key}"));
+            return print(&format!("{:#}", config::redacted(&config)));
+        }
+        Command::Probe { .. } => return probed::<S>(&config),
+        Command::Run { .. } | Command::Version | Command::Help => {}
     }
-    match live::<S>(config) {
+    match run_process::<S>(config, &renamed) {
         Ok(exit) => exit,
         Err(failure) => {
             eprintln!("{}: {failure}", S::NAME);
@@ -64,12 +68,12 @@ pub fn run_with<S: Service>(
 fn load<S: Service>(
     file: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
-) -> Result<S::Config, ConfigErrors> {
-    config::load(&config::prefix(S::NAME), file, env)
+) -> Result<Loaded<S::Config>, ConfigErrors> {
+    config::load_with_renames(&config::prefix(S::NAME), file, env)
 }
 
-/// Everything between a good configuration and the exit code. An error means that the process never stood.
-fn live<S: Service>(config: S::Config) -> Result<Exit, Failure> {
+/// Runs the process from the valid configuration to the exit code. An error means that the process failed to start.
+fn run_process<S: Service>(config: S::Config, renamed: &[RenamedKey]) -> Result<Exit, Failure> {
     let process = S::process(&config).clone();
     let shutdown = Shutdown::new();
     signals::listen(&shutdown)?;
@@ -81,13 +85,16 @@ fn live<S: Service>(config: S::Config) -> Result<Exit, Failure> {
     let version = crate::admin::Version { name: S::NAME, version: S::VERSION };
     let host = Host::start(&process, &S::catalogue(), version, runtime.handle().clone(), shutdown.clone())?;
     logs::log_panics();
+    for RenamedKey { old, new, origin } in renamed {
+        tracing::warn!(old, new, %origin, "configuration key renamed: the old name is accepted for one release");
+    }
     let exit = runtime.block_on(serve::<S>(&host, config, shutdown, process.drain_budget()));
     runtime.shutdown_timeout(RUNTIME_END);
-    tracing::info!(service = S::NAME, code = exit.code(), "ends");
+    tracing::info!(service = S::NAME, code = exit.code(), "process stopped");
     Ok(exit)
 }
 
-/// From the start of the service to the end of its tasks.
+/// Runs the service from its start to the end of its tasks.
 async fn serve<S: Service>(
     host: &Host,
     config: S::Config,
@@ -99,14 +106,14 @@ async fn serve<S: Service>(
         started = host.launch::<S>(config, &context) => Some(started),
         () = context.shutdown.begun() => None,
     };
-    // A service that is held here works; dropping it before the drain would take its parts away.
+    // Held until the drain has ended: dropping it would drop parts that the tasks use.
     let (_running, failed) = match started {
         Some(Ok(running)) => {
             context.shutdown.begun().await;
             (Some(running), None)
         }
         Some(Err(failure)) => {
-            tracing::error!(service = S::NAME, %failure, "start failed");
+            tracing::error!(service = S::NAME, %failure, "failed to start the service");
             eprintln!("{}: {failure}", S::NAME);
             (None, Some(failure.exit()))
         }
@@ -117,21 +124,21 @@ async fn serve<S: Service>(
 }
 
 fn probed<S: Service>(config: &S::Config) -> Exit {
-    match probe::ask(S::process(config).admin) {
+    match probe::query(S::process(config).admin) {
         Ok(()) => Exit::Ok,
-        Err(cause) => {
-            eprintln!("{}: {cause}", S::NAME);
+        Err(error) => {
+            eprintln!("{}: {}", S::NAME, Failure::from(error));
             Exit::Failed
         }
     }
 }
 
-fn say(text: &str) -> Exit {
+fn print(text: &str) -> Exit {
     println!("{text}");
     Exit::Ok
 }
 
-fn refuse(text: &str) -> Exit {
+fn reject(text: &str) -> Exit {
     eprintln!("{text}");
     Exit::Usage
 }

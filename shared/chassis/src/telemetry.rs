@@ -1,4 +1,4 @@
-//! What a process tells about itself. The rules for names, labels and fields: `docs/instrumentation.md`.
+//! Logs and metrics. The rules for names, labels and fields are in `docs/instrumentation.md`.
 
 pub mod catalogue;
 pub mod counting;

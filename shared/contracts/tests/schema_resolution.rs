@@ -1,5 +1,5 @@
-//! Events written with another schema than ours: an older or newer version of it, or the same one under another id.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Events that were written with another schema: an older or newer version, or the same one with another id.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod common;
 
@@ -19,7 +19,7 @@ fn alert() -> Alert {
     example("scanner.alert.raised/volume_spike")
 }
 
-/// `event` as a writer with `schema` would send it: its own value, resolved to that schema, with `extra` fields.
+/// Returns the payload of a writer with `schema`: the event's value with changed fields, resolved to that schema.
 fn written_by<E: Event>(schema: &str, event: &E, change: impl Fn(&mut Vec<(String, Value)>)) -> Vec<u8> {
     let own = contracts::codec::schema::<E>();
     let mut payload = Vec::new();
@@ -29,7 +29,7 @@ fn written_by<E: Event>(schema: &str, event: &E, change: impl Fn(&mut Vec<(Strin
         .unwrap()
         .read_value(&mut &payload[5..])
         .unwrap();
-    let Value::Record(mut fields) = value else { panic!("an event is a record") };
+    let Value::Record(mut fields) = value else { panic!("not a record") };
     change(&mut fields);
     let schema = Schema::parse_str(schema).unwrap();
     let value = Value::Record(fields).resolve(&schema).unwrap();
@@ -42,7 +42,7 @@ fn decode<E: Event>(schema: &str, payload: &[u8]) -> Result<E, DecodeError> {
     Codec::new().decode(payload, &Registry::default().with(99, schema))
 }
 
-/// A newer version of the alert: one more field in the middle, one more type of alert, `score` documented anew.
+/// Returns a newer version of the alert schema, with a new field in the middle and a new alert type.
 fn newer() -> String {
     Alert::SCHEMA
         .replace(
@@ -53,8 +53,8 @@ fn newer() -> String {
 }
 
 #[test]
-fn the_same_layout_under_another_id_and_other_words_reads_as_ours() {
-    let reworded = Alert::SCHEMA.replace("a scanner found something about a symbol", "something was found");
+fn equal_encoding_with_another_id_is_read_directly() {
+    let reworded = Alert::SCHEMA.replace("a scanner found something about a symbol", "another text");
     assert_ne!(reworded, Alert::SCHEMA);
     let mut payload = Vec::new();
     encode(&alert(), 99, &mut payload).unwrap();
@@ -62,7 +62,7 @@ fn the_same_layout_under_another_id_and_other_words_reads_as_ours() {
 }
 
 #[test]
-fn a_newer_writers_fields_are_passed_over_and_its_symbols_become_unknown() {
+fn newer_fields_are_skipped_and_new_symbols_become_unknown() {
     let payload = written_by(&newer(), &alert(), |fields| {
         fields.push(("confidence".to_owned(), Value::Double(0.5)));
         fields.retain(|(name, _)| name != "alert_type");
@@ -70,15 +70,11 @@ fn a_newer_writers_fields_are_passed_over_and_its_symbols_become_unknown() {
     });
     assert_eq!(decode(&newer(), &payload), Ok(Alert { alert_type: AlertType::Unknown, ..alert() }));
     let payload = written_by(&newer(), &alert(), |_| {});
-    assert_eq!(
-        decode(&newer(), &payload),
-        Ok(alert()),
-        "the other symbols keep their meaning though their indexes moved"
-    );
+    assert_eq!(decode(&newer(), &payload), Ok(alert()), "symbols keep their meaning if their index changes");
 }
 
 #[test]
-fn what_an_older_writer_did_not_have_takes_its_default() {
+fn field_missing_in_older_schema_gets_its_default() {
     let older = Alert::SCHEMA.replace(
         r#",
     {"name": "metadata", "type": {"type": "map", "values": "string"}, "default": {}, "doc": "at most 50 keys and 10 KiB"}"#,
@@ -91,7 +87,7 @@ fn what_an_older_writer_did_not_have_takes_its_default() {
 }
 
 #[test]
-fn nested_maps_of_a_foreign_writer_are_resolved_too() {
+fn nested_maps_are_resolved() {
     let vector: Vector = example("feature.vector.computed/computed_in_part");
     let newer = Vector::SCHEMA.replace(
         r#"{"name": "bars_held","#,
@@ -103,13 +99,13 @@ fn nested_maps_of_a_foreign_writer_are_resolved_too() {
 }
 
 #[test]
-fn a_foreign_body_cut_off_anywhere_is_refused_as_truncated() {
+fn truncated_resolved_body_is_rejected_at_every_length() {
     let writers = Registry::default().with(99, &newer());
     let codec = Codec::new();
     let payload = written_by(&newer(), &alert(), |_| {});
     for length in 1..payload.len() {
-        let fault = codec.read::<Alert>(&payload[..length], &writers).unwrap_err();
-        assert_eq!(fault.class(), "truncated", "at {length}: {fault}");
+        let error = codec.read::<Alert>(&payload[..length], &writers).unwrap_err();
+        assert_eq!(error.class(), "truncated", "at {length}: {error}");
     }
     let longer = [payload.as_slice(), &[0]].concat();
     assert_eq!(
@@ -119,7 +115,7 @@ fn a_foreign_body_cut_off_anywhere_is_refused_as_truncated() {
 }
 
 #[test]
-fn a_whole_number_is_widened_where_ours_is_wider() {
+fn int_of_the_writer_is_widened_to_long() {
     let older =
         Alert::SCHEMA.replacen(r#"{"type": "long", "logicalType": "timestamp-micros"}"#, r#""int""#, 1);
     let event = Alert { occurred_at: 1_000_000, ..alert() };
@@ -139,15 +135,15 @@ fn milliseconds_are_not_read_as_microseconds() {
 }
 
 #[test]
-fn a_schema_that_ours_cannot_read_is_named_as_such() {
+fn unresolvable_schema_is_incompatible() {
     let without_score = Alert::SCHEMA.replace(r#"{"name": "score", "type": "double", "doc": "0 to 1"},"#, "");
-    let fault = decode::<Alert>(&without_score, &[0, 0, 0, 0, 99, 0]).unwrap_err();
-    assert_eq!(fault.class(), "incompatible_schema");
-    assert!(fault.to_string().contains("score"), "{fault}");
+    let error = decode::<Alert>(&without_score, &[0, 0, 0, 0, 99, 0]).unwrap_err();
+    assert_eq!(error.class(), "incompatible_schema");
+    assert!(error.to_string().contains("score"), "{error}");
 }
 
 #[test]
-fn a_schema_that_contains_itself_is_refused() {
+fn recursive_schema_is_rejected() {
     let recursive = Alert::SCHEMA.replace(
         r#"{"name": "message", "type": "string"},"#,
         r#"{"name": "message", "type": "string"}, {"name": "cause", "type": ["null", "Alert"], "default": null},"#,
@@ -157,7 +153,7 @@ fn a_schema_that_contains_itself_is_refused() {
 }
 
 #[test]
-fn how_an_id_is_read_is_asked_once() {
+fn writer_schema_is_requested_once_per_id() {
     struct Counting(Registry, std::cell::Cell<u32>);
     impl contracts::WriterSchemas for Counting {
         fn writer(&self, id: u32) -> Result<std::sync::Arc<Schema>, contracts::WriterError> {
@@ -178,14 +174,14 @@ fn how_an_id_is_read_is_asked_once() {
 }
 
 #[test]
-fn a_registry_that_cannot_be_asked_is_not_the_records_fault() {
+fn unavailable_registry_is_retryable() {
     struct Down;
     impl contracts::WriterSchemas for Down {
         fn writer(&self, id: u32) -> Result<std::sync::Arc<Schema>, contracts::WriterError> {
             Err(contracts::WriterError::Unavailable { id, cause: "connection refused".to_owned() })
         }
     }
-    let fault = Codec::new().decode::<Gap>(&[0, 0, 0, 0, 5, 0][..], &Down).unwrap_err();
-    assert!(fault.is_retryable());
-    assert_eq!(fault.to_string(), "schema 5 cannot be fetched: connection refused");
+    let error = Codec::new().decode::<Gap>(&[0, 0, 0, 0, 5, 0][..], &Down).unwrap_err();
+    assert!(error.is_retryable());
+    assert_eq!(error.to_string(), "failed to fetch schema 5: connection refused");
 }
