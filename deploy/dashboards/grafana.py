@@ -75,8 +75,8 @@ def quantiles(metric, by):
 
 
 def note(name, how="sum"):
-    """A count that only one stage has."""
-    return gauge("tapeline_stage_noted_items", ["stage"], f',note="{name}"', how, f"{{{{stage}}}} {name}")
+    """A metric that only some stages have."""
+    return gauge(name, ["stage"], how=how, legend=f"{{{{stage}}}} {name.removeprefix('tapeline_')}")
 
 
 def share(part, whole, by):

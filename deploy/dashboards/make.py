@@ -117,7 +117,7 @@ def registry():
         panel(
             "Registry unavailable",
             [
-                gauge("tapeline_registry_breaker_open", ["service", "instance"], how="max", legend="{{service}} {{instance}} breaker open"),
+                gauge("tapeline_breaker_state", ["service", "instance", "target"], how="max", legend="{{service}} {{instance}} {{target}} breaker state"),
                 gauge("tapeline_registry_unconfirmed_ids", ["service", "instance"], how="max", legend="{{service}} {{instance}} unconfirmed ids"),
             ],
         ),
@@ -205,7 +205,7 @@ def edge():
 
 
 def notes(title, names, unit="short", description=""):
-    """Several notes in one panel."""
+    """Several metrics of one stage in a panel."""
     return panel(title, [note(name) for name in names], unit, description=description)
 
 
@@ -215,8 +215,12 @@ OWN = {
         (
             "Windows of the announcer",
             [
-                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
-                notes("Restored", ["restored", "restore_skipped"], description="Announcements read to restore windows."),
+                notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
+                notes(
+                    "Restored",
+                    ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"],
+                    description="Announcements read to restore windows.",
+                ),
             ],
         ),
     ],
@@ -224,14 +228,26 @@ OWN = {
         (
             "Windows, batches, limiter",
             [
-                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
-                notes("Alerts waiting for their batch", ["alerts_waiting"]),
+                notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
+                notes("Alerts waiting for their batch", ["tapeline_batch_waiting_alerts"]),
                 notes(
                     "Limiter",
-                    ["limiter_capacity_symbols", "limiter_passed_symbols", "limiter_delayed_batches"],
+                    [
+                        "tapeline_limiter_capacity_symbols",
+                        "tapeline_limiter_passed_symbols_total",
+                        "tapeline_limiter_delayed_batches_total",
+                    ],
                     description="Passed and delayed count from the start of the process.",
                 ),
-                notes("Restored", ["restored", "restore_skipped", "restore_foreign"], description="Requests read to restore windows."),
+                notes(
+                    "Restored",
+                    [
+                        "tapeline_restore_applied_records_total",
+                        "tapeline_restore_skipped_records_total",
+                        "tapeline_restore_foreign_records_total",
+                    ],
+                    description="Requests read to restore windows.",
+                ),
             ],
         ),
     ],
@@ -239,12 +255,12 @@ OWN = {
         (
             "Requests and workers",
             [
-                notes("Waiting requests", ["waiting_ordinary", "waiting_urgent"]),
-                notes("Running requests", ["running"]),
+                notes("Waiting requests", ["tapeline_ordinary_lane_requests", "tapeline_urgent_lane_requests"]),
+                notes("Running requests", ["tapeline_running_requests"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Replaced workers", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
-                notes("Dedup window of requests", ["asked_symbols", "asked_symbols_forgotten_by_bound"]),
-                notes("Skipped bars", ["skipped_bars", "skipped_benchmark_bars"]),
+                notes("Dedup window of requests", ["tapeline_requested_symbols", "tapeline_requested_symbol_evictions_total"]),
+                notes("Skipped bars", ["tapeline_skipped_bars_total", "tapeline_skipped_benchmark_bars_total"]),
             ],
         ),
     ],
@@ -252,12 +268,16 @@ OWN = {
         (
             "Ranges",
             [
-                notes("Waiting requests", ["requests_waiting"]),
-                notes("Fetches", ["fetches_running"]),
+                notes("Waiting requests", ["tapeline_backfill_waiting_requests"]),
+                notes("Fetches", ["tapeline_backfill_running_fetches"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Replaced workers", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
-                notes("Restored", ["restored", "restore_skipped"], description="Terminal events read to restore windows."),
-                notes("Skipped coverage", ["skipped_coverage"]),
+                notes(
+                    "Restored",
+                    ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"],
+                    description="Terminal events read to restore windows.",
+                ),
+                notes("Skipped coverage", ["tapeline_skipped_coverage_changes_total"]),
             ],
         ),
     ],

@@ -13,6 +13,7 @@ use hosting::{Hosted, StageSpec};
 use kafka_io::{Completions, KafkaConfig, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
+use crate::metric_names::METRICS;
 use crate::sources::{CsvFolder, Source, SourceError, SyntheticMarket};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
@@ -52,7 +53,7 @@ impl Service for Backfill {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &BackfillConfig) -> &Process {

@@ -12,6 +12,7 @@ use hosting::{Hosted, StageSpec};
 use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
+use crate::metric_names::METRICS;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
 use crate::work::{Done, Job, compute};
 
@@ -36,7 +37,7 @@ impl Service for Feature {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &FeatureConfig) -> &Process {

@@ -41,6 +41,14 @@ pub enum EncodeError {
         /// Topic that was requested.
         topic: Topic,
     },
+    /// The writer has no schema id for the topic of the event.
+    #[error("{event}: no schema id for topic {topic}")]
+    NoSchemaId {
+        /// Name of the event.
+        event: &'static str,
+        /// Topic of the event.
+        topic: Topic,
+    },
 }
 
 /// Error of fetching a writer schema.

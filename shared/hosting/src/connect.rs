@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::{self, ClusterError};
-use kafka_io::{KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire};
+use kafka_io::{
+    ErrorChain, KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire,
+};
 
 use crate::sections::RegistrySection;
 
@@ -57,7 +59,7 @@ async fn register(context: &Context, registry: &Registry, writes: &[Topic]) -> R
     };
     let started = registry.start(writes).await.map_err(failure(Exit::Unreachable))?;
     if let Started::Cached(error) = started {
-        tracing::warn!(%error, "schema registry unavailable: starting with cached schema ids");
+        tracing::warn!(error = %ErrorChain(&error), "schema registry unavailable: starting with cached schema ids");
         let (registry, writes) = (registry.clone(), writes.to_vec());
         context.tasks.spawn("registry-confirm", EndPolicy::UntilShutdown, async move {
             registry.confirm(&writes).await.map_err(failure(Exit::Failed))?;

@@ -44,6 +44,6 @@ mod stage;
 
 pub use connect::{Connection, connect};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
-pub use metric_names::METRICS;
+pub use metric_names::{METRICS, stage_counter, stage_gauge};
 pub use sections::{KafkaSection, RegistrySection};
 pub use stage::{Hosted, StageSpec, consumers, host};

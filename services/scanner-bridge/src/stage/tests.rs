@@ -238,8 +238,11 @@ fn the_limiter_holds_batches_back_until_there_are_tokens() {
     let wait = bench.stage.next_wake(now(50)).unwrap();
     assert!(wait > Duration::ZERO && wait < Duration::from_millis(100), "{wait:?}");
     let note = |bench: &Bench, name| bench.stage.notes().iter().find(|note| note.name == name).unwrap().value;
-    assert_eq!(note(&bench, "limiter_passed_symbols"), at_once as u64);
-    assert_eq!((note(&bench, "limiter_delayed_batches"), note(&bench, "limiter_capacity_symbols")), (1, 100));
+    assert_eq!(note(&bench, "limiter_passed_symbols_total"), at_once as u64);
+    assert_eq!(
+        (note(&bench, "limiter_delayed_batches_total"), note(&bench, "limiter_capacity_symbols")),
+        (1, 100)
+    );
     let later: usize = (1..=5).map(|fifth| asked(bench.requests(now(50 + fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
 }

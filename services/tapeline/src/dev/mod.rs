@@ -141,7 +141,7 @@ fn market(
     follower: Follower,
     show: Show,
 ) -> Result<Market, Failure> {
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
+    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(kafka_io::ErrorChain(e).to_string());
     let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let edge = EdgeClient::new(services.edge()).map_err(|e| unreachable(&e))?;
     let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{BackfillErrorClass, BackfillTrigger, DataKind, Event, RangeFailure, RangeRequest, ids};
 use domain::{DataType, Interval, IntervalSet, Symbol, Timeframe};
-use kafka_io::{Headers, KafkaStage};
+use kafka_io::{Headers, KafkaStage, TableScope};
 use testkit::OwnSchemas;
 
 use super::*;
@@ -141,7 +141,7 @@ fn a_chunk_that_cannot_be_written_is_not_covered() {
     let series = Series { symbol, data_type: DataType::MarketData, timeframe: Some(Timeframe::Day1) };
     let partition = bench.wire.partition_of("AAPL");
     bench.stage.coverage.restore(partition, series, spans(200_000));
-    bench.stage.table_position(Topic::CoverageChanged, partition, 0);
+    bench.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, 0);
     bench.stage.tick(now(60), &mut bench.effects);
     bench.stage.tick(now(120), &mut bench.effects);
     let jobs = std::mem::take(&mut *bench.jobs.0.lock().unwrap());

@@ -1,23 +1,23 @@
-//! How librdkafka says that a call failed, and what can be done about it.
+//! The error of a transactional librdkafka call, with the recovery that it needs.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use crate::access_denied::is_access_denied;
+use crate::error_codes;
 
-/// A failed transactional call, with librdkafka's own advice.
+/// The error of a transactional call, with librdkafka's flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CallError {
     pub(crate) code: RDKafkaErrorCode,
     pub(crate) text: String,
-    /// The client is of no further use.
+    /// The client can't be used any more.
     pub(crate) fatal: bool,
-    /// The same call may be made again.
+    /// The same call may be repeated.
     pub(crate) retriable: bool,
-    /// The transaction is to be aborted; the next one may succeed.
+    /// The transaction has to be aborted; the next one may succeed.
     pub(crate) abortable: bool,
 }
 
-/// What to do about a failed transactional call.
+/// The recovery from a failed transactional call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
     Retry,
@@ -26,29 +26,29 @@ pub(crate) enum Remedy {
 }
 
 impl CallError {
-    /// Something after which a client is of no further use.
+    /// Creates an error after which the client can't be used any more.
     pub(crate) fn fatal(code: RDKafkaErrorCode, text: String) -> Self {
         Self { code, text, fatal: true, retriable: false, abortable: false }
     }
 
-    /// Somebody asked for an abort.
-    pub(crate) fn given_up() -> Self {
-        let text = "it was asked to be given up".to_owned();
+    /// Creates the error of an abort that a hook requested.
+    pub(crate) fn abort_requested() -> Self {
+        let text = "abort requested".to_owned();
         Self { code: RDKafkaErrorCode::Fail, text, fatal: false, retriable: false, abortable: true }
     }
 
-    /// Fatal before abortable before retriable. What has no advice at all is a call out of order: only a new client is known to
-    /// be in order.
+    /// Returns the recovery: fatal before abortable before retriable. An error without flags is a call out of order; only a new client
+    /// is in a known state.
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            fault if fault.fatal || fault.is_fenced() || fault.is_access_denied() => Remedy::Rebuild,
-            fault if fault.abortable => Remedy::Abort,
-            fault if fault.retriable => Remedy::Retry,
+            error if error.fatal || error.is_fenced() || error.is_access_denied() => Remedy::Rebuild,
+            error if error.abortable => Remedy::Abort,
+            error if error.retriable => Remedy::Retry,
             _ => Remedy::Rebuild,
         }
     }
 
-    /// Nobody is to blame: the coordinator is away, on the move, or still loading its log. Later it will be there.
+    /// Returns whether the coordinator is temporarily unavailable: down, moving, or loading its log.
     pub(crate) fn is_transient(&self) -> bool {
         self.retriable && !self.fatal
             || matches!(
@@ -64,12 +64,12 @@ impl CallError {
             )
     }
 
-    /// No client of ours will be let do it.
+    /// Returns whether access is denied, also to a new client.
     pub(crate) fn is_access_denied(&self) -> bool {
-        is_access_denied(self.code, &self.text)
+        error_codes::is_access_denied(self.code, &self.text)
     }
 
-    /// Another client has taken the transactional id, or the transaction timed out, which raises the epoch as well.
+    /// Returns whether another client has taken the transactional id, or the transaction timed out, which raises the epoch as well.
     pub(crate) fn is_fenced(&self) -> bool {
         matches!(
             self.code,
@@ -86,6 +86,8 @@ impl std::fmt::Display for CallError {
         write!(f, "{:?}: {}", self.code, self.text)
     }
 }
+
+impl std::error::Error for CallError {}
 
 impl From<KafkaError> for CallError {
     fn from(error: KafkaError) -> Self {
@@ -110,29 +112,29 @@ impl From<KafkaError> for CallError {
 mod tests {
     use super::*;
 
-    fn fault(code: RDKafkaErrorCode, fatal: bool, retriable: bool, abortable: bool) -> CallError {
+    fn error(code: RDKafkaErrorCode, fatal: bool, retriable: bool, abortable: bool) -> CallError {
         CallError { code, text: String::new(), fatal, retriable, abortable }
     }
 
     #[test]
-    fn a_fenced_producer_is_rebuilt_whatever_the_flags_say() {
-        assert_eq!(fault(RDKafkaErrorCode::Fenced, false, false, true).remedy(), Remedy::Rebuild);
-        assert_eq!(fault(RDKafkaErrorCode::ProducerFenced, false, true, false).remedy(), Remedy::Rebuild);
+    fn fenced_producer_is_rebuilt_whatever_its_flags() {
+        assert_eq!(error(RDKafkaErrorCode::Fenced, false, false, true).remedy(), Remedy::Rebuild);
+        assert_eq!(error(RDKafkaErrorCode::ProducerFenced, false, true, false).remedy(), Remedy::Rebuild);
     }
 
     #[test]
-    fn a_missing_right_is_never_retried() {
+    fn missing_permission_is_never_retried() {
         let denied = RDKafkaErrorCode::GroupAuthorizationFailed;
-        assert_eq!(fault(denied, false, true, true).remedy(), Remedy::Rebuild);
-        assert!(fault(denied, false, true, true).is_access_denied());
+        assert_eq!(error(denied, false, true, true).remedy(), Remedy::Rebuild);
+        assert!(error(denied, false, true, true).is_access_denied());
     }
 
     #[test]
-    fn fatal_goes_before_abort_and_abort_before_retry() {
+    fn fatal_precedes_abort_and_abort_precedes_retry() {
         let code = RDKafkaErrorCode::RequestTimedOut;
-        assert_eq!(fault(code, true, true, true).remedy(), Remedy::Rebuild);
-        assert_eq!(fault(code, false, true, true).remedy(), Remedy::Abort);
-        assert_eq!(fault(code, false, true, false).remedy(), Remedy::Retry);
-        assert_eq!(fault(code, false, false, false).remedy(), Remedy::Rebuild);
+        assert_eq!(error(code, true, true, true).remedy(), Remedy::Rebuild);
+        assert_eq!(error(code, false, true, true).remedy(), Remedy::Abort);
+        assert_eq!(error(code, false, true, false).remedy(), Remedy::Retry);
+        assert_eq!(error(code, false, false, false).remedy(), Remedy::Rebuild);
     }
 }

@@ -1,4 +1,4 @@
-//! Which topics there are, asked so that a refusal is told at once and with its cause.
+//! Topic metadata, fetched so that denied access is detected at once and with its cause.
 
 use std::time::{Duration, Instant};
 
@@ -10,27 +10,27 @@ use crate::access_denied::{AccessDenied, serve};
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
 
-/// The first wait for an answer; each that follows is twice as long. In between the client's errors are looked at: one that keeps us
-/// out comes by that way alone, while the call itself waits for a connection that will never be.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Timeout of the first request; each further one waits twice as long. The client's events are served in between: an authentication
+/// error arrives there only, while the request waits for a connection that is never established.
+const FIRST_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// There is no answer.
+/// Metadata is not available.
 #[derive(Debug)]
-pub(crate) enum Unseen {
-    /// And none will come.
+pub(crate) enum MetadataError {
+    /// No retry succeeds.
     AccessDenied(AccessDenied),
-    /// Not within the time given.
-    Unanswered(KafkaError),
+    /// No response within the timeout.
+    Unavailable(KafkaError),
 }
 
-/// The topics that our principal may know of. Blocks up to `timeout`.
-pub(crate) fn all(
+/// Fetches the topics that the principal may describe. Blocks up to `timeout`.
+pub(crate) fn fetch_all(
     client: &BaseConsumer<LogContext>,
     config: &KafkaConfig,
     timeout: Duration,
-) -> Result<Metadata, Unseen> {
+) -> Result<Metadata, MetadataError> {
     let deadline = Instant::now() + timeout;
-    let mut wait = FIRST_WAIT;
+    let mut wait = FIRST_TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let error = match client.fetch_metadata(None, wait.min(left)) {
@@ -38,19 +38,20 @@ pub(crate) fn all(
             Err(error) => error,
         };
         drop(serve(client));
-        if let Some((code, text)) = client.context().kept_out() {
-            return Err(Unseen::AccessDenied(AccessDenied::new(config, code, &text)));
+        if let Some((code, text)) = client.context().access_denied() {
+            return Err(MetadataError::AccessDenied(AccessDenied::new(config, code, &text)));
         }
         if Instant::now() >= deadline {
-            return Err(Unseen::Unanswered(error));
+            return Err(MetadataError::Unavailable(error));
         }
         wait = timeout.min(2 * wait);
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 
-/// Why a topic isn't among them, if that is for lack of a right. Not for the embedded broker, which makes what is asked for by name.
-pub(crate) fn hidden(
+/// Returns the error of a topic that is missing in the metadata because the principal may not describe it. `None` if it does not
+/// exist. Not for the embedded broker, which creates a topic that is requested by name.
+pub(crate) fn describe_denied(
     client: &BaseConsumer<LogContext>,
     config: &KafkaConfig,
     topic: &str,
@@ -59,6 +60,6 @@ pub(crate) fn hidden(
     let metadata = client.fetch_metadata(Some(topic), timeout).ok()?;
     let error = metadata.topics().iter().find(|found| found.name() == topic)?.error()?;
     let code = RDKafkaErrorCode::from(error);
-    let text = format!("topic {topic} may not even be described ({code:?}): it needs a right to it");
+    let text = format!("not authorized to describe topic {topic} ({code:?})");
     (code == RDKafkaErrorCode::TopicAuthorizationFailed).then(|| AccessDenied::new(config, code, &text))
 }

@@ -1,15 +1,15 @@
-//! A number for this host, the same as long as it keeps its name.
+//! The ordinal of an instance, derived from its host's name.
 
-/// Linux's own, of this process's namespace: a container's is its own.
+/// The host's name as Linux reports it for this process's namespace: a container has its own.
 const NAME_FILE: &str = "/proc/sys/kernel/hostname";
 
-/// The host's name; none where the system doesn't say.
+/// Returns the host's name. `None` if the system has none.
 pub(crate) fn name() -> Option<String> {
     let name = std::fs::read_to_string(NAME_FILE).ok()?.trim().to_owned();
     (!name.is_empty()).then_some(name)
 }
 
-/// The number that a name ends in after a dash, as `feature-2`; else one made of the name (FNV-1a), as of a container's id.
+/// Returns the number at the end of a name after a dash, as in `feature-2`; otherwise the FNV-1a hash of the name, as of a container id.
 pub(crate) fn ordinal(name: &str) -> u32 {
     let numbered = name.rsplit_once('-').and_then(|(_, number)| number.parse().ok());
     numbered.unwrap_or_else(|| {
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_a_number_gives_that_and_any_other_one_of_its_own() {
+    fn name_without_number_has_an_ordinal_of_its_hash() {
         assert_eq!(ordinal("feature-2"), 2);
         assert_eq!(ordinal("a"), 0xe40c_292c);
         assert_ne!(ordinal("4f1c2b7d90aa"), ordinal("4f1c2b7d90ab"));

@@ -1,47 +1,48 @@
-//! What the group gives and takes, and where reading starts.
+//! The partitions that are assigned to this instance, and their start offsets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pipeline::{CompletedRanges, InputPartition, Start};
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::clients::Clients;
 use super::inputs::{self, Inputs};
-use crate::ends::watermarks_of;
+use crate::partition_ends::watermarks_of;
 use crate::raw;
 
-/// A rebalance event, in the order in which they came. The group waits until it is answered.
-pub(super) enum Change {
+/// A rebalance event. The group waits until the session has confirmed it.
+pub(super) enum RebalanceEvent {
     Assign(Vec<(String, i32)>),
     Revoke(Vec<(String, i32)>),
 }
 
-/// Which inputs are ours, and how far each was fetched.
-pub(super) struct Group {
+/// The assigned inputs, and how far each was fetched.
+pub(super) struct Assignment {
     query_timeout: Duration,
-    /// Owned inputs, and the offset behind the last record fetched.
+    /// Assigned inputs, with the offset after the last record that was passed to the engine.
     owned: BTreeMap<InputPartition, i64>,
-    /// Inputs that the group wants back, and that are not drained yet.
-    leaving: BTreeSet<InputPartition>,
-    /// All inputs of the revocation that is being drained.
+    /// Inputs of the current revocation that are not drained yet.
+    draining: BTreeSet<InputPartition>,
+    /// All inputs of the current revocation.
     revoked: BTreeSet<InputPartition>,
     joined: bool,
 }
 
-impl Group {
+impl Assignment {
     pub(super) fn new(query_timeout: Duration) -> Self {
         Self {
             query_timeout,
             owned: BTreeMap::new(),
-            leaving: BTreeSet::new(),
+            draining: BTreeSet::new(),
             revoked: BTreeSet::new(),
             joined: false,
         }
     }
 
-    /// Whether an assignment has come, be it empty.
+    /// Whether the group has made an assignment, even an empty one.
     pub(super) fn has_joined(&self) -> bool {
         self.joined
     }
@@ -54,8 +55,8 @@ impl Group {
         self.owned.contains_key(&input)
     }
 
-    /// Those of these inputs that are ours, and how far each was judged.
-    pub(super) fn standing<'s>(
+    /// Returns the positions of those of these inputs that are assigned.
+    pub(super) fn positions<'s>(
         &self,
         inputs: impl IntoIterator<Item = &'s InputPartition>,
     ) -> impl Iterator<Item = (InputPartition, i64)> {
@@ -66,7 +67,7 @@ impl Group {
         self.owned.keys().map(|input| input.partition).collect()
     }
 
-    pub(super) fn fetched(&mut self, input: InputPartition, next: i64) {
+    pub(super) fn set_position(&mut self, input: InputPartition, next: i64) {
         if let Some(position) = self.owned.get_mut(&input) {
             *position = next;
         }
@@ -81,82 +82,82 @@ impl Group {
         self.owned.retain(|input, _| !inputs.contains(input));
     }
 
-    pub(super) fn begin_leaving(&mut self, inputs: BTreeSet<InputPartition>) {
-        self.leaving.clone_from(&inputs);
+    pub(super) fn begin_drain(&mut self, inputs: BTreeSet<InputPartition>) {
+        self.draining.clone_from(&inputs);
         self.revoked = inputs;
     }
 
-    pub(super) fn is_leaving(&self) -> bool {
-        !self.leaving.is_empty()
+    /// Whether a revocation is being drained.
+    pub(super) fn is_draining(&self) -> bool {
+        !self.draining.is_empty()
     }
 
-    /// These are drained. Once all of the revocation are: all its inputs, to be given back at once.
+    /// Marks these inputs as drained. Returns all inputs of the revocation if they were its last, to be unassigned at once.
     pub(super) fn drained(&mut self, inputs: &[InputPartition]) -> Option<BTreeSet<InputPartition>> {
-        let was_leaving = self.is_leaving();
+        let was_draining = self.is_draining();
         for input in inputs {
-            self.leaving.remove(input);
+            self.draining.remove(input);
         }
-        (was_leaving && self.leaving.is_empty()).then(|| std::mem::take(&mut self.revoked))
+        (was_draining && self.draining.is_empty()).then(|| std::mem::take(&mut self.revoked))
     }
 
-    /// The revocation is over without being drained: its inputs.
-    pub(super) fn abandon(&mut self) -> BTreeSet<InputPartition> {
-        self.leaving.clear();
+    /// Ends a revocation that is not drained. Returns its inputs.
+    pub(super) fn cancel_drain(&mut self) -> BTreeSet<InputPartition> {
+        self.draining.clear();
         std::mem::take(&mut self.revoked)
     }
 
-    /// Where delivery of these partitions begins, and the list to assign: at the group's offset, or at the earliest record where
-    /// the group has none. Asked outside of any callback; an error means: ask again.
+    /// Returns where delivery of these partitions starts, and the list to assign: at the committed offset, or at the earliest record
+    /// if the group has none. Must not be called in a callback.
+    ///
+    /// # Errors
+    /// If the cluster did not return the offsets: the caller retries.
     pub(super) fn starts(
         &self,
         clients: &Clients,
         inputs: &Inputs,
         assigned: &BTreeSet<InputPartition>,
-    ) -> Result<(Vec<Start>, TopicPartitionList), String> {
+    ) -> Result<(Vec<Start>, TopicPartitionList), KafkaError> {
         let mut starts = Vec::with_capacity(assigned.len());
         let mut list = TopicPartitionList::new();
         if assigned.is_empty() {
             return Ok((starts, list));
         }
-        let committed = clients
-            .work
-            .committed_offsets(inputs.list(assigned), self.query_timeout)
-            .map_err(|error| error.to_string())?;
+        let committed = clients.work.committed_offsets(inputs.list(assigned), self.query_timeout)?;
         for (element, metadata) in committed.elements().iter().zip(raw::metadata(&committed)) {
-            element.error().map_err(|error| error.to_string())?;
+            element.error()?;
             let (topic, partition) = (element.topic(), element.partition());
             let Some(input) = inputs.input(topic, partition) else { continue };
-            let mut finished = CompletedRanges::none();
+            let mut completed = CompletedRanges::none();
             let (position, offset) = match element.offset() {
                 Offset::Offset(offset) => {
-                    finished = inputs::finished_of(offset, &metadata).unwrap_or_else(|| {
+                    completed = inputs::completed_ranges(offset, &metadata).unwrap_or_else(|| {
                         tracing::warn!(
                             topic,
                             partition,
                             offset,
-                            "the metadata beside the committed offset is not ours, nothing behind it counts as finished"
+                            "unrecognized commit metadata ignored: later records may be reprocessed"
                         );
                         CompletedRanges::none()
                     });
                     (offset, Offset::Offset(offset))
                 }
-                // Also in a group that has others: what brings no records is never committed, so most groups lack some.
+                // Also in a group with other offsets: a partition without records is never committed, so most groups lack some.
                 _ => {
-                    let (low, _) = watermarks_of(&clients.work, topic, partition, self.query_timeout)
-                        .map_err(|error| error.to_string())?;
+                    let (low, _) = watermarks_of(&clients.work, topic, partition, self.query_timeout)?;
                     if low > 0 {
                         tracing::warn!(
                             topic,
                             partition,
                             low,
-                            "no offset of the group, its first record is the earliest left"
+                            "no committed offset: starting at the earliest retained record"
                         );
                     }
                     (low, Offset::Beginning)
                 }
             };
-            list.add_partition(topic, partition).set_offset(offset).map_err(|error| error.to_string())?;
-            starts.push(Start { input, position, completed: finished });
+            list.add_partition(topic, partition).set_offset(offset)?;
+            starts.push(Start { input, position, completed });
         }
         Ok((starts, list))
     }

@@ -1,4 +1,4 @@
-//! What a group has committed, asked of a coordinator that may just have moved.
+//! Committed offsets of a group, fetched from a coordinator that may have moved.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-/// Wait before a coordinator is asked again: about what it takes to learn who it is now.
-const RETRY: Duration = Duration::from_millis(50);
+/// Wait before a retry: about the time that librdkafka needs to find the new coordinator.
+const RETRY_WAIT: Duration = Duration::from_millis(50);
 
-/// What is committed of these partitions. A coordinator that has moved or is still loading is asked again until `timeout`. Blocks.
+/// Fetches the committed offsets of these partitions. Retries until `timeout` while the coordinator has moved or is loading. Blocks.
 ///
-/// librdkafka waits for a coordinator that it doesn't know, but hands on the word of one that isn't it any more: it only looks for the
-/// next one meanwhile (`rd_kafka_handle_OffsetFetch`). Commits it repeats itself.
+/// librdkafka waits for an unknown coordinator, but returns the error of a former one and only starts to look for its successor
+/// (`rd_kafka_handle_OffsetFetch`). It retries commits itself.
 pub(crate) fn committed_offsets<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     partitions: &TopicPartitionList,
@@ -22,10 +22,10 @@ pub(crate) fn committed_offsets<C: ConsumerContext>(
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match client.committed_offsets(partitions.clone(), left) {
-            Err(error) if has_moved(&error) && Instant::now() + RETRY < deadline => {
-                std::thread::park_timeout(RETRY);
+            Err(error) if has_moved(&error) && Instant::now() + RETRY_WAIT < deadline => {
+                std::thread::park_timeout(RETRY_WAIT);
             }
-            answer => return answer,
+            result => return result,
         }
     }
 }

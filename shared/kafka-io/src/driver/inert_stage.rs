@@ -1,4 +1,4 @@
-//! For tests: a stage that does nothing.
+//! Test double: a stage that holds every record and does nothing.
 
 use std::time::Duration;
 
@@ -7,10 +7,9 @@ use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 use super::stage::KafkaStage;
 use crate::record::{InRecord, OutRecord};
 
-/// Judges nothing.
-pub(super) struct Idle;
+pub(super) struct InertStage;
 
-impl Stage for Idle {
+impl Stage for InertStage {
     type Record<'a> = InRecord<'a>;
     type Output = OutRecord;
     type Completion = ();
@@ -37,4 +36,4 @@ impl Stage for Idle {
     }
 }
 
-impl KafkaStage for Idle {}
+impl KafkaStage for InertStage {}

@@ -1,7 +1,7 @@
-//! The second half of a turn: what came back, and what the engine wants done.
+//! Actions: the second half of an iteration, which receives results and performs what the engine requests.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pipeline::{Action, BatchId, Event, InputPartition, Position, Stop};
 use rdkafka::consumer::Consumer;
@@ -9,34 +9,35 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::Offset;
 
 use super::Driver;
-use super::output::Outcome;
+use super::output::BatchOutcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
-use crate::fault::CallError;
+use super::timeouts;
+use crate::call_error::CallError;
 use crate::record::OutRecord;
 
-/// Completions taken in one turn.
-const COMPLETIONS_A_TURN: usize = 1_024;
+/// Completions received per iteration.
+const COMPLETIONS_PER_ITERATION_MAX: usize = 1_024;
 
 impl<S: KafkaStage> Session<'_, '_, S> {
-    pub(super) fn take_completions(&mut self) {
-        for _ in 0..COMPLETIONS_A_TURN {
+    pub(super) fn receive_completions(&mut self) {
+        for _ in 0..COMPLETIONS_PER_ITERATION_MAX {
             let Ok(completion) = self.driver.completed.receiver.try_recv() else { return };
             self.busy = true;
             self.apply(Event::Completed(completion));
         }
     }
 
-    pub(super) fn take_acknowledgements(&mut self) -> Result<(), Exit> {
-        if let Some((batch, outcome)) = self.output.settled()? {
+    pub(super) fn receive_acknowledgements(&mut self) -> Result<(), Exit> {
+        if let Some((batch, outcome)) = self.output.take_outcome()? {
             self.busy = true;
-            self.resolve(batch, outcome)?;
+            self.batch_finished(batch, outcome)?;
         }
         Ok(())
     }
 
-    /// Performs what the engine asks for until it asks for nothing more, but begins one batch at most: between two, the group
-    /// and the tables are heard.
+    /// Settles the engine and performs its actions until there are none, but begins at most one batch: group and tables are polled
+    /// between two batches.
     pub(super) fn settle_and_perform(&mut self) -> Result<(), Exit> {
         loop {
             let now = self.driver.now();
@@ -51,17 +52,17 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                     return Ok(());
                 }
             }
-            self.press(&mut changed);
+            self.apply_pauses(&mut changed);
             if !performed {
                 return Ok(());
             }
         }
     }
 
-    /// `changed`: the inputs that were paused or let flow before and of which the client doesn't know yet.
+    /// Performs an action. `changed` collects the inputs whose pauses are not applied at the client yet.
     fn perform(&mut self, action: Action, changed: &mut BTreeSet<InputPartition>) -> Result<(), Exit> {
         if !matches!(action, Action::Pause(_) | Action::Resume(_)) {
-            self.press(changed);
+            self.apply_pauses(changed);
         }
         match action {
             Action::Transact { batch, positions } => self.transact(batch, &positions),
@@ -88,43 +89,40 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             Action::Rewind(input, offset) => self.rewind(input, offset),
             Action::AcknowledgeRevocation { inputs, left } => {
                 if left > 0 {
-                    self.driver.observer.spent_budgets.increment(1);
+                    self.driver.observer.drain_timeouts.increment(1);
                     let (group, partitions) = (&self.driver.group, inputs.len());
                     tracing::warn!(
                         group,
                         partitions,
                         left,
-                        "the drain budget is spent, unfinished records come again to the next owner"
+                        "drain timeout exceeded: unfinished records will be redelivered"
                     );
                 }
-                match self.group.drained(&inputs) {
-                    Some(all) => self.give_back(&all),
+                match self.assignment.drained(&inputs) {
+                    Some(all) => self.unassign(&all),
                     None => Ok(()),
                 }
             }
             Action::Stop(stop) => {
                 if matches!(stop, Stop::DrainTimedOut { .. }) {
-                    self.driver.observer.spent_budgets.increment(1);
+                    self.driver.observer.drain_timeouts.increment(1);
                 }
                 Err(Exit::Ended(Ended::Stopped(stop)))
             }
         }
     }
 
-    /// A paused input begins again at this offset when it flows again.
+    /// Seeks a paused input: it continues at this offset when it is resumed.
     fn rewind(&mut self, input: InputPartition, offset: i64) -> Result<(), Exit> {
-        self.waiting.forget(&BTreeSet::from([input]));
-        self.group.fetched(input, offset);
-        let topic = self.driver.inputs.topic(input);
-        let patience = Duration::from_millis(self.driver.kafka.query_timeout_ms.into());
-        self.clients.work.seek(topic.name(), input.partition, Offset::Offset(offset), patience).map_err(
-            |error| {
-                Exit::lost(
-                    "work",
-                    format!("can't go back to offset {offset} of {topic}[{}]: {error}", input.partition),
-                )
-            },
-        )
+        self.buffer.discard(&BTreeSet::from([input]));
+        self.assignment.set_position(input, offset);
+        let (topic, partition) = (self.driver.inputs.topic(input).name(), input.partition);
+        let sought =
+            self.clients.work.seek(topic, partition, Offset::Offset(offset), self.driver.query_timeout());
+        sought.map_err(|error| {
+            let text = format!("work: failed to seek to offset {offset} of {topic}[{partition}]: {error}");
+            Exit::broken(RDKafkaErrorCode::Fail, text)
+        })
     }
 
     fn transact(&mut self, batch: BatchId, positions: &[Position]) -> Result<(), Exit> {
@@ -132,103 +130,104 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let outputs: Vec<&OutRecord> = self.driver.engine.batch(batch).collect();
         self.driver.observer.produced(outputs.len());
         let positions = self.driver.inputs.positions(positions);
-        // Each call below is bounded by the transaction's timeout, and is progress while it lasts.
+        // Each call below is bounded by the transaction timeout and counts as progress.
         (self.driver.observer.hooks.heartbeat)();
-        let give_up = &mut *self.driver.observer.hooks.give_up;
+        let abort = &mut *self.driver.observer.hooks.abort;
         let outcome =
-            match self.output.transact(outputs.into_iter(), &positions, &self.clients.work, give_up)? {
-                Ok(()) => Outcome::Committed,
-                Err(fault) => {
+            match self.output.transact(outputs.into_iter(), &positions, &self.clients.work, abort)? {
+                Ok(()) => BatchOutcome::Committed,
+                Err(error) => {
                     (self.driver.observer.hooks.heartbeat)();
-                    self.output.abort(fault)?
+                    self.output.abort(error)?
                 }
             };
         self.driver.observer.commit_ms.record(begun.elapsed().as_secs_f64() * 1_000.0);
-        self.resolve(batch, outcome)
+        self.batch_finished(batch, outcome)
     }
 
-    fn resolve(&mut self, batch: BatchId, outcome: Outcome) -> Result<(), Exit> {
+    fn batch_finished(&mut self, batch: BatchId, outcome: BatchOutcome) -> Result<(), Exit> {
         match outcome {
-            Outcome::Committed => {
-                self.not_in_vain();
+            BatchOutcome::Committed => {
+                self.record_success();
                 self.driver.observer.batch("committed");
                 self.apply(Event::Committed(batch));
             }
-            Outcome::Delivered => {
-                self.not_in_vain();
+            BatchOutcome::Delivered => {
+                self.record_success();
                 self.driver.observer.batch("delivered");
                 self.apply(Event::Delivered(batch));
             }
-            Outcome::Aborted(fault) => {
-                tracing::info!(group = self.driver.group, %fault, "transaction aborted, its outputs are produced again");
+            BatchOutcome::Aborted(error) => {
+                tracing::info!(group = self.driver.group, %error, "transaction aborted: producing its outputs again");
                 self.driver.observer.batch("aborted");
                 self.apply(Event::Aborted(batch));
             }
-            Outcome::AbortedInDoubt(fault) => {
-                self.renew_output(&fault)?;
+            BatchOutcome::AbortedInDoubt(error) => {
+                self.recreate_output(&error)?;
                 self.driver.observer.batch("aborted");
                 self.apply(Event::Aborted(batch));
             }
-            Outcome::Failed(cause) => {
+            BatchOutcome::Failed(cause) => {
                 tracing::warn!(
                     group = self.driver.group,
                     cause,
-                    "a batch was not acknowledged, it is produced again"
+                    "batch not acknowledged: producing it again"
                 );
                 self.driver.observer.batch("failed");
                 self.apply(Event::DeliveryFailed(batch));
             }
-            Outcome::Broken(fault) => return Err(Exit::Ended(Ended::Broken(fault))),
+            BatchOutcome::Broken(error) => return Err(Exit::Ended(Ended::Broken(error))),
         }
         Ok(())
     }
 
-    fn renew_output(&mut self, fault: &CallError) -> Result<(), Exit> {
+    fn recreate_output(&mut self, error: &CallError) -> Result<(), Exit> {
         let Driver { kafka, group, wake, observer, .. } = &mut *self.driver;
-        tracing::warn!(group, %fault, "transaction aborted with outputs in doubt, the producer is made anew");
-        observer.rebuilds.increment(1);
+        tracing::warn!(group, %error, "transaction aborted with outputs in doubt: recreating the producer");
+        observer.client_recreations.increment(1);
         (observer.hooks.heartbeat)();
-        let renewed = self.output.renew(kafka, group, wake.clone())?;
-        renewed.map_err(|fault| Exit::Ended(Ended::Broken(fault)))
+        let recreated = self.output.recreate(kafka, group, wake.clone())?;
+        recreated.map_err(|error| Exit::Ended(Ended::Broken(error)))
     }
 
-    fn not_in_vain(&mut self) {
-        if let Some(last) = &mut self.driver.rebuilt {
-            last.in_vain = false;
+    /// Records that the current clients have delivered or committed something.
+    fn record_success(&mut self) {
+        if let Some(last) = &mut self.driver.recreation {
+            last.was_useful = true;
         }
     }
 
-    /// Asks for a commit; the fetch brings its answer, so that the loop stays alive meanwhile.
+    /// Requests a commit. The fetch receives its result, so that the loop continues meanwhile.
     fn commit(&mut self, positions: &[Position]) {
         let list = self.driver.inputs.positions(positions);
         match self.work.commit(&list) {
-            Ok(()) => self.commit_asked = Some(Instant::now()),
-            Err(code) => self.commit_answered(Err(code)),
+            Ok(()) => self.commit_requested = Some(Instant::now()),
+            Err(code) => self.commit_finished(Err(code)),
         }
     }
 
-    pub(super) fn commit_answered(&mut self, answer: Result<(), RDKafkaErrorCode>) {
+    pub(super) fn commit_finished(&mut self, result: Result<(), RDKafkaErrorCode>) {
         self.busy = true;
-        self.commit_asked = None;
-        match answer {
+        self.commit_requested = None;
+        match result {
             Ok(()) => {
-                self.not_in_vain();
+                self.record_success();
                 self.apply(Event::OffsetsCommitted);
             }
             Err(code) => {
-                tracing::info!(group = self.driver.group, %code, "offsets were not committed, a later commit carries them");
+                tracing::info!(group = self.driver.group, %code, "offset commit failed: a later commit includes its offsets");
                 self.apply(Event::OffsetCommitFailed);
             }
         }
     }
 
-    /// While the stage lives a commit may take what librdkafka gives it: given up sooner, it might still be made, behind a later
-    /// one. At the end nothing comes behind it, and the process has its own patience.
-    pub(super) fn bound_last_commit(&mut self) {
-        let patience = Duration::from_millis(self.driver.kafka.commit_timeout_ms.into());
-        if self.draining && self.commit_asked.is_some_and(|asked| asked.elapsed() >= patience) {
-            self.late_commits += 1;
-            self.commit_answered(Err(RDKafkaErrorCode::OperationTimedOut));
+    /// Bounds the last commit of the shutdown drain. Before the shutdown, librdkafka's own timeout applies: a commit that is abandoned
+    /// earlier might still be applied after a later one. In the shutdown no commit follows, and the process has a time limit.
+    pub(super) fn time_out_last_commit(&mut self) {
+        let timeout = timeouts::commit(&self.driver.kafka);
+        if self.draining && self.commit_requested.is_some_and(|requested| requested.elapsed() >= timeout) {
+            self.abandoned_commits += 1;
+            self.commit_finished(Err(RDKafkaErrorCode::OperationTimedOut));
         }
     }
 }

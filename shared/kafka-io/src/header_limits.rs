@@ -1,17 +1,17 @@
-//! How many headers a record may have. Kafka sets no bound but the record's size, and a batch of a few KB may unfold to MBs of them.
+//! Limits of a record's headers. Kafka bounds only the record's size, and a compressed batch of a few KB may expand to MBs of headers.
 
 use crate::record::Headers;
 
-/// The class of a record whose headers are beyond all bounds.
+/// The error class of a record whose headers exceed the limits.
 pub(crate) const BAD_HEADERS: &str = "bad_headers";
 
-/// Far more than traces, baggage and connectors add.
+/// Headers per record: far more than traces, baggage and connectors add.
 const HEADERS_MAX: usize = 1_000;
 
-/// Of names and values together.
+/// Bytes of all names and values.
 const HEADERS_MAX_BYTES: usize = 256 << 10;
 
-/// A record whose headers are beyond all bounds.
+/// The headers of a record exceed a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HeaderError {
     #[error("headers: more than {HEADERS_MAX}")]
@@ -20,7 +20,7 @@ pub(crate) enum HeaderError {
     Large,
 }
 
-/// Whether headers are within bounds; those beyond aren't looked at.
+/// Checks headers up to the first one that exceeds a limit.
 pub(crate) fn check(headers: Headers<'_>) -> Result<(), HeaderError> {
     let mut bytes = 0;
     for (number, (name, value)) in headers.iter().enumerate() {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_bounded_by_number_and_by_bytes() {
+    fn headers_are_bounded_by_count_and_by_bytes() {
         let of = |count: usize, bytes: usize| {
             let headers = vec![("h".to_owned(), vec![0; bytes]); count];
             check(Headers::listed(&headers))

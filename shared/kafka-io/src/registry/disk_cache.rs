@@ -1,7 +1,7 @@
-//! What the registry said, in a file, so that a service can start while it is away.
+//! Cache of ids and schemas in a file, so that a service can start while the registry is unavailable.
 //!
-//! One small JSON file, replaced as a whole. It is a copy of what can be had again: a file that can't be read or written is told
-//! and done without, never a reason to stop.
+//! One small JSON file, replaced as a whole. All its contents can be fetched again, so a file that can't be read or written is logged
+//! and ignored, never an error.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,21 +10,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use apache_avro::Schema;
+use kit::SaturatingFrom;
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "registry-cache.json";
 
-/// More than this is no cache of ours: all schemas of Tapeline are 40 KB.
-const MAX_FILE_BYTES: u64 = 8 << 20;
+/// A larger file is not such a cache: all schemas of Tapeline are 40 KB.
+const FILE_BYTES_MAX: u64 = 8 << 20;
 
-/// Schemas of other writers that are kept: an old and a new version of everything, many times over.
-const MAX_WRITERS: usize = 256;
+/// Cached schemas of other writers: many times an old and a new version of each.
+const WRITERS_MAX: usize = 256;
 
-/// The longest schema of another writer that is kept.
-const MAX_SCHEMA_BYTES: usize = 12 << 10;
+/// Bytes of a cached schema of another writer.
+const SCHEMA_BYTES_MAX: usize = 12 << 10;
 
-/// The file, and what it holds.
-pub(super) struct Disk {
+/// The file and its contents.
+pub(super) struct DiskCache {
     path: PathBuf,
     contents: Mutex<Contents>,
 }
@@ -32,24 +33,24 @@ pub(super) struct Disk {
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
-    /// Ids mean something in one registry alone.
+    /// The registry's address: ids are unique within one registry only.
     registry: String,
-    /// Our own schemas by subject.
-    own: BTreeMap<String, Own>,
+    /// The schemas that this service registered, by subject.
+    own: BTreeMap<String, RegisteredSchema>,
     /// Schemas of other writers by id.
     writers: BTreeMap<u32, String>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Own {
+struct RegisteredSchema {
     id: u32,
-    /// The very text that was registered: any other is another schema.
+    /// The registered text: any other text is another schema.
     schema: String,
 }
 
-impl Disk {
-    /// The cache in this folder; none when it is empty.
+impl DiskCache {
+    /// Opens the cache in this folder. `None` if no folder is configured.
     pub(super) fn open(folder: &Path, url: &str) -> Option<Self> {
         if folder.as_os_str().is_empty() {
             return None;
@@ -59,24 +60,24 @@ impl Disk {
         let contents = match read(&path) {
             Ok(Some(found)) if found.registry == registry => found,
             Ok(Some(found)) => {
-                tracing::warn!(path = %path.display(), registry, found = found.registry, "schema cache is of another registry, ignored");
+                tracing::warn!(path = %path.display(), registry, found = found.registry, "schema cache of another registry ignored");
                 empty
             }
             Ok(None) => empty,
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "schema cache can't be read, ignored");
+                tracing::warn!(path = %path.display(), %error, "failed to read the schema cache: ignored");
                 empty
             }
         };
         Some(Self { path, contents: Mutex::new(contents) })
     }
 
-    /// The id of our own schema with this very text.
+    /// Returns the id of a registered schema with exactly this text.
     pub(super) fn own(&self, subject: &str, schema: &str) -> Option<u32> {
         self.contents().own.get(subject).filter(|own| own.schema == schema).map(|own| own.id)
     }
 
-    /// The schemas of other writers.
+    /// Returns the schemas of other writers.
     pub(super) fn writers(&self) -> Vec<(u32, Arc<Schema>)> {
         let contents = self.contents();
         let parsed = contents
@@ -86,36 +87,36 @@ impl Disk {
         parsed.collect()
     }
 
-    /// Keeps the ids of our own schemas. One that contradicts what is kept shows that the registry was made anew, and what it said
-    /// before is forgotten.
-    pub(super) fn keep_own(&self, registered: &[(String, &'static str, u32)]) {
+    /// Stores the ids of registered schemas. An id that contradicts a stored one means that the registry was recreated: all earlier
+    /// contents are removed.
+    pub(super) fn store_own(&self, registered: &[(String, &'static str, u32)]) {
         let mut contents = self.contents();
-        let is_anew = registered.iter().any(|(subject, schema, id)| {
-            let known = contents.own.get(subject).filter(|own| own.schema == **schema);
-            known.is_some_and(|own| own.id != *id)
+        let is_recreated = registered.iter().any(|(subject, schema, id)| {
+            let stored = contents.own.get(subject).filter(|own| own.schema == **schema);
+            stored.is_some_and(|own| own.id != *id)
         });
-        if is_anew {
-            tracing::warn!(path = %self.path.display(), "the registry gives other ids than before, schema cache begun anew");
+        if is_recreated {
+            tracing::warn!(path = %self.path.display(), "registry has other ids than before: schema cache cleared");
             contents.own.clear();
             contents.writers.clear();
         }
-        let mut has_news = false;
+        let mut has_changed = false;
         for (subject, schema, id) in registered {
-            let own = Own { id: *id, schema: (*schema).to_owned() };
+            let own = RegisteredSchema { id: *id, schema: (*schema).to_owned() };
             if contents.own.get(subject) != Some(&own) {
                 contents.own.insert(subject.clone(), own);
-                has_news = true;
+                has_changed = true;
             }
         }
-        if has_news {
+        if has_changed {
             self.write(&contents);
         }
     }
 
-    /// Keeps the schema of another writer, while there is room.
-    pub(super) fn keep_writer(&self, id: u32, schema: &str) {
+    /// Stores the schema of another writer if there is room.
+    pub(super) fn store_writer(&self, id: u32, schema: &str) {
         let mut contents = self.contents();
-        let has_room = contents.writers.len() < MAX_WRITERS && schema.len() <= MAX_SCHEMA_BYTES;
+        let has_room = contents.writers.len() < WRITERS_MAX && schema.len() <= SCHEMA_BYTES_MAX;
         if has_room && !contents.writers.contains_key(&id) {
             contents.writers.insert(id, schema.to_owned());
             self.write(&contents);
@@ -124,7 +125,7 @@ impl Disk {
 
     fn write(&self, contents: &Contents) {
         if let Err(error) = replace(&self.path, contents) {
-            tracing::warn!(path = %self.path.display(), %error, "schema cache can't be written");
+            tracing::warn!(path = %self.path.display(), %error, "failed to write the schema cache");
         }
     }
 
@@ -140,15 +141,15 @@ fn read(path: &Path) -> io::Result<Option<Contents>> {
         Err(error) => return Err(error),
     };
     let mut text = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("longer than {MAX_FILE_BYTES} bytes")));
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
+    if u64::saturating_from(text.len()) > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("longer than {FILE_BYTES_MAX} bytes")));
     }
     Ok(Some(serde_json::from_slice(&text)?))
 }
 
-/// Whoever reads the file sees the old or the new one, also after a crash. The temporary file has the process's number: another
-/// instance in the same folder overwrites what we write, not while we write it.
+/// Replaces the file atomically: a reader sees the old or the new one, also after a crash. The temporary file's name contains the
+/// process id, so that another instance in the same folder does not write to it at the same time.
 fn replace(path: &Path, contents: &Contents) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -161,13 +162,13 @@ fn replace(path: &Path, contents: &Contents) -> io::Result<()> {
         fs::rename(&temporary, path)
     })();
     if written.is_err() {
-        // It may not even be there.
+        // The file may not exist.
         drop(fs::remove_file(&temporary));
     }
     written
 }
 
-/// The file is no place for a password.
+/// Removes credentials from an address, which are not to be stored in the file.
 fn without_credentials(url: &str) -> &str {
     url.rsplit_once('@').map_or_else(|| url.split_once("://").map_or(url, |(_, rest)| rest), |(_, rest)| rest)
 }

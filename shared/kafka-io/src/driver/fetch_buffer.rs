@@ -1,4 +1,4 @@
-//! Work that was fetched and not judged yet.
+//! Buffer of fetched records that are not processed yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,23 +6,23 @@ use pipeline::InputPartition;
 
 use crate::raw::Fetched;
 
-/// Records fetched at most before they are judged.
-const CAPACITY: usize = 1_000;
+/// Records after which the buffer is full.
+const RECORDS_MAX: usize = 1_000;
 
-/// The records of one turn of the loop, in the order in which they came, and where partitions ended behind them.
+/// The records of one iteration of the loop in the order of arrival, and the ends of partitions that were reached after them.
 #[derive(Default)]
-pub(super) struct Waiting<'c> {
+pub(super) struct FetchBuffer<'c> {
     records: Vec<(InputPartition, Fetched<'c>)>,
     ends: BTreeMap<InputPartition, i64>,
 }
 
-impl<'c> Waiting<'c> {
+impl<'c> FetchBuffer<'c> {
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty() && self.ends.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.records.len() >= CAPACITY
+        self.records.len() >= RECORDS_MAX
     }
 
     pub(super) fn len(&self) -> usize {
@@ -30,7 +30,7 @@ impl<'c> Waiting<'c> {
     }
 
     pub(super) fn push(&mut self, input: InputPartition, record: Fetched<'c>) {
-        // The end that was told before this record is no end any more.
+        // An end that was reached before this record is no longer the end.
         self.ends.remove(&input);
         self.records.push((input, record));
     }
@@ -39,29 +39,29 @@ impl<'c> Waiting<'c> {
         self.ends.insert(input, offset);
     }
 
-    /// Forgets what came of inputs that go: nobody has judged it, so whoever owns them next gets it again.
-    pub(super) fn forget(&mut self, inputs: &BTreeSet<InputPartition>) {
+    /// Discards the records of inputs that are revoked or rewound: they were not processed, so they will be fetched again.
+    pub(super) fn discard(&mut self, inputs: &BTreeSet<InputPartition>) {
         self.records.retain(|(input, _)| !inputs.contains(input));
         self.ends.retain(|input, _| !inputs.contains(input));
     }
 
-    /// The inputs of which something waits.
+    /// The inputs with a record or an end in the buffer.
     pub(super) fn inputs(&self) -> BTreeSet<InputPartition> {
         self.records.iter().map(|(input, _)| *input).chain(self.ends.keys().copied()).collect()
     }
 
-    /// The offset behind what waits of a input.
-    pub(super) fn next_of(&self, input: InputPartition) -> Option<i64> {
+    /// The fetch position of an input after its last buffered record. `None` if nothing of it is buffered.
+    pub(super) fn position(&self, input: InputPartition) -> Option<i64> {
         let last = self.records.iter().rev().find(|(of, _)| *of == input);
         self.ends.get(&input).copied().or_else(|| last.map(|(_, record)| record.offset() + 1))
     }
 
-    /// The numbers of the partitions that have records here.
+    /// The numbers of the partitions with buffered records.
     pub(super) fn partitions(&self) -> BTreeSet<i32> {
         self.records.iter().map(|(input, _)| input.partition).collect()
     }
 
-    /// Everything, grouped by input, each input in its order.
+    /// Takes everything, grouped by input; the order within an input is kept.
     pub(super) fn take(&mut self) -> (Vec<(InputPartition, Fetched<'c>)>, BTreeMap<InputPartition, i64>) {
         let mut records = std::mem::take(&mut self.records);
         records.sort_by_key(|(input, _)| *input);
