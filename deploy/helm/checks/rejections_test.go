@@ -46,7 +46,7 @@ var rejections = map[string]struct {
 	"a claim without pod":    {[]string{"cache.claim=true", "kafka.delivery=at_least_once"}, "cache.claim needs kafka.delivery transactional"},
 	"users in clear":         {[]string{"strimzi.enabled=true", "strimzi.cluster=main"}, "plaintext has no users"},
 	"Strimzi of no cluster":  {[]string{"strimzi.enabled=true", "kafka.security.protocol=ssl"}, "strimzi.cluster: set the name of the Kafka resource"},
-	"a cluster without use":   {[]string{"strimzi.cluster=main"}, "strimzi.enabled is false"},
+	"a cluster without use":  {[]string{"strimzi.cluster=main"}, "strimzi.enabled is false"},
 	"two sources of logins":  {[]string{"strimzi.enabled=true", "strimzi.cluster=main", "kafka.security.protocol=sasl_ssl", "services.feature.credentials.secret=own"}, "strimzi.enabled creates user and secret"},
 	"bars from two sources":  {[]string{"services.backfill.barsClaim=bars", "services.backfill.config.source.kind=synthetic"}, "services.backfill.config.source.kind: set by the chart"},
 }
