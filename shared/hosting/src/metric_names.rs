@@ -48,7 +48,7 @@ mod tests {
     fn metrics_of_the_driver_follow_the_naming_rules() {
         assert_eq!(driver::NAMES, NAMES);
         for metric in METRICS {
-            assert_eq!(metric.fault(), None);
+            assert_eq!(metric.violation(), None);
         }
     }
 }

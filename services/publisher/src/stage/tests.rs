@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contracts::Event;
-use contracts::bounds::{MAX_ID_BYTES, MAX_METRICS, MAX_TEXT_BYTES};
+use contracts::bounds::{ID_BYTES_MAX, METRICS_MAX, TEXT_BYTES_MAX};
 use kafka_io::{Headers, KafkaStage};
 use testkit::OwnSchemas;
 
@@ -96,12 +96,12 @@ fn the_same_is_announced_once_within_its_window_and_again_after_it() {
 #[test]
 fn the_largest_proposal_that_is_valid_is_announced() {
     let mut bench = bench();
-    let id = |letter: &str| letter.repeat(MAX_ID_BYTES);
+    let id = |letter: &str| letter.repeat(ID_BYTES_MAX);
     let largest = Proposal {
         source: id("s"),
         correlation_id: Some(id("c")),
-        reason: "r".repeat(MAX_TEXT_BYTES),
-        metrics: (0..MAX_METRICS).map(|number| (format!("{number:0>MAX_ID_BYTES$}"), 1.0)).collect(),
+        reason: "r".repeat(TEXT_BYTES_MAX),
+        metrics: (0..METRICS_MAX).map(|number| (format!("{number:0>ID_BYTES_MAX$}"), 1.0)).collect(),
         ..proposal(Some(1), 2, 0)
     };
     let verdict = bench.process(&largest, 0);
