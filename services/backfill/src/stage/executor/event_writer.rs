@@ -1,63 +1,45 @@
-//! The events that the executor writes.
+//! Output events of the executor.
 
 use std::collections::BTreeMap;
 
 use contracts::bounds::{TEXT_BYTES_MAX, cut};
 use contracts::{
-    BackfillErrorClass, ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure,
-    RangeProgress, Span, TypedRange, ids,
+    ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress, Span,
+    TypedRange, ids,
 };
-use domain::{Bar, DataType, IntervalSet, Timestamp, calendar};
-use kafka_io::OutRecord;
+use domain::{Bar, DataType, IntervalSet, calendar};
+use kafka_io::{OutRecord, Wire};
+use kit::SaturatingFrom;
 use pipeline::Now;
 
-use super::ExecutorStage;
-use super::ending::{Ending, Part, Request};
-use super::fetching::{Chunk, Running};
-use crate::rules::series::Series;
-use crate::stage::SOURCE;
+use super::fetch_run::{Chunk, FetchRun};
+use super::request::{FailureReason, Part, Request};
+use crate::stage::event_source::EVENT_SOURCE;
 
-/// Why a request ends in a failure.
-pub(super) struct Failing {
-    pub(super) class: BackfillErrorClass,
-    pub(super) is_retryable: bool,
-    pub(super) error: String,
+/// Writes the events of requests and chunks.
+pub(super) struct EventWriter {
+    wire: Wire,
+    /// The name of the source of the bars.
+    source_name: &'static str,
 }
 
-impl ExecutorStage {
-    /// The event in which a request ends, noted as its end. A completion that is too large (its ranges are as many as its coverage has
-    /// holes, which nothing bounds) becomes a failure that says so; what was fetched stays covered.
-    pub(super) fn terminal(&mut self, request: &Request, now: Now) -> Result<OutRecord, EncodeError> {
-        let ending = request.tally.ending();
-        let (partition, wall) = (request.id.input.partition, Timestamp::from_micros(now.wall_micros));
-        let failing = |class, is_retryable| {
-            let mut error = request.tally.errors.first().cloned().unwrap_or_default();
-            if request.tally.error_count > 1 {
-                error = format!("{error}; and {} more", request.tally.error_count - 1);
-            }
-            Failing { class, is_retryable, error }
-        };
-        let mut is_success = ending == Ending::Success;
-        let written = match ending {
-            Ending::Success | Ending::Partial => self.completion(request, is_success, now).or_else(|fault| {
-                is_success = false;
-                let (class, error) = (BackfillErrorClass::Invalid, fault.to_string());
-                self.failure(request, Failing { class, is_retryable: false, error })
-            }),
-            Ending::NoSource => self.failure(request, failing(BackfillErrorClass::NoSource, false)),
-            Ending::Refused => self.failure(request, failing(BackfillErrorClass::Refused, false)),
-            Ending::Exhausted => self.failure(request, failing(BackfillErrorClass::Exhausted, true)),
-        };
-        self.answered.ended(partition, request.identity, request.attempt, is_success, wall);
-        written
+impl EventWriter {
+    pub(super) fn new(wire: Wire, source_name: &'static str) -> Self {
+        Self { wire, source_name }
     }
 
-    fn completion(&self, request: &Request, success: bool, now: Now) -> Result<OutRecord, EncodeError> {
+    /// Returns the completion of a request.
+    pub(super) fn completion(
+        &self,
+        request: &Request,
+        success: bool,
+        now: Now,
+    ) -> Result<OutRecord, EncodeError> {
         let (event, tally) = (&request.event, &request.tally);
         let completion = RangeCompletion {
             event_id: ids::event_id(),
             occurred_at: event.occurred_at,
-            source: SOURCE.to_owned(),
+            source: EVENT_SOURCE.to_owned(),
             correlation_id: event.correlation_id.clone(),
             backfill_id: event.backfill_id.clone(),
             attempt: request.attempt.number,
@@ -75,67 +57,63 @@ impl ExecutorStage {
         self.wire.write(&completion, request.traceparent.as_deref())
     }
 
-    pub(super) fn failure(&self, request: &Request, failing: Failing) -> Result<OutRecord, EncodeError> {
+    /// Returns the failure of a request.
+    pub(super) fn failure(&self, request: &Request, reason: FailureReason) -> Result<OutRecord, EncodeError> {
         let event = &request.event;
         let failure = RangeFailure {
             event_id: ids::event_id(),
             occurred_at: event.occurred_at,
-            source: SOURCE.to_owned(),
+            source: EVENT_SOURCE.to_owned(),
             correlation_id: event.correlation_id.clone(),
             backfill_id: event.backfill_id.clone(),
             attempt: request.attempt.number,
             symbol: event.symbol.clone(),
             layer: event.layer,
             data_types: event.data_types.clone(),
-            error_class: failing.class,
-            retryable: failing.is_retryable,
+            error_class: reason.class,
+            retryable: reason.is_retryable,
             attempts: request.tally.calls,
-            error: cut(&failing.error, TEXT_BYTES_MAX).to_owned(),
+            error: cut(&reason.error, TEXT_BYTES_MAX).to_owned(),
         };
         self.wire.write(&failure, request.traceparent.as_deref())
     }
 
-    /// What a chunk leaves: its bars, the progress of the request on whose behalf it was fetched, and the series' new coverage. It is
-    /// covered from here on, unless something of it can't be written.
-    pub(super) fn chunk_outputs(
-        &mut self,
-        running: &Running,
+    /// Returns the outputs of a chunk: its bars, the progress of `request`, and the coverage of the series with the chunk.
+    pub(super) fn chunk(
+        &self,
+        run: &FetchRun,
         chunk: Chunk,
         bars: &[Bar],
         request: &Request,
+        covered: &IntervalSet,
     ) -> Result<Vec<OutRecord>, EncodeError> {
         let traceparent = request.traceparent.as_deref();
         let mut outputs = Vec::with_capacity(bars.len() + 2);
         for bar in bars {
             outputs.push(self.wire.write(&self.closed_bar(chunk, bar, request), traceparent)?);
         }
-        let progress = self.progress(running, chunk, bars.len(), request);
+        let progress = self.progress(run, chunk, bars.len(), request);
         outputs.push(self.wire.write(&progress, traceparent)?);
-        let data_type = running.fetch.data_type;
-        let series = Series { symbol: request.symbol, data_type, timeframe: Some(chunk.timeframe) };
-        let partition = request.id.input.partition;
-        let covered = self.coverage.with(partition, &series, chunk.range);
         let change = CoverageChange {
             event_id: ids::event_id(),
-            occurred_at: running.occurred_at,
-            source: SOURCE.to_owned(),
+            occurred_at: run.occurred_at,
+            source: EVENT_SOURCE.to_owned(),
             correlation_id: request.event.correlation_id.clone(),
             symbol: request.event.symbol.clone(),
-            data_type: DataKind::from(data_type),
+            data_type: DataKind::from(run.fetch.data_type),
             timeframe: chunk.timeframe.as_str().to_owned(),
             intervals: covered.iter().map(Span::from).collect(),
         };
         outputs.push(self.wire.write(&change, traceparent)?);
-        self.coverage.mark(partition, series, chunk.range);
         Ok(outputs)
     }
 
     fn closed_bar(&self, chunk: Chunk, bar: &Bar, request: &Request) -> ClosedBar {
         ClosedBar {
             event_id: ids::event_id(),
-            // When it closed, which is not ahead of the clock: a bar that is still open isn't fetched.
+            // The time of the close is not ahead of the clock: bars that have not closed are not fetched.
             occurred_at: calendar::bar_close(chunk.timeframe, bar.open_time).micros(),
-            source: self.source.name().to_owned(),
+            source: self.source_name.to_owned(),
             correlation_id: request.event.correlation_id.clone(),
             symbol: request.event.symbol.clone(),
             timeframe: chunk.timeframe.as_str().to_owned(),
@@ -151,24 +129,23 @@ impl ExecutorStage {
         }
     }
 
-    fn progress(&self, running: &Running, chunk: Chunk, records: usize, request: &Request) -> RangeProgress {
-        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    fn progress(&self, run: &FetchRun, chunk: Chunk, records: usize, request: &Request) -> RangeProgress {
         RangeProgress {
             event_id: ids::event_id(),
-            occurred_at: running.occurred_at,
-            source: self.source.name().to_owned(),
+            occurred_at: run.occurred_at,
+            source: self.source_name.to_owned(),
             correlation_id: request.event.correlation_id.clone(),
             backfill_id: request.event.backfill_id.clone(),
             attempt: request.attempt.number,
             symbol: request.event.symbol.clone(),
-            data_type: DataKind::from(running.fetch.data_type),
+            data_type: DataKind::from(run.fetch.data_type),
             timeframe: chunk.timeframe.as_str().to_owned(),
             chunk_start: chunk.range.start().micros(),
             chunk_end: chunk.range.last().micros(),
-            records: i64::try_from(records).unwrap_or(i64::MAX),
+            records: i64::saturating_from(records),
             empty: records == 0,
-            done: count(running.done + 1),
-            total: count(running.chunks.len()),
+            done: i32::saturating_from(run.done + 1),
+            total: i32::saturating_from(run.chunks.len()),
         }
     }
 }
