@@ -8,9 +8,10 @@
 #![allow(unsafe_code)]
 
 mod calls;
+mod memory;
 
 use std::borrow::Cow;
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use crate::error_codes::is_access_denied;
 
 pub(crate) use self::calls::{commit_transaction, generation, known_end, metadata};
+use self::memory::{NO_ERROR, bytes, owned};
 
 /// An event of a consumer's queue.
 pub(crate) enum Polled<'c> {
@@ -221,16 +223,6 @@ fn log_level(level: i32) -> RDKafkaLogLevel {
     }
 }
 
-/// # Safety
-/// `text` is null or a C string.
-unsafe fn owned(text: *const std::ffi::c_char) -> String {
-    if text.is_null() {
-        return String::new();
-    }
-    // SAFETY: guaranteed by the caller.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().trim_end().to_owned()
-}
-
 // === Fetched ===
 
 /// A fetched record in librdkafka's memory. Bounded by the consumer's lifetime: it has to be dropped before the client.
@@ -297,15 +289,6 @@ impl Fetched<'_> {
             Some((CStr::from_ptr(name).to_string_lossy(), bytes(value, len).unwrap_or_default()))
         }
     }
-}
-
-const NO_ERROR: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-
-/// # Safety
-/// `start` is null or points to `len` bytes that are valid for `'a`.
-unsafe fn bytes<'a>(start: *const c_void, len: usize) -> Option<&'a [u8]> {
-    // SAFETY: guaranteed by the caller.
-    (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) })
 }
 
 // === Wake ===

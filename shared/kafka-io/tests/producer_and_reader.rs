@@ -1,5 +1,5 @@
 //! The batch producer and the topic reader on a mocked broker.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod common;
 
@@ -26,7 +26,8 @@ fn record(partition: i32, payload: &str) -> OutRecord {
 fn results_are_in_the_order_of_the_records() {
     let mock = Mock::start();
     let producer = BatchProducer::new(&mock.config, ProducerLimits::default()).unwrap();
-    let records = vec![record(1, "a"), record(2, "b"), record(1, "c"), record(99, "nowhere"), record(2, "d")];
+    let records =
+        vec![record(1, "a"), record(2, "b"), record(1, "c"), record(99, "no such partition"), record(2, "d")];
     let results = runtime().block_on(producer.produce(records));
     assert_eq!(results[..3], [written(1, 0), written(2, 0), written(1, 1)]);
     assert!(
