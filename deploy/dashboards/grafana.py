@@ -76,7 +76,7 @@ def quantiles(metric, by):
 
 def note(name, how="sum"):
     """What a stage counts of its own."""
-    return gauge("tapeline_stage_noted_items", ["stage"], f',note="{name}"', how, f"{{{{stage}}}} {name}")
+    return gauge(name, ["stage"], how=how, legend=f"{{{{stage}}}} {name.removeprefix('tapeline_')}")
 
 
 def share(part, whole, by):

@@ -117,7 +117,7 @@ def registry():
         panel(
             "Registry away",
             [
-                gauge("tapeline_registry_breaker_open", ["service", "instance"], how="max", legend="{{service}} {{instance}} breaker open"),
+                gauge("tapeline_breaker_state", ["service", "instance", "target"], how="max", legend="{{service}} {{instance}} {{target}} breaker state"),
                 gauge("tapeline_registry_unconfirmed_ids", ["service", "instance"], how="max", legend="{{service}} {{instance}} unconfirmed ids"),
             ],
         ),
@@ -215,8 +215,8 @@ OWN = {
         (
             "Windows of the announcer",
             [
-                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
-                notes("Restored", ["restored", "restore_skipped"], says="Announcements read again."),
+                notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
+                notes("Restored", ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"], says="Announcements read again."),
             ],
         ),
     ],
@@ -224,14 +224,14 @@ OWN = {
         (
             "Windows, batches, limiter",
             [
-                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
-                notes("Alerts that wait for their batch", ["alerts_waiting"]),
+                notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
+                notes("Alerts that wait for their batch", ["tapeline_batch_waiting_alerts"]),
                 notes(
                     "Limiter",
-                    ["limiter_capacity_symbols", "limiter_passed_symbols", "limiter_delayed_batches"],
+                    ["tapeline_limiter_capacity_symbols", "tapeline_limiter_passed_symbols_total", "tapeline_limiter_delayed_batches_total"],
                     says="Passed and delayed count from the start of the process.",
                 ),
-                notes("Restored", ["restored", "restore_skipped", "restore_foreign"], says="Requests read again."),
+                notes("Restored", ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total", "tapeline_restore_foreign_records_total"], says="Requests read again."),
             ],
         ),
     ],
@@ -239,12 +239,12 @@ OWN = {
         (
             "Requests and workers",
             [
-                notes("Requests that wait", ["waiting_ordinary", "waiting_urgent"]),
-                notes("Requests that are computed", ["running"]),
+                notes("Requests that wait", ["tapeline_ordinary_lane_requests", "tapeline_urgent_lane_requests"]),
+                notes("Requests that are computed", ["tapeline_running_requests"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Workers replaced", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
-                notes("Remembered questions", ["asked_symbols", "asked_symbols_forgotten_by_bound"]),
-                notes("Bars passed over", ["skipped_bars", "skipped_benchmark_bars"]),
+                notes("Remembered questions", ["tapeline_requested_symbols", "tapeline_requested_symbol_evictions_total"]),
+                notes("Bars passed over", ["tapeline_skipped_bars_total", "tapeline_skipped_benchmark_bars_total"]),
             ],
         ),
     ],
@@ -252,12 +252,12 @@ OWN = {
         (
             "Ranges",
             [
-                notes("Requests that wait", ["requests_waiting"]),
-                notes("Fetches", ["fetches_running"]),
+                notes("Requests that wait", ["tapeline_backfill_waiting_requests"]),
+                notes("Fetches", ["tapeline_backfill_running_fetches"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Workers replaced", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
-                notes("Restored", ["restored", "restore_skipped"], says="Ends of requests read again."),
-                notes("Coverage passed over", ["skipped_coverage"]),
+                notes("Restored", ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"], says="Ends of requests read again."),
+                notes("Coverage passed over", ["tapeline_skipped_coverage_changes_total"]),
             ],
         ),
     ],

@@ -17,6 +17,7 @@
 //! Start at [`service`], then [`stage`]; meaning lives in [`rules`], what a worker thread does in [`work`].
 
 pub mod config;
+pub mod metric_names;
 pub mod rules;
 pub mod service;
 pub mod sources;

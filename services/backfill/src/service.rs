@@ -6,13 +6,14 @@ use std::time::Duration;
 use chassis::pool::{self, Outcome, Pool};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Exit, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
 use hosting::{Hosted, StageSpec};
 use kafka_io::{Completions, KafkaConfig, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
+use crate::metric_names::METRICS;
 use crate::sources::{CsvFolder, Source, SourceError, SyntheticMarket};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
@@ -52,7 +53,7 @@ impl Service for Backfill {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &BackfillConfig) -> &Process {
@@ -174,7 +175,7 @@ impl ThreadWorkers {
         };
         let pool = Pool::start(options, clock, &context.metrics, make, report)?;
         // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("backfill-workers", Fate::MayEnd, pool.supervisor(&context.health));
+        context.tasks.thread("backfill-workers", EndPolicy::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use chassis::pool::{self, Outcome, Pool};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Failure, Service};
 use contracts::Topic;
 use hosting::{Hosted, StageSpec};
 use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
+use crate::metric_names::METRICS;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
 use crate::work::{Done, Job, compute};
 
@@ -23,7 +24,7 @@ pub const GROUP: &str = "tapeline.feature";
 
 /// As many symbols as a full request has. Below that another is handed out, so an urgent request waits behind less than two full ones
 /// for each worker (ADR 068).
-const IN_HAND_SYMBOLS: usize = contracts::events::MAX_SYMBOLS;
+const IN_HAND_SYMBOLS: usize = contracts::events::SYMBOLS_MAX;
 
 /// The feature service.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Service for Feature {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &FeatureConfig) -> &Process {
@@ -101,7 +102,7 @@ impl ThreadWorkers {
         };
         let pool = Pool::start(options, clock, &context.metrics, || compute, report)?;
         // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("feature-workers", Fate::MayEnd, pool.supervisor(&context.health));
+        context.tasks.thread("feature-workers", EndPolicy::MayEnd, pool.supervisor(&context.health));
         Ok(Self { pool })
     }
 }

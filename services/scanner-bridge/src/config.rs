@@ -52,7 +52,7 @@ pub struct AlertsSection {
     /// A batch waits this long at the most.
     pub batch_wait_ms: u64,
     /// A batch closes when no alert joined it for so long.
-    pub batch_quiet_ms: u64,
+    pub batch_linger_ms: u64,
     /// Symbols a second that the whole group may ask for.
     pub group_symbols_per_s: u32,
     /// Alerts that may wait before the source pauses.
@@ -68,7 +68,7 @@ impl Default for AlertsSection {
             partition_windows_max: 100_000,
             batch_symbols: limits.closing_symbols,
             batch_wait_ms: 5_000,
-            batch_quiet_ms: 50,
+            batch_linger_ms: 50,
             group_symbols_per_s: rate.group_symbols_per_s,
             waiting_max: limits.most_waiting,
         }
@@ -85,7 +85,7 @@ impl AlertsSection {
             limits: Limits {
                 closing_symbols: self.batch_symbols,
                 longest_wait: Duration::from_millis(self.batch_wait_ms),
-                quiet: Duration::from_millis(self.batch_quiet_ms),
+                quiet: Duration::from_millis(self.batch_linger_ms),
                 most_waiting: self.waiting_max,
                 ..Limits::default()
             },
@@ -96,6 +96,8 @@ impl AlertsSection {
 
 impl Validate for BridgeConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
+    const RENAMED: &'static [(&'static str, &'static str)] =
+        &[("alerts.batch_quiet_ms", "alerts.batch_linger_ms")];
 
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.nest("process", &self.process);
@@ -110,12 +112,28 @@ impl Validate for AlertsSection {
         let most = Limits::default().most_symbols;
         let symbols = self.batch_symbols;
         errors.check((1..=most).contains(&symbols), "batch_symbols", symbols, "1 to 100", "50");
-        let (quiet, wait) = (self.batch_quiet_ms, self.batch_wait_ms);
-        errors.check(quiet <= wait, "batch_quiet_ms", quiet, "at most batch_wait_ms", "50");
+        let (quiet, wait) = (self.batch_linger_ms, self.batch_wait_ms);
+        errors.check(quiet <= wait, "batch_linger_ms", quiet, "at most batch_wait_ms", "50");
         let rate = self.group_symbols_per_s;
         errors.check(rate >= 1, "group_symbols_per_s", rate, "at least 1", "500");
         let windows = self.partition_windows_max;
         errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
         errors.check(self.waiting_max >= 2, "waiting_max", self.waiting_max, "at least 2", "10000");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::config::load_with_renames;
+
+    use super::*;
+
+    #[test]
+    fn old_name_of_batch_linger_ms_is_accepted_and_reported() {
+        let env = [("BRIDGE__ALERTS__BATCH_QUIET_MS".to_owned(), "70".to_owned())];
+        let loaded = load_with_renames::<BridgeConfig>("BRIDGE", None, env.into_iter()).unwrap();
+        assert_eq!(loaded.config.alerts.batch_linger_ms, 70);
+        assert_eq!(loaded.renamed.len(), 1);
+        assert_eq!(loaded.renamed[0].new, "alerts.batch_linger_ms");
     }
 }

@@ -9,6 +9,7 @@ use kafka_io::completions;
 
 use crate::config::{AlertsSection, BridgeConfig};
 use crate::mapping_file;
+use crate::metric_names::METRICS;
 use crate::rules::mapping::Mapping;
 use crate::stage::{BridgeStage, INPUT};
 
@@ -29,7 +30,7 @@ impl Service for Bridge {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &BridgeConfig) -> &Process {

@@ -32,7 +32,7 @@ impl CallError {
     }
 
     /// Creates the error of an abort that a hook requested.
-    pub(crate) fn given_up() -> Self {
+    pub(crate) fn abort_requested() -> Self {
         let text = "abort requested".to_owned();
         Self { code: RDKafkaErrorCode::Fail, text, fatal: false, retriable: false, abortable: true }
     }
@@ -86,6 +86,8 @@ impl std::fmt::Display for CallError {
         write!(f, "{:?}: {}", self.code, self.text)
     }
 }
+
+impl std::error::Error for CallError {}
 
 impl From<KafkaError> for CallError {
     fn from(error: KafkaError) -> Self {

@@ -291,7 +291,7 @@ mod tests {
         output.key.len() + output.payload.len() + headers + 100
     }
 
-    const LIMIT: usize = contracts::topics::MAX_DEAD_LETTER_BYTES;
+    const LIMIT: usize = contracts::topics::DEAD_LETTER_MESSAGE_BYTES_MAX;
 
     #[test]
     fn oversized_payload_is_replaced_by_its_hash() {

@@ -79,8 +79,9 @@ pub use access_denied::{AccessDenied, MaybeAccessDenied};
 pub use config::{Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use config_error::ConfigError;
 pub use driver::{
-    Completed, Completions, Driver, DriverError, DriverOptions, GiveUp, Hooks, KafkaStage, Note, Readiness,
-    Restore, Seen, Shutdown, StageCounts, TableRecord, TransactionStep, completions,
+    AbortHook, Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Note,
+    Readiness, Restore, Shutdown, StageCounts, StageStatus, TableRecord, TableScope, TransactionStep,
+    completions,
 };
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use kit::{ErrorChain, Millis, Secret};

@@ -95,7 +95,7 @@ fn bad_alerts() -> Vec<Bad> {
     let future = bytes(&Alert { occurred_at: 4_000_000_000_000_000, ..alert() }, ALERTS);
     vec![
         Bad { payload: None, ..bad("tombstone", Vec::new(), "tombstone", "a tombstone") },
-        bad("empty value", Vec::new(), "empty", "an empty payload"),
+        bad("empty value", Vec::new(), "empty", "empty payload"),
         bad("wrong magic byte", replaced(good(), &[0], &[1]), "bad_magic", "first byte is 1, not 0"),
         bad("json", b"{\"symbol\":\"AAPL\"}".to_vec(), "bad_magic", "first byte is 123"),
         bad("unknown schema id", with_id(99), "unknown_schema", "no schema 99"),

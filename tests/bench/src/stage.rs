@@ -94,7 +94,7 @@ pub(crate) fn drive<S: KafkaStage<Completion = ()>>(
         Stop::Drained => {}
         stop => return Err(format!("{name} ended as {stop:?}").into()),
     }
-    let counts = counts.seen().counts;
+    let counts = counts.latest().counts;
     if counts.rejected > 0 {
         return Err(format!("{name} rejected {} records", counts.rejected).into());
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{DataType, DedupWindows, Interval, Layer, Seen, Symbol, Timestamp};
+use domain::{DataType, DedupWindows, Interval, Layer, Observation, Symbol, Timestamp};
 
 /// 60 min, in microseconds.
 pub const DEFAULT_WINDOW_MICROS: i64 = 3_600_000_000;
@@ -87,9 +87,11 @@ impl Answered {
     pub fn restore(&mut self, partition: i32, attempt: Attempt, ended_at: Timestamp) {
         let known = self.partition(partition);
         match known.ended.observe(attempt.backfill_id, ended_at) {
-            Seen::Inside { value, .. } if *value >= attempt.number => {}
-            Seen::Older => {}
-            Seen::New | Seen::Later | Seen::Inside { .. } => known.note_end(attempt, ended_at),
+            Observation::Inside { value, .. } if *value >= attempt.number => {}
+            Observation::Older => {}
+            Observation::New | Observation::Later | Observation::Inside { .. } => {
+                known.note_end(attempt, ended_at)
+            }
         }
     }
 
@@ -101,11 +103,11 @@ impl Answered {
             return Admission::Repeated;
         }
         let next = match known.ended.observe(asked.backfill_id, now) {
-            Seen::Inside { value, .. } => value.saturating_add(1),
-            Seen::New | Seen::Later | Seen::Older => 1,
+            Observation::Inside { value, .. } => value.saturating_add(1),
+            Observation::New | Observation::Later | Observation::Older => 1,
         };
         let attempt = Attempt { number: asked.number.max(next), ..asked };
-        if let Seen::Inside { value, .. } = known.succeeded.observe(identity, now) {
+        if let Observation::Inside { value, .. } = known.succeeded.observe(identity, now) {
             let first = *value;
             known.note_end(attempt, now);
             return Admission::Duplicate { attempt, first };
@@ -126,7 +128,7 @@ impl Answered {
         let known = self.partition(partition);
         known.running.remove(&attempt);
         known.note_end(attempt, now);
-        if is_success && !matches!(known.succeeded.observe(identity, now), Seen::Inside { .. }) {
+        if is_success && !matches!(known.succeeded.observe(identity, now), Observation::Inside { .. }) {
             known.succeeded.open(identity, now, attempt, now);
         }
     }

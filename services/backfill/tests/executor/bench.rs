@@ -14,7 +14,7 @@ use contracts::{
 };
 use domain::calendar::{Date, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
-use kafka_io::{Headers, InRecord, KafkaStage, OutRecord, Wire};
+use kafka_io::{Headers, InRecord, KafkaStage, OutRecord, TableScope, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 use testkit::OwnSchemas;
 
@@ -241,17 +241,19 @@ impl Bench {
 
     pub(crate) fn table_record(&mut self, change: &CoverageChange) {
         let record = self.wire.write(change, None).expect("coverage is small");
-        self.stage.table_record(&record_of(&record)).expect("no registry is asked");
+        self.stage
+            .table_record(TableScope::CoPartitioned, &record_of(&record))
+            .expect("no registry is asked");
     }
 
     pub(crate) fn table_ends_at(&mut self, end: i64) {
         let partition = self.partition();
-        self.stage.table_end(Topic::CoverageChanged, partition, end);
+        self.stage.table_end(TableScope::CoPartitioned, Topic::CoverageChanged, partition, end);
     }
 
     pub(crate) fn table_reaches(&mut self, position: i64) {
         let partition = self.partition();
-        self.stage.table_position(Topic::CoverageChanged, partition, position);
+        self.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, position);
     }
 
     /// The partition goes, and comes back.

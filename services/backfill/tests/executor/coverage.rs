@@ -106,7 +106,7 @@ fn what_is_no_coverage_is_skipped_and_counted() {
     let mut change = fetched_before("2024-01-01", "2024-01-20").remove(0);
     change.intervals[0].end = change.intervals[0].start - 1;
     bench.table_record(&change);
-    assert_eq!(bench.note("skipped_coverage"), 1);
+    assert_eq!(bench.note("tapeline_skipped_coverage_changes_total"), 1);
 }
 
 #[test]

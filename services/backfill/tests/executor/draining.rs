@@ -19,7 +19,10 @@ fn what_gathers_or_waits_for_its_coverage_is_given_back_at_once() {
     bench.hold(&request(2, "2024-01-02", "2024-01-05"), now(0));
     bench.drain(now(0));
     assert_eq!((bench.held(), bench.released), (0, 2));
-    assert_eq!((bench.note("requests_waiting"), bench.note("fetches_running")), (0, 0));
+    assert_eq!(
+        (bench.note("tapeline_backfill_waiting_requests"), bench.note("tapeline_backfill_running_fetches")),
+        (0, 0)
+    );
     bench.table_reaches(9);
     bench.work_all(now(60));
     assert!(bench.asked.is_empty() && bench.left.emissions.is_empty());
@@ -35,7 +38,7 @@ fn a_chunk_at_a_worker_leaves_and_the_next_owner_fetches_the_rest() {
     assert_eq!((bench.held(), bench.released), (1, 0), "a worker has its first chunk");
     bench.work(&jobs[0], now(3));
     bench.drain(now(3));
-    assert_eq!((bench.held(), bench.released, bench.note("fetches_running")), (0, 1, 0));
+    assert_eq!((bench.held(), bench.released, bench.note("tapeline_backfill_running_fetches")), (0, 1, 0));
     assert!(bench.take_jobs().is_empty(), "no further chunk");
     let topics: Vec<_> = bench.left.emissions[0].iter().copied().skip(10).collect();
     assert_eq!(topics, [Topic::RangeProgressed, Topic::CoverageChanged]);
@@ -72,7 +75,7 @@ fn a_chunk_that_waits_for_its_next_attempt_is_not_waited_for() {
     bench.drain(now(2));
     bench.work(&jobs[0], now(2));
     bench.drain(now(2));
-    assert_eq!((bench.held(), bench.released, bench.note("fetches_running")), (0, 1, 0));
+    assert_eq!((bench.held(), bench.released, bench.note("tapeline_backfill_running_fetches")), (0, 1, 0));
 }
 
 #[test]
@@ -95,5 +98,11 @@ fn an_attempt_that_ended_before_a_restart_does_not_end_again() {
     let mut cut = record.clone();
     cut.payload.truncate(9);
     next.stage.restore_record(&record_of(&cut), now(3)).unwrap();
-    assert_eq!((next.note("restored"), next.note("restore_skipped")), (1, 1));
+    assert_eq!(
+        (
+            next.note("tapeline_restore_applied_records_total"),
+            next.note("tapeline_restore_skipped_records_total")
+        ),
+        (1, 1)
+    );
 }

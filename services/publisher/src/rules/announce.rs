@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use domain::{Layer, PartitionWindows, Seen, Symbol, Timestamp};
+use domain::{Layer, Observation, PartitionWindows, Symbol, Timestamp};
 
 /// 24 h, in microseconds.
 pub const DEFAULT_WINDOW_MICROS: i64 = 24 * 3_600 * 1_000_000;
@@ -97,9 +97,9 @@ impl Announcer {
         let windows = self.windows.of(partition);
         windows.expire(now);
         match windows.observe(announcement, occurred_at) {
-            Seen::Inside { first_seen, .. } => Judgement::Announced { first_seen },
-            Seen::Older => Judgement::Announce { opens: false },
-            Seen::New | Seen::Later => {
+            Observation::Inside { first_seen, .. } => Judgement::Announced { first_seen },
+            Observation::Older => Judgement::Announce { opens: false },
+            Observation::New | Observation::Later => {
                 windows.open(announcement, occurred_at, (), now);
                 Judgement::Announce { opens: true }
             }
@@ -121,7 +121,7 @@ impl Announcer {
     /// How many windows the partitions held now had to forget before their time because of the bound.
     #[must_use]
     pub fn forgotten_by_bound(&self) -> u64 {
-        self.windows.forgotten_by_bound()
+        self.windows.evicted_by_bound()
     }
 
     /// Forgets the windows whose time is over at `now` (wall clock).
@@ -131,7 +131,7 @@ impl Announcer {
 
     /// The partition has gone, and its windows with it.
     pub fn released(&mut self, partition: i32) {
-        self.windows.released(partition);
+        self.windows.remove(partition);
     }
 }
 

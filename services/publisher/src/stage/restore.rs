@@ -9,6 +9,7 @@ use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, Unavailable};
 use pipeline::Now;
 
 use super::AnnouncerStage;
+use crate::metric_names as names;
 use crate::rules::announce::Announcement;
 
 /// The header of an announcement that opened no window: its occurrence is older than the window that there was.
@@ -67,10 +68,10 @@ impl KafkaStage for AnnouncerStage {
 
     fn notes(&self) -> Vec<Note> {
         vec![
-            Note { name: "windows", value: self.announcer.held() as u64 },
-            Note { name: "windows_forgotten_by_bound", value: self.announcer.forgotten_by_bound() },
-            Note { name: "restored", value: self.restored },
-            Note { name: "restore_skipped", value: self.restore_skipped },
+            Note { name: names::DEDUP_WINDOWS.name, value: self.announcer.held() as u64 },
+            Note { name: names::DEDUP_WINDOW_EVICTIONS.name, value: self.announcer.forgotten_by_bound() },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restore_skipped },
         ]
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contracts::Event;
-use contracts::bounds::{MAX_ID_BYTES, MAX_METRICS, MAX_TEXT_BYTES};
+use contracts::bounds::{ID_BYTES_MAX, METRICS_MAX, TEXT_BYTES_MAX};
 use kafka_io::{Headers, KafkaStage};
 use testkit::OwnSchemas;
 
@@ -96,12 +96,12 @@ fn the_same_is_announced_once_within_its_window_and_again_after_it() {
 #[test]
 fn the_largest_proposal_that_is_valid_is_announced() {
     let mut bench = bench();
-    let id = |letter: &str| letter.repeat(MAX_ID_BYTES);
+    let id = |letter: &str| letter.repeat(ID_BYTES_MAX);
     let largest = Proposal {
         source: id("s"),
         correlation_id: Some(id("c")),
-        reason: "r".repeat(MAX_TEXT_BYTES),
-        metrics: (0..MAX_METRICS).map(|number| (format!("{number:0>MAX_ID_BYTES$}"), 1.0)).collect(),
+        reason: "r".repeat(TEXT_BYTES_MAX),
+        metrics: (0..METRICS_MAX).map(|number| (format!("{number:0>ID_BYTES_MAX$}"), 1.0)).collect(),
         ..proposal(Some(1), 2, 0)
     };
     let verdict = bench.process(&largest, 0);
@@ -145,7 +145,7 @@ fn successor(announcements: &[(OutRecord, i64)], now: Now) -> Bench {
 }
 
 fn note(bench: &Bench, name: &str) -> u64 {
-    bench.stage.notes().iter().find(|note| note.name == name).unwrap().value
+    bench.stage.notes().iter().find(|note| note.name.strip_prefix("tapeline_") == Some(name)).unwrap().value
 }
 
 /// Proposals that come before and after one another, in windows and out of them: the announcer that took over in between judges
@@ -197,9 +197,13 @@ fn what_cannot_be_read_again_is_counted_and_what_is_over_is_not_held() {
     let mut cut = output.clone();
     cut.payload.truncate(9);
     let next = successor(&[(output.clone(), 0), (cut, 0)], at(1));
-    assert_eq!(["restored", "restore_skipped", "windows"].map(|name| note(&next, name)), [1, 1, 1]);
+    assert_eq!(
+        ["restore_applied_records_total", "restore_skipped_records_total", "dedup_windows"]
+            .map(|name| note(&next, name)),
+        [1, 1, 1]
+    );
     assert_eq!(note(&successor(&[(output.clone(), 0)], at(25)), "windows"), 0);
     let mut gone = successor(&[(output.clone(), 0)], at(1));
     gone.stage.restore_abandoned(output.partition);
-    assert_eq!(note(&gone, "windows"), 0);
+    assert_eq!(note(&gone, "dedup_windows"), 0);
 }

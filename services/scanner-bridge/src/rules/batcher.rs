@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use contracts::bounds::MAX_MERGED_ALERTS;
+use contracts::bounds::MERGED_ALERTS_MAX;
 use domain::Priority;
 
 use super::batch::{Arrival, Batch, BatchKey, OpenBatch};
@@ -42,7 +42,7 @@ impl Default for Limits {
         Self {
             closing_symbols: 50,
             most_symbols: 100,
-            most_alerts: MAX_MERGED_ALERTS,
+            most_alerts: MERGED_ALERTS_MAX,
             longest_wait: Duration::from_secs(5),
             quiet: Duration::from_millis(50),
             most_waiting: 10_000,

@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use domain::{DedupWindows, FeatureSet, FeatureSets, PartitionWindows, Priority, Seen, Symbol, Timestamp};
+use domain::{
+    DedupWindows, FeatureSet, FeatureSets, Observation, PartitionWindows, Priority, Symbol, Timestamp,
+};
 
 use super::marks::{Mark, Window};
 
@@ -100,15 +102,15 @@ impl Dedup {
         let windows = self.windows.of(partition);
         windows.expire(now);
         match windows.observe(symbol, occurred_at) {
-            Seen::Inside { first_seen, value } => {
+            Observation::Inside { first_seen, value } => {
                 if value.raise(sets, priority) {
                     Judgement::Passes { window: Some(Window { first_seen, is_opened: false }) }
                 } else {
                     Judgement::Covered
                 }
             }
-            Seen::Older => Judgement::Passes { window: None },
-            Seen::New | Seen::Later => {
+            Observation::Older => Judgement::Passes { window: None },
+            Observation::New | Observation::Later => {
                 windows.open_unannounced(symbol, occurred_at, Asked::of(sets, priority));
                 Judgement::Passes { window: Some(Window { first_seen: occurred_at, is_opened: true }) }
             }
@@ -140,7 +142,7 @@ impl Dedup {
 
     /// The partition has gone, and its windows with it, and what was told of them.
     pub fn released(&mut self, partition: i32) {
-        self.windows.released(partition);
+        self.windows.remove(partition);
         self.told.remove(&partition);
     }
 
@@ -153,7 +155,7 @@ impl Dedup {
     /// How many windows the partitions held now had to forget before their time because of the bound.
     #[must_use]
     pub fn forgotten_by_bound(&self) -> u64 {
-        self.windows.forgotten_by_bound()
+        self.windows.evicted_by_bound()
     }
 }
 
@@ -163,7 +165,9 @@ impl Told {
     fn apply(self, windows: &mut DedupWindows<Symbol, Asked>) {
         let Self { mark: Mark { symbol, window, .. }, sets, priority, appended_at } = self;
         match windows.observe(symbol, window.first_seen) {
-            Seen::Inside { first_seen, value } if first_seen == window.first_seen && !window.is_opened => {
+            Observation::Inside { first_seen, value }
+                if first_seen == window.first_seen && !window.is_opened =>
+            {
                 value.raise(sets, priority);
                 windows.announced(symbol, first_seen, appended_at);
             }

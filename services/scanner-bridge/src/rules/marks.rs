@@ -77,7 +77,7 @@ fn read_one(text: &str, symbols: &[(Symbol, Timestamp)]) -> Option<Mark> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::bounds::MAX_MERGED_ALERTS;
+    use contracts::bounds::MERGED_ALERTS_MAX;
     use domain::{Symbol, Timestamp};
 
     use super::{Mark, Member, Window, Written, read};
@@ -111,7 +111,7 @@ mod tests {
         let (symbol, first_seen) = symbols()[0];
         let window =
             Window { first_seen: Timestamp::from_micros(i64::from(u32::MAX) * 1_000_000), is_opened: true };
-        let marks = vec![Mark { symbol, offset: i64::MAX, window }; MAX_MERGED_ALERTS];
+        let marks = vec![Mark { symbol, offset: i64::MAX, window }; MERGED_ALERTS_MAX];
         let members = [Member::of(symbol, None, first_seen)];
         let text = Written { members: &members, marks: &marks }.to_string();
         assert!((35_000..40_000).contains(&text.len()), "{}", text.len());

@@ -5,8 +5,8 @@ mod restoring;
 use std::sync::Arc;
 
 use contracts::Event;
-use contracts::bounds::{MAX_ID_BYTES, MAX_MERGED_ALERTS};
-use contracts::codec::MAX_PAYLOAD_BYTES;
+use contracts::bounds::{ID_BYTES_MAX, MERGED_ALERTS_MAX};
+use contracts::codec::PAYLOAD_BYTES_MAX;
 use kafka_io::{Headers, KafkaStage};
 use testkit::OwnSchemas;
 
@@ -238,15 +238,18 @@ fn the_limiter_holds_batches_back_until_there_are_tokens() {
     let wait = bench.stage.next_wake(now(50)).unwrap();
     assert!(wait > Duration::ZERO && wait < Duration::from_millis(100), "{wait:?}");
     let note = |bench: &Bench, name| bench.stage.notes().iter().find(|note| note.name == name).unwrap().value;
-    assert_eq!(note(&bench, "limiter_passed_symbols"), at_once as u64);
-    assert_eq!((note(&bench, "limiter_delayed_batches"), note(&bench, "limiter_capacity_symbols")), (1, 100));
+    assert_eq!(note(&bench, "limiter_passed_symbols_total"), at_once as u64);
+    assert_eq!(
+        (note(&bench, "limiter_delayed_batches_total"), note(&bench, "limiter_capacity_symbols")),
+        (1, 100)
+    );
     let later: usize = (1..=5).map(|fifth| asked(bench.requests(now(50 + fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
 }
 
 /// An id of the greatest length, each another.
 fn longest_id(number: usize) -> String {
-    format!("{number:0>MAX_ID_BYTES$}")
+    format!("{number:0>ID_BYTES_MAX$}")
 }
 
 /// The first `count` symbols of eight bytes that share a partition.
@@ -263,7 +266,7 @@ fn longest_symbols(bench: &Bench, count: usize) -> Vec<String> {
 fn the_largest_request_that_alerts_can_make_fits_its_topic() {
     let mut bench = bench();
     let symbols = longest_symbols(&bench, 100);
-    for number in 0..MAX_MERGED_ALERTS {
+    for number in 0..MERGED_ALERTS_MAX {
         // Manual ones stand outside the dedup window: they join a batch without end.
         let alert = Alert {
             source_scanner: longest_id(number),
@@ -274,13 +277,13 @@ fn the_largest_request_that_alerts_can_make_fits_its_topic() {
     bench.stage.tick(now(0), &mut bench.effects);
     let effects = bench.effects.take();
     let [Effect::Emit { ids, outputs, .. }] = &effects[..] else { panic!("{} effects", effects.len()) };
-    assert_eq!((ids.len(), outputs.len()), (MAX_MERGED_ALERTS, 1));
+    assert_eq!((ids.len(), outputs.len()), (MERGED_ALERTS_MAX, 1));
     let payload = &outputs[0].payload;
     let request: FeatureRequest = contracts::Codec::new().decode(payload.as_slice(), &OwnSchemas).unwrap();
     request.validate().unwrap();
     assert_eq!((request.symbols.len(), request.feature_sets.len()), (100, 43));
     assert_eq!((request.correlation_ids.len(), request.source_scanners.len()), (1_000, 1_000));
-    assert!((500_000..MAX_PAYLOAD_BYTES / 10 * 6).contains(&payload.len()), "{} bytes", payload.len());
+    assert!((500_000..PAYLOAD_BYTES_MAX / 10 * 6).contains(&payload.len()), "{} bytes", payload.len());
 }
 
 #[test]
@@ -307,7 +310,7 @@ fn alerts_whose_request_cannot_be_written_are_dead_letters_that_name_their_place
         key,
         members: Vec::new(),
         marks: Vec::new(),
-        correlation_ids: vec!["c".repeat(MAX_PAYLOAD_BYTES)],
+        correlation_ids: vec!["c".repeat(PAYLOAD_BYTES_MAX)],
         source_scanners: Vec::new(),
         ids: vec![waiting(7), waiting(9)],
     };

@@ -243,16 +243,16 @@ impl Running {
     }
 
     pub(crate) fn ready(self) -> Self {
-        eventually("the driver is ready", || self.counts.seen().ready || self.thread.is_finished());
+        eventually("the driver is ready", || self.counts.latest().ready || self.thread.is_finished());
         self
     }
 
     pub(crate) fn emitted(&self) -> u64 {
-        self.counts.seen().counts.emitted
+        self.counts.latest().counts.emitted
     }
 
     pub(crate) fn partitions(&self) -> usize {
-        self.counts.seen().partitions
+        self.counts.latest().partitions
     }
 
     pub(crate) fn stop(self) -> Stop {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::bounds::{MAX_TEXT_BYTES, cut};
+use contracts::bounds::{TEXT_BYTES_MAX, cut};
 use contracts::{
     BackfillErrorClass, ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure,
     RangeProgress, Span, TypedRange, ids,
@@ -90,7 +90,7 @@ impl ExecutorStage {
             error_class: failing.class,
             retryable: failing.is_retryable,
             attempts: request.tally.calls,
-            error: cut(&failing.error, MAX_TEXT_BYTES).to_owned(),
+            error: cut(&failing.error, TEXT_BYTES_MAX).to_owned(),
         };
         self.wire.write(&failure, request.traceparent.as_deref())
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contracts::RangeRequest;
-use contracts::events::MAX_ERRORS;
+use contracts::events::ERRORS_MAX;
 use domain::{Bar, DataType, Interval, IntervalSet, Priority, Symbol, Timeframe};
 use pipeline::RecordId;
 
@@ -128,7 +128,7 @@ impl Request {
 impl Tally {
     pub(super) fn error(&mut self, text: &str) {
         self.error_count = self.error_count.saturating_add(1);
-        if self.errors.len() < MAX_ERRORS {
+        if self.errors.len() < ERRORS_MAX {
             self.errors.push(text.chars().take(ERROR_MAX_CHARS).collect());
         }
     }

@@ -12,11 +12,12 @@ use std::time::Duration;
 use contracts::{CoverageChange, RangeCompletion, RangeFailure, Topic};
 use domain::window::SLACK_MICROS;
 use domain::{IntervalSet, Symbol, Timeframe, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, Unavailable};
+use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, TableScope, Unavailable};
 use pipeline::Now;
 use uuid::Uuid;
 
 use super::ExecutorStage;
+use crate::metric_names as names;
 use crate::rules::answered::Attempt;
 use crate::rules::series::Series;
 
@@ -38,11 +39,11 @@ impl KafkaStage for ExecutorStage {
 
     fn notes(&self) -> Vec<Note> {
         vec![
-            Note { name: "skipped_coverage", value: self.skipped_coverage },
-            Note { name: "requests_waiting", value: self.requests.len() as u64 },
-            Note { name: "fetches_running", value: self.running.len() as u64 },
-            Note { name: "restored", value: self.restored },
-            Note { name: "restore_skipped", value: self.restore_skipped },
+            Note { name: names::SKIPPED_COVERAGE_CHANGES.name, value: self.skipped_coverage },
+            Note { name: names::WAITING_REQUESTS.name, value: self.requests.len() as u64 },
+            Note { name: names::RUNNING_FETCHES.name, value: self.running.len() as u64 },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restore_skipped },
         ]
     }
 
@@ -76,7 +77,7 @@ impl KafkaStage for ExecutorStage {
         self.answered.released(partition);
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+    fn table_record(&mut self, _: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
         if self.gate.is_restored(record.partition) {
             return Ok(TableRecord::Taken);
         }
@@ -90,11 +91,11 @@ impl KafkaStage for ExecutorStage {
         Ok(TableRecord::Taken)
     }
 
-    fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {
+    fn table_position(&mut self, _: TableScope, _topic: Topic, partition: i32, position: i64) {
         self.gate.reached(partition, position);
     }
 
-    fn table_end(&mut self, _topic: Topic, partition: i32, end: i64) {
+    fn table_end(&mut self, _: TableScope, _topic: Topic, partition: i32, end: i64) {
         self.gate.ends_at(partition, end);
     }
 

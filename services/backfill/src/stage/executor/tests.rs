@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use contracts::codec::MAX_PAYLOAD_BYTES;
+use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{BackfillErrorClass, BackfillTrigger, DataKind, Event, RangeFailure, RangeRequest, ids};
 use domain::{DataType, Interval, IntervalSet, Symbol, Timeframe};
-use kafka_io::{Headers, KafkaStage};
+use kafka_io::{Headers, KafkaStage, TableScope};
 use testkit::OwnSchemas;
 
 use super::*;
@@ -124,7 +124,7 @@ fn a_completion_that_cannot_be_written_becomes_a_failure_that_says_so() {
 fn a_request_whose_failure_cannot_be_written_is_a_dead_letter_that_names_its_place() {
     let mut bench = bench();
     let request = bench.stage.requests.get_mut(&bench.id).unwrap();
-    request.event.correlation_id = Some("c".repeat(MAX_PAYLOAD_BYTES));
+    request.event.correlation_id = Some("c".repeat(PAYLOAD_BYTES_MAX));
     bench.stage.end(bench.id, now(1), &mut bench.effects);
     let effects = bench.effects.take();
     let [Effect::Reject { id, dead_letter }] = &effects[..] else { panic!("{} effects", effects.len()) };
@@ -141,7 +141,7 @@ fn a_chunk_that_cannot_be_written_is_not_covered() {
     let series = Series { symbol, data_type: DataType::MarketData, timeframe: Some(Timeframe::Day1) };
     let partition = bench.wire.partition_of("AAPL");
     bench.stage.coverage.restore(partition, series, spans(200_000));
-    bench.stage.table_position(Topic::CoverageChanged, partition, 0);
+    bench.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, 0);
     bench.stage.tick(now(60), &mut bench.effects);
     bench.stage.tick(now(120), &mut bench.effects);
     let jobs = std::mem::take(&mut *bench.jobs.0.lock().unwrap());

@@ -51,7 +51,7 @@ fn at_offset(bench: &mut Bench, offset: i64, alert: &Alert, at: Now) -> Verdict<
 }
 
 fn note(bench: &Bench, name: &str) -> u64 {
-    bench.stage.notes().iter().find(|note| note.name == name).unwrap().value
+    bench.stage.notes().iter().find(|note| note.name.strip_prefix("tapeline_") == Some(name)).unwrap().value
 }
 
 #[test]
@@ -144,7 +144,9 @@ fn requests_that_say_nothing_to_it_are_counted() {
     let foreign = FeatureRequest { requester: "somebody".into(), ..decoded };
     let foreign = bench.wire.write(&foreign, None).unwrap().with_header(restore::MARKS, "0o1");
     let mut next = successor(&[cut, unmarked, unreadable, foreign], now(60));
-    let counted = ["restored", "restore_skipped", "restore_foreign"].map(|name| note(&next, name));
+    let counted =
+        ["restore_applied_records_total", "restore_skipped_records_total", "restore_foreign_records_total"]
+            .map(|name| note(&next, name));
     assert_eq!(counted, [1, 2, 1]);
     assert!(matches!(
         at_offset(&mut next, 2, &alert("two", "AAPL", "momentum", 0.5), now(70)),
@@ -191,7 +193,7 @@ fn a_drain_gives_back_what_finds_no_tokens_within_a_second_and_the_next_owner_as
         "{} of 650: 100 at once, 500 in the second",
         released.len()
     );
-    assert_eq!(note(&bench, "alerts_waiting"), 0);
+    assert_eq!(note(&bench, "batch_waiting_alerts"), 0);
 
     let mut next = successor(&requests, now(1_300));
     for id in &released {
