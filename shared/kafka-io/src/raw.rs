@@ -130,7 +130,7 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
 
 impl Queue {
     fn of<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<Self> {
-        // SAFETY: the client pointer is valid while the consumer lives; the call takes a reference of its own.
+        // SAFETY: the client pointer is valid while the consumer exists; the call takes a reference of its own.
         let queue = unsafe { sys::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
         NonNull::new(queue).map(Self)
     }
@@ -178,7 +178,7 @@ impl Event {
     }
 
     fn partitions(&self) -> Vec<(String, i32)> {
-        // SAFETY: a rebalance event owns its list while it lives; the elements are `cnt` initialised structs.
+        // SAFETY: a rebalance event owns its list while it exists; the elements are `cnt` initialised structs.
         unsafe {
             let list = sys::rd_kafka_event_topic_partition_list(self.0.as_ptr());
             let Some(list) = list.as_ref() else { return Vec::new() };

@@ -46,7 +46,7 @@ fn batch_above_the_byte_bound_is_rejected_as_a_whole() {
     let producer = BatchProducer::new(&mock.config, limits).unwrap();
     let results = runtime().block_on(producer.produce(vec![record(0, "small"), record(0, &"x".repeat(100))]));
     assert_eq!(results.len(), 2);
-    assert!(results.iter().all(|result| matches!(result, Err(ProduceError::Full { max_bytes: 100, .. }))));
+    assert!(results.iter().all(|result| matches!(result, Err(ProduceError::Full { bytes_max: 100, .. }))));
     assert_eq!(mock.read(Topic::AlertRaised), []);
     assert_eq!(runtime().block_on(producer.produce(vec![record(0, "small")])), [written(0, 0)]);
 }
