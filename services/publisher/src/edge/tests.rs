@@ -180,7 +180,7 @@ async fn an_encoded_body_is_refused_with_its_encoding() {
 #[tokio::test]
 async fn brokers_that_do_not_answer_are_told_as_retryable() {
     let cases = [
-        (ProduceError::Full { in_flight_bytes: 9, max_bytes: 8 }, "refused"),
+        (ProduceError::Full { in_flight_bytes: 9, bytes_max: 8 }, "refused"),
         (ProduceError::Failed { cause: "no leader".into() }, "failed"),
         (ProduceError::Unknown { waited_ms: 7 }, "unknown"),
     ];
