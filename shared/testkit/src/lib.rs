@@ -8,8 +8,10 @@
 //! It knows Kafka by what delivery can tell of it (generations fence offsets, offsets pend with their transaction); it says nothing
 //! about the client library, the wire, or what the real rules compute. Those have tests of their own, on real parts.
 //!
-//! Start at [`Simulation::run`]. [`Delivery`] is where a test puts a broken engine, to see that it is caught. Beside it stands
-//! [`OwnSchemas`], the registry that the services' tests decode by.
+//! Start at [`Simulation::run`]. [`Delivery`] is where a test puts a broken engine, to see that it is caught.
+//!
+//! The tests of one stage use [`StageBench`], which processes events and applies effects without Kafka and without an engine, and
+//! [`OwnSchemas`], a registry of the contract's own schemas that never fails.
 
 mod asked;
 mod cluster;
@@ -21,9 +23,13 @@ mod rng;
 mod rules;
 mod schemas;
 mod simulation;
+pub mod stage_bench;
+mod stored_record;
 mod trace;
 
 pub use delivery::Delivery;
 pub use rules::{Fate, Kind, Output, Record, Rules, Work};
 pub use schemas::OwnSchemas;
 pub use simulation::{Failure, Report, Simulation};
+pub use stage_bench::StageBench;
+pub use stored_record::StoredRecord;
