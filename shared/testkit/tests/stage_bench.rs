@@ -54,7 +54,7 @@ impl Stage for Qualifier {
                 reason: proposal.reason,
                 metrics: proposal.metrics,
             };
-            let output = self.wire.write(&event, None).unwrap();
+            let output = self.wire.write(&event, None).expect("a valid event");
             for _ in 0..self.repeats {
                 effects.push(Effect::Emit { ids: vec![id], outputs: vec![output.clone()], urgent: false });
             }
