@@ -1,3 +1,3 @@
-//! What the publisher decides, without knowing how facts arrive or are written: [`announce`].
+//! Rules of the publisher, independent of Kafka and HTTP: [`announce`].
 
 pub mod announce;

@@ -1,4 +1,4 @@
-//! What became of the edge's items: in the terms of a stage, so that a report can put it beside the others.
+//! Counts of the edge's findings, named as those of a stage, so that a report can list both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,89 +6,89 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chassis::telemetry::Scope;
 use metrics::Counter;
 
-use super::Outcome;
-use crate::metric_names::ANSWERED;
+use super::outcome::Outcome;
+use crate::metric_names::FINDINGS;
 
-/// Counts of items, for the report and for the metrics. Cloned freely.
+/// Counts of findings, for reports and metrics. Clones share the counts.
 #[derive(Clone)]
 pub struct EdgeCounts(Arc<Inner>);
 
 struct Inner {
-    /// By the place of the outcome's name.
-    answered: [Counter; Outcome::NAMES.len()],
+    /// In the order of [`Outcome::NAMES`].
+    by_outcome: [Counter; Outcome::NAMES.len()],
     received: AtomicU64,
     accepted: AtomicU64,
     rejected: AtomicU64,
 }
 
-/// Items whose caller waits for an answer. When the caller goes away first, nobody learns of their end: they count as
-/// rejected.
-pub(super) struct Open {
+/// Findings of a request that has no response yet. If it is dropped first (the caller disconnected), no one receives their outcomes,
+/// and all count as rejected.
+pub(super) struct Pending {
     counts: EdgeCounts,
-    items: u64,
+    findings: u64,
 }
 
 impl EdgeCounts {
-    /// Nothing counted yet; metrics go to `scope`.
+    /// Creates counts that are exported through `scope`.
     #[must_use]
     pub fn new(scope: &Scope) -> Self {
         Self(Arc::new(Inner {
-            answered: Outcome::NAMES.map(|name| scope.counter(&ANSWERED, &[("outcome", name)])),
+            by_outcome: Outcome::NAMES.map(|name| scope.counter(&FINDINGS, &[("outcome", name)])),
             received: AtomicU64::default(),
             accepted: AtomicU64::default(),
             rejected: AtomicU64::default(),
         }))
     }
 
-    /// Items taken in.
+    /// Findings of all requests whose body was valid as a whole.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.0.received.load(Ordering::Acquire)
     }
 
-    /// Items that the brokers acknowledged.
+    /// Findings that the brokers acknowledged.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.0.accepted.load(Ordering::Acquire)
     }
 
-    /// Items whose caller was told that they were not accepted.
+    /// Findings with another outcome than accepted, or without a response.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.0.rejected.load(Ordering::Acquire)
     }
 
-    /// Items whose caller waits. Read after the others, so that it is never negative.
+    /// Findings without an outcome yet. `received` is read after the others, so that the difference is never negative.
     #[must_use]
     pub fn held(&self) -> u64 {
-        let settled = self.accepted() + self.rejected();
-        self.received().saturating_sub(settled)
+        let resolved = self.accepted() + self.rejected();
+        self.received().saturating_sub(resolved)
     }
 
-    pub(super) fn open(&self, items: usize) -> Open {
-        let items = items as u64;
-        self.0.received.fetch_add(items, Ordering::AcqRel);
-        Open { counts: self.clone(), items }
+    pub(super) fn receive(&self, findings: usize) -> Pending {
+        let findings = findings as u64;
+        self.0.received.fetch_add(findings, Ordering::AcqRel);
+        Pending { counts: self.clone(), findings }
     }
 }
 
-impl Open {
-    pub(super) fn close(mut self, outcomes: &[Outcome]) {
+impl Pending {
+    pub(super) fn resolve(mut self, outcomes: &[Outcome]) {
         let mut by_outcome = [0_u64; Outcome::NAMES.len()];
         for outcome in outcomes {
             by_outcome[outcome.index()] += 1;
         }
-        for (counter, count) in self.counts.0.answered.iter().zip(by_outcome) {
+        for (counter, count) in self.counts.0.by_outcome.iter().zip(by_outcome) {
             counter.increment(count);
         }
         let [accepted, ..] = by_outcome;
         self.counts.0.accepted.fetch_add(accepted, Ordering::AcqRel);
-        self.items -= accepted.min(self.items);
+        self.findings -= accepted.min(self.findings);
     }
 }
 
-impl Drop for Open {
+impl Drop for Pending {
     fn drop(&mut self) {
-        self.counts.0.rejected.fetch_add(self.items, Ordering::AcqRel);
+        self.counts.0.rejected.fetch_add(self.findings, Ordering::AcqRel);
     }
 }
