@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Scrapes running processes and makes a test of it, for `run` beside this file: on these metrics just the named alerts fire.
+"""Scrapes running processes and writes a test for `run`: on these metrics only the named alerts fire.
 
     deploy/alert-tests/record.py --out recorded/dev.yaml --every 15 --for 1200 all=127.0.0.1:9100
     deploy/alert-tests/record.py --out recorded/storm.yaml --fires TapelineRestartLoop feature=127.0.0.1:9103 feature=127.0.0.1:9113
 
-A target is the label `service` and an admin address; the labels of the metrics come first, as with honor_labels. A target that doesn't answer
-is down for that scrape. Only what the alerts ask for is kept. Ctrl-C ends the recording early.
+A target is the label `service` and an admin address; the labels of the metrics win, as with honor_labels. A target that does not respond
+is down for that scrape. Only metrics that the alerts query are kept. Ctrl-C ends the recording early.
 """
 
 import argparse
@@ -21,16 +21,16 @@ SAMPLE = re.compile(r"^([a-z_0-9]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 
 
-def asked():
+def queried():
     """The words of the rules, metrics among them."""
     return {word for rules in RULES.glob("*.yaml") for word in re.findall(r"[a-z_0-9]+", rules.read_text(encoding="utf-8"))}
 
 
 def scrape(address):
-    """The samples of one process: (name, labels, value); none when it doesn't answer."""
+    """The samples of one process: (name, labels, value); None if it does not respond."""
     try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
-            text = answer.read().decode()
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as response:
+            text = response.read().decode()
     except (OSError, urllib.error.URLError):
         return None
     found = (SAMPLE.match(line) for line in text.splitlines() if not line.startswith("#"))
@@ -39,7 +39,7 @@ def scrape(address):
 
 def record(targets, every, seconds):
     """Values by series, one a scrape."""
-    series, wanted, began, scrapes = {}, asked(), time.monotonic(), 0
+    series, wanted, began, scrapes = {}, queried(), time.monotonic(), 0
     try:
         while time.monotonic() - began < seconds:
             for number, (service, address) in enumerate(targets):
@@ -59,7 +59,7 @@ def record(targets, every, seconds):
 
 
 def packed(values):
-    """In promtool's notation: `3x2` is 3 three times, `_x2` is nothing twice."""
+    """In promtool's notation: `3x2` is 3 three times, `_x2` is absent twice."""
     runs = []
     for value in values:
         if runs and runs[-1][0] == value:
@@ -80,7 +80,7 @@ def main():
     given = arguments.parse_args()
     series, scrapes = record([target.split("=", 1) for target in given.targets], given.every, given.seconds)
     lines = [
-        f"# {scrapes} scrapes of a run, made by record.py; what fires on them: {', '.join(given.fires) or 'nothing'}.",
+        f"# {scrapes} scrapes of a run, made by record.py; alerts that fire: {', '.join(given.fires) or 'nothing'}.",
         "rule_files: [../../helm/tapeline/alerts/tapeline.yaml]",
         f"evaluation_interval: {given.every}s",
         "tests:",

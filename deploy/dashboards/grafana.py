@@ -1,4 +1,4 @@
-"""What Grafana wants of a panel and of a dashboard, and the few forms of expression that ours are made of."""
+"""Panels and dashboards in the form that Grafana reads, and the expressions that the dashboards use."""
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 OF = 'service=~"$service",instance=~"$instance"'
@@ -6,7 +6,7 @@ RATE = "[$__rate_interval]"
 WIDTH = 24
 
 
-def panel(title, queries, unit="short", kind="timeseries", says="", top=None, stack=False):
+def panel(title, queries, unit="short", kind="timeseries", description="", top=None, stack=False):
     """One panel. `queries` are pairs of expression and legend; `top` is the end of its axis."""
     draw = {"lineWidth": 1, "fillOpacity": 30 if stack else 8, "showPoints": "never"}
     draw["stacking"] = {"mode": "normal" if stack else "none", "group": "A"}
@@ -35,7 +35,7 @@ def panel(title, queries, unit="short", kind="timeseries", says="", top=None, st
     return {
         "type": kind,
         "title": title,
-        "description": says,
+        "description": description,
         "datasource": DATASOURCE,
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": options,
@@ -53,7 +53,7 @@ def rate(metric, by, matchers="", legend=None):
 
 
 def gauge(metric, by, matchers="", how="sum", legend=None):
-    """A gauge, gathered by labels."""
+    """A gauge, aggregated by labels."""
     labels = ", ".join(by)
     return (
         f"{how} by ({labels}) ({metric}{{{OF}{matchers}}})",
@@ -75,12 +75,12 @@ def quantiles(metric, by):
 
 
 def note(name, how="sum"):
-    """What a stage counts of its own."""
-    return gauge("tapeline_stage_noted_items", ["stage"], f',note="{name}"', how, f"{{{{stage}}}} {name}")
+    """A metric that only some stages have."""
+    return gauge(name, ["stage"], how=how, legend=f"{{{{stage}}}} {name.removeprefix('tapeline_')}")
 
 
 def share(part, whole, by):
-    """Use of a capacity, the fullest instance of each."""
+    """Use of a capacity, of the fullest instance."""
     labels = ", ".join(by)
     name = " ".join(f"{{{{{label}}}}}" for label in by)
     return (f"max by ({labels}) ({part}{{{OF}}} / ({whole}{{{OF}}} > 0))", name)

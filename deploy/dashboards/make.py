@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the Grafana dashboards of the chart: one of the flow, one a service.
+"""Writes the Grafana dashboards of the chart: an overview, and one per service.
 
     deploy/dashboards/make.py           writes deploy/helm/tapeline/dashboards/*.json
-    deploy/dashboards/make.py --check   ends with 1 when one of them isn't what it would write
-    deploy/dashboards/make.py --rules   prints their expressions as recording rules, for promtool to check
+    deploy/dashboards/make.py --check   exits with 1 if one of them differs from what it would write
+    deploy/dashboards/make.py --rules   prints their expressions as recording rules, for a check by promtool
 
-Edit this file or grafana.py, not the JSON. Metrics and labels are held to the catalogue by services/tapeline/tests/operability.
+Edit this file or grafana.py, not the JSON. services/tapeline/tests/operability compares metrics and labels with the catalogue.
 """
 
 import json
@@ -18,41 +18,41 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / "helm/tapeline/dashboa
 STAGE = ["service", "stage"]
 
 
-def flow():
-    """Rates and what becomes of records."""
+def records():
+    """Rates of records by their result."""
     return [
-        panel("Received", [rate("tapeline_stage_received_total", STAGE)], "cps", says="Input records handed to the rules."),
-        panel("Emitted", [rate("tapeline_stage_emitted_total", STAGE)], "cps", says="Input records whose outputs are acknowledged."),
+        panel("Received", [rate("tapeline_stage_received_total", STAGE)], "cps", description="Input records that the rules processed."),
+        panel("Emitted", [rate("tapeline_stage_emitted_total", STAGE)], "cps", description="Input records whose outputs are acknowledged."),
         panel(
             "Dropped, by reason",
             [rate("tapeline_stage_dropped_total", [*STAGE, "reason"])],
             "cps",
-            says="Input records that needed no output: duplicates and the like.",
+            description="Input records that needed no output, such as duplicates.",
             stack=True,
         ),
-        panel("Dead letters", [rate("tapeline_stage_rejected_total", STAGE)], "cps", says="Rejected records: tapeline dead-letters list"),
+        panel("Dead letters", [rate("tapeline_stage_rejected_total", STAGE)], "cps", description="Records that became dead letters. List them: tapeline dead-letters list"),
         panel(
-            "What came again",
+            "Redelivered, released and skipped records",
             [
                 rate(f"tapeline_stage_{name}_records_total", STAGE, legend=f"{{{{stage}}}} {name}")
-                for name in ["returned", "given_back", "finished_before"]
+                for name in ["redelivered", "released", "skipped_completed"]
             ],
             "cps",
-            says="Returned to the next owner of a partition, of it given back by intent, and passed over since an earlier owner had done it.",
+            description="Redelivered: unresolved when their partition moved. Released: by intent while draining. Skipped: an earlier owner had completed them.",
         ),
     ]
 
 
 def lag():
-    """How far behind, how full."""
+    """Lag and use of queues."""
     return [
         panel(
             "Lag",
             [gauge("tapeline_stage_lag_seconds", STAGE, how="max")],
             "s",
-            says="How long the oldest record has waited that isn't settled. feature refuses requests above 300 s.",
+            description="Age of the oldest unresolved record. feature expires requests above 300 s.",
         ),
-        panel("Records behind", [gauge("tapeline_stage_lag_records", STAGE)], says="Records that wait in the partitions, and those held."),
+        panel("Lag in records", [gauge("tapeline_stage_lag_records", STAGE)], description="Records that are not fetched yet, and held records."),
         panel(
             "Queue use",
             [
@@ -60,16 +60,16 @@ def lag():
                 share("chassis_pool_queued_jobs", "chassis_pool_queue_capacity_jobs", ["service", "pool"]),
             ],
             "percentunit",
-            says="At 100 % partitions pause; nothing is dropped.",
+            description="At 100 % partitions pause; nothing is dropped.",
             top=1,
         ),
         panel(
-            "Partitions that wait",
+            "Waiting partitions",
             [
                 gauge(f"tapeline_stage_{why}_partitions", STAGE, legend=f"{{{{stage}}}} {why}")
-                for why in ["paused", "restoring", "deferred", "blocked_upstream", "poisoned"]
+                for why in ["paused", "restoring", "deferred", "blocked_upstream", "stopped"]
             ],
-            says="Paused: a bound is reached, or one of the others. See docs/instrumentation.md.",
+            description="Paused: a bound is reached, or one of the other causes. See docs/instrumentation.md.",
         ),
     ]
 
@@ -81,43 +81,43 @@ def delivery():
             "Batches, by outcome",
             [rate("tapeline_stage_batches_total", ["stage", "outcome"])],
             "cps",
-            says="After an abort the same outputs leave again.",
+            description="After an abort the same outputs are sent again.",
         ),
-        panel("Transaction", quantiles("tapeline_stage_transaction_commit_ms", ["stage"]), "ms", says="From its begin to its commit."),
-        panel("Outputs of a batch", quantiles("tapeline_stage_produced_batch_records", ["stage"]), says="Outputs that left together."),
-        panel("Records of a fetch", quantiles("tapeline_stage_fetched_batch_records", ["stage"]), says="Input records judged at once."),
+        panel("Transaction", quantiles("tapeline_stage_transaction_commit_ms", ["stage"]), "ms", description="Duration from begin to commit."),
+        panel("Outputs per batch", quantiles("tapeline_stage_produced_batch_records", ["stage"]), description="Outputs that were sent together."),
+        panel("Records per fetch", quantiles("tapeline_stage_fetched_batch_records", ["stage"]), description="Input records processed together."),
         panel("Assigned partitions", [gauge("tapeline_stage_assigned_partitions", ["stage", "instance"])]),
         panel(
-            "Clients made anew",
+            "Recreated clients",
             [
-                rate("tapeline_stage_client_recreations_total", ["stage", "instance"], legend="{{stage}} {{instance}} rebuilt"),
+                rate("tapeline_stage_client_recreations_total", ["stage", "instance"], legend="{{stage}} {{instance}} recreated"),
                 rate("tapeline_stage_stalls_total", ["stage", "instance"], legend="{{stage}} {{instance}} stalled"),
             ],
             "cps",
         ),
         panel(
             "Restoring",
-            [rate("tapeline_stage_restored_records_total", ["stage"], legend="{{stage}} records a second")]
+            [rate("tapeline_stage_restored_records_total", ["stage"], legend="{{stage}} records per second")]
             + quantiles("tapeline_stage_restore_ms", ["stage"]),
-            says="Records read again for windows, and how many milliseconds a partition took.",
+            description="Records read to restore windows, and the milliseconds per partition.",
         ),
-        panel("Table records", [rate("tapeline_stage_table_records_total", ["stage"])], "cps", says="Records read of bars or coverage."),
+        panel("Table records", [rate("tapeline_stage_table_records_total", ["stage"])], "cps", description="Records read from tables (bars, coverage)."),
         panel(
-            "Table partitions that lack records",
+            "Incomplete table partitions",
             [gauge("tapeline_stage_degraded_table_partitions", ["stage", "instance"])],
-            says="A record in them couldn't be read and was skipped.",
+            description="A record in them could not be decoded and was skipped.",
         ),
     ]
 
 
 def registry():
-    """Lookups of schemas."""
+    """Schema lookups."""
     return [
-        panel("Lookups of schemas", [rate("tapeline_registry_lookups_total", ["service", "outcome"])], "cps"),
+        panel("Schema lookups", [rate("tapeline_registry_lookups_total", ["service", "outcome"])], "cps"),
         panel(
-            "Registry away",
+            "Registry unavailable",
             [
-                gauge("tapeline_registry_breaker_open", ["service", "instance"], how="max", legend="{{service}} {{instance}} breaker open"),
+                gauge("tapeline_breaker_state", ["service", "instance", "target"], how="max", legend="{{service}} {{instance}} {{target}} breaker state"),
                 gauge("tapeline_registry_unconfirmed_ids", ["service", "instance"], how="max", legend="{{service}} {{instance}} unconfirmed ids"),
             ],
         ),
@@ -125,41 +125,41 @@ def registry():
 
 
 def laws():
-    """What must stay 0."""
+    """Values that must stay 0."""
     return [
         panel(
-            "Broken laws",
+            "Violated laws",
             [gauge("tapeline_stage_law_violations_total", ["law"])],
             kind="stat",
-            says="P1 to P8 of ARCHITECTURE.md: 0, or there is a bug.",
+            description="P1 to P8 of ARCHITECTURE.md: a value above 0 is a bug.",
         ),
         panel(
-            "Short of its word",
+            "Degraded delivery",
             [
-                gauge("tapeline_stage_commit_metadata_overflows_total", [], legend="finished unsaid"),
-                gauge("tapeline_stage_drain_timeouts_total", [], legend="spent drain budgets"),
-                gauge("tapeline_stage_stopped_partitions", [], legend="poisoned partitions"),
+                gauge("tapeline_stage_commit_metadata_overflows_total", [], legend="commit metadata overflows"),
+                gauge("tapeline_stage_drain_timeouts_total", [], legend="drain timeouts"),
+                gauge("tapeline_stage_stopped_partitions", [], legend="stopped partitions"),
             ],
             kind="stat",
-            says="Since the processes began.",
+            description="Since the start of the processes.",
         ),
-        panel("Effects on assignments that had ended", [rate("tapeline_stage_stale_effects_total", STAGE)], "cps", says="Discarded (P4)."),
+        panel("Stale effects", [rate("tapeline_stage_stale_effects_total", STAGE)], "cps", description="Effects on assignments that have ended: discarded (P4)."),
     ]
 
 
 def process():
-    """The process itself."""
+    """The process."""
     here = ["service", "instance"]
     return [
         panel(
-            "Memory, of its limit",
+            "Memory use",
             [share("chassis_process_memory_bytes", "chassis_process_memory_limit_bytes", here)],
             "percentunit",
-            says="At 100 % the kernel ends the process. Empty without a limit.",
+            description="At 100 % the kernel kills the process. Empty without a limit.",
             top=1,
         ),
         panel("Memory", [gauge("chassis_process_memory_bytes", here)], "bytes"),
-        panel("Up for", [(f"time() - chassis_process_start_seconds{{{OF}}}", "{{service}} {{instance}}")], "s"),
+        panel("Uptime", [(f"time() - chassis_process_start_seconds{{{OF}}}", "{{service}} {{instance}}")], "s"),
         panel(
             "Not ready, draining",
             [
@@ -168,13 +168,13 @@ def process():
             ],
         ),
         panel(
-            "Runtime's poll delay",
+            "Poll delay of the runtime",
             quantiles("chassis_runtime_poll_delay_seconds", here),
             "s",
-            says="Something blocks the async runtime when it grows.",
+            description="If it grows, something blocks the async runtime.",
         ),
         panel(
-            "Ends and losses",
+            "Failed tasks and dropped log lines",
             [
                 rate("chassis_ended_tasks_total", [*here, "outcome"], ',outcome="failed"', "{{service}} {{instance}} failed tasks"),
                 rate("chassis_log_dropped_lines_total", here, legend="{{service}} {{instance}} dropped log lines"),
@@ -186,27 +186,27 @@ def process():
 
 def edge():
     """The publisher's HTTP edge."""
-    answered = "publisher_edge_findings_total"
-    turned_away = ',outcome=~"failed|refused|unknown"'
+    findings = "publisher_edge_findings_total"
+    failed = ',outcome=~"failed|refused|unknown"'
     return [
-        panel("Findings, by outcome", [rate(answered, ["outcome"])], "cps", stack=True),
+        panel("Findings, by outcome", [rate(findings, ["outcome"])], "cps", stack=True),
         panel(
-            "Turned away",
+            "Failed findings",
             [
                 (
-                    f"sum(rate({answered}{{{OF}{turned_away}}}{RATE})) / (sum(rate({answered}{{{OF}}}{RATE})) > 0)",
+                    f"sum(rate({findings}{{{OF}{failed}}}{RATE})) / (sum(rate({findings}{{{OF}}}{RATE})) > 0)",
                     "failed, refused, unknown",
                 )
             ],
             "percentunit",
-            says="Of all findings. What is invalid is its sender's affair, and not in here.",
+            description="Fraction of all findings. Invalid findings are not included.",
         ),
     ]
 
 
-def notes(title, names, unit="short", says=""):
-    """Several notes in a panel."""
-    return panel(title, [note(name) for name in names], unit, says=says)
+def notes(title, names, unit="short", description=""):
+    """Several metrics of one stage in a panel."""
+    return panel(title, [note(name) for name in names], unit, description=description)
 
 
 OWN = {
@@ -215,8 +215,12 @@ OWN = {
         (
             "Windows of the announcer",
             [
-                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
-                notes("Restored", ["restored", "restore_skipped"], says="Announcements read again."),
+                notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
+                notes(
+                    "Restored",
+                    ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"],
+                    description="Announcements read to restore windows.",
+                ),
             ],
         ),
     ],
@@ -224,14 +228,26 @@ OWN = {
         (
             "Windows, batches, limiter",
             [
-                notes("Windows", ["windows", "windows_forgotten_by_bound"]),
-                notes("Alerts that wait for their batch", ["alerts_waiting"]),
+                notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
+                notes("Alerts waiting for their batch", ["tapeline_batch_waiting_alerts"]),
                 notes(
                     "Limiter",
-                    ["limiter_capacity_symbols", "limiter_passed_symbols", "limiter_delayed_batches"],
-                    says="Passed and delayed count from the start of the process.",
+                    [
+                        "tapeline_limiter_capacity_symbols",
+                        "tapeline_limiter_passed_symbols_total",
+                        "tapeline_limiter_delayed_batches_total",
+                    ],
+                    description="Passed and delayed count from the start of the process.",
                 ),
-                notes("Restored", ["restored", "restore_skipped", "restore_foreign"], says="Requests read again."),
+                notes(
+                    "Restored",
+                    [
+                        "tapeline_restore_applied_records_total",
+                        "tapeline_restore_skipped_records_total",
+                        "tapeline_restore_foreign_records_total",
+                    ],
+                    description="Requests read to restore windows.",
+                ),
             ],
         ),
     ],
@@ -239,12 +255,12 @@ OWN = {
         (
             "Requests and workers",
             [
-                notes("Requests that wait", ["waiting_ordinary", "waiting_urgent"]),
-                notes("Requests that are computed", ["running"]),
+                notes("Waiting requests", ["tapeline_ordinary_lane_requests", "tapeline_urgent_lane_requests"]),
+                notes("Running requests", ["tapeline_running_requests"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
-                panel("Workers replaced", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
-                notes("Remembered questions", ["asked_symbols", "asked_symbols_forgotten_by_bound"]),
-                notes("Bars passed over", ["skipped_bars", "skipped_benchmark_bars"]),
+                panel("Replaced workers", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
+                notes("Dedup window of requests", ["tapeline_requested_symbols", "tapeline_requested_symbol_evictions_total"]),
+                notes("Skipped bars", ["tapeline_skipped_bars_total", "tapeline_skipped_benchmark_bars_total"]),
             ],
         ),
     ],
@@ -252,12 +268,16 @@ OWN = {
         (
             "Ranges",
             [
-                notes("Requests that wait", ["requests_waiting"]),
-                notes("Fetches", ["fetches_running"]),
+                notes("Waiting requests", ["tapeline_backfill_waiting_requests"]),
+                notes("Fetches", ["tapeline_backfill_running_fetches"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
-                panel("Workers replaced", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
-                notes("Restored", ["restored", "restore_skipped"], says="Ends of requests read again."),
-                notes("Coverage passed over", ["skipped_coverage"]),
+                panel("Replaced workers", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
+                notes(
+                    "Restored",
+                    ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"],
+                    description="Terminal events read to restore windows.",
+                ),
+                notes("Skipped coverage", ["tapeline_skipped_coverage_changes_total"]),
             ],
         ),
     ],
@@ -265,11 +285,11 @@ OWN = {
 
 
 def dashboards():
-    """Every dashboard by its file's name."""
-    whole = [("Flow", flow()), ("Lag and queues", lag()), ("Laws", laws()), ("Registry", registry()), ("Processes", process())]
-    made = {"flow": dashboard("tapeline-flow", "Tapeline: flow", None, whole)}
+    """Every dashboard by the name of its file."""
+    whole = [("Records", records()), ("Lag and queues", lag()), ("Laws", laws()), ("Registry", registry()), ("Processes", process())]
+    made = {"overview": dashboard("tapeline-overview", "Tapeline: overview", None, whole)}
     for service, own in OWN.items():
-        rows = [*own, ("Flow", flow()), ("Lag and queues", lag()), ("Delivery", delivery()), ("Registry", registry()), ("Process", process())]
+        rows = [*own, ("Records", records()), ("Lag and queues", lag()), ("Delivery", delivery()), ("Registry", registry()), ("Process", process())]
         made[service] = dashboard(f"tapeline-{service}", f"Tapeline: {service}", service, rows)
     return made
 
@@ -287,7 +307,7 @@ def rules():
 
 
 def main():
-    """Writes them, compares, or prints their rules."""
+    """Writes the dashboards, compares them, or prints their rules."""
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] == ["--rules"]:
         print(rules())
@@ -301,9 +321,9 @@ def main():
             stale += [path.name] if not path.exists() or path.read_text(encoding="utf-8") != text else []
         else:
             path.write_text(text, encoding="utf-8")
-    strangers = {path.stem for path in FOLDER.glob("*.json")} - set(dashboards())
-    if stale or strangers:
-        sys.exit(f"not what deploy/dashboards/make.py writes: {', '.join([*stale, *sorted(strangers)])}")
+    unexpected = {path.stem for path in FOLDER.glob("*.json")} - set(dashboards())
+    if stale or unexpected:
+        sys.exit(f"stale dashboards, run deploy/dashboards/make.py: {', '.join([*stale, *sorted(unexpected)])}")
 
 
 main()

@@ -21,23 +21,23 @@ import (
 
 var strict = serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 
-// Kubernetes' own kinds go through its types, both ways; the others through the schemas of their definitions.
+// Kinds of Kubernetes are decoded and encoded by its types; the others are validated by the schemas of their definitions.
 func TestEveryFieldIsKnown(t *testing.T) {
 	definitions := loadDefinitions(t)
 	eachObject(t, func(t *testing.T, one object) {
-		var fault error
+		var problem error
 		if definition, ok := definitions[fmt.Sprint(one["apiVersion"], " ", one["kind"])]; ok {
-			fault = definition.fault(one)
+			problem = definition.check(one)
 		} else {
-			fault = typedFault(one)
+			problem = checkTyped(one)
 		}
-		if fault != nil {
-			t.Errorf("%s: %v", name(one), fault)
+		if problem != nil {
+			t.Errorf("%s: %v", name(one), problem)
 		}
 	})
 }
 
-func typedFault(one object) error {
+func checkTyped(one object) error {
 	given, err := json.Marshal(one)
 	if err != nil {
 		return err
@@ -50,8 +50,8 @@ func typedFault(one object) error {
 	if err != nil {
 		return err
 	}
-	var back any
-	if err := json.Unmarshal(written, &back); err != nil {
+	var result any
+	if err := json.Unmarshal(written, &result); err != nil {
 		return err
 	}
 	// Through JSON as well, so that both have its kinds of numbers.
@@ -59,17 +59,17 @@ func typedFault(one object) error {
 	if err := json.Unmarshal(given, &sent); err != nil {
 		return err
 	}
-	if lost := lostFields("", sent, back); len(lost) > 0 {
-		return fmt.Errorf("lost or changed on the way through its type: %s", strings.Join(lost, ", "))
+	if lost := lostFields("", sent, result); len(lost) > 0 {
+		return fmt.Errorf("lost or changed by its type: %s", strings.Join(lost, ", "))
 	}
 	return nil
 }
 
-// lostFields lists what of `given` isn't in `back`.
-func lostFields(path string, given, back any) []string {
+// lostFields lists the fields of `given` that are not in `result`.
+func lostFields(path string, given, result any) []string {
 	switch given := given.(type) {
 	case object:
-		other, _ := back.(object)
+		other, _ := result.(object)
 		var lost []string
 		for key, value := range given {
 			lost = append(lost, lostFields(path+"."+key, value, other[key])...)
@@ -79,7 +79,7 @@ func lostFields(path string, given, back any) []string {
 		}
 		return lost
 	case []any:
-		other, _ := back.([]any)
+		other, _ := result.([]any)
 		if len(other) != len(given) {
 			return []string{path}
 		}
@@ -89,20 +89,20 @@ func lostFields(path string, given, back any) []string {
 		}
 		return lost
 	default:
-		if given != back && !sameQuantity(given, back) {
+		if given != result && !sameQuantity(given, result) {
 			return []string{fmt.Sprintf("%s = %v", path, given)}
 		}
 		return nil
 	}
 }
 
-// sameQuantity: 1024Mi is written back as 1Gi.
-func sameQuantity(given, back any) bool {
+// sameQuantity: 1024Mi is encoded as 1Gi.
+func sameQuantity(given, result any) bool {
 	one, err := resource.ParseQuantity(fmt.Sprint(given))
 	if err != nil {
 		return false
 	}
-	other, err := resource.ParseQuantity(fmt.Sprint(back))
+	other, err := resource.ParseQuantity(fmt.Sprint(result))
 	return err == nil && one.Cmp(other) == 0
 }
 
@@ -112,7 +112,7 @@ type definition struct {
 	validator validation.SchemaValidator
 }
 
-func (d definition) fault(one object) error {
+func (d definition) check(one object) error {
 	unknown := pruning.PruneWithOptions(one, d.fields, true, structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
 	if len(unknown) > 0 {
 		return fmt.Errorf("unknown fields: %s", strings.Join(unknown, ", "))
@@ -120,15 +120,15 @@ func (d definition) fault(one object) error {
 	return validation.ValidateCustomResource(nil, one, d.validator).ToAggregate()
 }
 
-// loadDefinitions reads the definitions that deploy/helm/check has laid out: KEDA's and the Prometheus operator's from their modules,
-// Strimzi's from crds/ beside this file, which is kept by hand.
+// loadDefinitions reads the definitions that deploy/helm/check has collected: those of KEDA and the Prometheus operator from their modules,
+// those of Strimzi from crds/, which is maintained by hand.
 func loadDefinitions(t *testing.T) map[string]definition {
 	t.Helper()
 	found := map[string]definition{}
 	for _, folder := range []string{"crds", os.Getenv("CRDS")} {
 		paths, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 		if err != nil || folder == "" || len(paths) == 0 {
-			t.Fatalf("no definitions in %q (deploy/helm/check says where they are): %v", folder, err)
+			t.Fatalf("no definitions in %q (deploy/helm/check sets CRDS): %v", folder, err)
 		}
 		for _, path := range paths {
 			text, err := os.ReadFile(path)

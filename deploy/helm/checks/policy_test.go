@@ -17,7 +17,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// typed is an object in its Kubernetes type; nil for kinds that aren't Kubernetes' own.
+// typed is an object in its Kubernetes type; nil for kinds that Kubernetes does not define.
 func typed(t *testing.T, one object) runtime.Object {
 	t.Helper()
 	text, err := json.Marshal(one)
@@ -34,7 +34,7 @@ func typed(t *testing.T, one object) runtime.Object {
 	return read
 }
 
-// pod is the pod that an object makes, if it makes any; isService tells those that stay from those of a Job.
+// pod is the pod template of an object, or nil; isService is false for a Job.
 func pod(t *testing.T, one object) (template *corev1.PodTemplateSpec, isService bool) {
 	switch made := typed(t, one).(type) {
 	case *appsv1.StatefulSet:
@@ -48,7 +48,7 @@ func pod(t *testing.T, one object) (template *corev1.PodTemplateSpec, isService 
 	}
 }
 
-// The profile is judged by Kubernetes' own code for it.
+// The profile is evaluated by the code of Kubernetes.
 func TestPodsKeepTheRestrictedProfile(t *testing.T) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
@@ -109,7 +109,7 @@ func TestContainersAreBoundedPinnedAndReadOnly(t *testing.T) {
 func TestNoSecretIsRendered(t *testing.T) {
 	eachObject(t, func(t *testing.T, one object) {
 		if _, isSecret := typed(t, one).(*corev1.Secret); isSecret {
-			t.Errorf("%s: secrets are referred to, not made", name(one))
+			t.Errorf("%s: secrets are referenced, not created", name(one))
 		}
 	})
 }
@@ -133,7 +133,7 @@ func TestServicesAreProbedOnTheAdminPort(t *testing.T) {
 	})
 }
 
-// A stable identity is used under transactions, where the ordinal comes from the pod's label, and nowhere else.
+// A stable identity is used with transactions only, where the ordinal comes from the pod's label.
 func TestAnOrdinalGoesWithAStatefulSet(t *testing.T) {
 	eachObject(t, func(t *testing.T, one object) {
 		template, isService := pod(t, one)
@@ -161,20 +161,20 @@ func TestSelectorsFindTheirPods(t *testing.T) {
 					pods[name(one)] = template.Labels
 				}
 			}
-			denied, asked := 0, 0
+			denied, policies := 0, 0
 			for _, one := range all {
 				read := typed(t, one)
 				if policy, ok := read.(*networkingv1.NetworkPolicy); ok && len(policy.Spec.Ingress)+len(policy.Spec.Egress) == 0 {
-					asked, denied = 1, count(t, &policy.Spec.PodSelector, pods)
+					policies, denied = 1, count(t, &policy.Spec.PodSelector, pods)
 				}
 				if service, ok := read.(*corev1.Service); ok && count(t, &metav1.LabelSelector{MatchLabels: service.Spec.Selector}, pods) != 1 {
-					t.Errorf("%s finds not one service's pods", name(one))
+					t.Errorf("%s does not select the pods of one service", name(one))
 				}
 			}
-			if asked == 1 && denied != len(pods) {
+			if policies == 1 && denied != len(pods) {
 				t.Errorf("%d of %d kinds of pods are denied everything first", denied, len(pods))
 			}
-			if asked == 0 && set != "at-least-once" {
+			if policies == 0 && set != "at-least-once" {
 				t.Error("nothing is denied")
 			}
 		})
@@ -196,7 +196,7 @@ func count(t *testing.T, given *metav1.LabelSelector, pods map[string]labels.Set
 	return found
 }
 
-// scalerKeys are the settings of KEDA's Kafka scaler that the chart uses: its definition takes any text there.
+// scalerKeys are the settings of KEDA's Kafka scaler that the chart uses: its definition accepts any string there.
 var scalerKeys = []string{"bootstrapServers", "consumerGroup", "topic", "lagThreshold", "offsetResetPolicy", "excludePersistentLag", "allowIdleConsumers", "sasl", "tls"}
 
 // In golden production values all four have room for 24 partitions, and KEDA counts them by topic.
@@ -220,12 +220,12 @@ func TestLagIsReadForEveryTopicOfWork(t *testing.T) {
 					}
 				}
 				if metadata["excludePersistentLag"] != "true" || metadata["allowIdleConsumers"] != "false" {
-					t.Errorf("%s: %s counts what no replica would move", name(one), topic)
+					t.Errorf("%s: %s counts lag that no replica could reduce", name(one), topic)
 				}
 			}
 		}
 	}
 	if len(topics) != 8 {
-		t.Errorf("lag of %d topics is read, services work on 8: %v", len(topics), topics)
+		t.Errorf("lag of %d topics is read, services read 8: %v", len(topics), topics)
 	}
 }

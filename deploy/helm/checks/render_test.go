@@ -60,7 +60,7 @@ func render(t *testing.T, set string) string {
 	return text
 }
 
-// objects takes rendered text apart. Duplicate keys are refused by the strict reader.
+// objects splits rendered text. The strict reader rejects duplicate keys.
 func objects(t *testing.T, text string) []object {
 	t.Helper()
 	var found []object
@@ -97,7 +97,7 @@ func name(one object) string {
 	return kind + " " + called
 }
 
-func TestHelmFindsNothingToSay(t *testing.T) {
+func TestHelmLintHasNoFindings(t *testing.T) {
 	for _, set := range sets {
 		if text, err := helm("lint", chart, "--strict", "--kube-version", kubeVersion, "--values", values(set)); err != nil {
 			t.Errorf("%s: %s", set, text)
@@ -105,7 +105,7 @@ func TestHelmFindsNothingToSay(t *testing.T) {
 	}
 }
 
-// withoutForeign leaves out what golden/ isn't about: dashboards and alerts, which have tests of their own.
+// withoutForeign removes the content of dashboards and alerts, which have their own tests.
 func withoutForeign(text string) string {
 	var kept []string
 	for _, document := range strings.Split(text, "\n---\n") {
@@ -135,7 +135,7 @@ func TestOutputIsGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if string(golden) != now {
-			t.Errorf("%s isn't what is rendered; if that is meant, deploy/helm/check --update writes it:\n%s", path, firstDifference(string(golden), now))
+			t.Errorf("%s differs from the rendered chart; if that is intended, deploy/helm/check --update writes it:\n%s", path, firstDifference(string(golden), now))
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestACopyIsWhatItIsACopyOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(original, copied) {
-		t.Error("deploy/helm/tapeline/files/acls.txt isn't deploy/kafka/acls.txt: a chart reads nothing outside its folder, so copy it")
+		t.Error("deploy/helm/tapeline/files/acls.txt differs from deploy/kafka/acls.txt: a chart reads nothing outside its folder, so copy it")
 	}
 }
 
@@ -177,7 +177,7 @@ func TestTheChartIsOfTheWorkspaceSVersion(t *testing.T) {
 	version, _, _ := strings.Cut(rest, "\"")
 	for _, line := range []string{"\nversion: " + version + "\n", "\nappVersion: " + version + "\n"} {
 		if version == "" || !strings.Contains(string(described), line) {
-			t.Errorf("Chart.yaml has no %q, as Cargo.toml says", strings.TrimSpace(line))
+			t.Errorf("Chart.yaml has no %q, as in Cargo.toml", strings.TrimSpace(line))
 		}
 	}
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Sourced by check and api-server, from deploy/helm: where built tools and definitions lie, outside the checkout.
+# Sourced by check and api-server, from deploy/helm: builds tools and collects definitions, outside the checkout.
 cache=${TAPELINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tapeline}
 # One set of flags, so that helm, kubectl and the tests share what is compiled.
 export GOFLAGS="-mod=readonly -trimpath"
-# Kubernetes' programs say their version, and refuse to have none.
+# Programs of Kubernetes report their version, and do not start without one.
 version=k8s.io/component-base/version
 flags="-s -w -X $version.gitVersion=v1.37.2 -X $version.gitMajor=1 -X $version.gitMinor=37"
 
@@ -21,7 +21,7 @@ tool() {
   printf '%s' "$program"
 }
 
-# definitions: a folder with the files that checks/crds.txt names, each module held to its checksum.
+# definitions: a folder with the files that checks/crds.txt names, each module verified by its checksum.
 definitions() {
   local folder module version sum files found file
   folder=$cache/crds-$(sha256sum <checks/crds.txt | cut -c1-12)
@@ -30,7 +30,7 @@ definitions() {
     while read -r module version sum files; do
       [[ $module != '#'* ]] || continue
       found=$(cd / && go mod download -json "$module@$version")
-      grep -qF "\"Sum\": \"$sum\"" <<<"$found" || { echo "deploy/helm: $module $version isn't what crds.txt says" >&2; return 1; }
+      grep -qF "\"Sum\": \"$sum\"" <<<"$found" || { echo "deploy/helm: $module $version does not match crds.txt" >&2; return 1; }
       for file in $files; do
         install -m 644 "$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' <<<"$found")/$file" "$folder.part/"
       done

@@ -1,35 +1,35 @@
-//! The backfill service's configuration.
+//! Configuration of the backfill service.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use domain::{DataType, Layer, Timeframe};
 use hosting::{KafkaSection, RegistrySection};
+use kit::{Backoff, Millis};
 use serde::{Deserialize, Serialize};
 
 use crate::rules::chunks::ChunkDays;
-use crate::rules::coalesce::Limits;
+use crate::rules::coalescer::Limits;
 use crate::rules::planner::Planner;
 use crate::rules::timeframes::Timeframes;
 use crate::stage::executor::{Retries, Settings};
 
-/// Everything that an operator may say to the backfill service.
+/// The settings of the backfill service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackfillConfig {
-    /// The process.
+    /// The process: admin address, logs, shutdown.
     pub process: Process,
-    /// The cluster.
+    /// The Kafka cluster.
     pub kafka: KafkaSection,
     /// The schema registry.
     pub registry: RegistrySection,
-    /// From facts to requests.
+    /// The planner stage, which turns facts into requests.
     pub planner: PlannerSection,
-    /// From requests to bars.
+    /// The executor stage, which turns requests into bars.
     pub executor: ExecutorSection,
-    /// Where bars come from.
+    /// The source of historical bars.
     pub source: SourceSection,
 }
 
@@ -46,87 +46,105 @@ impl Default for BackfillConfig {
     }
 }
 
-/// From facts to requests.
+/// The planner stage, which turns facts into requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlannerSection {
-    /// The data types of layer 0: names as `market_data`, `news`; none plans nothing for the layer.
+    /// The data types that are requested for a symbol of layer 0 (all tradable symbols), by name: `market_data`, `news`,
+    /// `corporate_actions`, ... An empty list requests nothing. By default bars only, because this layer has the most symbols.
     pub basic: Vec<String>,
-    /// Those of layer 1.
+    /// The data types that are requested for a symbol of layer 1 (liquid), by name. An empty list requests nothing. By default bars and
+    /// news.
     pub liquid: Vec<String>,
-    /// Those of layer 2.
+    /// The data types that are requested for a symbol of layer 2 (catalyst), by name. An empty list requests nothing. By default bars,
+    /// news and corporate actions.
     pub catalyst: Vec<String>,
-    /// Those of layer 3.
+    /// The data types that are requested for a symbol of layer 3 (active), by name. An empty list requests nothing. By default the same
+    /// as for layer 2.
     pub active: Vec<String>,
-    /// The layer that a gap is filled for, as the fact names none. 3: it has every timeframe.
+    /// The layer, 0 to 3, whose timeframes are requested to fill a gap: the event of a gap has no layer. By default 3, which has all
+    /// timeframes.
     pub gap_layer: i32,
 }
 
-/// From requests to bars.
+/// The executor stage, which turns requests into bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExecutorSection {
-    /// How long requests for the same gather into one fetch.
-    pub gather_ms: u64,
-    /// How long they do at most while the fetch waits for its turn.
-    pub gather_max_ms: u64,
-    /// Fetches that run at once.
+    /// The time in milliseconds that a fetch gathers requests for the same symbol and data type before it may run. By default 2 s: long
+    /// enough for requests that arrive together, short compared with a fetch.
+    pub gather_ms: Millis,
+    /// The time in milliseconds after which a fetch that is due, but has no free slot, accepts no further requests; at least `gather_ms`.
+    /// By default 30 s, so that fetches grow under load, and the oldest request still has a bound.
+    pub gather_max_ms: Millis,
+    /// The maximum number of fetches that run at once, 1 to 64. By default 3, a moderate load for a source.
     pub running_max: usize,
-    /// Requests that may wait before their partitions pause.
+    /// The number of held requests at which the stage pauses its partitions, at least 2. They resume when fewer than half are left. By
+    /// default 10,000, one for each symbol of a full layer 0.
     pub requests_max: usize,
-    /// How long after a success the same request is a duplicate.
-    pub dedup_window_ms: u64,
-    /// Ended requests that a partition remembers at most. 10,000: every symbol of a partition, several times over.
+    /// The dedup window in milliseconds: the time after a success in which the same request (symbol, layer, data types, range) is a
+    /// duplicate. By default 1 h. The terminal events of this time are restored at assignment.
+    pub dedup_window_ms: Millis,
+    /// The maximum number of ended requests that are kept per partition for the dedup window, at least 1. By default 10,000: each symbol
+    /// of a partition several times.
     pub partition_ends_max: usize,
-    /// Calls for one chunk before it is given up.
+    /// The maximum number of calls to the source for one chunk, 1 to 100. After that the error of the chunk is reported in the terminal
+    /// event. By default 3: a brief outage passes, a longer one ends the request within minutes.
     pub attempts_max: u32,
-    /// The longest wait after a first failure; doubles with each.
-    pub backoff_first_ms: u64,
-    /// The longest wait of all.
-    pub backoff_max_ms: u64,
-    /// Worker threads: calls to the source at once.
+    /// The longest wait in milliseconds after the first failed call for a chunk, at least 1. It doubles with each failure, and the actual
+    /// wait is random between zero and that. By default 1 s: a brief error delays a request little.
+    pub backoff_first_ms: Millis,
+    /// The longest wait in milliseconds after any failed call, at least `backoff_first_ms`. By default 60 s: a source that has
+    /// recovered is called within a minute.
+    pub backoff_max_ms: Millis,
+    /// The number of worker threads, 1 to 64: calls to the source at once. By default as many as `running_max`, because a fetch has at
+    /// most one call at a time.
     pub workers: usize,
-    /// Silence of a worker after which it is replaced and its chunk asked for again. A chunk is a few thousand bars.
-    pub worker_deadline_ms: u64,
-    /// The timeframes that are filled at all, by name (`1day`); empty means all.
+    /// The time in milliseconds after which a call to the source counts as failed and its worker thread is replaced, at least 1. By
+    /// default 60 s: a chunk has a few thousand bars.
+    pub worker_deadline_ms: Millis,
+    /// The timeframes that are fetched, by name: `1min`, `5min`, `1hour`, `1day`. By default an empty list, which means all.
     pub timeframes: Vec<String>,
-    /// Days of a chunk of day bars. 365: some 250 bars.
+    /// The maximum number of days in a chunk of day bars, 1 to 3,660. By default 365: some 250 bars.
     pub day_bars_chunk_days: u16,
-    /// Days of a chunk of hour bars. 90: some 1,000 bars.
+    /// The maximum number of days in a chunk of hour bars, 1 to 3,660. By default 90: some 1,000 bars.
     pub hour_bars_chunk_days: u16,
-    /// Days of a chunk of minute bars. 5: some 5,000 bars, a transaction of moderate size.
+    /// The maximum number of days in a chunk of bars of one or five minutes, 1 to 3,660. By default 5: some 5,000 bars, a transaction of
+    /// moderate size.
     pub minute_bars_chunk_days: u16,
 }
 
-/// What a source is.
+/// The kind of a source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceKind {
-    /// None: every request ends in a failure that says so.
+    /// No source: each request ends in a failure of class `no_source`.
     #[default]
     None,
-    /// A folder of day bars, a file a symbol.
+    /// A folder of day bars with one file per symbol.
     Csv,
-    /// A market that never was, the same for the same seed.
+    /// Generated day bars, the same for the same seed.
     Synthetic,
 }
 
-/// Where bars come from.
+/// The source of historical bars.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceSection {
-    /// `none`, `csv` or `synthetic`. None by default: history that nobody chose must not fill the topics.
+    /// The kind of the source: `none`, `csv` (a folder of day bars) or `synthetic` (generated day bars). By default `none`, so that no
+    /// bars are written before an operator selects a source; each request then ends in a failure of class `no_source`.
     pub kind: SourceKind,
-    /// Of `csv`: the folder with `<SYMBOL>.csv`.
+    /// For `csv`: the folder with the files `<SYMBOL>.csv`. Required for that kind, without effect for others. By default empty.
     pub folder: PathBuf,
-    /// Of `synthetic`: the market's seed.
+    /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
+    /// any number will do.
     pub seed: u64,
 }
 
 // === impl BackfillConfig ===
 
 impl BackfillConfig {
-    /// Only day bars are planned and filled, whatever the layer: what a replayed or synthetic market has.
+    /// Restricts planner and executor to day bars in all layers: the data of a replayed or synthetic market.
     pub fn market_data_in_day_bars(&mut self) {
         let bars = vec![DataType::MarketData.as_str().to_owned()];
         let planner = &mut self.planner;
@@ -167,7 +185,7 @@ impl Default for PlannerSection {
 }
 
 impl PlannerSection {
-    /// As the planner takes it.
+    /// Returns the rules of the planner.
     #[must_use]
     pub fn planner(&self) -> Planner {
         let types = |names: &[String]| names.iter().filter_map(|name| DataType::from_name(name)).collect();
@@ -185,16 +203,16 @@ impl PlannerSection {
 
 impl Validate for PlannerSection {
     fn validate(&self, errors: &mut ErrorCollector) {
-        let known = DataType::ALL.map(DataType::as_str).join(", ");
+        let names = DataType::ALL.map(DataType::as_str).join(", ");
         let layers = [
             ("basic", &self.basic),
             ("liquid", &self.liquid),
             ("catalyst", &self.catalyst),
             ("active", &self.active),
         ];
-        for (key, names) in layers {
-            for name in names.iter().filter(|name| DataType::from_name(name).is_none()) {
-                errors.check(false, key, name, &format!("of {known}"), "market_data");
+        for (key, types) in layers {
+            for name in types.iter().filter(|name| DataType::from_name(name).is_none()) {
+                errors.check(false, key, name, &format!("of {names}"), "market_data");
             }
         }
         let layer = self.gap_layer;
@@ -208,17 +226,17 @@ impl Default for ExecutorSection {
     fn default() -> Self {
         let (limits, days) = (Limits::default(), ChunkDays::default());
         Self {
-            gather_ms: 2_000,
-            gather_max_ms: 30_000,
-            running_max: limits.most_running,
-            requests_max: limits.most_requests,
-            dedup_window_ms: 3_600_000,
+            gather_ms: Millis::new(2_000),
+            gather_max_ms: Millis::new(30_000),
+            running_max: limits.running_max,
+            requests_max: limits.requests_max,
+            dedup_window_ms: Millis::new(3_600_000),
             partition_ends_max: 10_000,
             attempts_max: 3,
-            backoff_first_ms: 1_000,
-            backoff_max_ms: 60_000,
-            workers: limits.most_running,
-            worker_deadline_ms: 60_000,
+            backoff_first_ms: Millis::new(1_000),
+            backoff_max_ms: Millis::new(60_000),
+            workers: limits.running_max,
+            worker_deadline_ms: Millis::new(60_000),
             timeframes: Vec::new(),
             day_bars_chunk_days: days.day,
             hour_bars_chunk_days: days.hour,
@@ -228,25 +246,23 @@ impl Default for ExecutorSection {
 }
 
 impl ExecutorSection {
-    /// As the stage takes it.
+    /// Returns the settings of the stage.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        let ms = Duration::from_millis;
         let named = self.timeframes.iter().filter_map(|name| Timeframe::from_name(name)).collect();
         let all = self.timeframes.is_empty();
         Settings {
             limits: Limits {
-                gather: ms(self.gather_ms),
-                longest_gather: ms(self.gather_max_ms),
-                most_running: self.running_max,
-                most_requests: self.requests_max,
+                gather: self.gather_ms.into(),
+                gather_max: self.gather_max_ms.into(),
+                running_max: self.running_max,
+                requests_max: self.requests_max,
             },
-            dedup_window: ms(self.dedup_window_ms),
+            dedup_window: self.dedup_window_ms.into(),
             partition_ends_max: self.partition_ends_max,
             retries: Retries {
                 attempts_max: self.attempts_max,
-                backoff_first: ms(self.backoff_first_ms),
-                backoff_max: ms(self.backoff_max_ms),
+                backoff: Backoff::new(self.backoff_first_ms.into(), self.backoff_max_ms.into()),
             },
             timeframes: if all { Timeframes::default() } else { Timeframes::restricted_to(named) },
             chunk_days: ChunkDays {
@@ -260,8 +276,8 @@ impl ExecutorSection {
 
 impl Validate for ExecutorSection {
     fn validate(&self, errors: &mut ErrorCollector) {
-        let (gather, longest) = (self.gather_ms, self.gather_max_ms);
-        errors.check(longest >= gather, "gather_max_ms", longest, "at least gather_ms", "30000");
+        let (gather, max) = (self.gather_ms, self.gather_max_ms);
+        errors.check(max >= gather, "gather_max_ms", max, "at least gather_ms", "30000");
         let running = self.running_max;
         errors.check((1..=64).contains(&running), "running_max", running, "1 to 64", "3");
         errors.check((1..=64).contains(&self.workers), "workers", self.workers, "1 to 64", "3");
@@ -270,14 +286,14 @@ impl Validate for ExecutorSection {
         errors.check(ends >= 1, "partition_ends_max", ends, "at least 1", "10000");
         let attempts = self.attempts_max;
         errors.check((1..=100).contains(&attempts), "attempts_max", attempts, "1 to 100", "3");
-        let (first, longest) = (self.backoff_first_ms, self.backoff_max_ms);
-        errors.check(first >= 1, "backoff_first_ms", first, "at least 1", "1000");
-        errors.check(longest >= first, "backoff_max_ms", longest, "at least backoff_first_ms", "60000");
+        let (first, max) = (self.backoff_first_ms, self.backoff_max_ms);
+        errors.check(!first.is_zero(), "backoff_first_ms", first, "at least 1", "1000");
+        errors.check(max >= first, "backoff_max_ms", max, "at least backoff_first_ms", "60000");
         let deadline = self.worker_deadline_ms;
-        errors.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "60000");
-        let known = Timeframe::ALL.map(Timeframe::as_str).join(", ");
+        errors.check(!deadline.is_zero(), "worker_deadline_ms", deadline, "at least 1", "60000");
+        let names = Timeframe::ALL.map(Timeframe::as_str).join(", ");
         for name in self.timeframes.iter().filter(|name| Timeframe::from_name(name).is_none()) {
-            errors.check(false, "timeframes", name, &format!("of {known}"), "1day");
+            errors.check(false, "timeframes", name, &format!("of {names}"), "1day");
         }
         let days = [
             ("day_bars_chunk_days", self.day_bars_chunk_days),
@@ -285,7 +301,7 @@ impl Validate for ExecutorSection {
             ("minute_bars_chunk_days", self.minute_bars_chunk_days),
         ];
         for (key, value) in days {
-            // Each bar is an output, and all of a chunk leave in one transaction.
+            // Each bar is an output, and the outputs of a chunk are one transaction.
             errors.check((1..=3_660).contains(&value), key, value, "1 to 3660", "5");
         }
     }

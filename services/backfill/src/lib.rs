@@ -1,24 +1,38 @@
-//! The backfill service: what is missing of a symbol's history is fetched once.
+//! Backfill service: fetches the missing history of a symbol, each range once.
+//!
+//! # Data flow
 //!
 //! ```text
 //! scanner.symbol.qualified ─┐
 //! scanner.symbol.promoted  ─┼─► planner ─► backfill.range.requested ─► executor ─┬─► market.bar.closed
-//! market.gap.detected      ─┘                     ▲ (manual requests)      ▲     ├─► backfill.range.progressed, .completed, .failed
-//!                                                                          └─────┴─► backfill.coverage.changed (its own state)
+//! market.gap.detected      ─┘                     ▲ (manual requests)    ▲ ▲     ├─► backfill.range.progressed
+//!                                                         source of bars ┘ │     ├─► backfill.range.completed, .failed
+//!                                                                          └─────┴─► backfill.coverage.changed
 //! ```
 //!
-//! The planner turns facts into requests and keeps no state; the executor fetches what coverage lacks and ends each request once. It
-//! deliberately keeps no database: coverage is in its topic, and what a source has is asked of [`sources`]. It fetches bars alone: other
-//! kinds of data have no source yet, and a request for them says so in its end.
+//! - The planner stage turns a qualification, a promotion or a gap into at most one request for a range. It has no state.
+//! - The executor stage gathers the requests of a symbol into fetches, fetches in chunks what the coverage lacks, and ends each attempt
+//!   at a backfill with exactly one terminal event. The bars, the progress and the coverage of a chunk are one transaction.
+//! - Coverage, the intervals of each series that are in the topics already, is the only durable state of the executor. It is kept in a
+//!   compacted topic and restored at assignment. The terminal events of the dedup window are restored as well, so that no attempt ends
+//!   twice. They do not name the range of their request: after a restart, the same range under another id is served from the coverage.
 //!
-//! A restart reads again which attempts have ended, so that none ends twice; that the same range was asked under another name is
-//! forgotten then, and the coverage answers for it.
+//! # What the service does not do
 //!
-//! Start at [`service`], then [`stage`]; meaning lives in [`rules`], what a worker thread does in [`work`].
+//! - It has no database and no files of its own.
+//! - It fetches bars only. No source serves other data types yet: a request for them ends with an error that names them.
+//! - It does not fetch bars that have not closed, and does not serve live bars.
+//! - It does not fetch covered ranges again, even if the source has corrected them.
+//!
+//! # Modules
+//!
+//! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of
+//! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor.
 
 pub mod config;
+pub mod metric_names;
 pub mod rules;
 pub mod service;
 pub mod sources;
 pub mod stage;
-pub mod work;
+pub mod worker;

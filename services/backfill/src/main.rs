@@ -1,4 +1,4 @@
-//! The backfill service as a process.
+//! Process of the backfill service.
 
 fn main() -> std::process::ExitCode {
     chassis::run::<backfill::service::Backfill>()

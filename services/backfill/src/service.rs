@@ -1,38 +1,38 @@
-//! The one place where the backfill service is put together: the planner and the executor.
+//! Composition root of the backfill service: wires the planner and the executor.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chassis::pool::{self, Outcome, Pool};
+use chassis::pool;
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Exit, Failure, Fate, Service};
+use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
-use hosting::{Hosted, StageSpec};
+use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
 use kafka_io::{Completions, KafkaConfig, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
+use crate::metric_names::METRICS;
 use crate::sources::{CsvFolder, Source, SourceError, SyntheticMarket};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
-use crate::work::{Done, Job, fetch};
+use crate::worker::{Job, JobResult, fetch_chunk};
 
-/// What the planner is called in metrics and reports.
+/// The name of the planner stage in metrics and reports.
 pub const PLANNER: &str = "backfill-planner";
 
-/// The planner's consumer group.
+/// The consumer group of the planner.
 pub const PLANNER_GROUP: &str = "tapeline.backfill.planner";
 
-/// What the executor is called in metrics and reports.
+/// The name of the executor stage in metrics and reports.
 pub const EXECUTOR: &str = "backfill-executor";
 
-/// The executor's consumer group.
+/// The consumer group of the executor.
 pub const EXECUTOR_GROUP: &str = "tapeline.backfill.executor";
 
 const DEAD_LETTERS: Topic = Topic::BackfillDeadLetter;
 
-/// What the executor writes, beside dead letters.
+/// The output topics of the executor without its dead-letter topic.
 const EXECUTOR_WRITES: [Topic; 5] = [
     Topic::BarClosed,
     Topic::RangeProgressed,
@@ -52,7 +52,7 @@ impl Service for Backfill {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &BackfillConfig) -> &Process {
@@ -65,10 +65,10 @@ impl Service for Backfill {
     }
 }
 
-/// Starts the service with a source of its own, whatever its configuration says of one: for a process that holds the bars itself.
+/// Starts the service with this source instead of the configured one: for a process that has the bars in memory.
 ///
 /// # Errors
-/// When the cluster or the registry can't be reached, or a stage can't start.
+/// [`Failure`] if the cluster or the registry is unavailable, or a stage cannot start.
 pub async fn start_with(
     config: BackfillConfig,
     source: Arc<dyn Source>,
@@ -84,7 +84,7 @@ pub async fn start_with(
 
 fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Result<Hosted, Failure> {
     let stage = PlannerStage::new(wire, config.planner.planner());
-    // No work is done elsewhere, so nothing ever comes back through this.
+    // The planner has no workers, so the channel remains empty.
     let (_, completed) = completions(1);
     let spec = StageSpec {
         stage: PLANNER,
@@ -103,8 +103,8 @@ fn host_executor(
     wire: Wire,
 ) -> Result<Hosted, Failure> {
     let (sender, completed) = completions(section.running_max);
-    let workers = ThreadWorkers::start(section, context, Arc::clone(&source), sender)?;
-    // Waits only have to differ between instances.
+    let workers = start_workers(section, context, Arc::clone(&source), sender)?;
+    // The jitter of the backoff must differ between instances, so that they do not retry together.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
     let stage = ExecutorStage::new(wire, source, section.settings(), Box::new(workers), seed);
     let spec = StageSpec {
@@ -118,20 +118,20 @@ fn host_executor(
 
 fn source(section: &SourceSection) -> Result<Arc<dyn Source>, Failure> {
     match section.kind {
-        SourceKind::None => Ok(Arc::new(Nothing)),
+        SourceKind::None => Ok(Arc::new(EmptySource)),
         SourceKind::Synthetic => Ok(Arc::new(SyntheticMarket::new(section.seed))),
         SourceKind::Csv if section.folder.is_dir() => Ok(Arc::new(CsvFolder::new(section.folder.clone()))),
         SourceKind::Csv => {
-            let text = format!("source.folder {}: is no folder that can be read", section.folder.display());
+            let text = format!("invalid source.folder {:?}: not a readable folder", section.folder);
             Err(Failure::with(Exit::Usage, text))
         }
     }
 }
 
-/// The source of a service that was given none.
-struct Nothing;
+/// The source of a service without a configured one. It serves no data.
+struct EmptySource;
 
-impl Source for Nothing {
+impl Source for EmptySource {
     fn name(&self) -> &'static str {
         "none"
     }
@@ -145,60 +145,32 @@ impl Source for Nothing {
     }
 }
 
-/// The supervised pool behind the executor. It is closed when the stage goes.
-struct ThreadWorkers {
-    pool: Pool<Job, Done>,
+fn start_workers(
+    section: &ExecutorSection,
+    context: &Context,
+    source: Arc<dyn Source>,
+    done: Completions<JobResult>,
+) -> Result<PoolWorkers<Job, JobResult>, Failure> {
+    // A fetch has at most one chunk at the workers, so at most `running_max` jobs are queued.
+    let options = pool::Options {
+        job_deadline: section.worker_deadline_ms.into(),
+        ..pool::Options::new("backfill-workers", section.workers, section.running_max)
+    };
+    let source_name = source.name();
+    let make = move || {
+        let source = Arc::clone(&source);
+        move |job: &Job| fetch_chunk(source.as_ref(), job)
+    };
+    // A panic or a timeout may be temporary: the chunk is tried again.
+    let failed = move |job: &Job, error: WorkerError| JobResult {
+        fetch: job.fetch,
+        bars: Err(SourceError::transient(source_name, error)),
+    };
+    PoolWorkers::start(context, options, done, make, failed)
 }
 
-impl ThreadWorkers {
-    fn start(
-        section: &ExecutorSection,
-        context: &Context,
-        source: Arc<dyn Source>,
-        done: Completions<Done>,
-    ) -> Result<Self, Failure> {
-        // A fetch has one chunk under way, so no more than `running_max` ever wait.
-        let options = pool::Options {
-            job_deadline: Duration::from_millis(section.worker_deadline_ms),
-            ..pool::Options::new("backfill-workers", section.workers, section.running_max)
-        };
-        let clock = Arc::clone(&context.clock);
-        let source_name = source.name();
-        let report = move |outcome| {
-            // A driver that has ended wants no more answers.
-            drop(done.send(of_outcome(outcome, source_name)));
-        };
-        let make = move || {
-            let source = Arc::clone(&source);
-            move |job: &Job| fetch(source.as_ref(), job)
-        };
-        let pool = Pool::start(options, clock, &context.metrics, make, report)?;
-        // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("backfill-workers", Fate::MayEnd, pool.supervisor(&context.health));
-        Ok(Self { pool })
-    }
-}
-
-impl Workers for ThreadWorkers {
+impl Workers for PoolWorkers<Job, JobResult> {
     fn start(&self, job: Job) -> Result<(), Job> {
-        self.pool.try_submit(job)
-    }
-}
-
-impl Drop for ThreadWorkers {
-    fn drop(&mut self) {
-        self.pool.close();
-    }
-}
-
-/// A worker that panicked or hung may have been unlucky: its chunk is tried again.
-fn of_outcome(outcome: Outcome<Job, Done>, source_name: &'static str) -> Done {
-    let failed = |fetch, cause| Done { fetch, result: Err(SourceError::Transient { source_name, cause }) };
-    match outcome {
-        Outcome::Done { result, .. } => result,
-        Outcome::Panicked { job, message } => failed(job.fetch, format!("the worker panicked: {message}")),
-        Outcome::Stuck { job, after } => {
-            failed(job.fetch, format!("the source gave no answer within {} ms", after.as_millis()))
-        }
+        self.submit(job)
     }
 }

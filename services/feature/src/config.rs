@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
-use contracts::bounds::MAX_SET_VALUES;
+use contracts::bounds::SET_VALUES_MAX;
 use domain::Symbol;
 use hosting::{KafkaSection, RegistrySection};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::rules::{COMPARED, in_name};
 
 /// Each adds four values to the set that has most of them, and a set has a bound.
-const BENCHMARKS_MAX: usize = MAX_SET_VALUES / 4;
+const BENCHMARKS_MAX: usize = SET_VALUES_MAX / 4;
 
 /// Everything that an operator may say to the feature service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

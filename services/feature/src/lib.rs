@@ -20,6 +20,7 @@
 
 pub mod config;
 pub mod intake;
+pub mod metric_names;
 pub mod rules;
 pub mod service;
 pub mod stage;

@@ -1,17 +1,17 @@
 //! The one place where the feature service is put together.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::pool::{self, Outcome, Pool};
+use chassis::pool;
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Failure, Fate, Service};
+use chassis::{Context, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, StageSpec};
+use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
 use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
+use crate::metric_names::METRICS;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
 use crate::work::{Done, Job, compute};
 
@@ -23,7 +23,7 @@ pub const GROUP: &str = "tapeline.feature";
 
 /// As many symbols as a full request has. Below that another is handed out, so an urgent request waits behind less than two full ones
 /// for each worker (ADR 068).
-const IN_HAND_SYMBOLS: usize = contracts::events::MAX_SYMBOLS;
+const IN_HAND_SYMBOLS: usize = contracts::events::SYMBOLS_MAX;
 
 /// The feature service.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Service for Feature {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &FeatureConfig) -> &Process {
@@ -51,7 +51,7 @@ impl Service for Feature {
         let limits = limits(&config.requests);
         // Room for all that is under way: no worker waits for a driver that is in a transaction.
         let (sender, completed) = completions(limits.jobs_max());
-        let workers = ThreadWorkers::start(&config.requests, limits.jobs_max(), &context, sender)?;
+        let workers = start_workers(&config.requests, limits.jobs_max(), &context, sender)?;
         let compared = config.requests.compared();
         let stage = FeatureStage::new(connection.wire, limits, compared, Box::new(workers));
         let spec = StageSpec {
@@ -78,55 +78,23 @@ fn limits(section: &RequestsSection) -> Limits {
     }
 }
 
-/// The supervised pool behind the stage. It is closed when the stage goes.
-struct ThreadWorkers {
-    pool: Pool<Job, Done>,
+fn start_workers(
+    section: &RequestsSection,
+    jobs_max: usize,
+    context: &Context,
+    done: Completions<Done>,
+) -> Result<PoolWorkers<Job, Done>, Failure> {
+    let options = pool::Options {
+        job_deadline: Duration::from_millis(section.worker_deadline_ms),
+        ..pool::Options::new("feature-workers", section.workers, jobs_max)
+    };
+    let failed =
+        |job: &Job, error: WorkerError| Done::Failed { ticket: job.ticket, cause: error.to_string() };
+    PoolWorkers::start(context, options, done, || compute, failed)
 }
 
-impl ThreadWorkers {
-    fn start(
-        section: &RequestsSection,
-        jobs_max: usize,
-        context: &Context,
-        done: Completions<Done>,
-    ) -> Result<Self, Failure> {
-        let options = pool::Options {
-            job_deadline: Duration::from_millis(section.worker_deadline_ms),
-            ..pool::Options::new("feature-workers", section.workers, jobs_max)
-        };
-        let clock = Arc::clone(&context.clock);
-        let report = move |outcome| {
-            // A driver that has ended wants no more answers.
-            drop(done.send(of_outcome(outcome)));
-        };
-        let pool = Pool::start(options, clock, &context.metrics, || compute, report)?;
-        // They end when the stage does, which owns them: it is the stage that says why.
-        context.tasks.thread("feature-workers", Fate::MayEnd, pool.supervisor(&context.health));
-        Ok(Self { pool })
-    }
-}
-
-impl Workers for ThreadWorkers {
+impl Workers for PoolWorkers<Job, Done> {
     fn start(&self, job: Job) -> Result<(), Job> {
-        self.pool.try_submit(job)
-    }
-}
-
-impl Drop for ThreadWorkers {
-    fn drop(&mut self) {
-        self.pool.close();
-    }
-}
-
-fn of_outcome(outcome: Outcome<Job, Done>) -> Done {
-    match outcome {
-        Outcome::Done { result, .. } => result,
-        Outcome::Panicked { job, message } => {
-            Done::Failed { ticket: job.ticket, cause: format!("the worker panicked: {message}") }
-        }
-        Outcome::Stuck { job, after } => Done::Failed {
-            ticket: job.ticket,
-            cause: format!("the worker gave no answer within {} ms", after.as_millis()),
-        },
+        self.submit(job)
     }
 }

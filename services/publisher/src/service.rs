@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Exit, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Exit, Failure, Service};
 use contracts::Topic;
 use hosting::{Hosted, StageSpec};
 use kafka_io::{BatchProducer, KafkaConfig, ProducerLimits, Wire, completions};
@@ -116,6 +116,6 @@ fn serve_edge(
     let edge = Arc::new(Edge::new(wire, producer, limits, counts, Arc::clone(&context.clock)));
     let shutdown = context.shutdown.clone();
     let serving = serve(server, edge, serve_limits, async move { shutdown.begun().await });
-    context.tasks.spawn(EDGE, Fate::MustRun, async move { Ok(serving.await?) });
+    context.tasks.spawn(EDGE, EndPolicy::MustRun, async move { Ok(serving.await?) });
     Ok(())
 }

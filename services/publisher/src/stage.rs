@@ -10,6 +10,7 @@ use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, UNWRITABLE, Unava
 use pipeline::{Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 use self::restore::Restored;
+use crate::metric_names as names;
 use crate::rules::announce::{Announcement, Announcer, Decision};
 
 /// The input topic.
@@ -188,10 +189,10 @@ impl KafkaStage for AnnouncerStage {
 
     fn notes(&self) -> Vec<Note> {
         vec![
-            Note { name: "windows", value: self.announcer.held() as u64 },
-            Note { name: "windows_forgotten_by_bound", value: self.announcer.evicted_by_bound() },
-            Note { name: "restored", value: self.restored },
-            Note { name: "restore_skipped", value: self.restore_skipped },
+            Note { name: names::DEDUP_WINDOWS.name, value: self.announcer.held() as u64 },
+            Note { name: names::DEDUP_WINDOW_EVICTIONS.name, value: self.announcer.evicted_by_bound() },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restore_skipped },
         ]
     }
 }

@@ -1,7 +1,6 @@
 //! Configuration of the bridge.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
@@ -57,8 +56,9 @@ pub struct AlertsSection {
     /// Maximum time from the first alert of a batch until it is sent, in milliseconds, for a key whose alerts never pause. 5 s is the
     /// longest delay that batching adds to an alert below priority 8; more urgent ones are sent at once.
     pub batch_wait_ms: Millis,
-    /// A batch closes when no alert joined it for so long.
-    pub batch_quiet_ms: u64,
+    /// Time without a new alert after which a batch is sent, in milliseconds, at most `batch_wait_ms`. 50 ms collects the
+    /// alerts of one burst without a noticeable delay.
+    pub batch_linger_ms: Millis,
     /// Rate limit of requests, in symbols per second, of the whole consumer group; an instance has the share of its partitions. 500
     /// fills a batch of 100 symbols in 200 ms.
     pub group_symbols_per_s: u32,
@@ -76,7 +76,7 @@ impl Default for AlertsSection {
             partition_windows_max: 100_000,
             batch_symbols: limits.ready_symbols,
             batch_wait_ms: Millis::new(5_000),
-            batch_quiet_ms: 50,
+            batch_linger_ms: Millis::new(50),
             group_symbols_per_s: rate.group_symbols_per_s,
             waiting_max: limits.waiting_max,
         }
@@ -93,7 +93,7 @@ impl AlertsSection {
             limits: Limits {
                 ready_symbols: self.batch_symbols,
                 wait_max: self.batch_wait_ms.into(),
-                linger: Duration::from_millis(self.batch_quiet_ms),
+                linger: self.batch_linger_ms.into(),
                 waiting_max: self.waiting_max,
                 ..Limits::default()
             },
@@ -104,6 +104,8 @@ impl AlertsSection {
 
 impl Validate for BridgeConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
+    const RENAMED: &'static [(&'static str, &'static str)] =
+        &[("alerts.batch_quiet_ms", "alerts.batch_linger_ms")];
 
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.nest("process", &self.process);
@@ -118,12 +120,28 @@ impl Validate for AlertsSection {
         let symbols_max = Limits::default().symbols_max;
         let symbols = self.batch_symbols;
         errors.check((1..=symbols_max).contains(&symbols), "batch_symbols", symbols, "1 to 100", "50");
-        let (quiet, wait) = (self.batch_quiet_ms, self.batch_wait_ms.get());
-        errors.check(quiet <= wait, "batch_quiet_ms", quiet, "at most batch_wait_ms", "50");
+        let (linger, wait) = (self.batch_linger_ms, self.batch_wait_ms);
+        errors.check(linger <= wait, "batch_linger_ms", linger, "at most batch_wait_ms", "50");
         let rate = self.group_symbols_per_s;
         errors.check(rate >= 1, "group_symbols_per_s", rate, "at least 1", "500");
         let windows = self.partition_windows_max;
         errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
         errors.check(self.waiting_max >= 2, "waiting_max", self.waiting_max, "at least 2", "10000");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::config::load_with_renames;
+
+    use super::*;
+
+    #[test]
+    fn old_name_of_batch_linger_ms_is_accepted_and_reported() {
+        let env = [("BRIDGE__ALERTS__BATCH_QUIET_MS".to_owned(), "70".to_owned())];
+        let loaded = load_with_renames::<BridgeConfig>("BRIDGE", None, env.into_iter()).unwrap();
+        assert_eq!(loaded.config.alerts.batch_linger_ms, Millis::new(70));
+        assert_eq!(loaded.renamed.len(), 1);
+        assert_eq!(loaded.renamed[0].new, "alerts.batch_linger_ms");
     }
 }

@@ -16,6 +16,7 @@
 
 pub mod config;
 pub mod mapping_file;
+pub mod metric_names;
 pub mod rules;
 pub mod service;
 pub mod stage;

@@ -9,6 +9,7 @@ use kafka_io::completions;
 
 use crate::config::BridgeConfig;
 use crate::mapping_file;
+use crate::metric_names::METRICS;
 use crate::stage::{BridgeStage, INPUT};
 
 /// The name of the stage in metrics and reports.
@@ -28,7 +29,7 @@ impl Service for Bridge {
     type Running = Vec<Hosted>;
 
     fn catalogue() -> Catalogue {
-        Catalogue::new().with(hosting::METRICS)
+        Catalogue::new().with(hosting::METRICS).with(METRICS)
     }
 
     fn process(config: &BridgeConfig) -> &Process {

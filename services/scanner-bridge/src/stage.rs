@@ -19,6 +19,7 @@ use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, St
 
 use self::request::HeldAlert;
 use self::restore::{RestoreCounts, Restored};
+use crate::metric_names as names;
 use crate::rules::batch::{Arrival, Batch, BatchKey};
 use crate::rules::batcher::{Batcher, Limits};
 use crate::rules::dedup::{Decision, Dedup, Occurrence};
@@ -273,15 +274,15 @@ impl KafkaStage for BridgeStage {
 
     fn notes(&self) -> Vec<Note> {
         vec![
-            Note { name: "windows", value: self.dedup.held() as u64 },
-            Note { name: "windows_forgotten_by_bound", value: self.dedup.evicted_by_bound() },
-            Note { name: "alerts_waiting", value: self.batcher.waiting() as u64 },
-            Note { name: "limiter_capacity_symbols", value: self.limiter.capacity_symbols().into() },
-            Note { name: "limiter_passed_symbols", value: self.passed_symbols },
-            Note { name: "limiter_delayed_batches", value: self.delayed_batches },
-            Note { name: "restored", value: self.restore_counts.restored },
-            Note { name: "restore_skipped", value: self.restore_counts.skipped },
-            Note { name: "restore_foreign", value: self.restore_counts.foreign },
+            Note { name: names::DEDUP_WINDOWS.name, value: self.dedup.held() as u64 },
+            Note { name: names::DEDUP_WINDOW_EVICTIONS.name, value: self.dedup.evicted_by_bound() },
+            Note { name: names::WAITING_ALERTS.name, value: self.batcher.waiting() as u64 },
+            Note { name: names::LIMITER_CAPACITY.name, value: self.limiter.capacity_symbols().into() },
+            Note { name: names::LIMITER_PASSED.name, value: self.passed_symbols },
+            Note { name: names::LIMITER_DELAYED.name, value: self.delayed_batches },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restore_counts.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restore_counts.skipped },
+            Note { name: names::RESTORE_FOREIGN.name, value: self.restore_counts.foreign },
         ]
     }
 }

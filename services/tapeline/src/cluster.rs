@@ -135,10 +135,11 @@ pub fn registry(cluster: &ClusterArgs) -> Result<Registry, Failure> {
 /// When the address is none.
 pub fn registry_client(config: RegistryConfig) -> Result<Registry, Failure> {
     let config = RegistryConfig {
-        start_patience_ms: PATIENCE_MS,
+        start_patience_ms: PATIENCE_MS.into(),
         // A command has nothing else to do while a schema is looked up.
-        lookup_wait_ms: config.timeout_ms + 500,
+        lookup_wait_ms: config.timeout_ms.saturating_add(500.into()),
         ..config
     };
-    Registry::new(&config, Handle::current()).map_err(|e| Failure::Usage(e.to_string()))
+    Registry::new(&config, Handle::current())
+        .map_err(|e| Failure::Usage(kafka_io::ErrorChain(&e).to_string()))
 }

@@ -40,8 +40,9 @@ impl Collected {
         writers: &dyn WriterSchemas,
         mapping: Mapping,
     ) -> Result<Self, Failure> {
-        let unread =
-            |e: &dyn std::error::Error| Failure::NotOk(format!("the topics can't be read again: {e}"));
+        let unread = |e: &dyn std::error::Error| {
+            Failure::NotOk(format!("the topics can't be read again: {}", kafka_io::ErrorChain(e)))
+        };
         let inquirer = ClusterQuery::new(kafka).map_err(|e| unread(&e))?;
         let mut intake = Intake::new(mapping, kafka.partitions);
         for topic in Topic::ALL {
@@ -68,8 +69,7 @@ impl Collected {
                 }
             }
             if Instant::now() >= deadline && !reader.is_at_end() {
-                let cause = format!("the end is not reached within {PATIENCE:?}");
-                return Err(unread(&ReadError::Failed { cause }));
+                return Err(unread(&ReadError::EndNotReached { timeout: PATIENCE }));
             }
         }
         for of_topic in records.values_mut() {

@@ -23,7 +23,7 @@ pub enum Failure {
 impl Failure {
     /// A question to the cluster that came to nothing: nobody answers, or we are turned away.
     pub fn of(error: impl MaybeAccessDenied) -> Self {
-        Self::of_cause(&error, error.to_string())
+        Self::of_cause(&error, kafka_io::ErrorChain(&error).to_string())
     }
 
     /// The same, in these words.

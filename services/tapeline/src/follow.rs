@@ -181,5 +181,5 @@ impl Following {
 }
 
 fn unreadable(error: &ReadError) -> Failure {
-    Failure::of_cause(error, format!("following the run: {error}"))
+    Failure::of_cause(error, format!("following the run: {}", kafka_io::ErrorChain(error)))
 }

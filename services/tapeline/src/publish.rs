@@ -77,7 +77,7 @@ impl Way {
         let registry = cluster::registry(&args.cluster)?;
         let wire = cluster::wire(&registry, &TOPICS, kafka.partitions).await?;
         let producer = BatchProducer::new(&kafka, ProducerLimits::default())
-            .map_err(|e| Failure::Unreachable(e.to_string()))?;
+            .map_err(|e| Failure::Unreachable(kafka_io::ErrorChain(&e).to_string()))?;
         let limits = EdgeLimits { body_max_bytes: usize::MAX, items_max: BATCH_ITEMS };
         let (counts, clock) = (EdgeCounts::new(&Scope::nowhere()), Arc::new(SystemClock::new()));
         Ok(Self::Produced(Box::new(Edge::new(wire, producer, limits, counts, clock))))

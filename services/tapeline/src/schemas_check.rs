@@ -105,7 +105,7 @@ impl Asker {
     pub(crate) fn new(cluster: &ClusterArgs) -> Result<Self, Failure> {
         let config = registry_config(cluster)?;
         let client = http_client(&config)
-            .map_err(|e| Failure::Usage(e.to_string()))?
+            .map_err(|e| Failure::Usage(kafka_io::ErrorChain(&e).to_string()))?
             .timeout(ANSWER_TIMEOUT)
             .build()
             .map_err(|e| Failure::NotOk(e.to_string()))?;
@@ -151,7 +151,7 @@ impl Asker {
     }
 
     fn failed(&self, what: &str, fault: &HttpError) -> Failure {
-        Failure::of_cause(fault, format!("registry {} {what}: {fault}", self.url))
+        Failure::of_cause(fault, format!("registry {} {what}: {}", self.url, kafka_io::ErrorChain(fault)))
     }
 }
 

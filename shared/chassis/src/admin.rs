@@ -1,5 +1,5 @@
-//! The admin server: `/live /ready /metrics /config /version`, on a thread and a runtime of its own, so that it answers
-//! when everything else is stuck.
+//! Admin HTTP server: `/live`, `/ready`, `/metrics`, `/config`, `/version`. It has its own thread and runtime, so that it responds when all
+//! other threads are blocked.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,35 +20,33 @@ use crate::lock::locked;
 use crate::shutdown::{Cause, Shutdown};
 use crate::telemetry::Metrics;
 
-/// What the server shows.
+/// The content of the pages.
 #[derive(Debug, Clone)]
 pub struct View {
-    /// For `/live` and `/ready`.
+    /// Content of `/live` and `/ready`.
     pub health: Health,
-    /// For `/metrics`.
+    /// Content of `/metrics`.
     pub metrics: Metrics,
-    /// For `/config`.
+    /// Content of `/config`.
     pub configs: Configs,
-    /// For `/version`.
+    /// Content of `/version`.
     pub version: Version,
 }
 
-/// The configurations of the process's services, redacted. Clones share them.
+/// The redacted configurations of the services. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Configs {
     by_service: Arc<Mutex<BTreeMap<&'static str, Value>>>,
 }
 
-/// What runs.
+/// Name and version of the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Version {
-    /// The program.
     pub name: &'static str,
-    /// Its version.
     pub version: &'static str,
 }
 
-/// The running server; dropping it ends it.
+/// The running server. Dropping it stops it.
 #[derive(Debug)]
 pub struct Admin {
     address: SocketAddr,
@@ -56,27 +54,22 @@ pub struct Admin {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The address can't be had.
-    #[error("admin server can't listen on {address}")]
+    #[error("failed to start the admin server: address {address} unavailable")]
     Bind {
-        /// The address that was asked for.
         address: SocketAddr,
-        /// What the operating system says.
         #[source]
         source: io::Error,
     },
-    /// No thread or runtime to be had.
-    #[error("admin server can't start its thread")]
+    #[error("failed to start the admin server: no thread available")]
     Thread(#[source] io::Error),
 }
 
 // === impl Configs ===
 
 impl Configs {
-    /// Shows `redacted` as the configuration of `service`.
+    /// Publishes the redacted configuration of a service.
     pub fn publish(&self, service: &'static str, redacted: Value) {
         locked(&self.by_service).insert(service, redacted);
     }
@@ -85,11 +78,10 @@ impl Configs {
 // === impl Admin ===
 
 impl Admin {
-    /// Listens on `address` (port 0: any free one) and serves `view`.
+    /// Serves `view` on `address`. Port 0 selects a free port.
     ///
     /// # Errors
-    ///
-    /// When the address can't be had, which names it, or the system has no thread to give.
+    /// The address is unavailable, or the operating system can't start a thread.
     pub fn start(address: SocketAddr, view: View) -> Result<Self, AdminError> {
         let bind = |source| AdminError::Bind { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(bind)?;
@@ -108,7 +100,7 @@ impl Admin {
                 tokio::select! {
                     result = axum::serve(listener, router(view)) => {
                         if let Err(error) = result {
-                            tracing::error!(%error, "admin server ended");
+                            tracing::error!(%error, "admin server failed");
                         }
                     }
                     () = stopped.begun() => {}
@@ -120,7 +112,7 @@ impl Admin {
         Ok(Self { address, stop, thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -129,7 +121,7 @@ impl Admin {
 
 impl Drop for Admin {
     fn drop(&mut self) {
-        self.stop.begin(Cause::Asked);
+        self.stop.begin(Cause::Requested);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -150,13 +142,13 @@ fn router(view: View) -> Router {
 }
 
 async fn live(State(view): State<Arc<View>>) -> Response {
-    let answer = view.health.liveness();
-    (status(answer.live), Json(answer)).into_response()
+    let liveness = view.health.liveness();
+    (status(liveness.live), Json(liveness)).into_response()
 }
 
 async fn ready(State(view): State<Arc<View>>) -> Response {
-    let answer = view.health.readiness();
-    (status(answer.ready), Json(answer)).into_response()
+    let readiness = view.health.readiness();
+    (status(readiness.ready), Json(readiness)).into_response()
 }
 
 async fn metrics(State(view): State<Arc<View>>) -> Response {
@@ -174,7 +166,7 @@ async fn config(State(view): State<Arc<View>>, Path(service): Path<String>) -> R
         Some(config) => Json(config).into_response(),
         None => {
             let known: Vec<_> = configs.keys().collect();
-            let error = format!("no service {service} in this process");
+            let error = format!("unknown service {service}");
             (StatusCode::NOT_FOUND, Json(json!({ "error": error, "services": known }))).into_response()
         }
     }
@@ -184,6 +176,6 @@ async fn version(State(view): State<Arc<View>>) -> Response {
     Json(&view.version).into_response()
 }
 
-fn status(good: bool) -> StatusCode {
-    if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+fn status(is_ok: bool) -> StatusCode {
+    if is_ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }

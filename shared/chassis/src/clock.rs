@@ -1,16 +1,18 @@
-//! The time, as something that is handed in: the system's, or one that a test moves.
+//! Clocks: the operating system's, and a manual one for tests.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use kit::SaturatingFrom;
+
 use crate::lock::locked;
 
-/// Both times that a process needs. Rules never read one; shells read it and hand the result on.
+/// Source of monotonic and wall-clock time. Rules take times as arguments; only the code around them reads a clock.
 pub trait Clock: std::fmt::Debug + Send + Sync {
-    /// Time since an arbitrary start that never goes back: waits, budgets, ages.
+    /// Returns the time since an arbitrary start. It never decreases. For waits, budgets and ages.
     fn monotonic(&self) -> Duration;
 
-    /// Wall clock, microseconds since 1970-01-01 UTC.
+    /// Returns the wall-clock time in microseconds since 1970-01-01 UTC.
     fn wall_micros(&self) -> i64;
 }
 
@@ -20,7 +22,7 @@ pub struct SystemClock {
     start: Instant,
 }
 
-/// A clock that stands until a test moves it.
+/// A clock that only [`advance`](Self::advance) moves.
 #[derive(Debug)]
 pub struct ManualClock {
     now: Mutex<(Duration, i64)>,
@@ -29,7 +31,7 @@ pub struct ManualClock {
 // === impl SystemClock ===
 
 impl SystemClock {
-    /// A clock whose monotonic time starts at zero, now.
+    /// Creates a clock whose monotonic time starts at zero.
     #[must_use]
     pub fn new() -> Self {
         Self { start: Instant::now() }
@@ -48,26 +50,26 @@ impl Clock for SystemClock {
     }
 
     fn wall_micros(&self) -> i64 {
-        // A clock before 1970 or after the year 294,000 is broken hardware: the nearest end is the honest reading.
+        // A time before 1970 or after the year 294,000 is a hardware error: it is clamped.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        i64::saturating_from(since.as_micros())
     }
 }
 
 // === impl ManualClock ===
 
 impl ManualClock {
-    /// A clock that stands at monotonic zero and the given wall time.
+    /// Creates a clock at monotonic zero and this wall-clock time.
     #[must_use]
     pub fn at(wall_micros: i64) -> Self {
         Self { now: Mutex::new((Duration::ZERO, wall_micros)) }
     }
 
-    /// Moves both times on.
+    /// Advances both times.
     pub fn advance(&self, by: Duration) {
         let mut now = locked(&self.now);
         now.0 += by;
-        now.1 = now.1.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX));
+        now.1 = now.1.saturating_add(i64::saturating_from(by.as_micros()));
     }
 }
 
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manual_clock_moves_only_when_told() {
+    fn manual_clock_moves_only_by_advance() {
         let clock = ManualClock::at(1_000);
         assert_eq!((clock.monotonic(), clock.wall_micros()), (Duration::ZERO, 1_000));
         clock.advance(Duration::from_millis(2));
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_clock_never_goes_back_and_is_past_2020() {
+    fn system_clock_never_decreases_and_is_past_2020() {
         let clock = SystemClock::new();
         let first = clock.monotonic();
         assert!(clock.monotonic() >= first);

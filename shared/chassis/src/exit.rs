@@ -1,27 +1,26 @@
-//! How a process ended, as a number that a supervisor can act on. The page for people: `docs/errors/exit-codes.md`.
+//! Exit codes of all processes. Described for operators in `docs/errors/exit-codes.md`.
 
 use std::process::ExitCode;
 
-/// The exit codes of every Tapeline process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[must_use]
 pub enum Exit {
-    /// 0: the work ended, or a signal asked for the end and everything drained.
+    /// 0: the work is complete, or the process drained after a signal.
     Ok = 0,
     /// 1: the run failed, or its report is not ok.
     Failed = 1,
-    /// 2: wrong arguments or configuration; nothing was started.
+    /// 2: invalid arguments or configuration; nothing was started.
     Usage = 2,
-    /// 3: a broker, registry or other dependency could not be reached at start.
+    /// 3: a broker, the registry or another dependency was unreachable at start.
     Unreachable = 3,
-    /// 4: the drain budget was spent before everything had ended.
+    /// 4: drain timeout exceeded.
     DrainTimedOut = 4,
-    /// 5: another process owns this one's transactional identity.
+    /// 5: fenced: another process owns the transactional identity of this one.
     Fenced = 5,
-    /// 6: a partition's committed offset is missing or no longer in the log.
+    /// 6: the committed offset of a partition is missing or no longer in the log.
     MissingOffset = 6,
-    /// 7: the cluster doesn't let this process in, or not do what it must.
+    /// 7: access denied by the cluster or the registry.
     Refused = 7,
     /// 130: a second signal arrived while draining.
     SecondSignal = 130,
@@ -30,7 +29,6 @@ pub enum Exit {
 // === impl Exit ===
 
 impl Exit {
-    /// Every exit code.
     pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::Failed,
@@ -43,7 +41,7 @@ impl Exit {
         Self::SecondSignal,
     ];
 
-    /// The number that the operating system sees.
+    /// Returns the exit status for the operating system.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
@@ -61,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_exit_code_has_its_row_on_the_page() {
+    fn every_exit_code_is_documented() {
         let page = include_str!("../../../docs/errors/exit-codes.md");
         for exit in Exit::ALL {
             let row = format!("| {} | `{exit:?}` |", exit.code());

@@ -1,13 +1,13 @@
-//! An error that ends a process, with the exit code that it asks for.
+//! Error that ends a process with a certain exit code.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::exit::Exit;
 
-/// Why a task or a start failed. Any error becomes one by `?`, with [`Exit::Failed`]; [`Failure::with`] says otherwise.
+/// The error of a task or a start. Any error converts into it by `?`, with [`Exit::Failed`]; [`Failure::with`] sets another exit code.
 ///
-/// It is no `std::error::Error` itself, so that the conversion from every error can exist.
+/// It does not implement `std::error::Error`, because the conversion from every error would overlap with the reflexive one.
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
@@ -17,17 +17,16 @@ pub struct Failure {
 // === impl Failure ===
 
 impl Failure {
-    /// A failure that ends the process with `exit`.
+    /// Creates a failure that ends the process with `exit`.
     pub fn with(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { exit, error: error.into() }
     }
 
-    /// A failure known by its text alone, with [`Exit::Failed`].
+    /// Creates a failure from a text, with [`Exit::Failed`].
     pub fn text(text: impl Into<String>) -> Self {
         Self::with(Exit::Failed, text.into())
     }
 
-    /// The exit code that it asks for.
     pub fn exit(&self) -> Exit {
         self.exit
     }
@@ -40,7 +39,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
 }
 
 impl fmt::Display for Failure {
-    /// The error and each of its sources, outermost first.
+    /// Writes the error and its chain of sources, outermost first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.error)?;
         let mut source = self.error.source();
@@ -57,13 +56,13 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("reading bars of AAPL failed")]
+    #[error("failed to read bars of AAPL")]
     struct Outer(#[source] std::io::Error);
 
     #[test]
-    fn a_failure_names_every_source_once() {
-        let failure = Failure::from(Outer(std::io::Error::other("disk gone")));
-        assert_eq!(failure.to_string(), "reading bars of AAPL failed: disk gone");
+    fn failure_displays_every_source_once() {
+        let failure = Failure::from(Outer(std::io::Error::other("disk failed")));
+        assert_eq!(failure.to_string(), "failed to read bars of AAPL: disk failed");
         assert_eq!(failure.exit(), Exit::Failed);
     }
 }

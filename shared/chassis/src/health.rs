@@ -1,27 +1,27 @@
-//! Whether a process is ready and alive, as latches and heartbeats that the admin server reads.
+//! Readiness and liveness of a process: latches and heartbeats that the admin server reads.
 //!
-//! A component is not ready until it says so. A heartbeat has a deadline; a loop that makes a bounded blocking call
-//! says so first ([`Heartbeat::allow`]) and counts as alive until that call's budget is spent. A loop that has ended
-//! has no heartbeat: its end is the business of [`crate::tasks`].
+//! A component is not ready until it sets its latch. A heartbeat has a deadline. A loop extends it by [`Heartbeat::allow`] before a
+//! bounded blocking call. A loop that has ended has no heartbeat: [`crate::tasks`] reports its end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kit::SaturatingFrom;
 use serde::Serialize;
 
 use crate::clock::Clock;
 use crate::lock::locked;
 
-/// The health of every service in the process. Clones share it.
+/// The health of all services of the process. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Health {
     clock: Arc<dyn Clock>,
     services: Arc<Mutex<BTreeMap<&'static str, ServiceState>>>,
 }
 
-/// The health of one service: what it registers its components and loops with.
+/// The health of one service, with which it registers its components and loops.
 #[derive(Debug, Clone)]
 pub struct ServiceHealth {
     health: Health,
@@ -31,11 +31,11 @@ pub struct ServiceHealth {
 /// The readiness of one component.
 #[derive(Debug, Clone)]
 pub struct Latch {
-    of: ServiceHealth,
+    service: ServiceHealth,
     component: String,
 }
 
-/// Proof that one loop makes progress. Dropped when the loop ends.
+/// The heartbeat of one loop. To be dropped when the loop ends.
 #[derive(Debug)]
 pub struct Heartbeat {
     alive_until_ms: Arc<AtomicU64>,
@@ -43,66 +43,65 @@ pub struct Heartbeat {
     health: Health,
 }
 
-/// What `/ready` answers.
+/// The response of `/ready`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Readiness {
-    /// Whether every component of every service is ready.
+    /// `true` if every component of every service is ready.
     pub ready: bool,
-    /// By service and component, why not.
+    /// The reason of each component that is not ready, by service and component.
     pub waiting: BTreeMap<&'static str, BTreeMap<String, String>>,
-    /// By service and component, what it works without, ready all the same.
+    /// The missing parts of each degraded component, by service and component. They do not affect readiness.
     pub degraded: BTreeMap<&'static str, BTreeMap<String, String>>,
 }
 
-/// What `/live` answers.
+/// The response of `/live`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Liveness {
-    /// Whether every heartbeat is younger than its deadline.
+    /// `true` if every heartbeat is within its deadline.
     pub live: bool,
-    /// The loops that are late.
+    /// The loops whose heartbeat is late.
     pub late: Vec<Late>,
 }
 
-/// A loop whose heartbeat is older than its deadline.
+/// A loop whose heartbeat exceeded its deadline.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Late {
-    /// The service.
     pub service: &'static str,
-    /// The loop.
+    /// The name of the loop.
     pub stage: String,
-    /// How far past its deadline, milliseconds.
+    /// The time since the deadline, milliseconds.
     pub late_by_ms: u64,
 }
 
 #[derive(Debug, Default)]
 struct ServiceState {
-    /// By component: why it is not ready, or `None` when it is.
+    /// The reason of each component that is not ready. `None` if it is ready.
     components: BTreeMap<String, Option<String>>,
-    /// By component: what it works without.
+    /// The missing part of each degraded component.
     degraded: BTreeMap<String, String>,
-    beats: Vec<(String, Arc<AtomicU64>)>,
+    heartbeats: Vec<(String, Arc<AtomicU64>)>,
 }
 
-/// The heartbeat of a loop that has ended.
+/// Marks the heartbeat of a loop that has ended.
 const ENDED: u64 = u64::MAX;
 
 // === impl Health ===
 
 impl Health {
-    /// A process in which nothing has registered yet.
+    /// Creates the health of a process without services.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, services: Arc::default() }
     }
 
-    /// The part of one service, made on first use.
+    /// Returns the health of one service. Creates it on first use.
     #[must_use]
     pub fn service(&self, service: &'static str) -> ServiceHealth {
         locked(&self.services).entry(service).or_default();
         ServiceHealth { health: self.clone(), service }
     }
 
-    /// Who is ready. A process without services is.
+    /// Returns the readiness of all services. A process without services is ready.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let (mut waiting, mut degraded) = (BTreeMap::new(), BTreeMap::new());
@@ -122,13 +121,13 @@ impl Health {
         Readiness { ready: waiting.is_empty(), waiting, degraded }
     }
 
-    /// Who is alive.
+    /// Returns the liveness of all loops.
     #[must_use]
     pub fn liveness(&self) -> Liveness {
         let now_ms = self.now_ms();
         let mut late = Vec::new();
         for (service, state) in locked(&self.services).iter() {
-            for (stage, beat) in &state.beats {
+            for (stage, beat) in &state.heartbeats {
                 let late_by_ms = now_ms.saturating_sub(beat.load(Ordering::Relaxed));
                 if late_by_ms > 0 {
                     late.push(Late { service, stage: stage.clone(), late_by_ms });
@@ -146,22 +145,22 @@ impl Health {
 // === impl ServiceHealth ===
 
 impl ServiceHealth {
-    /// Registers a component, not ready until its latch says so.
+    /// Registers a component. It is not ready until its latch is set.
     #[must_use]
     pub fn component(&self, name: impl Into<String>) -> Latch {
-        let latch = Latch { of: self.clone(), component: name.into() };
+        let latch = Latch { service: self.clone(), component: name.into() };
         latch.not_ready("starting");
         latch
     }
 
-    /// Registers a loop that beats at least once each `deadline`.
+    /// Registers a loop that beats at least once per `deadline`.
     #[must_use]
     pub fn heartbeat(&self, stage: impl Into<String>, deadline: Duration) -> Heartbeat {
         let beat = Heartbeat { alive_until_ms: Arc::default(), deadline, health: self.health.clone() };
         beat.beat();
         self.with(|state| {
-            state.beats.retain(|(_, beat)| beat.load(Ordering::Relaxed) != ENDED);
-            state.beats.push((stage.into(), Arc::clone(&beat.alive_until_ms)));
+            state.heartbeats.retain(|(_, beat)| beat.load(Ordering::Relaxed) != ENDED);
+            state.heartbeats.push((stage.into(), Arc::clone(&beat.alive_until_ms)));
         });
         beat
     }
@@ -174,24 +173,24 @@ impl ServiceHealth {
 // === impl Latch ===
 
 impl Latch {
-    /// The component does its work.
+    /// Sets the component ready.
     pub fn ready(&self) {
-        self.of.with(|state| {
+        self.service.with(|state| {
             state.components.insert(self.component.clone(), None);
         });
     }
 
-    /// The component does not do its work, and why.
+    /// Sets the component not ready, with the reason.
     pub fn not_ready(&self, reason: impl Into<String>) {
-        self.of.with(|state| {
+        self.service.with(|state| {
             state.components.insert(self.component.clone(), Some(reason.into()));
         });
     }
 
-    /// What the component works without, or that it lacks nothing. Readiness is another matter: it does its work.
-    pub fn degraded(&self, lacks: Option<&str>) {
-        self.of.with(|state| match lacks {
-            Some(lacks) => drop(state.degraded.insert(self.component.clone(), lacks.to_owned())),
+    /// Sets what the component works without; `None` if it is complete. Readiness does not change.
+    pub fn degraded(&self, missing: Option<&str>) {
+        self.service.with(|state| match missing {
+            Some(missing) => drop(state.degraded.insert(self.component.clone(), missing.to_owned())),
             None => drop(state.degraded.remove(&self.component)),
         });
     }
@@ -200,12 +199,12 @@ impl Latch {
 // === impl Heartbeat ===
 
 impl Heartbeat {
-    /// The loop is alive now.
+    /// Records that the loop makes progress.
     pub fn beat(&self) {
         self.allow(Duration::ZERO);
     }
 
-    /// The loop is about to make one call that may block for `budget`.
+    /// Extends the deadline once, before a call that may block for `budget`.
     pub fn allow(&self, budget: Duration) {
         let until = self.health.now_ms().saturating_add(millis(self.deadline + budget));
         self.alive_until_ms.store(until, Ordering::Relaxed);
@@ -218,8 +217,8 @@ impl Drop for Heartbeat {
     }
 }
 
-fn millis(of: Duration) -> u64 {
-    u64::try_from(of.as_millis()).unwrap_or(u64::MAX)
+fn millis(duration: Duration) -> u64 {
+    u64::saturating_from(duration.as_millis())
 }
 
 #[cfg(test)]
@@ -233,35 +232,35 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_ready_when_every_component_of_every_service_is() {
+    fn process_is_ready_when_all_components_are() {
         let (_, health) = health();
         let bars = health.service("feature").component("bars");
         let bus = health.service("publisher").component("bus");
         bus.ready();
         bars.not_ready("restoring, 40 %");
-        let answer = health.readiness();
-        assert!(!answer.ready);
-        assert_eq!(answer.waiting["feature"]["bars"], "restoring, 40 %");
-        assert!(!answer.waiting.contains_key("publisher"));
+        let readiness = health.readiness();
+        assert!(!readiness.ready);
+        assert_eq!(readiness.waiting["feature"]["bars"], "restoring, 40 %");
+        assert!(!readiness.waiting.contains_key("publisher"));
         bars.ready();
         assert!(health.readiness().ready);
     }
 
     #[test]
-    fn a_component_that_works_with_less_is_ready_and_says_what_it_lacks() {
+    fn degraded_component_is_ready_and_reports_what_is_missing() {
         let (_, health) = health();
         let bars = health.service("feature").component("bars");
         bars.ready();
         bars.degraded(Some("2 bars"));
-        let answer = health.readiness();
-        assert!(answer.ready);
-        assert_eq!(answer.degraded["feature"]["bars"], "2 bars");
+        let readiness = health.readiness();
+        assert!(readiness.ready);
+        assert_eq!(readiness.degraded["feature"]["bars"], "2 bars");
         bars.degraded(None);
         assert!(health.readiness().degraded.is_empty());
     }
 
     #[test]
-    fn a_loop_is_late_after_its_deadline_and_alive_again_after_a_beat() {
+    fn loop_past_its_deadline_is_late_until_the_next_beat() {
         let (clock, health) = health();
         let beat = health.service("feature").heartbeat("driver", Duration::from_secs(5));
         clock.advance(Duration::from_secs(5));
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bounded_call_counts_as_alive_until_its_budget_is_spent() {
+    fn blocking_call_is_live_within_its_budget() {
         let (clock, health) = health();
         let beat = health.service("feature").heartbeat("driver", Duration::from_secs(5));
         beat.allow(Duration::from_secs(30));
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_that_has_ended_is_not_late() {
+    fn ended_loop_is_not_late() {
         let (clock, health) = health();
         drop(health.service("feature").heartbeat("driver", Duration::from_secs(1)));
         clock.advance(Duration::from_secs(60));

@@ -1,11 +1,68 @@
-//! How a process of Tapeline lives: configuration, telemetry, health, the admin server, tasks with a declared fate,
-//! supervised pools, two-signal shutdown and exit codes.
+//! Process runtime of the services: configuration, telemetry, health, admin server, supervised tasks, worker pools, two-signal
+//! shutdown and exit codes.
 //!
-//! It deliberately knows nothing of Kafka, of markets or of any service; it never decides what is done, only how it is
-//! started, watched and ended.
+//! The crate is independent of Kafka, of markets and of all services. It starts, supervises and stops the work that a service defines.
 //!
-//! Start at [`run()`]: the main of a service, in order. A process with several services builds one [`run::Host`] and
-//! launches each [`run::Service`] on it.
+//! A service implements [`Service`] and calls [`run()`], which contains the whole sequence from arguments to exit code. A process with
+//! several services creates one [`Host`] and launches each service on it.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`config`] | defaults, TOML file and environment; all errors are reported at once |
+//! | [`telemetry`] | logs, metrics and the catalogue of metrics |
+//! | [`health`], [`admin`] | readiness, liveness and the HTTP server that shows them |
+//! | [`tasks`], [`pool`] | supervised tasks and threads; worker threads that are replaced after a failure |
+//! | [`shutdown`], [`signals`], [`exit`] | the shutdown token, SIGTERM and SIGINT, the exit codes |
+//!
+//! ```no_run
+//! use chassis::config::{ErrorCollector, Validate};
+//! use chassis::run::Process;
+//! use chassis::telemetry::Catalogue;
+//! use chassis::{Context, Failure, EndPolicy, Service};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Default, Serialize, Deserialize)]
+//! #[serde(default)]
+//! struct Config {
+//!     process: Process,
+//! }
+//!
+//! impl Validate for Config {
+//!     fn validate(&self, errors: &mut ErrorCollector) {
+//!         errors.nest("process", &self.process);
+//!     }
+//! }
+//!
+//! struct Echo;
+//!
+//! impl Service for Echo {
+//!     const NAME: &'static str = "echo";
+//!     const VERSION: &'static str = "0.1.0";
+//!     type Config = Config;
+//!     type Running = ();
+//!
+//!     fn catalogue() -> Catalogue {
+//!         Catalogue::new()
+//!     }
+//!
+//!     fn process(config: &Config) -> &Process {
+//!         &config.process
+//!     }
+//!
+//!     async fn start(_config: Config, context: Context) -> Result<(), Failure> {
+//!         let shutdown = context.shutdown.clone();
+//!         context.tasks.spawn("loop", EndPolicy::MustRun, async move {
+//!             shutdown.begun().await;
+//!             Ok(())
+//!         });
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     chassis::run::<Echo>()
+//! }
+//! ```
 
 pub mod admin;
 pub mod clock;
@@ -29,4 +86,4 @@ pub use exit::Exit;
 pub use failure::Failure;
 pub use run::{Context, Host, Service, run};
 pub use shutdown::Shutdown;
-pub use tasks::{Fate, Tasks};
+pub use tasks::{EndPolicy, Tasks};

@@ -1,4 +1,4 @@
-//! A mutex that outlives panics: what it guards here is valid at every instant, so poison says nothing.
+//! Mutex access that continues after a panic of another holder: the guarded values of this crate are consistent after every statement.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

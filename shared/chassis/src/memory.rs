@@ -1,12 +1,12 @@
-//! What the process may use of memory, and what it uses.
+//! Memory limit and memory usage of the process.
 
 use std::fs;
 
-/// A control group's count at or above this is none: v1 says a number near 2^63 where nothing is limited.
+/// A limit at or above this value means unlimited: cgroup v1 reports a number near 2^63 without a limit.
 const UNLIMITED_FROM: u64 = 1 << 60;
 
-/// The container's limit in bytes, as its control group says (<https://docs.kernel.org/admin-guide/cgroup-v2.html>, and the older
-/// v1); `None` without one.
+/// Returns the memory limit of the container in bytes, from its control group (v2, <https://docs.kernel.org/admin-guide/cgroup-v2.html>,
+/// or v1). `None` if there is no limit.
 #[must_use]
 pub fn limit_bytes() -> Option<u64> {
     limit_of(
@@ -15,8 +15,8 @@ pub fn limit_bytes() -> Option<u64> {
     )
 }
 
-/// Bytes of the process that the kernel can't take back: its resident anonymous memory. Files that are mapped or cached count
-/// against the limit as well, but are dropped before anybody is killed. `None` where the system doesn't say.
+/// Returns the bytes that the kernel can't reclaim: the resident anonymous memory of the process. Mapped and cached files count against
+/// the limit too, but the kernel drops them before it kills a process. `None` if the system does not report it.
 #[must_use]
 pub fn used_bytes() -> Option<u64> {
     used_of(&read("/proc/self/status")?)
@@ -31,7 +31,7 @@ fn limit_of(v2: Option<&str>, v1: Option<&str>) -> Option<u64> {
     (limit < UNLIMITED_FROM).then_some(limit)
 }
 
-/// `RssAnon` of <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>, which counts in units of 1,024 bytes.
+/// Parses `RssAnon` of <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html> (its unit is 1,024 bytes).
 fn used_of(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -45,7 +45,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn both_forms_of_a_limit_are_read_and_none_is_none() {
+    fn cgroup_limits_of_both_versions_are_parsed() {
         assert_eq!(limit_of(Some("536870912\n"), None), Some(512 * MIB));
         assert_eq!(limit_of(Some("max\n"), Some("536870912")), None);
         assert_eq!(limit_of(None, Some("536870912\n")), Some(512 * MIB));
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_is_what_cannot_be_taken_back() {
+    fn used_memory_is_resident_anonymous_memory() {
         assert_eq!(used_of("VmRSS:\t  9000 kB\nRssAnon:\t    2048 kB\nRssFile:\t 1 kB\n"), Some(2 * MIB));
         assert_eq!(used_of("VmRSS:\t  9000 kB\n"), None);
         assert!(used_bytes().is_some_and(|bytes| bytes > 0));

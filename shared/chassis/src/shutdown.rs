@@ -1,4 +1,4 @@
-//! One token that says that the end has begun, and why.
+//! Shutdown token with its cause.
 //!
 //! ```text
 //! running ──begin(cause)──> draining        (a second begin changes nothing)
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-/// Who asked for the end.
+/// The cause of a shutdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// A signal, by its name.
+    /// A signal of this name.
     Signal(&'static str),
-    /// A task that failed, by its name.
+    /// The task of this name failed.
     TaskFailed(String),
-    /// The program itself: its work is done.
-    Asked,
+    /// The program itself, because its work is complete.
+    Requested,
 }
 
-/// A token that is cancelled once; clones share it. Cheap to ask from a thread's loop.
+/// A token that is cancelled once. Clones share it. Reading it is cheap enough for the loop of a thread.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
     begun: Arc<watch::Sender<Option<(Cause, Instant)>>>,
@@ -30,13 +30,12 @@ pub struct Shutdown {
 // === impl Shutdown ===
 
 impl Shutdown {
-    /// A token that nobody has cancelled yet.
     #[must_use]
     pub fn new() -> Self {
         Self { begun: Arc::new(watch::Sender::new(None)) }
     }
 
-    /// Begins the end. The first cause stays; returns whether this call was the first.
+    /// Begins the shutdown, unless it has begun. Returns whether this call began it. The first cause is kept.
     pub fn begin(&self, cause: Cause) -> bool {
         self.begun.send_if_modified(|held| {
             let first = held.is_none();
@@ -47,28 +46,27 @@ impl Shutdown {
         })
     }
 
-    /// Whether the end has begun.
     #[must_use]
     pub fn is_begun(&self) -> bool {
         self.begun.borrow().is_some()
     }
 
-    /// Why, once it has begun.
+    /// Returns the cause. `None` before the shutdown.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.begun.borrow().as_ref().map(|(cause, _)| cause.clone())
     }
 
-    /// How long ago, once it has begun.
+    /// Returns the time since the shutdown began. `None` before it.
     #[must_use]
     pub fn begun_for(&self) -> Option<Duration> {
         self.begun.borrow().as_ref().map(|(_, at)| at.elapsed())
     }
 
-    /// Returns when the end has begun.
+    /// Waits until the shutdown begins.
     pub async fn begun(&self) {
         let mut begun = self.begun.subscribe();
-        // An error would mean that the sender is gone, and `self` holds it.
+        // Never an error: `self` holds the sender.
         drop(begun.wait_for(Option::is_some).await);
     }
 }
@@ -84,7 +82,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Signal(name) => write!(f, "signal {name}"),
             Self::TaskFailed(name) => write!(f, "task {name} failed"),
-            Self::Asked => f.write_str("the work is done"),
+            Self::Requested => f.write_str("work complete"),
         }
     }
 }
@@ -94,22 +92,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_cause_stays() {
+    async fn second_begin_keeps_the_first_cause() {
         let shutdown = Shutdown::new();
         assert!(!shutdown.is_begun());
         assert!(shutdown.begin(Cause::Signal("SIGTERM")));
-        assert!(!shutdown.begin(Cause::Asked));
+        assert!(!shutdown.begin(Cause::Requested));
         shutdown.begun().await;
         assert_eq!(shutdown.cause(), Some(Cause::Signal("SIGTERM")));
-        assert!(shutdown.begun_for().is_some() && Shutdown::new().begun_for().is_none());
+        shutdown.begun_for().expect("the time since the shutdown began");
+        assert_eq!(Shutdown::new().begun_for(), None);
     }
 
     #[tokio::test]
-    async fn clones_see_the_end_begin() {
+    async fn clones_share_the_shutdown() {
         let shutdown = Shutdown::new();
         let other = shutdown.clone();
         let (begun, ()) = tokio::join!(async { other.begun().await }, async {
-            assert!(shutdown.begin(Cause::Asked));
+            assert!(shutdown.begin(Cause::Requested));
         });
         let () = begun;
         assert!(other.is_begun());

@@ -1,13 +1,13 @@
-//! Tasks and threads with a name and a declared fate. No end goes unseen: each is logged, a panic is caught and
-//! named, and what failed decides the exit code.
+//! Supervised tasks and threads, each with a name and a declared end policy. Every end is logged, panics are caught, and the first failure
+//! determines the exit code.
 //!
-//! | fate | ends before the shutdown | ends after it |
+//! | end policy | end before the shutdown | end after it |
 //! |---|---|---|
-//! | [`Fate::MustRun`] | a failure, also without an error | fine, unless with an error |
-//! | [`Fate::MayEnd`] | fine, unless with an error | fine, unless with an error |
-//! | [`Fate::UntilShutdown`] | a failure, also without an error | is dropped at the first moment |
+//! | [`EndPolicy::MustRun`] | a failure, even without an error | normal, unless with an error |
+//! | [`EndPolicy::MayEnd`] | normal, unless with an error | normal, unless with an error |
+//! | [`EndPolicy::UntilShutdown`] | a failure, even without an error | the task is dropped when the shutdown begins |
 //!
-//! A failure begins the shutdown. [`Tasks::join`] waits for the rest within a budget.
+//! A failure begins the shutdown. [`Tasks::join`] waits for the other tasks within a budget.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -28,15 +28,15 @@ use crate::shutdown::{Cause, Shutdown};
 use crate::telemetry::catalogue::{Kind, Metric};
 use crate::telemetry::handles::Scope;
 
-/// What a task's end means.
+/// The meaning of a task's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The process is useless without it. At shutdown it drains and ends by itself.
+pub enum EndPolicy {
+    /// The process can't work without the task. At shutdown it drains and ends.
     MustRun,
-    /// Its work has an end of its own.
+    /// The task may end at any time.
     MayEnd,
-    /// Serves the others and has nothing to drain: a future is dropped when the shutdown begins; a thread looks at
-    /// the token and ends.
+    /// The task supports others and has nothing to drain. A future is dropped when the shutdown begins; a thread checks the token and
+    /// ends.
     UntilShutdown,
 }
 
@@ -46,48 +46,43 @@ pub struct Tasks {
     inner: Arc<Inner>,
 }
 
-/// How the tasks ended.
+/// The result of [`Tasks::join`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub struct Outcome {
-    /// The tasks that failed, in the order in which they did.
+pub struct JoinOutcome {
+    /// The failed tasks, in the order of their failures.
     pub failed: Vec<TaskFailure>,
-    /// The tasks that were still running when the budget was spent.
+    /// The tasks that were still running when the budget had elapsed.
     pub stragglers: Vec<String>,
 }
 
-/// One task's failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskFailure {
-    /// The task.
     pub task: String,
-    /// The exit code that its failure asks for.
     pub exit: Exit,
-    /// What it said.
     pub error: String,
 }
 
-/// Ends of tasks by what they were.
 pub const ENDS: Metric = Metric {
     name: "chassis_ended_tasks_total",
     kind: Kind::Counter,
     unit: "tasks",
     labels: &[("outcome", &["fine", "failed"])],
-    help: "Tasks and threads that ended.",
+    help: "Tasks and threads that ended, by outcome.",
 };
 
 struct Inner {
     service: &'static str,
     runtime: Handle,
     shutdown: Shutdown,
-    state: watch::Sender<State>,
+    state: watch::Sender<TaskTable>,
     fine: Counter,
     failed: Counter,
 }
 
 #[derive(Default)]
-struct State {
-    next: u64,
+struct TaskTable {
+    next_id: u64,
     running: BTreeMap<u64, String>,
     failed: Vec<TaskFailure>,
 }
@@ -95,17 +90,17 @@ struct State {
 // === impl Tasks ===
 
 impl Tasks {
-    /// No tasks yet, on `runtime`; a failure begins `shutdown`.
+    /// Creates an empty set of tasks that run on `runtime`. A failure begins `shutdown`.
     #[must_use]
     pub fn new(service: &'static str, runtime: Handle, shutdown: Shutdown, scope: &Scope) -> Self {
         let fine = scope.counter(&ENDS, &[("outcome", "fine")]);
         let failed = scope.counter(&ENDS, &[("outcome", "failed")]);
-        let state = watch::Sender::new(State::default());
+        let state = watch::Sender::new(TaskTable::default());
         Self { inner: Arc::new(Inner { service, runtime, shutdown, state, fine, failed }) }
     }
 
-    /// Runs `future` on the runtime.
-    pub fn spawn<F>(&self, name: impl Into<String>, fate: Fate, future: F)
+    /// Runs a future on the runtime.
+    pub fn spawn<F>(&self, name: impl Into<String>, policy: EndPolicy, future: F)
     where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
@@ -114,14 +109,14 @@ impl Tasks {
         let span = tracing::info_span!("task", service = self.inner.service, task = name);
         let tasks = self.clone();
         let work = async move {
-            let result = tasks.watched(fate, future).await;
-            tasks.leave(id, &name, fate, result);
+            let result = tasks.watched(policy, future).await;
+            tasks.leave(id, &name, policy, result);
         };
         drop(self.inner.runtime.spawn(work.instrument(span)));
     }
 
-    /// Runs `work` on a thread of its own: for what blocks.
-    pub fn thread<W>(&self, name: impl Into<String>, fate: Fate, work: W)
+    /// Runs blocking work on its own thread.
+    pub fn thread<W>(&self, name: impl Into<String>, policy: EndPolicy, work: W)
     where
         W: FnOnce() -> Result<(), Failure> + Send + 'static,
     {
@@ -132,34 +127,39 @@ impl Tasks {
         let body = move || {
             let _entered = span.enter();
             let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(&*panic)));
-            tasks.leave(id, &task, fate, result);
+            tasks.leave(id, &task, policy, result);
         };
         if let Err(error) = std::thread::Builder::new().name(name.clone()).spawn(body) {
-            self.leave(id, &name, fate, Err(Failure::from(error)));
+            self.leave(id, &name, policy, Err(Failure::from(error)));
         }
     }
 
-    /// Waits until every task has ended, for `budget` at most. The shutdown should have begun.
-    pub async fn join(&self, budget: Duration) -> Outcome {
+    /// Waits until all tasks have ended, for at most `budget`. To be called after the shutdown has begun.
+    pub async fn join(&self, budget: Duration) -> JoinOutcome {
         let mut state = self.inner.state.subscribe();
         let ended = state.wait_for(|state| state.running.is_empty());
         let in_time = matches!(tokio::time::timeout(budget, ended).await, Ok(Ok(_)));
         let state = self.inner.state.borrow();
         let stragglers = if in_time { Vec::new() } else { state.running.values().cloned().collect() };
         for task in &stragglers {
-            tracing::error!(service = self.inner.service, task, ?budget, "task outlived the drain budget");
+            tracing::error!(
+                service = self.inner.service,
+                task,
+                ?budget,
+                "drain timeout exceeded: task still running"
+            );
         }
-        Outcome { failed: state.failed.clone(), stragglers }
+        JoinOutcome { failed: state.failed.clone(), stragglers }
     }
 
-    /// The names of the tasks that run now.
+    /// Returns the names of the running tasks.
     #[must_use]
     pub fn running(&self) -> Vec<String> {
         self.inner.state.borrow().running.values().cloned().collect()
     }
 
-    /// Polls the future with panics caught; one of [`Fate::UntilShutdown`] only until then.
-    async fn watched<F>(&self, fate: Fate, future: F) -> Result<(), Failure>
+    /// Polls the future and catches panics. Drops a future of [`EndPolicy::UntilShutdown`] when the shutdown begins.
+    async fn watched<F>(&self, policy: EndPolicy, future: F) -> Result<(), Failure>
     where
         F: Future<Output = Result<(), Failure>>,
     {
@@ -168,7 +168,7 @@ impl Tasks {
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)))
                 .unwrap_or_else(|panic| std::task::Poll::Ready(Err(panicked(&*panic))))
         });
-        if fate != Fate::UntilShutdown {
+        if policy != EndPolicy::UntilShutdown {
             return work.await;
         }
         tokio::select! {
@@ -180,19 +180,19 @@ impl Tasks {
     fn enter(&self, name: &str) -> u64 {
         let mut id = 0;
         self.inner.state.send_modify(|state| {
-            id = state.next;
-            state.next += 1;
+            id = state.next_id;
+            state.next_id += 1;
             state.running.insert(id, name.to_owned());
         });
         id
     }
 
-    fn leave(&self, id: u64, name: &str, fate: Fate, result: Result<(), Failure>) {
+    fn leave(&self, id: u64, name: &str, policy: EndPolicy, result: Result<(), Failure>) {
         let service = self.inner.service;
         let failure = match result {
             Err(failure) => Some(failure),
-            Ok(()) if fate != Fate::MayEnd && !self.inner.shutdown.is_begun() => {
-                Some(Failure::text("ended before the shutdown"))
+            Ok(()) if policy != EndPolicy::MayEnd && !self.inner.shutdown.is_begun() => {
+                Some(Failure::text("task ended before the shutdown"))
             }
             Ok(()) => None,
         };
@@ -206,7 +206,7 @@ impl Tasks {
                 self.inner.fine.increment(1);
             }
         }
-        // The failure is on record before the shutdown begins, so whoever the shutdown wakes can see it.
+        // The failure is recorded before the shutdown begins: whatever the shutdown wakes can read it.
         let failed = failure.is_some();
         self.inner.state.send_modify(|state| {
             state.running.remove(&id);
@@ -228,17 +228,17 @@ impl std::fmt::Debug for Tasks {
     }
 }
 
-// === impl Outcome ===
+// === impl JoinOutcome ===
 
-impl Outcome {
-    /// Both outcomes, this one first.
+impl JoinOutcome {
+    /// Appends another outcome.
     pub fn and(mut self, other: Self) -> Self {
         self.failed.extend(other.failed);
         self.stragglers.extend(other.stragglers);
         self
     }
 
-    /// The first failure decides; without one, a task that outlived its budget does.
+    /// Returns the exit code of the first failure; without failures [`Exit::DrainTimedOut`] if a task is still running.
     pub fn exit(&self) -> Exit {
         match (self.failed.first(), self.stragglers.is_empty()) {
             (Some(failure), _) => failure.exit,
@@ -265,69 +265,69 @@ mod tests {
         (Tasks::new("test", Handle::current(), shutdown.clone(), &Scope::nowhere()), shutdown)
     }
 
-    /// What the end of one task, before any shutdown, makes of the process.
-    async fn end_of(fate: Fate, result: Result<(), Failure>) -> (bool, Exit) {
+    /// Runs one task that ends before any shutdown. Returns whether it began the shutdown, and the exit code.
+    async fn end_of(policy: EndPolicy, result: Result<(), Failure>) -> (bool, Exit) {
         let (tasks, shutdown) = tasks();
-        tasks.spawn("stage", fate, async move { result });
+        tasks.spawn("stage", policy, async move { result });
         let outcome = tasks.join(BUDGET).await;
         (shutdown.is_begun(), outcome.exit())
     }
 
     #[tokio::test]
-    async fn the_fate_says_what_an_end_before_the_shutdown_means() {
-        assert_eq!(end_of(Fate::MustRun, Ok(())).await, (true, Exit::Failed));
-        assert_eq!(end_of(Fate::UntilShutdown, Ok(())).await, (true, Exit::Failed));
-        assert_eq!(end_of(Fate::MayEnd, Ok(())).await, (false, Exit::Ok));
-        for fate in [Fate::MustRun, Fate::MayEnd, Fate::UntilShutdown] {
+    async fn end_policy_determines_the_meaning_of_an_early_end() {
+        assert_eq!(end_of(EndPolicy::MustRun, Ok(())).await, (true, Exit::Failed));
+        assert_eq!(end_of(EndPolicy::UntilShutdown, Ok(())).await, (true, Exit::Failed));
+        assert_eq!(end_of(EndPolicy::MayEnd, Ok(())).await, (false, Exit::Ok));
+        for policy in [EndPolicy::MustRun, EndPolicy::MayEnd, EndPolicy::UntilShutdown] {
             let fenced = Err(Failure::with(Exit::Fenced, "another owner"));
-            assert_eq!(end_of(fate, fenced).await, (true, Exit::Fenced));
+            assert_eq!(end_of(policy, fenced).await, (true, Exit::Fenced));
         }
     }
 
     #[tokio::test]
-    async fn a_panic_is_caught_and_named() {
+    async fn panic_is_caught_and_reported_with_its_task() {
         let (tasks, shutdown) = tasks();
-        tasks.spawn("stage", Fate::MayEnd, async { panic!("bar {} is broken", 7) });
-        tasks.thread("driver", Fate::MayEnd, || panic!("no partition"));
+        tasks.spawn("stage", EndPolicy::MayEnd, async { panic!("bar {} is invalid", 7) });
+        tasks.thread("driver", EndPolicy::MayEnd, || panic!("no partition"));
         let outcome = tasks.join(BUDGET).await;
         let mut failed: Vec<_> =
             outcome.failed.iter().map(|failure| (failure.task.as_str(), failure.error.as_str())).collect();
         failed.sort_unstable();
-        assert_eq!(failed, [("driver", "panicked: no partition"), ("stage", "panicked: bar 7 is broken")]);
+        assert_eq!(failed, [("driver", "panicked: no partition"), ("stage", "panicked: bar 7 is invalid")]);
         assert!(shutdown.is_begun());
     }
 
     #[tokio::test]
-    async fn a_task_that_fails_at_shutdown_is_named_in_the_outcome_and_the_exit_code() {
+    async fn task_failure_at_shutdown_determines_the_outcome() {
         let (tasks, shutdown) = tasks();
         let until = shutdown.clone();
-        tasks.spawn("committer", Fate::MustRun, async move {
+        tasks.spawn("committer", EndPolicy::MustRun, async move {
             until.begun().await;
-            Err(Failure::with(Exit::Unreachable, "the last commit was refused"))
+            Err(Failure::with(Exit::Unreachable, "the last commit failed"))
         });
         let until = shutdown.clone();
-        tasks.spawn("drained", Fate::MustRun, async move {
+        tasks.spawn("drained", EndPolicy::MustRun, async move {
             until.begun().await;
             Ok(())
         });
-        shutdown.begin(Cause::Asked);
+        shutdown.begin(Cause::Requested);
         let outcome = tasks.join(BUDGET).await;
         assert_eq!(outcome.failed.len(), 1);
         assert_eq!(outcome.failed[0].task, "committer");
-        assert_eq!(outcome.failed[0].error, "the last commit was refused");
+        assert_eq!(outcome.failed[0].error, "the last commit failed");
         assert_eq!(outcome.exit(), Exit::Unreachable);
     }
 
     #[tokio::test]
-    async fn a_task_that_outlives_the_budget_is_named() {
+    async fn task_past_the_drain_timeout_is_a_straggler() {
         let (tasks, shutdown) = tasks();
         let (release, hang) = sync_channel::<()>(0);
-        tasks.thread("driver", Fate::MustRun, move || {
+        tasks.thread("driver", EndPolicy::MustRun, move || {
             hang.recv().unwrap();
             Ok(())
         });
-        tasks.spawn("helper", Fate::UntilShutdown, std::future::pending());
-        shutdown.begin(Cause::Asked);
+        tasks.spawn("helper", EndPolicy::UntilShutdown, std::future::pending());
+        shutdown.begin(Cause::Requested);
         let outcome = tasks.join(Duration::from_millis(50)).await;
         assert_eq!(outcome.stragglers, ["driver"]);
         assert_eq!(outcome.exit(), Exit::DrainTimedOut);

@@ -1,6 +1,6 @@
-//! The admin server as its callers see it.
+//! Tests of the admin server over HTTP.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -40,13 +40,13 @@ fn process() -> Process {
     Process { clock, health, metrics, configs, admin }
 }
 
-/// The status and the body of a GET.
+/// Returns status and body of a GET request.
 fn get(process: &Process, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(process.admin.address()).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head[9..12].parse().unwrap(), body.to_owned())
 }
 
@@ -56,7 +56,7 @@ fn get_json(process: &Process, path: &str) -> (u16, Value) {
 }
 
 #[test]
-fn ready_lists_what_is_not_ready_and_opens_when_all_services_are() {
+fn ready_lists_unready_components_until_all_are_ready() {
     let process = process();
     let bridge = process.health.service("scanner-bridge").component("start");
     let bars = process.health.service("feature").component("bars");
@@ -70,7 +70,7 @@ fn ready_lists_what_is_not_ready_and_opens_when_all_services_are() {
 }
 
 #[test]
-fn live_turns_503_when_a_heartbeat_is_older_than_its_deadline() {
+fn live_is_503_after_a_missed_heartbeat() {
     let process = process();
     let _beat = process.health.service("feature").heartbeat("driver", Duration::from_secs(5));
     assert_eq!(get(&process, "/live").0, 200);
@@ -80,7 +80,7 @@ fn live_turns_503_when_a_heartbeat_is_older_than_its_deadline() {
 }
 
 #[test]
-fn config_answers_by_service() {
+fn config_is_shown_per_service() {
     let process = process();
     process.configs.publish("feature", json!({ "workers": 4 }));
     process.configs.publish("backfill", json!({ "chunk_days": 7 }));
@@ -92,7 +92,7 @@ fn config_answers_by_service() {
 }
 
 #[test]
-fn metrics_and_version_are_shown() {
+fn metrics_and_version_are_served() {
     let process = process();
     process.metrics.process_scope().histogram(&poll_delay::POLL_DELAY, &[]).record(0.01);
     let (status, scrape) = get(&process, "/metrics");
@@ -102,7 +102,7 @@ fn metrics_and_version_are_shown() {
 }
 
 #[test]
-fn a_port_in_use_is_an_error_that_names_the_address() {
+fn port_in_use_is_an_error_with_its_address() {
     let taken = TcpListener::bind(any_port()).unwrap();
     let address = taken.local_addr().unwrap();
     let process = process();
@@ -114,6 +114,9 @@ fn a_port_in_use_is_an_error_that_names_the_address() {
     };
     let failure = chassis::Failure::from(Admin::start(address, view).unwrap_err());
     let text = failure.to_string();
-    assert!(text.starts_with(&format!("admin server can't listen on {address}: ")), "{text}");
+    assert!(
+        text.starts_with(&format!("failed to start the admin server: address {address} unavailable: ")),
+        "{text}"
+    );
     assert!(text.contains("in use"), "{text}");
 }

@@ -1,6 +1,6 @@
-//! Several services in one process: one admin server, one scrape, each service ready and drained by itself.
+//! Several services in one process: one admin server and one scrape; each service becomes ready and drains separately.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use chassis::admin::Version;
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use chassis::telemetry::{Catalogue, Kind, Metric};
-use chassis::{Context, Exit, Failure, Fate, Host, Service, Shutdown};
+use chassis::{Context, EndPolicy, Exit, Failure, Host, Service, Shutdown};
 use serde::{Deserialize, Serialize};
 
 const STARTS: Metric = Metric {
@@ -18,7 +18,7 @@ const STARTS: Metric = Metric {
     kind: Kind::Counter,
     unit: "stages",
     labels: &[],
-    help: "Stages that were started.",
+    help: "Started stages.",
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ struct Downstream;
 async fn start(context: Context) -> Result<(), Failure> {
     context.metrics.counter(&STARTS, &[]).increment(1);
     let shutdown = context.shutdown.clone();
-    context.tasks.spawn("stage", Fate::MustRun, async move {
+    context.tasks.spawn("stage", EndPolicy::MustRun, async move {
         shutdown.begun().await;
         Ok(())
     });
@@ -74,13 +74,13 @@ service!(Downstream, "downstream");
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]
-fn two_services_share_one_process_and_one_admin_server() {
+fn two_services_share_one_process_and_admin_server() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let process = Process { admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..Process::default() };
     let catalogue = Upstream::catalogue().and(&Downstream::catalogue());
@@ -105,12 +105,12 @@ fn two_services_share_one_process_and_one_admin_server() {
         assert!(scrape.contains(&line), "{line} is missing in\n{scrape}");
     }
     let known = Catalogue::new().with(chassis::run::METRICS).and(&catalogue);
-    assert_eq!(known.strangers(&scrape), [""; 0]);
+    assert_eq!(known.undeclared(&scrape), [""; 0]);
     assert!(get(admin, "/config/downstream").contains("\"depth\":2"));
 
     let ended = runtime.block_on(upstream.drain(Duration::from_secs(60)));
     assert_eq!(ended.exit(), Exit::Ok);
     assert!(get(admin, "/ready").contains(r#"{"upstream":{"start":"draining"}}"#));
-    assert!(!downstream.shutdown.is_begun(), "each service ends by its own token");
+    assert!(!downstream.shutdown.is_begun(), "each service has its own shutdown token");
     assert_eq!(runtime.block_on(downstream.drain(Duration::from_secs(60))).exit(), Exit::Ok);
 }

@@ -1,8 +1,8 @@
-//! A whole process: configuration, admin server, signals, drain and exit code, as a child of the test.
+//! Tests of a whole process: configuration, admin server, signals, drain and exit code.
 //!
-//! The child is this test binary again, running [`child`] alone, which does nothing unless it is told to.
+//! The process is a child: this test binary, which runs [`child`] alone. Without the variable [`CHILD`] that test does nothing.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, Exit, Failure, Fate, Service};
+use chassis::{Context, EndPolicy, Exit, Failure, Service};
 use serde::{Deserialize, Serialize};
 
 struct Demo;
@@ -33,6 +33,8 @@ enum OnShutdown {
 }
 
 impl Validate for Config {
+    const RENAMED: &'static [(&'static str, &'static str)] = &[("at_end", "on_shutdown")];
+
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.nest("process", &self.process);
     }
@@ -54,7 +56,7 @@ impl Service for Demo {
 
     async fn start(config: Config, context: Context) -> Result<(), Failure> {
         let shutdown = context.shutdown.clone();
-        context.tasks.spawn("stage", Fate::MustRun, async move {
+        context.tasks.spawn("stage", EndPolicy::MustRun, async move {
             shutdown.begun().await;
             match config.on_shutdown {
                 OnShutdown::Drain => Ok(()),
@@ -66,27 +68,29 @@ impl Service for Demo {
     }
 }
 
-const TOLD: &str = "DEMO_CHILD";
+/// The variable that turns this binary into the child. Its value is the arguments.
+const CHILD: &str = "DEMO_CHILD";
 
 #[test]
 fn child() {
-    if std::env::var_os(TOLD).is_some() {
-        let exit = chassis::run::run_with::<Demo>(std::iter::empty(), chassis::config::system_env());
+    if let Some(args) = std::env::var_os(CHILD) {
+        let args = args.to_str().unwrap().split_whitespace().map(str::to_owned);
+        let exit = chassis::run::run_with::<Demo>(args, chassis::config::system_env());
         std::process::exit(i32::from(exit.code()));
     }
 }
 
-/// A running child whose log can be waited for.
+/// A running child and its log.
 struct Running {
     child: Child,
     log: BufReader<ChildStderr>,
-    seen: String,
+    read: String,
 }
 
 fn start(env: &[(&str, &str)]) -> Running {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])
-        .env(TOLD, "1")
+        .env(CHILD, "")
         .env("DEMO__PROCESS__ADMIN", "127.0.0.1:0")
         .envs(env.iter().copied())
         .stdout(Stdio::null())
@@ -94,17 +98,17 @@ fn start(env: &[(&str, &str)]) -> Running {
         .spawn()
         .unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());
-    Running { child, log, seen: String::new() }
+    Running { child, log, read: String::new() }
 }
 
 impl Running {
-    /// Reads the log up to a line with `text`.
+    /// Reads the log up to a line that contains `text` and returns the line.
     fn until(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self.log.read_line(&mut line).unwrap();
-            assert!(read > 0, "the child ended without {text:?}:\n{}", self.seen);
-            self.seen.push_str(&line);
+            assert!(read > 0, "the child ended without logging {text:?}:\n{}", self.read);
+            self.read.push_str(&line);
             if line.contains(text) {
                 return line;
             }
@@ -116,25 +120,25 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
-    /// The exit code, and the rest of the log.
+    /// Waits for the end. Returns the exit code and the whole log.
     fn end(mut self) -> (Option<i32>, String) {
-        self.log.read_to_string(&mut self.seen).unwrap();
-        (self.child.wait().unwrap().code(), std::mem::take(&mut self.seen))
+        self.log.read_to_string(&mut self.read).unwrap();
+        (self.child.wait().unwrap().code(), std::mem::take(&mut self.read))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A test that failed leaves no child behind; one that has ended can't be killed again.
+        // Ends the child of a failed test. Killing an ended child is an error, which is ignored.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
 #[test]
-fn a_first_signal_drains_and_ends_with_0() {
+fn first_signal_drains_and_exits_with_0() {
     let mut running = start(&[]);
-    running.until("service stands");
+    running.until("service started");
     running.signal("TERM");
     let (code, log) = running.end();
     assert_eq!(code, Some(0), "{log}");
@@ -142,12 +146,12 @@ fn a_first_signal_drains_and_ends_with_0() {
 }
 
 #[test]
-fn a_second_signal_means_now() {
+fn second_signal_exits_at_once() {
     let mut running = start(&[("DEMO__ON_SHUTDOWN", "hang")]);
-    running.until("service stands");
+    running.until("service started");
     running.signal("TERM");
-    running.until("signal, draining");
-    // The first ones may count as the same signal sent twice; one of them comes late enough.
+    running.until("signal received, draining");
+    // Signals within 250 ms after the first count as duplicates, so signals are sent until the child ends.
     while running.child.try_wait().unwrap().is_none() {
         running.signal("INT");
     }
@@ -156,9 +160,9 @@ fn a_second_signal_means_now() {
 }
 
 #[test]
-fn a_task_that_fails_at_shutdown_is_named_in_the_log_and_in_the_exit_code() {
+fn task_failure_at_shutdown_is_logged_and_sets_the_exit_code() {
     let mut running = start(&[("DEMO__ON_SHUTDOWN", "fail")]);
-    running.until("service stands");
+    running.until("service started");
     running.signal("INT");
     let failed = running.until("task failed");
     let line: serde_json::Value = serde_json::from_str(&failed).unwrap();
@@ -168,43 +172,75 @@ fn a_task_that_fails_at_shutdown_is_named_in_the_log_and_in_the_exit_code() {
 }
 
 #[test]
-fn a_task_that_outlives_the_drain_budget_is_named_and_ends_with_4() {
+fn drain_timeout_names_the_task_and_exits_with_4() {
     let mut running = start(&[("DEMO__ON_SHUTDOWN", "hang"), ("DEMO__PROCESS__DRAIN_BUDGET_MS", "20")]);
-    running.until("service stands");
+    running.until("service started");
     running.signal("TERM");
-    let outlived = running.until("task outlived the drain budget");
-    assert!(outlived.contains("stage"), "{outlived}");
+    let exceeded = running.until("drain timeout exceeded: task still running");
+    assert!(exceeded.contains("stage"), "{exceeded}");
     let (code, log) = running.end();
     assert_eq!(code, Some(4), "{log}");
 }
 
 #[test]
-fn an_admin_port_in_use_ends_the_start_with_2_and_names_the_address() {
+fn admin_port_in_use_exits_with_2_and_names_the_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let (code, log) = start(&[("DEMO__PROCESS__ADMIN", &address)]).end();
     assert_eq!(code, Some(2), "{log}");
-    assert!(log.contains(&format!("demo: admin server can't listen on {address}: ")), "{log}");
+    assert!(
+        log.contains(&format!("demo: failed to start the admin server: address {address} unavailable: ")),
+        "{log}"
+    );
 }
 
 #[test]
-fn an_unknown_config_key_ends_the_start_with_2_and_names_the_nearest() {
+fn unknown_config_key_exits_with_2_and_names_the_nearest() {
     let (code, log) = start(&[("DEMO__PROCESS__DRAIN_MS", "20")]).end();
     assert_eq!(code, Some(2), "{log}");
-    let fault = "process.drain_ms (DEMO__PROCESS__DRAIN_MS): unknown key";
+    let error = "process.drain_ms (DEMO__PROCESS__DRAIN_MS): unknown key";
     let nearest = "the nearest known key is process.drain_budget_ms";
-    assert!(log.contains(&format!("{fault}; {nearest}")), "{log}");
+    assert!(log.contains(&format!("{error}; {nearest}")), "{log}");
 }
 
 #[test]
-fn a_checked_configuration_starts_nothing() {
-    let ask = |args: &[&str], env: &[(&str, &str)]| {
+fn check_config_validates_without_starting() {
+    let run = |args: &[&str], env: &[(&str, &str)]| {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let env: Vec<_> = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         chassis::run::run_with::<Demo>(args.into_iter(), env.into_iter())
     };
-    assert_eq!(ask(&["--check-config"], &[]), Exit::Ok);
-    assert_eq!(ask(&["--check-config"], &[("DEMO__ON_SHUTDOWN", "explode")]), Exit::Usage);
-    assert_eq!(ask(&["--chekc-config"], &[]), Exit::Usage);
-    assert_eq!(ask(&["--version"], &[]), Exit::Ok);
+    assert_eq!(run(&["--check-config"], &[]), Exit::Ok);
+    assert_eq!(run(&["--check-config"], &[("DEMO__ON_SHUTDOWN", "explode")]), Exit::Usage);
+    assert_eq!(run(&["--chekc-config"], &[]), Exit::Usage);
+    assert_eq!(run(&["--version"], &[]), Exit::Ok);
+}
+
+#[test]
+fn renamed_config_key_is_accepted_with_a_warning() {
+    let mut running = start(&[("DEMO__AT_END", "fail")]);
+    let warning = running.until("configuration key renamed");
+    let line: serde_json::Value = serde_json::from_str(&warning).unwrap();
+    assert_eq!(
+        (&line["level"], &line["old"], &line["new"]),
+        (&"WARN".into(), &"at_end".into(), &"on_shutdown".into())
+    );
+    assert_eq!(line["origin"], "DEMO__AT_END");
+    running.until("service started");
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(5));
+}
+
+#[test]
+fn config_key_set_by_old_and_new_name_exits_with_2() {
+    let (code, log) = start(&[("DEMO__AT_END", "fail"), ("DEMO__ON_SHUTDOWN", "fail")]).end();
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("at_end (DEMO__AT_END): renamed to on_shutdown, which is set too"), "{log}");
+}
+
+#[test]
+fn check_config_prints_a_note_about_a_renamed_key() {
+    let (code, log) = start(&[("DEMO__AT_END", "fail"), (CHILD, "--check-config")]).end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("note: at_end (DEMO__AT_END): renamed to on_shutdown"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! What an alert costs on its way: `cargo run --release -p contracts --example codec_cost`.
+//! Time per operation on an alert: `cargo run --release -p contracts --example codec_cost`.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use domain::Timestamp;
 
 const ROUNDS: u32 = 200_000;
 
-struct Own;
+struct EmbeddedSchema;
 
-impl WriterSchemas for Own {
+impl WriterSchemas for EmbeddedSchema {
     fn writer(&self, _id: u32) -> Result<Arc<apache_avro::Schema>, WriterError> {
         Ok(Arc::new(codec::schema::<Alert>().clone()))
     }
@@ -25,22 +25,24 @@ fn main() {
     named["event"] = Alert::TOPIC.event().into();
     let json = named.to_string();
     let Ok(Finding::Alert(alert)) = parse(json.as_bytes(), &defaults) else {
-        eprintln!("the example is no alert");
+        eprintln!("the example is not an alert");
         return;
     };
     let (mut bytes, codec) = (Vec::new(), Codec::new());
-    measure("check the rules", || drop(black_box(alert.validate())));
+    measure("validate", || drop(black_box(alert.validate())));
     measure("encode", || drop(black_box(encode(&alert, 1, &mut bytes))));
     let payload = bytes.clone();
-    measure("decode and check", || drop(black_box(codec.decode::<Alert>(payload.as_slice(), &Own))));
-    measure("parse and check a finding", || drop(black_box(parse(json.as_bytes(), &defaults))));
+    measure("decode and validate", || {
+        drop(black_box(codec.decode::<Alert>(payload.as_slice(), &EmbeddedSchema)))
+    });
+    measure("parse and validate a finding", || drop(black_box(parse(json.as_bytes(), &defaults))));
     println!("{} bytes encoded, {} bytes of JSON", payload.len(), json.len());
 }
 
-fn measure(what: &str, mut work: impl FnMut()) {
+fn measure(operation: &str, mut work: impl FnMut()) {
     let begun = Instant::now();
     for _ in 0..ROUNDS {
         work();
     }
-    println!("{what:<28} {:>6} ns", begun.elapsed().as_nanos() / u128::from(ROUNDS));
+    println!("{operation:<28} {:>6} ns", begun.elapsed().as_nanos() / u128::from(ROUNDS));
 }

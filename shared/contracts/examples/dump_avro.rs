@@ -1,4 +1,4 @@
-//! Prints the Avro body of every valid example as JSON, `{"<event>/<name>": "<hex>"}`: for `tests/fastavro/check.py` to read.
+//! Prints the Avro body of every valid example as JSON, `{"<event>/<name>": "<hex>"}`, for `tests/fastavro/check.py`.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut bodies = BTreeMap::new();
     let mut payload = Vec::new();
     for example in valid_examples() {
-        let contract = contract(example.topic).ok_or("an example of no event")?;
+        let contract = contract(example.topic).ok_or("an example without an event")?;
         contract.encode_from_json(example.text.as_bytes(), OWN, &mut payload)?;
         let (_, body) = split(&payload)?;
         let mut hex = String::with_capacity(body.len() * 2);

@@ -1,27 +1,30 @@
-//! How long texts may be, so that whatever is made of valid events fits its topic.
+//! Size limits of events. They ensure that every output derived from valid events fits its topic.
 //!
-//! An event is passed on by stages that merge and copy: a request carries the ids of up to 1,000 alerts. What has no bound at the edge
-//! would be refused by Kafka three stages later, where nobody can give it back. See ADR 015.
+//! Stages merge and copy fields: a feature request carries the correlation ids of up to 1,000 alerts. A field without a limit at the
+//! edge would be rejected by Kafka three stages later, where it can no longer be returned to its sender. See ADR 015.
 
-/// The most bytes of an id or a name: `source`, `correlation_id`, `request_id`, `requester`, `source_scanner` and the like.
-pub const MAX_ID_BYTES: usize = 256;
+/// Limit of a payload, header included. Below `max.message.bytes`, with room for key, headers and the record batch.
+pub const PAYLOAD_BYTES_MAX: usize = 1_000_000;
 
-/// The most bytes of a text for people: `message`, `reason`, `headline`, `url`, `error`.
-pub const MAX_TEXT_BYTES: usize = 4 * 1024;
+/// Limit of an id or a name: `source`, `correlation_id`, `request_id`, `requester`, `source_scanner` and similar fields.
+pub const ID_BYTES_MAX: usize = 256;
 
-/// The most metrics of a proposal, and of what is announced of it.
-pub const MAX_METRICS: usize = 200;
+/// Limit of a text for people: `message`, `reason`, `headline`, `url`, `error`.
+pub const TEXT_BYTES_MAX: usize = 4 * 1024;
 
-/// The most values of a feature set in a vector: 43 sets of these, with names as long as they may be, fit a payload.
-pub const MAX_SET_VALUES: usize = 50;
+/// Limit of the metrics of a proposal, qualification or promotion.
+pub const METRICS_MAX: usize = 200;
 
-/// The most alerts that are merged into a request: each may leave a correlation id and a scanner there.
-pub const MAX_MERGED_ALERTS: usize = 1_000;
+/// Limit of the values of one feature set in a vector. 43 sets of this size with the longest names fit a payload.
+pub const SET_VALUES_MAX: usize = 50;
 
-/// The text up to `most_bytes`, cut between characters: for texts that we write ourselves from what others said.
+/// Limit of the alerts that are merged into a request. Each can add a correlation id and a scanner to it.
+pub const MERGED_ALERTS_MAX: usize = 1_000;
+
+/// Shortens a text to at most `bytes_max`, between characters. For texts that quote foreign input.
 #[must_use]
-pub fn cut(text: &str, most_bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(most_bytes)]
+pub fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 #[cfg(test)]
@@ -29,7 +32,7 @@ mod tests {
     use super::cut;
 
     #[test]
-    fn a_text_is_cut_between_characters() {
+    fn text_is_cut_between_characters() {
         assert_eq!(cut("éé", 4), "éé");
         assert_eq!(cut("éé", 3), "é");
         assert_eq!(cut("éé", 1), "");

@@ -1,5 +1,6 @@
-//! Every event without its type: for those who handle topics by name, as `tail`, the registry's registration and the tests do.
+//! Contracts by topic, without the type of the event: for `tapeline tail`, the registration of schemas, and tests.
 
+use apache_avro::Schema;
 use serde_json::Value;
 
 use crate::codec::{Codec, DecodeError, EncodeError, WriterSchemas, encode};
@@ -9,23 +10,25 @@ use crate::events::{
     Qualification, RangeCompletion, RangeFailure, RangeProgress, RangeRequest, RequestFailure, Vector,
 };
 use crate::json;
+use crate::reference::{self, EventReference};
 use crate::topics::Topic;
 
-/// What can be done with the events of a topic without knowing their type.
+/// The contract of a topic: its schema, and conversions between payload and JSON.
 #[derive(Clone, Copy)]
 pub struct Contract {
-    /// The topic.
+    /// Topic.
     pub topic: Topic,
-    /// Its Avro schema, newest version.
+    /// Newest version of the Avro schema.
     pub schema: &'static str,
     decode: Decode,
     encode: Encode,
+    parsed: fn() -> &'static Schema,
 }
 
 type Decode = fn(&Codec, Option<&[u8]>, &dyn WriterSchemas) -> Result<Value, DecodeError>;
 type Encode = fn(Topic, &[u8], u32, &mut Vec<u8>) -> Result<(), EncodeError>;
 
-/// The contract of a topic; none of a dead-letter topic, which holds bytes as they came.
+/// Returns the contract of a topic. `None` for a dead-letter topic, which holds the original bytes.
 #[must_use]
 pub fn contract(topic: Topic) -> Option<Contract> {
     let contract = match topic {
@@ -53,7 +56,7 @@ pub fn contract(topic: Topic) -> Option<Contract> {
     Some(contract)
 }
 
-/// The contracts of all topics that carry events.
+/// Returns the contracts of all topics except the dead-letter topics.
 pub fn contracts() -> impl Iterator<Item = Contract> {
     Topic::ALL.iter().copied().filter_map(contract)
 }
@@ -62,6 +65,7 @@ fn of<E: Event>(topic: Topic) -> Contract {
     Contract {
         topic,
         schema: E::SCHEMA,
+        parsed: || E::schema_codec().schema(),
         decode: |codec, payload, writers| {
             codec.read::<E>(payload, writers).map(|event| json::to_json(&event))
         },
@@ -78,10 +82,16 @@ fn of<E: Event>(topic: Topic) -> Contract {
 // === impl Contract ===
 
 impl Contract {
-    /// The event that `payload` holds as JSON, whether or not it keeps its rules.
+    /// Returns the reference of the event: its fields with type, default and text.
+    #[must_use]
+    pub fn reference(&self) -> EventReference {
+        reference::of_event(self.topic, (self.parsed)())
+    }
+
+    /// Decodes a payload to JSON without checking the rules of the event.
     ///
     /// # Errors
-    /// When it holds none of this topic's.
+    /// If the payload is not an event of this topic.
     pub fn decode_to_json(
         &self,
         codec: &Codec,
@@ -91,10 +101,10 @@ impl Contract {
         (self.decode)(codec, payload, writers)
     }
 
-    /// Writes the event that `json` holds into `out`, which is cleared first.
+    /// Encodes an event in JSON into `out`, which is cleared first.
     ///
     /// # Errors
-    /// When it is no valid event of this topic's, with event, path and cause; or too large.
+    /// If the JSON is not a valid event of this topic, or the payload is too large.
     pub fn encode_from_json(
         &self,
         json: &[u8],

@@ -1,4 +1,4 @@
-//! What every event is: an envelope, a topic, a schema, a key, and rules.
+//! The trait of all events: envelope, topic, schema, key, and rules.
 
 use std::borrow::Cow;
 
@@ -6,71 +6,72 @@ use domain::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::Layout;
 use crate::partition::partition_for;
 use crate::rules;
+use crate::schema_codec::SchemaCodec;
 use crate::topics::Topic;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 
-/// How far ahead of the clock an event's time may lie.
-pub const MOST_AHEAD_MICROS: i64 = 5 * 60 * 1_000_000;
+/// Limit of the time by which an event may be ahead of the validating component's clock: 5 min.
+pub const CLOCK_AHEAD_MICROS_MAX: i64 = 5 * 60 * 1_000_000;
 
-/// The fields that every event carries.
+/// The fields that every event carries. They are documented in each event's struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
-    /// UUID.
+    /// Id of the event, a UUID.
     pub event_id: &'a str,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z.
+    /// Event time, in microseconds since 1970-01-01T00:00:00Z.
     pub occurred_at: i64,
-    /// Who says so; of bars, news and corporate actions the source of the data, of progress the source that served it.
+    /// Component that published the event, or the source of the data.
     pub source: &'a str,
-    /// Passed on from cause to effect.
+    /// Id that is passed from cause to effect.
     pub correlation_id: Option<&'a str>,
 }
 
-/// An event of the wire.
+/// An event.
 ///
-/// A value may break the rules: `decode` and `finding::parse` check them, whoever builds one by hand answers for it.
+/// A value of an event type can violate the rules. [`Codec::decode`](crate::Codec::decode) and
+/// [`finding::parse`](crate::finding::parse) check them. Code that builds an event is responsible for its validity.
 pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
-    /// Its topic; of feature requests the unhurried one, see [`Event::topic`].
+    /// Topic of the event type. Feature requests have a second topic, see [`Event::topic`].
     const TOPIC: Topic;
 
-    /// Its Avro schema, newest version.
+    /// Newest version of the Avro schema.
     const SCHEMA: &'static str;
 
-    /// The schema made ready for the codec.
+    /// Returns the parsed schema with its reader and writer.
     #[doc(hidden)]
-    fn layout() -> &'static Layout;
+    fn schema_codec() -> &'static SchemaCodec;
 
-    /// The fields that every event carries.
+    /// Returns the envelope.
     fn envelope(&self) -> Envelope<'_>;
 
-    /// The symbol that its partition follows; of a request with several, the first.
+    /// Returns the symbol that determines the partition. If the event has several, the first.
     fn symbol(&self) -> &str;
 
-    /// The rules of its own, beside those of the envelope and the symbol.
+    /// Checks the rules of this event type, except those of the envelope.
     ///
     /// # Errors
-    /// The first one that is broken.
+    /// The first violation.
     #[doc(hidden)]
-    fn check(&self, at: Place) -> Result<(), Violation>;
+    fn check(&self, at: EventPath) -> Result<(), Violation>;
 
-    /// The topic of this very event.
+    /// Returns the topic of this event.
     fn topic(&self) -> Topic {
         Self::TOPIC
     }
 
-    /// The key of its record.
+    /// Returns the key of the event's record.
     fn key(&self) -> Cow<'_, str> {
         Cow::Borrowed(self.symbol())
     }
 
-    /// Checks every rule that needs nothing but the event.
+    /// Checks every rule that depends on the event alone.
     ///
     /// # Errors
-    /// The first one that is broken, with event, path and cause.
+    /// The first violation.
     fn validate(&self) -> Result<(), Violation> {
-        let at = Place::of(self.topic().event());
+        let at = EventPath::of(self.topic().event());
         let envelope = self.envelope();
         at.field("event_id", rules::uuid(envelope.event_id))?;
         at.field("occurred_at", rules::instant(envelope.occurred_at))?;
@@ -81,57 +82,58 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
         self.check(at)
     }
 
-    /// Checks what it says about time against the clock: nothing lies more than [`MOST_AHEAD_MICROS`] ahead.
+    /// Checks that no time of the event is more than [`CLOCK_AHEAD_MICROS_MAX`] ahead of the clock.
     ///
     /// # Errors
-    /// When something does, with event, path and both times.
+    /// The first violation, with both times.
     fn check_clock(&self, now: Timestamp) -> Result<(), Violation> {
-        let at = Place::of(self.topic().event());
+        let at = EventPath::of(self.topic().event());
         at.field("occurred_at", not_ahead(self.envelope().occurred_at, now))
     }
 
-    /// Checks that it lies in its symbol's partition, of `count`.
+    /// Checks that `partition`, of `count`, is the partition of the event's symbol.
     ///
     /// # Errors
-    /// When it lies elsewhere, with the symbol and both partitions.
+    /// A violation with the symbol and both partitions if it is not.
     fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
-        let at = Place::of(self.topic().event());
-        at.field("symbol", placed(self.symbol(), partition, count))
+        let at = EventPath::of(self.topic().event());
+        at.field("symbol", in_partition(self.symbol(), partition, count))
     }
 }
 
 pub(crate) fn not_ahead(micros: i64, now: Timestamp) -> Result<(), String> {
-    let limit = now.micros().saturating_add(MOST_AHEAD_MICROS);
+    let limit = now.micros().saturating_add(CLOCK_AHEAD_MICROS_MAX);
     rules::check(micros <= limit, || {
         format!("{} is more than 5 min ahead of the clock, {now}", Timestamp::from_micros(micros))
     })
 }
 
-pub(crate) fn placed(symbol: &str, partition: i32, count: i32) -> Result<(), String> {
+pub(crate) fn in_partition(symbol: &str, partition: i32, count: i32) -> Result<(), String> {
     let own = partition_for(symbol.as_bytes(), count);
     rules::check(own == partition, || {
         format!("{symbol} belongs to partition {own} of {count}, not {partition}")
     })
 }
 
-/// The part of `impl Event` that is the same for every event: topic, schema, and envelope.
-macro_rules! described {
+/// The items of `impl Event` that are equal for all events: topic, schema and envelope.
+macro_rules! topic_schema_envelope {
     ($topic:ident, $event:literal) => {
         const TOPIC: $crate::topics::Topic = $crate::topics::Topic::$topic;
 
         const SCHEMA: &'static str =
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/", $event, "/v1.avsc"));
 
-        fn layout() -> &'static $crate::codec::Layout {
-            static LAYOUT: std::sync::LazyLock<$crate::codec::Layout> = std::sync::LazyLock::new(|| {
-                $crate::codec::Layout::embedded(include_str!(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/../../schemas/",
-                    $event,
-                    "/v1.avsc"
-                )))
-            });
-            &LAYOUT
+        fn schema_codec() -> &'static $crate::schema_codec::SchemaCodec {
+            static CODEC: std::sync::LazyLock<$crate::schema_codec::SchemaCodec> =
+                std::sync::LazyLock::new(|| {
+                    $crate::schema_codec::SchemaCodec::embedded(include_str!(concat!(
+                        env!("CARGO_MANIFEST_DIR"),
+                        "/../../schemas/",
+                        $event,
+                        "/v1.avsc"
+                    )))
+                });
+            &CODEC
         }
 
         fn envelope(&self) -> $crate::event::Envelope<'_> {
@@ -145,4 +147,4 @@ macro_rules! described {
     };
 }
 
-pub(crate) use described;
+pub(crate) use topic_schema_envelope;

@@ -1,12 +1,12 @@
-//! What scanners send to the edge: JSON with the event's name in `event` and its fields beside it.
+//! Findings: JSON objects that scanners send to the edge, with the event's name in `event` and the event's fields.
 //!
-//! `event_id`, `occurred_at`, `source` and `correlation_id` may be left out: a new UUID v7, now, the caller's name, the event's id.
+//! A finding may omit four fields: `event_id` (default: a new UUID v7), `occurred_at` (now), `source` (the name of the caller) and
+//! `correlation_id` (the event id).
 
 mod input;
 
 use std::borrow::Cow;
 
-use domain::Timestamp;
 use serde::Deserialize;
 use serde_json::Deserializer;
 
@@ -18,9 +18,10 @@ use crate::rules::short;
 use crate::topics::Topic;
 use crate::violation::Violation;
 
+pub use input::Defaults;
 use input::WithDefaults;
 
-/// One of the three events that enter at the edge, checked.
+/// A valid event of one of the three types that the edge accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
     /// `scanner.alert.raised`
@@ -31,24 +32,15 @@ pub enum Finding {
     Proposal(Proposal),
 }
 
-/// What stands in for fields that are left out.
-#[derive(Debug, Clone, Copy)]
-pub struct Defaults<'a> {
-    /// `occurred_at`; also the clock that no finding may be far ahead of.
-    pub now: Timestamp,
-    /// `source`: the caller's name.
-    pub source: &'a str,
-}
-
-/// Stands for the event in a fault when its name can't be read.
+/// Replaces the name of the event in a violation if the name cannot be read.
 const NAMELESS: &str = "finding";
 
 const NAMES: &str = "scanner.alert.raised, market.gap.detected, scanner.symbol.proposed";
 
-/// Reads a finding and checks its rules, those about the clock too.
+/// Reads a finding and checks its rules, including [`Event::check_clock`].
 ///
 /// # Errors
-/// With the event's name (`finding` when it can't be told), the path and the cause; of malformed JSON the position.
+/// The first violation. Malformed JSON is reported with its position, and with `finding` as the event if the name cannot be read.
 pub fn parse(json: &[u8], defaults: &Defaults<'_>) -> Result<Finding, Violation> {
     let name = name(json)?;
     match Topic::from_event(&name) {
@@ -66,7 +58,7 @@ pub fn parse(json: &[u8], defaults: &Defaults<'_>) -> Result<Finding, Violation>
     }
 }
 
-/// The event's name; all of the JSON is read, so that what is malformed is found here.
+/// Returns the name of the event. It reads the whole JSON, so malformed JSON is detected here.
 fn name(json: &[u8]) -> Result<Cow<'_, str>, Violation> {
     #[derive(Deserialize)]
     #[serde(expecting = "an object with the fields of an event")]
@@ -76,7 +68,7 @@ fn name(json: &[u8]) -> Result<Cow<'_, str>, Violation> {
     }
 
     let head: Head<'_> = json::read(NAMELESS, json)?;
-    head.event.ok_or_else(|| nameless(format!("is missing; it is one of {NAMES}")))
+    head.event.ok_or_else(|| nameless(format!("is missing, expected one of {NAMES}")))
 }
 
 fn nameless(cause: String) -> Violation {
@@ -88,13 +80,13 @@ fn read<E: Event>(
     defaults: &Defaults<'_>,
     correlation_id: impl Fn(&mut E) -> &mut Option<String>,
 ) -> Result<E, Violation> {
-    let plain = E::deserialize(WithDefaults::new(&mut Deserializer::from_slice(json), defaults));
-    let mut event = match plain {
+    let first = E::deserialize(WithDefaults::new(&mut Deserializer::from_slice(json), defaults));
+    let mut event = match first {
         Ok(event) => event,
-        // Again, this time keeping track of the path: see `json::read`.
+        // A second pass determines the path: see `json::read`.
         Err(_) => {
             serde_path_to_error::deserialize(WithDefaults::new(&mut Deserializer::from_slice(json), defaults))
-                .map_err(|error| json::fault(E::TOPIC.event(), &error))?
+                .map_err(|error| json::violation(E::TOPIC.event(), &error))?
         }
     };
     let event_id = event.envelope().event_id.to_owned();
@@ -107,7 +99,7 @@ fn read<E: Event>(
 // === impl Finding ===
 
 impl Finding {
-    /// Where it goes.
+    /// Returns the topic.
     #[must_use]
     pub fn topic(&self) -> Topic {
         match self {
@@ -117,7 +109,7 @@ impl Finding {
         }
     }
 
-    /// Its symbol: the record's key, and what its partition follows.
+    /// Returns the symbol, which is the key of the record and determines its partition.
     #[must_use]
     pub fn symbol(&self) -> &str {
         match self {
@@ -127,7 +119,7 @@ impl Finding {
         }
     }
 
-    /// Its id.
+    /// Returns the event id.
     #[must_use]
     pub fn event_id(&self) -> &str {
         match self {
@@ -137,10 +129,10 @@ impl Finding {
         }
     }
 
-    /// Writes it into `out`, which is cleared first; see [`encode`].
+    /// Writes the event into `out`, which is cleared first; see [`encode`].
     ///
     /// # Errors
-    /// When it is too large for its topic.
+    /// If the payload is too large.
     pub fn encode(&self, schema_id: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
             Self::Alert(alert) => encode(alert, schema_id, out),

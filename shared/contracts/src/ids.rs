@@ -1,14 +1,15 @@
-//! Names of things that the wire needs unique: random where they only have to differ, computed where they have to be found again.
+//! Ids of events, traces and backfills.
 
 use domain::{DataType, Layer, Symbol, Timestamp};
 use uuid::Uuid;
 
 use crate::wire::BackfillTrigger;
 
-/// The namespace of backfill ids: drawn once, never to change.
+/// UUID namespace of backfill ids. It must never change.
 const BACKFILLS: Uuid = Uuid::from_u128(0x6f1c_2b5a_93d7_4e08_a1f4_7d20_c95b_38e6);
 
-/// A W3C trace context (`traceparent`) that begins with this event: its id, a UUID, is the trace's; the second half of it the span's.
+/// Returns a W3C trace context (`traceparent`) that starts with an event: the event id, a UUID, is the trace id, its second half
+/// the span id.
 #[must_use]
 pub fn traceparent(event_id: &str) -> String {
     let hex: String = event_id.chars().filter(char::is_ascii_hexdigit).collect();
@@ -16,15 +17,15 @@ pub fn traceparent(event_id: &str) -> String {
     format!("00-{hex}-{span}-01")
 }
 
-/// A new event id: UUID v7, so that ids sort by the time they were made.
+/// Returns a new event id: a UUID v7, so ids sort by their time of creation.
 #[must_use]
 pub fn event_id() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// The id of a backfill: UUID v5 of all that it is about, so that a fact that is delivered twice names the same backfill.
+/// Returns the id of a backfill: a UUID v5 of its identity, so a redelivered event leads to the same backfill.
 ///
-/// `end` is the last instant, as on the wire; neither order nor repetition of the data types matters.
+/// `end` is the last instant, as on the wire. Order and repetition of the data types have no effect.
 #[must_use]
 pub fn backfill_id(
     symbol: Symbol,

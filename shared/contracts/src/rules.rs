@@ -1,5 +1,4 @@
-//! The rules that several events share. Each says what is wrong with which value; where it stands, [`Place`](crate::violation::Place)
-//! knows.
+//! Rules that several events share. Each returns a cause with the value; [`EventPath`](crate::violation::EventPath) adds event and path.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +6,16 @@ use domain::{
     FeatureSet, Layer, LayerError, Priority, PriorityError, Symbol, SymbolError, Timeframe, Timestamp,
 };
 
-use crate::bounds::{MAX_ID_BYTES, MAX_TEXT_BYTES};
+use crate::bounds::{ID_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::wire::DataKind;
 
-/// What is wrong with a value.
+/// Cause of a violation.
 pub(crate) type Cause = String;
 
-/// 0001-01-01T00:00:00Z and the last microsecond of 9999: what ISO-8601 can say with four digits of a year.
+/// Cause if an enum has the value `unknown`: the writer's value does not exist in this version.
+const UNKNOWN: &str = "value is not defined in this version";
+
+/// 0001-01-01T00:00:00Z and the last microsecond of 9999: the range of ISO-8601 with years of four digits.
 const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 pub(crate) fn check(holds: bool, cause: impl FnOnce() -> Cause) -> Result<(), Cause> {
@@ -24,21 +26,20 @@ pub(crate) fn not_empty(text: &str) -> Result<(), Cause> {
     check(!text.is_empty(), || "is empty".to_owned())
 }
 
-/// Of at most so many bytes.
-pub(crate) fn at_most(text: &str, most_bytes: usize) -> Result<(), Cause> {
-    check(text.len() <= most_bytes, || format!("{} bytes, at most {most_bytes} are allowed", text.len()))
+pub(crate) fn at_most(text: &str, bytes_max: usize) -> Result<(), Cause> {
+    check(text.len() <= bytes_max, || format!("{} bytes, at most {bytes_max} are allowed", text.len()))
 }
 
-/// An id or a name.
+/// Checks an id or a name.
 pub(crate) fn id(text: &str) -> Result<(), Cause> {
     not_empty(text)?;
-    at_most(text, MAX_ID_BYTES)
+    at_most(text, ID_BYTES_MAX)
 }
 
-/// A text for people that has to be there.
+/// Checks a required text for people.
 pub(crate) fn text(text: &str) -> Result<(), Cause> {
     not_empty(text)?;
-    at_most(text, MAX_TEXT_BYTES)
+    at_most(text, TEXT_BYTES_MAX)
 }
 
 pub(crate) fn uuid(text: &str) -> Result<(), Cause> {
@@ -46,7 +47,7 @@ pub(crate) fn uuid(text: &str) -> Result<(), Cause> {
 }
 
 pub(crate) fn instant(micros: i64) -> Result<(), Cause> {
-    check(INSTANTS.contains(&micros), || format!("{micros} microseconds lie outside the years 1 to 9999"))
+    check(INSTANTS.contains(&micros), || format!("{micros} microseconds is outside the years 1 to 9999"))
 }
 
 pub(crate) fn symbol(text: &str) -> Result<(), SymbolError> {
@@ -67,13 +68,18 @@ pub(crate) fn timeframe(text: &str) -> Result<(), Cause> {
     })
 }
 
-/// Bars have a timeframe; of other data it is left empty.
+/// Checks the timeframe of a series: required for bars, may be empty for other data.
 pub(crate) fn timeframe_of(kind: DataKind, text: &str) -> Result<(), Cause> {
     if text.is_empty() && kind != DataKind::MarketData { Ok(()) } else { timeframe(text) }
 }
 
 pub(crate) fn kind(kind: DataKind) -> Result<(), Cause> {
-    check(kind != DataKind::Unknown, || "is of a kind that this version does not know".to_owned())
+    is_defined(kind != DataKind::Unknown)
+}
+
+/// Checks an enum, given whether its value is not `unknown`.
+pub(crate) fn is_defined(is_defined: bool) -> Result<(), Cause> {
+    check(is_defined, || UNKNOWN.to_owned())
 }
 
 pub(crate) fn feature_set(name: &str) -> Result<(), Cause> {
@@ -89,11 +95,11 @@ pub(crate) fn finite(value: f64) -> Result<(), Cause> {
     check(value.is_finite(), || format!("{value} is not a finite number"))
 }
 
-/// At most `most` values, with names of bounded length, and every value is finite; else the cause names the key.
-pub(crate) fn values(values: &BTreeMap<String, f64>, most: usize) -> Result<(), Cause> {
-    count(values.len(), 0..=most)?;
+/// Checks a map of numbers: at most `count_max` entries, keys of limited length, finite values. The cause names the key.
+pub(crate) fn values(values: &BTreeMap<String, f64>, count_max: usize) -> Result<(), Cause> {
+    count(values.len(), 0..=count_max)?;
     for name in values.keys() {
-        at_most(name, MAX_ID_BYTES).map_err(|cause| format!("the key {:?}: {cause}", short(name)))?;
+        at_most(name, ID_BYTES_MAX).map_err(|cause| format!("key {:?}: {cause}", short(name)))?;
     }
     match values.iter().find(|(_, value)| !value.is_finite()) {
         Some((name, value)) => Err(format!("{:?} is {value}, not a finite number", short(name))),
@@ -101,15 +107,15 @@ pub(crate) fn values(values: &BTreeMap<String, f64>, most: usize) -> Result<(), 
     }
 }
 
-pub(crate) fn at_least(value: i64, least: i64) -> Result<(), Cause> {
-    check(value >= least, || format!("{value} is below {least}"))
+pub(crate) fn at_least(value: i64, min: i64) -> Result<(), Cause> {
+    check(value >= min, || format!("{value} is below {min}"))
 }
 
 pub(crate) fn count(items: usize, range: std::ops::RangeInclusive<usize>) -> Result<(), Cause> {
-    check(range.contains(&items), || format!("{items} items, allowed are {range:?}"))
+    check(range.contains(&items), || format!("{items} items, {range:?} are allowed"))
 }
 
-/// `last` belongs to the range: it may equal `start`.
+/// Checks a range that includes `last`, which may equal `start`.
 pub(crate) fn ordered(start: i64, last: i64) -> Result<(), Cause> {
     check(start <= last, || format!("{} is after the end {}", iso(start), iso(last)))
 }
@@ -118,21 +124,19 @@ pub(crate) fn before(start: i64, end: i64) -> Result<(), Cause> {
     check(start < end, || format!("{} is not before {}", iso(start), iso(end)))
 }
 
-/// Strictly rising, hence sorted and unique.
+/// Checks two neighbours of a list that is sorted and unique.
 pub(crate) fn rising<T: Ord + ?Sized + std::fmt::Debug>(earlier: &T, later: &T) -> Result<(), Cause> {
-    check(earlier < later, || {
-        format!("{later:?} does not come after {earlier:?}: sorted and unique is the rule")
-    })
+    check(earlier < later, || format!("{later:?} is not after {earlier:?}: items must be sorted and unique"))
 }
 
 pub(crate) fn iso(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-/// The text, cut so that a message stays readable whatever was sent.
+/// Shortens a text that is quoted in a message to 160 characters.
 pub(crate) fn short(text: &str) -> &str {
-    const MOST_CHARS: usize = 160;
-    match text.char_indices().nth(MOST_CHARS) {
+    const CHARS_MAX: usize = 160;
+    match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => &text[..end],
         None => text,
     }
@@ -146,10 +150,10 @@ pub(crate) fn data_type(name: &str) -> Result<(), Cause> {
     check(domain::DataType::from_name(name).is_some(), || format!("{:?} is not a data type", short(name)))
 }
 
-/// A date of four digits of a year, as days since 1970-01-01.
+/// Checks a date, in days since 1970-01-01.
 pub(crate) fn day(days: i32) -> Result<(), Cause> {
     const DAY_MICROS: i64 = 86_400_000_000;
     check(INSTANTS.contains(&(i64::from(days) * DAY_MICROS)), || {
-        format!("day {days} lies outside the years 1 to 9999")
+        format!("day {days} is outside the years 1 to 9999")
     })
 }

@@ -1,43 +1,65 @@
-//! The topics: names, keys, clean-up, retention. One table; the cluster is made like it and compared with it.
+//! Topics: names, keys, cleanup policy, retention. `tapeline topics` and the check at the start of a service use this table.
 
 use std::fmt;
 
-/// Partitions of every topic, where a cluster doesn't say otherwise: what concerns a symbol lies under one number in all of them.
+/// Partitions of every topic unless the cluster configuration differs. All data of a symbol has the same partition number.
 pub const DEFAULT_PARTITIONS: i32 = 12;
 
 /// `max.message.bytes` of a topic of events.
-pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
+pub const EVENT_MESSAGE_BYTES_MAX: usize = 1 << 20;
 
-/// `max.message.bytes` of a dead-letter topic: an event that only just fitted, and the headers that say what became of it.
-pub const MAX_DEAD_LETTER_BYTES: usize = 2 << 20;
+/// `max.message.bytes` of a dead-letter topic: room for the largest event and the headers that describe its error.
+pub const DEAD_LETTER_MESSAGE_BYTES_MAX: usize = 2 << 20;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What stands in a record's key. The partition is always the symbol's.
+/// Content of a topic's record keys. The partition is always that of the symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyRule {
-    /// The symbol; of a request with several, its first.
+    /// `symbol`. For a request with several symbols, the first.
     Symbol,
     /// `symbol|timeframe|open_time`, the time in microseconds.
     Bar,
     /// `symbol|data_type|timeframe`.
     Coverage,
-    /// The key of the record that was rejected, and its partition's number.
+    /// Key and partition number of the original record.
     Original,
+}
+
+impl fmt::Display for KeyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Symbol => "symbol",
+            Self::Bar => "symbol|timeframe|open_time",
+            Self::Coverage => "symbol|data_type|timeframe",
+            Self::Original => "key of the original record",
+        })
+    }
 }
 
 /// `cleanup.policy` of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleanup {
-    /// What is older than the retention goes.
+    /// Records older than the retention are deleted.
     Delete,
-    /// The last record of each key stays, for ever.
+    /// The newest record of each key is retained without limit.
     Compact,
+}
+
+impl Cleanup {
+    /// Returns the value of `cleanup.policy`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Compact => "compact",
+        }
+    }
 }
 
 macro_rules! topics {
     ($($variant:ident = $name:literal, $key:ident, $cleanup:ident, $kept:expr;)+) => {
-        /// A topic of Tapeline's.
+        /// A topic of Tapeline.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Topic { $(#[doc = concat!("`", $name, "`")] $variant,)+ }
 
@@ -45,25 +67,25 @@ macro_rules! topics {
             /// Every topic.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Its name in Kafka.
+            /// Returns the name in Kafka.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// What stands in its records' keys.
+            /// Returns the content of the record keys.
             #[must_use]
             pub const fn key_rule(self) -> KeyRule {
                 match self { $(Self::$variant => KeyRule::$key,)+ }
             }
 
-            /// Its clean-up policy.
+            /// Returns the cleanup policy.
             #[must_use]
             pub const fn cleanup(self) -> Cleanup {
                 match self { $(Self::$variant => Cleanup::$cleanup,)+ }
             }
 
-            /// `retention.ms`: how long records are kept by default; -1 is for ever.
+            /// Returns the default of `retention.ms`; -1 is unlimited.
             #[must_use]
             pub const fn retention_ms(self) -> i64 {
                 match self { $(Self::$variant => $kept,)+ }
@@ -99,55 +121,52 @@ topics! {
 // === impl Topic ===
 
 impl Topic {
-    /// The event that it carries: its name without the version; a dead-letter topic's whole name.
+    /// Returns the name of the event: the topic's name without `.v1`. For a dead-letter topic, the whole name.
     #[must_use]
     pub fn event(self) -> &'static str {
         let name = self.name();
         name.strip_suffix(".v1").unwrap_or(name)
     }
 
-    /// The topic of this name in Kafka.
+    /// Returns the topic with this name in Kafka.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|topic| topic.name() == name)
     }
 
-    /// The topic of this event; a dead-letter topic goes by its own name.
+    /// Returns the topic of this event, or the dead-letter topic with this name.
     #[must_use]
     pub fn from_event(event: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|topic| topic.event() == event)
     }
 
-    /// The registry's subject for its values (the topic's name, `-value`); none for dead letters, which are bytes as they came.
+    /// Returns the registry subject of the record values, `<topic>-value`. `None` for a dead-letter topic, which has no schema: it
+    /// holds the original bytes.
     #[must_use]
     pub fn subject(self) -> Option<String> {
         (!self.is_dead_letter()).then(|| format!("{}-value", self.name()))
     }
 
-    /// Whether it holds rejected records rather than events.
+    /// Returns `true` if the topic holds dead letters.
     #[must_use]
     pub fn is_dead_letter(self) -> bool {
         self.key_rule() == KeyRule::Original
     }
 
-    /// `max.message.bytes`.
+    /// Returns `max.message.bytes`.
     #[must_use]
     pub fn max_message_bytes(self) -> usize {
-        if self.is_dead_letter() { MAX_DEAD_LETTER_BYTES } else { MAX_MESSAGE_BYTES }
+        if self.is_dead_letter() { DEAD_LETTER_MESSAGE_BYTES_MAX } else { EVENT_MESSAGE_BYTES_MAX }
     }
 
-    /// Its configuration in Kafka, but for `min.insync.replicas`, which follows from the cluster's size.
+    /// Returns the topic configuration, without `min.insync.replicas`, which depends on the size of the cluster.
     #[must_use]
     pub fn config(self) -> Vec<(&'static str, String)> {
-        let cleanup = match self.cleanup() {
-            Cleanup::Delete => "delete",
-            Cleanup::Compact => "compact",
-        };
         vec![
-            ("cleanup.policy", cleanup.to_owned()),
+            ("cleanup.policy", self.cleanup().as_str().to_owned()),
             ("retention.ms", self.retention_ms().to_string()),
             ("max.message.bytes", self.max_message_bytes().to_string()),
-            // Retention and restored windows go by when a record was appended; event time lives in the payload.
+            // Retention and the restore of windows depend on the append time. Event time is in the payload.
             ("message.timestamp.type", "LogAppendTime".to_owned()),
             ("compression.type", "producer".to_owned()),
             ("unclean.leader.election.enable", "false".to_owned()),
@@ -166,7 +185,7 @@ mod tests {
     use super::Topic;
 
     #[test]
-    fn names_events_and_subjects_lead_back_to_their_topic() {
+    fn topic_is_found_by_its_name_and_event() {
         for topic in Topic::ALL {
             assert_eq!(Topic::from_name(topic.name()), Some(*topic));
             assert_eq!(Topic::from_event(topic.event()), Some(*topic));
@@ -178,11 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_store_is_kept_for_ever() {
+    fn store_topics_have_unlimited_retention() {
         for topic in Topic::ALL {
-            let forever =
+            let is_store =
                 topic.cleanup() == super::Cleanup::Compact || *topic == Topic::CorporateActionAnnounced;
-            assert_eq!(topic.retention_ms() == -1, forever, "{topic}");
+            assert_eq!(topic.retention_ms() == -1, is_store, "{topic}");
         }
     }
 }

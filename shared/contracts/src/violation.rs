@@ -1,17 +1,17 @@
-//! What is wrong with an event, and where.
+//! Violations of an event's rules.
 
 use std::fmt;
 
-/// A broken rule: which event, where in it, and why.
+/// A violated rule: the event, the path of the field, and the cause.
 ///
-/// Its text is `scanner.alert.raised: score: 1.7 is outside 0..=1`; the path is left out where the event as a whole is at fault.
+/// Displayed as `scanner.alert.raised: score: 1.7 is outside 0..=1`. The path is omitted if the violation concerns the whole event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The event's name, or `finding` where the name itself couldn't be read.
+    /// Name of the event, or `finding` if the name could not be read.
     pub event: &'static str,
-    /// The field, as `symbols[3].occurred_at`; empty for the event as a whole.
+    /// Path of the field, such as `symbols[3].occurred_at`. Empty for the whole event.
     pub path: String,
-    /// What is wrong with it, with the value.
+    /// Cause, with the value.
     pub cause: String,
 }
 
@@ -27,27 +27,24 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// The event whose rules are being checked: turns a broken rule into a [`Violation`]; costs nothing while rules hold.
+/// Paths within the event that is validated. Its methods add event and path to the cause of a violated rule; they allocate nothing
+/// if the rule holds.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct EventPath {
     event: &'static str,
 }
 
-impl Place {
+impl EventPath {
     pub(crate) const fn of(event: &'static str) -> Self {
         Self { event }
     }
 
-    /// The fault of the field at `path`.
+    /// Adds the path of a field.
     pub(crate) fn field<T, C: fmt::Display>(self, path: &str, checked: Result<T, C>) -> Result<T, Violation> {
-        checked.map_err(|cause| Violation {
-            event: self.event,
-            path: path.to_owned(),
-            cause: cause.to_string(),
-        })
+        checked.map_err(|cause| self.violation(path.to_owned(), &cause))
     }
 
-    /// The fault of the item at `index` of `list`, or of its field `part` when that isn't empty.
+    /// Adds the path of the item at `index` of `list`, or of its field `part` unless that is empty.
     pub(crate) fn item<T, C: fmt::Display>(
         self,
         list: &str,
@@ -57,25 +54,21 @@ impl Place {
     ) -> Result<T, Violation> {
         checked.map_err(|cause| {
             let dot = if part.is_empty() { "" } else { "." };
-            Violation {
-                event: self.event,
-                path: format!("{list}[{index}]{dot}{part}"),
-                cause: cause.to_string(),
-            }
+            self.violation(format!("{list}[{index}]{dot}{part}"), &cause)
         })
     }
 
-    /// The fault of the entry of `map` under `key`.
+    /// Adds the path of the entry of `map` with this key.
     pub(crate) fn entry<T, C: fmt::Display>(
         self,
         map: &str,
         key: &str,
         checked: Result<T, C>,
     ) -> Result<T, Violation> {
-        checked.map_err(|cause| Violation {
-            event: self.event,
-            path: format!("{map}.{key}"),
-            cause: cause.to_string(),
-        })
+        checked.map_err(|cause| self.violation(format!("{map}.{key}"), &cause))
+    }
+
+    fn violation(self, path: String, cause: &dyn fmt::Display) -> Violation {
+        Violation { event: self.event, path, cause: cause.to_string() }
     }
 }

@@ -1,22 +1,53 @@
-//! How values look on the wire: numbers and indexes in Avro, texts in JSON.
+//! Wire form of values: numbers and indexes in Avro, texts in JSON.
 //!
-//! One rule for both: a form for people (JSON, `is_human_readable`) writes instants as ISO-8601 in UTC, dates as `2024-03-15` and
-//! enums by name; Avro writes microseconds, days and indexes.
+//! A human-readable format (JSON) has instants as ISO-8601 in UTC, dates as `2024-03-15` and enums by name. Avro has microseconds,
+//! days and indexes.
 
 use serde::{Deserialize, Serialize};
 
-/// Declares an enum of the wire with its texts; serde writes it by name or, in Avro, by index.
+/// Documentation of an enum, taken from its doc comments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EnumDocs {
+    /// Name of the Avro enum.
+    pub(crate) name: &'static str,
+    /// Text of the enum.
+    pub(crate) doc: &'static str,
+    /// Names and texts of its values, in the order of the schema.
+    pub(crate) values: &'static [(&'static str, &'static str)],
+}
+
+/// Documentation of all enums but `AlertType`, whose values explain themselves.
+pub(crate) const ENUMS: &[EnumDocs] = &[
+    DataKind::DOCS,
+    SetStatus::DOCS,
+    RequestErrorClass::DOCS,
+    BackfillTrigger::DOCS,
+    BackfillErrorClass::DOCS,
+];
+
+/// Declares an enum with its names and keeps its doc comments as `DOCS`. Serde writes it by name or, in Avro, by index.
 macro_rules! wire_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident($avro_name:literal) {
+            $($(#[doc = $value_doc:literal])+ $variant:ident = $text:literal,)+
+        }
+    ) => {
+        $(#[doc = $doc])+
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+ }
+        pub enum $name { $($(#[doc = $value_doc])+ #[serde(rename = $text)] $variant,)+ }
 
         impl $name {
-            /// Every value, in the schema's order.
+            /// Every value, in the order of the schema.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Its name on the wire.
+            pub(crate) const DOCS: EnumDocs = EnumDocs {
+                name: $avro_name,
+                doc: concat!($($doc, "\n"),+),
+                values: &[$(($text, concat!($($value_doc, "\n"),+))),+],
+            };
+
+            /// Returns the name on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
@@ -32,9 +63,9 @@ macro_rules! wire_enum {
 }
 
 wire_enum! {
-    /// A data type as events carry it: [`domain::DataType`], or one that is newer than this version.
-    DataKind {
-        /// Splits, dividends and the like.
+    /// Data type of a series.
+    DataKind("DataType") {
+        /// Splits, dividends and other corporate actions.
         CorporateActions = "corporate_actions",
         /// Company fundamentals.
         Fundamentals = "fundamentals",
@@ -44,79 +75,79 @@ wire_enum! {
         News = "news",
         /// Option quotes.
         Options = "options",
-        /// Newer than this version; never valid to act on.
+        /// Not defined in this version. Invalid.
         Unknown = "unknown",
     }
 }
 
 wire_enum! {
-    /// How a feature set was answered.
-    SetStatus {
-        /// With values, all or some; the reason names what is missing.
+    /// Status of a feature set in a vector.
+    SetStatus("SetStatus") {
+        /// All or some values were computed. The reason names missing values.
         Computed = "computed",
-        /// Without, because its data is missing; the reason says which.
+        /// No values, because data is missing. The reason names the data.
         Unavailable = "unavailable",
-        /// Without, because the computation failed.
+        /// No values, because the computation failed. The reason is the error.
         Failed = "failed",
-        /// Newer than this version.
+        /// Not defined in this version. Invalid.
         Unknown = "unknown",
     }
 }
 
 wire_enum! {
-    /// Why symbols of a feature request get no vector.
-    RequestErrorClass {
-        /// The request outlived its time.
+    /// Error class of a feature request.
+    RequestErrorClass("RequestErrorClass") {
+        /// The request expired before it was computed.
         Expired = "expired",
-        /// An earlier request asks for the same.
+        /// An earlier request for the same symbol, timeframe, feature sets and `occurred_at` exists.
         Duplicate = "duplicate",
-        /// The request breaks a rule that only the service can check.
+        /// The request violates a rule that only the feature service can check.
         Invalid = "invalid",
         /// All attempts failed.
         Exhausted = "exhausted",
-        /// Newer than this version.
+        /// Not defined in this version. Invalid.
         Unknown = "unknown",
     }
 }
 
 wire_enum! {
-    /// Why a backfill is asked for.
-    BackfillTrigger {
-        /// A symbol qualified for a layer.
+    /// Cause of a backfill request.
+    BackfillTrigger("BackfillTrigger") {
+        /// The symbol entered a layer.
         Qualified = "qualified",
-        /// A symbol was promoted.
+        /// The symbol moved to a higher layer.
         Promoted = "promoted",
-        /// A gap was found.
+        /// A gap was detected.
         Gap = "gap",
-        /// A person asked.
+        /// A person requested it.
         Manual = "manual",
-        /// Newer than this version.
+        /// Not defined in this version. Invalid.
         Unknown = "unknown",
     }
 }
 
 wire_enum! {
-    /// Why a backfill served nothing.
-    BackfillErrorClass {
-        /// The request breaks a rule that only the executor can check.
+    /// Error class of a backfill that served nothing.
+    BackfillErrorClass("BackfillErrorClass") {
+        /// The request violates a rule that only the executor can check, or its completion event would be too large.
         Invalid = "invalid",
-        /// The same backfill succeeded a short while ago.
+        /// The same backfill succeeded within the dedup window.
         Duplicate = "duplicate",
-        /// No source serves any of its data types.
+        /// No source serves any of the data types.
         NoSource = "no_source",
-        /// The source's breaker stayed open.
+        /// The circuit breaker of the source stayed open. Not used yet.
         SourceUnavailable = "source_unavailable",
-        /// The source refused for good.
+        /// The source rejected the request permanently.
         Refused = "refused",
         /// All attempts failed.
         Exhausted = "exhausted",
-        /// Newer than this version.
+        /// Not defined in this version. Invalid.
         Unknown = "unknown",
     }
 }
 
 impl DataKind {
-    /// The data type, if this version knows it.
+    /// Returns the data type. `None` for [`DataKind::Unknown`].
     #[must_use]
     pub fn known(self) -> Option<domain::DataType> {
         domain::DataType::from_name(self.as_str())
@@ -135,7 +166,7 @@ impl From<domain::DataType> for DataKind {
     }
 }
 
-/// An instant: microseconds since 1970 in Avro, ISO-8601 in JSON. For `#[serde(with)]`.
+/// An instant for `#[serde(with)]`: microseconds since 1970-01-01T00:00:00Z in Avro, ISO-8601 in JSON.
 pub(crate) mod instant {
     use domain::Timestamp;
     use serde::de::Error as _;
@@ -159,7 +190,7 @@ pub(crate) mod instant {
     }
 }
 
-/// A date: days since 1970-01-01 in Avro, `2024-03-15` in JSON. For `#[serde(with)]`.
+/// A date for `#[serde(with)]`: days since 1970-01-01 in Avro, `2024-03-15` in JSON.
 pub(crate) mod date {
     use std::time::Duration;
 
@@ -170,13 +201,13 @@ pub(crate) mod date {
     const EPOCH: Date = Date::constant(1970, 1, 1);
     const DAY: Duration = Duration::from_secs(86_400);
 
-    /// The date so many days after 1970-01-01; none outside the years -9999 to 9999.
+    /// Returns the date that is `days` after 1970-01-01. `None` outside the years -9999 to 9999.
     pub(crate) fn of_days(days: i32) -> Option<Date> {
         let distance = DAY.checked_mul(days.unsigned_abs())?;
         if days < 0 { EPOCH.checked_sub(distance).ok() } else { EPOCH.checked_add(distance).ok() }
     }
 
-    /// Days since 1970-01-01.
+    /// Returns the days since 1970-01-01.
     pub(crate) fn to_days(date: Date) -> i32 {
         let days = date.duration_since(EPOCH).as_hours() / 24;
         i32::try_from(days).expect("the years -9999 to 9999 are fewer than four million days")
@@ -194,14 +225,14 @@ pub(crate) mod date {
             let text = String::deserialize(deserializer)?;
             text.parse()
                 .map(to_days)
-                .map_err(|_| D::Error::custom(format!("{text:?} is not a date as 2024-03-15")))
+                .map_err(|_| D::Error::custom(format!("{text:?} is not a date such as 2024-03-15")))
         } else {
             i32::deserialize(deserializer)
         }
     }
 }
 
-/// An alert's type: by name, any other name being `unknown`. For `#[serde(with)]`.
+/// An alert type for `#[serde(with)]`. Any undefined name is read as `unknown`.
 pub(crate) mod alert_type {
     use std::fmt;
 
@@ -214,12 +245,12 @@ pub(crate) mod alert_type {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AlertType, D::Error> {
-        deserializer.deserialize_enum("AlertType", &[], AnAlertType)
+        deserializer.deserialize_enum("AlertType", &[], AlertTypeVisitor)
     }
 
-    struct AnAlertType;
+    struct AlertTypeVisitor;
 
-    impl<'de> Visitor<'de> for AnAlertType {
+    impl<'de> Visitor<'de> for AlertTypeVisitor {
         type Value = AlertType;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -227,15 +258,15 @@ pub(crate) mod alert_type {
         }
 
         fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<AlertType, A::Error> {
-            let (alert_type, variant) = access.variant_seed(Name)?;
+            let (alert_type, variant) = access.variant_seed(NameSeed)?;
             variant.unit_variant()?;
             Ok(alert_type)
         }
     }
 
-    struct Name;
+    struct NameSeed;
 
-    impl<'de> DeserializeSeed<'de> for Name {
+    impl<'de> DeserializeSeed<'de> for NameSeed {
         type Value = AlertType;
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<AlertType, D::Error> {
@@ -243,7 +274,7 @@ pub(crate) mod alert_type {
         }
     }
 
-    impl Visitor<'_> for Name {
+    impl Visitor<'_> for NameSeed {
         type Value = AlertType;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

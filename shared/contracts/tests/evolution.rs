@@ -1,5 +1,5 @@
-//! A second version of two schemas beside the first: it may follow, each reads what the other wrote, and a break is refused.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Schema evolution: two schemas with a second version. The versions are compatible, and each reads records of the other.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod common;
 
@@ -16,7 +16,7 @@ use domain::AlertType;
 const ALERT_V2: &str = include_str!("fixtures/evolution/scanner.alert.raised/v2.avsc");
 const GAP_V2: &str = include_str!("fixtures/evolution/market.gap.detected/v2.avsc");
 
-/// The id of the second version.
+/// Schema id of the second version.
 const NEWER: u32 = 99;
 
 fn example<E: Event>(name: &str) -> E {
@@ -24,20 +24,20 @@ fn example<E: Event>(name: &str) -> E {
     json::from_json(example.text.as_bytes()).unwrap()
 }
 
-/// What a reader with `reader` makes of the event as we write it.
+/// Encodes an event and reads it with the schema `reader`.
 fn read_by<E: Event>(reader: &str, event: &E) -> Vec<(String, Value)> {
     let mut payload = Vec::new();
     encode(event, OWN, &mut payload).unwrap();
     let reader = Schema::parse_str(reader).unwrap();
-    let ours = contracts::codec::schema::<E>();
-    let datum = GenericDatumReader::builder(ours).reader_schema(&reader).build().unwrap();
+    let writer = contracts::codec::schema::<E>();
+    let datum = GenericDatumReader::builder(writer).reader_schema(&reader).build().unwrap();
     match datum.read_value(&mut &payload[5..]).unwrap() {
         Value::Record(fields) => fields,
-        other => panic!("{other:?} is no record"),
+        other => panic!("{other:?} is not a record"),
     }
 }
 
-/// A payload of the second version: our event as its reader sees it, with these fields changed.
+/// Returns a payload of the second version: the event as its reader reads it, with changed fields.
 fn written_by<E: Event>(writer: &str, event: &E, changed: &[(&str, Value)]) -> Vec<u8> {
     let mut fields = read_by(writer, event);
     for (name, value) in changed {
@@ -54,27 +54,27 @@ fn field<'a>(fields: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
     fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
 }
 
-/// The two versions of each subject.
+/// Both versions of each subject.
 fn versions() -> [(&'static str, &'static str); 2] {
     [(Alert::SCHEMA, ALERT_V2), (Gap::SCHEMA, GAP_V2)]
 }
 
 #[test]
-fn the_second_versions_may_follow_the_first() {
+fn second_version_is_compatible_in_both_directions() {
     for (one, two) in versions() {
         assert_eq!(is_full_transitive(&[one], two), Ok(()));
-        assert_eq!(is_full_transitive(&[one, two], one), Ok(()), "and be taken back");
+        assert_eq!(is_full_transitive(&[one, two], one), Ok(()), "and back");
     }
 }
 
 #[test]
-fn an_int_that_becomes_a_long_may_follow_neither() {
-    let break_of = |text: &str| {
+fn int_to_long_is_incompatible_with_both_versions() {
+    let widened = |text: &str| {
         text.replace(r#""name": "priority", "type": "int""#, r#""name": "priority", "type": "long""#)
     };
     for old in [Gap::SCHEMA, GAP_V2] {
-        assert_ne!(break_of(old), old);
-        let reasons = is_full_transitive(&[Gap::SCHEMA, GAP_V2], &break_of(old)).unwrap_err();
+        assert_ne!(widened(old), old);
+        let reasons = is_full_transitive(&[Gap::SCHEMA, GAP_V2], &widened(old)).unwrap_err();
         for version in ["version 1: ", "version 2: "] {
             assert!(reasons.iter().any(|reason| reason.starts_with(version)), "{version} in {reasons:?}");
         }
@@ -82,7 +82,7 @@ fn an_int_that_becomes_a_long_may_follow_neither() {
 }
 
 #[test]
-fn a_field_without_a_default_may_not_come() {
+fn added_field_without_default_is_incompatible() {
     let bare = ALERT_V2.replace(r#""type": ["null", "double"], "default": null"#, r#""type": "double""#);
     assert_ne!(bare, ALERT_V2);
     let reasons = is_full(Alert::SCHEMA, &bare).unwrap_err();
@@ -90,11 +90,11 @@ fn a_field_without_a_default_may_not_come() {
 }
 
 #[test]
-fn the_first_version_reads_what_the_second_wrote() {
+fn first_version_reads_records_of_the_second() {
     let writers = Registry::default().with(NEWER, ALERT_V2);
     let alert: Alert = example("scanner.alert.raised/volume_spike");
     let confident = Value::Union(1, Box::new(Value::Double(0.5)));
-    // The new symbol moved the index of the old one.
+    // The new symbol changed the index of the old one.
     for (index, symbol, read) in
         [(34, "volume_spike", AlertType::VolumeSpike), (22, "short_squeeze", AlertType::Unknown)]
     {
@@ -115,7 +115,7 @@ fn the_first_version_reads_what_the_second_wrote() {
 }
 
 #[test]
-fn the_second_version_reads_what_the_first_wrote() {
+fn second_version_reads_records_of_the_first() {
     let alert: Alert = example("scanner.alert.raised/volume_spike");
     let read = read_by(ALERT_V2, &alert);
     assert_eq!(field(&read, "confidence"), Some(&Value::Union(0, Box::new(Value::Null))));

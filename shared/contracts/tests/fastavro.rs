@@ -1,4 +1,4 @@
-//! What fastavro wrote is read here as it was meant. (The other direction: `tests/fastavro/check.py`.)
+//! Decoding of bodies that fastavro wrote. `tests/fastavro/check.py` tests the other direction.
 
 mod common;
 
@@ -9,7 +9,7 @@ use contracts::Codec;
 use contracts::catalogue::contract;
 
 #[test]
-fn what_fastavro_wrote_is_read_as_the_example_says() {
+fn fastavro_bodies_decode_to_the_examples() {
     let written: serde_json::Value = serde_json::from_str(include_str!("fastavro/written.json")).unwrap();
     let mut bodies: BTreeMap<String, String> = serde_json::from_value(written["bodies"].clone()).unwrap();
     let codec = Codec::new();
@@ -23,8 +23,8 @@ fn what_fastavro_wrote_is_read_as_the_example_says() {
         payload.extend_from_slice(&from_hex(&hex));
         let read = contract
             .decode_to_json(&codec, Some(&payload), &Registry::of(contract.schema))
-            .unwrap_or_else(|fault| panic!("{}: {fault}", example.name));
+            .unwrap_or_else(|error| panic!("{}: {error}", example.name));
         assert_eq!(read, example.value(), "{}", example.name);
     }
-    assert!(bodies.is_empty(), "bodies of no example: {:?}", bodies.keys());
+    assert!(bodies.is_empty(), "bodies without an example: {:?}", bodies.keys());
 }

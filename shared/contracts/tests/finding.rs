@@ -1,5 +1,5 @@
-//! Findings at the edge: what may be left out, and how what is wrong is told.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Findings: defaults of omitted fields, and violations.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use contracts::finding::{Defaults, Finding, parse};
 use contracts::{Alert, DataKind, Topic};
@@ -12,7 +12,7 @@ fn defaults() -> Defaults<'static> {
     Defaults { now: Timestamp::from_micros(NOW), source: "scanner-7" }
 }
 
-/// An alert's fields but for the envelope; `more` is put at their end.
+/// Returns an alert without envelope fields; `more` is appended to its fields.
 fn alert_with(more: &str) -> String {
     format!(
         r#"{{"event":"scanner.alert.raised","symbol":"AAPL","alert_type":"volume_spike","score":0.5,
@@ -27,22 +27,22 @@ fn alert(json: &str) -> Alert {
     }
 }
 
-fn fault(json: &str) -> String {
+fn violation(json: &str) -> String {
     parse(json.as_bytes(), &defaults()).unwrap_err().to_string()
 }
 
 #[test]
-fn what_is_left_out_is_filled_in() {
+fn omitted_fields_get_defaults() {
     let alert = alert(&alert_with(""));
     assert_eq!(alert.occurred_at, NOW);
     assert_eq!(alert.source, "scanner-7");
     assert_eq!(alert.correlation_id.as_ref(), Some(&alert.event_id));
-    assert_eq!(alert.event_id.as_bytes()[14], b'7', "{} is of version 7", alert.event_id);
+    assert_eq!(alert.event_id.as_bytes()[14], b'7', "{} is not of version 7", alert.event_id);
     assert_eq!(alert.metadata["k"], "v");
 }
 
 #[test]
-fn what_is_given_stays() {
+fn given_fields_are_kept() {
     let given = alert(&alert_with(
         r#","event_id":"018e43a1-7c00-7011-8a3b-5f1d2c9e0011","occurred_at":"2024-03-15T15:59:00-04:00",
         "source":"other","correlation_id":"c""#,
@@ -53,14 +53,14 @@ fn what_is_given_stays() {
 }
 
 #[test]
-fn the_order_of_the_fields_does_not_matter() {
+fn field_order_does_not_matter() {
     let json = alert_with("").replace(r#""event":"scanner.alert.raised","#, "");
     let json = json.replace(r#""k":"v"}}"#, r#""k":"v"},"event":"scanner.alert.raised"}"#);
     assert_eq!(alert(&json).symbol, "AAPL");
 }
 
 #[test]
-fn each_of_the_three_events_goes_to_its_topic() {
+fn each_event_type_has_its_topic() {
     let topic = |json: &str| parse(json.as_bytes(), &defaults()).unwrap().topic();
     assert_eq!(topic(&alert_with("")), Topic::AlertRaised);
     let gap = r#"{"event":"market.gap.detected","symbol":"AAPL","data_type":"market_data",
@@ -77,49 +77,49 @@ fn each_of_the_three_events_goes_to_its_topic() {
 }
 
 #[test]
-fn an_unknown_alert_type_is_kept_as_unknown() {
+fn unknown_alert_type_is_read_as_unknown() {
     let json = alert_with("").replace("volume_spike", "aardvark_sighted");
     assert_eq!(alert(&json).alert_type, AlertType::Unknown);
 }
 
 #[test]
-fn malformed_json_is_told_with_its_position() {
-    assert_eq!(fault(""), "finding: malformed JSON: EOF while parsing a value at line 1 column 0");
+fn malformed_json_is_reported_with_its_position() {
+    assert_eq!(violation(""), "finding: malformed JSON: EOF while parsing a value at line 1 column 0");
     assert_eq!(
-        fault("{\"event\":"),
+        violation("{\"event\":"),
         "finding: event: malformed JSON: EOF while parsing a value at line 1 column 9"
     );
     let cut = alert_with("");
     let cut = &cut[..cut.len() - 1];
     assert!(
-        fault(cut).contains("malformed JSON: EOF while parsing an object at line 2 column"),
+        violation(cut).contains("malformed JSON: EOF while parsing an object at line 2 column"),
         "{}",
-        fault(cut)
+        violation(cut)
     );
     let two = format!("{}\n{}", alert_with(""), alert_with(""));
-    assert_eq!(fault(&two), "finding: malformed JSON: trailing characters at line 3 column 1");
+    assert_eq!(violation(&two), "finding: malformed JSON: trailing characters at line 3 column 1");
     assert!(parse(b"{\"event\":\"\xff\"}", &defaults()).unwrap_err().to_string().contains("malformed JSON"));
 }
 
 #[test]
-fn a_score_that_is_no_number_is_told_by_its_field() {
+fn invalid_score_is_reported_with_its_path() {
     let with = |score: &str| alert_with("").replace("\"score\":0.5", &format!("\"score\":{score}"));
-    assert_eq!(fault(&with("1.01")), "scanner.alert.raised: score: 1.01 is outside 0..=1");
-    assert_eq!(fault(&with("-1")), "scanner.alert.raised: score: -1 is outside 0..=1");
+    assert_eq!(violation(&with("1.01")), "scanner.alert.raised: score: 1.01 is outside 0..=1");
+    assert_eq!(violation(&with("-1")), "scanner.alert.raised: score: -1 is outside 0..=1");
     assert_eq!(
-        fault(&with("\"NaN\"")),
+        violation(&with("\"NaN\"")),
         r#"scanner.alert.raised: score: invalid type: string "NaN", expected f64"#
     );
-    assert_eq!(fault(&with("null")), "scanner.alert.raised: score: invalid type: null, expected f64");
-    let text = fault(&with("NaN"));
+    assert_eq!(violation(&with("null")), "scanner.alert.raised: score: invalid type: null, expected f64");
+    let text = violation(&with("NaN"));
     assert!(text.starts_with("finding: score: malformed JSON: expected value at line 1 column"), "{text}");
-    let text = fault(&with("1e999"));
+    let text = violation(&with("1e999"));
     assert!(text.contains("score: malformed JSON: number out of range at line 1 column"), "{text}");
 }
 
 #[test]
-fn an_unknown_field_is_told_by_its_name() {
-    let text = fault(&alert_with(r#","colour":"red""#));
+fn unknown_field_is_reported_by_name() {
+    let text = violation(&alert_with(r#","colour":"red""#));
     assert!(
         text.starts_with("scanner.alert.raised: colour: unknown field `colour`, expected one of"),
         "{text}"
@@ -127,56 +127,56 @@ fn an_unknown_field_is_told_by_its_name() {
 }
 
 #[test]
-fn a_field_given_twice_is_refused() {
-    let text = fault(&alert_with(r#","score":0.9"#));
+fn repeated_field_is_rejected() {
+    let text = violation(&alert_with(r#","score":0.9"#));
     assert!(text.contains("duplicate field `score`"), "{text}");
-    let text = fault(&alert_with(r#","source":"a","source":"b""#));
+    let text = violation(&alert_with(r#","source":"a","source":"b""#));
     assert!(text.contains("duplicate field `source`"), "{text}");
 }
 
 #[test]
-fn a_missing_field_is_told() {
+fn missing_field_is_reported() {
     let json = alert_with("").replace(r#""score":0.5,"#, "");
-    assert_eq!(fault(&json), "scanner.alert.raised: missing field `score`");
+    assert_eq!(violation(&json), "scanner.alert.raised: missing field `score`");
 }
 
 #[test]
-fn a_finding_without_a_known_event_is_refused() {
+fn finding_without_a_known_event_is_rejected() {
     let names = "scanner.alert.raised, market.gap.detected, scanner.symbol.proposed";
-    assert_eq!(fault("{}"), format!("finding: event: is missing; it is one of {names}"));
+    assert_eq!(violation("{}"), format!("finding: event: is missing, expected one of {names}"));
     assert_eq!(
-        fault(r#"{"event":"feature.vector.computed"}"#),
+        violation(r#"{"event":"feature.vector.computed"}"#),
         format!(r#"finding: event: "feature.vector.computed" is not one of {names}"#)
     );
-    assert_eq!(fault(r#"{"event":7}"#), "finding: event: invalid type: integer `7`, expected a string");
-    assert!(fault("7").contains("expected an object with the fields of an event"), "{}", fault("7"));
-    assert!(fault(r#"["scanner.alert.raised"]"#).contains("invalid type: sequence"));
+    assert_eq!(violation(r#"{"event":7}"#), "finding: event: invalid type: integer `7`, expected a string");
+    assert!(violation("7").contains("expected an object with the fields of an event"), "{}", violation("7"));
+    assert!(violation(r#"["scanner.alert.raised"]"#).contains("invalid type: sequence"));
 }
 
 #[test]
-fn what_lies_too_far_ahead_of_the_clock_is_refused() {
+fn time_too_far_ahead_of_the_clock_is_rejected() {
     let at = |text: &str| alert_with(&format!(r#","occurred_at":"{text}""#));
     assert_eq!(alert(&at("2024-03-15T20:05:00Z")).occurred_at, NOW + 300_000_000);
     assert_eq!(
-        fault(&at("2024-03-15T20:05:00.000001Z")),
+        violation(&at("2024-03-15T20:05:00.000001Z")),
         "scanner.alert.raised: occurred_at: 2024-03-15T20:05:00.000001Z is more than 5 min ahead of the clock, \
          2024-03-15T20:00:00Z"
     );
 }
 
 #[test]
-fn metadata_is_bounded_and_of_texts() {
+fn metadata_is_limited_and_has_text_values() {
     let with = |metadata: &str| alert_with("").replace(r#"{"k":"v"}"#, metadata);
-    let text = fault(&with(r#"{"k":4}"#));
+    let text = violation(&with(r#"{"k":4}"#));
     assert_eq!(text, "scanner.alert.raised: metadata.k: invalid type: integer `4`, expected a string");
-    let text = fault(&with(&format!(r#"{{"k":"{}"}}"#, "v".repeat(10_240))));
+    let text = violation(&with(&format!(r#"{{"k":"{}"}}"#, "v".repeat(10_240))));
     assert_eq!(text, "scanner.alert.raised: metadata: 10241 bytes, at most 10240 are allowed");
 }
 
 #[test]
-fn what_is_nested_without_end_is_refused() {
+fn deeply_nested_json_is_rejected() {
     let depth = 100_000;
     let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    let text = fault(&alert_with("").replace(r#"{"k":"v"}"#, &nested));
+    let text = violation(&alert_with("").replace(r#"{"k":"v"}"#, &nested));
     assert_eq!(text, "scanner.alert.raised: metadata: invalid type: sequence, expected a map");
 }

@@ -1,4 +1,4 @@
-//! The partition function against what Kafka's own Java client says (`tests/partition/make` writes the vectors).
+//! The partition function against Kafka's Java client. `tests/partition/make` writes the vectors.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::from_hex;
 use contracts::partition_for;
 
 #[test]
-fn keys_lie_where_a_java_producer_puts_them() {
+fn partitions_equal_those_of_the_java_producer() {
     let mut lines = include_str!("partition/vectors.csv").lines().filter(|line| !line.starts_with('#'));
     let header = lines.next().unwrap();
     let counts: Vec<i32> =

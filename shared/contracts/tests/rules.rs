@@ -1,5 +1,5 @@
-//! Rules that need more than the event: the clock, the partition, the ids; and what keys and topics follow from.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Rules that depend on more than the event (clock, partition), record keys, topics, and ids.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod common;
 
@@ -22,7 +22,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 #[test]
-fn examples_lie_in_their_symbols_partition() {
+fn examples_are_in_the_partition_of_their_symbols() {
     let request: FeatureRequest = example("feature.batch.requested/two_symbols_of_a_partition");
     assert_eq!(request.check_placement(partition_for(b"AAPL", 12), 12), Ok(()));
     let request: FeatureRequest = example("feature.batch.urgent/three_symbols");
@@ -30,23 +30,26 @@ fn examples_lie_in_their_symbols_partition() {
 }
 
 #[test]
-fn every_symbol_of_a_request_lies_in_its_partition() {
+fn request_with_symbol_of_another_partition_is_misplaced() {
     let mut request: FeatureRequest = example("feature.batch.requested/two_symbols_of_a_partition");
     let own = partition_for(b"AAPL", 12);
     request.symbols.push(RequestedSymbol { symbol: "MSFT".to_owned(), first_seen: 0, occurred_at: 0 });
-    let fault = request.check_placement(own, 12).unwrap_err();
+    let error = request.check_placement(own, 12).unwrap_err();
     assert_eq!(
-        fault.to_string(),
+        error.to_string(),
         "feature.batch.requested: symbols[2].symbol: MSFT belongs to partition 6 of 12, not 9"
     );
     let mut failure: RequestFailure = example("feature.request.failed/expired");
     assert_eq!(failure.check_placement(own, 12), Ok(()));
     failure.symbols.push("MSFT".to_owned());
-    assert!(failure.check_placement(own, 12).unwrap_err().to_string().contains("symbols[2]: MSFT"));
+    assert_eq!(
+        failure.check_placement(own, 12).unwrap_err().to_string(),
+        "feature.request.failed: symbols[2]: MSFT belongs to partition 6 of 12, not 9"
+    );
 }
 
 #[test]
-fn a_range_ends_no_further_ahead_than_an_event_may_occur() {
+fn range_end_too_far_ahead_of_the_clock_is_rejected() {
     let request: RangeRequest = example("backfill.range.requested/qualified");
     assert_eq!(request.check_clock(at("2024-03-15T19:55:00Z")), Ok(()));
     let ahead = RangeRequest { end: at("2024-03-15T20:00:00.000001Z").micros(), ..request };
@@ -58,7 +61,7 @@ fn a_range_ends_no_further_ahead_than_an_event_may_occur() {
 }
 
 #[test]
-fn urgent_requests_have_a_topic_of_their_own() {
+fn urgent_requests_have_their_own_topic() {
     let request: FeatureRequest = example("feature.batch.requested/one_symbol");
     let topic = |priority| FeatureRequest { priority, ..request.clone() }.topic();
     assert_eq!(topic(7), Topic::BatchRequested);
@@ -72,7 +75,7 @@ fn urgent_requests_have_a_topic_of_their_own() {
 }
 
 #[test]
-fn compacted_topics_are_keyed_by_all_that_names_the_record() {
+fn keys_of_compacted_topics_identify_the_record() {
     let bar: ClosedBar = example("market.bar.closed/day");
     assert_eq!(bar.key(), "AAPL|1day|1710475200000000");
     let coverage: CoverageChange = example("backfill.coverage.changed/two_spans");
@@ -82,10 +85,10 @@ fn compacted_topics_are_keyed_by_all_that_names_the_record() {
 }
 
 #[test]
-fn coverage_survives_the_way_to_the_wire() {
+fn coverage_round_trips_through_spans() {
     let coverage: CoverageChange = example("backfill.coverage.changed/two_spans");
     let set = coverage.coverage().unwrap();
-    assert!(set.contains(at("2024-03-15T20:00:00Z")), "the end belongs to the span");
+    assert!(set.contains(at("2024-03-15T20:00:00Z")), "the span includes its end");
     assert!(!set.contains(at("2024-03-15T20:00:00.000001Z")));
     let back: Vec<_> = set.iter().map(contracts::Span::from).collect();
     assert_eq!(back, coverage.intervals);
@@ -96,16 +99,16 @@ fn coverage_survives_the_way_to_the_wire() {
     .into_iter()
     .collect();
     let intervals = touching.iter().map(contracts::Span::from).collect();
-    assert_eq!(CoverageChange { intervals, ..coverage }.validate(), Ok(()), "a set's spans never touch");
+    assert_eq!(CoverageChange { intervals, ..coverage }.validate(), Ok(()), "spans of a set do not touch");
 }
 
 #[test]
-fn a_backfill_has_one_id_however_its_data_types_are_listed() {
+fn backfill_id_does_not_depend_on_data_type_order() {
     let symbol = Symbol::parse("NVDA").unwrap();
     let (start, end) = (at("2022-03-15T00:00:00Z"), at("2024-03-15T20:00:00Z"));
     let id = |types: &[DataType], trigger| backfill_id(symbol, Layer::Catalyst, types, start, end, trigger);
     let qualified = id(&[DataType::News, DataType::MarketData], BackfillTrigger::Qualified);
-    // Computed by Python's uuid.uuid5: the id must never change.
+    // Computed with Python's uuid.uuid5. The id must never change.
     assert_eq!(qualified, "3acf27b8-3188-5bc1-ab5c-e95216d49a57");
     assert_eq!(
         id(&[DataType::MarketData, DataType::News, DataType::News], BackfillTrigger::Qualified),
@@ -116,12 +119,12 @@ fn a_backfill_has_one_id_however_its_data_types_are_listed() {
 }
 
 #[test]
-fn event_ids_differ_and_sort_by_the_time_they_were_made() {
+fn event_ids_are_unique_and_sort_by_creation() {
     let ids: Vec<String> = (0..1_000).map(|_| event_id()).collect();
     assert!(ids.is_sorted_by(|a, b| a < b));
 }
 
-/// The symbols of the first enum of this name in a schema.
+/// Returns the symbols of the first enum with this name in a schema.
 fn symbols(schema: &serde_json::Value, name: &str) -> Option<Vec<String>> {
     if schema["name"] == name
         && let Some(symbols) = schema["symbols"].as_array()
@@ -136,7 +139,7 @@ fn symbols(schema: &serde_json::Value, name: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn enums_are_those_of_the_schemas_in_their_order() {
+fn enums_equal_those_of_the_schemas() {
     let kinds: Vec<&str> = DataKind::ALL.iter().map(|kind| kind.as_str()).collect();
     let enums = [
         ("AlertType", AlertType::ALL.map(AlertType::as_str).to_vec()),
@@ -146,12 +149,12 @@ fn enums_are_those_of_the_schemas_in_their_order() {
         ("BackfillErrorClass", BackfillErrorClass::ALL.iter().map(|class| class.as_str()).collect()),
         ("BackfillTrigger", BackfillTrigger::ALL.iter().map(|trigger| trigger.as_str()).collect()),
     ];
-    for (name, ours) in enums {
+    for (name, expected) in enums {
         let mut found = 0;
         for contract in contracts::catalogue::contracts() {
             let schema = serde_json::from_str(contract.schema).unwrap();
             if let Some(symbols) = symbols(&schema, name) {
-                assert_eq!(symbols, ours, "{name} in {}", contract.topic);
+                assert_eq!(symbols, expected, "{name} in {}", contract.topic);
                 found += 1;
             }
         }
@@ -160,7 +163,7 @@ fn enums_are_those_of_the_schemas_in_their_order() {
 }
 
 #[test]
-fn every_known_data_type_has_its_kind() {
+fn each_data_type_has_a_kind() {
     for data_type in DataType::ALL {
         assert_eq!(DataKind::from(data_type).known(), Some(data_type));
     }

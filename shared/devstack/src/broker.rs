@@ -1,8 +1,8 @@
-//! The embedded broker: librdkafka's mock cluster, on a port of the loopback address, for as long as this value lives.
+//! Embedded broker: librdkafka's mock cluster on a port of the loopback address. It runs until the value is dropped.
 //!
-//! It is Kafka enough for the dev mode and for tests of flow: quick, in one process, nothing to install. It is not a cluster: it
-//! fakes transactions, keeps 5 MiB a partition (what is older vanishes without a word, see [`EmbeddedBroker::forgotten`]), knows no
-//! administration, compaction or retention, and forgets everything at its end.
+//! It is sufficient for the development mode and for tests of the data path: fast, in one process, without installation. It is not a
+//! cluster: it fakes transactions, keeps 5 MiB per partition and deletes older records without notice (see
+//! [`EmbeddedBroker::truncated`]), has no administration, compaction or retention, and stores nothing on disk.
 
 use std::time::Duration;
 
@@ -10,73 +10,62 @@ use kafka_io::client::{self, ClientError, LogContext};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 
-/// How long one question to the mock may take: it answers from memory.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of a request. The mock responds from memory.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A broker that lives in this process.
+/// A broker in this process.
 pub struct EmbeddedBroker {
-    /// The client that hosts the cluster: dropping it ends the cluster.
+    /// The client that hosts the cluster. Dropping it ends the cluster.
     host: BaseProducer<LogContext>,
     bootstrap: String,
     topics: Vec<(String, i32)>,
 }
 
-/// A partition whose first records are gone.
+/// A partition whose first records were deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Its topic.
+pub struct TruncatedPartition {
     pub topic: String,
-    /// Its number.
     pub partition: i32,
-    /// Records that are gone: the offset of the first that is kept.
+    /// The number of deleted records, which is the offset of the first remaining one.
     pub records: i64,
 }
 
-/// The embedded broker can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// librdkafka refuses a client.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// librdkafka made a client without a cluster.
-    #[error("librdkafka gave no mock cluster")]
+    #[error("failed to start the embedded broker: librdkafka created no mock cluster")]
     NoCluster,
-    /// A topic can't be made.
-    #[error("the embedded broker did not make topic {topic} with {partitions} partitions: {cause}")]
+    #[error("failed to create topic {topic} with {partitions} partitions on the embedded broker")]
     Topic {
-        /// Its name.
         topic: String,
-        /// Its partitions.
         partitions: i32,
-        /// What librdkafka says.
-        cause: KafkaError,
+        #[source]
+        source: KafkaError,
     },
-    /// It doesn't answer.
-    #[error("the embedded broker did not say where {topic}[{partition}] begins: {cause}")]
-    Silent {
-        /// The topic.
+    #[error("failed to fetch the first offset of {topic}[{partition}] from the embedded broker")]
+    FirstOffset {
         topic: String,
-        /// The partition.
         partition: i32,
-        /// What librdkafka says.
-        cause: KafkaError,
+        #[source]
+        source: KafkaError,
     },
 }
 
 impl EmbeddedBroker {
-    /// A broker with these topics, each with its number of partitions: the mock would make an unknown one by itself, with four.
+    /// Starts a broker with these topics and numbers of partitions. The mock creates unknown topics automatically, with four partitions.
     ///
     /// # Errors
-    /// When librdkafka refuses.
+    /// librdkafka fails to create the client or a topic.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, BrokerError> {
         let host = client::mock_host()?;
         let bootstrap = {
             let cluster = host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
             for (topic, partitions) in topics {
-                cluster.create_topic(topic, *partitions, 1).map_err(|cause| BrokerError::Topic {
+                cluster.create_topic(topic, *partitions, 1).map_err(|source| BrokerError::Topic {
                     topic: (*topic).to_owned(),
                     partitions: *partitions,
-                    cause,
+                    source,
                 })?;
             }
             cluster.bootstrap_servers()
@@ -85,36 +74,35 @@ impl EmbeddedBroker {
         Ok(Self { host, bootstrap, topics })
     }
 
-    /// `host:port` for clients, of this process and of others on this machine.
+    /// Returns `host:port` for clients on this machine.
     #[must_use]
     pub fn bootstrap(&self) -> String {
         self.bootstrap.clone()
     }
 
-    /// Partitions that have lost their first records to the limit of 5 MiB. Whoever reads from the start afterwards doesn't see all:
-    /// a run that must be whole has failed once this isn't empty. Blocks.
+    /// Returns the partitions whose first records were deleted because of the limit of 5 MiB. A later read from the start is incomplete: a
+    /// run that needs all records has failed if the result is not empty. Blocks.
     ///
     /// # Errors
-    /// When the broker doesn't answer.
-    pub fn forgotten(&self) -> Result<Vec<Forgotten>, BrokerError> {
-        let mut forgotten = Vec::new();
+    /// The broker does not respond.
+    pub fn truncated(&self) -> Result<Vec<TruncatedPartition>, BrokerError> {
+        let mut truncated = Vec::new();
         for (topic, partitions) in &self.topics {
             for partition in 0..*partitions {
-                let (low, _) = self
-                    .host
-                    .client()
-                    .fetch_watermarks(topic, partition, PATIENCE)
-                    .map_err(|cause| BrokerError::Silent { topic: topic.clone(), partition, cause })?;
+                let (low, _) =
+                    self.host.client().fetch_watermarks(topic, partition, TIMEOUT).map_err(|source| {
+                        BrokerError::FirstOffset { topic: topic.clone(), partition, source }
+                    })?;
                 if low > 0 {
-                    forgotten.push(Forgotten { topic: topic.clone(), partition, records: low });
+                    truncated.push(TruncatedPartition { topic: topic.clone(), partition, records: low });
                 }
             }
         }
-        Ok(forgotten)
+        Ok(truncated)
     }
 }
 
-impl std::fmt::Display for Forgotten {
+impl std::fmt::Display for TruncatedPartition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}[{}] has lost its first {} records", self.topic, self.partition, self.records)
     }

@@ -1,7 +1,7 @@
-//! The embedded registry: the part of Confluent's schema registry API that Avro clients use, in memory, under FULL_TRANSITIVE.
+//! Embedded schema registry: the part of Confluent's API that Avro clients use, in memory, with compatibility FULL_TRANSITIVE.
 //!
-//! It deliberately knows no other schema type, no references, no deletion and no authentication, and forgets everything at its end.
-//! `store.rs` is what it knows, `http.rs` how it says it.
+//! It supports no other schema types, no references, no deletion and no authentication. `store.rs` contains the schemas, `http.rs` the
+//! API.
 
 mod http;
 mod store;
@@ -12,39 +12,35 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// A registry that lives in this process, on a thread and runtime of its own.
+/// A registry in this process, with its own thread and runtime.
 pub struct EmbeddedRegistry {
     address: SocketAddr,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The embedded registry can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// The address is taken, or not ours.
-    #[error("the embedded registry can't listen on {address}: {cause}")]
+    #[error("failed to start the embedded registry: address {address} unavailable")]
     Listen {
-        /// The address.
         address: SocketAddr,
-        /// What the system says.
-        cause: std::io::Error,
+        #[source]
+        source: std::io::Error,
     },
-    /// No thread or runtime.
-    #[error("the embedded registry has no thread to run on: {0}")]
-    Thread(std::io::Error),
+    #[error("failed to start the embedded registry: no thread available")]
+    Thread(#[source] std::io::Error),
 }
 
 impl EmbeddedRegistry {
-    /// A registry that listens on `address`; port 0 takes a free one.
+    /// Starts a registry on `address`. Port 0 selects a free port.
     ///
     /// # Errors
-    /// When the address is taken, or the machine is out of threads.
+    /// The address is unavailable, or the operating system can't start a thread.
     pub async fn start(address: SocketAddr) -> Result<Self, RegistryError> {
-        let listen = |cause| RegistryError::Listen { address, cause };
+        let listen = |source| RegistryError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        // To its own runtime it moves as a plain socket.
+        // The socket is registered again with the runtime of the thread.
         let listener = listener.into_std().map_err(listen)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -58,13 +54,13 @@ impl EmbeddedRegistry {
         Ok(Self { address, end: Some(end), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the registry listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its address for clients.
+    /// Returns the URL for clients.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -77,12 +73,12 @@ impl Drop for EmbeddedRegistry {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!(address = %self.address, "the embedded registry ended by a panic");
+            tracing::error!(address = %self.address, "embedded registry panicked");
         }
     }
 }
 
-/// Serves until `ended` is dropped. Connections that are open then are cut: nothing in them is worth waiting for.
+/// Serves until `ended` is dropped. Open connections are closed then, without waiting for responses.
 async fn serve(listener: std::net::TcpListener, ended: oneshot::Receiver<()>) {
     let served = match TcpListener::from_std(listener) {
         Ok(listener) => {
@@ -95,6 +91,6 @@ async fn serve(listener: std::net::TcpListener, ended: oneshot::Receiver<()>) {
         Err(error) => Err(error),
     };
     if let Err(error) = served {
-        tracing::error!(%error, "the embedded registry has stopped serving");
+        tracing::error!(%error, "embedded registry failed");
     }
 }

@@ -1,6 +1,6 @@
-//! What a replay of day bars does, date by date: a plan made before anything is sent.
+//! Plan of a replay of day bars, date by date. It is complete before the first bar is sent.
 //!
-//! Pure: bars in, plan out. Who sends it, waits and reports is the operator's command.
+//! Pure: the command that uses the plan sends the bars, waits and reports.
 
 use std::collections::BTreeMap;
 
@@ -9,61 +9,60 @@ use jiff::civil::Date;
 
 use crate::scanner::{self, Found};
 
-/// The bars that a replay holds back as history: what a feature window needs in full.
+/// The number of bars that a replay uses as history: a full feature window.
 pub const HISTORY_BARS: usize = 300;
 
-/// From 00:00 to 16:00, when a date's findings occur; on half days too.
+/// The time from 00:00 to 16:00. The findings of a date occur at 16:00, on half days too.
 const FOUND_AFTER_MICROS: i64 = 16 * 3_600 * 1_000_000;
 
-/// One symbol's bars, split into history and replay.
+/// The bars of one symbol, split into history and replay.
 #[derive(Debug, Clone)]
 pub struct SymbolPlan {
-    /// The symbol.
     pub symbol: Symbol,
-    /// All its bars up to the end of the replay, oldest first.
+    /// All bars up to the end of the replay, oldest first.
     pub bars: Vec<Bar>,
-    /// The index of the first replayed bar; `bars.len()` when none is.
+    /// The index of the first replayed bar; `bars.len()` if none is replayed.
     pub first: usize,
 }
 
 impl SymbolPlan {
-    /// The bars that the backfill source may know: those before the replay begins.
+    /// Returns the bars before the replay, which the backfill source provides.
     #[must_use]
     pub fn history(&self) -> &[Bar] {
         &self.bars[..self.first]
     }
 
-    /// When the symbol is proposed: the open time of its first replayed bar, or of the last one where none is.
+    /// Returns the time at which the symbol is proposed: the open time of its first replayed bar, or of its last bar if none is replayed.
     #[must_use]
     pub fn proposed_at(&self) -> Option<Timestamp> {
         self.bars.get(self.first).or(self.bars.last()).map(|bar| bar.open_time)
     }
 }
 
-/// What happens on one date.
+/// The events of one date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The session's date.
+    /// The date of the session.
     pub date: Date,
     /// The bars that close on it, by symbol.
     pub bars: Vec<(Symbol, Bar)>,
-    /// What the scanner finds in them, in order of symbol and rule.
+    /// The findings of the scanner, in the order of symbol and rule.
     pub findings: Vec<(Symbol, Found)>,
 }
 
 impl Step {
-    /// When the findings of this date occurred: 16:00 in New York.
+    /// Returns the time at which the findings of this date occurred: 16:00 in New York.
     #[must_use]
     pub fn found_at(&self) -> Timestamp {
-        // A day bar opens at 00:00; the clocks change at night before Sundays, so the sixteen hours are whole.
+        // A day bar opens at 00:00. Daylight saving time changes on Sundays, so the sixteen hours are exact.
         calendar::day_open(self.date).saturating_add_micros(FOUND_AFTER_MICROS)
     }
 }
 
-/// A replay: the symbols, and the steps in order of date.
+/// A replay: the symbols, and the steps in the order of their dates.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// In order of symbol.
+    /// Sorted by symbol.
     pub symbols: Vec<SymbolPlan>,
     steps: BTreeMap<Date, Vec<(usize, usize)>>,
 }
@@ -71,8 +70,8 @@ pub struct Replay {
 impl Replay {
     /// Plans the replay of these bars.
     ///
-    /// A symbol with at most [`HISTORY_BARS`] bars is history as a whole. Of the others the first [`HISTORY_BARS`], or
-    /// those before `from`, are history; of the rest, those up to `to` are replayed. A symbol without any bar isn't part of the replay.
+    /// All bars of a symbol with at most [`HISTORY_BARS`] bars are history. Of other symbols, the bars before `from` are history, or the
+    /// first [`HISTORY_BARS`] without `from`; the bars after them up to `to` are replayed. Symbols without bars are omitted.
     #[must_use]
     pub fn plan(files: Vec<(Symbol, Vec<Bar>)>, from: Option<Date>, to: Option<Date>) -> Self {
         let mut symbols: Vec<SymbolPlan> = files
@@ -103,19 +102,19 @@ impl Replay {
         Self { symbols, steps }
     }
 
-    /// How many dates there are.
+    /// Returns the number of dates.
     #[must_use]
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether no bar is replayed at all.
+    /// Returns whether no bar is replayed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// The steps, oldest date first; each is made when it is asked for.
+    /// Returns the steps, oldest date first. Each step is computed lazily.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         self.steps.iter().map(|(date, entries)| self.step(*date, entries))
     }
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_file_is_history_as_a_whole_and_proposed_at_its_last_bar() {
+    fn short_file_is_history_and_proposed_at_its_last_bar() {
         let replay = Replay::plan(vec![(symbol("FB"), bars(300))], Some(date(2004, 1, 5)), None);
         let plan = &replay.symbols[0];
         assert_eq!((plan.history().len(), replay.len()), (300, 0));
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_file_replays_what_follows_its_first_300_bars() {
+    fn long_file_replays_the_bars_after_its_first_300() {
         let replay = Replay::plan(vec![(symbol("AAPL"), bars(303))], None, None);
         let plan = &replay.symbols[0];
         assert_eq!((plan.history().len(), replay.len()), (300, 3));
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn from_and_to_bound_the_replay_and_dates_are_shared() {
+    fn replay_is_bounded_by_from_and_to_and_merges_dates() {
         let files = vec![(symbol("GOOG"), bars(400)), (symbol("AAPL"), bars(310))];
         let replay = Replay::plan(files, Some(date(2004, 10, 1)), Some(date(2004, 11, 30)));
         assert_eq!(replay.symbols[0].symbol, symbol("AAPL"));

@@ -1,23 +1,23 @@
-//! A small scanner that finds things in day bars, so that the system has something to do.
+//! Small scanner of day bars that provides the development mode with findings.
 //!
-//! Its four rules are fixed (DOMAIN, dev mode): anyone can recompute from the bars what it must find.
+//! Its four rules are fixed (DOMAIN, dev mode), so that its findings can be recomputed from the bars.
 
 use domain::{AlertType, Bar};
 
 /// One finding about the newest bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// The rule that found it.
+    /// The type of the rule.
     pub alert_type: AlertType,
-    /// 0 to 1.
+    /// From 0 to 1.
     pub score: f64,
-    /// What a person reads.
+    /// The description for users.
     pub message: String,
 }
 
-/// What the four rules say of the last of these bars (oldest first): at most one finding a rule.
+/// Applies the four rules to the last of these bars (oldest first). Returns at most one finding per rule.
 ///
-/// A rule that needs more bars than there are finds nothing.
+/// A rule that needs more bars finds nothing.
 #[must_use]
 pub fn scan(bars: &[Bar]) -> Vec<Found> {
     [volume_spike(bars), technical_breakout(bars), momentum_shift(bars), trend_change(bars)]
@@ -26,7 +26,7 @@ pub fn scan(bars: &[Bar]) -> Vec<Found> {
         .collect()
 }
 
-/// Volume above twice the mean of the 20 bars before; score min(1, ratio / 5). Any volume is above twice nothing.
+/// Volume above twice the mean of the 20 previous bars; score min(1, ratio / 5). After 20 bars without volume, any volume is a spike.
 fn volume_spike(bars: &[Bar]) -> Option<Found> {
     let (now, before) = last_and_before(bars, 20)?;
     let mean = before.iter().map(|b| b.volume).sum::<f64>() / 20.0;
@@ -40,7 +40,7 @@ fn volume_spike(bars: &[Bar]) -> Option<Found> {
     })
 }
 
-/// Close above the highest high of the 20 bars before.
+/// Close above the highest high of the 20 previous bars.
 fn technical_breakout(bars: &[Bar]) -> Option<Found> {
     let (now, before) = last_and_before(bars, 20)?;
     let top = before.iter().map(|b| b.high).fold(f64::MIN, f64::max);
@@ -51,7 +51,7 @@ fn technical_breakout(bars: &[Bar]) -> Option<Found> {
     })
 }
 
-/// `roc_10` changes its sign and moved by more than 2 points. 0 has a sign of its own (docs/adr/005).
+/// Change of sign of `roc_10` by more than 2 points. 0 has its own sign (docs/adr/005).
 fn momentum_shift(bars: &[Bar]) -> Option<Found> {
     let before = roc_10(bars.split_last()?.1)?;
     let now = roc_10(bars)?;
@@ -62,7 +62,7 @@ fn momentum_shift(bars: &[Bar]) -> Option<Found> {
     })
 }
 
-/// `sma_20 - sma_50` changes its sign.
+/// Change of sign of `sma_20 - sma_50`.
 fn trend_change(bars: &[Bar]) -> Option<Found> {
     let before = sma_spread(bars.split_last()?.1)?;
     let now = sma_spread(bars)?;
@@ -83,7 +83,7 @@ fn last_and_before(bars: &[Bar], n: usize) -> Option<(&Bar, &[Bar])> {
     Some((now, earlier.get(earlier.len().checked_sub(n)?..)?))
 }
 
-/// TA-Lib's ROC over 10 bars: percent.
+/// Returns TA-Lib's ROC over 10 bars, percent.
 fn roc_10(bars: &[Bar]) -> Option<f64> {
     let (now, before) = last_and_before(bars, 10)?;
     let then = before[0].close;
@@ -125,23 +125,23 @@ mod tests {
     }
 
     #[test]
-    fn volume_above_twice_the_mean_is_a_spike_and_twice_is_none() {
+    fn volume_above_twice_the_mean_is_a_spike() {
         let mut series = bars([10.0; 21]);
         series[20].volume = 200.0;
         assert_eq!(scan(&series), []);
         series[20].volume = 300.0;
         assert_eq!(scan(&series)[0].score, 0.6);
-        let mut silent = bars([10.0; 21]);
-        silent[..20].iter_mut().for_each(|bar| bar.volume = 0.0);
-        assert_eq!(scan(&silent)[0].score, 1.0, "any volume after none");
+        let mut no_volume = bars([10.0; 21]);
+        no_volume[..20].iter_mut().for_each(|bar| bar.volume = 0.0);
+        assert_eq!(scan(&no_volume)[0].score, 1.0, "any volume after 20 bars without volume");
         series[20].volume = 900.0;
         let found = scan(&series);
         assert_eq!((types(&found), found[0].score), (vec![AlertType::VolumeSpike], 1.0));
-        assert_eq!(scan(&series[1..]), [], "20 bars before are needed");
+        assert_eq!(scan(&series[1..]), [], "20 previous bars are required");
     }
 
     #[test]
-    fn a_close_above_every_earlier_high_is_a_breakout() {
+    fn close_above_the_earlier_highs_is_a_breakout() {
         let mut series = bars([10.0; 21]);
         let is_breakout = |series: &[Bar]| types(&scan(series)).contains(&AlertType::TechnicalBreakout);
         series[20].close = 10.5;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_sign_of_momentum_needs_more_than_two_points() {
+    fn momentum_shift_requires_more_than_two_points() {
         let mut closes = vec![100.0; 12];
         closes[0] = 99.5;
         closes[11] = 99.0;
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn crossing_means_are_a_change_of_trend() {
+    fn crossing_averages_are_a_trend_change() {
         let mut closes: Vec<f64> = (0..60).map(|i| 100.0 - f64::from(i) * 0.1).collect();
         closes.push(150.0);
         assert!(types(&scan(&bars(closes))).contains(&AlertType::TrendChange));

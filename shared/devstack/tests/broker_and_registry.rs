@@ -1,5 +1,5 @@
-//! The embedded broker and registry, seen by the clients that services use.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Tests of the embedded broker and registry with the clients of the services.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[test]
-fn what_is_produced_to_the_embedded_broker_is_read_from_it() {
+fn produced_records_are_read_from_the_embedded_broker() {
     let broker = EmbeddedBroker::start(TOPICS).unwrap();
     let config = KafkaConfig::embedded(&broker.bootstrap());
     cluster::check(&config, &[Topic::AlertRaised, Topic::VectorComputed]).unwrap();
@@ -32,20 +32,21 @@ fn what_is_produced_to_the_embedded_broker_is_read_from_it() {
         OutRecord::new(Topic::AlertRaised, n % 12, "k", n.to_string().into_bytes())
             .with_traceparent(Some("00-a-b-01"))
     };
-    let placed = runtime().block_on(producer.produce((0..100).map(record).collect()));
-    assert!(placed.iter().all(Result::is_ok));
+    let results = runtime().block_on(producer.produce((0..100).map(record).collect()));
+    let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert!(errors.is_empty(), "{errors:?}");
     let read = TopicReader::read_all(&config, &[Topic::AlertRaised], Duration::from_secs(10)).unwrap();
     assert_eq!(read.len(), 100);
     assert_eq!(read[0].headers, [("traceparent".to_owned(), b"00-a-b-01".to_vec())]);
-    assert_eq!(broker.forgotten().unwrap(), []);
+    assert_eq!(broker.truncated().unwrap(), []);
 }
 
 #[test]
-fn a_broker_that_forgets_says_so() {
+fn deleted_first_records_are_reported() {
     let broker = EmbeddedBroker::start(TOPICS).unwrap();
     let config = KafkaConfig::embedded(&broker.bootstrap());
     let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
-    // Noise, which no compression makes smaller: xorshift.
+    // Random bytes (xorshift), which do not compress.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut noise = || {
         state ^= state << 13;
@@ -58,13 +59,13 @@ fn a_broker_that_forgets_says_so() {
         let record = OutRecord::new(Topic::AlertRaised, 3, "k", noise.clone());
         runtime().block_on(producer.produce(vec![record]))[0].clone().unwrap();
     }
-    let forgotten = broker.forgotten().unwrap();
-    assert_eq!(forgotten.len(), 1);
-    assert_eq!((forgotten[0].topic.as_str(), forgotten[0].partition), ("scanner.alert.raised.v1", 3));
+    let truncated = broker.truncated().unwrap();
+    assert_eq!(truncated.len(), 1);
+    assert_eq!((truncated[0].topic.as_str(), truncated[0].partition), ("scanner.alert.raised.v1", 3));
 }
 
 #[test]
-fn every_contract_is_registered_and_found_again_by_its_id() {
+fn registered_contract_is_found_by_its_id() {
     let runtime = runtime();
     let embedded = runtime.block_on(EmbeddedRegistry::start("127.0.0.1:0".parse().unwrap())).unwrap();
     let config = RegistryConfig { url: embedded.url(), ..RegistryConfig::default() };
@@ -72,14 +73,14 @@ fn every_contract_is_registered_and_found_again_by_its_id() {
     runtime.block_on(registry.register(Topic::ALL)).unwrap();
     let urgent = registry.id(Topic::BatchUrgent).unwrap();
     assert_eq!(registry.id(Topic::BatchRequested).unwrap(), urgent);
-    let stranger = Registry::new(&config, runtime.handle().clone()).unwrap();
-    let schema = stranger.writer(urgent).unwrap();
+    let other = Registry::new(&config, runtime.handle().clone()).unwrap();
+    let schema = other.writer(urgent).unwrap();
     assert_eq!(*schema, *contracts::codec::schema::<contracts::FeatureRequest>());
-    assert_eq!(stranger.writer(9_999), Err(WriterError::Unknown { id: 9_999 }));
+    assert_eq!(other.writer(9_999), Err(WriterError::Unknown { id: 9_999 }));
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn port_in_use_is_an_error_with_its_address() {
     let runtime = runtime();
     let first = runtime.block_on(EmbeddedRegistry::start("127.0.0.1:0".parse().unwrap())).unwrap();
     let error = runtime.block_on(EmbeddedRegistry::start(first.address())).err().unwrap();

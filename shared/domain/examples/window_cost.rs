@@ -1,10 +1,10 @@
-//! What a dedup window costs, at 1 thousand to 1 million keys: `cargo run --release -p domain --example window_cost`.
+//! Time and memory per dedup window, for 1 thousand to 1 million keys: `cargo run --release -p domain --example window_cost`.
 
 use std::time::Instant;
 
 use domain::{DedupWindows, Timestamp};
 
-/// Operations measured at each size: enough that the clock's grain doesn't matter.
+/// Operations per size. The resolution of the clock has no influence on the mean.
 const OPERATIONS: u64 = 2_000_000;
 
 fn main() {
@@ -19,19 +19,19 @@ fn main() {
         let begun = Instant::now();
         let mut inside = 0_u64;
         for operation in 0..OPERATIONS {
-            let seen = windows.observe(spread(operation % keys), at(1));
-            inside += u64::from(matches!(seen, domain::Seen::Inside { .. }));
+            let observed = windows.observe(spread(operation % keys), at(1));
+            inside += u64::from(matches!(observed, domain::Observation::Inside { .. }));
         }
         let nanos = begun.elapsed().as_nanos() / u128::from(OPERATIONS);
-        let caught = inside * 100 / OPERATIONS;
+        let found = inside * 100 / OPERATIONS;
         println!(
-            "{keys:>9} keys: {nanos:>4} ns an observation, {:>4} bytes a key, {caught} % of duplicates caught",
+            "{keys:>9} keys: {nanos:>4} ns an observation, {:>4} bytes a key, {found} % of duplicates found",
             bytes / keys
         );
     }
 }
 
-/// Keys as spread out as hashes of symbols.
+/// Distributes keys like hashes of symbols.
 fn spread(key: u64) -> u64 {
     key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -40,7 +40,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-/// Resident memory as Linux tells it; 0 elsewhere.
+/// Returns the resident memory on Linux, otherwise 0.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

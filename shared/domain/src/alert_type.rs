@@ -1,9 +1,9 @@
-//! What a scanner can say that it saw.
+//! Types of alerts.
 
 use crate::names::named;
 
 named! {
-    /// The kind of a scanner's alert.
+    /// Type of a scanner's alert.
     AlertType {
         CatalystDetected = "catalyst_detected",
         CoordinatedActivity = "coordinated_activity",
@@ -15,7 +15,7 @@ named! {
         InsiderActivity = "insider_activity",
         InsiderBuying = "insider_buying",
         IntermarketSignal = "intermarket_signal",
-        /// Asked for by a person: outside the dedup window.
+        /// Requested by a person; exempt from the dedup window.
         Manual = "manual",
         Momentum = "momentum",
         MomentumShift = "momentum_shift",
@@ -36,7 +36,7 @@ named! {
         TechnicalBreakout = "technical_breakout",
         TechnicalSignal = "technical_signal",
         TrendChange = "trend_change",
-        /// A type that this version doesn't know (the default of the Avro enum): mapped by the default row.
+        /// Not defined in this version (the default of the Avro enum); mapped like any other type without an own row.
         Unknown = "unknown",
         UnusualActivity = "unusual_activity",
         UnusualOptions = "unusual_options",
@@ -49,12 +49,12 @@ mod tests {
     use super::AlertType;
 
     #[test]
-    fn there_are_thirty_alert_types_and_four_special_ones() {
+    fn thirty_alert_types_and_four_special_ones_exist() {
         assert_eq!(AlertType::ALL.len(), 34);
     }
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for alert_type in AlertType::ALL {
             assert_eq!(AlertType::from_name(alert_type.as_str()), Some(alert_type));
         }

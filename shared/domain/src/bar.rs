@@ -1,65 +1,65 @@
-//! A bar: what was traded in one stretch of time.
+//! Bars: prices and volume of an interval.
 
 use crate::timestamp::Timestamp;
 
-/// Prices and volume of one timeframe, from its opening on.
+/// Prices and volume of one interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bar {
-    /// When it opened; a day bar opens at 00:00 in New York on its session's date.
+    /// Start of the interval. A day bar opens at 00:00 in New York on the date of its session.
     pub open_time: Timestamp,
-    /// The first price.
+    /// First price.
     pub open: f64,
-    /// The highest price.
+    /// Highest price.
     pub high: f64,
-    /// The lowest price.
+    /// Lowest price.
     pub low: f64,
-    /// The last price.
+    /// Last price.
     pub close: f64,
-    /// Shares traded.
+    /// Number of shares traded.
     pub volume: f64,
 }
 
-/// Why something is no bar.
+/// Violation of a bar's rules.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BarError {
-    /// NaN or infinite.
+    /// A number is NaN or infinite.
     #[error("{field} is {value}, not a finite number")]
     NotFinite {
-        /// Which number.
+        /// Name of the field.
         field: &'static str,
-        /// What it is.
+        /// Value of the field.
         value: f64,
     },
-    /// Below the lowest price.
+    /// A price is below `low`.
     #[error("{field} {value} is below low {low}")]
     BelowLow {
-        /// Which price.
+        /// Name of the field.
         field: &'static str,
-        /// What it is.
+        /// Value of the field.
         value: f64,
-        /// The lowest price.
+        /// Value of `low`.
         low: f64,
     },
-    /// Above the highest price.
+    /// A price is above `high`.
     #[error("{field} {value} is above high {high}")]
     AboveHigh {
-        /// Which price.
+        /// Name of the field.
         field: &'static str,
-        /// What it is.
+        /// Value of the field.
         value: f64,
-        /// The highest price.
+        /// Value of `high`.
         high: f64,
     },
-    /// Fewer than no shares.
+    /// The volume is negative.
     #[error("volume {0} is negative")]
     NegativeVolume(f64),
 }
 
 impl Bar {
-    /// Checks that all numbers are finite, `low ≤ open, close ≤ high`, and the volume isn't negative.
+    /// Checks that all numbers are finite, `low ≤ open, close ≤ high`, and the volume is not negative.
     ///
     /// # Errors
-    /// The first rule that is broken, with the field and its value.
+    /// The first violation, with field and value.
     pub fn validate(&self) -> Result<(), BarError> {
         let numbers = [
             ("open", self.open),
@@ -71,7 +71,7 @@ impl Bar {
         if let Some(&(field, value)) = numbers.iter().find(|(_, value)| !value.is_finite()) {
             return Err(BarError::NotFinite { field, value });
         }
-        // `high` is among them, so that a high below the low is named as such.
+        // `high` is included, so a `high` below `low` is reported as such.
         for (field, value) in [("high", self.high), ("open", self.open), ("close", self.close)] {
             if value < self.low {
                 return Err(BarError::BelowLow { field, value, low: self.low });
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_that_never_moved_is_a_bar() {
+    fn bar_without_movement_is_valid() {
         assert_eq!(bar().validate(), Ok(()));
         assert_eq!(
             Bar { open: 9.0, high: 9.0, low: 9.0, close: 9.0, volume: 0.0, ..bar() }.validate(),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_rule_is_named_with_its_value() {
+    fn violated_rule_is_reported_with_its_value() {
         let cases = [
             (Bar { high: 8.0, ..bar() }, "high 8 is below low 9"),
             (Bar { open: 8.5, ..bar() }, "open 8.5 is below low 9"),
@@ -116,8 +116,8 @@ mod tests {
             (Bar { close: f64::NAN, ..bar() }, "close is NaN, not a finite number"),
             (Bar { volume: f64::INFINITY, ..bar() }, "volume is inf, not a finite number"),
         ];
-        for (broken, text) in cases {
-            assert_eq!(broken.validate().map_err(|fault: BarError| fault.to_string()), Err(text.to_owned()));
+        for (invalid, text) in cases {
+            assert_eq!(invalid.validate().map_err(|error: BarError| error.to_string()), Err(text.to_owned()));
         }
     }
 }

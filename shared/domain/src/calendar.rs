@@ -1,7 +1,7 @@
-//! The New York Stock Exchange's calendar (XNYS) by rule: sessions, half days, and when a bar closes.
+//! Calendar of the New York Stock Exchange (XNYS): sessions, half days, and close times of bars.
 //!
-//! Right for the years from 1998 on, when the present holidays began; checked against `exchange_calendars` in
-//! `tests/calendar.rs`. Closings that no rule foresees are a table in `holidays`; dates beyond it are by rule alone.
+//! Valid from 1998, when the present holidays began, and compared with `exchange_calendars` in `tests/calendar.rs`. Exceptional
+//! closures are a table in `holidays`; later dates follow the rules only.
 
 mod holidays;
 
@@ -19,30 +19,30 @@ use crate::timeframe::Timeframe;
 use crate::timestamp::Timestamp;
 
 static NEW_YORK: LazyLock<TimeZone> = LazyLock::new(|| {
-    TimeZone::get("America/New_York").expect("the bundled time zone database holds America/New_York")
+    TimeZone::get("America/New_York").expect("the bundled time zone database contains America/New_York")
 });
 
-/// The instant at which the date begins in New York: when its day bar opens.
+/// Returns the start of the date in New York, at which its day bar opens.
 #[must_use]
 pub fn day_open(date: Date) -> Timestamp {
     instant(date, 0)
 }
 
-/// The instant at which trading ends on the date: 16:00 in New York, 13:00 on a half day.
+/// Returns the end of trading on the date: 16:00 in New York, 13:00 on a half day.
 ///
-/// For a date without a session, when one would have ended: a bar that claims such a date closes then.
+/// A date without a session has the close that a session would have: a day bar with such a date closes then.
 #[must_use]
 pub fn session_close(date: Date) -> Timestamp {
     instant(date, if is_half_day(date) { 13 } else { 16 })
 }
 
-/// The date in New York at this instant.
+/// Returns the date in New York.
 #[must_use]
 pub fn date_of(at: Timestamp) -> Date {
     NEW_YORK.to_datetime(at.to_jiff()).date()
 }
 
-/// When a bar that opened at `open_time` closes: a day bar with its session, any other after its minutes.
+/// Returns the close of a bar that opened at `open_time`: a day bar closes with its session, any other after its minutes.
 #[must_use]
 pub fn bar_close(timeframe: Timeframe, open_time: Timestamp) -> Timestamp {
     match timeframe.minutes() {
@@ -51,11 +51,11 @@ pub fn bar_close(timeframe: Timeframe, open_time: Timestamp) -> Timestamp {
     }
 }
 
-/// A wall-clock hour of the date in New York; neither is ever skipped or repeated by daylight saving, which moves at 02:00.
+/// Returns an hour of the date in New York. Daylight saving changes at 02:00 and skips or repeats none of the hours used here.
 fn instant(date: Date, hour: i8) -> Timestamp {
     let wall = date.to_datetime(Time::constant(hour, 0, 0, 0));
-    let beyond = if date.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
-    Timestamp::from_jiff(NEW_YORK.to_timestamp(wall).unwrap_or(beyond))
+    let limit = if date.year() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    Timestamp::from_jiff(NEW_YORK.to_timestamp(wall).unwrap_or(limit))
 }
 
 #[cfg(test)]
@@ -68,26 +68,26 @@ mod tests {
     use crate::timestamp::Timestamp;
 
     #[test]
-    fn a_day_opens_at_midnight_in_new_york_in_winter_and_summer() {
+    fn day_opens_at_midnight_in_new_york_in_winter_and_summer() {
         assert_eq!(day_open(date(2024, 1, 16)).to_string(), "2024-01-16T05:00:00Z");
         assert_eq!(day_open(date(2024, 7, 16)).to_string(), "2024-07-16T04:00:00Z");
     }
 
     #[test]
-    fn a_day_on_which_the_clock_moves_has_its_own_length() {
+    fn day_of_a_clock_change_has_23_or_25_hours() {
         let hours = |from, to| day_open(to).micros_since(day_open(from)) / 3_600_000_000;
         assert_eq!(hours(date(2024, 3, 10), date(2024, 3, 11)), 23);
         assert_eq!(hours(date(2024, 11, 3), date(2024, 11, 4)), 25);
     }
 
     #[test]
-    fn a_half_day_closes_at_one() {
+    fn half_day_closes_at_13_00() {
         assert_eq!(session_close(date(2024, 11, 27)).to_string(), "2024-11-27T21:00:00Z");
         assert_eq!(session_close(date(2024, 11, 29)).to_string(), "2024-11-29T18:00:00Z");
     }
 
     #[test]
-    fn a_bar_closes_with_its_session_or_after_its_minutes() {
+    fn bar_closes_with_its_session_or_after_its_minutes() {
         let open = day_open(date(2024, 3, 15));
         assert_eq!(bar_close(Timeframe::Day1, open).to_string(), "2024-03-15T20:00:00Z");
         let nine_thirty = Timestamp::parse("2024-03-15T13:30:00Z").unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_beyond_the_calendar_end_at_its_edges() {
+    fn instants_outside_the_calendar_are_clamped() {
         assert!(date_of(Timestamp::from_micros(i64::MAX)).year() >= 9998);
         assert!(date_of(Timestamp::from_micros(i64::MIN)).year() <= -9998);
         assert!(day_open(super::Date::MIN) < day_open(super::Date::MAX));
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_instant_lies_in_the_day_of_its_date(micros in 0_i64..4_000_000_000_000_000) {
+        fn instant_is_within_the_day_of_its_date(micros in 0_i64..4_000_000_000_000_000) {
             let at = Timestamp::from_micros(micros);
             let day = date_of(at);
             prop_assert!(day_open(day) <= at && at < day_open(day.tomorrow().unwrap()));

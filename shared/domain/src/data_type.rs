@@ -1,11 +1,11 @@
-//! What kind of data a backfill or a gap is about.
+//! Data types with a history.
 
 use crate::names::named;
 
 named! {
-    /// A kind of data that has a history.
+    /// Type of data that can be backfilled.
     DataType {
-        /// Splits, dividends and the like.
+        /// Splits, dividends and other corporate actions.
         CorporateActions = "corporate_actions",
         /// Company fundamentals; no source today.
         Fundamentals = "fundamentals",
@@ -23,7 +23,7 @@ mod tests {
     use super::DataType;
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for data_type in DataType::ALL {
             assert_eq!(DataType::from_name(data_type.as_str()), Some(data_type));
         }

@@ -1,9 +1,9 @@
-//! The feature sets that can be asked for.
+//! Feature sets.
 
 use crate::names::named;
 
 named! {
-    /// One feature set; declared in the order of the names, so that the derived order is the order of the texts.
+    /// A feature set. The variants are sorted by name, so the derived order is the order of the names.
     FeatureSet {
         AnomalyScores = "anomaly_scores",
         CalendarFeatures = "calendar_features",
@@ -52,7 +52,7 @@ named! {
 }
 
 impl FeatureSet {
-    /// Its place in [`FeatureSet::ALL`], for tables by feature set.
+    /// Returns the index in [`FeatureSet::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -64,18 +64,18 @@ mod tests {
     use super::FeatureSet;
 
     #[test]
-    fn there_are_forty_three_feature_sets() {
+    fn forty_three_feature_sets_exist() {
         assert_eq!(FeatureSet::ALL.len(), 43);
     }
 
     #[test]
     fn values_are_ordered_by_name() {
         assert!(FeatureSet::ALL.is_sorted_by(|a, b| a.as_str() < b.as_str()));
-        assert!(FeatureSet::ALL.iter().enumerate().all(|(place, set)| set.index() == place));
+        assert!(FeatureSet::ALL.iter().enumerate().all(|(index, set)| set.index() == index));
     }
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for set in FeatureSet::ALL {
             assert_eq!(FeatureSet::from_name(set.as_str()), Some(set));
         }

@@ -1,54 +1,51 @@
-//! A set of feature sets, as small as a word.
+//! A set of feature sets in 64 bits.
 
 use crate::feature_set::FeatureSet;
 
-/// Some of the feature sets; iterated in the order of their names, which is the order on the wire.
+/// A set of feature sets. Iterated in the order of their names, as on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct FeatureSets(u64);
 
-// A bit for each feature set.
+// One bit per feature set.
 const _: () = assert!(FeatureSet::ALL.len() <= 64);
 
 impl FeatureSets {
-    /// None of them.
+    /// The empty set.
     pub const EMPTY: Self = Self(0);
 
-    /// All of them.
+    /// Returns the set of all feature sets.
     #[must_use]
     pub const fn all() -> Self {
         Self((1 << FeatureSet::ALL.len()) - 1)
     }
 
-    /// Adds one.
+    /// Adds a feature set.
     pub fn insert(&mut self, set: FeatureSet) {
         self.0 |= bit(set);
     }
 
-    /// Whether `set` is among them.
     #[must_use]
     pub const fn contains(self, set: FeatureSet) -> bool {
         self.0 & bit(set) != 0
     }
 
-    /// Those that are in either.
+    /// Returns the union of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether there is none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// How many there are.
     #[must_use]
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
-    /// Each of them, in the order of their names.
+    /// Returns the feature sets in the order of their names.
     pub fn iter(self) -> impl Iterator<Item = FeatureSet> {
         FeatureSet::ALL.into_iter().filter(move |set| self.contains(*set))
     }
@@ -96,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_union_holds_what_either_holds() {
+    fn union_contains_the_sets_of_both() {
         let price: FeatureSets = [FeatureSet::PriceFeatures].into_iter().collect();
         let news: FeatureSets = [FeatureSet::NewsFeatures].into_iter().collect();
         let both = price.union(news);

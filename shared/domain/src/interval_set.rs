@@ -1,24 +1,24 @@
-//! Stretches of time that are covered, and what is missing between them.
+//! Sets of intervals, for coverage and missing ranges.
 
 use crate::interval::Interval;
 use crate::timestamp::Timestamp;
 
-/// A set of instants as intervals: sorted, disjoint, none touching the next.
+/// A set of instants as intervals: sorted, disjoint, not touching.
 ///
-/// Kept as one sorted list: coverage is a handful of intervals, and grows by neighbours that melt into one.
+/// Stored as a sorted list: coverage consists of few intervals, and most additions merge with a neighbour.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IntervalSet {
     intervals: Vec<Interval>,
 }
 
 impl IntervalSet {
-    /// The empty set.
+    /// Returns the empty set.
     #[must_use]
     pub const fn new() -> Self {
         Self { intervals: Vec::new() }
     }
 
-    /// Adds an interval; what it overlaps or touches becomes one with it.
+    /// Adds an interval and merges it with those that it overlaps or touches.
     pub fn insert(&mut self, interval: Interval) {
         let first = self.intervals.partition_point(|held| held.end() < interval.start());
         let after = self.intervals.partition_point(|held| held.start() <= interval.end());
@@ -26,14 +26,14 @@ impl IntervalSet {
         self.intervals.splice(first..after, [merged]);
     }
 
-    /// Adds everything that `other` holds.
+    /// Adds the intervals of `other`.
     pub fn union(&mut self, other: &Self) {
         for interval in &other.intervals {
             self.insert(*interval);
         }
     }
 
-    /// The parts of `within` that the set doesn't hold, in order.
+    /// Returns the parts of `within` that are not in the set, in order.
     #[must_use]
     pub fn missing(&self, within: Interval) -> Vec<Interval> {
         let mut missing = Vec::new();
@@ -47,31 +47,29 @@ impl IntervalSet {
         missing
     }
 
-    /// The parts of `within` that the set holds, in order.
+    /// Returns the parts of `within` that are in the set, in order.
     #[must_use]
     pub fn covered(&self, within: Interval) -> Vec<Interval> {
         self.intervals.iter().filter_map(|held| held.intersection(within)).collect()
     }
 
-    /// Whether the instant lies in one of the intervals.
     #[must_use]
     pub fn contains(&self, instant: Timestamp) -> bool {
         let after = self.intervals.partition_point(|held| held.start() <= instant);
         after > 0 && self.intervals[after - 1].contains(instant)
     }
 
-    /// The intervals, in order.
+    /// Returns the intervals in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Interval> + '_ {
         self.intervals.iter().copied()
     }
 
-    /// How many intervals there are.
+    /// Returns the number of intervals.
     #[must_use]
     pub fn len(&self) -> usize {
         self.intervals.len()
     }
 
-    /// Whether it holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.intervals.is_empty()
@@ -107,7 +105,7 @@ mod tests {
             .prop_map(|(start, end)| interval(start, end))
     }
 
-    /// The naive model: each instant of a short span is in or out.
+    /// The model: for each instant of a short span, whether it is in the set.
     fn model(intervals: &[Interval]) -> Vec<bool> {
         (0..SPAN)
             .map(|t| intervals.iter().any(|interval| interval.contains(Timestamp::from_micros(t))))
@@ -115,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_become_one() {
+    fn adjacent_intervals_are_merged() {
         let set: IntervalSet = [interval(0, 5), interval(10, 15), interval(5, 10)].into_iter().collect();
         assert_eq!(set.iter().collect::<Vec<_>>(), [interval(0, 15)]);
     }
 
     #[test]
-    fn only_the_holes_are_missing() {
+    fn only_uncovered_parts_are_missing() {
         let set: IntervalSet = [interval(5, 10), interval(20, 25)].into_iter().collect();
         assert_eq!(set.missing(interval(0, 30)), [interval(0, 5), interval(10, 20), interval(25, 30)]);
         assert_eq!(set.missing(interval(6, 9)), []);
@@ -130,36 +128,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_set_holds_the_instants_that_were_inserted(list in prop::collection::vec(any_interval(), 0..12)) {
+        fn set_contains_exactly_the_inserted_instants(list in prop::collection::vec(any_interval(), 0..12)) {
             let set: IntervalSet = list.iter().copied().collect();
             let held: Vec<bool> = (0..SPAN).map(|t| set.contains(Timestamp::from_micros(t))).collect();
             prop_assert_eq!(held, model(&list));
         }
 
         #[test]
-        fn intervals_are_sorted_and_never_touch(list in prop::collection::vec(any_interval(), 0..12)) {
+        fn intervals_are_sorted_and_do_not_touch(list in prop::collection::vec(any_interval(), 0..12)) {
             let set: IntervalSet = list.iter().copied().collect();
             let intervals: Vec<_> = set.iter().collect();
             prop_assert!(intervals.is_sorted_by(|a, b| a.end() < b.start()));
         }
 
         #[test]
-        fn missing_and_covered_split_what_was_asked(
+        fn missing_and_covered_partition_the_range(
             list in prop::collection::vec(any_interval(), 0..12),
             within in any_interval(),
         ) {
             let set: IntervalSet = list.iter().copied().collect();
             let (missing, covered) = (set.missing(within), set.covered(within));
             for t in (0..SPAN).map(Timestamp::from_micros) {
-                let asked = within.contains(t);
-                prop_assert_eq!(missing.iter().any(|part| part.contains(t)), asked && !set.contains(t));
-                prop_assert_eq!(covered.iter().any(|part| part.contains(t)), asked && set.contains(t));
+                let is_within = within.contains(t);
+                prop_assert_eq!(missing.iter().any(|part| part.contains(t)), is_within && !set.contains(t));
+                prop_assert_eq!(covered.iter().any(|part| part.contains(t)), is_within && set.contains(t));
             }
             prop_assert!(missing.is_sorted_by(|a, b| a.end() < b.start()));
         }
 
         #[test]
-        fn a_union_does_not_depend_on_the_order(list in prop::collection::vec(any_interval(), 0..12), cut in 0_usize..12) {
+        fn union_does_not_depend_on_the_order(list in prop::collection::vec(any_interval(), 0..12), cut in 0_usize..12) {
             let cut = cut.min(list.len());
             let whole: IntervalSet = list.iter().copied().collect();
             let mut joined: IntervalSet = list[cut..].iter().copied().collect();

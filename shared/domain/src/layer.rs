@@ -1,19 +1,19 @@
-//! The layers of the tradable universe, from everything to what moves now.
+//! Layers of the tradable universe.
 
-/// How closely a symbol is followed; higher layers hold fewer symbols and more of their history.
+/// Layer of a symbol. Higher layers have fewer symbols and more history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layer {
-    /// 0: all that can be traded.
+    /// 0: all tradable symbols.
     Basic,
-    /// 1: liquid.
+    /// 1: liquid symbols.
     Liquid,
-    /// 2: has a catalyst.
+    /// 2: symbols with a catalyst.
     Catalyst,
-    /// 3: active now.
+    /// 3: currently active symbols.
     Active,
 }
 
-/// A number that names no layer.
+/// Error of a number that is not a layer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("layer {0} is not one of 0..=3")]
 pub struct LayerError(i32);
@@ -22,10 +22,10 @@ impl Layer {
     /// Every layer, lowest first.
     pub const ALL: [Self; 4] = [Self::Basic, Self::Liquid, Self::Catalyst, Self::Active];
 
-    /// The layer of this number.
+    /// Returns the layer with this number.
     ///
     /// # Errors
-    /// When it isn't one of 0..=3.
+    /// If the number is not in 0..=3.
     pub const fn from_number(number: i32) -> Result<Self, LayerError> {
         match number {
             0 => Ok(Self::Basic),
@@ -36,7 +36,7 @@ impl Layer {
         }
     }
 
-    /// Its number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn number(self) -> i32 {
         match self {
@@ -47,7 +47,7 @@ impl Layer {
         }
     }
 
-    /// How far back its history is kept, and filled automatically, in days.
+    /// Returns the retention of the layer's history, which is also the range of automatic backfills, in days.
     #[must_use]
     pub const fn lookback_days(self) -> i64 {
         match self {
@@ -58,7 +58,7 @@ impl Layer {
         }
     }
 
-    /// How many symbols it can hold.
+    /// Returns the maximal number of symbols.
     #[must_use]
     pub const fn capacity(self) -> usize {
         match self {
@@ -81,21 +81,21 @@ mod tests {
     use super::Layer;
 
     #[test]
-    fn every_number_leads_back_to_its_layer() {
+    fn layer_is_found_by_its_number() {
         for layer in Layer::ALL {
             assert_eq!(Layer::from_number(layer.number()), Ok(layer));
         }
     }
 
     #[test]
-    fn a_number_out_of_range_is_named() {
-        let fault = Layer::from_number(4).unwrap_err();
-        assert_eq!(fault.to_string(), "layer 4 is not one of 0..=3");
-        assert!(Layer::from_number(-1).is_err());
+    fn number_out_of_range_is_reported() {
+        let error = |number| Layer::from_number(number).unwrap_err().to_string();
+        assert_eq!(error(4), "layer 4 is not one of 0..=3");
+        assert_eq!(error(-1), "layer -1 is not one of 0..=3");
     }
 
     #[test]
-    fn higher_layers_hold_fewer_symbols_and_more_history() {
+    fn higher_layers_have_fewer_symbols_and_more_history() {
         assert!(Layer::ALL.is_sorted());
         assert!(Layer::ALL.is_sorted_by_key(|layer| layer.lookback_days()));
         assert!(Layer::ALL.iter().rev().is_sorted_by_key(|layer| layer.capacity()));

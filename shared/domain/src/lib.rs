@@ -1,11 +1,34 @@
-//! The nouns of Tapeline, each with its laws: symbols, layers, priorities, feature sets, times, bars, interval sets, the
-//! exchange's calendar, and the dedup window.
+//! Values and rules of the domain: symbols, layers, priorities, feature sets, times, bars, interval sets, the exchange calendar, and
+//! dedup windows.
 //!
-//! Everything here is a value or a pure rule over values. The crate deliberately does no I/O, reads no clock, and knows nothing of
-//! serde, Avro, Kafka or tokio: how a value is written down is `contracts`' business, when something happens is told from outside.
+//! Everything is a value or a pure function of values. The crate does no I/O, reads no clock, and does not depend on serde, Avro, Kafka
+//! or tokio. The crate `contracts` defines how values are encoded.
 //!
-//! Start at [`Symbol`] and [`Timestamp`]; then [`IntervalSet`] (what is covered), [`calendar`] (when a bar closes) and
-//! [`DedupWindows`] (what was seen already).
+//! | item | content |
+//! |---|---|
+//! | [`Symbol`], [`Timestamp`], [`Layer`], [`Priority`], [`Timeframe`] | values of all events |
+//! | [`Interval`], [`IntervalSet`] | ranges of time and coverage |
+//! | [`calendar`] | sessions of the exchange and close times of bars |
+//! | [`DedupWindows`], [`PartitionWindows`] | dedup windows, see [`window`] |
+//!
+//! ```
+//! use domain::calendar::{bar_close, date_of, day_open};
+//! use domain::{Interval, IntervalSet, Symbol, Timeframe, Timestamp};
+//!
+//! let symbol = Symbol::parse("BRK.B")?;
+//! assert_eq!(symbol.to_string(), "BRK.B");
+//!
+//! // A day bar opens at midnight in New York and closes with its session.
+//! let open = day_open(date_of(Timestamp::parse("2024-03-15T14:30:00Z")?));
+//! assert_eq!(bar_close(Timeframe::Day1, open).to_string(), "2024-03-15T20:00:00Z");
+//!
+//! // Coverage: what is missing in a range?
+//! let hour = |hour: i64| open.saturating_add_micros(hour * 3_600_000_000);
+//! let covered: IntervalSet = [Interval::new(hour(2), hour(4))?].into_iter().collect();
+//! let missing = covered.missing(Interval::new(hour(0), hour(6))?);
+//! assert_eq!(missing, [Interval::new(hour(0), hour(2))?, Interval::new(hour(4), hour(6))?]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod alert_type;
 mod bar;
@@ -38,4 +61,4 @@ pub use priority::{Priority, PriorityError};
 pub use symbol::{Symbol, SymbolError};
 pub use timeframe::Timeframe;
 pub use timestamp::{Timestamp, TimestampError};
-pub use window::{DedupWindows, Seen};
+pub use window::{DedupWindows, Observation};

@@ -1,6 +1,6 @@
-//! A closed list of names as an enum: one table gives the variants, their texts, and the way back.
+//! The macro `named!`: enums whose variants have names.
 
-/// Declares an enum whose variants each have one text: `as_str`, `from_name`, `ALL` and `Display` follow from the table.
+/// Declares an enum with `ALL`, `as_str`, `from_name` and `Display`, from a table of variants and names.
 macro_rules! named {
     (
         $(#[$enum_doc:meta])*
@@ -18,7 +18,7 @@ macro_rules! named {
             /// Every value, in the order of declaration.
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$variant),+];
 
-            /// Its name on the wire and in configuration.
+            /// Returns the name on the wire and in configuration.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -26,7 +26,7 @@ macro_rules! named {
                 }
             }
 
-            /// The value of this name, if it is one; names are compared exactly.
+            /// Returns the value with this name. `None` if there is none; the comparison is exact.
             #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {

@@ -1,4 +1,4 @@
-//! The dedup windows of all partitions that are owned: they come and go with their partitions.
+//! Dedup windows of all assigned partitions.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::hash::Hash;
 use crate::timestamp::Timestamp;
 use crate::window::{DedupWindows, SLACK_MICROS};
 
-/// [`DedupWindows`] by partition, each with the same reach and bound.
+/// [`DedupWindows`] by partition, with equal window and capacity.
 #[derive(Debug)]
 pub struct PartitionWindows<K, V> {
     window_micros: i64,
@@ -15,51 +15,51 @@ pub struct PartitionWindows<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
-    /// No windows yet; each reaches `window_micros` both ways, and a partition remembers at most `partition_capacity` of them.
+    /// Creates an empty collection. Each window extends `window_micros` before and after its first occurrence. A partition keeps at
+    /// most `partition_capacity` announced windows.
     #[must_use]
     pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
         Self { window_micros, partition_capacity, partitions: BTreeMap::new() }
     }
 
-    /// How long after its first announcement a window is forgotten, in microseconds.
+    /// Returns the time from the first announcement of a window to its expiry, in microseconds.
     #[must_use]
     pub const fn kept_micros(&self) -> i64 {
         self.window_micros.saturating_add(SLACK_MICROS)
     }
 
-    /// The windows of a partition.
+    /// Returns the windows of a partition, which are created if necessary.
     pub fn of(&mut self, partition: i32) -> &mut DedupWindows<K, V> {
         let (window_micros, capacity) = (self.window_micros, self.partition_capacity);
         self.partitions.entry(partition).or_insert_with(|| DedupWindows::new(window_micros, capacity))
     }
 
-    /// Forgets the windows whose time is over at `now` (wall clock).
+    /// Removes the windows that have expired at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
         for windows in self.partitions.values_mut() {
             windows.expire(now);
         }
     }
 
-    /// The partition has gone, and its windows with it.
-    pub fn released(&mut self, partition: i32) {
+    /// Removes the windows of a partition that was unassigned.
+    pub fn remove(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }
 
-    /// How many windows are held.
+    /// Returns the number of windows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.partitions.values().map(DedupWindows::len).sum()
     }
 
-    /// Whether no window is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many windows the partitions held now had to forget before their time because of the bound.
+    /// Returns the number of windows of the present partitions that were evicted because of the capacity.
     #[must_use]
-    pub fn forgotten_by_bound(&self) -> u64 {
-        self.partitions.values().map(DedupWindows::forgotten_by_bound).sum()
+    pub fn evicted_by_bound(&self) -> u64 {
+        self.partitions.values().map(DedupWindows::evicted_by_bound).sum()
     }
 }

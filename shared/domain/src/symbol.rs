@@ -1,61 +1,61 @@
-//! A ticker symbol.
+//! Ticker symbols.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest symbol: five letters, a separator, two letters.
-const MAX_BYTES: usize = 8;
+/// Limit of a symbol: five characters, a separator, two characters.
+const BYTES_MAX: usize = 8;
 
-/// A ticker: one to five capital letters, then optionally `.` or `-` and one or two capital letters (`AAPL`, `BRK.B`).
+/// A ticker symbol: one to five capitals, then optionally `.` or `-` and one or two capitals (`AAPL`, `BRK.B`).
 ///
-/// Held in place, so that it is copied like a number; ordered as its text.
+/// Stored inline and `Copy`. Ordered like its text.
 // Unused bytes are zero: they sort before every letter, so the derived order and equality are those of the text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Symbol([u8; MAX_BYTES]);
+pub struct Symbol([u8; BYTES_MAX]);
 
-/// A text that is no symbol.
+/// Error of a text that is not a symbol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("symbol {text:?} does not match [A-Z]{{1,5}}([.-][A-Z]{{1,2}})?")]
 pub struct SymbolError {
-    /// The text, cut after its first 32 characters.
+    /// First 32 characters of the text.
     text: String,
 }
 
 impl Symbol {
-    /// Reads a symbol; the whole text must match.
+    /// Parses a symbol. The whole text must match.
     ///
     /// # Errors
-    /// When it doesn't, with the text.
+    /// If it does not match.
     pub fn parse(text: &str) -> Result<Self, SymbolError> {
         let bytes = text.as_bytes();
         if !matches_rule(bytes) {
             return Err(SymbolError { text: text.chars().take(32).collect() });
         }
-        let mut held = [0; MAX_BYTES];
+        let mut held = [0; BYTES_MAX];
         held[..bytes.len()].copy_from_slice(bytes);
         Ok(Self(held))
     }
 
-    /// A symbol that this program names: one to five capital letters. Another doesn't compile as a constant.
+    /// Returns a symbol of one to five capitals, for constants. Any other text fails to compile in a constant.
     #[must_use]
     pub const fn constant(text: &'static str) -> Self {
         let bytes = text.as_bytes();
-        assert!(!bytes.is_empty() && bytes.len() <= 5, "one to five letters");
-        let mut held = [0; MAX_BYTES];
-        let mut place = 0;
-        while place < bytes.len() {
-            assert!(bytes[place].is_ascii_uppercase(), "capital letters");
-            held[place] = bytes[place];
-            place += 1;
+        assert!(!bytes.is_empty() && bytes.len() <= 5, "a symbol has one to five characters");
+        let mut held = [0; BYTES_MAX];
+        let mut index = 0;
+        while index < bytes.len() {
+            assert!(bytes[index].is_ascii_uppercase(), "a symbol consists of A to Z");
+            held[index] = bytes[index];
+            index += 1;
         }
         Self(held)
     }
 
-    /// Its text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(MAX_BYTES);
-        std::str::from_utf8(&self.0[..length]).expect("a symbol holds ASCII alone: parse checked it")
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(BYTES_MAX);
+        std::str::from_utf8(&self.0[..length]).expect("a symbol is ASCII: parse checked it")
     }
 }
 
@@ -64,10 +64,10 @@ fn matches_rule(bytes: &[u8]) -> bool {
         Some(separator) => (&bytes[..separator], Some(&bytes[separator + 1..])),
         None => (bytes, None),
     };
-    let letters = |part: &[u8], most: usize| {
-        (1..=most).contains(&part.len()) && part.iter().all(u8::is_ascii_uppercase)
+    let is_upper = |part: &[u8], len_max: usize| {
+        (1..=len_max).contains(&part.len()) && part.iter().all(u8::is_ascii_uppercase)
     };
-    letters(root, 5) && class.is_none_or(|class| letters(class, 2))
+    is_upper(root, 5) && class.is_none_or(|class| is_upper(class, 2))
 }
 
 impl fmt::Display for Symbol {
@@ -97,7 +97,7 @@ mod tests {
     use super::Symbol;
 
     #[test]
-    fn a_constant_is_the_symbol_of_its_text() {
+    fn constant_equals_the_parsed_symbol() {
         const SPY: Symbol = Symbol::constant("SPY");
         assert_eq!(Symbol::parse("SPY"), Ok(SPY));
     }
@@ -110,30 +110,32 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_match_the_whole_rule_is_no_symbol() {
+    fn text_that_does_not_match_the_pattern_is_rejected() {
         for text in
             ["", "aapl", "AAPL\n", " AAPL", "ABCDEF", "A.", ".B", "A.BCD", "A.B.C", "A-B-C", "A1", "Ä", "A\0"]
         {
-            assert!(Symbol::parse(text).is_err(), "{text:?}");
+            let error = Symbol::parse(text).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("symbol {text:?} does not match [A-Z]{{1,5}}([.-][A-Z]{{1,2}})?")
+            );
         }
-        let fault = Symbol::parse("AAPL\n").unwrap_err();
-        assert_eq!(fault.to_string(), r#"symbol "AAPL\n" does not match [A-Z]{1,5}([.-][A-Z]{1,2})?"#);
     }
 
     #[test]
-    fn a_fault_does_not_carry_a_text_without_end() {
-        let fault = Symbol::parse(&"X".repeat(1_000_000)).unwrap_err();
-        assert!(fault.to_string().len() < 120);
+    fn error_quotes_a_limited_part_of_the_text() {
+        let error = Symbol::parse(&"X".repeat(1_000_000)).unwrap_err();
+        assert!(error.to_string().len() < 120);
     }
 
     proptest! {
         #[test]
-        fn every_text_of_the_pattern_is_read_and_written_unchanged(text in "[A-Z]{1,5}([.-][A-Z]{1,2})?") {
+        fn text_that_matches_the_pattern_round_trips(text in "[A-Z]{1,5}([.-][A-Z]{1,2})?") {
             prop_assert_eq!(Symbol::parse(&text).unwrap().to_string(), text);
         }
 
         #[test]
-        fn symbols_are_ordered_as_their_texts(
+        fn symbols_are_ordered_like_their_texts(
             a in "[A-C]{1,5}([.-][A-C]{1,2})?",
             b in "[A-C]{1,5}([.-][A-C]{1,2})?",
         ) {
@@ -141,7 +143,7 @@ mod tests {
         }
 
         #[test]
-        fn parsing_accepts_only_what_it_gives_back(text in "\\PC{0,10}|[A-Za-z.\\-\n]{0,9}") {
+        fn accepted_text_equals_the_symbols_text(text in "\\PC{0,10}|[A-Za-z.\\-\n]{0,9}") {
             if let Ok(symbol) = Symbol::parse(&text) {
                 prop_assert_eq!(symbol.as_str(), text);
             }

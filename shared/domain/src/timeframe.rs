@@ -1,9 +1,9 @@
-//! How long a bar lasts.
+//! Timeframes of bars.
 
 use crate::names::named;
 
 named! {
-    /// The length of a bar, shortest first.
+    /// Timeframe of a bar, shortest first.
     Timeframe {
         Minute1 = "1min",
         Minute5 = "5min",
@@ -14,7 +14,7 @@ named! {
 }
 
 impl Timeframe {
-    /// Its length in minutes; none for a day bar, which lasts as long as its session.
+    /// Returns the length in minutes. `None` for a day bar, which ends with its session.
     #[must_use]
     pub const fn minutes(self) -> Option<i64> {
         match self {
@@ -31,7 +31,7 @@ mod tests {
     use super::Timeframe;
 
     #[test]
-    fn every_name_leads_back_to_its_value() {
+    fn value_is_found_by_its_name() {
         for timeframe in Timeframe::ALL {
             assert_eq!(Timeframe::from_name(timeframe.as_str()), Some(timeframe));
         }

@@ -1,166 +1,185 @@
-//! What was seen already: one dedup window per key, on event time.
+//! Dedup windows: one window per key, by event time.
 //!
-//! A window is opened by the first occurrence, at `first_seen`. An occurrence at most `window` before or after it (both ends belong
-//! to it) is inside. A later one opens a new window in its place; an older one is judged on its own and opens none.
+//! The first occurrence of a key opens a window at `first_seen`. An occurrence at most `window` before or after it, both ends
+//! included, is inside. A later occurrence opens a new window that replaces the old one. An older occurrence is processed on its own
+//! and opens no window.
 //!
-//! Windows are matched on event time and forgotten by the wall clock: `window` + [`SLACK_MICROS`] after the append time of the
-//! first output that announced them. An occurrence is never further ahead of the clock than the slack, so a window outlives
-//! whatever could still fall into it in time.
+//! Windows are matched by event time and expire by the wall clock: `window` + [`SLACK_MICROS`] after the append time of the first
+//! output that announced them. An occurrence is at most the slack ahead of the clock, so a window exists as long as a timely
+//! occurrence can be inside it.
 //!
 //! ```text
-//!            open_unannounced            announced(at)
-//!   absent ───────────────────► waiting ───────────────► in the log ──► forgotten by the clock, or by the bound
-//!      └───────────────────── open(at) ─────────────────────▲
+//!            open_unannounced               announced(at)
+//!   absent ───────────────────► unannounced ──────────────► announced ──► removed by expiry or eviction
+//!      └────────────────────── open(at) ──────────────────────▲
 //! ```
 //!
-//! Whoever rebuilds the windows from the outputs, opening and announcing them at the outputs' append times, has the same ones: the
-//! log is ordered by those times, whatever the order in which the outputs are read.
+//! Windows that are rebuilt from the outputs, opened and announced at the outputs' append times, are equal to the original ones: the
+//! announced windows are ordered by those times, not by the order of reading.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use crate::timestamp::Timestamp;
 
-/// How far ahead of the clock an occurrence may be, in microseconds: 5 min.
+/// Limit of the time by which an occurrence can be ahead of the clock, in microseconds: 5 min.
 pub const SLACK_MICROS: i64 = 300_000_000;
 
-/// Where an occurrence falls.
+/// Position of an occurrence relative to the window of its key.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Seen<'a, V> {
-    /// Its key has no window: it opens one.
+pub enum Observation<'a, V> {
+    /// The key has no window. The occurrence opens one.
     New,
-    /// In the key's window.
+    /// The occurrence is inside the window: a duplicate.
     Inside {
-        /// The occurrence that opened the window.
+        /// Event time of the occurrence that opened the window.
         first_seen: Timestamp,
-        /// What is kept with it.
+        /// Value that is stored with the window.
         value: &'a mut V,
     },
-    /// After the key's window: it opens a new one in its place.
+    /// The occurrence is after the window. It opens a new window that replaces it.
     Later,
-    /// Before the key's window: it is judged on its own, and opens none.
+    /// The occurrence is before the window. It is processed on its own and opens no window.
     Older,
 }
 
-/// The windows of many keys, bounded in time and count.
+/// The windows of many keys, limited in time and number.
 ///
-/// Nothing is opened by looking: whoever lets an occurrence pass that is [`Seen::New`] or [`Seen::Later`] opens its window.
+/// [`DedupWindows::observe`] opens no window. The caller opens the window of an occurrence that it accepts after
+/// [`Observation::New`] or [`Observation::Later`].
+///
+/// ```
+/// use domain::{DedupWindows, Observation, Timestamp};
+///
+/// let at = |second: i64| Timestamp::from_micros(second * 1_000_000);
+/// let mut windows: DedupWindows<&str, ()> = DedupWindows::new(60_000_000, 1_000);
+/// assert_eq!(windows.observe("AAPL", at(100)), Observation::New);
+/// windows.open("AAPL", at(100), (), at(101)); // the wall clock shows 101 s
+///
+/// assert!(matches!(windows.observe("AAPL", at(160)), Observation::Inside { first_seen, .. } if first_seen == at(100)));
+/// assert_eq!(windows.observe("AAPL", at(161)), Observation::Later);
+/// assert_eq!(windows.observe("AAPL", at(39)), Observation::Older);
+///
+/// windows.expire(at(101 + 60 + 300));
+/// assert!(windows.is_empty());
+/// ```
 #[derive(Debug)]
 pub struct DedupWindows<K, V> {
     window_micros: i64,
     capacity: usize,
     windows: HashMap<K, Window<V>, foldhash::fast::RandomState>,
-    /// The announced windows, in the order in which they are forgotten.
-    log: BTreeMap<Place, K>,
-    last_stamp: u64,
-    forgotten_by_bound: u64,
+    /// The announced windows in the order of their expiry.
+    announced: BTreeMap<Announcement, K>,
+    last_sequence: u64,
+    evicted_by_bound: u64,
 }
 
 #[derive(Debug)]
 struct Window<V> {
     first_seen: Timestamp,
-    /// Where it stands in the log; none while it waits to be announced.
-    place: Option<Place>,
+    /// Key in `announced`. `None` if the window is not announced.
+    announcement: Option<Announcement>,
     value: V,
 }
 
-/// The time of an announcement, and which of those of that time it was.
-type Place = (Timestamp, u64);
+/// Time of an announcement, and a sequence number that orders announcements of equal time.
+type Announcement = (Timestamp, u64);
 
 impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
-    /// No windows yet. `window_micros` reaches both ways from the first occurrence; at most `capacity` (at least 1) announced
-    /// windows are held. Those not announced yet are bounded by the work that their owner holds, and never forgotten.
+    /// Creates an empty collection. A window extends `window_micros` before and after its first occurrence. At most `capacity` (at
+    /// least 1) announced windows are kept. Unannounced windows neither expire nor are evicted; the work that their owner holds
+    /// limits their number.
     #[must_use]
     pub fn new(window_micros: i64, capacity: usize) -> Self {
         Self {
             window_micros: window_micros.max(0),
             capacity: capacity.max(1),
             windows: HashMap::default(),
-            log: BTreeMap::new(),
-            last_stamp: 0,
-            forgotten_by_bound: 0,
+            announced: BTreeMap::new(),
+            last_sequence: 0,
+            evicted_by_bound: 0,
         }
     }
 
-    /// Where an occurrence of `key` falls.
-    pub fn observe(&mut self, key: K, occurred_at: Timestamp) -> Seen<'_, V> {
+    /// Returns the position of an occurrence of `key`.
+    pub fn observe(&mut self, key: K, occurred_at: Timestamp) -> Observation<'_, V> {
         let Some(window) = self.windows.get_mut(&key) else {
-            return Seen::New;
+            return Observation::New;
         };
         let since = occurred_at.micros_since(window.first_seen);
         if since > self.window_micros {
-            Seen::Later
+            Observation::Later
         } else if since < -self.window_micros {
-            Seen::Older
+            Observation::Older
         } else {
-            Seen::Inside { first_seen: window.first_seen, value: &mut window.value }
+            Observation::Inside { first_seen: window.first_seen, value: &mut window.value }
         }
     }
 
-    /// Opens `key`'s window, in place of any it had, whose output was or is being appended at `announced_at` (wall clock).
+    /// Opens a window of `key`, which replaces the previous one. Its output was or is being appended at `announced_at` (wall clock).
     pub fn open(&mut self, key: K, first_seen: Timestamp, value: V, announced_at: Timestamp) {
         self.open_unannounced(key, first_seen, value);
         self.announced(key, first_seen, announced_at);
     }
 
-    /// Opens `key`'s window, in place of any it had, whose output hasn't left yet. It stays until it is [`Self::announced`].
+    /// Opens a window of `key`, which replaces the previous one. Its output is not written yet; the window does not expire before
+    /// [`Self::announced`].
     pub fn open_unannounced(&mut self, key: K, first_seen: Timestamp, value: V) {
-        let replaced = self.windows.insert(key, Window { first_seen, place: None, value });
-        if let Some(place) = replaced.and_then(|window| window.place) {
-            self.log.remove(&place);
+        let replaced = self.windows.insert(key, Window { first_seen, announcement: None, value });
+        if let Some(announcement) = replaced.and_then(|window| window.announcement) {
+            self.announced.remove(&announcement);
         }
     }
 
-    /// An output that announces the window opened at `first_seen` was or is being appended at `at` (wall clock): of several, the
-    /// earliest counts. Without effect when that window is gone.
+    /// Records that an output which announces the window opened at `first_seen` was or is being appended at `at` (wall clock). The
+    /// earliest of several announcements counts. No effect if that window was removed.
     pub fn announced(&mut self, key: K, first_seen: Timestamp, at: Timestamp) {
         let Some(window) = self.windows.get_mut(&key).filter(|window| window.first_seen == first_seen) else {
             return;
         };
-        match window.place {
+        match window.announcement {
             Some((earlier, _)) if earlier <= at => return,
-            Some(later) => self.log.remove(&later),
+            Some(later) => self.announced.remove(&later),
             None => None,
         };
-        self.last_stamp += 1;
-        let place = (at, self.last_stamp);
-        window.place = Some(place);
-        self.log.insert(place, key);
-        if self.log.len() > self.capacity {
-            self.forget_first();
-            self.forgotten_by_bound += 1;
+        self.last_sequence += 1;
+        let announcement = (at, self.last_sequence);
+        window.announcement = Some(announcement);
+        self.announced.insert(announcement, key);
+        if self.announced.len() > self.capacity {
+            self.remove_first();
+            self.evicted_by_bound += 1;
         }
     }
 
-    /// Forgets the windows whose time is over at `now` (wall clock).
+    /// Removes the windows that have expired at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
         let kept_micros = self.window_micros.saturating_add(SLACK_MICROS);
-        let is_over = |&(announced_at, _): &Place| now.micros_since(announced_at) >= kept_micros;
-        while self.log.first_key_value().is_some_and(|(place, _)| is_over(place)) {
-            self.forget_first();
+        let is_expired = |&(announced_at, _): &Announcement| now.micros_since(announced_at) >= kept_micros;
+        while self.announced.first_key_value().is_some_and(|(announcement, _)| is_expired(announcement)) {
+            self.remove_first();
         }
     }
 
-    /// How many windows are held.
+    /// Returns the number of windows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.windows.len()
     }
 
-    /// Whether no window is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.windows.is_empty()
     }
 
-    /// How many windows were forgotten before their time because the bound was reached.
+    /// Returns the number of windows that were evicted before their expiry because the capacity was reached.
     #[must_use]
-    pub const fn forgotten_by_bound(&self) -> u64 {
-        self.forgotten_by_bound
+    pub const fn evicted_by_bound(&self) -> u64 {
+        self.evicted_by_bound
     }
 
-    fn forget_first(&mut self) {
-        if let Some((_, key)) = self.log.pop_first() {
+    fn remove_first(&mut self) {
+        if let Some((_, key)) = self.announced.pop_first() {
             self.windows.remove(&key);
         }
     }
@@ -168,7 +187,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DedupWindows, SLACK_MICROS, Seen};
+    use super::{DedupWindows, Observation, SLACK_MICROS};
     use crate::timestamp::Timestamp;
 
     const WINDOW: i64 = 60_000_000;
@@ -182,66 +201,66 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_of_a_window_belong_to_it() {
+    fn both_ends_of_a_window_are_inside() {
         let mut windows = windows(10);
-        assert_eq!(windows.observe(1, at(100)), Seen::New);
+        assert_eq!(windows.observe(1, at(100)), Observation::New);
         windows.open(1, at(100), (), at(100));
         for (second, inside) in [(39, false), (40, true), (100, true), (160, true), (161, false)] {
-            let seen = windows.observe(1, at(second));
+            let observed = windows.observe(1, at(second));
             assert_eq!(
-                matches!(seen, Seen::Inside { first_seen, .. } if first_seen == at(100)),
+                matches!(observed, Observation::Inside { first_seen, .. } if first_seen == at(100)),
                 inside,
                 "{second}"
             );
         }
-        assert_eq!(windows.observe(1, at(39)), Seen::Older);
-        assert_eq!(windows.observe(1, at(161)), Seen::Later);
-        assert_eq!(windows.observe(2, at(100)), Seen::New);
+        assert_eq!(windows.observe(1, at(39)), Observation::Older);
+        assert_eq!(windows.observe(1, at(161)), Observation::Later);
+        assert_eq!(windows.observe(2, at(100)), Observation::New);
     }
 
     #[test]
-    fn a_window_is_forgotten_by_the_clock_without_traffic() {
+    fn window_expires_by_the_clock_without_traffic() {
         let mut windows = windows(10);
         windows.open(1, at(0), (), at(7));
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS - 1));
         assert_eq!(windows.len(), 1);
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS));
-        assert!(windows.is_empty() && windows.log.is_empty());
+        assert!(windows.is_empty() && windows.announced.is_empty());
     }
 
     #[test]
-    fn a_window_is_not_forgotten_before_its_output_left() {
+    fn unannounced_window_does_not_expire() {
         let mut windows = windows(1);
         windows.open_unannounced(1, at(0), ());
         windows.expire(at(1_000_000));
         windows.open_unannounced(2, at(0), ());
-        assert_eq!((windows.len(), windows.forgotten_by_bound()), (2, 0));
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 0));
         windows.announced(1, at(0), at(1_000_000));
         windows.expire(at(1_000_360));
         assert_eq!(windows.len(), 1);
     }
 
     #[test]
-    fn an_old_place_does_not_end_a_window_that_was_opened_again() {
+    fn old_announcement_does_not_expire_a_reopened_window() {
         let mut windows = windows(10);
         windows.open(1, at(0), (), at(0));
         windows.open(1, at(100), (), at(100));
-        windows.expire(at(360)); // the end of the first
+        windows.expire(at(360)); // expiry of the first window
         assert_eq!(windows.len(), 1);
-        windows.announced(1, at(0), at(200)); // of the first, too late
+        windows.announced(1, at(0), at(200)); // announcement of the first window, too late
         windows.expire(at(460));
         assert!(windows.is_empty());
     }
 
     #[test]
-    fn of_several_announcements_the_earliest_counts_in_whatever_order_they_come() {
+    fn earliest_announcement_determines_the_expiry() {
         for announcements in [[10, 20], [20, 10]] {
             let mut windows = windows(10);
             windows.open_unannounced(1, at(0), ());
             for second in announcements {
                 windows.announced(1, at(0), at(second));
             }
-            assert_eq!(windows.log.len(), 1);
+            assert_eq!(windows.announced.len(), 1);
             windows.expire(at(369));
             assert_eq!(windows.len(), 1);
             windows.expire(at(370));
@@ -250,24 +269,24 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_forgets_in_log_order_and_counts() {
+    fn eviction_is_in_log_order_and_counted() {
         let mut windows = windows(2);
         windows.open(1, at(3), (), at(0));
         windows.open(2, at(2), (), at(1));
         windows.open(3, at(1), (), at(2));
-        assert_eq!((windows.len(), windows.forgotten_by_bound()), (2, 1));
-        assert_eq!(windows.observe(1, at(3)), Seen::New);
-        windows.open(3, at(100), (), at(3)); // replaces its own: nothing else has to go
-        assert_eq!((windows.len(), windows.forgotten_by_bound()), (2, 1));
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 1));
+        assert_eq!(windows.observe(1, at(3)), Observation::New);
+        windows.open(3, at(100), (), at(3)); // replaces its own window: no eviction
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 1));
     }
 
     #[test]
-    fn a_key_that_opens_windows_for_ever_does_not_grow_the_log() {
+    fn reopened_windows_do_not_grow_the_log() {
         let mut windows = windows(10);
         for round in 0..100_000 {
             windows.open(1, at(round * 61), (), at(0));
         }
         assert_eq!(windows.len(), 1);
-        assert_eq!(windows.log.len(), 1);
+        assert_eq!(windows.announced.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The calendar against `exchange_calendars`: every weekday of 33 years, by a file that `calendar/make_golden.py` wrote.
+//! The calendar against `exchange_calendars`: every weekday of 33 years, from the file that `calendar/make_golden.py` writes.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,21 @@ use jiff::civil::date;
 const EXCEPTIONS: &str = include_str!("calendar/exceptions.csv");
 
 #[test]
-fn sessions_and_their_closes_are_those_of_exchange_calendars() {
+fn sessions_and_closes_equal_exchange_calendars() {
     let exceptions: HashMap<Date, &str> = EXCEPTIONS
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split_once(',').expect("a date and a close"))
         .map(|(day, close)| (day.parse().expect("a date"), close))
         .collect();
-    assert!(exceptions.len() > 300, "the golden file is cut");
+    assert!(exceptions.len() > 300, "the golden file is truncated");
 
     let mut day = date(1998, 1, 1);
     while day <= date(2030, 12, 31) {
         let is_weekend = day.weekday().to_monday_zero_offset() >= 5;
         let expected = if is_weekend { "closed" } else { exceptions.get(&day).copied().unwrap_or("16:00") };
         assert_eq!(close_of(day), expected, "{day}");
-        day = day.tomorrow().expect("far from the end of time");
+        day = day.tomorrow().expect("within the range of dates");
     }
 }
 

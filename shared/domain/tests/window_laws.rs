@@ -1,9 +1,9 @@
-//! The dedup windows against a naive model: a list of windows, searched from end to end.
+//! The dedup windows against a model: a list of windows with linear search.
 
 use std::collections::BTreeMap;
 
 use domain::Timestamp;
-use domain::window::{DedupWindows, SLACK_MICROS, Seen};
+use domain::window::{DedupWindows, Observation, SLACK_MICROS};
 use proptest::prelude::*;
 
 const WINDOW_SECONDS: i64 = 60;
@@ -14,16 +14,16 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-/// So many microseconds into a second.
+/// Returns the instant `micros` after a second.
 fn after(second: i64, micros: usize) -> Timestamp {
     at(second).saturating_add_micros(i64::try_from(micros).expect("a test is short"))
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// An occurrence, opened when it may be; announced at once or not yet.
+    /// An occurrence. It opens a window if accepted, announced at once or not yet.
     Occur { key: u8, second: i64, announce: bool },
-    /// The announcement of whatever window the key has.
+    /// The announcement of the key's present window.
     Announce { key: u8 },
     /// Time passes, or the clock is set back.
     Pass { seconds: i64 },
@@ -43,7 +43,7 @@ struct Held {
     key: u8,
     first_second: i64,
     value: u32,
-    /// The second of its earliest announcement, and its number among all.
+    /// Second and sequence number of the earliest announcement.
     announced: Option<(i64, u32)>,
 }
 
@@ -52,12 +52,12 @@ struct Model {
     capacity: usize,
     held: Vec<Held>,
     announcements: u32,
-    forgotten_by_bound: u64,
+    evicted_by_bound: u64,
 }
 
 impl Model {
     const fn new(capacity: usize) -> Self {
-        Self { capacity, held: Vec::new(), announcements: 0, forgotten_by_bound: 0 }
+        Self { capacity, held: Vec::new(), announcements: 0, evicted_by_bound: 0 }
     }
 
     fn of(&self, key: u8) -> Option<Held> {
@@ -75,7 +75,7 @@ impl Model {
         if announced.clone().count() > self.capacity {
             let first = announced.min_by_key(|window| window.announced).expect("more than none").key;
             self.held.retain(|window| window.key != first);
-            self.forgotten_by_bound += 1;
+            self.evicted_by_bound += 1;
         }
     }
 
@@ -90,36 +90,36 @@ impl Model {
     }
 }
 
-/// An output that tells of a window.
+/// An output that announces a window.
 struct Announcement {
     key: u8,
     first_second: i64,
-    /// What is kept with it, when this is the first that is told of it.
+    /// Value of the window if this is its first announcement.
     opens: Option<u32>,
-    /// No two at the same instant: at the bound, which of them came first isn't found again.
+    /// Unique: at the capacity, the order of announcements of the same instant cannot be restored.
     at: Timestamp,
 }
 
-/// Windows by key, and what is kept with each, of which no output has told yet.
-type Waiting = BTreeMap<u8, (i64, u32)>;
+/// Unannounced windows by key, with their values.
+type Unannounced = BTreeMap<u8, (i64, u32)>;
 
-/// A life of windows: what was announced, in order, what wasn't, and the latest time that its clock has shown.
-fn live_through(
+/// Runs steps on windows. Returns the announcements in order, the unannounced windows, and the latest time of the clock.
+fn run(
     steps: Vec<Step>,
     live: &mut DedupWindows<u8, u32>,
     may_be_set_back: bool,
-) -> (Vec<Announcement>, Waiting, i64) {
-    let (mut log, mut waiting) = (Vec::new(), Waiting::new());
+) -> (Vec<Announcement>, Unannounced, i64) {
+    let (mut log, mut unannounced) = (Vec::new(), Unannounced::new());
     let (mut now, mut latest) = (0, 0);
     let mut firsts = BTreeMap::new();
     for (value, step) in (0_u32..).zip(steps) {
         let announced = match step {
             Step::Occur { key, second, announce } => {
-                if matches!(live.observe(key, at(second)), Seen::Inside { .. } | Seen::Older) {
+                if matches!(live.observe(key, at(second)), Observation::Inside { .. } | Observation::Older) {
                     continue;
                 }
                 live.open_unannounced(key, at(second), value);
-                waiting.insert(key, (second, value));
+                unannounced.insert(key, (second, value));
                 firsts.insert(key, second);
                 announce.then_some(key)
             }
@@ -132,17 +132,17 @@ fn live_through(
             }
         };
         if let Some(key) = announced {
-            let (first_second, opens) = (firsts[&key], waiting.remove(&key).map(|(_, value)| value));
+            let (first_second, opens) = (firsts[&key], unannounced.remove(&key).map(|(_, value)| value));
             let announced_at = after(now, log.len());
             live.announced(key, at(first_second), announced_at);
             log.push(Announcement { key, first_second, opens, at: announced_at });
         }
     }
-    (log, waiting, latest)
+    (log, unannounced, latest)
 }
 
-/// What the model says of an occurrence; the window's first second and value when it is inside.
-fn judge(held: Option<Held>, second: i64) -> (&'static str, Option<(Timestamp, u32)>) {
+/// Returns the position of an occurrence in the model, with `first_seen` and value if it is inside.
+fn observe(held: Option<Held>, second: i64) -> (&'static str, Option<(Timestamp, u32)>) {
     match held {
         None => ("new", None),
         Some(window) if second - window.first_second > WINDOW_SECONDS => ("later", None),
@@ -151,18 +151,18 @@ fn judge(held: Option<Held>, second: i64) -> (&'static str, Option<(Timestamp, u
     }
 }
 
-fn name(seen: Seen<'_, u32>) -> (&'static str, Option<(Timestamp, u32)>) {
-    match seen {
-        Seen::New => ("new", None),
-        Seen::Later => ("later", None),
-        Seen::Older => ("older", None),
-        Seen::Inside { first_seen, value } => ("inside", Some((first_seen, *value))),
+fn named(observed: Observation<'_, u32>) -> (&'static str, Option<(Timestamp, u32)>) {
+    match observed {
+        Observation::New => ("new", None),
+        Observation::Later => ("later", None),
+        Observation::Older => ("older", None),
+        Observation::Inside { first_seen, value } => ("inside", Some((first_seen, *value))),
     }
 }
 
 proptest! {
     #[test]
-    fn windows_answer_as_a_naive_list_does(
+    fn windows_equal_a_naive_list(
         steps in prop::collection::vec(any_step(), 0..200),
         capacity in 1_usize..8,
     ) {
@@ -172,8 +172,8 @@ proptest! {
         for (value, step) in (0_u32..).zip(steps) {
             match step {
                 Step::Occur { key, second, announce } => {
-                    let expected = judge(model.of(key), second);
-                    prop_assert_eq!(name(windows.observe(key, at(second))), expected);
+                    let expected = observe(model.of(key), second);
+                    prop_assert_eq!(named(windows.observe(key, at(second))), expected);
                     if expected.0 == "new" || expected.0 == "later" {
                         model.open(Held { key, first_second: second, value, announced: None });
                         if announce {
@@ -197,14 +197,14 @@ proptest! {
                 }
             }
             prop_assert_eq!(windows.len(), model.held.len());
-            prop_assert_eq!(windows.forgotten_by_bound(), model.forgotten_by_bound);
+            prop_assert_eq!(windows.evicted_by_bound(), model.evicted_by_bound);
         }
     }
 
-    /// Whenever the owner of windows ends, and in whatever order the outputs of different keys are read: what was announced is
-    /// found again, and forgotten at the same time.
+    /// At any end of the owner and for any order of reading the outputs of different keys: announced windows are restored and expire
+    /// at the same time.
     #[test]
-    fn windows_rebuilt_from_their_announcements_are_the_live_ones(
+    fn windows_rebuilt_from_announcements_equal_live_ones(
         steps in prop::collection::vec(any_step(), 0..200),
         capacity in 1_usize..8,
         first_read in 0..KEYS,
@@ -212,12 +212,12 @@ proptest! {
     ) {
         let new = || DedupWindows::<u8, u32>::new(WINDOW_SECONDS * 1_000_000, capacity);
         let (mut live, mut rebuilt) = (new(), new());
-        // At the bound it matters which was announced first: a clock that was set back leaves no trace of that. A window that isn't
-        // announced has taken the place of one that is, and that is found again.
-        let is_bounded = capacity < usize::from(KEYS);
-        let (mut log, mut left_out, latest) = live_through(steps, &mut live, !is_bounded);
-        if is_bounded {
-            for (key, (first_second, value)) in std::mem::take(&mut left_out) {
+        // At the capacity the order of announcements matters, which is lost if the clock is set back. An unannounced window has
+        // replaced an announced one, which is restored.
+        let is_limited = capacity < usize::from(KEYS);
+        let (mut log, mut remaining, latest) = run(steps, &mut live, !is_limited);
+        if is_limited {
+            for (key, (first_second, value)) in std::mem::take(&mut remaining) {
                 let announced_at = after(latest, log.len());
                 live.announced(key, at(first_second), announced_at);
                 log.push(Announcement { key, first_second, opens: Some(value), at: announced_at });
@@ -233,7 +233,7 @@ proptest! {
         for now in [latest, latest + ahead] {
             live.expire(at(now));
             rebuilt.expire(at(now));
-            for key in (0..KEYS).filter(|key| !left_out.contains_key(key)) {
+            for key in (0..KEYS).filter(|key| !remaining.contains_key(key)) {
                 for second in 0..600 {
                     prop_assert_eq!(live.observe(key, at(second)), rebuilt.observe(key, at(second)));
                 }

@@ -1,26 +1,28 @@
-//! What a service does before it starts its stages: the cluster answers, the registry has our schemas.
+//! Connection of a service at start: checks the cluster and registers the schemas.
 
 use std::sync::Arc;
 
-use chassis::{Context, Exit, Failure, Fate};
+use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::{self, ClusterError};
-use kafka_io::{KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire};
+use kafka_io::{
+    ErrorChain, KafkaConfig, MaybeAccessDenied, Registry, RegistryError, SchemaIds, Started, Wire,
+};
 
 use crate::sections::RegistrySection;
 
-/// A service's way to Kafka.
+/// The result of [`connect`].
 #[derive(Clone)]
 pub struct Connection {
-    /// Between records and events.
+    /// Converts between records and events.
     pub wire: Wire,
 }
 
-/// Checks the cluster, registers the schemas of the topics that the service `writes`, and gives its [`Wire`].
+/// Checks the cluster, registers the schemas of the topics that the service `writes`, and returns its [`Wire`].
 ///
 /// # Errors
-/// [`Exit::Refused`] when the cluster or the registry doesn't let us in, [`Exit::Unreachable`] when one of them doesn't answer, or
-/// isn't what the contract says.
+/// [`Exit::Refused`] if the cluster or the registry denies access; [`Exit::Unreachable`] if one of them is unavailable or differs from the
+/// contract.
 pub async fn connect(
     context: &Context,
     kafka: &KafkaConfig,
@@ -38,7 +40,7 @@ pub async fn connect(
     })?;
     let registry = Registry::of_service(context.service, &registry.0, context.runtime.clone())
         .map_err(|error| Failure::with(Exit::Usage, error))?;
-    start(context, &registry, writes).await?;
+    register(context, &registry, writes).await?;
     let mut ids = SchemaIds::new();
     for topic in writes {
         ids.insert(*topic, registry.id(*topic)?);
@@ -47,21 +49,21 @@ pub async fn connect(
     Ok(Connection { wire })
 }
 
-/// Registers what the service writes. Where the registry is away and the cache folder knows the ids, the service starts with these,
-/// and ends when the registry says otherwise later.
-async fn start(context: &Context, registry: &Registry, writes: &[Topic]) -> Result<(), Failure> {
-    let ends = |otherwise| {
+/// Registers the schemas of the topics that the service writes. If the registry is unavailable and the cache folder contains the ids, the
+/// service starts with these ids. It fails if the registry later returns other ids.
+async fn register(context: &Context, registry: &Registry, writes: &[Topic]) -> Result<(), Failure> {
+    let failure = |exit| {
         move |error: RegistryError| {
-            Failure::with(if error.is_access_denied() { Exit::Refused } else { otherwise }, error)
+            Failure::with(if error.is_access_denied() { Exit::Refused } else { exit }, error)
         }
     };
-    let started = registry.start(writes).await.map_err(ends(Exit::Unreachable))?;
-    if let Started::Cached(away) = started {
-        tracing::warn!(error = %away, "started with the schema ids of the cache folder");
+    let started = registry.start(writes).await.map_err(failure(Exit::Unreachable))?;
+    if let Started::Cached(error) = started {
+        tracing::warn!(error = %ErrorChain(&error), "schema registry unavailable: starting with cached schema ids");
         let (registry, writes) = (registry.clone(), writes.to_vec());
-        context.tasks.spawn("registry-confirm", Fate::UntilShutdown, async move {
-            registry.confirm(&writes).await.map_err(ends(Exit::Failed))?;
-            tracing::info!(url = registry.url(), "the registry confirms the schema ids of the cache folder");
+        context.tasks.spawn("registry-confirm", EndPolicy::UntilShutdown, async move {
+            registry.confirm(&writes).await.map_err(failure(Exit::Failed))?;
+            tracing::info!(url = registry.url(), "schema registry confirmed the cached schema ids");
             std::future::pending().await
         });
     }

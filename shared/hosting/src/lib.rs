@@ -1,18 +1,51 @@
-//! Hosts Kafka stages in a process: where `kafka-io`, which knows no process, meets `chassis`, which knows no Kafka.
+//! Hosting of Kafka stages in a service process. The crate connects `kafka-io`, which is independent of processes, with `chassis`,
+//! which is independent of Kafka.
 //!
-//! It holds the two sections that every service's configuration has, connects to registry and cluster at start, and runs a
-//! stage's driver as a task with a heartbeat and a readiness latch. It knows no service and no rule.
+//! It contains the configuration sections for Kafka and the registry, checks both at start, compares the configured memory with the
+//! container's limit, and runs the driver of a stage as a task with heartbeat and readiness. It contains nothing of a particular service.
 //!
-//! Start at [`connect`], then [`host`].
+//! A service calls [`connect`], creates its stage from the returned [`Wire`](kafka_io::Wire), and starts it by [`host`]:
+//!
+//! ```no_run
+//! use chassis::{Context, Failure};
+//! use contracts::Topic;
+//! use hosting::{Hosted, KafkaSection, RegistrySection, StageSpec};
+//! use kafka_io::{Completed, KafkaStage, Wire};
+//!
+//! async fn start<S>(
+//!     context: Context,
+//!     kafka: KafkaSection,
+//!     registry: RegistrySection,
+//!     stage: impl FnOnce(Wire) -> (S, Completed<S::Completion>),
+//! ) -> Result<Hosted, Failure>
+//! where
+//!     S: KafkaStage + Send + 'static,
+//!     S::Output: Send,
+//!     S::Completion: Send,
+//! {
+//!     let (dead_letters, output) = (Topic::ScannerBridgeDeadLetter, Topic::BatchRequested);
+//!     let connection = hosting::connect(&context, &kafka.0, &registry, dead_letters, &[output]).await?;
+//!     let (stage, completed) = stage(connection.wire);
+//!     let spec = StageSpec {
+//!         stage: "example",
+//!         group: "tapeline.example",
+//!         inputs: vec![Topic::AlertRaised],
+//!         outputs: vec![output, dead_letters],
+//!     };
+//!     hosting::host(&context, &kafka.0, stage, completed, spec)
+//! }
+//! ```
 
 mod connect;
 mod memory;
 mod metric_names;
 mod sections;
 mod stage;
+mod workers;
 
 pub use connect::{Connection, connect};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
-pub use metric_names::METRICS;
+pub use metric_names::{METRICS, stage_counter, stage_gauge};
 pub use sections::{KafkaSection, RegistrySection};
 pub use stage::{Hosted, StageSpec, consumers, host};
+pub use workers::{PoolWorkers, WorkerError};

@@ -1,52 +1,53 @@
-//! What a process may hold by its configuration, against what its container allows: found out at start, not by the kernel at full load.
+//! Memory check at start: compares the maximum memory of the configuration with the container's limit, so that a process fails at start and
+//! is not killed by the kernel at full load.
 //!
-//! The sum runs over everything that the process hosts, since the limit is the process's: a stage's part is given back when it ends.
+//! The sum covers all stages of the process, because the limit applies to the process. The part of a stage is released when it ends.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use chassis::{Exit, Failure};
 use kafka_io::{KafkaConfig, Profile};
+use kit::SaturatingFrom;
 use pipeline::{Delivery, Options};
 
 const MIB: u64 = 1 << 20;
 
-/// Code, threads, metrics, and librdkafka's buffers at rest. A service at rest takes half of it.
+/// Memory of an idle process: code, threads, metrics and librdkafka's buffers. An idle service uses half of it.
 pub const PROCESS_BYTES: u64 = 64 * MIB;
 
-/// A fetch that is on its way when the queue is full: librdkafka's `fetch.message.max.bytes`.
+/// A fetch in flight when the queue is full: librdkafka's `fetch.message.max.bytes`.
 const FETCH_BYTES: u64 = MIB;
 
-/// A held record as a stage keeps it, by and large: our requests and alerts are 200 to 500 bytes on the wire.
+/// Estimate of a held record: requests and alerts are 200 to 500 bytes on the wire.
 const HELD_RECORD_BYTES: u64 = 1_024;
 
-/// An entry of a ledger.
 const LEDGER_ENTRY_BYTES: u64 = 40;
 
-/// An output, by and large: most are below 1 KiB, a vector of every feature is 3. Twice: once in the engine, which may have to produce it
-/// again, and once in the producer's queue.
+/// Estimate of an output: most are below 1 KiB, a vector of all features is 3 KiB. Each is stored twice: in the engine, which may have to
+/// produce it again, and in the producer's queue.
 const OUTPUT_BYTES: u64 = 2 * 1_024;
 
-/// From here on a warning: what is not counted (allocator, page cache of the container) needs room as well.
+/// Above this share of the limit a warning is logged: memory that is not counted (allocator, page cache) needs space too.
 const TIGHT_PERCENT: u64 = 80;
 
 static RESERVED: Mutex<Vec<Part>> = Mutex::new(Vec::new());
 
-/// Something that may hold so much, at its bound.
+/// The maximum memory of one part of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Who, and what of it.
+    /// Stage and kind of memory, for the error message.
     pub name: String,
-    /// At most, or by and large where the bound is a count.
+    /// Upper bound; an estimate where the configuration bounds a count and not bytes.
     pub bytes: u64,
 }
 
-/// Parts that count until it is dropped.
+/// Reserved parts. Dropping it releases them.
 #[derive(Debug)]
-#[must_use = "what is dropped counts no longer"]
+#[must_use = "dropping it releases the parts"]
 pub struct Reserved(Vec<Part>);
 
-/// How the sum stands to the limit.
+/// Comparison of the sum with the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
     Unlimited,
@@ -55,61 +56,65 @@ enum Fit {
     Exceeds,
 }
 
-/// Counts further parts of this process, beside those that stages hosted with [`host`](crate::host) count by themselves.
+/// Reserves parts in addition to those of the stages that [`host`](crate::host) reserves.
 ///
 /// # Errors
-/// [`Exit::Usage`] when all parts together may hold more than the container's limit; the message names them, largest first.
+/// [`Exit::Usage`] if the sum of all parts exceeds the container's limit. The message lists the parts, largest first.
 pub fn reserve(parts: Vec<Part>) -> Result<Reserved, Failure> {
     let mut all = {
         let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
         reserved.extend(parts.iter().cloned());
         reserved.clone()
     };
-    let counted = Reserved(parts);
-    all.push(Part { name: "the process itself".to_owned(), bytes: PROCESS_BYTES });
+    let reserved = Reserved(parts);
+    all.push(Part { name: "idle process".to_owned(), bytes: PROCESS_BYTES });
     all.sort_by_key(|part| std::cmp::Reverse(part.bytes));
     let limit = chassis::memory::limit_bytes();
     let sum_mib = sum(&all) / MIB;
     match fit(sum(&all), limit) {
-        Fit::Unlimited => tracing::info!(sum_mib, "memory is not checked: the container has no limit"),
-        Fit::Fits => tracing::info!(sum_mib, limit_mib = limit.unwrap_or(0) / MIB, "memory fits"),
+        Fit::Unlimited => tracing::info!(sum_mib, "memory check skipped: the container has no memory limit"),
+        Fit::Fits => tracing::info!(sum_mib, limit_mib = limit.unwrap_or(0) / MIB, "memory check passed"),
         Fit::Tight => tracing::warn!(
             sum_mib,
             limit_mib = limit.unwrap_or(0) / MIB,
             parts = list(&all),
-            "memory is tight"
+            "configured memory is above 80 % of the container's limit"
         ),
         Fit::Exceeds => {
             let limit_mib = limit.unwrap_or(0) / MIB;
             let cause = format!(
-                "the configuration may hold {sum_mib} MiB, the container's limit is {limit_mib} MiB: {}; lower \
+                "configured memory {sum_mib} MiB exceeds the container's limit {limit_mib} MiB: {}; lower \
                  kafka.prefetch_kib or raise the limit",
                 list(&all)
             );
             return Err(Failure::with(Exit::Usage, cause));
         }
     }
-    Ok(counted)
+    Ok(reserved)
 }
 
-/// What one stage may hold: its consumers' prefetch, and the engine's bounds. None on the embedded broker, which holds its topics in the
-/// same process, without a bound that could be counted here.
+/// Returns the parts of one stage: the prefetch of its consumers and the bounds of the engine. Empty on the embedded broker, which stores
+/// its topics in the same process without a known bound.
 #[must_use]
 pub fn of_stage(stage: &str, kafka: &KafkaConfig, inputs: usize, consumers: u64) -> Vec<Part> {
     if kafka.profile == Profile::Embedded {
         return Vec::new();
     }
     let bounds = Options::new(Delivery::Transactional);
-    let sources = wide(inputs).saturating_mul(u64::try_from(kafka.partitions).unwrap_or(0));
+    let partitions = u64::saturating_from(inputs).saturating_mul(u64::saturating_from(kafka.partitions));
     let part = |what: &str, count: u64, each: u64| Part {
         name: format!("{stage}: {what}"),
         bytes: count.saturating_mul(each),
     };
     vec![
-        part("prefetch of its consumers", consumers, u64::from(kafka.prefetch_kib) * 1_024 + FETCH_BYTES),
+        part("consumer prefetch", consumers, u64::from(kafka.prefetch_kib) * 1_024 + FETCH_BYTES),
         part("held records", bounds.held_records_max, HELD_RECORD_BYTES),
-        part("ledgers", sources.saturating_mul(wide(bounds.ledger_records_max)), LEDGER_ENTRY_BYTES),
-        part("outputs in flight", wide(bounds.outputs_max), OUTPUT_BYTES),
+        part(
+            "ledgers",
+            partitions.saturating_mul(u64::saturating_from(bounds.ledger_records_max)),
+            LEDGER_ENTRY_BYTES,
+        ),
+        part("outputs in flight", u64::saturating_from(bounds.outputs_max), OUTPUT_BYTES),
     ]
 }
 
@@ -147,16 +152,12 @@ fn list(parts: &[Part]) -> String {
     parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_is_held_against_the_limit_and_tight_from_four_fifths_on() {
+    fn sum_above_four_fifths_of_the_limit_is_tight() {
         assert_eq!(fit(1, None), Fit::Unlimited);
         assert_eq!(fit(80 * MIB, Some(100 * MIB)), Fit::Fits);
         assert_eq!(fit(81 * MIB, Some(100 * MIB)), Fit::Tight);
@@ -165,20 +166,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_counts_by_its_configuration_and_the_parts_are_named() {
+    fn stage_memory_follows_its_configuration() {
         let kafka = KafkaConfig::default();
         let one = of_stage("bridge", &kafka, 1, 1);
         let more =
             of_stage("bridge", &KafkaConfig { prefetch_kib: 2 * kafka.prefetch_kib, ..kafka.clone() }, 1, 3);
         assert_eq!(sum(&more) - sum(&one), 5 * 16 * MIB + 2 * MIB);
-        assert!(list(&one).contains("bridge: prefetch of its consumers 17 MiB"), "{}", list(&one));
-        // So that a service of two stages fits into half a gibibyte by default.
+        assert!(list(&one).contains("bridge: consumer prefetch 17 MiB"), "{}", list(&one));
+        // A service with two stages fits into 512 MiB by default.
         assert!(PROCESS_BYTES + 2 * sum(&of_stage("any", &kafka, 1, 3)) < 512 * MIB, "{}", list(&one));
         assert_eq!(of_stage("any", &KafkaConfig::embedded("a:1"), 1, 1), []);
     }
 
     #[test]
-    fn what_is_dropped_counts_no_longer() {
+    fn dropped_reservation_is_released() {
         let part = Part { name: "a test".to_owned(), bytes: 1 };
         let reserved = Reserved(vec![part.clone()]);
         RESERVED.lock().unwrap().push(part.clone());

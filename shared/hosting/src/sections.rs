@@ -1,10 +1,10 @@
-//! The parts of a service's configuration that say where Kafka and the registry are, with their rules told to the chassis.
+//! Configuration sections for Kafka and the schema registry. They report the errors of `kafka-io` to the chassis.
 
 use chassis::config::{ErrorCollector, Validate};
 use kafka_io::{KafkaConfig, RegistryConfig};
 use serde::{Deserialize, Serialize};
 
-/// The cluster.
+/// The section `kafka`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KafkaSection(pub KafkaConfig);
@@ -12,19 +12,19 @@ pub struct KafkaSection(pub KafkaConfig);
 impl Validate for KafkaSection {
     fn validate(&self, errors: &mut ErrorCollector) {
         let examples = KafkaConfig::default();
-        for fault in self.0.errors() {
-            let example = match fault.key.as_str() {
+        for error in self.0.errors() {
+            let example = match error.key.as_str() {
                 "brokers" => examples.brokers.clone(),
                 key if key.starts_with("security.") => "the section kafka.security in README.md".to_owned(),
                 "drain_budget_ms" => examples.drain_budget_ms.to_string(),
-                _ => "leave it out".to_owned(),
+                _ => "omit it".to_owned(),
             };
-            errors.check(false, &fault.key, &fault.value, &fault.rule, &example);
+            errors.check(false, &error.key, &error.value, &error.rule, &example);
         }
     }
 }
 
-/// The schema registry.
+/// The section `registry`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RegistrySection(pub RegistryConfig);
@@ -32,14 +32,14 @@ pub struct RegistrySection(pub RegistryConfig);
 impl Validate for RegistrySection {
     fn validate(&self, errors: &mut ErrorCollector) {
         let examples = RegistryConfig::default();
-        for fault in self.0.errors() {
-            let example = match fault.key.as_str() {
+        for error in self.0.errors() {
+            let example = match error.key.as_str() {
                 "url" => "http://registry:8081".to_owned(),
                 "timeout_ms" => examples.timeout_ms.to_string(),
                 "breaker_failures" => examples.breaker_failures.to_string(),
                 _ => "the section registry in README.md".to_owned(),
             };
-            errors.check(false, &fault.key, &fault.value, &fault.rule, &example);
+            errors.check(false, &error.key, &error.value, &error.rule, &example);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A stage's driver as a thread of the process.
+//! Runs the driver of a stage on a thread of the process.
 
 use std::time::Duration;
 
-use chassis::{Context, Exit, Failure, Fate};
+use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::ClusterError;
 use kafka_io::{Completed, Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, StageCounts};
@@ -10,46 +10,42 @@ use pipeline::Stop;
 
 use crate::memory;
 
-/// Silence of a stage's loop after which the process isn't live. A turn may block in one bounded call to the cluster (a
-/// transaction's commit: at most `transaction_timeout_ms`, 15 s by default); twice that is no longer progress.
+/// The time without a heartbeat after which the process is not live. An iteration of the driver may block in one bounded call to the
+/// cluster (the commit of a transaction: at most `transaction_timeout_ms`, 15 s by default); the deadline is twice that.
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What a stage is to its host.
+/// Names and topics of a stage.
 #[derive(Debug)]
 pub struct StageSpec {
-    /// The stage's name: a metric label, and what reports call it.
+    /// The name of the stage in metrics, health and reports.
     pub stage: &'static str,
-    /// Its consumer group.
     pub group: &'static str,
-    /// Its input topics, in the order of the engine's topic indexes.
+    /// The input topics, in the order of the engine's topic indexes.
     pub inputs: Vec<Topic>,
-    /// What it produces to, its dead-letter topic included.
+    /// The output topics, including the dead-letter topic.
     pub outputs: Vec<Topic>,
 }
 
-/// A stage that runs.
+/// A running stage.
 #[derive(Clone)]
 pub struct Hosted {
-    /// The stage's name.
     pub stage: &'static str,
-    /// Its consumer group.
     pub group: &'static str,
-    /// Its input topics.
     pub inputs: Vec<Topic>,
-    /// What it has counted.
     pub counts: StageCounts,
 }
 
-/// How many consumers a stage has: that of its work, and one each for its tables, its global tables and what it restores.
+/// Returns the number of consumers of a stage: one for its inputs, and one each for its tables, its global tables and its restored
+/// outputs, if it has any.
 pub fn consumers(stage: &impl KafkaStage) -> u64 {
-    let beside = [!stage.tables().is_empty(), !stage.globals().is_empty(), !stage.restores().is_empty()];
-    1 + beside.into_iter().map(u64::from).sum::<u64>()
+    let side_inputs = [!stage.tables().is_empty(), !stage.globals().is_empty(), !stage.restores().is_empty()];
+    1 + side_inputs.into_iter().map(u64::from).sum::<u64>()
 }
 
-/// Runs `stage` on a thread of its own until the context's shutdown begins; then it drains.
+/// Runs `stage` on its own thread until the shutdown of the context begins; then the stage drains.
 ///
 /// # Errors
-/// When the Kafka configuration is wrong, or lets the process hold more than its container allows.
+/// The Kafka configuration is invalid, or the configured memory exceeds the container's limit.
 pub fn host<S>(
     context: &Context,
     kafka: &KafkaConfig,
@@ -65,15 +61,15 @@ where
     let consumers = consumers(&stage);
     let memory = memory::reserve(memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers))?;
     let latch = context.health.component(spec.stage);
-    let lacks = latch.clone();
+    let degraded = latch.clone();
     let heartbeat = context.health.heartbeat(spec.stage, HEARTBEAT_DEADLINE);
     let hooks = Hooks {
         heartbeat: Box::new(move || heartbeat.beat()),
-        ready: Box::new(move |waits_for| match waits_for {
+        ready: Box::new(move |unready| match unready {
             None => latch.ready(),
             Some(cause) => latch.not_ready(cause),
         }),
-        degraded: Box::new(move |cause| lacks.degraded(cause)),
+        degraded: Box::new(move |cause| degraded.degraded(cause)),
         ..Hooks::default()
     };
     let options = DriverOptions {
@@ -89,19 +85,19 @@ where
     let hosted =
         Hosted { stage: spec.stage, group: spec.group, inputs: spec.inputs, counts: driver.counts() };
     let (stop, begun) = (driver.shutdown(), context.shutdown.clone());
-    context.tasks.spawn(format!("{}-stop", spec.stage), Fate::MayEnd, async move {
+    context.tasks.spawn(format!("{}-stop", spec.stage), EndPolicy::MayEnd, async move {
         begun.begun().await;
         stop.request();
         Ok(())
     });
-    context.tasks.thread(spec.stage, Fate::MustRun, move || {
+    context.tasks.thread(spec.stage, EndPolicy::MustRun, move || {
         let ended = driver.run();
         drop(memory);
         match ended {
             Ok(Stop::Drained) => Ok(()),
             Ok(Stop::DrainTimedOut { held }) => Err(Failure::with(
                 Exit::DrainTimedOut,
-                format!("the drain budget is spent, {held} records stay for the next owner"),
+                format!("drain timeout exceeded: {held} unfinished records will be redelivered"),
             )),
             Ok(Stop::Failed(cause)) => Err(Failure::text(cause)),
             Err(error) => Err(failure(error)),

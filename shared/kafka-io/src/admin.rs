@@ -1,6 +1,4 @@
-//! Makes the topics as the contract says, and says where a cluster differs.
-
-use std::time::Duration;
+//! Creation of the topics of the contract, and their comparison with a cluster.
 
 use contracts::Topic;
 use rdkafka::admin::{
@@ -11,82 +9,83 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError, LogContext};
 use crate::config::{KafkaConfig, Profile};
+use crate::librdkafka_error::LibrdkafkaError;
 use crate::query::{ClusterQuery, QueryError};
 
-/// What [`topics_apply`] did and found.
+/// The result of [`topics_apply`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TopicsReport {
-    /// Topics that it created.
+    /// Topics that were created.
     pub created: Vec<Topic>,
-    /// Topics that were there and are as the contract says.
+    /// Topics that existed and match the contract.
     pub unchanged: Vec<Topic>,
-    /// Where a topic that was there differs; nothing was changed.
+    /// Differences of topics that existed; they were not changed.
     pub differences: Vec<TopicDifference>,
 }
 
-/// A topic that isn't as the contract says.
+/// A difference between a topic and the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicDifference {
     /// The topic.
     pub topic: Topic,
-    /// `partitions`, or the name of a topic's configuration.
+    /// `existence`, `partitions`, `replication`, or the name of a topic setting.
     pub key: String,
-    /// What the cluster has.
+    /// The value on the cluster.
     pub found: String,
-    /// What the contract says.
+    /// The value in the contract.
     pub expected: String,
 }
 
-/// The topics couldn't be made or compared.
+/// Topics could not be created or compared.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The mock has no administration.
-    #[error("not available on the embedded broker: it makes its topics itself, at start")]
+    /// The embedded broker has no administration.
+    #[error("not available on the embedded broker: it creates its topics itself, at start")]
     Embedded,
-    /// No client.
+    /// A client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The cluster didn't answer.
+    /// A query failed.
     #[error(transparent)]
-    Inquiry(#[from] QueryError),
-    /// The cluster doesn't let us; asking again won't help.
+    Query(#[from] QueryError),
+    /// The cluster denies access; no retry succeeds.
     #[error(transparent)]
-    NoAdmission(#[from] AccessDenied),
-    /// The cluster refused a call as a whole.
-    #[error("brokers {brokers} refused to {what}: {cause}")]
-    Refused {
+    AccessDenied(#[from] AccessDenied),
+    /// A call failed for all topics.
+    #[error("failed to {what} on {brokers}")]
+    Call {
         /// The bootstrap servers.
         brokers: String,
-        /// The call.
+        /// The call, as `create topics`.
         what: &'static str,
-        /// What librdkafka says.
-        cause: KafkaError,
+        /// The error of the call.
+        source: LibrdkafkaError,
     },
-    /// The cluster refused a topic.
-    #[error("brokers {brokers} refused to {what} {topic}: {code}")]
+    /// A call failed for one topic.
+    #[error("failed to {what} topic {topic} on {brokers}: {code}")]
     Topic {
         /// The bootstrap servers.
         brokers: String,
-        /// The call.
+        /// The call, as `create`.
         what: &'static str,
         /// The topic.
         topic: String,
-        /// What the cluster says.
+        /// The error code.
         code: RDKafkaErrorCode,
     },
 }
 
 impl AdminError {
-    fn of_call(config: &KafkaConfig, what: &'static str, cause: KafkaError) -> Self {
-        match AccessDenied::of(config, what, &cause) {
-            Some(refusal) => Self::NoAdmission(refusal),
-            None => Self::Refused { brokers: config.brokers.clone(), what, cause },
+    fn of_call(config: &KafkaConfig, what: &'static str, error: KafkaError) -> Self {
+        match AccessDenied::of(config, what, &error) {
+            Some(denied) => Self::AccessDenied(denied),
+            None => Self::Call { brokers: config.brokers.clone(), what, source: error.into() },
         }
     }
 
     fn of_topic(config: &KafkaConfig, what: &'static str, topic: String, code: RDKafkaErrorCode) -> Self {
         match AccessDenied::of(config, &format!("{what} {topic}"), &KafkaError::AdminOp(code)) {
-            Some(refusal) => Self::NoAdmission(refusal),
+            Some(denied) => Self::AccessDenied(denied),
             None => Self::Topic { brokers: config.brokers.clone(), what, topic, code },
         }
     }
@@ -95,15 +94,15 @@ impl AdminError {
 impl MaybeAccessDenied for AdminError {
     fn is_access_denied(&self) -> bool {
         match self {
-            Self::NoAdmission(_) => true,
-            Self::Inquiry(inquiry) => inquiry.is_access_denied(),
-            Self::Embedded | Self::Client(_) | Self::Refused { .. } | Self::Topic { .. } => false,
+            Self::AccessDenied(_) => true,
+            Self::Query(query) => query.is_access_denied(),
+            Self::Embedded | Self::Client(_) | Self::Call { .. } | Self::Topic { .. } => false,
         }
     }
 }
 
-/// Creates those of `topics` that are missing, with the configuration of the contract, and compares the others with it.
-/// `replication` is 3 on a production cluster, 1 where there is one broker.
+/// Creates the missing ones of `topics` with the settings of the contract, and compares the others with it. `replication` is 3 on a
+/// production cluster, 1 with a single broker.
 ///
 /// # Errors
 /// See [`AdminError`].
@@ -117,8 +116,7 @@ pub async fn topics_apply(
     }
     let admin = client::administrator(config)?;
     let existing = existing(config, topics).await?;
-    let options =
-        AdminOptions::new().operation_timeout(Some(Duration::from_millis(config.query_timeout_ms.into())));
+    let options = AdminOptions::new().operation_timeout(Some(config.query_timeout_ms.as_duration()));
     let mut report = TopicsReport::default();
     let missing: Vec<Topic> =
         existing.iter().filter(|(_, count)| *count == 0).map(|(topic, _)| *topic).collect();
@@ -130,7 +128,7 @@ pub async fn topics_apply(
             let (found, expected) = (partitions.to_string(), config.partitions.to_string());
             differences.push(TopicDifference { topic, key: "partitions".to_owned(), found, expected });
         }
-        differences.extend(compare(&admin, config, topic, &wanted(topic, replication), &options).await?);
+        differences.extend(compare(&admin, config, topic, &settings(topic, replication), &options).await?);
         match differences.is_empty() {
             true => report.unchanged.push(topic),
             false => report.differences.append(&mut differences),
@@ -139,7 +137,7 @@ pub async fn topics_apply(
     Ok(report)
 }
 
-/// Where the cluster's topics differ from the contract: those that are missing, and those that are otherwise. Nothing is changed.
+/// Returns the differences between the cluster's topics and the contract, missing topics included. Changes nothing.
 ///
 /// # Errors
 /// See [`AdminError`].
@@ -152,8 +150,7 @@ pub async fn topics_check(
         return Err(AdminError::Embedded);
     }
     let admin = client::administrator(config)?;
-    let options =
-        AdminOptions::new().operation_timeout(Some(Duration::from_millis(config.query_timeout_ms.into())));
+    let options = AdminOptions::new().operation_timeout(Some(config.query_timeout_ms.as_duration()));
     let mut differences = Vec::new();
     for (topic, partitions, replicas) in layouts(config, topics).await? {
         let mut differs = |key: &str, found: String, expected: String| {
@@ -170,38 +167,35 @@ pub async fn topics_check(
                 differs(key, found.to_string(), expected.to_string());
             }
         }
-        differences.extend(compare(&admin, config, topic, &wanted(topic, replication), &options).await?);
+        differences.extend(compare(&admin, config, topic, &settings(topic, replication), &options).await?);
     }
     Ok(differences)
 }
 
-/// The topics with their partitions on the cluster, and the fewest replicas that one of them has; 0 is missing.
+/// Returns the partition count and the lowest replica count of each topic; 0 if it is missing.
 async fn layouts(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i32, i32)>, AdminError> {
     let (config, topics) = (config.clone(), topics.to_vec());
-    let asked = tokio::task::spawn_blocking(move || {
-        let inquirer = ClusterQuery::new(&config)?;
-        topics
-            .iter()
-            .map(|topic| Ok((*topic, inquirer.partitions(*topic)?, inquirer.replicas(*topic)?)))
-            .collect()
+    let queried = tokio::task::spawn_blocking(move || {
+        let query = ClusterQuery::new(&config)?;
+        topics.iter().map(|topic| Ok((*topic, query.partitions(*topic)?, query.replicas(*topic)?))).collect()
     });
-    match asked.await {
-        Ok(answer) => answer,
-        // The closure doesn't panic and nobody aborts it but the runtime at its end.
+    match queried.await {
+        Ok(layouts) => layouts,
+        // The closure does not panic, and only the end of the runtime aborts it.
         Err(_) => Ok(Vec::new()),
     }
 }
 
-/// The topics with their partitions on the cluster; 0 is missing.
+/// Returns the partition count of each topic; 0 if it is missing.
 async fn existing(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i32)>, AdminError> {
     let (config, topics) = (config.clone(), topics.to_vec());
-    let asked = tokio::task::spawn_blocking(move || {
-        let inquirer = ClusterQuery::new(&config)?;
-        topics.iter().map(|topic| Ok((*topic, inquirer.partitions(*topic)?))).collect()
+    let queried = tokio::task::spawn_blocking(move || {
+        let query = ClusterQuery::new(&config)?;
+        topics.iter().map(|topic| Ok((*topic, query.partitions(*topic)?))).collect()
     });
-    match asked.await {
-        Ok(answer) => answer,
-        // The closure doesn't panic and nobody aborts it but the runtime at its end.
+    match queried.await {
+        Ok(counts) => counts,
+        // The closure does not panic, and only the end of the runtime aborts it.
         Err(_) => Ok(Vec::new()),
     }
 }
@@ -216,16 +210,16 @@ async fn create(
     if topics.is_empty() {
         return Ok(());
     }
-    let settings: Vec<_> = topics.iter().map(|topic| (*topic, wanted(*topic, replication))).collect();
-    let new: Vec<NewTopic<'_>> = settings
+    let with_settings: Vec<_> = topics.iter().map(|topic| (*topic, settings(*topic, replication))).collect();
+    let new: Vec<NewTopic<'_>> = with_settings
         .iter()
         .map(|(topic, settings)| {
             let new = NewTopic::new(topic.name(), config.partitions, TopicReplication::Fixed(replication));
             settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
-    let refused = |cause| AdminError::of_call(config, "create topics", cause);
-    for result in admin.create_topics(&new, options).await.map_err(refused)? {
+    let failed = |error| AdminError::of_call(config, "create topics", error);
+    for result in admin.create_topics(&new, options).await.map_err(failed)? {
         if let Err((topic, code)) = result
             && code != RDKafkaErrorCode::TopicAlreadyExists
         {
@@ -239,20 +233,20 @@ async fn compare(
     admin: &AdminClient<LogContext>,
     config: &KafkaConfig,
     topic: Topic,
-    wanted: &[(&'static str, String)],
+    settings: &[(&'static str, String)],
     options: &AdminOptions,
 ) -> Result<Vec<TopicDifference>, AdminError> {
-    let refused = |cause| match cause {
+    let failed = |error| match error {
         KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature) => AdminError::Embedded,
-        cause => AdminError::of_call(config, "describe topics", cause),
+        error => AdminError::of_call(config, "describe topics", error),
     };
     let described =
-        admin.describe_configs([&ResourceSpecifier::Topic(topic.name())], options).await.map_err(refused)?;
+        admin.describe_configs([&ResourceSpecifier::Topic(topic.name())], options).await.map_err(failed)?;
     let mut differences = Vec::new();
     for resource in described {
         let resource: ConfigResource = resource
             .map_err(|code| AdminError::of_topic(config, "describe", topic.name().to_owned(), code))?;
-        for (key, expected) in wanted {
+        for (key, expected) in settings {
             let found = resource.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
             if found != *expected {
                 let key = (*key).to_owned();
@@ -263,8 +257,8 @@ async fn compare(
     Ok(differences)
 }
 
-/// A topic's configuration on a cluster of this replication. Two in-sync replicas survive the loss of one of three brokers.
-fn wanted(topic: Topic, replication: i32) -> Vec<(&'static str, String)> {
+/// Returns a topic's settings for this replication. Two in-sync replicas survive the loss of one of three brokers.
+fn settings(topic: Topic, replication: i32) -> Vec<(&'static str, String)> {
     let mut settings = topic.config();
     settings.push(("min.insync.replicas", replication.clamp(1, 2).to_string()));
     settings
@@ -272,6 +266,6 @@ fn wanted(topic: Topic, replication: i32) -> Vec<(&'static str, String)> {
 
 impl std::fmt::Display for TopicDifference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {} is {}, the contract says {}", self.topic, self.key, self.found, self.expected)
+        write!(f, "{}: {} is {}, expected {}", self.topic, self.key, self.found, self.expected)
     }
 }

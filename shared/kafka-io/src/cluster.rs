@@ -1,52 +1,50 @@
-//! What a service asks of the cluster before it starts: does it answer, and are the topics those of the contract.
-
-use std::time::Duration;
+//! Check of the cluster before a service starts: it is reachable, and its topics have the partitions of the contract.
 
 use contracts::Topic;
-use rdkafka::error::KafkaError;
 
 use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError};
 use crate::config::{KafkaConfig, Profile};
-use crate::topics_seen::{self, Unseen};
+use crate::librdkafka_error::LibrdkafkaError;
+use crate::topic_metadata::{self, MetadataError};
 
-/// The cluster isn't there, or isn't what the contract says.
+/// The cluster is unavailable or differs from the contract.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// No client.
+    /// A client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// It doesn't let us in, or not at a topic; trying again won't help.
+    /// The cluster denies access, or access to a topic; no retry succeeds.
     #[error(transparent)]
     AccessDenied(#[from] AccessDenied),
-    /// Nobody answered.
-    #[error("no broker of {brokers} answered within {waited_ms} ms: {cause}")]
+    /// No broker responded.
+    #[error("no broker of {brokers} available within {waited_ms} ms")]
     Unreachable {
         /// The bootstrap servers.
         brokers: String,
-        /// How long it was tried.
+        /// The timeout, milliseconds.
         waited_ms: u32,
-        /// What librdkafka says.
-        cause: Box<KafkaError>,
+        /// The error of the metadata request.
+        source: LibrdkafkaError,
     },
-    /// A topic doesn't exist.
+    /// A topic does not exist.
     #[error("topic {topic} does not exist on {brokers}: create it with `tapeline topics apply`")]
     MissingTopic {
-        /// Its name.
+        /// The topic's name.
         topic: &'static str,
         /// The bootstrap servers.
         brokers: String,
     },
-    /// A topic has another number of partitions than the contract says.
+    /// A topic's partition count differs from the configuration.
     #[error(
-        "topic {topic} has {found} partitions, the contract says {expected}: symbols would change their partition"
+        "topic {topic} has {found} partitions, expected {expected}: symbols would change their partition"
     )]
     PartitionCount {
-        /// Its name.
+        /// The topic's name.
         topic: &'static str,
-        /// On the cluster.
+        /// Partitions on the cluster.
         found: usize,
-        /// In the configuration.
+        /// Partitions in the configuration.
         expected: i32,
     },
 }
@@ -57,29 +55,28 @@ impl MaybeAccessDenied for ClusterError {
     }
 }
 
-/// Checks that the cluster answers and that these topics exist with the partitions of the contract. Blocks up to
-/// `query_timeout_ms`.
+/// Checks that the cluster responds and that these topics exist with the configured partitions. Blocks up to `query_timeout_ms`.
 ///
 /// # Errors
-/// The first thing that isn't so.
+/// The first check that fails.
 pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError> {
-    let inquirer = client::end_inquirer(config)?;
-    let timeout = Duration::from_millis(config.query_timeout_ms.into());
-    let metadata = topics_seen::all(&inquirer, config, timeout).map_err(|unseen| match unseen {
-        Unseen::AccessDenied(refusal) => ClusterError::AccessDenied(refusal),
-        Unseen::Unanswered(cause) => ClusterError::Unreachable {
+    let client = client::topic_query_client(config)?;
+    let timeout = config.query_timeout_ms.as_duration();
+    let metadata = topic_metadata::fetch_all(&client, config, timeout).map_err(|error| match error {
+        MetadataError::AccessDenied(denied) => ClusterError::AccessDenied(denied),
+        MetadataError::Unavailable(error) => ClusterError::Unreachable {
             brokers: config.brokers.clone(),
-            waited_ms: config.query_timeout_ms,
-            cause: Box::new(cause),
+            waited_ms: config.query_timeout_ms.get(),
+            source: error.into(),
         },
     })?;
     for topic in topics {
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
         let Some(found) = found.filter(|found| !found.partitions().is_empty()) else {
             if config.profile == Profile::Real
-                && let Some(refusal) = topics_seen::hidden(&inquirer, config, topic.name(), timeout)
+                && let Some(denied) = topic_metadata::describe_denied(&client, config, topic.name(), timeout)
             {
-                return Err(refusal.into());
+                return Err(denied.into());
             }
             return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.brokers.clone() });
         };

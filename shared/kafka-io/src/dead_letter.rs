@@ -1,7 +1,8 @@
-//! A dead letter: the original bytes, key and headers, and beside them where they came from and why they stopped.
+//! Dead letters: the original key, payload and headers of a record that can never be processed, with its origin and the error in
+//! additional headers.
 //!
-//! What a dead-letter topic can't take is left out: a batch of a few KB may unfold to a record of many MB. Topic, partition and
-//! offset lead to the original, and a hash tells whether what is found there is it.
+//! Parts that exceed the size limit of the dead-letter topic are left out: a batch of a few KB may expand to a record of many MB.
+//! Topic, partition and offset lead to the original, and a hash of the payload identifies it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -19,22 +20,22 @@ pub const PARTITION: &str = "tapeline.partition";
 pub const OFFSET: &str = "tapeline.offset";
 /// Original append time, milliseconds since 1970.
 pub const TIMESTAMP: &str = "tapeline.timestamp";
-/// Schema id in the original payload; absent when the payload is no Confluent frame.
+/// Schema id in the original payload; absent if the payload is no Confluent frame.
 pub const SCHEMA_ID: &str = "tapeline.schema-id";
-/// What kind of fault, from the service's closed list.
+/// Error class, from the closed list [`CLASSES`].
 pub const ERROR_CLASS: &str = "tapeline.error-class";
-/// The fault in words, with its place.
+/// Error text, with the field where there is one.
 pub const ERROR: &str = "tapeline.error";
-/// How often it was tried.
+/// Number of attempts.
 pub const ATTEMPTS: &str = "tapeline.attempts";
-/// Who gave up.
+/// Service that wrote the dead letter.
 pub const SERVICE: &str = "tapeline.service";
-/// Under which assignment of its partition the record was received: 1 is the first within the process that gave up.
+/// Assignment epoch in which the record was received: 1 is the first assignment of the partition in that process.
 pub const EPOCH: &str = "tapeline.epoch";
-/// How often this record went through a dead-letter topic and back: 1 for the first time.
+/// Number of times that the record was dead-lettered: 1 for the first time, more after replays.
 pub const GENERATION: &str = "tapeline.generation";
 
-/// Every class that a letter may carry; docs/errors/dead-letters.md says what each means.
+/// All error classes; `docs/errors/dead-letters.md` describes each.
 pub const CLASSES: [&str; 17] = [
     "tombstone",
     "empty",
@@ -55,15 +56,15 @@ pub const CLASSES: [&str; 17] = [
     "unwritable",
 ];
 
-/// What was left out because the letter would be too large: of `key`, `payload` and `headers`, separated by commas.
+/// Parts that were left out because the dead letter would be too large: of `key`, `payload` and `headers`, separated by commas.
 pub const TRUNCATED: &str = "tapeline.truncated";
-/// The SHA-256 of a payload that was left out, in hexadecimal digits.
+/// SHA-256 of a payload that was left out, in hexadecimal digits.
 pub const PAYLOAD_SHA256: &str = "tapeline.payload-sha256";
-/// The length of a payload that was left out.
+/// Length of a payload that was left out, bytes.
 pub const PAYLOAD_BYTES: &str = "tapeline.payload-bytes";
 
-/// Every header that we write.
-const OURS: [&str; 14] = [
+/// Every header that Tapeline adds.
+const ADDED_HEADERS: [&str; 14] = [
     TOPIC,
     PARTITION,
     OFFSET,
@@ -80,73 +81,73 @@ const OURS: [&str; 14] = [
     PAYLOAD_BYTES,
 ];
 
-/// What a header takes on the wire beside its name and value: two lengths.
+/// Bytes of a header on the wire in addition to its name and value: two lengths.
 const HEADER_OVERHEAD_BYTES: usize = 10;
 
-/// What a batch of one record takes beside its key, payload and headers (Kafka's message format v2: 61 bytes and some lengths), and
-/// the headers that say what was left out.
+/// Bytes of a batch of one record in addition to its key, payload and headers (Kafka's message format v2: 61 bytes and some lengths),
+/// and of the headers that list the parts left out.
 const OVERHEAD_BYTES: usize = 1_024;
 
-/// Longest error text kept: a fault may quote its input.
+/// Bytes of error text that are kept: an error may quote its input.
 const ERROR_MAX_BYTES: usize = 4_096;
 
-/// Why a record can't be processed.
+/// The reason why a record can never be processed.
 #[derive(Debug, Clone, Copy)]
 pub struct Cause<'a> {
-    /// From the service's closed list: a label.
+    /// Error class, from [`CLASSES`].
     pub class: &'static str,
-    /// In words, with the place.
+    /// Error text, with the field where there is one.
     pub error: &'a str,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// Who gave up.
+    /// Service that writes the dead letter.
     pub service: &'static str,
 }
 
-/// The dead letter of a record, for this dead-letter topic of `partitions` partitions. It lies under the number of the partition
-/// that the record came from, so that what concerns a symbol stays under one number. What it doesn't have, its
-/// letter doesn't have. Our headers always fit; of the rest, the key goes before the payload, and the payload before the headers.
+/// Creates the dead letter of a record for a dead-letter topic of `partitions` partitions. It keeps the record's partition number, so
+/// that all records of a symbol stay under one number. A key or payload that the record lacks is absent in the dead letter too. The
+/// added headers always fit; of the rest, the key has precedence over the payload, and the payload over the headers.
 #[must_use]
 pub fn of(record: &InRecord<'_>, dead_letters: Topic, partitions: i32, cause: Cause<'_>) -> OutRecord {
     let partition = record.partition.rem_euclid(partitions.max(1));
-    let mut letter = OutRecord::new(dead_letters, partition, Vec::new(), Vec::new());
-    letter.missing = Missing { key: record.key.is_none(), payload: record.payload.is_none() };
-    let ours = our_headers(record, cause);
+    let mut output = OutRecord::new(dead_letters, partition, Vec::new(), Vec::new());
+    output.missing = Missing { key: record.key.is_none(), payload: record.payload.is_none() };
+    let added = added_headers(record, cause);
     let mut room = Room { left: dead_letters.max_message_bytes().saturating_sub(OVERHEAD_BYTES) };
-    for (name, value) in &ours {
-        room.takes(header_bytes(name, value));
+    for (name, value) in &added {
+        room.reserve(header_bytes(name, value));
     }
     let mut left_out = Vec::new();
     let (key, payload) = (record.key.unwrap_or_default(), record.payload.unwrap_or_default());
-    match room.takes(key.len()) {
-        true => letter.key = key.to_vec(),
+    match room.reserve(key.len()) {
+        true => output.key = key.to_vec(),
         false => left_out.push("key"),
     }
-    let holds_payload = room.takes(payload.len());
-    match holds_payload {
-        true => letter.payload = payload.to_vec(),
+    let payload_fits = room.reserve(payload.len());
+    match payload_fits {
+        true => output.payload = payload.to_vec(),
         false => left_out.push("payload"),
     }
-    let mut hold_all = true;
-    for (name, value) in record.headers.iter().filter(|(name, _)| !is_ours(name)) {
-        match room.takes(header_bytes(&name, value)) {
-            true => letter.headers.push((Cow::Owned(name.into_owned()), value.to_vec())),
-            false => hold_all = false,
+    let mut all_headers_fit = true;
+    for (name, value) in record.headers.iter().filter(|(name, _)| !is_added_header(name)) {
+        match room.reserve(header_bytes(&name, value)) {
+            true => output.headers.push((Cow::Owned(name.into_owned()), value.to_vec())),
+            false => all_headers_fit = false,
         }
     }
-    if !hold_all {
+    if !all_headers_fit {
         left_out.push("headers");
     }
-    letter.headers.extend(ours);
-    if !holds_payload {
-        letter = letter
+    output.headers.extend(added);
+    if !payload_fits {
+        output = output
             .with_header(PAYLOAD_SHA256, sha256(payload))
             .with_header(PAYLOAD_BYTES, payload.len().to_string());
     }
-    if left_out.is_empty() { letter } else { letter.with_header(TRUNCATED, left_out.join(",")) }
+    if left_out.is_empty() { output } else { output.with_header(TRUNCATED, left_out.join(",")) }
 }
 
-fn our_headers(record: &InRecord<'_>, cause: Cause<'_>) -> Vec<(Cow<'static, str>, Vec<u8>)> {
+fn added_headers(record: &InRecord<'_>, cause: Cause<'_>) -> Vec<(Cow<'static, str>, Vec<u8>)> {
     let schema_id = record.payload.and_then(contracts::codec::schema_id);
     let texts = [
         (TOPIC, Some(record.topic.name().to_owned())),
@@ -165,13 +166,14 @@ fn our_headers(record: &InRecord<'_>, cause: Cause<'_>) -> Vec<(Cow<'static, str
     known.collect()
 }
 
-/// What is left of a dead-letter topic's `max.message.bytes`.
+/// The remaining bytes of a dead-letter topic's `max.message.bytes`.
 struct Room {
     left: usize,
 }
 
 impl Room {
-    fn takes(&mut self, bytes: usize) -> bool {
+    /// Returns whether so many bytes fit, and reserves them if they do.
+    fn reserve(&mut self, bytes: usize) -> bool {
         let left = self.left.checked_sub(bytes);
         self.left = left.unwrap_or(self.left);
         left.is_some()
@@ -185,23 +187,23 @@ fn header_bytes(name: &str, value: &[u8]) -> usize {
 fn sha256(bytes: &[u8]) -> String {
     let mut digits = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
-        // Writing to a text can't fail.
+        // Writing to a string does not fail.
         let _written = write!(digits, "{byte:02x}");
     }
     digits
 }
 
-/// How often the record went through a dead-letter topic before.
+/// Returns how many times the record was dead-lettered before.
 #[must_use]
 pub fn generation(record: &InRecord<'_>) -> u32 {
     let value = record.headers.get(GENERATION).and_then(|value| std::str::from_utf8(value).ok());
     value.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Whether a letter's header is one of ours, and not the record's own.
+/// Returns whether Tapeline added this header to a dead letter, in contrast to the record's own headers.
 #[must_use]
-pub fn is_ours(name: &str) -> bool {
-    OURS.contains(&name)
+pub fn is_added_header(name: &str) -> bool {
+    ADDED_HEADERS.contains(&name)
 }
 
 fn shortened(text: &str) -> &str {
@@ -232,18 +234,18 @@ mod tests {
     const CAUSE: Cause<'static> =
         Cause { class: "undecodable", error: "truncated", attempts: 1, service: "scanner-bridge" };
 
-    fn header<'a>(letter: &'a OutRecord, name: &str) -> Option<&'a str> {
-        let found = letter.headers.iter().find(|(key, _)| key == name);
+    fn header<'a>(output: &'a OutRecord, name: &str) -> Option<&'a str> {
+        let found = output.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| std::str::from_utf8(value).unwrap())
     }
 
     #[test]
-    fn a_dead_letter_keeps_the_bytes_and_says_whence_and_why() {
+    fn dead_letter_keeps_bytes_and_adds_origin_and_error() {
         let headers = [("traceparent".to_owned(), b"00-1-2-01".to_vec())];
         let payload = [0, 0, 0, 0, 9, 1, 2];
-        let letter = of(&record(&payload, &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
+        let output = of(&record(&payload, &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
         assert_eq!(
-            (letter.partition, letter.key.as_slice(), letter.payload.as_slice()),
+            (output.partition, output.key.as_slice(), output.payload.as_slice()),
             (7, &b"AAPL"[..], &payload[..])
         );
         for (name, value) in [
@@ -260,43 +262,43 @@ mod tests {
             (EPOCH, "3"),
             (GENERATION, "1"),
         ] {
-            assert_eq!(header(&letter, name), Some(value), "{name}");
+            assert_eq!(header(&output, name), Some(value), "{name}");
         }
     }
 
     #[test]
-    fn a_second_death_counts_the_generation_and_doubles_no_header() {
+    fn second_dead_letter_raises_generation_without_old_headers() {
         let headers = [(GENERATION, "3"), (ERROR, "old"), (EPOCH, "9")]
             .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        let letter = of(&record(b"x", &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
-        assert_eq!(header(&letter, GENERATION), Some("4"));
-        assert_eq!(header(&letter, EPOCH), Some("3"));
-        assert_eq!(letter.headers.iter().filter(|(key, _)| [ERROR, EPOCH].contains(&&**key)).count(), 2);
-        assert_eq!(header(&letter, SCHEMA_ID), None);
+        let output = of(&record(b"x", &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
+        assert_eq!(header(&output, GENERATION), Some("4"));
+        assert_eq!(header(&output, EPOCH), Some("3"));
+        assert_eq!(output.headers.iter().filter(|(key, _)| [ERROR, EPOCH].contains(&&**key)).count(), 2);
+        assert_eq!(header(&output, SCHEMA_ID), None);
     }
 
     #[test]
-    fn a_long_error_is_cut_between_characters() {
+    fn long_error_is_cut_between_characters() {
         let long = "é".repeat(ERROR_MAX_BYTES);
-        let letter =
+        let output =
             of(&record(b"x", &[]), Topic::ScannerBridgeDeadLetter, 12, Cause { error: &long, ..CAUSE });
-        assert_eq!(header(&letter, ERROR).map(str::len), Some(ERROR_MAX_BYTES));
+        assert_eq!(header(&output, ERROR).map(str::len), Some(ERROR_MAX_BYTES));
     }
 
-    /// What it takes in a topic, with nothing compressed.
-    fn bytes_of(letter: &OutRecord) -> usize {
-        let headers: usize = letter.headers.iter().map(|(name, value)| header_bytes(name, value)).sum();
-        letter.key.len() + letter.payload.len() + headers + 100
+    /// Returns the uncompressed size in a topic.
+    fn bytes_of(output: &OutRecord) -> usize {
+        let headers: usize = output.headers.iter().map(|(name, value)| header_bytes(name, value)).sum();
+        output.key.len() + output.payload.len() + headers + 100
     }
 
-    const LIMIT: usize = contracts::topics::MAX_DEAD_LETTER_BYTES;
+    const LIMIT: usize = contracts::topics::DEAD_LETTER_MESSAGE_BYTES_MAX;
 
     #[test]
-    fn a_payload_that_the_topic_cannot_take_is_named_by_its_hash() {
+    fn oversized_payload_is_replaced_by_its_hash() {
         let payload = vec![0; 50 << 20];
         let headers = [("traceparent".to_owned(), b"00-1-2-01".to_vec())];
-        let letter = of(&record(&payload, &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
-        assert_eq!((letter.key.as_slice(), letter.payload.len()), (&b"AAPL"[..], 0));
+        let output = of(&record(&payload, &headers), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
+        assert_eq!((output.key.as_slice(), output.payload.len()), (&b"AAPL"[..], 0));
         for (name, value) in [
             ("traceparent", "00-1-2-01"),
             (OFFSET, "41"),
@@ -306,48 +308,48 @@ mod tests {
             // sha256sum of 50 MiB of zeros.
             (PAYLOAD_SHA256, "8565a714dca840f8652c5bae9249ab05f5fb5a4f9f13fbe23304b10f68252da2"),
         ] {
-            assert_eq!(header(&letter, name), Some(value), "{name}");
+            assert_eq!(header(&output, name), Some(value), "{name}");
         }
     }
 
     #[test]
-    fn headers_are_kept_as_far_as_they_fit_and_the_payload_before_them() {
+    fn headers_are_kept_as_far_as_they_fit_after_the_payload() {
         let many: Vec<_> = (0..10_000).map(|number| (format!("h{number}"), vec![b'x'; 10])).collect();
-        let letter = of(&record(&[7; 1_000_000], &many), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
-        assert_eq!((header(&letter, TRUNCATED), letter.payload.len()), (None, 1_000_000));
-        assert!(letter.headers.len() > 10_000);
+        let output = of(&record(&[7; 1_000_000], &many), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
+        assert_eq!((header(&output, TRUNCATED), output.payload.len()), (None, 1_000_000));
+        assert!(output.headers.len() > 10_000);
 
         let large = [("a", 1 << 20), ("b", 3 << 20), ("c", 1)];
         let large = large.map(|(name, bytes)| (name.to_owned(), vec![b'x'; bytes]));
-        let letter = of(&record(&[7; 1_000_000], &large), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
-        assert_eq!((header(&letter, TRUNCATED), letter.payload.len()), (Some("headers"), 1_000_000));
+        let output = of(&record(&[7; 1_000_000], &large), Topic::ScannerBridgeDeadLetter, 12, CAUSE);
+        assert_eq!((header(&output, TRUNCATED), output.payload.len()), (Some("headers"), 1_000_000));
         assert!(
-            header(&letter, "a").is_some()
-                && header(&letter, "b").is_none()
-                && header(&letter, "c").is_some()
+            header(&output, "a").is_some()
+                && header(&output, "b").is_none()
+                && header(&output, "c").is_some()
         );
-        assert!(bytes_of(&letter) <= LIMIT, "{}", bytes_of(&letter));
+        assert!(bytes_of(&output) <= LIMIT, "{}", bytes_of(&output));
     }
 
     #[test]
-    fn a_letter_always_fits_whatever_its_record_holds() {
+    fn dead_letter_of_any_record_fits_the_topic() {
         let (error, sizes) = ("é".repeat(9_000), [0, 1, LIMIT / 3, LIMIT - 1_200, LIMIT, 3 * LIMIT]);
         for case in 0..sizes.len().pow(3) {
-            let size = |place: u32| sizes[case / sizes.len().pow(place) % sizes.len()];
+            let size = |digit: u32| sizes[case / sizes.len().pow(digit) % sizes.len()];
             let (key, payload, value) = (size(0), size(1), size(2));
             let (key, payload) = (vec![1; key], vec![2; payload]);
             let headers = [("h".to_owned(), vec![3; value]), ("last".to_owned(), Vec::new())];
             let record = InRecord { key: Some(&key), ..record(&payload, &headers) };
-            let letter = of(&record, Topic::FeatureDeadLetter, 12, Cause { error: &error, ..CAUSE });
+            let output = of(&record, Topic::FeatureDeadLetter, 12, Cause { error: &error, ..CAUSE });
             assert!(
-                bytes_of(&letter) <= LIMIT,
+                bytes_of(&output) <= LIMIT,
                 "{} {} {value}: {}",
                 key.len(),
                 payload.len(),
-                bytes_of(&letter)
+                bytes_of(&output)
             );
-            assert_eq!(header(&letter, ERROR_CLASS), Some("undecodable"));
-            assert_eq!(letter.payload.len() == payload.len(), header(&letter, PAYLOAD_SHA256).is_none());
+            assert_eq!(header(&output, ERROR_CLASS), Some("undecodable"));
+            assert_eq!(output.payload.len() == payload.len(), header(&output, PAYLOAD_SHA256).is_none());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A group's offsets for a caller that reads without being a member: how far it is, and a commit with a word beside it.
+//! Committed offsets of a group, read and written by a caller that is not a member: for the replay of dead letters.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,57 +10,58 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError, LogContext};
-use crate::committed::committed_offsets;
+use crate::committed_offsets::committed_offsets;
 use crate::config::KafkaConfig;
+use crate::librdkafka_error::LibrdkafkaError;
 use crate::raw;
 
-/// A group's offsets weren't told or taken.
+/// A group's offsets could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum GroupOffsetsError {
-    /// No client.
+    /// A client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The cluster doesn't let us; asking again won't help.
+    /// The cluster denies access; no retry succeeds.
     #[error(transparent)]
-    NoAdmission(#[from] AccessDenied),
-    /// The cluster doesn't answer.
-    #[error("brokers {brokers} did not say what group {group} has committed: {cause}")]
-    Unanswered {
+    AccessDenied(#[from] AccessDenied),
+    /// The committed offsets are not available.
+    #[error("failed to fetch committed offsets of group {group} from {brokers}")]
+    Fetch {
         /// The bootstrap servers.
         brokers: String,
         /// The group.
         group: String,
-        /// What librdkafka says.
-        cause: Box<KafkaError>,
+        /// The error of the request.
+        source: LibrdkafkaError,
     },
-    /// The cluster doesn't take a commit; a group that has members takes none from outside.
-    #[error("brokers {brokers} did not take a commit of group {group}: {cause}")]
-    Refused {
+    /// The cluster rejected a commit; a group that has members accepts none from outside.
+    #[error("failed to commit offsets of group {group} to {brokers}")]
+    Commit {
         /// The bootstrap servers.
         brokers: String,
         /// The group.
         group: String,
-        /// What librdkafka says.
-        cause: Box<KafkaError>,
+        /// The error of the request.
+        source: LibrdkafkaError,
     },
 }
 
 impl MaybeAccessDenied for GroupOffsetsError {
     fn is_access_denied(&self) -> bool {
-        matches!(self, Self::NoAdmission(_))
+        matches!(self, Self::AccessDenied(_))
     }
 }
 
-/// What a group has committed of a partition.
+/// A committed offset of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedOffset {
-    /// The next offset to read.
+    /// The offset of the next record to read.
     pub offset: i64,
-    /// What was said beside it.
+    /// The commit metadata. Invalid UTF-8 is replaced by U+FFFD.
     pub metadata: String,
 }
 
-/// Asks for a group's offsets and commits them, without a subscription.
+/// A client that reads and commits a group's offsets, without a subscription.
 pub struct GroupOffsets {
     client: BaseConsumer<LogContext>,
     config: KafkaConfig,
@@ -69,20 +70,20 @@ pub struct GroupOffsets {
 }
 
 impl GroupOffsets {
-    /// One client for one group.
+    /// Creates a client for one group.
     ///
     /// # Errors
-    /// When librdkafka refuses an option.
+    /// If librdkafka rejects an option.
     pub fn new(config: &KafkaConfig, group: &str) -> Result<Self, ClientError> {
-        let client = client::group_inquirer(config, group)?;
-        let timeout = Duration::from_millis(config.query_timeout_ms.into());
+        let client = client::group_query_client(config, group)?;
+        let timeout = config.query_timeout_ms.as_duration();
         Ok(Self { client, config: config.clone(), group: group.to_owned(), timeout })
     }
 
-    /// What is committed of these partitions; those of which nothing is are left out. Blocks.
+    /// Fetches the committed offsets of these partitions; partitions without one are left out. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// If the cluster is unavailable or denies access.
     pub fn committed(
         &self,
         partitions: impl IntoIterator<Item = (Topic, i32)>,
@@ -91,44 +92,44 @@ impl GroupOffsets {
         for (topic, partition) in partitions {
             list.add_partition(topic.name(), partition);
         }
-        let committed = committed_offsets(&self.client, &list, self.timeout).map_err(|cause| {
-            self.refusal("what is committed", &cause).unwrap_or_else(|| GroupOffsetsError::Unanswered {
+        let committed = committed_offsets(&self.client, &list, self.timeout).map_err(|error| {
+            self.access_denied("committed offsets", &error).unwrap_or_else(|| GroupOffsetsError::Fetch {
                 brokers: self.config.brokers.clone(),
                 group: self.group.clone(),
-                cause: Box::new(cause),
+                source: error.into(),
             })
         })?;
         let elements = committed.elements();
-        let said = elements.iter().zip(raw::metadata(&committed)).filter_map(|(element, metadata)| {
+        let offsets = elements.iter().zip(raw::metadata(&committed)).filter_map(|(element, metadata)| {
             let Offset::Offset(offset) = element.offset() else { return None };
-            let place = (Topic::from_name(element.topic())?, element.partition());
+            let partition = (Topic::from_name(element.topic())?, element.partition());
             let metadata = String::from_utf8_lossy(&metadata).into_owned();
-            Some((place, CommittedOffset { offset, metadata }))
+            Some((partition, CommittedOffset { offset, metadata }))
         });
-        Ok(said.collect())
+        Ok(offsets.collect())
     }
 
-    /// Commits the next offsets to read, each with these words beside it, and waits until they are taken. Blocks.
+    /// Commits the offsets of the next records to read, each with this commit metadata, and waits for the acknowledgement. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't take them.
+    /// If the cluster is unavailable or rejects the commit.
     pub fn commit(
         &self,
         offsets: &BTreeMap<(Topic, i32), i64>,
         metadata: &str,
     ) -> Result<(), GroupOffsetsError> {
-        self.try_commit(offsets, metadata).map_err(|cause| {
-            self.refusal("a commit", &cause).unwrap_or_else(|| GroupOffsetsError::Refused {
+        self.try_commit(offsets, metadata).map_err(|error| {
+            self.access_denied("commit", &error).unwrap_or_else(|| GroupOffsetsError::Commit {
                 brokers: self.config.brokers.clone(),
                 group: self.group.clone(),
-                cause: Box::new(cause),
+                source: error.into(),
             })
         })
     }
 
-    fn refusal(&self, what: &str, cause: &KafkaError) -> Option<GroupOffsetsError> {
+    fn access_denied(&self, what: &str, error: &KafkaError) -> Option<GroupOffsetsError> {
         let what = format!("group {}: {what}", self.group);
-        AccessDenied::behind(&self.client, &self.config, &what, cause).map(GroupOffsetsError::NoAdmission)
+        AccessDenied::of_query(&self.client, &self.config, &what, error).map(GroupOffsetsError::AccessDenied)
     }
 
     fn try_commit(&self, offsets: &BTreeMap<(Topic, i32), i64>, metadata: &str) -> Result<(), KafkaError> {

@@ -1,53 +1,98 @@
-//! Kafka and the schema registry, for the rest of the workspace: the only crate that names rdkafka and schema_registry_converter.
+//! Kafka and the schema registry for the rest of the workspace. The only crate that uses rdkafka and schema_registry_converter.
 //!
-//! [`Driver`] runs a stage: it turns a consumer group's traffic into the engine's events, and the engine's actions into produce
-//! calls, transactions and commits. Beside it: [`BatchProducer`] for callers that want a result a record, [`TopicReader`] for those
-//! that read topics without a group, [`Registry`] for schemas, [`admin`] for topics, [`dead_letter`] for what can't be processed.
+//! | use | for |
+//! |---|---|
+//! | [`Driver`], [`KafkaStage`] | running a stage: a consumer group, its rules, its outputs and its offsets |
+//! | [`Wire`], [`InRecord`], [`OutRecord`], [`dead_letter`] | conversion between records and events; records that can never be processed |
+//! | [`Registry`] | registering and looking up schemas |
+//! | [`BatchProducer`] | producing with one result per record |
+//! | [`TopicReader`], [`count_with_aborted`] | reading topics without a group |
+//! | [`ClusterQuery`], [`GroupQuery`], [`GroupOffsets`] | watermarks, partition counts, committed offsets |
+//! | [`cluster`], [`admin`] | checking the cluster, creating topics |
+//! | [`KafkaConfig`], [`RegistryConfig`] | the configuration sections `kafka` and `registry` |
 //!
-//! It deliberately knows no event, no rule and no service: payloads are bytes, and what becomes of a record is the stage's business.
+//! The crate has no events, no rules and no services of its own: payloads are bytes, and the stage decides about each record.
 //!
-//! Start at [`Driver::run`], then `driver/session.rs`.
+//! # Example
+//!
+//! A driver is created from a stage, the completions of its workers and the options, and runs on the caller's thread until
+//! [`Shutdown::request`] or an error. `examples/stage.rs` is a complete stage.
+//!
+//! ```
+//! use contracts::Topic;
+//! use kafka_io::{Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, completions};
+//!
+//! fn run<S: KafkaStage>(stage: S) -> Result<(), DriverError> {
+//!     // Results of worker threads; a stage without workers receives none.
+//!     let (_completions, completed) = completions(1);
+//!     let options = DriverOptions {
+//!         service: "scanner-bridge",
+//!         stage: "bridge",
+//!         group: "tapeline.scanner-bridge".to_owned(),
+//!         inputs: vec![Topic::AlertRaised],
+//!         outputs: vec![Topic::FeatureRequested, Topic::ScannerBridgeDeadLetter],
+//!         kafka: KafkaConfig { brokers: "kafka-1:9092".to_owned(), ..KafkaConfig::default() },
+//!         hooks: Hooks::default(),
+//!     };
+//!     Driver::new(stage, completed, options)?.run()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Errors
+//!
+//! An error's `Display` does not repeat its source; [`ErrorChain`] shows both. [`MaybeAccessDenied`] separates a cluster that denies
+//! access from one that is unavailable.
+//!
+//! To read the code, start at [`Driver::run`], then `driver/session.rs`.
 
 mod access_denied;
 pub mod admin;
+mod call_error;
 mod certificate;
 pub mod client;
 pub mod cluster;
-mod committed;
+mod committed_offsets;
 mod config;
-mod count;
+mod config_error;
 pub mod dead_letter;
 mod driver;
-mod ends;
-mod fault;
+mod error_codes;
 mod group_offsets;
-mod header_rule;
-mod host;
+mod header_limits;
+mod host_name;
+mod librdkafka_error;
 pub mod metric_names;
+mod partition_ends;
 mod producer;
 mod query;
 mod raw;
 mod reader;
 mod record;
+mod record_count;
 mod registry;
-mod secret;
 mod security;
-mod topics_seen;
+mod topic_metadata;
 mod wire;
 
 pub use access_denied::{AccessDenied, MaybeAccessDenied};
-pub use config::{ConfigError, Delivery, GroupProtocol, KafkaConfig, Profile};
-pub use count::count_with_aborted;
+pub use config::{Delivery, GroupProtocol, KafkaConfig, Profile};
+pub use config_error::ConfigError;
 pub use driver::{
-    Completed, Completions, Driver, DriverError, DriverOptions, GiveUp, Hooks, KafkaStage, Note, Readiness,
-    Restore, Seen, Shutdown, StageCounts, TableRecord, TransactionStep, completions,
+    AbortHook, Completed, Completions, Driver, DriverError, DriverOptions, Hooks, KafkaStage, Note,
+    Readiness, Restore, Shutdown, StageCounts, StageStatus, TableRecord, TableScope, TransactionStep,
+    completions,
 };
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
+pub use kit::{ErrorChain, Millis, Secret};
+pub use librdkafka_error::LibrdkafkaError;
 pub use producer::{BatchProducer, ProduceError, ProducerLimits, RecordMetadata};
 pub use query::{ClusterQuery, GroupQuery, QueryError, Watermarks};
 pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
-pub use registry::{HttpError, Registry, RegistryConfig, RegistryError, Started, http_client};
-pub use secret::Secret;
+pub use record_count::count_with_aborted;
+pub use registry::{
+    CaFileError, HttpError, Registry, RegistryCallError, RegistryConfig, RegistryError, Started, http_client,
+};
 pub use security::{Mechanism, Protocol, Security};
 pub use wire::{DecodeFailure, SchemaIds, UNWRITABLE, Unavailable, Wire};

@@ -1,9 +1,10 @@
-//! A producer for callers who want to know what became of each record: the HTTP edge, the replay, an operator's command.
+//! Producer for callers that need the result of each record: the HTTP edge, the replay, an operator's command.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kit::SaturatingFrom;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -11,53 +12,53 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
-use crate::access_denied::is_denied;
 use crate::client::{self, ClientError, log_error, log_line};
 use crate::config::KafkaConfig;
+use crate::error_codes::is_not_authorized;
 use crate::record::OutRecord;
 
-/// Where a record was written.
+/// The position of a written record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordMetadata {
-    /// Its partition.
+    /// The partition.
     pub partition: i32,
-    /// Its offset.
+    /// The offset.
     pub offset: i64,
 }
 
-/// Why a record isn't known to be written.
+/// A record is not acknowledged. The text contains the cause; there is no further source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProduceError {
-    /// Too many bytes are in flight; nothing was sent. Later it may be.
-    #[error("{in_flight_bytes} bytes in flight, at most {max_bytes} are allowed")]
+    /// The bound of bytes in flight is reached; nothing was sent. A later call may succeed.
+    #[error("producer full: {in_flight_bytes} bytes in flight, at most {max_bytes} allowed")]
     Full {
         /// Bytes in flight.
         in_flight_bytes: usize,
         /// The bound.
         max_bytes: usize,
     },
-    /// The brokers, or the client on their behalf, did not take it, and it is not written. Later they may.
+    /// The record is not written. A later call may succeed.
     #[error("not written: {cause}")]
     Failed {
-        /// What librdkafka says.
+        /// librdkafka's message.
         cause: String,
     },
-    /// The cluster doesn't let us: it is not written, and won't be before somebody gives us the right.
-    #[error("not written, for lack of a right: {cause}")]
+    /// The principal lacks a permission: the record is not written, and a retry fails as well.
+    #[error("not written: not authorized: {cause}")]
     Denied {
-        /// What librdkafka says.
+        /// librdkafka's message.
         cause: String,
     },
-    /// It will never be taken.
-    #[error("refused: {cause}")]
+    /// The brokers will never accept the record.
+    #[error("record rejected: {cause}")]
     Rejected {
-        /// What librdkafka says.
+        /// librdkafka's message.
         cause: String,
     },
-    /// No answer in time: it may be written or not.
-    #[error("not acknowledged within {waited_ms} ms: it may be written or not")]
+    /// The record is in doubt: no acknowledgement in time, so it may be written or not.
+    #[error("in doubt: not acknowledged within {waited_ms} ms")]
     Unknown {
-        /// How long was waited.
+        /// The time waited, milliseconds.
         waited_ms: u64,
     },
 }
@@ -65,9 +66,9 @@ pub enum ProduceError {
 /// Bounds of a [`BatchProducer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerLimits {
-    /// Bytes in flight at most. 32 MiB: a second of a busy edge.
+    /// Bytes in flight. Default 32 MiB: a second of a busy edge.
     pub in_flight_max_bytes: usize,
-    /// How long to wait for acknowledgements. 10 s: less than a client's patience with its request.
+    /// The timeout for acknowledgements. Default 10 s: shorter than the timeout of typical HTTP clients.
     pub timeout: Duration,
 }
 
@@ -77,39 +78,38 @@ impl Default for ProducerLimits {
     }
 }
 
-/// An idempotent producer; all that are in flight share its bound of bytes. A client that failed for good is made anew.
+/// An idempotent producer. All calls share one bound of bytes in flight. A client that failed fatally is recreated.
 pub struct BatchProducer {
     config: KafkaConfig,
     limits: ProducerLimits,
     in_flight: Arc<AtomicUsize>,
-    client: Mutex<Arc<ThreadedProducer<Slots>>>,
+    client: Mutex<Arc<ThreadedProducer<DeliveryContext>>>,
 }
 
-type Answer = Result<RecordMetadata, ProduceError>;
+type ProduceResult = Result<RecordMetadata, ProduceError>;
 
 /// The results of one call, filled by acknowledgements.
-struct Open {
-    answers: Mutex<Answers>,
-}
+struct PendingCall(Mutex<PendingResults>);
 
-struct Answers {
-    by_slot: Vec<Option<Answer>>,
+struct PendingResults {
+    by_index: Vec<Option<ProduceResult>>,
     outstanding: usize,
     done: Option<oneshot::Sender<()>>,
 }
 
-/// One record of one call.
-struct Slot {
-    open: Arc<Open>,
+/// One record of one call, in flight.
+struct PendingRecord {
+    call: Arc<PendingCall>,
     index: usize,
     bytes: usize,
 }
 
-struct Slots {
+/// Receives librdkafka's delivery reports.
+struct DeliveryContext {
     in_flight: Arc<AtomicUsize>,
 }
 
-impl ClientContext for Slots {
+impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log_line(level, facility, text);
     }
@@ -119,41 +119,41 @@ impl ClientContext for Slots {
     }
 }
 
-impl ProducerContext for Slots {
-    type DeliveryOpaque = Box<Slot>;
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = Box<PendingRecord>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, slot: Box<Slot>) {
-        self.in_flight.fetch_sub(slot.bytes, Ordering::AcqRel);
-        let answer = match result {
+    fn delivery(&self, result: &DeliveryResult<'_>, record: Box<PendingRecord>) {
+        self.in_flight.fetch_sub(record.bytes, Ordering::AcqRel);
+        let result = match result {
             Ok(message) => Ok(RecordMetadata { partition: message.partition(), offset: message.offset() }),
-            Err((error, _)) => Err(classified(error)),
+            Err((error, _)) => Err(classify(error)),
         };
-        slot.open.answer(slot.index, answer);
+        record.call.complete(record.index, result);
     }
 }
 
 // === impl BatchProducer ===
 
 impl BatchProducer {
-    /// A producer. Nothing is connected yet.
+    /// Creates a producer, not connected yet.
     ///
     /// # Errors
-    /// When librdkafka refuses an option.
+    /// If librdkafka rejects an option.
     pub fn new(config: &KafkaConfig, limits: ProducerLimits) -> Result<Self, ClientError> {
         let in_flight = Arc::<AtomicUsize>::default();
-        let client = make(config, &in_flight)?;
+        let client = create(config, &in_flight)?;
         Ok(Self { config: config.clone(), limits, in_flight, client: Mutex::new(Arc::new(client)) })
     }
 
-    /// Bytes in flight, beside the bound of [`ProducerLimits`].
+    /// Returns the bytes in flight; their bound is in [`ProducerLimits`].
     #[must_use]
     pub fn in_flight_bytes(&self) -> usize {
         self.in_flight.load(Ordering::Acquire)
     }
 
-    /// Produces the records in order and waits for their acknowledgements; one result a record, in order. Either all of them are
-    /// sent or, when they don't fit among what is in flight, none.
-    pub async fn produce(&self, records: Vec<OutRecord>) -> Vec<Answer> {
+    /// Produces the records in order and waits for their acknowledgements. Returns one result per record, in order. If the records
+    /// exceed the bound of bytes in flight, none is sent.
+    pub async fn produce(&self, records: Vec<OutRecord>) -> Vec<ProduceResult> {
         if records.is_empty() {
             return Vec::new();
         }
@@ -162,27 +162,21 @@ impl BatchProducer {
             return vec![Err(full); records.len()];
         }
         let (done, acknowledged) = oneshot::channel();
-        let open = Arc::new(Open {
-            answers: Mutex::new(Answers {
-                by_slot: vec![None; records.len()],
-                outstanding: records.len(),
-                done: Some(done),
-            }),
-        });
+        let call = Arc::new(PendingCall(Mutex::new(PendingResults {
+            by_index: vec![None; records.len()],
+            outstanding: records.len(),
+            done: Some(done),
+        })));
         {
             let client = self.client();
             for (index, record) in records.iter().enumerate() {
-                self.send(
-                    &client,
-                    record,
-                    Slot { open: Arc::clone(&open), index, bytes: record.size_bytes() },
-                );
+                let pending = PendingRecord { call: Arc::clone(&call), index, bytes: record.size_bytes() };
+                self.send(&client, record, pending);
             }
         }
-        // An error of either kind leaves slots empty, which is what they say then.
+        // After a timeout the records without a result are in doubt.
         let _ended = tokio::time::timeout(self.limits.timeout, acknowledged).await;
-        let waited_ms = u64::try_from(self.limits.timeout.as_millis()).unwrap_or(u64::MAX);
-        open.take(waited_ms)
+        call.take(u64::saturating_from(self.limits.timeout.as_millis()))
     }
 
     fn reserve(&self, bytes: usize) -> Result<(), ProduceError> {
@@ -196,86 +190,92 @@ impl BatchProducer {
         }
     }
 
-    fn send(&self, client: &ThreadedProducer<Slots>, record: &OutRecord, slot: Slot) {
+    fn send(&self, client: &ThreadedProducer<DeliveryContext>, record: &OutRecord, pending: PendingRecord) {
         let mut native =
-            BaseRecord::with_opaque_to(record.topic.name(), Box::new(slot)).partition(record.partition);
+            BaseRecord::with_opaque_to(record.topic.name(), Box::new(pending)).partition(record.partition);
         native.key = record.native_key();
         native.payload = record.native_payload();
         native.headers = record.native_headers();
-        if let Err((error, refused)) = client.send(native) {
-            let slot = refused.delivery_opaque;
-            self.in_flight.fetch_sub(slot.bytes, Ordering::AcqRel);
-            slot.open.answer(slot.index, Err(classified(&error)));
+        if let Err((error, unsent)) = client.send(native) {
+            let pending = unsent.delivery_opaque;
+            self.in_flight.fetch_sub(pending.bytes, Ordering::AcqRel);
+            pending.call.complete(pending.index, Err(classify(&error)));
         }
     }
 
-    /// The client in use; a new one when the last has failed for good.
-    fn client(&self) -> Arc<ThreadedProducer<Slots>> {
+    /// Returns the client; recreates it if it has failed fatally.
+    fn client(&self) -> Arc<ThreadedProducer<DeliveryContext>> {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((code, cause)) = current.client().fatal_error() {
-            match make(&self.config, &self.in_flight) {
+            match create(&self.config, &self.in_flight) {
                 Ok(client) => {
-                    tracing::warn!(%code, cause, "producer given up, made anew");
+                    tracing::warn!(%code, cause, "unrecoverable producer error: recreating the producer");
                     let old = std::mem::replace(&mut *current, Arc::new(client));
-                    // Its end joins a thread and flushes: not on a caller's thread.
+                    // Dropping it joins a thread and flushes: not on the caller's thread.
                     let ender = std::thread::Builder::new().name("producer-end".to_owned());
                     if let Err(error) = ender.spawn(move || drop(old)) {
-                        tracing::warn!(%error, "no thread to end a producer on");
+                        tracing::warn!(%error, "failed to start the thread that closes a producer");
                     }
                 }
-                Err(error) => tracing::warn!(%error, "producer not made anew"),
+                Err(error) => {
+                    let error = kit::ErrorChain(&error);
+                    tracing::warn!(%error, "failed to recreate the producer");
+                }
             }
         }
         Arc::clone(&current)
     }
 }
 
-fn make(config: &KafkaConfig, in_flight: &Arc<AtomicUsize>) -> Result<ThreadedProducer<Slots>, ClientError> {
-    client::producer(config, None, Slots { in_flight: Arc::clone(in_flight) })
+fn create(
+    config: &KafkaConfig,
+    in_flight: &Arc<AtomicUsize>,
+) -> Result<ThreadedProducer<DeliveryContext>, ClientError> {
+    client::producer(config, None, DeliveryContext { in_flight: Arc::clone(in_flight) })
 }
 
-/// What an error of librdkafka means for a caller.
-fn classified(error: &KafkaError) -> ProduceError {
+/// Converts librdkafka's error into the caller's.
+fn classify(error: &KafkaError) -> ProduceError {
     let cause = error.to_string();
     match error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail) {
-        // These say something about the record; a missing partition or right says something about the cluster.
+        // Errors of the record itself; a missing partition or permission is an error of the cluster.
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
             ProduceError::Rejected { cause }
         }
-        // It was perhaps sent, and the answer is what is missing.
+        // The record may have been sent; only the acknowledgement is missing.
         RDKafkaErrorCode::MessageTimedOut
         | RDKafkaErrorCode::PurgeInflight
         | RDKafkaErrorCode::RequestTimedOut => ProduceError::Unknown { waited_ms: 0 },
-        code if is_denied(code) => ProduceError::Denied { cause },
+        code if is_not_authorized(code) => ProduceError::Denied { cause },
         _ => ProduceError::Failed { cause },
     }
 }
 
-// === impl Open ===
+// === impl PendingCall ===
 
-impl Open {
-    fn answer(&self, index: usize, answer: Answer) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = answers.by_slot.get_mut(index) {
-            *slot = Some(answer);
+impl PendingCall {
+    fn complete(&self, index: usize, result: ProduceResult) {
+        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = results.by_index.get_mut(index) {
+            *slot = Some(result);
         }
-        answers.outstanding = answers.outstanding.saturating_sub(1);
-        if answers.outstanding == 0
-            && let Some(done) = answers.done.take()
+        results.outstanding = results.outstanding.saturating_sub(1);
+        if results.outstanding == 0
+            && let Some(done) = results.done.take()
         {
-            // Nobody listens any more: the caller has gone, or gave up waiting.
-            let _heard = done.send(());
+            // The receiver is gone if the call timed out or was dropped.
+            let _received = done.send(());
         }
     }
 
-    fn take(&self, waited_ms: u64) -> Vec<Answer> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_slot = std::mem::take(&mut answers.by_slot);
-        by_slot
+    fn take(&self, waited_ms: u64) -> Vec<ProduceResult> {
+        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_index = std::mem::take(&mut results.by_index);
+        by_index
             .into_iter()
-            .map(|answer| match answer {
+            .map(|result| match result {
                 Some(Err(ProduceError::Unknown { .. })) | None => Err(ProduceError::Unknown { waited_ms }),
-                Some(answer) => answer,
+                Some(result) => result,
             })
             .collect()
     }

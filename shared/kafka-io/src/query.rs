@@ -1,59 +1,62 @@
-//! Questions about topics and groups that read nothing: where they begin and end, how far a group is.
+//! Queries about topics and groups that read no records: start and end offsets of partitions, committed offsets of a group.
 
 use std::time::Duration;
 
 use contracts::Topic;
+use kit::SaturatingFrom;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError, LogContext};
-use crate::committed::committed_offsets;
+use crate::committed_offsets::committed_offsets;
 use crate::config::{KafkaConfig, Profile};
-use crate::ends::watermarks_of;
-use crate::topics_seen::{self, Unseen};
+use crate::librdkafka_error::LibrdkafkaError;
+use crate::partition_ends::watermarks_of;
+use crate::topic_metadata::{self, MetadataError};
 
-/// A question wasn't answered.
+/// A query failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// No client.
+    /// A client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The cluster doesn't let us in; asking again won't help.
+    /// The cluster denies access; no retry succeeds.
     #[error(transparent)]
     AccessDenied(#[from] AccessDenied),
-    /// The cluster doesn't answer, or not with what was asked.
-    #[error("brokers {brokers} did not say {what}: {cause}")]
-    Unanswered {
+    /// The cluster does not respond, or responds with an error.
+    #[error("failed to fetch {what} from {brokers}")]
+    Failed {
         /// The bootstrap servers.
         brokers: String,
-        /// What was asked.
+        /// The requested value, as `watermarks of feature.vector.computed.v1[3]`.
         what: String,
-        /// What librdkafka says.
-        cause: Box<KafkaError>,
+        /// The error of the request.
+        source: LibrdkafkaError,
     },
 }
 
-/// Where a partition begins and ends, records of open transactions included.
+/// Start and end offset of a partition. Records of open transactions lie before the end, unless the query states otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermarks {
     /// The partition.
     pub partition: i32,
-    /// The offset of its first record.
+    /// The offset of the first retained record.
     pub low: i64,
-    /// The offset of its next record.
+    /// The offset of the next record.
     pub high: i64,
 }
 
-/// Asks about topics.
+/// A client that queries topics.
 pub struct ClusterQuery {
     client: BaseConsumer<LogContext>,
     config: KafkaConfig,
     timeout: Duration,
 }
 
-/// Asks how far a group is.
+/// A client that queries the committed offsets of a group.
 pub struct GroupQuery {
     client: BaseConsumer<LogContext>,
     config: KafkaConfig,
@@ -67,139 +70,141 @@ impl MaybeAccessDenied for QueryError {
     }
 }
 
-/// Why a question about `what` wasn't answered.
-fn unanswered(
+fn query_error(
     client: &BaseConsumer<LogContext>,
     config: &KafkaConfig,
     what: String,
-    cause: KafkaError,
+    error: KafkaError,
 ) -> QueryError {
-    match AccessDenied::behind(client, config, &what, &cause) {
-        Some(refusal) => QueryError::AccessDenied(refusal),
-        None => QueryError::Unanswered { brokers: config.brokers.clone(), what, cause: Box::new(cause) },
+    match AccessDenied::of_query(client, config, &what, &error) {
+        Some(denied) => QueryError::AccessDenied(denied),
+        None => QueryError::Failed { brokers: config.brokers.clone(), what, source: error.into() },
     }
 }
 
-/// Where each of `partitions` partitions begins, and where it `ends` as this client sees it.
-fn watermarks(
+/// Fetches start and end of each of `partitions` partitions; `what` names them for errors.
+fn fetch_watermarks(
     client: &BaseConsumer<LogContext>,
     config: &KafkaConfig,
     topic: Topic,
     partitions: i32,
-    ends: &str,
+    what: &str,
 ) -> Result<Vec<Watermarks>, QueryError> {
-    let timeout = Duration::from_millis(config.query_timeout_ms.into());
+    let timeout = config.query_timeout_ms.as_duration();
     let of = |partition| {
-        let (low, high) = watermarks_of(client, topic.name(), partition, timeout).map_err(|cause| {
-            unanswered(client, config, format!("where {topic}[{partition}] {ends}"), cause)
-        })?;
+        let (low, high) = watermarks_of(client, topic.name(), partition, timeout)
+            .map_err(|error| query_error(client, config, format!("{what} of {topic}[{partition}]"), error))?;
         Ok(Watermarks { partition, low, high })
     };
     (0..partitions).map(of).collect()
 }
 
 impl ClusterQuery {
-    /// One client for any number of questions.
+    /// Creates a client for any number of queries.
     ///
     /// # Errors
-    /// When librdkafka refuses an option.
+    /// If librdkafka rejects an option.
     pub fn new(config: &KafkaConfig) -> Result<Self, ClientError> {
-        let client = client::end_inquirer(config)?;
-        let timeout = Duration::from_millis(config.query_timeout_ms.into());
-        Ok(Self { client, config: config.clone(), timeout })
+        let client = client::topic_query_client(config)?;
+        Ok(Self { client, timeout: config.query_timeout_ms.as_duration(), config: config.clone() })
     }
 
-    /// How many partitions a topic has; 0 when it doesn't exist.
+    /// Returns the partition count of a topic, 0 if the topic does not exist. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer, or hides the topic from us.
+    /// If the cluster is unavailable or denies access to the topic.
     pub fn partitions(&self, topic: Topic) -> Result<i32, QueryError> {
         let metadata = self.metadata()?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic.name());
+        let found = find(&metadata, topic);
         if found.is_none()
             && self.config.profile == Profile::Real
-            && let Some(refusal) = topics_seen::hidden(&self.client, &self.config, topic.name(), self.timeout)
+            && let Some(denied) =
+                topic_metadata::describe_denied(&self.client, &self.config, topic.name(), self.timeout)
         {
-            return Err(refusal.into());
+            return Err(denied.into());
         }
-        Ok(found.map_or(0, |found| i32::try_from(found.partitions().len()).unwrap_or(i32::MAX)))
+        Ok(found.map_or(0, |found| i32::saturating_from(found.partitions().len())))
     }
 
     pub(crate) fn config(&self) -> &KafkaConfig {
         &self.config
     }
 
-    /// The fewest replicas that a partition of a topic has; 0 when it doesn't exist.
+    /// Returns the lowest replica count among a topic's partitions, 0 if the topic does not exist. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// If the cluster is unavailable.
     pub fn replicas(&self, topic: Topic) -> Result<i32, QueryError> {
         let metadata = self.metadata()?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic.name());
-        let replicas =
-            found.and_then(|found| found.partitions().iter().map(|one| one.replicas().len()).min());
-        Ok(replicas.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX)))
+        let replicas = find(&metadata, topic)
+            .and_then(|found| found.partitions().iter().map(|partition| partition.replicas().len()).min());
+        Ok(replicas.map_or(0, i32::saturating_from))
     }
 
-    /// All topics: asking for one by name would create it on the embedded broker.
-    fn metadata(&self) -> Result<rdkafka::metadata::Metadata, QueryError> {
-        topics_seen::all(&self.client, &self.config, self.timeout).map_err(|unseen| match unseen {
-            Unseen::AccessDenied(refusal) => QueryError::AccessDenied(refusal),
-            Unseen::Unanswered(cause) => QueryError::Unanswered {
+    /// Fetches all topics: a request for one topic would create it on the embedded broker.
+    fn metadata(&self) -> Result<Metadata, QueryError> {
+        topic_metadata::fetch_all(&self.client, &self.config, self.timeout).map_err(|error| match error {
+            MetadataError::AccessDenied(denied) => QueryError::AccessDenied(denied),
+            MetadataError::Unavailable(error) => QueryError::Failed {
                 brokers: self.config.brokers.clone(),
-                what: "which topics there are".to_owned(),
-                cause: Box::new(cause),
+                what: "topic metadata".to_owned(),
+                source: error.into(),
             },
         })
     }
 
-    /// Where each partition of a topic begins and ends. Blocks.
+    /// Fetches start and end of each partition of a topic. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// If the cluster is unavailable or denies access.
     pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, QueryError> {
-        watermarks(&self.client, &self.config, topic, self.partitions(topic)?, "ends")
+        fetch_watermarks(&self.client, &self.config, topic, self.partitions(topic)?, "watermarks")
     }
 }
 
 impl GroupQuery {
-    /// Where each of `partitions` partitions of a topic ends for committed readers: before records of open transactions. Blocks.
+    /// Fetches start and last stable offset of each of `partitions` partitions of a topic: the end for `read_committed` readers,
+    /// before records of open transactions. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// If the cluster is unavailable or denies access.
     pub fn stable_ends(&self, topic: Topic, partitions: i32) -> Result<Vec<Watermarks>, QueryError> {
-        watermarks(&self.client, &self.config, topic, partitions, "is stable")
+        fetch_watermarks(&self.client, &self.config, topic, partitions, "last stable offset")
     }
 
-    /// One client for any number of questions about one group.
+    /// Creates a client for any number of queries about one group.
     ///
     /// # Errors
-    /// When librdkafka refuses an option.
+    /// If librdkafka rejects an option.
     pub fn new(config: &KafkaConfig, group: &str) -> Result<Self, ClientError> {
-        let client = client::group_inquirer(config, group)?;
-        let timeout = Duration::from_millis(config.query_timeout_ms.into());
+        let client = client::group_query_client(config, group)?;
+        let timeout = config.query_timeout_ms.as_duration();
         Ok(Self { client, config: config.clone(), group: group.to_owned(), timeout })
     }
 
-    /// The committed offset of each of `partitions` partitions of a topic; none where nothing was committed. Blocks.
+    /// Fetches the committed offset of each of `partitions` partitions of a topic; `None` if the group has committed none. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// If the cluster is unavailable or denies access.
     pub fn committed(&self, topic: Topic, partitions: i32) -> Result<Vec<(i32, Option<i64>)>, QueryError> {
         let mut list = TopicPartitionList::new();
         if partitions < 1 {
             return Ok(Vec::new());
         }
         list.add_partition_range(topic.name(), 0, partitions - 1);
-        let committed = committed_offsets(&self.client, &list, self.timeout).map_err(|cause| {
-            let what = format!("what group {} has committed of {topic}", self.group);
-            unanswered(&self.client, &self.config, what, cause)
+        let committed = committed_offsets(&self.client, &list, self.timeout).map_err(|error| {
+            let what = format!("committed offsets of group {} in {topic}", self.group);
+            query_error(&self.client, &self.config, what, error)
         })?;
-        let offset =
-            |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
-        Ok(committed.elements().iter().map(|element| (element.partition(), offset(element))).collect())
+        let elements = committed.elements();
+        let offsets = elements.iter().map(|element| match element.offset() {
+            Offset::Offset(offset) => (element.partition(), Some(offset)),
+            _ => (element.partition(), None),
+        });
+        Ok(offsets.collect())
     }
+}
+
+fn find(metadata: &Metadata, topic: Topic) -> Option<&MetadataTopic> {
+    metadata.topics().iter().find(|found| found.name() == topic.name())
 }

@@ -1,10 +1,10 @@
-//! The only unsafe code of the workspace: what librdkafka offers and rust-rdkafka hides.
+//! Parts of librdkafka's API that rust-rdkafka does not expose. The only unsafe code of the workspace.
 //!
-//! - The offset in an end-of-partition event: it says that all before it was handed over, over transaction markers and holes;
-//!   `BaseConsumer::poll` keeps the partition's number alone.
-//! - A poll that hands out rebalance events and answers to commits instead of calling back, and that another thread can end early.
-//! - `rd_kafka_commit_transaction` without rust-rdkafka's flush in front of it, which polls in steps of 100 ms.
-//! - The member's generation, the end of a partition as the last fetch saw it, and the metadata of committed offsets as bytes.
+//! - The offset in an end-of-partition event: all records before it were returned, past transaction markers and gaps.
+//!   `BaseConsumer::poll` returns only the partition number.
+//! - A poll that returns rebalance events and commit results instead of invoking callbacks, and that another thread can interrupt.
+//! - `rd_kafka_commit_transaction` without rust-rdkafka's preceding flush, which polls in steps of 100 ms.
+//! - The member's generation, the high watermark of the last fetch, and commit metadata as bytes.
 #![allow(unsafe_code)]
 
 mod calls;
@@ -16,35 +16,36 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kit::SaturatingFrom;
 use rdkafka::bindings as sys;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use crate::access_denied::is_access_denied;
+use crate::error_codes::is_access_denied;
 
 pub(crate) use self::calls::{commit_transaction, generation, known_end, metadata};
 
-/// One thing from a consumer's queue.
+/// An event of a consumer's queue.
 pub(crate) enum Polled<'c> {
-    /// Nothing within the time given, or someone asked for an early return.
+    /// No event within the timeout, or the poll was interrupted.
     Nothing,
     /// A record.
     Record(Fetched<'c>),
-    /// Everything before `offset` of this partition was handed over.
+    /// All records of this partition before `offset` were returned.
     End { topic: String, partition: i32, offset: i64 },
-    /// The group gives these partitions; answered by an assign call, at any time.
+    /// The group assigns these partitions; to be confirmed by an assign call, at any time.
     Assign(Vec<(String, i32)>),
-    /// The group takes these partitions; answered by an unassign call, at any time.
+    /// The group revokes these partitions; to be confirmed by an unassign call, at any time.
     Revoke(Vec<(String, i32)>),
-    /// What became of a commit of offsets, in the order in which they were asked for.
+    /// The result of an offset commit, in the order of the requests.
     Committed(Result<(), RDKafkaErrorCode>),
-    /// An error; `at` is its topic, partition and offset where it has one.
+    /// An error; `at` is its topic, partition and offset, if it has one.
     Failed { code: RDKafkaErrorCode, fatal: bool, text: String, at: Option<(String, i32, i64)> },
 }
 
-/// The consumer's queue. Lives no longer than the consumer.
+/// The queue of a consumer, bounded by the consumer's lifetime.
 pub(crate) struct Poller<'c, C: ConsumerContext> {
     queue: Queue,
     consumer: &'c BaseConsumer<C>,
@@ -56,40 +57,40 @@ struct Queue(NonNull<sys::rd_kafka_queue_t>);
 // SAFETY: librdkafka's queues are locked inside; yielding, polling and destroying are allowed from any thread.
 unsafe impl Send for Queue {}
 
-/// An owned reference to an event, and through it to all memory that the event shows.
+/// An owned reference to an event, and so to all memory that the event points to.
 struct Event(NonNull<sys::rd_kafka_event_t>);
 
 // === impl Poller ===
 
 impl<'c, C: ConsumerContext> Poller<'c, C> {
-    /// The queue of a consumer that has a group id.
+    /// Returns the queue of a consumer. `None` if the consumer has no group id.
     pub(crate) fn of(consumer: &'c BaseConsumer<C>) -> Option<Self> {
         Some(Self { queue: Queue::of(consumer)?, consumer })
     }
 
-    /// Waits up to `timeout` for one thing. Log lines go to the client's context.
+    /// Waits up to `timeout` for an event. Log lines go to the client's context.
     pub(crate) fn poll(&self, timeout: Duration) -> Polled<'c> {
-        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        let timeout_ms = i32::saturating_from(timeout.as_millis());
         // SAFETY: the queue is alive; the event is owned by the caller of this function from here on.
         let event = unsafe { sys::rd_kafka_queue_poll(self.queue.0.as_ptr(), timeout_ms) };
         match NonNull::new(event).map(Event) {
-            Some(event) => self.sort(event),
+            Some(event) => self.convert(event),
             None => Polled::Nothing,
         }
     }
 
-    /// Asks for a commit of these offsets; [`Polled::Committed`] answers. (An answer to rust-rdkafka's asynchronous commit goes to a
-    /// callback that is never called for a queue polled here.)
+    /// Requests a commit of these offsets; [`Polled::Committed`] is the result. (The result of rust-rdkafka's asynchronous commit goes
+    /// to a callback, which is never invoked for a queue that is polled here.)
     pub(crate) fn commit(&self, offsets: &TopicPartitionList) -> Result<(), RDKafkaErrorCode> {
         let client = self.consumer.client().native_ptr();
         // SAFETY: client, list and queue are alive; the call copies the list, and takes a reference of its own to the queue.
-        let answer = unsafe {
+        let code = unsafe {
             sys::rd_kafka_commit_queue(client, offsets.ptr(), self.queue.0.as_ptr(), None, ptr::null_mut())
         };
-        if answer == NO_ERROR { Ok(()) } else { Err(answer.into()) }
+        if code == NO_ERROR { Ok(()) } else { Err(code.into()) }
     }
 
-    fn sort(&self, event: Event) -> Polled<'c> {
+    fn convert(&self, event: Event) -> Polled<'c> {
         match event.kind() {
             sys::RD_KAFKA_EVENT_FETCH => Fetched::of(event).map_or(Polled::Nothing, Polled::Record),
             sys::RD_KAFKA_EVENT_ERROR => {
@@ -105,7 +106,7 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
                 sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                     Polled::Assign(event.partitions())
                 }
-                // Errors of a rebalance are answered like a revocation of what it lists: librdkafka's manual asks for that.
+                // librdkafka's manual: an error of a rebalance is handled as a revocation of the listed partitions.
                 _ => Polled::Revoke(event.partitions()),
             },
             sys::RD_KAFKA_EVENT_OFFSET_COMMIT => Polled::Committed(match event.error() {
@@ -159,10 +160,10 @@ impl Event {
         let (fatal, text, at) = unsafe {
             let fatal = sys::rd_kafka_event_error_is_fatal(event) != 0;
             let text = owned(sys::rd_kafka_event_error_string(event));
-            let place = sys::rd_kafka_event_topic_partition(event);
-            let at = place.as_ref().map(|p| (owned(p.topic), p.partition, p.offset));
-            if !place.is_null() {
-                sys::rd_kafka_topic_partition_destroy(place);
+            let partition = sys::rd_kafka_event_topic_partition(event);
+            let at = partition.as_ref().map(|p| (owned(p.topic), p.partition, p.offset));
+            if !partition.is_null() {
+                sys::rd_kafka_topic_partition_destroy(partition);
             }
             (fatal, text, at)
         };
@@ -209,7 +210,7 @@ impl Drop for Event {
     }
 }
 
-/// Syslog's levels.
+/// Converts a syslog level.
 fn log_level(level: i32) -> RDKafkaLogLevel {
     match level {
         ..=3 => RDKafkaLogLevel::Error,
@@ -226,13 +227,13 @@ unsafe fn owned(text: *const std::ffi::c_char) -> String {
     if text.is_null() {
         return String::new();
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().trim_end().to_owned()
 }
 
 // === Fetched ===
 
-/// One record in librdkafka's memory. Bounded by the consumer's lifetime: it is to be gone before the client is.
+/// A fetched record in librdkafka's memory. Bounded by the consumer's lifetime: it has to be dropped before the client.
 pub(crate) struct Fetched<'c> {
     message: NonNull<sys::rd_kafka_message_t>,
     _event: Event,
@@ -241,13 +242,13 @@ pub(crate) struct Fetched<'c> {
 
 impl Fetched<'_> {
     fn of(event: Event) -> Option<Self> {
-        // SAFETY: a fetch event holds one message; it lives in the event, which we keep.
+        // SAFETY: a fetch event holds one message, which is valid as long as the event; the struct owns the event.
         let message = unsafe { sys::rd_kafka_event_message_next(event.0.as_ptr()) };
         Some(Self { message: NonNull::new(message.cast_mut())?, _event: event, _consumer: PhantomData })
     }
 
     fn message(&self) -> &sys::rd_kafka_message_t {
-        // SAFETY: it lives in the event that this struct owns, and nothing writes to it.
+        // SAFETY: it is part of the event that this struct owns, and nothing writes to it.
         unsafe { self.message.as_ref() }
     }
 
@@ -274,19 +275,19 @@ impl Fetched<'_> {
         unsafe { bytes(self.message().payload, self.message().len) }
     }
 
-    /// The append time that the broker gave it, milliseconds since 1970; -1 when it has none.
+    /// Returns the append time, milliseconds since 1970-01-01 UTC; -1 if the broker set none.
     pub(crate) fn timestamp_ms(&self) -> i64 {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is alive.
         unsafe { sys::rd_kafka_message_timestamp(self.message.as_ptr(), &mut kind) }
     }
 
-    /// The header at this index. A name may be any bytes.
+    /// Returns the header at this index. Invalid UTF-8 in its name is replaced by U+FFFD.
     pub(crate) fn header(&self, index: usize) -> Option<(Cow<'_, str>, &[u8])> {
         let mut list = ptr::null_mut();
         let (mut name, mut value, mut len) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: the list and what it shows belong to the message; parsing happens once and is kept there. A record is only
-        // ever touched by the thread that owns it.
+        // SAFETY: the list and the memory that it points to belong to the message, which parses and stores them once. Only the thread
+        // that owns a record accesses it.
         unsafe {
             if sys::rd_kafka_message_headers(self.message.as_ptr(), &mut list) != NO_ERROR
                 || sys::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut len) != NO_ERROR
@@ -301,38 +302,38 @@ impl Fetched<'_> {
 const NO_ERROR: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
 
 /// # Safety
-/// `start` is null or points to `len` bytes that live as long as the borrow that the caller gives out.
+/// `start` is null or points to `len` bytes that are valid for `'a`.
 unsafe fn bytes<'a>(start: *const c_void, len: usize) -> Option<&'a [u8]> {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) })
 }
 
 // === Wake ===
 
-/// Ends the driver's wait from another thread: work was completed, a batch was acknowledged, a table has news.
+/// Interrupts the driver's poll from another thread: work was completed, a batch was acknowledged, a table has new records.
 #[derive(Clone, Default)]
 pub(crate) struct Wake(Arc<Mutex<Option<Queue>>>);
 
-/// While it lives, [`Wake`] reaches this consumer; to be dropped before the consumer is.
-pub(crate) struct Awake<'c>(Wake, PhantomData<&'c ()>);
+/// Connects a [`Wake`] to a consumer until it is dropped, which has to be before the consumer is.
+pub(crate) struct WakeBinding<'c>(Wake, PhantomData<&'c ()>);
 
 impl Wake {
-    /// Ends the current wait, or the next one when nobody waits. Without a consumer it does nothing.
+    /// Interrupts the current poll, or the next one if there is none. Does nothing without a consumer.
     pub(crate) fn wake(&self) {
         if let Some(queue) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            // SAFETY: the queue is alive: we own a reference, and `Awake` takes it away before the client ends.
+            // SAFETY: the queue is alive: this is an owned reference, and `WakeBinding` removes it before the client ends.
             unsafe { sys::rd_kafka_queue_yield(queue.0.as_ptr()) }
         }
     }
 
-    /// From now on it wakes this consumer.
-    pub(crate) fn bind<'c, C: ConsumerContext>(&self, consumer: &'c BaseConsumer<C>) -> Awake<'c> {
+    /// Connects it to this consumer.
+    pub(crate) fn bind<'c, C: ConsumerContext>(&self, consumer: &'c BaseConsumer<C>) -> WakeBinding<'c> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Queue::of(consumer);
-        Awake(self.clone(), PhantomData)
+        WakeBinding(self.clone(), PhantomData)
     }
 }
 
-impl Drop for Awake<'_> {
+impl Drop for WakeBinding<'_> {
     fn drop(&mut self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -1,123 +1,145 @@
-//! Reads topics without a group: for `tail`, the replay, and those who count again what services said.
+//! Reader of whole topics without a group: for `tapeline tail`, the replay, and the loss audit.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contracts::Topic;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::access_denied::{AccessDenied, MaybeAccessDenied, is_access_denied};
+use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError, LogContext};
 use crate::config::KafkaConfig;
 use crate::driver::close;
+use crate::error_codes::is_access_denied;
+use crate::librdkafka_error::LibrdkafkaError;
 use crate::query::{ClusterQuery, QueryError, Watermarks};
 use crate::raw::{Fetched, Polled, Poller};
 
-/// Records returned by one read at most.
-const RECORDS_A_READ: usize = 10_000;
+/// Records per read.
+const READ_RECORDS_MAX: usize = 10_000;
 
-/// Bytes of payloads and headers after which a read returns what it has: dead letters may be 2 MiB each.
-const BYTES_A_READ: usize = 16 << 20;
+/// Bytes of keys, payloads and headers after which a read returns: a dead letter may have 2 MiB.
+const READ_BYTES_MAX: usize = 16 << 20;
 
 /// A record, copied out of librdkafka's memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedRecord {
-    /// Its topic.
+    /// The topic.
     pub topic: Topic,
-    /// Its partition.
+    /// The partition.
     pub partition: i32,
-    /// Its offset.
+    /// The offset.
     pub offset: i64,
-    /// Its append time, milliseconds since 1970-01-01 UTC; -1 when the broker gave none.
+    /// The append time, milliseconds since 1970-01-01 UTC; -1 if the broker set none.
     pub timestamp_ms: i64,
-    /// Its key.
+    /// The key. `None` if the record has no key, in contrast to an empty one.
     pub key: Option<Vec<u8>>,
-    /// Its payload.
+    /// The payload. `None` for a tombstone.
     pub payload: Option<Vec<u8>>,
-    /// Its headers, in order.
+    /// The headers, in order.
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-/// Where reading begins.
+/// The position at which reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// With the first record that is kept.
+    /// The first retained record.
     Earliest,
-    /// With what is written from now on.
+    /// The first record that is written after the reader was opened.
     Latest,
 }
 
-/// A topic couldn't be read.
+/// Reading a topic failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// No client.
+    /// A client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The ends aren't known.
+    /// The ends of the topics are not available.
     #[error(transparent)]
-    Inquiry(#[from] QueryError),
-    /// The cluster doesn't let us; reading on won't help.
+    Query(#[from] QueryError),
+    /// The cluster denies access; no retry succeeds.
     #[error(transparent)]
     AccessDenied(#[from] AccessDenied),
     /// Records were deleted before they were read.
-    #[error("{topic}[{partition}] no longer holds offset {offset}: it was deleted before it was read")]
+    #[error("{topic}[{partition}] no longer holds offset {offset}: deleted before it was read")]
     Deleted {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
-        /// The first offset that is missing.
+        /// The first missing offset.
         offset: i64,
     },
-    /// The client is of no further use.
-    #[error("reading failed: {cause}")]
-    Failed {
-        /// What librdkafka says.
-        cause: String,
+    /// The partitions could not be assigned to the client.
+    #[error("failed to assign partitions to the reader")]
+    Assign {
+        /// The error of the call.
+        source: LibrdkafkaError,
     },
+    /// The client failed fatally.
+    #[error("failed to read: {text}")]
+    Fatal {
+        /// librdkafka's message.
+        text: String,
+    },
+    /// The ends of the topics were not reached in time.
+    #[error("failed to read to the end within {timeout:?}")]
+    EndNotReached {
+        /// The time limit.
+        timeout: Duration,
+    },
+}
+
+impl ReadError {
+    pub(crate) fn assign(error: KafkaError) -> Self {
+        Self::Assign { source: error.into() }
+    }
 }
 
 impl MaybeAccessDenied for ReadError {
     fn is_access_denied(&self) -> bool {
         match self {
             Self::AccessDenied(_) => true,
-            Self::Inquiry(inquiry) => inquiry.is_access_denied(),
-            Self::Client(_) | Self::Deleted { .. } | Self::Failed { .. } => false,
+            Self::Query(query) => query.is_access_denied(),
+            Self::Client(_)
+            | Self::Deleted { .. }
+            | Self::Assign { .. }
+            | Self::Fatal { .. }
+            | Self::EndNotReached { .. } => false,
         }
     }
 }
 
-/// Reads committed records of some topics, all partitions, each partition in order.
+/// A reader of the committed records of some topics: all partitions, each in order.
 pub struct TopicReader {
     consumer: Option<BaseConsumer<LogContext>>,
-    inquirer: ClusterQuery,
+    query: ClusterQuery,
     topics: Vec<Topic>,
-    places: BTreeMap<(Topic, i32), Place>,
+    positions: BTreeMap<(Topic, i32), ReadPosition>,
 }
 
-struct Place {
-    position: i64,
-    /// Where [`TopicReader::is_at_end`] is reached.
-    target: i64,
+struct ReadPosition {
+    next: i64,
+    /// The position at which [`TopicReader::is_at_end`] is reached.
+    end: i64,
 }
 
 impl TopicReader {
-    /// Begins to read. What [`TopicReader::is_at_end`] calls the end is where the topics end now, records of open transactions
-    /// included.
+    /// Starts to read. [`TopicReader::is_at_end`] refers to the current ends of the topics, records of open transactions included.
     ///
     /// # Errors
-    /// When the cluster doesn't answer or a topic is missing.
+    /// If the cluster is unavailable or a topic does not exist.
     pub fn open(config: &KafkaConfig, topics: &[Topic], start: Start) -> Result<Self, ReadError> {
-        Self::begin(config, topics, |_, ends| match start {
+        Self::start(config, topics, |_, ends| match start {
             Start::Earliest => ends.low,
             Start::Latest => ends.high,
         })
     }
 
-    /// Begins to read at these offsets; with the first record that is kept where that lies behind the offset, and where there is
-    /// no offset.
+    /// Starts to read at these offsets: at the first retained record if the offset is lower or missing.
     ///
     /// # Errors
     /// As [`TopicReader::open`].
@@ -126,50 +148,50 @@ impl TopicReader {
         topics: &[Topic],
         starts: &BTreeMap<(Topic, i32), i64>,
     ) -> Result<Self, ReadError> {
-        Self::begin(config, topics, |topic, ends| {
+        Self::start(config, topics, |topic, ends| {
             starts.get(&(topic, ends.partition)).map_or(ends.low, |start| (*start).clamp(ends.low, ends.high))
         })
     }
 
-    fn begin(
+    fn start(
         config: &KafkaConfig,
         topics: &[Topic],
         start: impl Fn(Topic, &Watermarks) -> i64,
     ) -> Result<Self, ReadError> {
-        let inquirer = ClusterQuery::new(config)?;
+        let query = ClusterQuery::new(config)?;
         let consumer = client::follower(config, "tapeline.reader")?;
         let mut list = TopicPartitionList::new();
-        let mut places = BTreeMap::new();
+        let mut positions = BTreeMap::new();
         for topic in topics {
-            for ends in inquirer.watermarks(*topic)? {
-                let position = start(*topic, &ends);
-                let offset =
-                    list.add_partition(topic.name(), ends.partition).set_offset(Offset::Offset(position));
-                offset.map_err(|error| failed(&error))?;
-                places.insert((*topic, ends.partition), Place { position, target: ends.high });
+            for ends in query.watermarks(*topic)? {
+                let next = start(*topic, &ends);
+                list.add_partition(topic.name(), ends.partition)
+                    .set_offset(Offset::Offset(next))
+                    .map_err(ReadError::assign)?;
+                positions.insert((*topic, ends.partition), ReadPosition { next, end: ends.high });
             }
         }
-        consumer.assign(&list).map_err(|error| failed(&error))?;
-        Ok(Self { consumer: Some(consumer), inquirer, topics: topics.to_vec(), places })
+        consumer.assign(&list).map_err(ReadError::assign)?;
+        Ok(Self { consumer: Some(consumer), query, topics: topics.to_vec(), positions })
     }
 
-    /// What has come within `wait`; empty when nothing has. Blocks: not for an async task.
+    /// Returns the records that arrive within `wait`; empty if there are none. Blocks: not for an async task.
     ///
     /// # Errors
-    /// When records were deleted before they were read, or the client failed for good.
+    /// If records were deleted before they were read, access is denied, or the client failed fatally.
     pub fn read(&mut self, wait: Duration) -> Result<Vec<OwnedRecord>, ReadError> {
         let mut records = Vec::new();
         let Some(consumer) = &self.consumer else { return Ok(records) };
         let Some(poller) = Poller::of(consumer) else { return Ok(records) };
         let (mut wait, mut bytes) = (wait, 0);
-        while records.len() < RECORDS_A_READ && bytes < BYTES_A_READ {
+        while records.len() < READ_RECORDS_MAX && bytes < READ_BYTES_MAX {
             match poller.poll(wait) {
                 Polled::Nothing => break,
                 Polled::Record(fetched) => {
                     if let Some(topic) =
                         self.topics.iter().copied().find(|topic| topic.name() == fetched.topic())
                     {
-                        move_to(&mut self.places, (topic, fetched.partition()), fetched.offset() + 1);
+                        advance(&mut self.positions, (topic, fetched.partition()), fetched.offset() + 1);
                         let record = OwnedRecord::of(topic, &fetched);
                         bytes += record.size_bytes();
                         records.push(record);
@@ -177,14 +199,14 @@ impl TopicReader {
                 }
                 Polled::End { topic, partition, offset } => {
                     if let Some(topic) = self.topics.iter().copied().find(|known| known.name() == topic) {
-                        move_to(&mut self.places, (topic, partition), offset);
+                        advance(&mut self.positions, (topic, partition), offset);
                     }
-                    if records.is_empty() && !is_at_end(&self.places) {
+                    if records.is_empty() && !is_at_end(&self.positions) {
                         continue;
                     }
                 }
                 Polled::Failed { code, fatal, text, at } => {
-                    refuse(self.inquirer.config(), code, fatal, text, at)?;
+                    handle_failure(self.query.config(), code, fatal, text, at)?;
                 }
                 Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => {}
             }
@@ -193,45 +215,43 @@ impl TopicReader {
         Ok(records)
     }
 
-    /// Whether everything was read that was there when reading began, or at the last [`TopicReader::aim`].
+    /// Returns whether all records were read that existed when the reader was opened, or at the last [`TopicReader::aim`].
     #[must_use]
     pub fn is_at_end(&self) -> bool {
-        is_at_end(&self.places)
+        is_at_end(&self.positions)
     }
 
-    /// From now on the end is where the topics end now.
+    /// Makes the current ends of the topics the end for [`TopicReader::is_at_end`].
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// If the cluster is unavailable.
     pub fn aim(&mut self) -> Result<(), ReadError> {
         for topic in &self.topics {
-            for ends in self.inquirer.watermarks(*topic)? {
-                if let Some(place) = self.places.get_mut(&(*topic, ends.partition)) {
-                    place.target = ends.high;
+            for ends in self.query.watermarks(*topic)? {
+                if let Some(position) = self.positions.get_mut(&(*topic, ends.partition)) {
+                    position.end = ends.high;
                 }
             }
         }
         Ok(())
     }
 
-    /// Everything of these topics, up to where they end now, by partition in order.
+    /// Reads all records of these topics up to their current ends, sorted by topic, partition and offset.
     ///
     /// # Errors
-    /// As [`TopicReader::open`] and [`TopicReader::read`]; also when the end isn't reached within `patience`.
+    /// As [`TopicReader::open`] and [`TopicReader::read`]; also if the ends are not reached within `timeout`.
     pub fn read_all(
         config: &KafkaConfig,
         topics: &[Topic],
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Vec<OwnedRecord>, ReadError> {
         let mut reader = Self::open(config, topics, Start::Earliest)?;
-        let deadline = std::time::Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         let mut all = Vec::new();
         while !reader.is_at_end() {
             all.append(&mut reader.read(Duration::from_millis(100))?);
-            if std::time::Instant::now() >= deadline && !reader.is_at_end() {
-                return Err(ReadError::Failed {
-                    cause: format!("the end is not reached within {patience:?}"),
-                });
+            if Instant::now() >= deadline && !reader.is_at_end() {
+                return Err(ReadError::EndNotReached { timeout });
             }
         }
         all.sort_by_key(|record| (record.topic, record.partition, record.offset));
@@ -247,17 +267,18 @@ impl Drop for TopicReader {
     }
 }
 
-fn move_to(places: &mut BTreeMap<(Topic, i32), Place>, place: (Topic, i32), position: i64) {
-    if let Some(place) = places.get_mut(&place) {
-        place.position = position;
+fn advance(positions: &mut BTreeMap<(Topic, i32), ReadPosition>, partition: (Topic, i32), next: i64) {
+    if let Some(position) = positions.get_mut(&partition) {
+        position.next = next;
     }
 }
 
-fn is_at_end(places: &BTreeMap<(Topic, i32), Place>) -> bool {
-    places.values().all(|place| place.position >= place.target)
+fn is_at_end(positions: &BTreeMap<(Topic, i32), ReadPosition>) -> bool {
+    positions.values().all(|position| position.next >= position.end)
 }
 
-pub(crate) fn refuse(
+/// Logs a temporary failure of a fetch, and returns any other as an error.
+pub(crate) fn handle_failure(
     config: &KafkaConfig,
     code: RDKafkaErrorCode,
     fatal: bool,
@@ -272,18 +293,14 @@ pub(crate) fn refuse(
         return Err(AccessDenied::new(config, code, &text).into());
     }
     if fatal {
-        return Err(ReadError::Failed { cause: text });
+        return Err(ReadError::Fatal { text });
     }
-    tracing::warn!(%code, text, "a read failed, it goes on by itself");
+    tracing::warn!(%code, text, "fetch failed: librdkafka retries automatically");
     Ok(())
 }
 
-pub(crate) fn failed(error: &KafkaError) -> ReadError {
-    ReadError::Failed { cause: error.to_string() }
-}
-
 impl OwnedRecord {
-    /// Bytes of its key, payload and headers.
+    /// Returns the bytes of key, payload and headers.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         let length = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);

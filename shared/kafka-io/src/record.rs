@@ -1,4 +1,4 @@
-//! Records as stages see them: borrowed on the way in, owned on the way out.
+//! Input records, which borrow librdkafka's memory, and output records, which own theirs.
 
 use std::borrow::Cow;
 
@@ -10,71 +10,71 @@ use crate::raw::Fetched;
 /// The header that carries the W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// A record of an input topic or a table, in librdkafka's memory: nothing was copied.
+/// A record of an input topic or a side input. It borrows librdkafka's memory: nothing is copied.
 #[derive(Clone, Copy)]
 pub struct InRecord<'a> {
-    /// Its topic.
+    /// The topic.
     pub topic: Topic,
-    /// Its partition.
+    /// The partition.
     pub partition: i32,
-    /// Its offset.
+    /// The offset.
     pub offset: i64,
-    /// Its append time, milliseconds since 1970-01-01 UTC; -1 when the broker gave none.
+    /// The append time, milliseconds since 1970-01-01 UTC; -1 if the broker set none.
     pub timestamp_ms: i64,
-    /// Its key.
+    /// The key. `None` if the record has no key, in contrast to an empty one.
     pub key: Option<&'a [u8]>,
-    /// Its payload; none is a tombstone.
+    /// The payload. `None` for a tombstone.
     pub payload: Option<&'a [u8]>,
-    /// The assignment under which it was received as work; none when it was read beside the work, of a table or to restore state.
+    /// The assignment epoch in which it was received as work. `None` for a record of a side input.
     pub epoch: Option<Epoch>,
-    /// The trace that it belongs to: the header `traceparent`, when that holds a trace context.
+    /// The header `traceparent`. `None` if it is missing or holds no W3C trace context.
     pub traceparent: Option<&'a str>,
-    /// All its headers.
+    /// All headers.
     pub headers: Headers<'a>,
 }
 
 /// The headers of a record.
 #[derive(Clone, Copy)]
-pub struct Headers<'a>(Inner<'a>);
+pub struct Headers<'a>(HeaderSource<'a>);
 
 #[derive(Clone, Copy)]
-enum Inner<'a> {
+enum HeaderSource<'a> {
     Fetched(&'a Fetched<'a>),
     Listed(&'a [(String, Vec<u8>)]),
 }
 
-/// A record to be produced.
+/// A record to produce.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutRecord {
-    /// Where to.
+    /// The topic.
     pub topic: Topic,
-    /// The partition, computed from the symbol.
+    /// The partition; see `contracts::partition_for`.
     pub partition: i32,
     /// The key.
     pub key: Vec<u8>,
     /// The payload.
     pub payload: Vec<u8>,
-    /// Headers, in order.
+    /// The headers, in order.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
-    /// What of a foreign record is missing, which is something else than empty.
+    /// The parts that are absent, in contrast to empty: only in a dead letter.
     pub missing: Missing,
 }
 
-/// Key and payload that a record doesn't have. Ours have both; a dead letter has what its record had.
+/// The absent parts of an output record. Records of events have a key and a payload; a dead letter lacks what its record lacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Missing {
-    /// It has no key.
+    /// The record has no key.
     pub key: bool,
-    /// It has no payload: a tombstone.
+    /// The record has no payload: a tombstone.
     pub payload: bool,
 }
 
 // === impl InRecord ===
 
 impl<'a> InRecord<'a> {
-    /// A record as it was fetched.
+    /// Creates the record of a fetched message.
     pub(crate) fn of(topic: Topic, fetched: &'a Fetched<'a>) -> Self {
-        let headers = Headers(Inner::Fetched(fetched));
+        let headers = Headers(HeaderSource::Fetched(fetched));
         Self {
             topic,
             partition: fetched.partition(),
@@ -88,12 +88,12 @@ impl<'a> InRecord<'a> {
         }
     }
 
-    /// The same, as work of this assignment.
+    /// Returns the same record with this assignment epoch.
     pub(crate) fn under(self, epoch: Option<Epoch>) -> Self {
         Self { epoch, ..self }
     }
 
-    /// Its append time, microseconds since 1970-01-01 UTC; none when the broker gave none.
+    /// Returns the append time, microseconds since 1970-01-01 UTC. `None` if the broker set none.
     #[must_use]
     pub fn appended_at_micros(&self) -> Option<i64> {
         (self.timestamp_ms >= 0).then(|| self.timestamp_ms.saturating_mul(1_000))
@@ -106,8 +106,8 @@ impl std::fmt::Debug for InRecord<'_> {
     }
 }
 
-/// A W3C trace context, `<2 hex>-<32 hex>-<16 hex>-<2 hex>` with neither id all zeros: anything else would break the trace of
-/// whoever it is passed on to.
+/// Returns a W3C trace context, `<2 hex>-<32 hex>-<16 hex>-<2 hex>` with neither id all zeros. `None` for any other value, which would
+/// break the trace of the consumer.
 /// <https://www.w3.org/TR/trace-context/#traceparent-header-field-values>
 fn trace(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?;
@@ -117,37 +117,36 @@ fn trace(value: &[u8]) -> Option<&str> {
         fields.next().filter(|field| field.len() == length && field.bytes().all(is_hex))
     };
     let (version, trace, span, _flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
-    let names_something = |id: &str| id.bytes().any(|byte| byte != b'0');
-    (fields.next().is_none() && version != "ff" && names_something(trace) && names_something(span))
-        .then_some(text)
+    let is_not_zero = |id: &str| id.bytes().any(|byte| byte != b'0');
+    (fields.next().is_none() && version != "ff" && is_not_zero(trace) && is_not_zero(span)).then_some(text)
 }
 
 // === impl Headers ===
 
 impl<'a> Headers<'a> {
-    /// No headers.
+    /// Returns no headers.
     #[must_use]
     pub fn none() -> Self {
-        Self(Inner::Listed(&[]))
+        Self(HeaderSource::Listed(&[]))
     }
 
-    /// These headers: for a record that doesn't come from librdkafka.
+    /// Returns these headers, for a record that was not fetched by librdkafka.
     #[must_use]
     pub fn listed(headers: &'a [(String, Vec<u8>)]) -> Self {
-        Self(Inner::Listed(headers))
+        Self(HeaderSource::Listed(headers))
     }
 
-    /// The last header of this name: Kafka allows several, and the last one counts.
+    /// Returns the value of the last header of this name: Kafka allows several, and the last one counts.
     #[must_use]
     pub fn get(self, name: &str) -> Option<&'a [u8]> {
         self.iter().filter(|(key, _)| *key == name).map(|(_, value)| value).last()
     }
 
-    /// All headers, in order. What of a name isn't UTF-8 is replaced by U+FFFD: Kafka promises texts and checks nothing.
+    /// Returns all headers, in order. Invalid UTF-8 in a name is replaced by U+FFFD: Kafka specifies text but does not check it.
     pub fn iter(self) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
         (0..).map_while(move |index: usize| match self.0 {
-            Inner::Fetched(fetched) => fetched.header(index),
-            Inner::Listed(headers) => {
+            HeaderSource::Fetched(fetched) => fetched.header(index),
+            HeaderSource::Listed(headers) => {
                 headers.get(index).map(|(key, value)| (Cow::Borrowed(key.as_str()), value.as_slice()))
             }
         })
@@ -157,20 +156,20 @@ impl<'a> Headers<'a> {
 // === impl OutRecord ===
 
 impl OutRecord {
-    /// A record without headers.
+    /// Creates a record without headers.
     #[must_use]
     pub fn new(topic: Topic, partition: i32, key: impl Into<Vec<u8>>, payload: Vec<u8>) -> Self {
         Self { topic, partition, key: key.into(), payload, headers: Vec::new(), missing: Missing::default() }
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Passes a trace on.
+    /// Adds the header `traceparent`, if there is a trace context.
     #[must_use]
     pub fn with_traceparent(self, traceparent: Option<&str>) -> Self {
         match traceparent {
@@ -179,17 +178,17 @@ impl OutRecord {
         }
     }
 
-    /// Its key as librdkafka takes it.
+    /// Returns the key for librdkafka.
     pub(crate) fn native_key(&self) -> Option<&[u8]> {
         (!self.missing.key).then_some(self.key.as_slice())
     }
 
-    /// Its payload as librdkafka takes it.
+    /// Returns the payload for librdkafka.
     pub(crate) fn native_payload(&self) -> Option<&[u8]> {
         (!self.missing.payload).then_some(self.payload.as_slice())
     }
 
-    /// Its headers as librdkafka takes them.
+    /// Returns the headers for librdkafka. `None` if there are none.
     pub(crate) fn native_headers(&self) -> Option<rdkafka::message::OwnedHeaders> {
         use rdkafka::message::{Header, OwnedHeaders};
         if self.headers.is_empty() {
@@ -202,7 +201,7 @@ impl OutRecord {
         Some(native)
     }
 
-    /// Bytes that it takes in a producer's queue, about.
+    /// Returns the bytes of key, payload and headers, about the size in a producer's queue.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(key, value)| key.len() + value.len()).sum();
@@ -215,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_header_of_a_name_counts() {
+    fn last_header_of_a_name_counts() {
         let headers = [("a".to_owned(), vec![1]), ("b".to_owned(), vec![2]), ("a".to_owned(), vec![3])];
         assert_eq!(Headers::listed(&headers).get("a"), Some(&[3][..]));
         assert_eq!(Headers::listed(&headers).get("c"), None);
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traceparent_that_is_no_trace_context_is_not_passed_on() {
+    fn invalid_traceparent_is_not_passed_on() {
         let whole = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(trace(whole.as_bytes()), Some(whole));
         for broken in [

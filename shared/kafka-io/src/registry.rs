@@ -1,19 +1,19 @@
-//! The schema registry: our own schemas registered at start, others' fetched when they are met, all remembered.
+//! Schema registry client: registers the schemas of a service at start, and fetches those of other writers on demand.
 //!
-//! The calls are schema_registry_converter's. Its cache is not used: it keeps a failed fetch for ever, whether it ended in a 404, a
-//! 503 or a proxy's page. Ours keeps what is known for ever, also on disk when there is a folder for it, what the registry says it
-//! doesn't know for a while, and failures not at all; threads that miss the same id at the same time share one call, and while the
-//! registry doesn't answer a breaker spares it further ones.
+//! The calls are those of schema_registry_converter. Its cache is not used, because it stores a failed fetch indefinitely, also after a
+//! 503 or a proxy's page. This cache keeps schemas indefinitely, also on disk if there is a folder for it, unknown ids for a time, and
+//! other failures not at all. Threads that miss the same id at the same time share one call, and a circuit breaker stops lookups
+//! while the registry is unavailable.
 //!
 //! Start at [`Registry::start`] and [`Registry::writer`](contracts::WriterSchemas::writer).
 
 mod breaker;
-mod cache;
 mod config;
-mod disk;
-mod door;
+mod disk_cache;
 mod error;
+mod http_client;
 mod meters;
+mod schema_cache;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,300 +21,308 @@ use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
 use contracts::{Topic, WriterError, WriterSchemas};
+use kit::{Backoff, Millis};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema};
 use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
 use tokio::runtime::Handle;
 
-use self::breaker::{Breaker, jittered};
-use self::cache::{Cache, Landing};
+use self::breaker::{LookupBreaker, jitter};
 pub use self::config::RegistryConfig;
-use self::disk::Disk;
-pub use self::door::{HttpError, http_client};
-pub use self::error::RegistryError;
-use self::error::{Failure, is_transient};
-use self::meters::{Lookup, Meters};
+use self::disk_cache::DiskCache;
+pub use self::error::{CaFileError, RegistryCallError, RegistryError};
+pub use self::http_client::{HttpError, http_client};
+use self::meters::{LookupOutcome, Meters};
+use self::schema_cache::{PendingFetch, SchemaCache};
 
-/// The registry's own code for "no schema of this id".
+/// The registry's error code for "no schema of this id".
 const SCHEMA_NOT_FOUND: u32 = 40_403;
 
-/// First wait before a failed registration is tried again; doubled up to one of the others, each with full jitter.
+/// The wait after a failed registration, doubled up to one of the others; with full jitter.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT_AT_START: Duration = Duration::from_secs(2);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const START_WAIT_MAX: Duration = Duration::from_secs(2);
+const CONFIRM_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// The registry, behind our cache. Cloned freely.
+/// A client of the schema registry, with caches. Clones share one client.
 #[derive(Clone)]
-pub struct Registry(Arc<Inner>);
+pub struct Registry(Arc<Shared>);
 
-struct Inner {
+struct Shared {
     config: RegistryConfig,
     settings: SrSettings,
     runtime: Handle,
-    own: RwLock<HashMap<Topic, u32>>,
-    cache: Arc<Cache>,
-    breaker: Breaker,
-    disk: Option<Disk>,
+    own_ids: RwLock<HashMap<Topic, u32>>,
+    cache: Arc<SchemaCache>,
+    breaker: LookupBreaker,
+    disk: Option<DiskCache>,
     meters: Meters,
 }
 
-/// How a service came to the ids of its own schemas.
+/// The origin of the schema ids of a service after its start.
 #[derive(Debug)]
 pub enum Started {
-    /// The registry gave them.
+    /// The registry returned them.
     Registered,
-    /// The registry is away, for this reason: they are those that it gave before. [`Registry::confirm`] asks it again.
+    /// The cache folder contained them, and the registry is unavailable with this error. [`Registry::confirm`] registers them later.
     Cached(RegistryError),
 }
 
-/// Our schema of a topic.
+/// The schema that this service registers for a topic.
 struct OwnSchema {
     topic: Topic,
     subject: String,
     schema: &'static str,
 }
 
-/// How long a registration is tried.
+/// The time limit of a registration.
 #[derive(Clone, Copy)]
-enum Patience {
+enum RetryLimit {
     Until { deadline: Instant, waited_ms: u32 },
-    Endless,
+    Unlimited,
+}
+
+impl RetryLimit {
+    fn backoff(self) -> Backoff {
+        let wait_max = match self {
+            Self::Until { .. } => START_WAIT_MAX,
+            Self::Unlimited => CONFIRM_WAIT_MAX,
+        };
+        Backoff::new(FIRST_WAIT, wait_max)
+    }
+
+    /// Returns the time limit in milliseconds if a retry after this wait would exceed it.
+    fn exceeded_after(self, wait: Duration) -> Option<u32> {
+        match self {
+            Self::Until { deadline, waited_ms } => (Instant::now() + wait >= deadline).then_some(waited_ms),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 impl Registry {
-    /// A registry without metrics; nothing is asked yet. Calls run on `runtime`, whoever waits for them.
+    /// Creates a client without metrics. It makes no call yet. Calls run on `runtime`.
     ///
     /// # Errors
-    /// When the address is none, or the file of the authorities.
+    /// If the address, the credentials or the file of certificate authorities is invalid.
     pub fn new(config: &RegistryConfig, runtime: Handle) -> Result<Self, RegistryError> {
-        Self::make(config, runtime, Meters::none())
+        Self::create(config, runtime, Meters::none())
     }
 
-    /// A registry whose lookups are counted as those of `service`.
+    /// Creates a client with the metrics of `service`.
     ///
     /// # Errors
-    /// When the address is none, or the file of the authorities.
+    /// As [`Registry::new`].
     pub fn of_service(
         service: &'static str,
         config: &RegistryConfig,
         runtime: Handle,
     ) -> Result<Self, RegistryError> {
-        Self::make(config, runtime, Meters::of(service))
+        Self::create(config, runtime, Meters::of(service))
     }
 
-    fn make(config: &RegistryConfig, runtime: Handle, meters: Meters) -> Result<Self, RegistryError> {
+    fn create(config: &RegistryConfig, runtime: Handle, meters: Meters) -> Result<Self, RegistryError> {
         let url = config.url.trim_end_matches('/').to_owned();
-        let bad = |cause: String| RegistryError::Url { url: config.url.clone(), cause };
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(bad("it does not begin with http://".to_owned()));
+            return Err(RegistryError::Url { url: config.url.clone() });
         }
-        let disk = Disk::open(&config.cache_folder, &url);
+        let disk = DiskCache::open(&config.cache_folder, &url);
         let settings = SrSettings::new_builder(url)
-            .set_timeout(Duration::from_millis(config.timeout_ms.into()))
+            .set_timeout(config.timeout_ms.as_duration())
             .build_with(http_client(config)?)
-            .map_err(|error| bad(error.to_string()))?;
-        Ok(Self(Arc::new(Inner {
+            .map_err(|error| RegistryError::Client { url: config.url.clone(), source: error.into() })?;
+        Ok(Self(Arc::new(Shared {
             config: config.clone(),
             settings,
             runtime,
-            own: RwLock::default(),
-            cache: Arc::new(Cache::new(Duration::from_millis(config.unknown_ttl_ms.into()))),
-            breaker: Breaker::new(config.breaker_failures),
+            own_ids: RwLock::default(),
+            cache: Arc::new(SchemaCache::new(config.unknown_ttl_ms.as_duration())),
+            breaker: LookupBreaker::new(config.breaker_failures, meters.breaker_state()),
             disk,
             meters,
         })))
     }
 
-    /// Registers our schemas of these topics (dead-letter topics have none) and remembers their ids. A registry that doesn't answer
-    /// is waited for.
+    /// Registers the schemas of these topics (dead-letter topics have none) and stores their ids. Retries for `start_patience_ms`
+    /// while the registry is unavailable.
     ///
     /// # Errors
-    /// When it doesn't answer in time, or refuses one.
+    /// If the registry stays unavailable, denies access or rejects a schema.
     pub async fn register(&self, topics: &[Topic]) -> Result<(), RegistryError> {
         self.register_within(topics, self.0.config.start_patience_ms).await
     }
 
-    /// As [`Registry::register`], but when the cache folder holds the ids of just these schemas, a registry that doesn't answer is
-    /// waited for only shortly, and done without.
+    /// Registers as [`Registry::register`]. If the cache folder holds the ids of exactly these schemas, it waits only
+    /// `cached_start_patience_ms` for an unavailable registry, and then uses those ids.
     ///
     /// # Errors
-    /// When it refuses one, or doesn't answer in time and an id is missing.
+    /// If the registry denies access or rejects a schema, or if it stays unavailable and an id is missing in the folder.
     pub async fn start(&self, topics: &[Topic]) -> Result<Started, RegistryError> {
         let pinned = self.pinned(topics);
-        let patience_ms = match pinned {
+        let limit = match pinned {
             Some(_) => self.0.config.cached_start_patience_ms.min(self.0.config.start_patience_ms),
             None => self.0.config.start_patience_ms,
         };
-        match (self.register_within(topics, patience_ms).await, pinned) {
+        match (self.register_within(topics, limit).await, pinned) {
             (Ok(()), _) => Ok(Started::Registered),
-            (Err(away @ RegistryError::Unreachable { .. }), Some(pinned)) => {
-                self.0.meters.unconfirmed(pinned.len());
+            (Err(error @ RegistryError::Unreachable { .. }), Some(pinned)) => {
+                self.0.meters.set_unconfirmed(pinned.len());
                 self.adopt(&pinned);
-                Ok(Started::Cached(away))
+                Ok(Started::Cached(error))
             }
             (Err(error), _) => Err(error),
         }
     }
 
-    /// Registers the schemas of a start that did without the registry, however long that takes.
+    /// Registers the schemas of a start that returned [`Started::Cached`]. Retries without a time limit.
     ///
     /// # Errors
-    /// When it refuses one, or gives it another id than records were written under.
+    /// If the registry denies access or rejects a schema, or has another id than that which records were written with.
     pub async fn confirm(&self, topics: &[Topic]) -> Result<(), RegistryError> {
         for own in own_schemas(topics) {
-            let id = self.register_one(&own, Patience::Endless).await?;
+            let id = self.register_one(&own, RetryLimit::Unlimited).await?;
             let pinned = self.own_id(own.topic).unwrap_or(id);
             if pinned != id {
                 let url = self.0.config.url.clone();
                 return Err(RegistryError::OtherId { url, subject: own.subject, id, pinned });
             }
         }
-        self.0.meters.unconfirmed(0);
+        self.0.meters.set_unconfirmed(0);
         Ok(())
     }
 
-    /// The id under which events of this topic are written.
+    /// Returns the schema id for events of this topic.
     ///
     /// # Errors
-    /// When [`Registry::register`] hasn't registered it.
+    /// If its schema was not registered.
     pub fn id(&self, topic: Topic) -> Result<u32, RegistryError> {
         self.own_id(topic).ok_or(RegistryError::NotRegistered { topic })
     }
 
-    /// Its address.
+    /// Returns the registry's address.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.config.url
     }
 
     fn own_id(&self, topic: Topic) -> Option<u32> {
-        self.0.own.read().unwrap_or_else(PoisonError::into_inner).get(&topic).copied()
+        self.0.own_ids.read().unwrap_or_else(PoisonError::into_inner).get(&topic).copied()
     }
 
-    /// The ids of our schemas as the cache folder has them, when it has all.
+    /// Returns the ids in the cache folder. `None` if one is missing.
     fn pinned(&self, topics: &[Topic]) -> Option<Vec<(OwnSchema, u32)>> {
         let disk = self.0.disk.as_ref()?;
         let id_of = |own: OwnSchema| disk.own(&own.subject, own.schema).map(|id| (own, id));
         own_schemas(topics).map(id_of).collect()
     }
 
-    async fn register_within(&self, topics: &[Topic], patience_ms: u32) -> Result<(), RegistryError> {
-        let deadline = Instant::now() + Duration::from_millis(patience_ms.into());
-        let patience = Patience::Until { deadline, waited_ms: patience_ms };
+    async fn register_within(&self, topics: &[Topic], limit: Millis<u32>) -> Result<(), RegistryError> {
+        let deadline = Instant::now() + limit.as_duration();
+        let limit = RetryLimit::Until { deadline, waited_ms: limit.get() };
         let mut registered = Vec::new();
         for own in own_schemas(topics) {
-            let id = self.register_one(&own, patience).await?;
+            let id = self.register_one(&own, limit).await?;
             registered.push((own, id));
         }
         if let Some(disk) = &self.0.disk {
-            let kept: Vec<_> =
+            let ids: Vec<_> =
                 registered.iter().map(|(own, id)| (own.subject.clone(), own.schema, *id)).collect();
-            disk.keep_own(&kept);
+            disk.store_own(&ids);
         }
         self.adopt(&registered);
         Ok(())
     }
 
-    /// These are the ids of our schemas; and what the cache folder knows of others is known.
+    /// Uses these ids for the service's schemas, and fills the cache with them and with the schemas in the cache folder.
     fn adopt(&self, ids: &[(OwnSchema, u32)]) {
-        for (id, schema) in self.0.disk.iter().flat_map(Disk::writers) {
-            self.0.cache.know(id, schema);
+        for (id, schema) in self.0.disk.iter().flat_map(DiskCache::writers) {
+            self.0.cache.insert(id, schema);
         }
         for (own, id) in ids {
-            // Our own schemas are proven to parse by the tests of `contracts`.
+            // The tests of `contracts` parse each of these schemas.
             if let Ok(schema) = Schema::parse_str(own.schema) {
-                self.0.cache.know(*id, Arc::new(schema));
+                self.0.cache.insert(*id, Arc::new(schema));
             }
-            self.0.own.write().unwrap_or_else(PoisonError::into_inner).insert(own.topic, *id);
+            self.0.own_ids.write().unwrap_or_else(PoisonError::into_inner).insert(own.topic, *id);
         }
     }
 
-    async fn register_one(&self, own: &OwnSchema, patience: Patience) -> Result<u32, RegistryError> {
+    async fn register_one(&self, own: &OwnSchema, limit: RetryLimit) -> Result<u32, RegistryError> {
         let (url, subject) = (&self.0.config.url, &own.subject);
-        let mut wait = FIRST_WAIT;
+        let mut backoff = limit.backoff();
         loop {
-            let cause = match self.post(own, patience).await {
+            let error = match self.post(own, limit).await {
                 Ok(id) => return Ok(id),
-                Err(Failure::Said { code, message }) if !is_transient(code) => {
-                    let cause = format!("{message} ({code})");
-                    return Err(RegistryError::Refused { url: url.clone(), subject: subject.clone(), cause });
-                }
-                Err(Failure::Denied(cause)) => {
-                    let user = self.0.config.username.clone().unwrap_or_else(|| "nobody".to_owned());
-                    return Err(RegistryError::Denied {
-                        url: url.clone(),
-                        user,
-                        subject: subject.clone(),
-                        cause,
-                    });
-                }
-                Err(Failure::Said { code, message }) => format!("{message} ({code})"),
-                Err(Failure::Transient(cause)) => cause,
+                Err(error) if error.is_transient() => error,
+                Err(source) => return Err(self.permanent(own, source)),
             };
-            let pause = jittered(wait);
-            let longest = match patience {
-                Patience::Endless => LONGEST_WAIT,
-                Patience::Until { deadline, .. } if Instant::now() + pause < deadline => {
-                    LONGEST_WAIT_AT_START
-                }
-                Patience::Until { waited_ms, .. } => {
-                    let (url, subject) = (url.clone(), subject.clone());
-                    return Err(RegistryError::Unreachable { url, subject, waited_ms, cause });
-                }
-            };
-            tracing::warn!(url, subject, cause, "registry asked again");
-            tokio::time::sleep(pause).await;
-            wait = (wait * 2).min(longest);
+            let wait = jitter().of(backoff.fail());
+            if let Some(waited_ms) = limit.exceeded_after(wait) {
+                let (url, subject) = (url.clone(), subject.clone());
+                return Err(RegistryError::Unreachable { url, subject, waited_ms, source: error });
+            }
+            tracing::warn!(url, subject, %error, "failed to register a schema: retrying");
+            tokio::time::sleep(wait).await;
         }
     }
 
-    /// One call, which takes no longer than the patience.
-    async fn post(&self, own: &OwnSchema, patience: Patience) -> Result<u32, Failure> {
+    fn permanent(&self, own: &OwnSchema, source: RegistryCallError) -> RegistryError {
+        let (url, subject) = (self.0.config.url.clone(), own.subject.clone());
+        match source {
+            RegistryCallError::Denied(_) => {
+                let user = self.0.config.username.clone().unwrap_or_else(|| "an unnamed user".to_owned());
+                RegistryError::Denied { url, user, subject, source }
+            }
+            _ => RegistryError::Rejected { url, subject, source },
+        }
+    }
+
+    /// Makes one call, which ends at the time limit.
+    async fn post(&self, own: &OwnSchema, limit: RetryLimit) -> Result<u32, RegistryCallError> {
         let supplied = SuppliedSchema::new(None, SchemaType::Avro, own.schema.to_owned());
         let call = post_schema(&self.0.settings, own.subject.clone(), supplied);
-        let answer = match patience {
-            Patience::Endless => call.await,
-            Patience::Until { deadline, .. } => tokio::time::timeout_at(deadline.into(), call)
+        let registered = match limit {
+            RetryLimit::Unlimited => call.await,
+            RetryLimit::Until { deadline, .. } => tokio::time::timeout_at(deadline.into(), call)
                 .await
-                .map_err(|_| Failure::Transient("no answer".to_owned()))?,
+                .map_err(|_| RegistryCallError::Failed("timed out".to_owned()))?,
         };
-        answer.map(|registered| registered.id).map_err(|error| Failure::of(&error))
+        Ok(registered?.id)
     }
 
-    /// Begins a lookup on the runtime, unless the breaker is open.
-    fn look_up(&self, id: u32, landing: Landing) {
-        if let Err(left) = self.0.breaker.admit(Instant::now()) {
-            self.0.meters.looked_up(Lookup::Shed);
+    /// Starts a lookup on the runtime, unless the breaker is open.
+    fn look_up(&self, id: u32, pending: PendingFetch) {
+        if let Err(left) = self.0.breaker.admit() {
+            self.0.meters.count(LookupOutcome::Shed);
             let cause =
-                format!("registry {} has not answered, asked again in {} ms", self.url(), left.as_millis());
-            landing.land(Err(WriterError::Unavailable { id, cause }));
+                format!("registry {} unavailable: next attempt in {} ms", self.url(), left.as_millis());
+            pending.complete(Err(WriterError::Unavailable { id, cause }));
             return;
         }
-        let inner = Arc::clone(&self.0);
-        // Not supervised: it ends with its one bounded call, and whoever wants its result waits for the landing.
+        let shared = Arc::clone(&self.0);
+        // Not supervised: the task ends with its one bounded call, and callers wait for the pending fetch.
         let _detached = self.0.runtime.spawn(async move {
-            let fetched = inner.fetch(id).await;
-            inner.note(&fetched);
-            let (answer, text) = match fetched {
+            let fetched = shared.fetch(id).await;
+            shared.report(&fetched);
+            let (result, text) = match fetched {
                 Ok((schema, text)) => (Ok(schema), Some(text)),
-                Err(fault) => (Err(fault), None),
+                Err(error) => (Err(error), None),
             };
-            landing.land(answer);
-            if let Some(text) = text.filter(|_| inner.disk.is_some()) {
-                let keep = move || inner.disk.iter().for_each(|disk| disk.keep_writer(id, &text));
-                // Nothing depends on it: what can't be kept has been told.
-                drop(tokio::task::spawn_blocking(keep).await);
+            pending.complete(result);
+            if let Some(text) = text.filter(|_| shared.disk.is_some()) {
+                let store = move || shared.disk.iter().for_each(|disk| disk.store_writer(id, &text));
+                // No component depends on it; a failure was logged.
+                drop(tokio::task::spawn_blocking(store).await);
             }
         });
     }
 }
 
-impl Inner {
-    /// One call.
+impl Shared {
+    /// Fetches a schema with one call. Returns it parsed and as text.
     async fn fetch(&self, id: u32) -> Result<(Arc<Schema>, String), WriterError> {
         let url = &self.config.url;
         let unavailable =
             |cause: String| WriterError::Unavailable { id, cause: format!("registry {url}: {cause}") };
-        let timeout = Duration::from_millis(self.config.timeout_ms.into());
+        let timeout = self.config.timeout_ms.as_duration();
         match tokio::time::timeout(timeout, get_schema_by_id(id, &self.settings)).await {
             Ok(Ok(found)) if found.schema_type == SchemaType::Avro => {
                 match Schema::parse_str(&found.schema) {
@@ -325,41 +333,36 @@ impl Inner {
             Ok(Ok(found)) => {
                 Err(WriterError::Unreadable { id, cause: format!("it is {:?}, not Avro", found.schema_type) })
             }
-            Ok(Err(error)) => Err(match Failure::of(&error) {
-                Failure::Said { code: SCHEMA_NOT_FOUND, .. } => WriterError::Unknown { id },
-                Failure::Said { code, message } => unavailable(format!("{message} ({code})")),
-                Failure::Denied(cause) | Failure::Transient(cause) => unavailable(cause),
+            Ok(Err(error)) => Err(match RegistryCallError::from(error) {
+                RegistryCallError::Response { code: SCHEMA_NOT_FOUND, .. } => WriterError::Unknown { id },
+                error => unavailable(error.to_string()),
             }),
-            Err(_) => Err(unavailable(format!("no answer within {} ms", timeout.as_millis()))),
+            Err(_) => Err(unavailable(format!("timed out after {} ms", timeout.as_millis()))),
         }
     }
 
-    /// Tells breaker and metrics how a lookup ended.
-    fn note<T>(&self, fetched: &Result<T, WriterError>) {
-        let lookup = match fetched {
-            Ok(_) => Lookup::Found,
-            Err(WriterError::Unknown { .. }) => Lookup::Unknown,
-            Err(WriterError::Unreadable { .. }) => Lookup::Unreadable,
-            Err(WriterError::Unavailable { .. }) => Lookup::Unavailable,
+    /// Reports the outcome of a lookup to breaker and metrics.
+    fn report<T>(&self, fetched: &Result<T, WriterError>) {
+        let outcome = match fetched {
+            Ok(_) => LookupOutcome::Found,
+            Err(WriterError::Unknown { .. }) => LookupOutcome::Unknown,
+            Err(WriterError::Unreadable { .. }) => LookupOutcome::Unreadable,
+            Err(WriterError::Unavailable { .. }) => LookupOutcome::Unavailable,
         };
-        self.meters.looked_up(lookup);
-        let is_open = match lookup {
-            Lookup::Unavailable => self.breaker.failed(Instant::now()),
-            _ => {
-                self.breaker.answered();
-                false
-            }
-        };
-        self.meters.breaker_is_open(is_open);
+        self.meters.count(outcome);
+        match outcome {
+            LookupOutcome::Unavailable => self.breaker.failed(),
+            _ => self.breaker.succeeded(),
+        }
     }
 }
 
 impl WriterSchemas for Registry {
-    /// From memory, or by one bounded call, waited for as long as the configuration says. Blocks: for driver and worker threads,
-    /// not for async tasks.
+    /// Returns a schema from the cache, or fetches it with one bounded call, for which it waits `lookup_wait_ms`. Blocks: for driver
+    /// and worker threads, not for async tasks.
     fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError> {
-        let wait = Duration::from_millis(self.0.config.lookup_wait_ms.into());
-        self.0.cache.get(id, wait, |landing| self.look_up(id, landing))
+        let wait = self.0.config.lookup_wait_ms.as_duration();
+        self.0.cache.get(id, wait, |pending| self.look_up(id, pending))
     }
 }
 

@@ -1,119 +1,121 @@
-//! Who we are to the cluster, how it proves to be the cluster, and what protects the way between.
+//! Encryption and authentication of connections to the cluster.
 
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 
+use kit::Secret;
+use kit::secret::REDACTED;
 use rdkafka::config::ClientConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, KafkaConfig, Profile};
-use crate::secret::{REDACTED, Secret};
+use crate::config_error::ConfigError;
 
-/// The section `kafka.security`. The host names in `brokers` must stand in the brokers' certificates.
+/// The section `kafka.security`. The brokers' certificates must contain the host names in `brokers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Security {
-    /// What connections are made of.
+    /// The security protocol of all connections.
     pub protocol: Protocol,
-    /// PEM file of the authorities whose word on a broker's certificate counts. Unset: those of the operating system.
+    /// PEM file of the certificate authorities that are trusted. Unset: those of the operating system.
     pub ca_file: Option<PathBuf>,
-    /// PEM file of our own certificate, where brokers ask for one.
+    /// PEM file of the client certificate, if the brokers require one.
     pub certificate_file: Option<PathBuf>,
-    /// PEM file of that certificate's key.
+    /// PEM file of the client certificate's key.
     pub key_file: Option<PathBuf>,
-    /// What the key is encrypted with.
+    /// The password of the key file.
     pub key_password: Secret,
-    /// How the password is proven.
+    /// The SASL mechanism.
     pub mechanism: Mechanism,
-    /// The principal that the cluster's access rules name.
+    /// The user name: the principal in the cluster's ACLs.
     pub username: Option<String>,
-    /// Its password.
+    /// The user's password.
     pub password: Secret,
 }
 
-/// What connections are made of.
+/// The security protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// In clear, as nobody.
+    /// Unencrypted and unauthenticated.
     #[default]
     Plaintext,
-    /// Encrypted; as the subject of our certificate, if we have one.
+    /// Encrypted; authenticated by the client certificate, if there is one.
     Ssl,
-    /// In clear, with a login.
+    /// Unencrypted, authenticated by SASL.
     SaslPlaintext,
-    /// Encrypted, with a login.
+    /// Encrypted, authenticated by SASL.
     SaslSsl,
 }
 
-/// How a password is proven.
+/// The SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
-    /// Challenge and response over SHA-512: the password itself never leaves.
+    /// Challenge and response over SHA-512: the password is not sent.
     #[default]
     #[serde(rename = "scram-sha-512")]
     ScramSha512,
     /// The same over SHA-256.
     #[serde(rename = "scram-sha-256")]
     ScramSha256,
-    /// The password itself.
+    /// The password is sent as it is.
     Plain,
 }
 
-/// librdkafka options that this section stands for, or that would weaken what it promises, and why each is refused.
-const OWNED: &[(&str, &str)] = &[
-    ("security.protocol", "say it in `security.protocol`"),
-    ("ssl.ca.location", "say it in `security.ca_file`"),
-    ("ssl.ca.pem", "say it in `security.ca_file`"),
-    ("ssl.certificate.location", "say it in `security.certificate_file`"),
-    ("ssl.certificate.pem", "say it in `security.certificate_file`"),
-    ("ssl.key.location", "say it in `security.key_file`"),
-    ("ssl.key.pem", "say it in `security.key_file`"),
-    ("ssl.key.password", "say it in `security.key_password`"),
-    ("ssl.keystore.location", "say it in `security.certificate_file` and `security.key_file`"),
-    ("ssl.keystore.password", "say it in `security.key_password`"),
-    ("enable.ssl.certificate.verification", "a broker that proves nothing may be anybody"),
+/// librdkafka options that this section sets, or that would weaken it, each with the setting to use instead or the reason.
+const SECTION_OPTIONS: &[(&str, &str)] = &[
+    ("security.protocol", "use `security.protocol`"),
+    ("ssl.ca.location", "use `security.ca_file`"),
+    ("ssl.ca.pem", "use `security.ca_file`"),
+    ("ssl.certificate.location", "use `security.certificate_file`"),
+    ("ssl.certificate.pem", "use `security.certificate_file`"),
+    ("ssl.key.location", "use `security.key_file`"),
+    ("ssl.key.pem", "use `security.key_file`"),
+    ("ssl.key.password", "use `security.key_password`"),
+    ("ssl.keystore.location", "use `security.certificate_file` and `security.key_file`"),
+    ("ssl.keystore.password", "use `security.key_password`"),
+    ("enable.ssl.certificate.verification", "always on: an unverified broker may be an impostor"),
 ];
 
-/// Why a raw option is refused; none when it may pass.
-pub(crate) fn owned(option: &str) -> Option<&'static str> {
+/// Returns the reason why a raw librdkafka option is rejected. `None` if it may be passed through.
+pub(crate) fn option_error(option: &str) -> Option<&'static str> {
     if option.starts_with("sasl.") {
-        return Some("say it in `security`: mechanism, username, password");
+        return Some("use `security`: mechanism, username, password");
     }
-    OWNED.iter().find(|(owned, _)| *owned == option).map(|(_, reason)| *reason)
+    SECTION_OPTIONS.iter().find(|(rejected, _)| *rejected == option).map(|(_, reason)| *reason)
 }
 
 // === impl Security ===
 
 impl Security {
-    /// Everything that contradicts itself, is missing or can't be read.
-    pub(crate) fn errors(&self, profile: Profile) -> Vec<ConfigError> {
-        let mut faults = Vec::new();
-        let mut fault = |key: &str, value: &str, rule: &str| {
+    /// Returns all validation errors: contradictions, missing values and unreadable files. `is_embedded`: the section is that of the
+    /// embedded broker.
+    pub(crate) fn errors(&self, is_embedded: bool) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let mut error = |key: &str, value: &str, rule: &str| {
             let key = format!("security.{key}");
-            faults.push(ConfigError { key, value: value.to_owned(), rule: rule.to_owned() });
+            errors.push(ConfigError { key, value: value.to_owned(), rule: rule.to_owned() });
         };
         let protocol = self.protocol.name();
-        if profile == Profile::Embedded && self.protocol != Protocol::Plaintext {
-            fault("protocol", protocol, "plaintext, which is all that the embedded broker speaks");
+        if is_embedded && self.protocol != Protocol::Plaintext {
+            error("protocol", protocol, "plaintext, the only protocol of the embedded broker");
         }
         for (key, value) in self.tls_values() {
             if !self.protocol.is_encrypted() {
-                fault(key, &value, "left out unless the protocol is ssl or sasl_ssl");
+                error(key, &value, "left out unless the protocol is ssl or sasl_ssl");
             }
         }
         if self.certificate_file.is_some() != self.key_file.is_some() {
             let missing = if self.key_file.is_none() { "key_file" } else { "certificate_file" };
-            fault(missing, "", "set: a certificate and its key come together");
+            error(missing, "", "set: a certificate needs its key, and a key its certificate");
         }
         if self.key_password.is_set() && self.key_file.is_none() {
-            fault("key_password", REDACTED, "left out without a key_file");
+            error("key_password", REDACTED, "left out without a key_file");
         }
         for (key, file) in self.files() {
             if let Err(cause) = File::open(file) {
-                fault(key, &file.display().to_string(), &format!("a file that can be read: {cause}"));
+                error(key, &file.display().to_string(), &format!("a file that can be read: {cause}"));
             }
         }
         let login = [
@@ -124,20 +126,20 @@ impl Security {
         for (key, value, is_set) in login {
             let has_login = self.protocol.has_login();
             if is_set && !has_login {
-                fault(key, value, "left out unless the protocol is sasl_plaintext or sasl_ssl");
+                error(key, value, "left out unless the protocol is sasl_plaintext or sasl_ssl");
             }
             if !is_set && has_login && key != "mechanism" {
-                fault(key, "", &format!("set: the protocol {protocol} needs it"));
+                error(key, "", &format!("set: the protocol {protocol} needs it"));
             }
         }
-        faults
+        errors
     }
 
-    /// Writes it into a client's options.
-    pub(crate) fn lay(&self, options: &mut ClientConfig) {
+    /// Sets the librdkafka options of this section.
+    pub(crate) fn apply_to(&self, options: &mut ClientConfig) {
         options.set("security.protocol", self.protocol.name());
         if self.protocol.is_encrypted() {
-            // OpenSSL is built in, so its own default path is the build machine's: `probe` looks where systems keep theirs.
+            // OpenSSL is vendored, so its default path is that of the build machine: `probe` tries the paths of common systems.
             let ca = self.ca_file.as_ref().map_or("probe".into(), |file| file.to_string_lossy());
             options.set("ssl.ca.location", ca);
             if let (Some(certificate), Some(key)) = (&self.certificate_file, &self.key_file) {
@@ -176,19 +178,19 @@ impl Security {
 }
 
 impl fmt::Display for Security {
-    /// Who we are, as an error may name us.
+    /// Shows the principal, as errors name it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.username {
             Some(username) => {
                 write!(f, "user {username:?} ({} over {})", self.mechanism.name(), self.protocol.name())
             }
-            None => write!(f, "a user without a name ({})", self.protocol.name()),
+            None => write!(f, "an unnamed user ({})", self.protocol.name()),
         }
     }
 }
 
 impl Protocol {
-    /// As configurations and librdkafka write it.
+    /// Returns the name in configurations and in librdkafka.
     const fn name(self) -> &'static str {
         match self {
             Self::Plaintext => "plaintext",
@@ -208,24 +210,12 @@ impl Protocol {
 }
 
 impl Mechanism {
-    /// As Kafka writes it.
+    /// Returns the name in Kafka.
     const fn name(self) -> &'static str {
         match self {
             Self::ScramSha512 => "SCRAM-SHA-512",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::Plain => "PLAIN",
-        }
-    }
-}
-
-/// Adds what is wrong with the section, and the raw options that stand against it.
-pub(crate) fn add_faults(config: &KafkaConfig, faults: &mut Vec<ConfigError>) {
-    faults.extend(config.security.errors(config.profile));
-    for key in config.options.keys() {
-        if let Some(reason) = owned(key) {
-            // Some of these are secrets: no value is shown.
-            let (key, value) = (format!("options.{key}"), REDACTED.to_owned());
-            faults.push(ConfigError { key, value, rule: format!("owned by the engine: {reason}") });
         }
     }
 }

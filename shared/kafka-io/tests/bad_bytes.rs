@@ -1,4 +1,4 @@
-//! Bytes that are no event: each record becomes one dead letter with its class, and a table passes over the same.
+//! Payloads that are no event: each record becomes a dead output with an error class, and a table skips it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use apache_avro::Schema;
 use contracts::{
-    Alert, Event, Gap, Promotion, Qualification, Topic, WriterError, WriterSchemas, encode, json,
+    Alert, EncodeError, Event, Gap, Promotion, Qualification, Topic, WriterError, WriterSchemas, encode, json,
 };
 use domain::Timestamp;
 use kafka_io::{DecodeFailure, Headers, InRecord, OutRecord, SchemaIds, Wire, dead_letter};
@@ -62,7 +62,7 @@ fn replaced(mut payload: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Without metadata the last byte is the end of the map: `blocks` stands in its place.
+/// Without metadata the last byte is the end of the map: `blocks` replaces it.
 fn with_map(blocks: &[u8]) -> Vec<u8> {
     let mut payload = bytes(&Alert { metadata: [].into(), ..alert() }, ALERTS);
     assert_eq!(payload.pop(), Some(0));
@@ -95,7 +95,7 @@ fn bad_alerts() -> Vec<Bad> {
     let future = bytes(&Alert { occurred_at: 4_000_000_000_000_000, ..alert() }, ALERTS);
     vec![
         Bad { payload: None, ..bad("tombstone", Vec::new(), "tombstone", "a tombstone") },
-        bad("empty value", Vec::new(), "empty", "an empty payload"),
+        bad("empty value", Vec::new(), "empty", "empty payload"),
         bad("wrong magic byte", replaced(good(), &[0], &[1]), "bad_magic", "first byte is 1, not 0"),
         bad("json", b"{\"symbol\":\"AAPL\"}".to_vec(), "bad_magic", "first byte is 123"),
         bad("unknown schema id", with_id(99), "unknown_schema", "no schema 99"),
@@ -133,16 +133,16 @@ fn bad_others() -> Vec<Bad> {
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
-/// The letter that the record's stage would produce; none when it reads an event.
-fn letter_of(wire: &Wire, record: &InRecord<'_>) -> Option<OutRecord> {
-    let refused = match record.topic {
+/// The dead output that the record's stage would produce; `None` for a valid event.
+fn dead_letter_of(wire: &Wire, record: &InRecord<'_>) -> Option<OutRecord> {
+    let failure = match record.topic {
         Topic::SymbolQualified => wire.read::<Qualification>(record, NOW).err(),
         Topic::GapDetected => wire.read::<Gap>(record, NOW).err(),
         Topic::SymbolPromoted => wire.read::<Promotion>(record, NOW).err(),
         _ => wire.read::<Alert>(record, NOW).err(),
     };
-    refused.map(|refused| match refused {
-        DecodeFailure::DeadLetter(letter) => *letter,
+    failure.map(|failure| match failure {
+        DecodeFailure::DeadLetter(output) => *output,
         DecodeFailure::Unavailable(cause) => panic!("{record:?}: {cause}"),
     })
 }
@@ -162,34 +162,34 @@ fn record<'a>(topic: Topic, payload: Option<&'a [u8]>, headers: &'a [(String, Ve
     }
 }
 
-fn header<'a>(letter: &'a OutRecord, name: &str) -> Option<&'a str> {
-    let found = letter.headers.iter().find(|(key, _)| key == name)?;
+fn header<'a>(output: &'a OutRecord, name: &str) -> Option<&'a str> {
+    let found = output.headers.iter().find(|(key, _)| key == name)?;
     Some(std::str::from_utf8(&found.1).unwrap())
 }
 
 #[test]
-fn every_kind_of_bad_bytes_is_a_dead_letter_of_its_class_with_the_bytes_as_they_came() {
+fn bad_bytes_are_dead_lettered_with_class_and_payload() {
     let wire = wire();
     let headers = [("x-request".to_owned(), b"7".to_vec())];
     for bad in bad_alerts().into_iter().chain(bad_others()) {
         let record = record(bad.topic, bad.payload.as_deref(), &headers);
-        let letter = letter_of(&wire, &record).unwrap_or_else(|| panic!("{} is an event", bad.what));
-        assert_eq!(header(&letter, dead_letter::ERROR_CLASS), Some(bad.class), "{}", bad.what);
-        let error = header(&letter, dead_letter::ERROR).unwrap();
+        let output = dead_letter_of(&wire, &record).unwrap_or_else(|| panic!("{} is an event", bad.what));
+        assert_eq!(header(&output, dead_letter::ERROR_CLASS), Some(bad.class), "{}", bad.what);
+        let error = header(&output, dead_letter::ERROR).unwrap();
         assert!(error.contains(bad.error), "{}: {error}", bad.what);
-        assert_eq!(letter.payload, bad.payload.as_deref().unwrap_or_default(), "{}", bad.what);
-        assert_eq!(letter.key, b"AAPL");
-        assert_eq!(header(&letter, "x-request"), Some("7"));
-        assert_eq!(header(&letter, dead_letter::TOPIC), Some(bad.topic.name()));
-        assert_eq!(header(&letter, dead_letter::TRUNCATED), None);
-        assert_eq!((letter.topic, letter.partition), (Topic::ScannerBridgeDeadLetter, record.partition));
+        assert_eq!(output.payload, bad.payload.as_deref().unwrap_or_default(), "{}", bad.what);
+        assert_eq!(output.key, b"AAPL");
+        assert_eq!(header(&output, "x-request"), Some("7"));
+        assert_eq!(header(&output, dead_letter::TOPIC), Some(bad.topic.name()));
+        assert_eq!(header(&output, dead_letter::TRUNCATED), None);
+        assert_eq!((output.topic, output.partition), (Topic::ScannerBridgeDeadLetter, record.partition));
     }
 }
 
 #[test]
-fn a_table_passes_over_the_same_bytes() {
+fn table_skips_the_same_bytes() {
     let wire = wire();
-    // What a table says about the clock is its writer's business.
+    // A table accepts events that are ahead of the clock.
     for bad in bad_alerts().into_iter().filter(|bad| bad.class != "ahead_of_clock") {
         let record = record(bad.topic, bad.payload.as_deref(), &[]);
         assert_eq!(wire.read_table::<Alert>(&record), Ok(None), "{}", bad.what);
@@ -199,25 +199,25 @@ fn a_table_passes_over_the_same_bytes() {
 }
 
 #[test]
-fn a_symbol_in_another_partition_is_a_dead_letter_there() {
+fn symbol_in_another_partition_is_dead_lettered_there() {
     let (wire, good) = (wire(), bytes(&alert(), ALERTS));
     let right = record(Topic::AlertRaised, Some(&good), &[]);
     let wrong = InRecord { partition: (right.partition + 1) % PARTITIONS, ..right };
-    let letter = letter_of(&wire, &wrong).unwrap();
-    assert_eq!(header(&letter, dead_letter::ERROR_CLASS), Some("misplaced"));
-    assert_eq!(letter.partition, wrong.partition);
+    let output = dead_letter_of(&wire, &wrong).unwrap();
+    assert_eq!(header(&output, dead_letter::ERROR_CLASS), Some("misplaced"));
+    assert_eq!(output.partition, wrong.partition);
     assert_eq!(wire.read_table::<Alert>(&wrong), Ok(None));
 }
 
 #[test]
-fn a_block_of_negative_count_with_its_size_is_ordinary_avro() {
+fn block_of_negative_count_with_its_size_is_valid_avro() {
     let payload = with_map(&[1, 8, 2, b'a', 2, b'b', 0]);
     let read: Alert = wire().read(&record(Topic::AlertRaised, Some(&payload), &[]), NOW).unwrap();
     assert_eq!(read.metadata.get("a").map(String::as_str), Some("b"));
 }
 
 #[test]
-fn ten_thousand_headers_or_one_of_a_mebibyte_are_bad_whatever_the_payload_and_its_letter_keeps_them() {
+fn oversized_headers_are_dead_lettered_and_kept() {
     let wire = wire();
     let many: Vec<_> = (0..10_000).map(|number| (format!("h{number}"), b"value".to_vec())).collect();
     let large = [("large".to_owned(), vec![0xff; 1 << 20])];
@@ -225,28 +225,29 @@ fn ten_thousand_headers_or_one_of_a_mebibyte_are_bad_whatever_the_payload_and_it
         let good = bytes(&alert(), ALERTS);
         for payload in [&good, &good[..9]] {
             let record = record(Topic::AlertRaised, Some(payload), headers);
-            let letter = letter_of(&wire, &record).unwrap();
-            assert_eq!(header(&letter, dead_letter::ERROR_CLASS), Some("bad_headers"));
-            assert_eq!(header(&letter, dead_letter::TRUNCATED), None);
-            assert!(letter.headers.len() > headers.len());
+            let output = dead_letter_of(&wire, &record).unwrap();
+            assert_eq!(header(&output, dead_letter::ERROR_CLASS), Some("bad_headers"));
+            assert_eq!(header(&output, dead_letter::TRUNCATED), None);
+            assert!(output.headers.len() > headers.len());
             assert_eq!(wire.read_table::<Alert>(&record), Ok(None));
         }
     }
 }
 
 #[test]
-fn while_the_registry_is_away_a_record_is_neither_rejected_nor_skipped() {
+fn record_is_deferred_while_the_registry_is_unavailable() {
     let payload = replaced(bytes(&alert(), ALERTS), &[0, 0, 0, 0, 1], &[0, 0, 0, 0, 66]);
     let (wire, record) = (wire(), record(Topic::AlertRaised, Some(&payload), &[]));
-    let refused = wire.read::<Alert>(&record, NOW).unwrap_err();
+    let failure = wire.read::<Alert>(&record, NOW).unwrap_err();
     assert!(
-        matches!(pipeline::Verdict::from(refused), pipeline::Verdict::Defer(cause) if cause.contains("503"))
+        matches!(pipeline::Verdict::from(failure), pipeline::Verdict::Defer(cause) if cause.contains("503"))
     );
-    wire.read_table::<Alert>(&record).unwrap_err();
+    let error = wire.read_table::<Alert>(&record).unwrap_err().to_string();
+    assert!(error.contains("503"), "{error}");
 }
 
 #[test]
-fn the_page_of_dead_letters_has_a_row_for_every_class_and_no_other() {
+fn page_of_dead_letters_lists_exactly_the_classes() {
     let page = include_str!("../../../docs/errors/dead-letters.md");
     let table = page.split_once("| class | meaning |").unwrap().1;
     let rows: Vec<&str> =
@@ -254,4 +255,12 @@ fn the_page_of_dead_letters_has_a_row_for_every_class_and_no_other() {
     assert_eq!(rows, dead_letter::CLASSES);
     let bads = bad_alerts().into_iter().chain(bad_others());
     assert!(bads.map(|bad| bad.class).all(|class| dead_letter::CLASSES.contains(&class)));
+}
+
+#[test]
+fn event_without_schema_id_is_not_written() {
+    let error = wire().write(&alert(), None).unwrap_err();
+    let (event, topic) = (Topic::AlertRaised.event(), Topic::AlertRaised);
+    assert_eq!(error, EncodeError::NoSchemaId { event, topic });
+    assert_eq!(error.to_string(), format!("{event}: no schema id for topic {topic}"));
 }

@@ -1,24 +1,25 @@
-//! Two drivers in one group: partitions move while work flows, and nothing is lost or doubled.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Two drivers in one group: partitions move during processing, and no record is lost or duplicated.
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod common;
 
 use std::collections::BTreeMap;
 
-use common::{FULL, Mock, PARTITIONS, Running, eventually};
+use common::stage::HELD_MAX;
+use common::{Mock, PARTITIONS, Running, eventually};
 use contracts::Topic;
 use pipeline::Stop;
 
-const GROUP: &str = "tapeline.desk";
+const GROUP: &str = "tapeline.test";
 
-fn write_a_round(mock: &Mock, round: i32, order: &str) {
+fn write_round(mock: &Mock, round: i32, command: &str) {
     let texts: Vec<String> =
-        (0..PARTITIONS).map(|partition| format!("{order} {round}-{partition}")).collect();
+        (0..PARTITIONS).map(|partition| format!("{command} {round}-{partition}")).collect();
     let records: Vec<(i32, &str)> = (0..PARTITIONS).zip(texts.iter().map(String::as_str)).collect();
     mock.write(Topic::AlertRaised, &records);
 }
 
-/// Completes whatever workers hold; how many that was.
+/// Completes the held records. Returns their number.
 fn complete(running: &Running) -> usize {
     let held: Vec<_> = running.work.try_iter().collect();
     let count = held.len();
@@ -29,43 +30,43 @@ fn complete(running: &Running) -> usize {
 }
 
 fn partitions(running: &Running) -> usize {
-    running.counts.seen().partitions
+    running.counts.latest().partitions
 }
 
 #[test]
-fn partitions_move_between_two_drivers_and_each_record_is_emitted_once() {
+fn moving_partitions_emit_each_record_once() {
     let mock = Mock::start();
     let first = Running::start(&mock.config, GROUP, &[]).ready();
-    eventually("the first has all", || partitions(&first) == 12);
+    eventually("the first driver owns all partitions", || partitions(&first) == 12);
     let mut rounds = 0;
-    let mut flow = |running: &[&Running]| {
-        write_a_round(&mock, rounds, if rounds % 2 == 0 { "emit" } else { "hold" });
+    let mut write_and_complete = |running: &[&Running]| {
+        write_round(&mock, rounds, if rounds % 2 == 0 { "emit" } else { "hold" });
         rounds += 1;
         running.iter().map(|running| complete(running)).sum::<usize>()
     };
     let second = Running::start(&mock.config, GROUP, &[]);
-    eventually("both share", || {
-        flow(&[&first, &second]);
+    eventually("each driver owns half", || {
+        write_and_complete(&[&first, &second]);
         partitions(&first) == 6 && partitions(&second) == 6
     });
     for _ in 0..10 {
-        flow(&[&first, &second]);
+        write_and_complete(&[&first, &second]);
     }
     first.shutdown.request();
-    eventually("the first is drained", || {
+    eventually("the first driver has ended", || {
         complete(&first);
         first.thread.is_finished()
     });
     assert_eq!(first.stop(), Stop::Drained);
-    eventually("the second has all", || {
-        flow(&[&second]);
+    eventually("the second driver owns all partitions", || {
+        write_and_complete(&[&second]);
         partitions(&second) == 12
     });
     eventually("all is emitted", || {
         complete(&second);
         mock.committed(GROUP, Topic::AlertRaised).iter().all(|offset| *offset == Some(i64::from(rounds)))
     });
-    let violations = second.counts.seen().violations;
+    let violations = second.counts.latest().violations;
     assert_eq!((second.stop(), violations), (Stop::Drained, 0));
     let mut emitted = BTreeMap::<String, u32>::new();
     for text in mock.texts(Topic::VectorComputed) {
@@ -76,51 +77,51 @@ fn partitions_move_between_two_drivers_and_each_record_is_emitted_once() {
 }
 
 #[test]
-fn a_revoked_partition_is_drained_before_it_is_given_back() {
+fn revoked_partition_is_drained_before_it_moves() {
     let mock = Mock::start();
     let first = Running::start(&mock.config, GROUP, &[]).ready();
-    eventually("the first has all", || partitions(&first) == 12);
-    write_a_round(&mock, 0, "hold");
-    eventually("all is held", || first.counts.seen().counts.held == 12);
+    eventually("the first driver owns all partitions", || partitions(&first) == 12);
+    write_round(&mock, 0, "hold");
+    eventually("all is held", || first.counts.latest().counts.held == 12);
     let held: Vec<_> = first.work.try_iter().collect();
     let second = Running::start(&mock.config, GROUP, &[]);
-    eventually("the first is asked to give back", || first.is_asked_to_drain());
-    assert_eq!((partitions(&second), first.counts.seen().counts.held), (0, 12));
+    eventually("the drain has begun", || first.has_begun_drain());
+    assert_eq!((partitions(&second), first.counts.latest().counts.held), (0, 12));
     for done in held {
         first.completions.send(done).unwrap();
     }
-    eventually("both share", || partitions(&first) == 6 && partitions(&second) == 6);
-    assert_eq!(first.counts.seen().counts.emitted, 12);
+    eventually("each driver owns half", || partitions(&first) == 6 && partitions(&second) == 6);
+    assert_eq!(first.counts.latest().counts.emitted, 12);
     eventually("all is committed", || mock.committed(GROUP, Topic::AlertRaised) == [Some(1); 12]);
-    assert_eq!(second.counts.seen().counts.received, 0);
+    assert_eq!(second.counts.latest().counts.received, 0);
     assert_eq!((first.stop(), second.stop()), (Stop::Drained, Stop::Drained));
     assert_eq!(mock.read(Topic::VectorComputed).len(), 12);
 }
 
 #[test]
-fn a_partition_that_left_paused_flows_when_it_comes_back() {
+fn partition_revoked_while_paused_is_fetched_again() {
     let mock = Mock::start();
     let first = Running::start(&mock.config, GROUP, &[]).ready();
-    eventually("the first has all", || partitions(&first) == 12);
+    eventually("the first driver owns all partitions", || partitions(&first) == 12);
     let mut rounds = 0;
-    let mut write = |order| {
-        write_a_round(&mock, rounds, order);
+    let mut write = |command| {
+        write_round(&mock, rounds, command);
         rounds += 1;
     };
-    (0..FULL / 12).for_each(|_| write("hold"));
-    eventually("the first is full, and so is paused", || {
-        first.counts.seen().counts.held == u64::try_from(FULL).unwrap()
+    (0..HELD_MAX / 12).for_each(|_| write("hold"));
+    eventually("the first driver is full and paused", || {
+        first.counts.latest().counts.held == u64::try_from(HELD_MAX).unwrap()
     });
     let second = Running::start(&mock.config, GROUP, &[]);
-    eventually("the first is asked to give back", || first.is_asked_to_drain());
-    eventually("both share", || {
+    eventually("the drain has begun", || first.has_begun_drain());
+    eventually("each driver owns half", || {
         complete(&first);
         partitions(&first) == 6 && partitions(&second) == 6
     });
     assert_eq!(second.stop(), Stop::Drained);
-    eventually("the first has all again", || partitions(&first) == 12);
+    eventually("the first driver owns all partitions again", || partitions(&first) == 12);
     write("emit");
-    let everything = [Some(i64::from(rounds)); 12];
-    eventually("all is committed", || mock.committed(GROUP, Topic::AlertRaised) == everything);
+    let ends = [Some(i64::from(rounds)); 12];
+    eventually("all is committed", || mock.committed(GROUP, Topic::AlertRaised) == ends);
     assert_eq!(first.stop(), Stop::Drained);
 }

@@ -8,6 +8,7 @@
 //! | [`Secret`] | a text that is never shown |
 //! | [`Millis`] | milliseconds in a configuration |
 //! | [`SaturatingFrom`] | an integer conversion that clamps |
+//! | [`ErrorChain`] | an error with its sources, as text |
 //!
 //! The crate has no clock, no randomness, no I/O and no threads: times and random numbers are arguments. It depends on nothing but
 //! `std`; the feature `serde` adds serialisation to [`Secret`] and [`Millis`]. The laws are in `tests/laws.rs`.
@@ -42,6 +43,7 @@
 
 mod backoff;
 pub mod breaker;
+mod error_chain;
 mod hysteresis;
 mod millis;
 mod saturating;
@@ -49,6 +51,7 @@ pub mod secret;
 
 pub use self::backoff::{Backoff, Jitter};
 pub use self::breaker::Breaker;
+pub use self::error_chain::ErrorChain;
 pub use self::hysteresis::{Hysteresis, Marks};
 pub use self::millis::Millis;
 pub use self::saturating::SaturatingFrom;

@@ -70,6 +70,12 @@ macro_rules! of_integer {
 
 of_integer!(u32 u64);
 
+impl From<Millis<u32>> for u64 {
+    fn from(millis: Millis<u32>) -> Self {
+        millis.0.into()
+    }
+}
+
 impl<N> From<N> for Millis<N> {
     fn from(millis: N) -> Self {
         Self(millis)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use pipeline::{
     Action, CompletedRanges, Delivery as Mode, Engine, Event, InputPartition, Now, Options, Position, Start,
 };
-use testkit::{Delivery, Failure, Fate, Record, Rules, Simulation};
+use testkit::{Delivery, Failure, Plan, Record, Rules, Simulation};
 
 /// Number of seeds within which each broken engine is caught.
 const SEEDS: u64 = 1_000;
@@ -101,7 +101,7 @@ impl Delivery for DropOnRevocation {
         if let Event::Revoked(inputs) = &event {
             for mut work in self.0.stage().startable() {
                 if inputs.contains(&work.id.input) {
-                    work.record.fate = Fate::WorkDrop;
+                    work.record.plan = Plan::WorkDrop;
                     self.0.apply(Event::Completed(work), now);
                 }
             }

@@ -1,7 +1,7 @@
-"""The bridge's logic in Python, to compare with: consume alerts, decode, dedup, ask for features, commit.
+"""The logic of the bridge in Python, for comparison: consume alerts, decode, dedup, request features, commit.
 
-`old` is written as the system that this project replaces was: its dictionary of recent alerts is rebuilt at each check, and each
-alert that passes is a request of its own, flushed. `good` is what a careful author would write: expiry from the front of an ordered
+`old` is written like the system that this project replaces: its dictionary of recent alerts is rebuilt at each check, and each
+alert that passes is a separate request, flushed. `good` is optimised Python: expiry from the front of an ordered
 dictionary, requests of up to 50 symbols, delivery reports awaited at each commit.
 """
 
@@ -34,7 +34,7 @@ REQUEST = schema("feature.batch.requested")
 
 
 class Old:
-    """A dictionary rebuilt at each check; one publish an alert."""
+    """A dictionary rebuilt at each check; one publish per alert."""
 
     def __init__(self, producer):
         self.producer = producer
@@ -83,7 +83,7 @@ class Good:
 
 
 class Bytes:
-    """What fastavro writes to, without a file."""
+    """A writer for fastavro, without a file."""
 
     def __init__(self):
         self.parts = []
@@ -123,7 +123,7 @@ def publish(producer, partition, alerts):
 
 
 class View:
-    """What fastavro reads from, without a copy of the header."""
+    """A reader for fastavro, without a copy of the header."""
 
     def __init__(self, payload):
         self.payload, self.at = payload, 5

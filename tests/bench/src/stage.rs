@@ -53,9 +53,9 @@ impl How {
                 Delivery::AtLeastOnce
             },
             batch_outputs_max: self.transaction.unwrap_or(default.batch_outputs_max),
-            linger_ms: LINGER_MS,
-            drain_budget_ms: DRAIN_BUDGET_MS,
-            transaction_timeout_ms: 2 * DRAIN_BUDGET_MS,
+            linger_ms: LINGER_MS.into(),
+            drain_budget_ms: DRAIN_BUDGET_MS.into(),
+            transaction_timeout_ms: (2 * DRAIN_BUDGET_MS).into(),
             ..default
         }
     }
@@ -94,7 +94,7 @@ pub(crate) fn drive<S: KafkaStage<Completion = ()>>(
         Stop::Drained => {}
         stop => return Err(format!("{name} ended as {stop:?}").into()),
     }
-    let counts = counts.seen().counts;
+    let counts = counts.latest().counts;
     if counts.rejected > 0 {
         return Err(format!("{name} rejected {} records", counts.rejected).into());
     }

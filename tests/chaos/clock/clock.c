@@ -1,5 +1,5 @@
-/* Preloaded into a service: its wall clock is ahead by the seconds that stand in the file named by STORM_CLOCK, eight bytes
- * that may change at any time. Waits until an instant of the wall clock are shortened by as much, as they would be by a clock that
+/* Preloaded into a service: its wall clock is ahead by the seconds in the file of STORM_CLOCK, eight bytes
+ * that may change at any time. Waits until an instant of the wall clock are shortened by the same duration, as with a clock that
  * is set forward. The monotonic clock stays as it is. */
 #define _GNU_SOURCE
 #include <dlfcn.h>

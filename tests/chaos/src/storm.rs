@@ -297,11 +297,13 @@ fn apply_topics(brokers: &str, partitions: i32) -> io::Result<()> {
     let kafka = KafkaConfig {
         brokers: brokers.to_owned(),
         partitions,
-        query_timeout_ms: 60_000,
+        query_timeout_ms: 60_000.into(),
         ..KafkaConfig::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(admin::topics_apply(&kafka, Topic::ALL, 3)).map_err(io::Error::other)?;
+    runtime
+        .block_on(admin::topics_apply(&kafka, Topic::ALL, 3))
+        .map_err(|error| io::Error::other(kafka_io::ErrorChain(&error).to_string()))?;
     Ok(())
 }
 

@@ -1,11 +1,11 @@
-"""A scanner that isn't ours: good findings, and beside each of them one kind of bad bytes.
+"""A scanner of another party: good findings, and next to each of them one kind of bad bytes.
 
     bad_bytes.py produce --brokers B --registry R --manifest FILE
     bad_bytes.py check   --brokers B --registry R --manifest FILE [--mended NAME] [--within SECONDS]
 
-`produce` writes into the manifest where each record lies and what is to become of it. `check` reads what became of them: every
-good finding must be in one request, every bad record must be one dead letter of its class with the bytes, key and headers that it
-had. It prints what is wrong, a line each, and ends with 0 only when nothing is.
+`produce` writes the offset and the expected result of each record into the manifest. `check` reads the results: every
+good finding must be in one request, every bad record must be one dead letter of its class with its original bytes, key and headers.
+It prints one line per difference, and exits with 0 only if there is none.
 """
 
 import argparse
@@ -22,20 +22,20 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 import wire
 
 ALERTS, PROPOSALS, GAPS = "scanner.alert.raised.v1", "scanner.symbol.proposed.v1", "market.gap.detected.v1"
-# A table: what is bad in it is passed over and counted, and no letter.
+# A table: bad records are skipped and counted, and there is no dead letter.
 BARS = "market.bar.closed.v1"
 REQUESTS = ["feature.batch.requested.v1", "feature.batch.urgent.v1"]
 LETTERS = {ALERTS: "scanner-bridge.dead-letter", PROPOSALS: "publisher.dead-letter", GAPS: "backfill.dead-letter"}
-# No letter may lie in the last.
+# The last one must stay empty.
 LETTER_TOPICS = [*LETTERS.values(), "feature.dead-letter"]
 
-# More than a topic of events takes, for records that are small on the wire.
+# More than a topic of events accepts, for records that are small on the wire.
 CLIENT_MAX_BYTES = 100 << 20
 # max.message.bytes of a topic of events.
 TOPIC_MAX_BYTES = 1 << 20
 
 
-# === what is written ===
+# === input ===
 
 
 def bad_alerts(ids):
@@ -89,7 +89,7 @@ def bad_bars(ids):
 
 
 class Scanner:
-    """Produces, waits for each acknowledgement, and writes down where the record lies."""
+    """Produces, waits for each acknowledgement, and stores the offset of the record."""
 
     def __init__(self, brokers, ids):
         limits = {"bootstrap.servers": brokers, "message.max.bytes": CLIENT_MAX_BYTES, "acks": "all", "linger.ms": 0}
@@ -100,7 +100,7 @@ class Scanner:
         self.ids, self.manifest, self.symbols = ids, [], wire.Symbols()
 
     def put(self, name, topic, symbol, payload, **how):
-        """Writes one record; its entry in the manifest, or none when the broker doesn't take it."""
+        """Writes one record; its entry in the manifest, or none if the broker rejects it."""
         partition = how.get("partition", wire.partition_of(symbol))
         producer, told = how.get("producer", self.small), []
         producer.produce(
@@ -120,14 +120,14 @@ class Scanner:
         return entry
 
     def good(self, partition, **changes):
-        """A finding that must end in a request, beside what was bad."""
+        """A finding that must result in a request, next to the bad records."""
         symbol, event_id = self.symbols.of(partition), str(uuid.uuid4())
         changes = {"symbol": wire.text(symbol), "event_id": wire.text(event_id)} | changes
         payload = wire.frame(self.ids[ALERTS], wire.alert(**changes))
         self.put("good", ALERTS, symbol, payload)["event_id"] = event_id
 
     def bad(self, name, fault, topic, payload, **how):
-        """A record that must end as a dead letter, and a good finding behind it in its partition."""
+        """A record that must become a dead letter, and a good finding after it in its partition."""
         entry = self.put(name, topic, how.pop("symbol", wire.BAD), payload, **how)
         if entry is None:
             sys.exit(f"the broker doesn't take {name!r}")
@@ -136,7 +136,7 @@ class Scanner:
         return entry
 
     def largest(self):
-        """The largest payload that the broker takes in one record, found from above."""
+        """The largest payload that the broker accepts in one record, found from above."""
         symbol = self.symbols.any()
         for size in range(TOPIC_MAX_BYTES, 0, -1):
             payload = wire.frame(self.ids[ALERTS], wire.alert(symbol=wire.text(symbol)))
@@ -176,7 +176,7 @@ def produce(arguments):
     size = scanner.largest()
     for partition in range(wire.PARTITIONS):
         scanner.good(partition)
-        # A block of one entry may say how many bytes it has, and then its count is negative: that is good Avro.
+        # A block of one entry may contain its number of bytes, and then its count is negative: that is valid Avro.
         scanner.good(partition, metadata=wire.sized_metadata({"k": "v"}))
     with open(arguments.manifest, "w", encoding="utf-8") as file:
         json.dump(scanner.manifest, file)
@@ -184,7 +184,7 @@ def produce(arguments):
     print(f"{len(scanner.manifest)} records, {bad} of them bad; the largest payload has {size} bytes")
 
 
-# === what became of it ===
+# === results ===
 
 
 class Read:
@@ -234,7 +234,7 @@ def requests_by_cause(read, schemas):
 
 
 def faults_of_letter(entry, original, found):
-    """What is wrong with the letters of a record."""
+    """The differences of the dead letters of a record."""
     if len(found) != 1:
         yield f"{len(found)} letters instead of one"
         return
@@ -259,7 +259,7 @@ def faults_of_letter(entry, original, found):
 
 
 def faults(manifest, read, schemas, mended):
-    """Everything that isn't as it must be."""
+    """All differences."""
     letters, causes = letters_by_origin(read), requests_by_cause(read, schemas)
     for entry in manifest:
         origin = (entry["topic"], entry["partition"], entry["offset"])

@@ -1,10 +1,10 @@
-"""Reads every topic of a cluster from its start to its end as somebody else would: with Confluent's own client, registry client and
-Avro deserialiser, read_committed. Prints a count for each topic; exit code 1 when a record can't be decoded, with its place and why.
+"""Reads every topic of a cluster from its start to its end as another application would: with Confluent's client, registry client and
+Avro deserialiser, read_committed. Prints a count for each topic; exit code 1 if a record cannot be decoded, with its offset and the cause.
 
     read_all.py --brokers HOST:PORT --registry URL [--topic NAME]... [--expect TOPIC=COUNT]...
 
-A record without a payload is a deletion. A dead letter holds the bytes of its original: where these are an event that was refused for
-what it says, where it lay or what it came with, it is read as one of the original's topic; where they are none, it is only counted.
+A record without a payload is a deletion. A dead letter contains the bytes of its original. If these are an event that was rejected for its
+values, its partition or its headers, it is decoded as an event of the original topic; otherwise it is only counted.
 """
 
 import argparse
@@ -16,10 +16,10 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 TIMEOUT_S = 30
-# How many undecodable records of a topic are told.
-TOLD = 5
+# Number of undecodable records per topic that are printed.
+PRINTED_MAX = 5
 # The classes of dead letters whose originals are events.
-REFUSED_EVENTS = {b"invalid", b"ahead_of_clock", b"misplaced", b"bad_headers"}
+REJECTED_EVENTS = {b"invalid", b"ahead_of_clock", b"misplaced", b"bad_headers"}
 
 
 def arguments():
@@ -63,7 +63,7 @@ def context_of(topic, record):
     if not topic.endswith(".dead-letter"):
         return SerializationContext(topic, MessageField.VALUE)
     headers = dict(record.headers())
-    is_event = headers["tapeline.error-class"] in REFUSED_EVENTS and "tapeline.payload-sha256" not in headers
+    is_event = headers["tapeline.error-class"] in REJECTED_EVENTS and "tapeline.payload-sha256" not in headers
     return SerializationContext(headers["tapeline.topic"].decode(), MessageField.VALUE) if is_event else None
 
 
@@ -83,7 +83,7 @@ def read(consumer, deserialiser, topic, partitions):
             good += 1
         except Exception as fault:  # whatever the library says
             bad += 1
-            if bad <= TOLD:
+            if bad <= PRINTED_MAX:
                 print(f"{topic}[{record.partition()}]@{record.offset()}: {type(fault).__name__}: {fault}")
     return good, kept, deletions, bad
 

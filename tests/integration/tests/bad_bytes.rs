@@ -141,8 +141,8 @@ impl Bench {
         let is_bad = |entry: &&Value| entry["topic"] == BARS && entry["name"] != "good";
         let bad = manifest.as_array().unwrap().iter().filter(is_bad).count();
         let skipped = || {
-            let labels = [("stage", "feature"), ("note", "skipped_bars")];
-            feature.metrics().unwrap().sum("tapeline_stage_noted_items", &labels).round().to_string()
+            let labels = [("stage", "feature")];
+            feature.metrics().unwrap().sum("tapeline_skipped_bars_total", &labels).round().to_string()
         };
         assert!(
             bad > 10 && wait_until(LIMIT, || skipped() == bad.to_string()),

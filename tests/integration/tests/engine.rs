@@ -49,7 +49,7 @@ fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
     let given_up = Arc::new([const { AtomicUsize::new(0) }; 3]);
     let (counted, mut begun) = (Arc::clone(&given_up), 0_usize);
     // Of four transactions the first is given up when it is open, the second with its outputs, the third before its commit.
-    let give_up = Box::new(move |step| {
+    let abort = Box::new(move |step| {
         begun += usize::from(step == TransactionStep::Begun);
         let at = match step {
             TransactionStep::Begun => 0,
@@ -60,8 +60,8 @@ fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
         counted[at].fetch_add(usize::from(gives_up), Ordering::Relaxed);
         gives_up
     });
-    let config = KafkaConfig { linger_ms: 0, ..cluster.config.clone() };
-    let hooks = Hooks { give_up, ..Hooks::default() };
+    let config = KafkaConfig { linger_ms: 0.into(), ..cluster.config.clone() };
+    let hooks = Hooks { abort, ..Hooks::default() };
     let running = Running::start_as(&config, GROUP, IN, hooks, |_| {}).ready();
     let orders = orders("emit", 0, 2_000);
     for (some, emitted) in orders.chunks(100).zip((100..).step_by(100)) {
@@ -69,7 +69,7 @@ fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
         eventually("it passes in the end", || running.emitted() == emitted);
     }
     eventually("all is committed", || all_ends_committed(&cluster));
-    let violations = running.counts.seen().violations;
+    let violations = running.counts.latest().violations;
     assert_eq!((running.stop(), violations), (Stop::Drained, 0));
     let given_up: Vec<usize> = given_up.iter().map(|count| count.load(Ordering::Relaxed)).collect();
     assert!(given_up.iter().all(|count| *count >= 19), "{given_up:?}");
@@ -143,7 +143,7 @@ fn moves_under_load(cluster: &Cluster, protocol: GroupProtocol) {
     for _ in 0..20 {
         write();
     }
-    let violations = first.counts.seen().violations;
+    let violations = first.counts.latest().violations;
     first.shutdown.request();
     eventually("the first has gone", || {
         write();
@@ -156,7 +156,7 @@ fn moves_under_load(cluster: &Cluster, protocol: GroupProtocol) {
     });
     write();
     eventually("all is committed", || all_ends_committed(cluster));
-    let violations = second.counts.seen().violations;
+    let violations = second.counts.latest().violations;
     assert_eq!((second.stop(), violations), (Stop::Drained, 0));
     assert_each_once(cluster, &written);
 }
@@ -197,11 +197,11 @@ fn a_partition_is_restored_to_its_last_committed_output_with_aborted_ones_left_o
     let cluster = Cluster::start().with_topics();
     // Aborted copies and markers lie between the outputs of the first owner.
     let mut asked = 0;
-    let give_up = Box::new(move |step| {
+    let abort = Box::new(move |step| {
         asked += u32::from(step == TransactionStep::OffsetsSent);
         step == TransactionStep::OffsetsSent && asked % 2 == 1
     });
-    let hooks = Hooks { give_up, ..Hooks::default() };
+    let hooks = Hooks { abort, ..Hooks::default() };
     let first = Running::start_as(&cluster.config, GROUP, IN, hooks, |_| {}).ready();
     cluster.write(IN, &orders("emit", 0, 400));
     eventually("all is emitted", || first.emitted() == 400);

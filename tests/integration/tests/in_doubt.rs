@@ -28,7 +28,7 @@ fn outputs_in_doubt_when_their_transaction_aborts_are_neither_lost_nor_doubled()
     let inquirer = ClusterQuery::new(&cluster.config).unwrap();
     let (mut begun, broken) = (0, proxy.clone());
     // The first transaction is given up once the broker has its outputs and the client doesn't know; the second finds all well.
-    let give_up = Box::new(move |step| {
+    let abort = Box::new(move |step| {
         begun += u32::from(step == TransactionStep::Begun);
         match (step, begun) {
             (TransactionStep::Begun, _) => broken.lose_acknowledgements(begun == 1),
@@ -39,10 +39,10 @@ fn outputs_in_doubt_when_their_transaction_aborts_are_neither_lost_nor_doubled()
         }
         (step, begun) == (TransactionStep::Sent, 1)
     });
-    let hooks = Hooks { give_up, ..Hooks::default() };
+    let hooks = Hooks { abort, ..Hooks::default() };
     let running = Running::start_as(&cluster.config, "tapeline.desk", IN, hooks, |_| {});
     eventually("all is emitted", || running.emitted() == 40 || running.thread.is_finished());
-    let violations = running.counts.seen().violations;
+    let violations = running.counts.latest().violations;
     assert_eq!((running.stop(), violations), (Stop::Drained, 0));
     let mut texts = cluster.texts(OUT);
     texts.sort();

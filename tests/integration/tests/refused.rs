@@ -40,7 +40,7 @@ fn all_faults_of_a_configuration_come_at_once() {
     let ended = run_service(&binaries, "feature", sections, &["--check-config"], folder.path());
     assert_refused(
         &ended,
-        &["3 fault(s)", "kafka.brokers = nowhere", "kafka.linger_ms", "requests.workers = 0"],
+        &["3 error(s)", "kafka.brokers = nowhere", "kafka.linger_ms", "requests.workers = 0"],
     );
 }
 

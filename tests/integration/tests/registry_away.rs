@@ -45,7 +45,7 @@ fn bridge(
     let sections = format!(
         "[kafka]\nbrokers = \"{}\"\nprofile = \"embedded\"\ndelivery = \"at_least_once\"\n\n\
          [registry]\nurl = \"{registry}\"\nstart_patience_ms = 3000\ncached_start_patience_ms = 500\n\
-         cache_folder = \"{cache}\"\n\n[alerts]\nbatch_wait_ms = 200\nbatch_quiet_ms = 100\n",
+         cache_folder = \"{cache}\"\n\n[alerts]\nbatch_wait_ms = 200\nbatch_linger_ms = 100\n",
         broker.bootstrap()
     );
     Service::start(binaries, "scanner-bridge", &sections, folder).unwrap()
@@ -82,7 +82,7 @@ fn a_service_starts_and_decodes_without_the_registry_from_its_cache_folder_and_n
     produce(&kafka, 2, id);
     assert_eq!(alerts::asked_symbols(&kafka, 2, LIMIT).len(), 2, "{}", service.process().excerpt());
     let printed = service.process().printed().unwrap();
-    assert!(printed.contains("started with the schema ids of the cache folder"), "{printed}");
+    assert!(printed.contains("starting with cached schema ids"), "{printed}");
 
     // The same registry made anew counts otherwise, for nobody registers alerts first: what is written now would be read by another
     // schema.

@@ -327,7 +327,7 @@ fn bars() -> PathBuf {
 
 fn assert_says(service: &mut Service, said: &[&str]) {
     let printed = service.process().printed().unwrap();
-    println!("{}", printed.lines().find(|line| line.contains("no admission")).unwrap_or_default());
+    println!("{}", printed.lines().find(|line| line.contains("access denied by")).unwrap_or_default());
     for part in said {
         assert!(printed.contains(part), "{part:?} is not in: {}", service.process().excerpt());
     }
@@ -338,7 +338,7 @@ fn assert_refused(ended: &Ended, said: &[&str]) {
     for part in said {
         assert!(ended.printed.contains(part), "{part:?} is not in: {}", ended.printed);
     }
-    let cause = ended.printed.lines().find(|line| line.contains("no admission"));
+    let cause = ended.printed.lines().find(|line| line.contains("access denied by"));
     println!("{}", cause.unwrap_or_default());
     for user in [FEATURE, BRIDGE] {
         assert!(!ended.printed.contains(user.password), "a password was printed: {}", ended.printed);

@@ -35,18 +35,18 @@ fn the_other_process() {
     };
     let config = KafkaConfig {
         brokers,
-        transaction_timeout_ms: variable(TRANSACTION_MS).unwrap().parse().unwrap(),
+        transaction_timeout_ms: variable(TRANSACTION_MS).unwrap().parse::<u32>().unwrap().into(),
         ..config()
     };
     let (asked, mut has_stopped) = (config.clone(), false);
-    let give_up = Box::new(move |step: TransactionStep| {
+    let abort = Box::new(move |step: TransactionStep| {
         if step == stops && !has_stopped {
             has_stopped = true;
             stop_with_outputs_in_the_log(&asked);
         }
         false
     });
-    let running = Running::start_as(&config, GROUP, IN, Hooks { give_up, ..Hooks::default() }, |_| {});
+    let running = Running::start_as(&config, GROUP, IN, Hooks { abort, ..Hooks::default() }, |_| {});
     // Until it is killed.
     panic!("{:?}", running.thread.join());
 }
@@ -69,9 +69,9 @@ fn config() -> KafkaConfig {
     let defaults = KafkaConfig::default();
     KafkaConfig {
         partitions: PARTITIONS,
-        session_timeout_ms: 6_000,
-        drain_budget_ms: 2_000,
-        linger_ms: 0,
+        session_timeout_ms: 6_000.into(),
+        drain_budget_ms: 2_000.into(),
+        linger_ms: 0.into(),
         ..defaults
     }
 }
@@ -138,7 +138,7 @@ impl Scene {
                 .zip(self.cluster.ends(IN))
                 .all(|(at, end)| at == Some(end))
         });
-        let violations = heir.counts.seen().violations;
+        let violations = heir.counts.latest().violations;
         assert_eq!((heir.stop(), violations), (Stop::Drained, 0));
         let (mut found, mut expected) = (self.cluster.texts(OUT), self.written);
         found.sort();
@@ -155,7 +155,7 @@ fn a_partition_that_moves_while_a_transaction_is_undecided_waits_for_the_decisio
     let mut scene = Scene::stopped("offsets sent", ENDLESS_MS);
     let heir = scene.heir();
     scene.wait_for_takeover();
-    let seen = heir.counts.seen();
+    let seen = heir.counts.latest();
     assert_eq!((seen.counts.received, seen.partitions), (0, 0), "it began at offsets that may change");
     // The decision: what has stopped goes on, and commits.
     scene.goes_on(&heir);

@@ -17,7 +17,7 @@ const GROUP: &str = "tapeline.desk";
 const WATCHDOG_MS: u32 = 1_500;
 
 fn config(cluster: &Cluster) -> KafkaConfig {
-    KafkaConfig { watchdog_ms: WATCHDOG_MS, ..cluster.config.clone() }
+    KafkaConfig { watchdog_ms: WATCHDOG_MS.into(), ..cluster.config.clone() }
 }
 
 #[test]
@@ -39,13 +39,13 @@ fn a_consumer_that_stops_fetching_is_found_and_made_anew_and_nothing_is_lost_or_
     let begun = Instant::now();
     cluster.write(IN, &orders[200..]);
     // The clients that are made anew come over new connections, which are left alone.
-    eventually("it is ready no more", || !running.counts.seen().ready);
+    eventually("it is ready no more", || !running.counts.latest().ready);
     let found = begun.elapsed();
     eventually("the second half is emitted", || running.emitted() == 400);
     // A quarter of the period to look again, and a turn or two; a request is given up by the client itself after a minute.
     assert!(found < Duration::from_millis(u64::from(WATCHDOG_MS) * 4), "found after {found:?}");
-    eventually("it is ready again", || running.counts.seen().ready);
-    let seen = running.counts.seen();
+    eventually("it is ready again", || running.counts.latest().ready);
+    let seen = running.counts.latest();
     assert_eq!((seen.stalls, seen.violations), (1, 0));
     assert_eq!(running.stop(), Stop::Drained);
     let mut texts = cluster.texts(OUT);
@@ -77,7 +77,7 @@ fn an_idle_stage_on_a_transactional_topic_is_left_alone() {
         cluster.committed(GROUP).into_iter().zip(cluster.ends(IN)).all(|(at, end)| at == Some(end))
     });
     std::thread::park_timeout(Duration::from_millis(u64::from(10 * WATCHDOG_MS)));
-    let seen = second.counts.seen();
+    let seen = second.counts.latest();
     assert_eq!((seen.stalls, seen.ready, seen.blocked), (0, true, 0));
     assert_eq!(second.stop(), Stop::Drained);
 }

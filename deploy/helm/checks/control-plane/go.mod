@@ -1,4 +1,4 @@
-// A control plane for the server-side dry run, and the client that asks it: what deploy/helm/api-server builds.
+// A control plane for the server-side dry run, and its client: the programs that deploy/helm/api-server builds.
 module tapeline/deploy/helm/checks/control-plane
 
 go 1.26.0

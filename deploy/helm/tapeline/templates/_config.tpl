@@ -2,7 +2,7 @@
      kafka.drain_budget_ms + commit_timeout_ms < transaction_timeout_ms (the service checks it at start)
      drain + commit + 7 s (flush, leave)      <= process.drain_budget_ms
      preStop + process.drain_budget_ms + 5 s  <= terminationGracePeriodSeconds (2 s: the runtime's end; 3 s: margin)
-     An edge's last request may take its body's and its acknowledgement's timeout. */}}
+     The last request of the edge may take the timeouts of its body and of its acknowledgement. */}}
 {{- define "tapeline.times" -}}
 {{- $given := (index .root.Values.services .service).config -}}
 {{- $facts := include "tapeline.facts" .root | fromJson -}}
@@ -13,8 +13,8 @@
 {{- $preStop := 0 -}}
 {{- if eq .service "publisher" -}}
 {{- $body := int64 (dig "edge" "body_timeout_ms" $defaults.edge.body_timeout_ms $given) -}}
-{{- $answer := int64 (dig "edge" "acknowledge_timeout_ms" $defaults.edge.acknowledge_timeout_ms $given) -}}
-{{- $process = max $process (add $body $answer) -}}
+{{- $acknowledge := int64 (dig "edge" "acknowledge_timeout_ms" $defaults.edge.acknowledge_timeout_ms $given) -}}
+{{- $process = max $process (add $body $acknowledge) -}}
 {{- $preStop = int64 .root.Values.edge.unroutedSeconds -}}
 {{- end -}}
 {{- $transaction := max 15000 (add $drain $commit 2000) -}}
@@ -38,7 +38,7 @@
 {{ $security | toJson }}
 {{- end }}
 
-{{/* Where the registry is and who we are to it, as the section registry, JSON. */}}
+{{/* Address of the registry and its login, as the section registry, JSON. */}}
 {{- define "tapeline.registry" -}}
 {{- $given := .Values.registry -}}
 {{- $registry := dict "url" $given.url -}}
@@ -50,7 +50,7 @@
 {{ $registry | toJson }}
 {{- end }}
 
-{{/* What the chart says of a service's configuration, as JSON: the keys that nobody else may set. */}}
+{{/* The part of a service's configuration that the chart sets, as JSON: values must not set these keys. */}}
 {{- define "tapeline.chartConfig" -}}
 {{- $values := .root.Values -}}
 {{- $service := index $values.services .service -}}
@@ -68,7 +68,7 @@
 {{ $config | toJson }}
 {{- end }}
 
-{{/* A service's TOML file: its values, and over them what the chart says. */}}
+{{/* A service's TOML file: its values, overridden by the settings of the chart. */}}
 {{- define "tapeline.configFile" -}}
 {{- $given := deepCopy (index .root.Values.services .service).config -}}
 {{- $config := mustMergeOverwrite $given (include "tapeline.chartConfig" . | fromJson) -}}
@@ -76,7 +76,7 @@
 {{- include "tapeline.toml" (dict "map" $config "path" "") }}
 {{ end }}
 
-{{/* What a service may hold, in bytes: the engine's own sum (shared/hosting/src/memory.rs, ADR 058), the edge's buffers, and stateMib. */}}
+{{/* Memory bound of a service in bytes: the engine's own sum (shared/hosting/src/memory.rs, ADR 058), the edge's buffers, and stateMib. */}}
 {{- define "tapeline.memoryBytes" -}}
 {{- $facts := include "tapeline.facts" .root | fromJson -}}
 {{- $service := index .root.Values.services .service -}}

@@ -1,4 +1,4 @@
-{{/* What a release calls its parts. Each takes (dict "root" $ "service" name), where a service is asked for. */}}
+{{/* Names of the parts of a release. Each takes (dict "root" $ "service" name) if it needs a service. */}}
 
 {{- define "tapeline.base" -}}
 {{- if contains "tapeline" .Release.Name }}{{ .Release.Name }}{{ else }}{{ .Release.Name }}-tapeline{{ end -}}
@@ -28,7 +28,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .program }}:{{ $image.tag | default .root.Chart.AppVersion -}}
 {{- end }}
 
-{{/* What is told by the services' code, as JSON: services/tapeline/tests/chart holds it to the code. */}}
+{{/* Facts from the code of the services, as JSON: services/tapeline/tests/chart compares them with the code. */}}
 {{- define "tapeline.facts" -}}
 {{ .Files.Get "files/facts.json" }}
 {{- end }}
@@ -43,7 +43,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{ (index $facts.services .service).defaults.process.admin | splitList ":" | last }}
 {{- end }}
 
-{{/* Whether a service has a stable identity: its transactional id is `<group>-<ordinal>`, and two of the same fence each other. */}}
+{{/* Not empty if a service has a stable identity: its transactional id is `<group>-<ordinal>`, and two of the same fence each other. */}}
 {{- define "tapeline.hasIdentity" -}}
 {{- if eq .Values.kafka.delivery "transactional" }}true{{ end -}}
 {{- end }}

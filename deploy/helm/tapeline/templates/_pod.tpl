@@ -7,12 +7,12 @@
 metadata:
   labels: {{- include "tapeline.selector" . | nindent 4 }}
   annotations:
-    # A changed configuration rolls the pods: it is read at start.
+    # A changed configuration restarts the pods: it is read at start.
     tapeline/config: {{ printf "%s%s" (include "tapeline.configFile" .) $service.mapping | sha256sum | trunc 16 }}
 spec:
   serviceAccountName: {{ include "tapeline.name" . }}
   automountServiceAccountToken: false
-  # A Service called feature must not become variables that look like configuration.
+  # A Service called feature must not create variables that are read as configuration.
   enableServiceLinks: false
   # preStop {{ $times.preStop }} s + process.drain_budget_ms {{ $times.process }} + 5 s, all from drainSeconds (templates/_config.tpl).
   terminationGracePeriodSeconds: {{ $times.grace }}
@@ -41,12 +41,12 @@ spec:
         {{- if eq .service "publisher" }}
         - {name: edge, containerPort: {{ $values.edge.port }}}
         {{- end }}
-      # /live answers as soon as the process stands; a start that waits for cluster or registry is alive and not ready.
+      # /live returns 200 as soon as the process has started; a start that waits for cluster or registry is live and not ready.
       startupProbe:
         httpGet: {path: /live, port: admin}
         periodSeconds: 1
         failureThreshold: 30
-      # 503 when a loop made no progress for its deadline; then only a restart helps.
+      # 503 if a loop made no progress within its deadline; then only a restart helps.
       livenessProbe:
         httpGet: {path: /live, port: admin}
         periodSeconds: 10
@@ -58,13 +58,13 @@ spec:
         timeoutSeconds: 3
         failureThreshold: 2
       {{- if $times.preStop }}
-      # While the pod is taken out of the Service, its edge still answers.
+      # While the pod is removed from the Service, its edge still accepts findings.
       lifecycle:
         preStop:
           sleep: {seconds: {{ $times.preStop }}}
       {{- end }}
       resources:
-        # Memory is what the configuration may hold (ADR 058), so as much is asked for as is allowed.
+        # Memory is the bound of the configuration (ADR 058), so the request equals the limit.
         requests: {cpu: {{ $service.resources.cpuRequest | quote }}, memory: {{ $service.resources.memoryMib }}Mi}
         limits: {cpu: {{ $service.resources.cpuLimit | quote }}, memory: {{ $service.resources.memoryMib }}Mi}
       securityContext: {{- include "tapeline.containerSecurity" . | nindent 8 }}
@@ -102,7 +102,7 @@ spec:
     {{- end }}
 {{- end }}
 
-{{/* What differs from pod to pod, and what the lag's reader takes from here (autoscaling.yaml). */}}
+{{/* Variables that differ between pods, and those that autoscaling.yaml reads. */}}
 {{- define "tapeline.env" -}}
 {{- $prefix := include "tapeline.prefix" . -}}
 {{- $service := index .root.Values.services .service -}}
@@ -187,7 +187,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Takes a principal. Nothing but the keys that are needed is mounted. */}}
+{{/* Takes a principal. Only the required keys are mounted. */}}
 {{- define "tapeline.secretVolumes" -}}
 {{- $ca := include "tapeline.caSecret" .root -}}
 {{- if $ca }}

@@ -1,4 +1,4 @@
-{{/* A map as TOML: (dict "map" {…} "path" ""). Helm's own toToml writes whole numbers as floats, which a typed configuration refuses. */}}
+{{/* A map as TOML: (dict "map" {…} "path" ""). toToml of Helm writes whole numbers as floats, which a typed configuration rejects. */}}
 {{- define "tapeline.toml" -}}
 {{- $path := .path -}}
 {{- $map := .map -}}

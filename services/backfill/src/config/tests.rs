@@ -1,18 +1,18 @@
-//! The configuration's own rules; those of its layers are the chassis's.
+//! Rules of the configuration. The chassis tests its layers.
 
 use chassis::config::load;
 
 use super::*;
 
-fn faults_of(env: &[(&str, &str)]) -> Vec<String> {
+fn errors_of(env: &[(&str, &str)]) -> Vec<String> {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let loaded = load::<BackfillConfig>("BACKFILL", None, env);
-    loaded.map_or_else(|faults| faults.iter().map(ToString::to_string).collect(), |_| Vec::new())
+    loaded.map_or_else(|errors| errors.iter().map(ToString::to_string).collect(), |_| Vec::new())
 }
 
 #[test]
-fn the_defaults_are_those_of_the_rules() {
-    assert!(faults_of(&[]).is_empty());
+fn defaults_are_valid_and_equal_those_of_the_rules() {
+    assert_eq!(errors_of(&[]), [""; 0]);
     let config = BackfillConfig::default();
     assert_eq!(config.planner.planner(), Planner::default());
     let settings = config.executor.settings();
@@ -22,8 +22,8 @@ fn the_defaults_are_those_of_the_rules() {
 }
 
 #[test]
-fn every_fault_is_told_at_once_with_key_and_value() {
-    let faults = faults_of(&[
+fn all_errors_are_reported_at_once_with_key_and_value() {
+    let errors = errors_of(&[
         ("BACKFILL__PLANNER__LIQUID", "market_data,bars"),
         ("BACKFILL__PLANNER__GAP_LAYER", "4"),
         ("BACKFILL__EXECUTOR__TIMEFRAMES", "2min"),
@@ -31,7 +31,7 @@ fn every_fault_is_told_at_once_with_key_and_value() {
         ("BACKFILL__EXECUTOR__ATTEMPTS", "3"),
         ("BACKFILL__SOURCE__KIND", "csv"),
     ]);
-    let all = faults.join("\n");
+    let all = errors.join("\n");
     for part in [
         "planner.liquid = bars (BACKFILL__PLANNER__LIQUID): must be of corporate_actions,",
         "planner.gap_layer = 4 (BACKFILL__PLANNER__GAP_LAYER): must be 0 to 3",
@@ -42,11 +42,20 @@ fn every_fault_is_told_at_once_with_key_and_value() {
     ] {
         assert!(all.contains(part), "{part} is missing in\n{all}");
     }
-    assert_eq!(faults.len(), 6, "{all}");
+    assert_eq!(errors.len(), 6, "{all}");
 }
 
 #[test]
-fn a_market_of_day_bars_plans_and_fills_nothing_else() {
+fn durations_are_integers_of_milliseconds() {
+    let errors = errors_of(&[("BACKFILL__EXECUTOR__GATHER_MS", "2s")]);
+    assert!(errors.len() == 1 && errors[0].contains("executor.gather_ms = 2s"), "{errors:?}");
+    assert!(errors[0].contains("must be a whole number; for example 2000"), "{errors:?}");
+    let shown = serde_json::to_value(ExecutorSection::default()).unwrap();
+    assert_eq!((&shown["gather_ms"], &shown["dedup_window_ms"]), (&2_000.into(), &3_600_000.into()));
+}
+
+#[test]
+fn market_of_day_bars_plans_and_fetches_nothing_else() {
     let mut config = BackfillConfig::default();
     config.market_data_in_day_bars();
     let planner = config.planner.planner();

@@ -1,28 +1,28 @@
-//! Cuts what is missing into pieces that are fetched and written one after another.
+//! Chunks: parts of a missing range, each fetched and written on its own.
 
 use domain::calendar::{Date, date_of, day_open};
 use domain::{Interval, Timeframe, Timestamp};
 
-/// How many days of New York a chunk may touch.
+/// The maximum number of dates in New York that a chunk may touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkDays {
-    /// For day bars and for data without a timeframe.
+    /// For day bars and for data without timeframes.
     pub day: u16,
-    /// For bars of an hour.
+    /// For bars of one hour.
     pub hour: u16,
     /// For bars of one or five minutes.
     pub minutes: u16,
 }
 
 impl Default for ChunkDays {
-    /// A few thousand bars a chunk at most, whatever the timeframe: a transaction of moderate size.
+    /// A few thousand bars per chunk at most in each timeframe: a transaction of moderate size.
     fn default() -> Self {
         Self { day: 365, hour: 90, minutes: 5 }
     }
 }
 
 impl ChunkDays {
-    /// The bound for this timeframe.
+    /// Returns the maximum for this timeframe.
     #[must_use]
     pub const fn of(&self, timeframe: Option<Timeframe>) -> u16 {
         match timeframe {
@@ -33,23 +33,23 @@ impl ChunkDays {
     }
 }
 
-/// The pieces of `missing`, in order: each touches at most `days` (at least 1) dates in New York and ends at a midnight there, but for
-/// the last, which ends where `missing` does.
+/// Splits `missing` into chunks, in order. Each touches at most `days` (at least 1) dates in New York and ends at a midnight there,
+/// except the last, which ends with `missing`.
 #[must_use]
 pub fn chunks(missing: Interval, days: u16) -> Vec<Interval> {
-    let mut pieces = Vec::new();
+    let mut chunks = Vec::new();
     let mut start = missing.start();
     while start < missing.end() {
         let midnight = midnight_after(start, days.max(1));
-        // Where the calendar ends no midnight follows: the rest is one piece.
+        // No midnight follows at the end of the calendar: the rest is one chunk.
         let end = if start < midnight { midnight.min(missing.end()) } else { missing.end() };
-        pieces.extend(Interval::new(start, end));
+        chunks.extend(Interval::new(start, end));
         start = end;
     }
-    pieces
+    chunks
 }
 
-/// The midnight in New York at which the `days`-th date from that of `start` on ends.
+/// Returns the midnight in New York that ends the `days`-th date; the date of `start` is the first.
 fn midnight_after(start: Timestamp, days: u16) -> Timestamp {
     let mut date: Date = date_of(start);
     for _ in 0..days {
@@ -75,34 +75,34 @@ mod tests {
     }
 
     #[test]
-    fn a_short_range_is_one_chunk() {
+    fn short_range_is_one_chunk() {
         let range = interval(day("2024-01-03"), day("2024-02-01"));
         assert_eq!(chunks(range, 365), [range]);
     }
 
     #[test]
-    fn chunks_end_at_midnight_in_new_york_across_daylight_saving() {
+    fn chunks_end_at_midnight_across_daylight_saving() {
         let start = Timestamp::parse("2024-03-08T15:00:00Z").unwrap();
         let end = Timestamp::parse("2024-03-12T18:30:00Z").unwrap();
-        let pieces = chunks(interval(start, end), 2);
-        let ends: Vec<String> = pieces.iter().map(|piece| piece.end().to_string()).collect();
+        let parts = chunks(interval(start, end), 2);
+        let ends: Vec<String> = parts.iter().map(|part| part.end().to_string()).collect();
         assert_eq!(ends, ["2024-03-10T05:00:00Z", "2024-03-12T04:00:00Z", "2024-03-12T18:30:00Z"]);
     }
 
     #[test]
-    fn ten_years_of_day_bars_are_eleven_chunks_at_most() {
+    fn ten_years_of_day_bars_are_eleven_chunks() {
         assert_eq!(chunks(interval(day("2014-01-01"), day("2024-01-01")), 365).len(), 11);
     }
 
     #[test]
-    fn a_range_at_the_edge_of_the_calendar_ends() {
+    fn range_at_the_end_of_the_calendar_is_one_chunk() {
         let edge = interval(Timestamp::from_micros(i64::MAX - 10), Timestamp::from_micros(i64::MAX));
         assert_eq!(chunks(edge, 1), [edge]);
     }
 
     proptest! {
         #[test]
-        fn chunks_join_to_what_was_missing_and_none_is_longer_than_its_days(
+        fn chunks_cover_the_range_within_the_maximum(
             start in 946_684_800_000_000_i64..1_900_000_000_000_000,
             hours in 1_i64..20_000,
             days in 1_u16..400,
@@ -111,15 +111,15 @@ mod tests {
                 Timestamp::from_micros(start),
                 Timestamp::from_micros(start + hours * 3_600_000_000),
             );
-            let pieces = chunks(whole, days);
-            prop_assert_eq!(pieces.first().map(|piece| piece.start()), Some(whole.start()));
-            prop_assert_eq!(pieces.last().map(|piece| piece.end()), Some(whole.end()));
-            prop_assert!(pieces.is_sorted_by(|a, b| a.end() == b.start()));
-            for piece in &pieces {
-                let dates = date_of(piece.start()).until(date_of(piece.last())).unwrap().get_days() + 1;
+            let parts = chunks(whole, days);
+            prop_assert_eq!(parts.first().map(|part| part.start()), Some(whole.start()));
+            prop_assert_eq!(parts.last().map(|part| part.end()), Some(whole.end()));
+            prop_assert!(parts.is_sorted_by(|a, b| a.end() == b.start()));
+            for part in &parts {
+                let dates = date_of(part.start()).until(date_of(part.last())).unwrap().get_days() + 1;
                 prop_assert!(dates <= i32::from(days));
-                if piece.end() != whole.end() {
-                    prop_assert_eq!(piece.end(), day_open(date_of(piece.end())));
+                if part.end() != whole.end() {
+                    prop_assert_eq!(part.end(), day_open(date_of(part.end())));
                 }
             }
         }

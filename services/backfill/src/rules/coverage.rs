@@ -1,7 +1,7 @@
-//! What of each series is in the topics already.
+//! Coverage: the intervals of each series that are in the topics already.
 //!
-//! Coverage belongs to partitions, so that a revoked one's goes with it. It says what was asked of a source and answered, not that there
-//! are records: a weekend is covered too.
+//! Coverage is kept per partition and removed with it. A covered interval was fetched from a source; it may be without records, like a
+//! weekend.
 
 use std::collections::BTreeMap;
 
@@ -16,25 +16,24 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Nothing is covered yet.
     #[must_use]
     pub const fn new() -> Self {
         Self { partitions: BTreeMap::new() }
     }
 
-    /// The parts of `within` that aren't covered, in order.
+    /// Returns the parts of `within` that are not covered, in order.
     #[must_use]
     pub fn missing(&self, partition: i32, series: &Series, within: Interval) -> Vec<Interval> {
         self.of(partition, series).map_or_else(|| vec![within], |set| set.missing(within))
     }
 
-    /// The parts of `within` that are covered, in order.
+    /// Returns the parts of `within` that are covered, in order.
     #[must_use]
     pub fn covered(&self, partition: i32, series: &Series, within: Interval) -> Vec<Interval> {
         self.of(partition, series).map_or_else(Vec::new, |set| set.covered(within))
     }
 
-    /// The whole coverage of a series as it would be with `interval`, for its event.
+    /// Returns the whole coverage of a series with `interval` added, without changing it: the content of its next event.
     #[must_use]
     pub fn with(&self, partition: i32, series: &Series, interval: Interval) -> IntervalSet {
         let mut set = self.of(partition, series).cloned().unwrap_or_default();
@@ -42,18 +41,18 @@ impl Coverage {
         set
     }
 
-    /// `interval` is covered from now on.
-    pub fn mark(&mut self, partition: i32, series: Series, interval: Interval) {
+    /// Adds `interval` to the coverage of a series.
+    pub fn add(&mut self, partition: i32, series: Series, interval: Interval) {
         self.partitions.entry(partition).or_default().entry(series).or_default().insert(interval);
     }
 
-    /// Takes the coverage of a series as its newest event tells it, in place of what was known.
+    /// Replaces the coverage of a series by that of its newest event.
     pub fn restore(&mut self, partition: i32, series: Series, intervals: IntervalSet) {
         self.partitions.entry(partition).or_default().insert(series, intervals);
     }
 
-    /// The partition has gone, and its coverage with it.
-    pub fn released(&mut self, partition: i32) {
+    /// Removes the coverage of a partition.
+    pub fn remove(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }
 
@@ -81,15 +80,15 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_marked_is_covered() {
+    fn only_added_intervals_are_covered() {
         let mut coverage = Coverage::new();
         let day = series(Timeframe::Day1);
         assert_eq!(coverage.missing(0, &day, interval(0, 100)), [interval(0, 100)]);
-        coverage.mark(0, day, interval(20, 40));
+        coverage.add(0, day, interval(20, 40));
         let whole = coverage.with(0, &day, interval(40, 60));
         assert_eq!(whole.iter().collect::<Vec<_>>(), [interval(20, 60)]);
         assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 40)], "not yet");
-        coverage.mark(0, day, interval(40, 60));
+        coverage.add(0, day, interval(40, 60));
         assert_eq!(coverage.missing(0, &day, interval(0, 100)), [interval(0, 20), interval(60, 100)]);
         assert_eq!(coverage.covered(0, &day, interval(50, 100)), [interval(50, 60)]);
         assert_eq!(coverage.missing(0, &series(Timeframe::Hour1), interval(0, 10)), [interval(0, 10)]);
@@ -97,21 +96,21 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_event_replaces_what_was_known() {
+    fn restored_event_replaces_the_coverage() {
         let mut coverage = Coverage::new();
         let day = series(Timeframe::Day1);
-        coverage.mark(0, day, interval(0, 10));
+        coverage.add(0, day, interval(0, 10));
         coverage.restore(0, day, [interval(20, 30)].into_iter().collect());
         assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 30)]);
     }
 
     #[test]
-    fn coverage_goes_with_its_partition() {
+    fn removed_partition_has_no_coverage() {
         let mut coverage = Coverage::new();
         let day = series(Timeframe::Day1);
-        coverage.mark(0, day, interval(0, 10));
-        coverage.mark(1, day, interval(0, 10));
-        coverage.released(0);
+        coverage.add(0, day, interval(0, 10));
+        coverage.add(1, day, interval(0, 10));
+        coverage.remove(0);
         assert_eq!(coverage.covered(0, &day, interval(0, 10)), []);
         assert_eq!(coverage.covered(1, &day, interval(0, 10)), [interval(0, 10)]);
     }

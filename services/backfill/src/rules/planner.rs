@@ -1,110 +1,95 @@
-//! A fact becomes at most one request for a range.
+//! Planner: turns a fact into at most one request for a range.
 //!
 //! | fact | range | data types | priority |
 //! |---|---|---|---|
-//! | qualified | the layer's lookback | the layer's | normal |
-//! | promoted | the target layer's lookback | the target layer's | high |
-//! | gap | exactly the gap, if it is 4 h or longer | that one | the gap's |
+//! | qualified | lookback of the layer | those of the layer | normal |
+//! | promoted | lookback of the target layer | those of the target layer | high |
+//! | gap | exactly the gap, if it is 4 h or longer | that of the gap | that of the gap |
 //!
-//! A lookback ends at the fact's own time: no clock is read, so a fact gives the same request whenever it is read. Whether a request may be
-//! made at all (a gap that ends in the future, or spans more than 10 years) is checked where the request is written.
+//! A lookback ends at the time of the fact. No clock is read, so a redelivered fact leads to the same request. The stage validates a
+//! request before it writes it: a gap that ends in the future or spans more than 10 years is rejected there.
 
 use domain::{DataType, Interval, Layer, Priority, Symbol, Timestamp};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// A gap shorter than this is left to the live feed: 4 h, in microseconds.
-pub const SHORTEST_GAP_MICROS: i64 = 4 * 3_600_000_000;
+/// The minimum duration of a gap that is filled: 4 h, in microseconds. The live feed fills shorter ones.
+pub const GAP_MIN_MICROS: i64 = 4 * 3_600_000_000;
 
-/// Something that happened, after which history may be wanted.
+/// An event that may require history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     /// A symbol entered its first layer.
-    Qualified {
-        /// The layer.
-        layer: Layer,
-        /// When.
-        occurred_at: Timestamp,
-    },
-    /// A symbol rose to a higher layer.
+    Qualified { layer: Layer, occurred_at: Timestamp },
+    /// A symbol moved to a higher layer.
     Promoted {
-        /// The layer that it rose to.
+        /// The target layer.
         to: Layer,
-        /// When.
         occurred_at: Timestamp,
     },
-    /// Something is missing from its history.
+    /// A part of the history of a symbol is missing.
     Gap {
-        /// What.
         data_type: DataType,
-        /// The first instant that is missing.
+        /// The first missing instant.
         start: Timestamp,
-        /// The last one.
+        /// The last missing instant.
         last: Timestamp,
-        /// How urgently it is wanted.
         priority: Priority,
     },
 }
 
-/// What asked for a range.
+/// The cause of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Trigger {
-    /// A symbol qualified.
     Qualified,
-    /// A symbol was promoted.
     Promoted,
-    /// A gap was detected.
     Gap,
-    /// A person; such a request is not planned, it comes as it is.
+    /// A person. The planner does not create such requests.
     Manual,
 }
 
 /// A request for a range of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangePlan {
-    /// Whose.
     pub symbol: Symbol,
-    /// Which bars there are to be.
+    /// The layer whose timeframes are requested.
     pub layer: Layer,
-    /// Of which kinds; sorted, each once.
+    /// Sorted, without duplicates.
     pub data_types: Vec<DataType>,
-    /// From when to when.
     pub range: Interval,
-    /// How urgently.
     pub priority: Priority,
-    /// Why.
     pub trigger: Trigger,
 }
 
-/// Why a fact asks for nothing.
+/// The reason why a fact leads to no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPlan {
-    /// The gap is shorter than [`SHORTEST_GAP_MICROS`].
+    /// The gap is shorter than [`GAP_MIN_MICROS`].
     GapTooShort,
     /// No data is configured for the layer.
     NothingConfigured,
-    /// The fact's times bound no range.
+    /// The times of the fact do not form a range.
     NoRange,
 }
 
-/// What the planner is configured with.
+/// The rules of the planner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planner {
-    /// The data types of each layer, by its number.
+    /// The data types of each layer, indexed by its number.
     pub layer_data_types: [Vec<DataType>; Layer::ALL.len()],
-    /// The layer that a gap is filled for: the fact names none. The highest has every timeframe.
+    /// The layer of a request for a gap, which names none. By default the highest: it has all timeframes.
     pub gap_layer: Layer,
 }
 
 impl Default for Planner {
     fn default() -> Self {
-        let followed = vec![DataType::CorporateActions, DataType::MarketData, DataType::News];
+        let with_actions = vec![DataType::CorporateActions, DataType::MarketData, DataType::News];
         Self {
             layer_data_types: [
                 vec![DataType::MarketData],
                 vec![DataType::MarketData, DataType::News],
-                followed.clone(),
-                followed,
+                with_actions.clone(),
+                with_actions,
             ],
             gap_layer: Layer::Active,
         }
@@ -112,10 +97,10 @@ impl Default for Planner {
 }
 
 impl Planner {
-    /// The request that a fact about `symbol` asks for.
+    /// Returns the request that a fact about `symbol` leads to.
     ///
     /// # Errors
-    /// Why it asks for none; that is no fault of anyone's.
+    /// The reason if it leads to none.
     pub fn plan(&self, symbol: Symbol, fact: Fact) -> Result<RangePlan, NoPlan> {
         match fact {
             Fact::Qualified { layer, occurred_at } => {
@@ -125,7 +110,7 @@ impl Planner {
                 self.lookback(symbol, to, occurred_at, Priority::HIGH, Trigger::Promoted)
             }
             Fact::Gap { data_type, start, last, priority } => {
-                if last.micros_since(start) < SHORTEST_GAP_MICROS {
+                if last.micros_since(start) < GAP_MIN_MICROS {
                     return Err(NoPlan::GapTooShort);
                 }
                 Ok(RangePlan {
@@ -194,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookback_ends_at_the_fact_and_not_now() {
+    fn lookback_ends_at_the_time_of_the_fact() {
         let occurred_at = at("2019-03-04T21:00:00Z");
         for layer in Layer::ALL {
             let plan = Planner::default().plan(symbol(), Fact::Qualified { layer, occurred_at }).unwrap();
@@ -208,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promotion_asks_for_what_the_target_layer_has_and_is_high() {
+    fn promotion_requests_the_target_layer_at_high_priority() {
         let fact = Fact::Promoted { to: Layer::Liquid, occurred_at: at("2024-03-04T21:00:00Z") };
         let plan = Planner::default().plan(symbol(), fact).unwrap();
         assert_eq!(plan.range.start(), at("2023-03-05T21:00:00Z"));
@@ -220,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn each_layer_has_its_data_types() {
+    fn data_types_depend_on_the_layer() {
         let types = |layer| {
             let fact = Fact::Qualified { layer, occurred_at: at("2024-03-04T21:00:00Z") };
             Planner::default().plan(symbol(), fact).unwrap().data_types
@@ -231,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_asked_for_exactly() {
+    fn gap_is_requested_exactly() {
         let plan = Planner::default().plan(symbol(), gap("2024-03-04T14:00:00Z")).unwrap();
         assert_eq!(plan.range.start(), at("2024-03-04T10:00:00Z"));
         assert_eq!(plan.range.last(), at("2024-03-04T14:00:00Z"));
@@ -240,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_shorter_than_four_hours_asks_for_nothing() {
+    fn gap_shorter_than_four_hours_is_not_requested() {
         let plan = Planner::default().plan(symbol(), gap("2024-03-04T13:59:59.999999Z"));
         assert_eq!(plan, Err(NoPlan::GapTooShort));
     }
 
     #[test]
-    fn a_layer_without_data_types_asks_for_nothing() {
+    fn layer_without_data_types_requests_nothing() {
         let mut planner = Planner::default();
         planner.layer_data_types[0].clear();
         let fact = Fact::Qualified { layer: Layer::Basic, occurred_at: at("2024-03-04T21:00:00Z") };
@@ -254,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn times_beyond_all_bounds_ask_for_nothing() {
+    fn times_out_of_bounds_request_nothing() {
         let fact = Fact::Qualified { layer: Layer::Basic, occurred_at: Timestamp::from_micros(i64::MAX) };
         assert_eq!(Planner::default().plan(symbol(), fact), Err(NoPlan::NoRange));
     }

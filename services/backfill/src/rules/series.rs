@@ -1,14 +1,12 @@
-//! What is covered or not: one kind of data of one symbol, and of bars one timeframe.
+//! Series: the unit of coverage.
 
 use domain::{DataType, Symbol, Timeframe};
 
-/// One series of records in time.
+/// A data type of a symbol, for bars in one timeframe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Series {
-    /// Whose.
     pub symbol: Symbol,
-    /// Of which kind.
     pub data_type: DataType,
-    /// Of bars, how long each lasts; none for data that has no timeframe.
+    /// `None` for data without timeframes.
     pub timeframe: Option<Timeframe>,
 }

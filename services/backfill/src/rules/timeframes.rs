@@ -1,40 +1,41 @@
-//! Which bars a layer has.
+//! Timeframes of the bars of a layer.
 
 use domain::{DataType, Layer, Timeframe};
 
 const BASIC: &[Timeframe] = &[Timeframe::Day1];
 const LIQUID: &[Timeframe] = &[Timeframe::Day1, Timeframe::Hour1, Timeframe::Minute5];
-const FOLLOWED: &[Timeframe] = &[Timeframe::Day1, Timeframe::Hour1, Timeframe::Minute5, Timeframe::Minute1];
+const CATALYST_AND_ACTIVE: &[Timeframe] =
+    &[Timeframe::Day1, Timeframe::Hour1, Timeframe::Minute5, Timeframe::Minute1];
 
-/// The timeframes that may be filled at all: every one, or fewer by configuration (the dev mode has day bars alone).
+/// The enabled timeframes: all by default; the configuration may enable fewer (development mode enables day bars only).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeframes {
-    allowed: Vec<Timeframe>,
+    enabled: Vec<Timeframe>,
 }
 
 impl Default for Timeframes {
     fn default() -> Self {
-        Self { allowed: Timeframe::ALL.to_vec() }
+        Self { enabled: Timeframe::ALL.to_vec() }
     }
 }
 
 impl Timeframes {
-    /// Only these, of what a layer has.
+    /// Enables only these timeframes.
     #[must_use]
-    pub const fn restricted_to(allowed: Vec<Timeframe>) -> Self {
-        Self { allowed }
+    pub const fn restricted_to(enabled: Vec<Timeframe>) -> Self {
+        Self { enabled }
     }
 
-    /// What a backfill of this kind of data for a symbol of this layer is made of, longest timeframe first: a bar series each, or one
-    /// without a timeframe.
+    /// Returns the series of this data type that a symbol of this layer has, longest timeframe first: one per enabled timeframe of bars,
+    /// or `None` once for data without timeframes.
     pub fn of(&self, layer: Layer, data_type: DataType) -> impl Iterator<Item = Option<Timeframe>> {
         let bars = match layer {
             Layer::Basic => BASIC,
             Layer::Liquid => LIQUID,
-            Layer::Catalyst | Layer::Active => FOLLOWED,
+            Layer::Catalyst | Layer::Active => CATALYST_AND_ACTIVE,
         };
         let is_bars = data_type == DataType::MarketData;
-        let timeframes = bars.iter().filter(move |timeframe| is_bars && self.allowed.contains(timeframe));
+        let timeframes = bars.iter().filter(move |timeframe| is_bars && self.enabled.contains(timeframe));
         timeframes.map(|timeframe| Some(*timeframe)).chain((!is_bars).then_some(None))
     }
 }
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn higher_layers_have_shorter_bars() {
+    fn higher_layers_have_shorter_timeframes() {
         let all = Timeframes::default();
         assert_eq!(bars(&all, Layer::Basic), ["1day"]);
         assert_eq!(bars(&all, Layer::Liquid), ["1day", "1hour", "5min"]);
@@ -59,14 +60,14 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_can_leave_fewer() {
+    fn disabled_timeframes_are_left_out() {
         let day = Timeframes::restricted_to(vec![Timeframe::Day1]);
         assert_eq!(bars(&day, Layer::Active), ["1day"]);
         assert_eq!(bars(&Timeframes::restricted_to(vec![Timeframe::Minute1]), Layer::Basic), [""; 0]);
     }
 
     #[test]
-    fn data_other_than_bars_has_one_series_without_a_timeframe() {
+    fn data_other_than_bars_has_one_series() {
         let day = Timeframes::restricted_to(vec![Timeframe::Day1]);
         assert_eq!(day.of(Layer::Active, DataType::News).collect::<Vec<_>>(), [None]);
     }

@@ -1,95 +1,105 @@
-//! A folder of day bars, one file a symbol: `<SYMBOL>.csv` with the columns date, open, high, low, close, volume.
+//! Folder of day bars with one file per symbol: `<SYMBOL>.csv` with the columns date, open, high, low, close, volume.
 
 use std::path::{Path, PathBuf};
 
-use domain::{Bar, DataType, Interval, Symbol, Timeframe, calendar};
+use domain::{Bar, BarError, DataType, Interval, Symbol, Timeframe, calendar};
 use jiff::civil::Date;
 
-use super::{Source, SourceError};
+use super::source::{Source, SourceError, bars_within};
 
-/// What is wrong with a bar file, and where: file, line and column.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CsvError {
-    /// The file can't be opened or read.
-    #[error("{}: {cause}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: String,
-    },
-    /// A column that every bar needs isn't in the header.
-    #[error("{}:1: column `{column}` is missing; the header must name date, open, high, low, close, volume", path.display())]
-    MissingColumn {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        column: &'static str,
-    },
-    /// A line that is no bar.
-    #[error("{}:{line}: {cause}", path.display())]
-    BadLine {
-        /// The file.
-        path: PathBuf,
-        /// Its line, the header being 1.
-        line: u64,
-        /// What is wrong with it.
-        cause: String,
-    },
-}
+const NAME: &str = "csv";
 
 const COLUMNS: [&str; 6] = ["date", "open", "high", "low", "close", "volume"];
 
-/// Reads one file of day bars, oldest first.
+/// Error of a bar file. The text begins with file and line; [`super::error_chain`] renders it with its causes.
+#[derive(Debug, thiserror::Error)]
+pub enum CsvError {
+    /// The file cannot be opened or read.
+    #[error("{}: failed to read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        cause: csv::Error,
+    },
+    /// The header lacks a column.
+    #[error("{}:1: column `{column}` is missing; the header must name date, open, high, low, close, volume", path.display())]
+    MissingColumn { path: PathBuf, column: &'static str },
+    /// A line is not a valid bar.
+    #[error("{}:{line}", path.display())]
+    InvalidRow {
+        path: PathBuf,
+        /// The line number; the header is line 1.
+        line: u64,
+        #[source]
+        cause: RowError,
+    },
+}
+
+/// Error of one line of a bar file.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RowError {
+    #[error("{fields} fields, but the header has {columns}")]
+    TooManyFields { fields: usize, columns: usize },
+    #[error("{column}: field is missing")]
+    MissingField { column: &'static str },
+    #[error("date: `{text}` is not a date (YYYY-MM-DD)")]
+    InvalidDate { text: String },
+    #[error("{column}: `{text}` is not a number")]
+    InvalidNumber { column: &'static str, text: String },
+    #[error("date: duplicate date {date}")]
+    DuplicateDate { date: Date },
+    #[error("date: {date} follows {previous}; dates must be ascending")]
+    UnsortedDate { date: Date, previous: Date },
+    #[error(transparent)]
+    InvalidBar(#[from] BarError),
+}
+
+/// Reads one file of day bars, in ascending order.
 ///
 /// # Errors
-/// The first [`CsvError`]: a missing column, a number or date that can't be read, dates that don't rise strictly, a bar
-/// whose low and high don't enclose open and close.
+/// The first [`CsvError`]: an unreadable file, a missing column, an invalid number or date, dates that are not strictly ascending, or a
+/// bar whose low and high do not enclose open and close.
 pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvError> {
-    let unreadable = |e: csv::Error| CsvError::Unreadable { path: path.to_path_buf(), cause: e.to_string() };
+    let unreadable = |cause: csv::Error| CsvError::Unreadable { path: path.to_path_buf(), cause };
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_path(path).map_err(unreadable)?;
     let header = reader.headers().map_err(unreadable)?.clone();
-    let mut at = [0_usize; 6];
-    for (slot, column) in at.iter_mut().zip(COLUMNS) {
-        *slot = header
+    let mut indexes = [0_usize; 6];
+    for (index, column) in indexes.iter_mut().zip(COLUMNS) {
+        *index = header
             .iter()
             .position(|name| name.eq_ignore_ascii_case(column))
             .ok_or_else(|| CsvError::MissingColumn { path: path.to_path_buf(), column })?;
     }
     let mut bars: Vec<Bar> = Vec::new();
-    let mut before: Option<Date> = None;
+    let mut previous: Option<Date> = None;
     for row in reader.records() {
         let row = row.map_err(unreadable)?;
         let line = row.position().map_or(0, csv::Position::line);
-        let bad = |cause: String| CsvError::BadLine { path: path.to_path_buf(), line, cause };
-        if row.len() > header.len() {
-            return Err(bad(format!("{} fields, but the header names {}", row.len(), header.len())));
-        }
-        let (date, bar) = parse_row(&row, &at).map_err(bad)?;
-        match before {
-            Some(earlier) if date == earlier => return Err(bad(format!("date: {date} stands twice"))),
-            Some(earlier) if date < earlier => {
-                return Err(bad(format!("date: {date} comes after {earlier}; dates must rise")));
-            }
-            _ => before = Some(date),
-        }
+        let (date, bar) = parse_row(&row, header.len(), &indexes, previous)
+            .map_err(|cause| CsvError::InvalidRow { path: path.to_path_buf(), line, cause })?;
+        previous = Some(date);
         bars.push(bar);
     }
     Ok(bars)
 }
 
-fn parse_row(row: &csv::StringRecord, at: &[usize; 6]) -> Result<(Date, Bar), String> {
-    let field =
-        |i: usize| row.get(at[i]).ok_or_else(|| format!("{}: the line ends before this column", COLUMNS[i]));
+fn parse_row(
+    row: &csv::StringRecord,
+    columns: usize,
+    indexes: &[usize; 6],
+    previous: Option<Date>,
+) -> Result<(Date, Bar), RowError> {
+    if row.len() > columns {
+        return Err(RowError::TooManyFields { fields: row.len(), columns });
+    }
+    let field = |i: usize| row.get(indexes[i]).ok_or(RowError::MissingField { column: COLUMNS[i] });
     let text = field(0)?;
-    let date: Date = text.parse().map_err(|_| format!("date: `{text}` is not a date (YYYY-MM-DD)"))?;
+    let date: Date = text.parse().map_err(|_| RowError::InvalidDate { text: text.to_owned() })?;
     let number = |i: usize| {
         let text = field(i)?;
-        text.parse::<f64>()
-            .ok()
-            .filter(|n| n.is_finite())
-            .ok_or_else(|| format!("{}: `{text}` is not a number", COLUMNS[i]))
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+        number.ok_or_else(|| RowError::InvalidNumber { column: COLUMNS[i], text: text.to_owned() })
     };
     let bar = Bar {
         open_time: calendar::day_open(date),
@@ -99,18 +109,22 @@ fn parse_row(row: &csv::StringRecord, at: &[usize; 6]) -> Result<(Date, Bar), St
         close: number(4)?,
         volume: number(5)?,
     };
-    bar.validate().map_err(|fault| fault.to_string())?;
-    Ok((date, bar))
+    bar.validate()?;
+    match previous {
+        Some(previous) if date == previous => Err(RowError::DuplicateDate { date }),
+        Some(previous) if date < previous => Err(RowError::UnsortedDate { date, previous }),
+        _ => Ok((date, bar)),
+    }
 }
 
-/// The folder as a source of market data in day bars.
+/// The folder as a source of day bars.
 #[derive(Debug, Clone)]
 pub struct CsvFolder {
     folder: PathBuf,
 }
 
 impl CsvFolder {
-    /// A source over `folder`. Files are read when they are asked for, so they may come and grow while it runs.
+    /// Returns a source over `folder`. It reads a file at each request, so files may be added or extended while the service runs.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
@@ -119,7 +133,7 @@ impl CsvFolder {
 
 impl Source for CsvFolder {
     fn name(&self) -> &'static str {
-        "csv"
+        NAME
     }
 
     fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
@@ -131,85 +145,80 @@ impl Source for CsvFolder {
         if timeframe != Timeframe::Day1 || !path.exists() {
             return Ok(Vec::new());
         }
-        let bars = read_bars(&path).map_err(|fault| match fault {
-            CsvError::Unreadable { .. } => {
-                SourceError::Transient { source_name: "csv", cause: fault.to_string() }
+        let bars = read_bars(&path).map_err(|error| match error {
+            CsvError::Unreadable { .. } => SourceError::transient(NAME, error),
+            CsvError::MissingColumn { .. } | CsvError::InvalidRow { .. } => {
+                SourceError::permanent(NAME, error)
             }
-            _ => SourceError::Permanent { source_name: "csv", cause: fault.to_string() },
         })?;
-        Ok(within(bars, range))
+        Ok(bars_within(bars, range))
     }
-}
-
-/// Keeps the bars that open within the range.
-pub(super) fn within(mut bars: Vec<Bar>, range: Interval) -> Vec<Bar> {
-    bars.retain(|bar| range.contains(bar.open_time));
-    bars
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error_chain;
     use super::*;
 
     const HEADER: &str = "date,open,high,low,close,volume\n";
 
-    fn fault_of(text: &str) -> String {
+    /// The error of a file with this text, without the path.
+    fn error_of(text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("AAPL.csv");
         std::fs::write(&path, text).unwrap();
-        let fault = read_bars(&path).unwrap_err().to_string();
-        assert!(fault.contains("AAPL.csv:"), "{fault} must name the file");
-        fault.split("AAPL.csv:").last().unwrap().to_owned()
+        let error = error_chain(&read_bars(&path).unwrap_err());
+        assert!(error.contains("AAPL.csv:"), "{error} must name the file");
+        error.split("AAPL.csv:").last().unwrap().to_owned()
     }
 
     #[test]
-    fn a_missing_column_is_named() {
-        assert!(
-            fault_of("date,open,high,low,volume\n2004-01-02,1,1,1,1\n")
-                .starts_with("1: column `close` is missing")
-        );
+    fn missing_column_is_named() {
+        let error = error_of("date,open,high,low,volume\n2004-01-02,1,1,1,1\n");
+        assert!(error.starts_with("1: column `close` is missing"), "{error}");
     }
 
     #[test]
-    fn a_broken_number_is_named_with_line_and_column() {
+    fn unreadable_file_is_named_with_the_cause() {
+        let error = error_chain(&read_bars(Path::new("/missing/AAPL.csv")).unwrap_err());
+        assert!(error.starts_with("/missing/AAPL.csv: failed to read: No such file"), "{error}");
+    }
+
+    #[test]
+    fn invalid_field_is_named_with_line_and_column() {
         let text = format!("{HEADER}2004-01-02,1,1,1,1,10\n2004-01-05,1,1,1,1x,10\n");
-        assert_eq!(fault_of(&text), "3: close: `1x` is not a number");
-        assert_eq!(
-            fault_of(&format!("{HEADER}2004-01-02,1,1,1,NaN,10\n")),
-            "2: close: `NaN` is not a number"
-        );
-        assert_eq!(
-            fault_of(&format!("{HEADER}2004-01-02,1,1\n")),
-            "2: low: the line ends before this column"
-        );
-        assert_eq!(
-            fault_of(&format!("{HEADER}2 Jan,1,1,1,1,1\n")),
-            "2: date: `2 Jan` is not a date (YYYY-MM-DD)"
-        );
+        assert_eq!(error_of(&text), "3: close: `1x` is not a number");
+        for (row, error) in [
+            ("2004-01-02,1,1,1,NaN,10", "2: close: `NaN` is not a number"),
+            ("2004-01-02,1,1", "2: low: field is missing"),
+            ("2 Jan,1,1,1,1,1", "2: date: `2 Jan` is not a date (YYYY-MM-DD)"),
+        ] {
+            assert_eq!(error_of(&format!("{HEADER}{row}\n")), error);
+        }
     }
 
     #[test]
-    fn a_line_with_more_fields_than_the_header_is_refused() {
-        let fault = fault_of(&format!("{HEADER}2004-01-02,1,1,1,1,1,9\n"));
-        assert_eq!(fault, "2: 7 fields, but the header names 6");
+    fn line_with_too_many_fields_is_rejected() {
+        let error = error_of(&format!("{HEADER}2004-01-02,1,1,1,1,1,9\n"));
+        assert_eq!(error, "2: 7 fields, but the header has 6");
     }
 
     #[test]
-    fn unsorted_and_doubled_dates_are_refused() {
+    fn unsorted_and_duplicate_dates_are_rejected() {
         let text = format!("{HEADER}2004-01-05,1,1,1,1,10\n2004-01-02,1,1,1,1,10\n");
-        assert_eq!(fault_of(&text), "3: date: 2004-01-02 comes after 2004-01-05; dates must rise");
+        assert_eq!(error_of(&text), "3: date: 2004-01-02 follows 2004-01-05; dates must be ascending");
         let text = format!("{HEADER}2004-01-05,1,1,1,1,10\n2004-01-05,1,1,1,1,10\n");
-        assert_eq!(fault_of(&text), "3: date: 2004-01-05 stands twice");
+        assert_eq!(error_of(&text), "3: date: duplicate date 2004-01-05");
     }
 
     #[test]
-    fn high_below_low_is_refused() {
-        let fault = fault_of(&format!("{HEADER}2004-01-05,1,0.5,1,1,10\n"));
-        assert!(fault.starts_with("2: ") && fault.contains("high"), "{fault}");
+    fn high_below_low_is_rejected() {
+        let error = error_of(&format!("{HEADER}2004-01-05,1,0.5,1,1,10\n"));
+        assert!(error.starts_with("2: ") && error.contains("high"), "{error}");
     }
 
     #[test]
-    fn a_range_gives_the_bars_that_open_in_it_and_an_unknown_symbol_none() {
+    fn only_bars_that_open_within_the_range_are_returned() {
         let folder = tempfile::tempdir().unwrap();
         let text = format!("{HEADER}2004-01-02,1,1,1,1,10\n2004-01-05,2,2,2,2,10\n2004-01-06,3,3,3,3,10\n");
         std::fs::write(folder.path().join("AAPL.csv"), text).unwrap();
@@ -220,7 +229,7 @@ mod tests {
         let opens: Vec<f64> =
             source.bars(aapl, Timeframe::Day1, range).unwrap().iter().map(|b| b.open).collect();
         assert_eq!(opens, [1.0, 2.0]);
-        let other = Symbol::parse("MSFT").unwrap();
-        assert_eq!(source.bars(other, Timeframe::Day1, range).unwrap(), []);
+        let unknown = Symbol::parse("MSFT").unwrap();
+        assert_eq!(source.bars(unknown, Timeframe::Day1, range).unwrap(), []);
     }
 }

@@ -1,23 +1,23 @@
-//! A market that never was: deterministic day bars for demos and tests.
+//! Synthetic market: deterministic day bars for demos and tests.
 //!
-//! A bar depends on the seed, the symbol and all days before it, never on what is asked; so any two processes with the
-//! same seed agree on it.
+//! A bar depends on the seed, the symbol and all earlier days, and not on the requested range. Two processes with the same seed have the
+//! same bars.
 
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, calendar};
 use jiff::civil::{Date, date};
+use kit::SaturatingFrom;
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::csv_folder::within;
-use super::{Source, SourceError};
+use super::source::{Source, SourceError, bars_within};
 
 /// The first date of the synthetic market.
 pub const FIRST_DATE: Date = date(2010, 1, 4);
 
-/// Yearly volatilities from calm to wild; a symbol takes one by its name.
+/// Annual volatilities. The hash of its name selects the one of a symbol.
 const YEARLY_VOLATILITY: [f64; 5] = [0.15, 0.22, 0.30, 0.45, 0.65];
 
-/// The symbols of the synthetic market: the benchmarks that features compare with, and a few others.
+/// Returns the symbols of the synthetic market: the benchmarks of the feature service and a few others.
 #[must_use]
 pub fn synthetic_symbols() -> Vec<Symbol> {
     ["SPY", "QQQ", "IWM", "ALFA", "BRAVO", "CHAR", "DELTA", "ECHO", "FOXT", "GOLF", "HOTEL", "INDIA"]
@@ -33,18 +33,17 @@ pub struct SyntheticMarket {
 }
 
 impl SyntheticMarket {
-    /// The market of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed }
     }
 
-    /// A symbol's day bars from [`FIRST_DATE`] up to and including `last`, one for each XNYS session.
+    /// Returns the day bars of a symbol from [`FIRST_DATE`] to `last`, inclusive: one for each XNYS session.
     #[must_use]
     pub fn day_bars(&self, symbol: Symbol, last: Date) -> Vec<Bar> {
         let name_hash = fnv1a(symbol.as_str().as_bytes());
         let mut rng = Pcg64Mcg::seed_from_u64(self.seed ^ name_hash);
-        let index = usize::try_from(name_hash % 5).unwrap_or(0);
+        let index = usize::saturating_from(name_hash % 5);
         let daily = YEARLY_VOLATILITY[index] / 252_f64.sqrt();
         let mut close = 20.0 + 180.0 * unit(&mut rng);
         let mut volume_level = 1e6 * (1.0 + 9.0 * unit(&mut rng));
@@ -64,10 +63,11 @@ impl SyntheticMarket {
     }
 }
 
-/// One day: an overnight gap, a session's move, a range around both, now and then a shock with heavy volume.
-fn next_bar(rng: &mut Pcg64Mcg, day: Date, before: f64, daily: f64, volume_level: f64) -> Bar {
+/// Returns the bar of one day: an overnight gap, the move of the session, and a range around both. One day in fifty is a shock with three
+/// times the volatility and the volume.
+fn next_bar(rng: &mut Pcg64Mcg, day: Date, previous_close: f64, daily: f64, volume_level: f64) -> Bar {
     let shock = if unit(rng) < 0.02 { 3.0 } else { 1.0 };
-    let open = before * (0.3 * daily * normal(rng)).exp();
+    let open = previous_close * (0.3 * daily * normal(rng)).exp();
     let close = (open * (daily * shock * normal(rng) + 0.0002).exp()).max(0.5);
     let stretch = |rng: &mut Pcg64Mcg| (0.5 * daily * normal(rng).abs()).exp();
     let high = open.max(close) * stretch(rng);
@@ -85,20 +85,20 @@ fn next_bar(rng: &mut Pcg64Mcg, day: Date, before: f64, daily: f64, volume_level
     }
 }
 
-/// Uniform in [0, 1) from the top 53 bits: what an f64 can hold.
+/// Returns a uniform number in [0, 1) from the top 53 bits, the precision of an `f64`.
 fn unit(rng: &mut Pcg64Mcg) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit an f64 exactly")]
     let bits = (rng.next_u64() >> 11) as f64;
     bits / 9_007_199_254_740_992.0
 }
 
-/// Standard normal by Box and Muller (1958).
+/// Returns a standard normal number (Box and Muller, 1958).
 fn normal(rng: &mut Pcg64Mcg) -> f64 {
     let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
     radius * (std::f64::consts::TAU * unit(rng)).cos()
 }
 
-/// FNV-1a, 64 bits: a stable hash of a short name.
+/// Returns the 64-bit FNV-1a hash, which is stable across builds.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -117,7 +117,7 @@ impl Source for SyntheticMarket {
             return Ok(Vec::new());
         }
         let last = calendar::date_of(range.last());
-        Ok(within(self.day_bars(symbol, last), range))
+        Ok(bars_within(self.day_bars(symbol, last), range))
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bar_is_valid_and_a_longer_look_changes_none() {
+    fn bars_are_valid_and_independent_of_the_last_date() {
         let market = SyntheticMarket::new(7);
         for symbol in synthetic_symbols() {
             let short = market.day_bars(symbol, date(2012, 6, 29));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_and_symbols_give_different_markets() {
+    fn markets_differ_by_seed_and_symbol() {
         let (spy, qqq) = (Symbol::parse("SPY").unwrap(), Symbol::parse("QQQ").unwrap());
         let last = date(2010, 2, 1);
         let of = |seed, symbol| SyntheticMarket::new(seed).day_bars(symbol, last);

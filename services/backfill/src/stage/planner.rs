@@ -1,67 +1,89 @@
-//! The planner as a stage: a fact is decoded, planned, and leaves as a request for a range, or needs none.
+//! Planner stage: decodes a fact, plans it, and emits a request for a range or drops it.
 //!
-//! It keeps no state. The request's id is made of what it asks for, so a fact that is delivered twice names the same backfill.
+//! The stage has no state. The id of a backfill is derived from the content of the request, so a redelivered fact names the same
+//! backfill.
 
 use std::time::Duration;
 
 use contracts::{BackfillTrigger, DataKind, Event, Gap, Promotion, Qualification, RangeRequest, Topic, ids};
-use domain::{Layer, Priority, Symbol, Timestamp};
+use domain::{Layer, LayerError, Priority, PriorityError, Symbol, SymbolError, Timestamp};
 use kafka_io::{InRecord, KafkaStage, OutRecord, UNWRITABLE, Wire};
 use pipeline::{Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
-use super::SOURCE;
+use super::event_source::EVENT_SOURCE;
 use crate::rules::planner::{Fact, NoPlan, Planner, RangePlan, Trigger};
 
-/// The input topics, in the order of subscription: a source's `topic` is an index into it.
+/// The input topics in the order of subscription: `InputPartition::topic` is an index into it.
 pub const INPUTS: [Topic; 3] = [Topic::SymbolQualified, Topic::SymbolPromoted, Topic::GapDetected];
 
-/// The class of a fact whose request would break a rule: a gap that ends in the future, or of more than ten years.
+/// The error class of a fact whose request is invalid: a gap that ends in the future or spans more than ten years.
 pub const INVALID: &str = "invalid";
 
-/// A fact, and what its request inherits.
-struct Caused {
+/// A decoded fact with the fields that its request inherits.
+struct DecodedFact {
     symbol: Symbol,
     fact: Fact,
     occurred_at: i64,
     correlation_id: String,
 }
 
-/// The stage.
+/// A field that the contract has validated, but that the domain rejects: an error of this build.
+#[derive(Debug, thiserror::Error)]
+enum FactError {
+    #[error(transparent)]
+    Symbol(#[from] SymbolError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Priority(#[from] PriorityError),
+    #[error("unknown data type {0}")]
+    DataType(DataKind),
+}
+
+/// The planner stage.
 pub struct PlannerStage {
     wire: Wire,
     planner: Planner,
 }
 
 impl PlannerStage {
-    /// A stage that plans by this configuration.
+    /// Returns a stage with these rules.
     #[must_use]
     pub fn new(wire: Wire, planner: Planner) -> Self {
         Self { wire, planner }
     }
 
-    /// The fact in a record of an input topic, or the verdict on what is none.
-    fn fact(&self, topic: u16, record: &InRecord<'_>, now: Timestamp) -> Result<Caused, Verdict<OutRecord>> {
-        match INPUTS.get(usize::from(topic)) {
+    /// Decodes the fact in a record of an input topic. The error is the verdict on a record without one.
+    fn decode(
+        &self,
+        topic: u16,
+        record: &InRecord<'_>,
+        now: Timestamp,
+    ) -> Result<DecodedFact, Verdict<OutRecord>> {
+        let decoded = match INPUTS.get(usize::from(topic)) {
             Some(Topic::SymbolQualified) => {
                 let event: Qualification = self.wire.read(record, now)?;
-                caused(&event, record, |occurred_at| {
-                    let layer = Layer::from_number(event.layer).map_err(|fault| fault.to_string())?;
-                    Ok(Fact::Qualified { layer, occurred_at })
+                decoded(&event, |occurred_at| {
+                    Ok(Fact::Qualified { layer: Layer::from_number(event.layer)?, occurred_at })
                 })
             }
             Some(Topic::SymbolPromoted) => {
                 let event: Promotion = self.wire.read(record, now)?;
-                caused(&event, record, |occurred_at| {
-                    let to = Layer::from_number(event.to_layer).map_err(|fault| fault.to_string())?;
-                    Ok(Fact::Promoted { to, occurred_at })
+                decoded(&event, |occurred_at| {
+                    Ok(Fact::Promoted { to: Layer::from_number(event.to_layer)?, occurred_at })
                 })
             }
             Some(Topic::GapDetected) => {
                 let event: Gap = self.wire.read(record, now)?;
-                caused(&event, record, |_| gap(&event))
+                decoded(&event, |_| gap(&event))
             }
-            _ => Err(Verdict::Fail(format!("{record:?}: topic {topic} is none of the planner's"))),
-        }
+            _ => {
+                let text =
+                    format!("failed to decode {record:?}: topic {topic} is not an input of the planner");
+                return Err(Verdict::Fail(text));
+            }
+        };
+        decoded.map_err(|error| Verdict::Fail(format!("failed to decode {record:?}: {error}")))
     }
 
     fn plan(
@@ -71,55 +93,52 @@ impl PlannerStage {
         now: Now,
     ) -> Result<Verdict<OutRecord>, Verdict<OutRecord>> {
         let wall = Timestamp::from_micros(now.wall_micros);
-        let caused = self.fact(topic, record, wall)?;
-        let plan = match self.planner.plan(caused.symbol, caused.fact) {
+        let decoded = self.decode(topic, record, wall)?;
+        let plan = match self.planner.plan(decoded.symbol, decoded.fact) {
             Ok(plan) => plan,
-            Err(why) => return Ok(Verdict::Drop(reason(why))),
+            Err(no_plan) => return Ok(Verdict::Drop(reason(no_plan))),
         };
-        let request = request(plan, caused);
-        if let Err(fault) = request.validate().and_then(|()| request.check_clock(wall)) {
-            return Ok(Verdict::Reject(self.wire.dead_letter(record, INVALID, &fault.to_string())));
+        let request = request(plan, decoded);
+        if let Err(violation) = request.validate().and_then(|()| request.check_clock(wall)) {
+            return Ok(Verdict::Reject(self.wire.dead_letter(record, INVALID, &violation.to_string())));
         }
         let output = self.wire.write(&request, record.traceparent);
         Ok(output.map_or_else(
-            |fault| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string())),
+            |error| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &error.to_string())),
             |output| Verdict::Emit(vec![output]),
         ))
     }
 }
 
-fn caused<E: Event>(
+fn decoded<E: Event>(
     event: &E,
-    record: &InRecord<'_>,
-    fact: impl FnOnce(Timestamp) -> Result<Fact, String>,
-) -> Result<Caused, Verdict<OutRecord>> {
+    fact: impl FnOnce(Timestamp) -> Result<Fact, FactError>,
+) -> Result<DecodedFact, FactError> {
     let envelope = event.envelope();
-    let symbol = Symbol::parse(event.symbol()).map_err(|fault| fault.to_string());
-    let fact = symbol.and_then(|symbol| Ok((symbol, fact(Timestamp::from_micros(envelope.occurred_at))?)));
-    // The contract has checked all of it: a fault here is one of this build.
-    let (symbol, fact) = fact.map_err(|text| Verdict::Fail(format!("{record:?}: {text}")))?;
+    let symbol = Symbol::parse(event.symbol())?;
+    let fact = fact(Timestamp::from_micros(envelope.occurred_at))?;
     let correlation_id = envelope.correlation_id.unwrap_or(envelope.event_id).to_owned();
-    Ok(Caused { symbol, fact, occurred_at: envelope.occurred_at, correlation_id })
+    Ok(DecodedFact { symbol, fact, occurred_at: envelope.occurred_at, correlation_id })
 }
 
-fn gap(event: &Gap) -> Result<Fact, String> {
+fn gap(event: &Gap) -> Result<Fact, FactError> {
     Ok(Fact::Gap {
-        data_type: event.data_type.known().ok_or_else(|| format!("data type {}", event.data_type))?,
+        data_type: event.data_type.known().ok_or(FactError::DataType(event.data_type))?,
         start: Timestamp::from_micros(event.gap_start),
         last: Timestamp::from_micros(event.gap_end),
-        priority: Priority::new(event.priority).map_err(|fault| fault.to_string())?,
+        priority: Priority::new(event.priority)?,
     })
 }
 
-fn reason(why: NoPlan) -> Reason {
-    match why {
+fn reason(no_plan: NoPlan) -> Reason {
+    match no_plan {
         NoPlan::GapTooShort => Reason("gap_too_short"),
         NoPlan::NothingConfigured => Reason("nothing_configured"),
         NoPlan::NoRange => Reason("no_range"),
     }
 }
 
-fn request(plan: RangePlan, caused: Caused) -> RangeRequest {
+fn request(plan: RangePlan, cause: DecodedFact) -> RangeRequest {
     let (start, end) = (plan.range.start(), plan.range.last());
     let trigger = match plan.trigger {
         Trigger::Qualified => BackfillTrigger::Qualified,
@@ -129,9 +148,9 @@ fn request(plan: RangePlan, caused: Caused) -> RangeRequest {
     };
     RangeRequest {
         event_id: ids::event_id(),
-        occurred_at: caused.occurred_at,
-        source: SOURCE.to_owned(),
-        correlation_id: Some(caused.correlation_id),
+        occurred_at: cause.occurred_at,
+        source: EVENT_SOURCE.to_owned(),
+        correlation_id: Some(cause.correlation_id),
         backfill_id: ids::backfill_id(plan.symbol, plan.layer, &plan.data_types, start, end, trigger),
         attempt: 1,
         symbol: plan.symbol.to_string(),
@@ -149,9 +168,9 @@ impl Stage for PlannerStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _source: InputPartition, _epoch: Epoch, _now: Now) {}
+    fn assigned(&mut self, _input: InputPartition, _epoch: Epoch, _now: Now) {}
 
-    fn unassigned(&mut self, _source: InputPartition) {}
+    fn unassigned(&mut self, _input: InputPartition) {}
 
     fn process(
         &mut self,
@@ -167,8 +186,8 @@ impl Stage for PlannerStage {
 
     fn tick(&mut self, _now: Now, _effects: &mut Effects<OutRecord>) {}
 
-    fn drain(&mut self, _sources: &[InputPartition], _now: Now, _effects: &mut Effects<OutRecord>) {
-        // Nothing is ever held.
+    fn drain(&mut self, _inputs: &[InputPartition], _now: Now, _effects: &mut Effects<OutRecord>) {
+        // The stage holds no records.
     }
 
     fn is_full(&self, _topic: u16) -> bool {

@@ -1,4 +1,4 @@
-//! The executor without Kafka: a source that follows a script, workers that wait to be told, and a watch over what is held.
+//! Test bench: the executor without Kafka, with a scripted source, workers that the test runs, and a check of held records.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -7,45 +7,45 @@ use std::time::Duration;
 use backfill::config::ExecutorSection;
 use backfill::sources::{Source, SourceError};
 use backfill::stage::executor::{ExecutorStage, INPUT, Workers};
-use backfill::work::{Job, fetch};
+use backfill::worker::{Job, fetch_chunk};
 use contracts::{
     BackfillTrigger, ClosedBar, CoverageChange, DataKind, Event, RangeCompletion, RangeFailure,
     RangeProgress, RangeRequest, Topic, ids,
 };
 use domain::calendar::{Date, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
-use kafka_io::{Headers, InRecord, KafkaStage, OutRecord, Wire};
+use kafka_io::{Headers, InRecord, KafkaStage, OutRecord, TableScope, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 use testkit::OwnSchemas;
 
-/// 2024-07-10T20:00:00Z, when the session closes.
+/// 2024-07-10T20:00:00Z, the close of the session.
 pub(crate) const WALL_MICROS: i64 = 1_720_641_600_000_000;
 
 pub(crate) fn now(seconds: u64) -> Now {
-    let micros = i64::try_from(seconds * 1_000_000).expect("a test takes no ages");
+    let micros = i64::try_from(seconds * 1_000_000).expect("a short test");
     Now { monotonic: Duration::from_secs(seconds), wall_micros: WALL_MICROS + micros }
 }
 
-/// The open time of a day bar.
+/// Returns the open time of a day bar.
 pub(crate) fn day(text: &str) -> i64 {
     day_open(text.parse::<Date>().expect("a date")).micros()
 }
 
-/// A bar each day at noon UTC (its own rules don't matter here), and the faults that are due before it answers.
+/// A source with one bar per calendar day, after these errors.
 #[derive(Default)]
 pub(crate) struct Script {
-    pub(crate) faults: Mutex<VecDeque<SourceError>>,
-    /// What is handed out in place of the right bars.
-    pub(crate) answer: Mutex<Option<Vec<Bar>>>,
+    pub(crate) errors: Mutex<VecDeque<SourceError>>,
+    /// Returned once instead of the bars.
+    pub(crate) replacement: Mutex<Option<Vec<Bar>>>,
     pub(crate) timeframes: Mutex<Vec<Timeframe>>,
 }
 
 pub(crate) fn transient() -> SourceError {
-    SourceError::Transient { source_name: "script", cause: "a time-out".to_owned() }
+    SourceError::transient("script", "timed out")
 }
 
 pub(crate) fn permanent() -> SourceError {
-    SourceError::Permanent { source_name: "script", cause: "no such symbol".to_owned() }
+    SourceError::permanent("script", "unknown symbol")
 }
 
 impl Source for Script {
@@ -54,14 +54,15 @@ impl Source for Script {
     }
 
     fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
-        data_type == DataType::MarketData && self.timeframes.lock().expect("unpoisoned").contains(&timeframe)
+        data_type == DataType::MarketData
+            && self.timeframes.lock().expect("an intact lock").contains(&timeframe)
     }
 
     fn bars(&self, _symbol: Symbol, _timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
-        if let Some(fault) = self.faults.lock().expect("unpoisoned").pop_front() {
-            return Err(fault);
+        if let Some(error) = self.errors.lock().expect("an intact lock").pop_front() {
+            return Err(error);
         }
-        if let Some(bars) = self.answer.lock().expect("unpoisoned").take() {
+        if let Some(bars) = self.replacement.lock().expect("an intact lock").take() {
             return Ok(bars);
         }
         let mut bars = Vec::new();
@@ -78,20 +79,20 @@ impl Source for Script {
     }
 }
 
-/// Workers that only take note of their jobs.
+/// Workers that record their jobs.
 #[derive(Clone, Default)]
-struct Noted(Arc<Mutex<Vec<Job>>>);
+struct RecordingWorkers(Arc<Mutex<Vec<Job>>>);
 
-impl Workers for Noted {
+impl Workers for RecordingWorkers {
     fn start(&self, job: Job) -> Result<(), Job> {
-        self.0.lock().expect("unpoisoned").push(job);
+        self.0.lock().expect("an intact lock").push(job);
         Ok(())
     }
 }
 
-/// What has left, by event.
+/// The outputs by event.
 #[derive(Default)]
-pub(crate) struct Left {
+pub(crate) struct Outputs {
     pub(crate) bars: Vec<ClosedBar>,
     pub(crate) progress: Vec<RangeProgress>,
     pub(crate) coverage: Vec<CoverageChange>,
@@ -101,8 +102,8 @@ pub(crate) struct Left {
     pub(crate) emissions: Vec<Vec<Topic>>,
 }
 
-impl Left {
-    /// (backfill, attempt) of every terminal event.
+impl Outputs {
+    /// Returns (backfill, attempt) of each terminal event.
     pub(crate) fn ends(&self) -> Vec<(String, i32)> {
         let completed = self.completed.iter().map(|end| (end.backfill_id.clone(), end.attempt));
         let failed = self.failed.iter().map(|end| (end.backfill_id.clone(), end.attempt));
@@ -113,11 +114,11 @@ impl Left {
 pub(crate) struct Bench {
     pub(crate) stage: ExecutorStage,
     pub(crate) source: Arc<Script>,
-    pub(crate) left: Left,
-    /// Every chunk that was asked of the source.
-    pub(crate) asked: Vec<Job>,
+    pub(crate) outputs: Outputs,
+    /// All jobs that reached a worker.
+    pub(crate) started: Vec<Job>,
     wire: Wire,
-    jobs: Noted,
+    jobs: RecordingWorkers,
     effects: Effects<OutRecord>,
     held: BTreeSet<RecordId>,
     pub(crate) ended: BTreeMap<RecordId, u32>,
@@ -127,7 +128,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// What the stage has noted under this name.
+    /// Returns the note of the stage with this name.
     pub(crate) fn note(&self, name: &str) -> u64 {
         self.stage.notes().iter().find(|note| note.name == name).map_or(0, |note| note.value)
     }
@@ -139,7 +140,7 @@ impl Bench {
     pub(crate) fn with(section: ExecutorSection) -> Self {
         let wire = wire();
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
-        let jobs = Noted::default();
+        let jobs = RecordingWorkers::default();
         let stage = ExecutorStage::new(
             wire.clone(),
             Arc::<Script>::clone(&source),
@@ -150,8 +151,8 @@ impl Bench {
         Self {
             stage,
             source,
-            left: Left::default(),
-            asked: Vec::new(),
+            outputs: Outputs::default(),
+            started: Vec::new(),
             wire,
             jobs,
             effects: Effects::default(),
@@ -167,16 +168,16 @@ impl Bench {
         self.wire.partition_of("AAPL")
     }
 
-    /// A request comes, and the stage ticks. What it ends in at once has left.
+    /// Processes a request and ticks the stage. Outputs of the verdict are recorded.
     pub(crate) fn request(&mut self, request: &RangeRequest, at: Now) -> Verdict<OutRecord> {
         let record = self.wire.write(request, None).expect("a request is small");
         self.offset += 1;
-        let source = InputPartition { topic: 0, partition: record.partition };
-        let id = RecordId { input: source, epoch: Epoch(self.epoch), offset: self.offset };
+        let input = InputPartition { topic: 0, partition: record.partition };
+        let id = RecordId { input, epoch: Epoch(self.epoch), offset: self.offset };
         let verdict = self.stage.process(id, record_of(&record), at, &mut self.effects);
         match &verdict {
             Verdict::Hold => assert!(self.held.insert(id)),
-            Verdict::Emit(outputs) => self.leave(outputs.clone()),
+            Verdict::Emit(outputs) => self.record(outputs.clone()),
             _ => {}
         }
         self.tick(at);
@@ -190,31 +191,31 @@ impl Bench {
 
     pub(crate) fn tick(&mut self, at: Now) {
         self.stage.tick(at, &mut self.effects);
-        self.absorb();
+        self.apply_effects();
     }
 
     pub(crate) fn drain(&mut self, at: Now) {
-        let source = InputPartition { topic: 0, partition: self.partition() };
-        self.stage.drain(&[source], at, &mut self.effects);
-        self.absorb();
+        let input = InputPartition { topic: 0, partition: self.partition() };
+        self.stage.drain(&[input], at, &mut self.effects);
+        self.apply_effects();
     }
 
-    /// The jobs that workers have been given since.
+    /// Returns the jobs that reached a worker since the last call.
     pub(crate) fn take_jobs(&mut self) -> Vec<Job> {
-        let jobs = std::mem::take(&mut *self.jobs.0.lock().expect("unpoisoned"));
-        self.asked.extend(&jobs);
+        let jobs = std::mem::take(&mut *self.jobs.0.lock().expect("an intact lock"));
+        self.started.extend(&jobs);
         jobs
     }
 
-    /// A worker does one job.
+    /// Runs one job.
     pub(crate) fn work(&mut self, job: &Job, at: Now) {
-        let done = fetch(self.source.as_ref(), job);
-        self.stage.completed(done, at, &mut self.effects);
-        self.absorb();
+        let result = fetch_chunk(self.source.as_ref(), job);
+        self.stage.completed(result, at, &mut self.effects);
+        self.apply_effects();
         self.tick(at);
     }
 
-    /// Workers do what they are given until there is nothing more for them.
+    /// Runs jobs until no more are started.
     pub(crate) fn work_all(&mut self, at: Now) {
         self.tick(at);
         loop {
@@ -228,7 +229,7 @@ impl Bench {
         }
     }
 
-    /// A second for each step, until nothing is held any more; what a wait is for comes.
+    /// Runs jobs in steps of one second until no request is held.
     pub(crate) fn work_until_all_ended(&mut self, from_seconds: u64) {
         for second in from_seconds..from_seconds + 600 {
             if self.held.is_empty() {
@@ -241,70 +242,75 @@ impl Bench {
 
     pub(crate) fn table_record(&mut self, change: &CoverageChange) {
         let record = self.wire.write(change, None).expect("coverage is small");
-        self.stage.table_record(&record_of(&record)).expect("no registry is asked");
+        self.stage
+            .table_record(TableScope::CoPartitioned, &record_of(&record))
+            .expect("schemas without a registry");
     }
 
     pub(crate) fn table_ends_at(&mut self, end: i64) {
         let partition = self.partition();
-        self.stage.table_end(Topic::CoverageChanged, partition, end);
+        self.stage.table_end(TableScope::CoPartitioned, Topic::CoverageChanged, partition, end);
     }
 
     pub(crate) fn table_reaches(&mut self, position: i64) {
         let partition = self.partition();
-        self.stage.table_position(Topic::CoverageChanged, partition, position);
+        self.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, position);
     }
 
-    /// The partition goes, and comes back.
+    /// Revokes the partition and assigns it again.
     pub(crate) fn reassign(&mut self, at: Now) {
-        let source = InputPartition { topic: 0, partition: self.partition() };
-        self.stage.unassigned(source);
+        let input = InputPartition { topic: 0, partition: self.partition() };
+        self.stage.unassigned(input);
         self.held.clear();
         self.epoch += 1;
-        self.stage.assigned(source, Epoch(self.epoch), at);
+        self.stage.assigned(input, Epoch(self.epoch), at);
     }
 
     pub(crate) fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// Takes the effects as the engine does: what isn't held can't be acted for nor ended.
-    fn absorb(&mut self) {
+    /// Applies the effects as the engine does: only a held record has outputs or an end.
+    fn apply_effects(&mut self) {
         for effect in self.effects.take() {
             let outputs = match effect {
                 Effect::Emit { ids, outputs, .. } => {
                     for id in ids {
-                        assert!(self.held.remove(&id), "{id:?} is ended, but not held");
+                        assert!(self.held.remove(&id), "{id:?} ended, but was not held");
                         *self.ended.entry(id).or_default() += 1;
                     }
                     outputs
                 }
                 Effect::Append { on_behalf_of, outputs } => {
-                    assert!(self.held.contains(&on_behalf_of), "{on_behalf_of:?} is acted for, but not held");
+                    assert!(
+                        self.held.contains(&on_behalf_of),
+                        "{on_behalf_of:?} has outputs, but is not held"
+                    );
                     outputs
                 }
                 Effect::Release { ids } => {
                     for id in ids {
-                        assert!(self.held.remove(&id), "{id:?} is given back, but not held");
+                        assert!(self.held.remove(&id), "{id:?} was released, but not held");
                         self.released += 1;
                     }
                     continue;
                 }
                 other => panic!("{other:?}"),
             };
-            self.leave(outputs);
+            self.record(outputs);
         }
     }
 
-    /// Reading an event back proves that it is a valid one.
-    fn leave(&mut self, outputs: Vec<OutRecord>) {
-        self.left.emissions.push(outputs.iter().map(|output| output.topic).collect());
+    /// Records outputs. Decoding them proves that they are valid.
+    fn record(&mut self, outputs: Vec<OutRecord>) {
+        self.outputs.emissions.push(outputs.iter().map(|output| output.topic).collect());
         for output in &outputs {
             match output.topic {
-                Topic::BarClosed => self.left.bars.push(read(&self.wire, output)),
-                Topic::RangeProgressed => self.left.progress.push(read(&self.wire, output)),
-                Topic::CoverageChanged => self.left.coverage.push(read(&self.wire, output)),
-                Topic::RangeCompleted => self.left.completed.push(read(&self.wire, output)),
-                Topic::RangeFailed => self.left.failed.push(read(&self.wire, output)),
+                Topic::BarClosed => self.outputs.bars.push(read(&self.wire, output)),
+                Topic::RangeProgressed => self.outputs.progress.push(read(&self.wire, output)),
+                Topic::CoverageChanged => self.outputs.coverage.push(read(&self.wire, output)),
+                Topic::RangeCompleted => self.outputs.completed.push(read(&self.wire, output)),
+                Topic::RangeFailed => self.outputs.failed.push(read(&self.wire, output)),
                 other => panic!("{other}"),
             }
         }
@@ -316,7 +322,9 @@ pub(crate) fn wire() -> Wire {
 }
 
 fn read<E: Event>(wire: &Wire, output: &OutRecord) -> E {
-    wire.read_table(&record_of(output)).expect("no registry is asked").expect("a valid event in its place")
+    wire.read_table(&record_of(output))
+        .expect("schemas without a registry")
+        .expect("a valid event in its partition")
 }
 
 pub(crate) fn record_of(record: &OutRecord) -> InRecord<'_> {
@@ -333,7 +341,7 @@ pub(crate) fn record_of(record: &OutRecord) -> InRecord<'_> {
     }
 }
 
-/// A request for AAPL's market data of layer 0, which has day bars alone; the last instant is the open time of the bar of `to`.
+/// Returns a request for the day bars of AAPL (market data of layer 0); its last instant is the open time of the bar of `to`.
 pub(crate) fn request(number: u128, from: &str, to: &str) -> RangeRequest {
     assert_eq!(INPUT, RangeRequest::TOPIC);
     RangeRequest {
@@ -353,7 +361,7 @@ pub(crate) fn request(number: u128, from: &str, to: &str) -> RangeRequest {
     }
 }
 
-/// The text of a backfill's id.
+/// Returns the text of a backfill id.
 pub(crate) fn id(number: u128) -> String {
     uuid::Uuid::from_u128(number).to_string()
 }

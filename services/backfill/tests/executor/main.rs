@@ -1,4 +1,4 @@
-//! The executor's laws: what is fetched, what leaves together, and how each request ends.
+//! Laws of the executor: fetched ranges, emissions per chunk, and the end of each request.
 
 mod bench;
 mod coverage;
@@ -11,30 +11,30 @@ use bench::{Bench, day, id, now, request};
 use contracts::Topic;
 
 #[test]
-fn overlapping_requests_are_one_fetch_with_a_terminal_event_each() {
+fn overlapping_requests_share_one_fetch_and_end_separately() {
     let mut bench = Bench::new();
     for number in 0..5_u128 {
         let (from, to) = (format!("2024-01-{:02}", 2 + number * 5), format!("2024-01-{:02}", 9 + number * 5));
         bench.hold(&request(number, &from, &to), now(number.min(1).try_into().unwrap()));
     }
     bench.work_all(now(1));
-    assert!(bench.asked.is_empty(), "requests gather for 2 s");
+    assert!(bench.started.is_empty(), "requests gather for 2 s");
     bench.work_all(now(2));
 
-    let [job] = &bench.asked[..] else { panic!("{:?}", bench.asked) };
+    let [job] = &bench.started[..] else { panic!("{:?}", bench.started) };
     assert_eq!(
         (job.range.start().micros(), job.range.last().micros()),
         (day("2024-01-02"), day("2024-01-29"))
     );
-    assert_eq!(bench.left.bars.len(), 28, "each bar once");
-    assert_eq!(bench.left.completed.len(), 5);
-    for (number, end) in (0..).zip(&bench.left.completed) {
+    assert_eq!(bench.outputs.bars.len(), 28, "each bar once");
+    assert_eq!(bench.outputs.completed.len(), 5);
+    for (number, end) in (0..).zip(&bench.outputs.completed) {
         assert_eq!((end.backfill_id.clone(), end.attempt, end.success), (id(number), 1, true));
         assert_eq!(end.correlation_id, Some(format!("cause {number}")));
-        let asked = request(number, "2024-01-02", "2024-01-03");
+        let requested = request(number, "2024-01-02", "2024-01-03");
         let first_day = 2 + number * 5;
         let (from, to) = (format!("2024-01-{first_day:02}"), format!("2024-01-{:02}", first_day + 7));
-        assert_eq!((end.layer, end.records["market_data"]), (asked.layer, 8));
+        assert_eq!((end.layer, end.records["market_data"]), (requested.layer, 8));
         let [range] = &end.fetched[..] else { panic!("{:?}", end.fetched) };
         assert_eq!((range.start, range.end), (day(&from), day(&to)), "its own range, not the union");
     }
@@ -43,34 +43,37 @@ fn overlapping_requests_are_one_fetch_with_a_terminal_event_each() {
 }
 
 #[test]
-fn a_chunk_leaves_as_one_with_its_bars_its_progress_and_the_coverage() {
+fn chunk_is_one_emission_of_bars_progress_and_coverage() {
     let section = ExecutorSection { day_bars_chunk_days: 10, ..ExecutorSection::default() };
     let mut bench = Bench::with(section);
     bench.hold(&request(1, "2024-01-01", "2024-01-25"), now(0));
     bench.work_all(now(2));
-    assert_eq!(bench.asked.len(), 3);
+    assert_eq!(bench.started.len(), 3);
     let of_bars = |bars: usize| {
         let mut topics = vec![Topic::BarClosed; bars];
         topics.extend([Topic::RangeProgressed, Topic::CoverageChanged]);
         topics
     };
     let expected = [of_bars(10), of_bars(10), of_bars(5), vec![Topic::RangeCompleted]];
-    assert_eq!(bench.left.emissions, expected);
-    for (done, progress) in (1..).zip(&bench.left.progress) {
+    assert_eq!(bench.outputs.emissions, expected);
+    for (done, progress) in (1..).zip(&bench.outputs.progress) {
         assert_eq!((progress.done, progress.total, progress.backfill_id.clone()), (done, 3, id(1)));
         assert_eq!((progress.source.as_str(), progress.timeframe.as_str()), ("script", "1day"));
     }
-    let whole: Vec<_> = bench.left.coverage.iter().map(|change| change.intervals.len()).collect();
-    assert_eq!(whole, [1, 1, 1], "the whole set each time, neighbours melt");
-    let last = bench.left.coverage[2].intervals[0];
+    let whole: Vec<_> = bench.outputs.coverage.iter().map(|change| change.intervals.len()).collect();
+    assert_eq!(whole, [1, 1, 1], "the whole set each time, with adjacent intervals merged");
+    let last = bench.outputs.coverage[2].intervals[0];
     assert_eq!((last.start, last.end), (day("2024-01-01"), day("2024-01-25")));
-    let bar = &bench.left.bars[1];
+    let bar = &bench.outputs.bars[1];
     assert_eq!((bar.open_time, bar.backfilled, bar.source.as_str()), (day("2024-01-02"), true, "script"));
-    assert!(bar.occurred_at > bar.open_time && bar.occurred_at < day("2024-01-03"), "it closed that day");
+    assert!(
+        bar.occurred_at > bar.open_time && bar.occurred_at < day("2024-01-03"),
+        "the bar closed on that day"
+    );
 }
 
 #[test]
-fn a_full_stage_says_so_until_half_of_it_has_ended() {
+fn full_stage_is_full_until_half_of_its_requests_have_ended() {
     let section = ExecutorSection { requests_max: 4, ..ExecutorSection::default() };
     let mut bench = Bench::with(section);
     for number in 0..4 {
@@ -84,7 +87,7 @@ fn a_full_stage_says_so_until_half_of_it_has_ended() {
     for number in 4..8 {
         bench.hold(&request(number, "2024-02-02", "2024-02-03"), now(3));
     }
-    assert!(stage_is_full(&bench), "those that wait for their coverage count as well");
+    assert!(stage_is_full(&bench), "requests that wait for their coverage count as well");
 }
 
 fn stage_is_full(bench: &Bench) -> bool {
@@ -92,7 +95,7 @@ fn stage_is_full(bench: &Bench) -> bool {
 }
 
 #[test]
-fn a_released_partition_is_forgotten_and_its_fetch_stops() {
+fn removed_partition_has_no_state_and_its_fetch_stops() {
     let section = ExecutorSection { day_bars_chunk_days: 10, running_max: 1, ..ExecutorSection::default() };
     let mut bench = Bench::with(section);
     bench.hold(&request(1, "2024-01-01", "2024-01-25"), now(0));
@@ -101,20 +104,20 @@ fn a_released_partition_is_forgotten_and_its_fetch_stops() {
     bench.reassign(now(3));
     bench.work(&jobs[0], now(3));
     assert!(
-        bench.left.emissions.is_empty() && bench.take_jobs().is_empty(),
-        "nothing leaves, nothing follows"
+        bench.outputs.emissions.is_empty() && bench.take_jobs().is_empty(),
+        "no outputs, no further chunk"
     );
 
     bench.hold(&request(1, "2024-01-01", "2024-01-25"), now(4));
     bench.work_all(now(6));
-    assert_eq!(bench.left.ends(), [(id(1), 1)], "as if it came for the first time, its place free again");
-    assert_eq!(bench.left.bars.len(), 25);
+    assert_eq!(bench.outputs.ends(), [(id(1), 1)], "processed as new, with a free slot");
+    assert_eq!(bench.outputs.bars.len(), 25);
 }
 
 #[test]
-fn a_fetch_that_waits_for_its_next_attempt_frees_its_place_when_its_partition_goes() {
+fn waiting_fetch_of_a_removed_partition_frees_its_slot() {
     let mut bench = Bench::with(ExecutorSection { running_max: 1, ..ExecutorSection::default() });
-    bench.source.faults.lock().unwrap().push_back(bench::transient());
+    bench.source.errors.lock().unwrap().push_back(bench::transient());
     bench.hold(&request(1, "2024-01-02", "2024-01-03"), now(0));
     bench.tick(now(2));
     let jobs = bench.take_jobs();
@@ -122,17 +125,17 @@ fn a_fetch_that_waits_for_its_next_attempt_frees_its_place_when_its_partition_go
     bench.reassign(now(2));
     bench.hold(&request(2, "2024-01-02", "2024-01-03"), now(2));
     bench.work_all(now(4));
-    assert_eq!(bench.left.ends(), [(id(2), 1)]);
+    assert_eq!(bench.outputs.ends(), [(id(2), 1)]);
 }
 
 #[test]
-fn urgent_requests_are_fetched_first() {
+fn requests_are_fetched_by_priority() {
     let mut bench = Bench::with(ExecutorSection { running_max: 1, ..ExecutorSection::default() });
     for (number, symbol, priority) in [(1, "AAPL", 5), (2, "MSFT", 9), (3, "IBM", 7)] {
         let request = request(number, "2024-01-02", "2024-01-03");
         bench.hold(&contracts::RangeRequest { symbol: symbol.into(), priority, ..request }, now(0));
     }
     bench.work_all(now(2));
-    let order: Vec<_> = bench.asked.iter().map(|job| job.symbol.to_string()).collect();
+    let order: Vec<_> = bench.started.iter().map(|job| job.symbol.to_string()).collect();
     assert_eq!(order, ["MSFT", "IBM", "AAPL"]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::bounds::{MAX_TEXT_BYTES, cut};
+use contracts::bounds::{TEXT_BYTES_MAX, cut};
 use contracts::{EncodeError, RequestErrorClass, RequestFailure, SetResult, SetStatus, Vector, ids};
 use kafka_io::OutRecord;
 use pipeline::{Effect, Now};
@@ -132,7 +132,7 @@ impl FeatureStage {
             symbols: symbols.to_vec(),
             feature_sets: request.feature_sets.clone(),
             error_class: failing.class,
-            error: cut(&failing.error, MAX_TEXT_BYTES).to_owned(),
+            error: cut(&failing.error, TEXT_BYTES_MAX).to_owned(),
             attempts: i32::try_from(failing.attempts).unwrap_or(i32::MAX),
             earlier_request_id: failing.earlier_request_id,
         };
@@ -148,6 +148,6 @@ fn wire_result(result: rules::SetResult) -> SetResult {
     };
     let values: BTreeMap<String, f64> =
         result.values.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
-    let reason = result.reason.map(|reason| cut(&reason, MAX_TEXT_BYTES).to_owned());
+    let reason = result.reason.map(|reason| cut(&reason, TEXT_BYTES_MAX).to_owned());
     SetResult { status, reason, values }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use contracts::{ClosedBar, Topic};
 use domain::{Bar, Symbol, Timeframe};
-use kafka_io::{InRecord, KafkaStage, Note, TableRecord, Unavailable};
+use kafka_io::{InRecord, KafkaStage, Note, TableRecord, TableScope, Unavailable};
 
 use super::{FeatureStage, TABLE};
 use crate::intake::{Lane, Table};
+use crate::metric_names as names;
 use crate::rules::History;
 
 /// What a table's record says; none when it can't be read.
@@ -26,17 +27,20 @@ impl KafkaStage for FeatureStage {
     fn notes(&self) -> Vec<Note> {
         let waiting = |lane| self.queue.len(lane) as u64;
         vec![
-            Note { name: "skipped_bars", value: self.skipped_bars },
-            Note { name: "skipped_benchmark_bars", value: self.benchmarks.skipped() },
-            Note { name: "waiting_ordinary", value: waiting(Lane::Ordinary) },
-            Note { name: "waiting_urgent", value: waiting(Lane::Urgent) },
-            Note { name: "running", value: self.running.len() as u64 },
-            Note { name: "asked_symbols", value: self.recent.len() as u64 },
-            Note { name: "asked_symbols_forgotten_by_bound", value: self.recent.forgotten_by_bound() },
+            Note { name: names::SKIPPED_BARS.name, value: self.skipped_bars },
+            Note { name: names::SKIPPED_BENCHMARK_BARS.name, value: self.benchmarks.skipped() },
+            Note { name: names::ORDINARY_LANE_REQUESTS.name, value: waiting(Lane::Ordinary) },
+            Note { name: names::URGENT_LANE_REQUESTS.name, value: waiting(Lane::Urgent) },
+            Note { name: names::RUNNING_REQUESTS.name, value: self.running.len() as u64 },
+            Note { name: names::REQUESTED_SYMBOLS.name, value: self.recent.len() as u64 },
+            Note { name: names::REQUESTED_SYMBOL_EVICTIONS.name, value: self.recent.forgotten_by_bound() },
         ]
     }
 
-    fn table_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+    fn table_record(&mut self, scope: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        if scope == TableScope::Global {
+            return self.benchmarks.take(&self.wire, record);
+        }
         let Some((symbol, timeframe, bar)) = named(self.wire.read_table::<ClosedBar>(record)?) else {
             self.skipped_bars += 1;
             return Ok(TableRecord::Skipped);
@@ -49,12 +53,21 @@ impl KafkaStage for FeatureStage {
         Ok(TableRecord::Taken)
     }
 
-    fn table_position(&mut self, _topic: Topic, partition: i32, position: i64) {
-        self.queue.table_reached(Table::Share(partition), position);
+    fn table_position(&mut self, scope: TableScope, _topic: Topic, partition: i32, position: i64) {
+        let table = match scope {
+            TableScope::CoPartitioned => Table::Share(partition),
+            TableScope::Global => Table::Global(partition),
+        };
+        self.queue.table_reached(table, position);
     }
 
-    fn table_end(&mut self, _topic: Topic, partition: i32, end: i64) {
-        self.table_ends.insert(partition, end);
+    fn table_end(&mut self, scope: TableScope, _topic: Topic, partition: i32, end: i64) {
+        match scope {
+            TableScope::CoPartitioned => {
+                self.table_ends.insert(partition, end);
+            }
+            TableScope::Global => self.benchmarks.ends_at(partition, end),
+        }
     }
 
     fn table_released(&mut self, _topic: Topic, partition: i32) {
@@ -65,17 +78,5 @@ impl KafkaStage for FeatureStage {
 
     fn globals(&self) -> BTreeSet<(Topic, i32)> {
         self.benchmarks.places()
-    }
-
-    fn global_record(&mut self, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
-        self.benchmarks.take(&self.wire, record)
-    }
-
-    fn global_position(&mut self, _topic: Topic, partition: i32, position: i64) {
-        self.queue.table_reached(Table::Global(partition), position);
-    }
-
-    fn global_end(&mut self, _topic: Topic, partition: i32, end: i64) {
-        self.benchmarks.ends_at(partition, end);
     }
 }

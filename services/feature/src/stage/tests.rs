@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use contracts::{ClosedBar, Event, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
 use domain::calendar;
-use kafka_io::{Headers, KafkaStage, TableRecord};
+use kafka_io::{Headers, KafkaStage, TableRecord, TableScope};
 use testkit::OwnSchemas;
 
 use super::*;
@@ -76,12 +76,12 @@ impl Bench {
     fn bars(&mut self, days: std::ops::RangeInclusive<i8>) {
         for day in days {
             let record = self.wire.write(&bar("AAPL", day), None).unwrap();
-            self.stage.table_record(&record_of(&record, 0)).unwrap();
+            self.stage.table_record(TableScope::CoPartitioned, &record_of(&record, 0)).unwrap();
         }
     }
 
     fn reach(&mut self, position: i64) {
-        self.stage.table_position(Topic::BarClosed, self.partition(), position);
+        self.stage.table_position(TableScope::CoPartitioned, Topic::BarClosed, self.partition(), position);
         self.stage.tick(now(1), &mut self.effects);
     }
 
@@ -181,7 +181,7 @@ fn ends_in_one_failure(verdict: Verdict<OutRecord>, bench: &Bench) -> RequestFai
 #[test]
 fn a_request_sees_every_bar_acknowledged_before_it_and_none_of_the_future() {
     let mut bench = Bench::new();
-    bench.stage.table_end(Topic::BarClosed, bench.partition(), 5);
+    bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 5);
     assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     bench.bars(1..=3);
     bench.reach(3);
@@ -205,7 +205,7 @@ fn an_expired_request_ends_in_a_failure_at_once_or_while_it_waits() {
     assert_eq!(failure.error_class, RequestErrorClass::Expired);
 
     let mut bench = Bench::new();
-    bench.stage.table_end(Topic::BarClosed, bench.partition(), 5);
+    bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 5);
     assert!(matches!(bench.request(&request("waits", 5, 5), now(0)), Verdict::Hold));
     bench.stage.tick(now(301), &mut bench.effects);
     let outputs = bench.outputs();
@@ -331,7 +331,7 @@ fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_th
     for (id, day) in [("one", 3), ("two", 4), ("three", 5)] {
         assert!(matches!(bench.request(&request(id, day, 5), now(0)), Verdict::Hold));
     }
-    bench.stage.table_end(Topic::BarClosed, bench.partition(), 9);
+    bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 9);
     assert!(matches!(bench.request(&request("waits for bars", 8, 5), now(0)), Verdict::Hold));
     let elsewhere = InputPartition { topic: 1, partition: bench.partition() };
     bench.stage.drain(&[elsewhere], now(0), &mut bench.effects);

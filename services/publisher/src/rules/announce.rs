@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use domain::{Layer, PartitionWindows, Seen, Symbol, Timestamp};
+use domain::{Layer, Observation, PartitionWindows, Symbol, Timestamp};
 
 /// 24 h, in microseconds.
 pub const DEFAULT_WINDOW_MICROS: i64 = 24 * 3_600 * 1_000_000;
@@ -85,9 +85,9 @@ impl Announcer {
         let windows = self.windows.of(partition);
         windows.expire(now);
         match windows.observe(announcement, occurred_at) {
-            Seen::Inside { first_seen, .. } => Decision::Duplicate { first_seen },
-            Seen::Older => Decision::Announce { opens: false },
-            Seen::New | Seen::Later => {
+            Observation::Inside { first_seen, .. } => Decision::Duplicate { first_seen },
+            Observation::Older => Decision::Announce { opens: false },
+            Observation::New | Observation::Later => {
                 windows.open(announcement, occurred_at, (), now);
                 Decision::Announce { opens: true }
             }
@@ -109,7 +109,7 @@ impl Announcer {
     /// Returns the number of windows of the assigned partitions that were evicted before they expired, because of the maximum.
     #[must_use]
     pub fn evicted_by_bound(&self) -> u64 {
-        self.windows.forgotten_by_bound()
+        self.windows.evicted_by_bound()
     }
 
     /// Evicts the windows that are expired at `now` (wall clock).
@@ -119,7 +119,7 @@ impl Announcer {
 
     /// Drops the windows of a partition.
     pub fn unassigned(&mut self, partition: i32) {
-        self.windows.released(partition);
+        self.windows.remove(partition);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The announcer without Kafka.
 
 use contracts::Event;
-use contracts::bounds::{MAX_ID_BYTES, MAX_METRICS, MAX_TEXT_BYTES};
+use contracts::bounds::{ID_BYTES_MAX, METRICS_MAX, TEXT_BYTES_MAX};
 use testkit::StageBench;
 use testkit::stage_bench::{START_MICROS, emitted, now_after, rejected, wire};
 
@@ -55,10 +55,11 @@ fn propose(bench: &mut Bench, from_layer: Option<i32>, to_layer: i32, hours: u64
 #[test]
 fn proposal_with_a_current_layer_is_a_promotion() {
     let mut bench = bench();
-    let verdict = propose(&mut bench, None, 1, 0);
+    let first = proposal(None, 1, 0);
+    let verdict = bench.process(&first, hour(0));
     let qualified: Qualification = announced(&bench, verdict);
     assert_eq!((qualified.layer, qualified.metrics["adv"]), (1, 1e9));
-    assert!(qualified.correlation_id.is_some(), "the proposal's id is the correlation id");
+    assert_eq!(qualified.correlation_id, Some(first.event_id), "the proposal's id is the correlation id");
     let verdict = propose(&mut bench, Some(1), 2, 0);
     let promoted: Promotion = announced(&bench, verdict);
     assert_eq!((promoted.from_layer, promoted.to_layer), (1, 2));
@@ -76,12 +77,12 @@ fn proposal_within_its_window_is_dropped_as_duplicate() {
 #[test]
 fn proposal_at_all_limits_is_announced() {
     let mut bench = bench();
-    let id = |text: &str| text.repeat(MAX_ID_BYTES);
+    let id = |text: &str| text.repeat(ID_BYTES_MAX);
     let maximal = Proposal {
         source: id("s"),
         correlation_id: Some(id("c")),
-        reason: "r".repeat(MAX_TEXT_BYTES),
-        metrics: (0..MAX_METRICS).map(|number| (format!("{number:0>MAX_ID_BYTES$}"), 1.0)).collect(),
+        reason: "r".repeat(TEXT_BYTES_MAX),
+        metrics: (0..METRICS_MAX).map(|number| (format!("{number:0>ID_BYTES_MAX$}"), 1.0)).collect(),
         ..proposal(Some(1), 2, 0)
     };
     let verdict = bench.process(&maximal, hour(0));
@@ -154,15 +155,18 @@ fn truncated_announcement_is_counted_on_restoration() {
     let mut cut = output.clone();
     cut.payload.truncate(9);
     let next = successor(&[(output.clone(), 0), (cut, 0)], hour(1));
-    assert_eq!(["restored", "restore_skipped", "windows"].map(|name| next.note(name)), [1, 1, 1]);
+    assert_eq!(
+        [names::RESTORE_APPLIED, names::RESTORE_SKIPPED, names::DEDUP_WINDOWS].map(|it| next.note(it.name)),
+        [1, 1, 1]
+    );
 }
 
 #[test]
 fn expired_or_abandoned_window_is_not_restored() {
     let output = emitted(propose(&mut bench(), None, 1, 0)).remove(0);
-    assert_eq!(successor(&[(output.clone(), 0)], hour(25)).note("windows"), 0);
+    assert_eq!(successor(&[(output.clone(), 0)], hour(25)).note(names::DEDUP_WINDOWS.name), 0);
     let mut abandoned = successor(&[(output.clone(), 0)], hour(1));
-    assert_eq!(abandoned.note("windows"), 1);
+    assert_eq!(abandoned.note(names::DEDUP_WINDOWS.name), 1);
     abandoned.stage.restore_abandoned(output.partition);
-    assert_eq!(abandoned.note("windows"), 0);
+    assert_eq!(abandoned.note(names::DEDUP_WINDOWS.name), 0);
 }

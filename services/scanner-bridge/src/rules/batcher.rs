@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use contracts::bounds::MAX_MERGED_ALERTS;
+use contracts::bounds::MERGED_ALERTS_MAX;
 use domain::Priority;
 use kit::{Hysteresis, Marks};
 
@@ -44,7 +44,7 @@ impl Default for Limits {
         Self {
             ready_symbols: 50,
             symbols_max: 100,
-            alerts_max: MAX_MERGED_ALERTS,
+            alerts_max: MERGED_ALERTS_MAX,
             wait_max: Duration::from_secs(5),
             linger: Duration::from_millis(50),
             waiting_max: 10_000,

@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use domain::{DedupWindows, FeatureSet, FeatureSets, PartitionWindows, Priority, Seen, Symbol, Timestamp};
+use domain::{
+    DedupWindows, FeatureSet, FeatureSets, Observation, PartitionWindows, Priority, Symbol, Timestamp,
+};
 
 use super::windows::{Window, WindowedAlert};
 
@@ -101,15 +103,15 @@ impl Dedup {
         let windows = self.windows.of(partition);
         windows.expire(now);
         match windows.observe(symbol, occurred_at) {
-            Seen::Inside { first_seen, value } => {
+            Observation::Inside { first_seen, value } => {
                 if value.raise(sets, priority) {
                     Decision::Pass { window: Some(Window { first_seen, is_opened: false }) }
                 } else {
                     Decision::Duplicate
                 }
             }
-            Seen::Older => Decision::Pass { window: None },
-            Seen::New | Seen::Later => {
+            Observation::Older => Decision::Pass { window: None },
+            Observation::New | Observation::Later => {
                 windows.open_unannounced(symbol, occurred_at, RequestedPriorities::of(sets, priority));
                 Decision::Pass { window: Some(Window { first_seen: occurred_at, is_opened: true }) }
             }
@@ -141,7 +143,7 @@ impl Dedup {
 
     /// Drops the windows and the restored alerts of a partition.
     pub fn unassigned(&mut self, partition: i32) {
-        self.windows.released(partition);
+        self.windows.remove(partition);
         self.restored.remove(&partition);
     }
 
@@ -154,7 +156,7 @@ impl Dedup {
     /// Returns the number of windows of the assigned partitions that were evicted before they expired, because of the maximum.
     #[must_use]
     pub fn evicted_by_bound(&self) -> u64 {
-        self.windows.forgotten_by_bound()
+        self.windows.evicted_by_bound()
     }
 }
 
@@ -164,7 +166,9 @@ impl RestoredAlert {
     fn apply(self, windows: &mut DedupWindows<Symbol, RequestedPriorities>) {
         let Self { alert: WindowedAlert { symbol, window, .. }, sets, priority, appended_at } = self;
         match windows.observe(symbol, window.first_seen) {
-            Seen::Inside { first_seen, value } if first_seen == window.first_seen && !window.is_opened => {
+            Observation::Inside { first_seen, value }
+                if first_seen == window.first_seen && !window.is_opened =>
+            {
                 value.raise(sets, priority);
                 windows.announced(symbol, first_seen, appended_at);
             }

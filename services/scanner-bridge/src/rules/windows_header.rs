@@ -59,7 +59,7 @@ fn parse_entry(text: &str, symbols: &[(Symbol, Timestamp)]) -> Option<WindowedAl
 
 #[cfg(test)]
 mod tests {
-    use contracts::bounds::MAX_MERGED_ALERTS;
+    use contracts::bounds::MERGED_ALERTS_MAX;
     use domain::{Symbol, Timestamp};
 
     use super::{Member, Window, WindowedAlert, WindowsHeader, parse};
@@ -93,7 +93,7 @@ mod tests {
         let (symbol, first_seen) = symbols()[0];
         let window =
             Window { first_seen: Timestamp::from_micros(i64::from(u32::MAX) * 1_000_000), is_opened: true };
-        let windowed = vec![WindowedAlert { symbol, offset: i64::MAX, window }; MAX_MERGED_ALERTS];
+        let windowed = vec![WindowedAlert { symbol, offset: i64::MAX, window }; MERGED_ALERTS_MAX];
         let members = [Member::of(symbol, None, first_seen)];
         let text = WindowsHeader { members: &members, windowed: &windowed }.to_string();
         assert!((35_000..40_000).contains(&text.len()), "{}", text.len());

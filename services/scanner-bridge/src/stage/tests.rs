@@ -2,8 +2,8 @@
 
 mod restoration;
 
-use contracts::bounds::{MAX_ID_BYTES, MAX_MERGED_ALERTS};
-use contracts::codec::MAX_PAYLOAD_BYTES;
+use contracts::bounds::{ID_BYTES_MAX, MERGED_ALERTS_MAX};
+use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{Event, FeatureRequest};
 use domain::Priority;
 use testkit::stage_bench::{DeadLetter, START_MICROS, header, now_after, rejected, wire};
@@ -196,15 +196,15 @@ fn batches_are_held_until_there_are_tokens() {
     assert!((76..=100).contains(&at_once), "{at_once} symbols at once, of a bucket of 100");
     let wait = bench.stage.next_wake(now(50)).unwrap();
     assert!(wait > Duration::ZERO && wait < Duration::from_millis(100), "{wait:?}");
-    assert_eq!(bench.note("limiter_passed_symbols"), at_once as u64);
-    assert_eq!((bench.note("limiter_delayed_batches"), bench.note("limiter_capacity_symbols")), (1, 100));
+    assert_eq!(bench.note(names::LIMITER_PASSED.name), at_once as u64);
+    assert_eq!((bench.note(names::LIMITER_DELAYED.name), bench.note(names::LIMITER_CAPACITY.name)), (1, 100));
     let later: usize = (1..=5).map(|fifth| requested(requests_at(&mut bench, now(50 + fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
 }
 
 /// A different id of the maximum length for each number.
 fn id_of_max_length(number: usize) -> String {
-    format!("{number:0>MAX_ID_BYTES$}")
+    format!("{number:0>ID_BYTES_MAX$}")
 }
 
 /// The first `count` symbols of the maximum length, eight bytes, that share a partition.
@@ -221,7 +221,7 @@ fn symbols_of_max_length(bench: &Bench, count: usize) -> Vec<String> {
 fn request_at_all_limits_fits_in_a_payload() {
     let mut bench = bench();
     let symbols = symbols_of_max_length(&bench, 100);
-    for number in 0..MAX_MERGED_ALERTS {
+    for number in 0..MERGED_ALERTS_MAX {
         // Manual alerts have no dedup window, so any number of them can join a batch.
         let alert = Alert {
             source_scanner: id_of_max_length(number),
@@ -232,13 +232,13 @@ fn request_at_all_limits_fits_in_a_payload() {
     bench.tick(now(0));
     let emitted = bench.emitted();
     let [emitted] = &emitted[..] else { panic!("{} effects", emitted.len()) };
-    assert_eq!((emitted.ids.len(), emitted.outputs.len()), (MAX_MERGED_ALERTS, 1));
+    assert_eq!((emitted.ids.len(), emitted.outputs.len()), (MERGED_ALERTS_MAX, 1));
     let payload = &emitted.outputs[0].payload;
     let request: FeatureRequest = bench.decode(&emitted.outputs[0]);
     request.validate().unwrap();
     assert_eq!((request.symbols.len(), request.feature_sets.len()), (100, 43));
     assert_eq!((request.correlation_ids.len(), request.source_scanners.len()), (1_000, 1_000));
-    assert!((500_000..MAX_PAYLOAD_BYTES / 10 * 6).contains(&payload.len()), "{} bytes", payload.len());
+    assert!((500_000..PAYLOAD_BYTES_MAX / 10 * 6).contains(&payload.len()), "{} bytes", payload.len());
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn alerts_of_an_unwritable_request_are_dead_lettered() {
         key,
         members: Vec::new(),
         windowed: Vec::new(),
-        correlation_ids: vec!["c".repeat(MAX_PAYLOAD_BYTES)],
+        correlation_ids: vec!["c".repeat(PAYLOAD_BYTES_MAX)],
         source_scanners: Vec::new(),
         ids: vec![alert(7), alert(9)],
     };

@@ -218,7 +218,7 @@ fn announced(answers: &mut Answers, at: At, id: Id, (subject, names, occurred_at
 }
 
 fn gap(intake: &mut Intake, at: At, event: Gap) -> Option<()> {
-    if event.gap_end - event.gap_start < backfill::rules::planner::SHORTEST_GAP_MICROS {
+    if event.gap_end - event.gap_start < backfill::rules::planner::GAP_MIN_MICROS {
         intake.seen.idle_facts += 1;
         return Some(());
     }

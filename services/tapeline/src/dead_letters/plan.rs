@@ -86,7 +86,7 @@ impl Plan {
         let missing = Missing { key: record.key.is_none(), payload: payload.is_none() };
         let (key, payload) = (record.key.clone().unwrap_or_default(), payload.cloned().unwrap_or_default());
         let mut out = OutRecord { missing, ..OutRecord::new(origin.topic, origin.partition, key, payload) };
-        for (name, value) in record.headers.iter().filter(|(name, _)| !dead_letter::is_ours(name)) {
+        for (name, value) in record.headers.iter().filter(|(name, _)| !dead_letter::is_added_header(name)) {
             out = out.with_header(name.clone(), value.as_slice());
         }
         Step::Send(out.with_header(dead_letter::GENERATION, letter.generation().to_string()))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use backfill::sources::{Source, SourceError, SyntheticMarket, read_bars, synthetic_symbols};
+use backfill::sources::{Source, SourceError, SyntheticMarket, error_chain, read_bars, synthetic_symbols};
 use chassis::{Clock, SystemClock};
 use devstack::replay::Replay;
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp, calendar};
@@ -48,7 +48,7 @@ fn folder_bars(folder: &Path) -> Result<Vec<(Symbol, Vec<Bar>)>, Failure> {
             (Err(fault), _) => {
                 faults.push(format!("{}: the file's name is no symbol: {fault}", path.display()))
             }
-            (_, Err(fault)) => faults.push(fault.to_string()),
+            (_, Err(fault)) => faults.push(error_chain(&fault)),
         }
     }
     if !faults.is_empty() {

@@ -19,8 +19,8 @@ pub(super) async fn warn_of_loss(broker: &EmbeddedBroker) {
     let mut ticks = tokio::time::interval(ASK_BROKER_EVERY);
     loop {
         ticks.tick().await;
-        let forgotten = tokio::task::block_in_place(|| broker.forgotten()).unwrap_or_default();
-        if let Some(first) = forgotten.first() {
+        let truncated = tokio::task::block_in_place(|| broker.truncated()).unwrap_or_default();
+        if let Some(first) = truncated.first() {
             eprintln!(
                 "warning: the embedded broker keeps 5 MiB a partition; {first}. \
                  This run can't be counted as a whole any more, and a service that restarts won't find those records"

@@ -51,7 +51,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let broker = start_broker()?;
     let registry = EmbeddedRegistry::start((Ipv4Addr::LOCALHOST, 0).into())
         .await
-        .map_err(|e| Failure::NotOk(format!("the embedded registry: {e}")))?;
+        .map_err(|e| Failure::NotOk(chassis::Failure::from(e).to_string()))?;
     let kafka = KafkaConfig::embedded(&broker.bootstrap());
     let history = History::of(&plan.replay);
     // The services have an end of their own: an interrupt stops the market first, so that what it set going comes to its end.
@@ -95,7 +95,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
 
 fn start_broker() -> Result<EmbeddedBroker, Failure> {
     let topics: Vec<(&str, i32)> = Topic::ALL.iter().map(|topic| (topic.name(), PARTITIONS)).collect();
-    EmbeddedBroker::start(&topics).map_err(|e| Failure::NotOk(format!("the embedded broker: {e}")))
+    EmbeddedBroker::start(&topics).map_err(|e| Failure::NotOk(chassis::Failure::from(e).to_string()))
 }
 
 /// Runs the market to its end; without `--until-end` the services stay up after it.
@@ -141,7 +141,7 @@ fn market(
     follower: Follower,
     show: Show,
 ) -> Result<Market, Failure> {
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
+    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(kafka_io::ErrorChain(e).to_string());
     let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
     let edge = EdgeClient::new(services.edge()).map_err(|e| unreachable(&e))?;
     let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?;

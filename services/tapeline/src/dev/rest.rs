@@ -22,7 +22,10 @@ struct Looker {
 /// # Errors
 /// When a group stands still short of its end for too long, with stage, partition and offset.
 pub(super) async fn wait(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<(), Failure> {
-    let looker = Arc::new(Looker::new(kafka, stages).map_err(|e| Failure::Unreachable(e.to_string()))?);
+    let looker = Arc::new(
+        Looker::new(kafka, stages)
+            .map_err(|e| Failure::Unreachable(kafka_io::ErrorChain(&*e).to_string()))?,
+    );
     let (begun, mut quiet) = (Instant::now(), Quiet::default());
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
@@ -31,7 +34,7 @@ pub(super) async fn wait(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<(),
         let looked = tokio::task::spawn_blocking(move || looking.standings()).await;
         let standings = looked
             .map_err(|e| Failure::NotOk(e.to_string()))?
-            .map_err(|e| Failure::Unreachable(e.to_string()))?;
+            .map_err(|e| Failure::Unreachable(kafka_io::ErrorChain(&e).to_string()))?;
         match quiet.look(standings, begun.elapsed()) {
             Look::Moving => {}
             Look::AtRest => return Ok(()),

@@ -173,13 +173,13 @@ impl Services {
 
     /// Input records that no stage has taken in yet.
     pub(super) fn lag(&self) -> u64 {
-        self.hosted.iter().map(|hosted| hosted.counts.seen().waiting).sum()
+        self.hosted.iter().map(|hosted| hosted.counts.latest().lag).sum()
     }
 
     /// Ends them: each drains within its budget. What a stage holds then, and gives back to its group, is held in the counts.
     pub(super) async fn drain(self) -> Drained {
         let before: Vec<u64> =
-            self.hosted.iter().map(|hosted| hosted.counts.seen().counts.returned).collect();
+            self.hosted.iter().map(|hosted| hosted.counts.latest().counts.returned).collect();
         let mut failure = None;
         for context in &self.contexts {
             let outcome = context.drain(DRAIN_BUDGET).await;
@@ -194,7 +194,7 @@ impl Services {
         }
         let mut counts = self.counts();
         for (hosted, before) in self.hosted.iter().zip(before) {
-            let released = hosted.counts.seen().counts.returned - before;
+            let released = hosted.counts.latest().counts.returned - before;
             if let Some(stage) = counts.get_mut(hosted.stage) {
                 stage.received += released;
                 stage.held += released;
@@ -223,7 +223,7 @@ fn backfill_config(process: Process, kafka: KafkaSection, registry: RegistrySect
 
 /// Records given back to the group are counted again when they are delivered again.
 fn report(counts: &StageCounts) -> StageReport {
-    let counts = counts.seen().counts;
+    let counts = counts.latest().counts;
     StageReport {
         received: counts.received - counts.returned,
         emitted: counts.emitted,

@@ -94,7 +94,9 @@ impl Settler {
         let (bridge, partitions) = (Arc::clone(&self.bridge), self.partitions);
         let asked =
             tokio::task::spawn_blocking(move || bridge.committed(Topic::AlertRaised, partitions)).await;
-        let failed = |e: QueryError| Failure::of_cause(&e, format!("the bridge's offsets: {e}"));
+        let failed = |e: QueryError| {
+            Failure::of_cause(&e, format!("the bridge's offsets: {}", kafka_io::ErrorChain(&e)))
+        };
         asked.map_err(|e| Failure::Unreachable(e.to_string()))?.map_err(failed)
     }
 }

@@ -40,7 +40,7 @@ impl feature::stage::Workers for Idle {
 }
 
 impl executor::Workers for Idle {
-    fn start(&self, job: backfill::work::Job) -> Result<(), backfill::work::Job> {
+    fn start(&self, job: backfill::worker::Job) -> Result<(), backfill::worker::Job> {
         Err(job)
     }
 }

@@ -85,5 +85,5 @@ fn one_letter_is_shown_whole_and_its_bytes_saved() {
 #[test]
 fn a_payload_that_nobody_can_decode_now_is_shown_as_bytes_with_the_reason() {
     let page = desk().run("show --service scanner-bridge --partition 3 --offset 1").expect(0);
-    assert!(page.contains("not decoded: schema 1 cannot be fetched") && page.contains("67 61 70"), "{page}");
+    assert!(page.contains("not decoded: failed to fetch schema 1") && page.contains("67 61 70"), "{page}");
 }

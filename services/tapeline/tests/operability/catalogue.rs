@@ -1,14 +1,12 @@
 //! Every metric that a process of Tapeline tells, and what may be asked of it.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use chassis::Service;
 use chassis::telemetry::catalogue::{NAMES, NUMBERS};
 use chassis::telemetry::{Catalogue, Kind, Metric};
 
 use super::promql::{Matcher, Names, Use};
-use super::root;
 
 /// What the scrape adds to everything.
 const OF_THE_SCRAPE: [&str; 2] = ["service", "instance"];
@@ -48,9 +46,7 @@ impl Known {
         let names = BTreeMap::from([
             ("service", services.map(str::to_owned).to_vec()),
             ("stage", stages.map(str::to_owned).to_vec()),
-            ("note", services.iter().flat_map(|service| notes_of(service)).collect()),
         ]);
-        assert!(names["note"].len() > 10, "the notes were not found: {names:?}");
         Self { metrics, names }
     }
 
@@ -143,32 +139,13 @@ impl Known {
     }
 }
 
-/// `Note { name: "…"` in the sources of a service.
-fn notes_of(service: &str) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut folders = vec![root().join("services").join(service).join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let text = fs::read_to_string(path).unwrap();
-                let found = text.split("Note { name: \"").skip(1).filter_map(|rest| rest.split('"').next());
-                notes.extend(found.map(str::to_owned));
-            }
-        }
-    }
-    notes
-}
-
 #[test]
 fn what_the_catalogue_does_not_have_is_a_fault() {
     let known = Known::read();
     let count = |text: &str| known.faults(&super::promql::names(text).unwrap()).len();
     for right in [
         "rate(tapeline_stage_emitted_total{service=\"feature\"}[5m])",
-        "tapeline_stage_noted_items{note=\"windows\"}",
+        "tapeline_dedup_windows{stage=\"bridge\"}",
         "histogram_quantile(0.9, sum by (le, stage) (rate(tapeline_stage_restore_ms_bucket{stage=~\"bridge|feature\"}[5m])))",
         "sum without (outcome) (tapeline_stage_batches_total{outcome=~\"aborted|failed\",instance=~\"$instance\"})",
         "up{service=\"publisher\"}",
@@ -185,7 +162,7 @@ fn what_the_catalogue_does_not_have_is_a_fault() {
         "tapeline_stage_lag_records{stage=\"executor\"}",
         "tapeline_stage_batches_total{outcome=\"comitted\"}",
         "tapeline_stage_batches_total{outcome=~\"committed|abborted\"}",
-        "tapeline_stage_noted_items{note=\"widows\"}",
+        "tapeline_dedup_widows",
         "sum by (reason) (tapeline_stage_lag_records)",
         "rate(tapeline_stage_lag_records[5m])",
         "rate(tapeline_stage_emitted_total)",

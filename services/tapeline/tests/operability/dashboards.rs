@@ -89,7 +89,7 @@ fn panels_ask_for_what_is_told() {
     let names: Vec<&str> = dashboards.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         names,
-        ["backfill.json", "feature.json", "flow.json", "publisher.json", "scanner-bridge.json"]
+        ["backfill.json", "feature.json", "overview.json", "publisher.json", "scanner-bridge.json"]
     );
     for (name, text) in &dashboards {
         let found = faults(&serde_json::from_str(text).unwrap(), &known);
@@ -100,7 +100,7 @@ fn panels_ask_for_what_is_told() {
 #[test]
 fn a_panel_that_asks_for_something_else_is_a_fault() {
     let known = Known::read();
-    let (_, text) = files(FOLDER, "flow.json").remove(0);
+    let (_, text) = files(FOLDER, "overview.json").remove(0);
     let count = |text: &str| faults(&serde_json::from_str(text).unwrap(), &known).len();
     assert_eq!(count(&text), 0);
     for (right, wrong) in [

@@ -13,12 +13,16 @@ use super::{alerts, assert_none, files, root};
 const OTHERS: [&str; 2] = ["growing-partitions.md", "resetting-offsets.md"];
 
 /// What each alert's page says, in this order.
-const HEADINGS: [&str; 5] =
-    ["## What it means", "## What it costs", "## How to look", "## What to do", "## When to wake somebody"];
+const HEADINGS: [&str; 4] = ["## Impact", "## Diagnosis", "## Mitigation", "## Escalation"];
+
+/// The part of the upgrade guide that lists renamed metrics begins with this.
+const OLD_NAMES: &str = "<!-- old names -->";
 
 fn guides() -> Vec<(String, String)> {
     let mut guides = files("docs/runbooks", ".md");
-    guides.push(("upgrade.md".to_owned(), fs::read_to_string(root().join("docs/upgrade.md")).unwrap()));
+    let upgrade = fs::read_to_string(root().join("docs/upgrade.md")).unwrap();
+    let current = upgrade.split(OLD_NAMES).next().unwrap_or("").to_owned();
+    guides.push(("upgrade.md".to_owned(), current));
     guides
 }
 

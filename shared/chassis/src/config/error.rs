@@ -1,44 +1,37 @@
-//! What is wrong with a configuration, told so that the next attempt works.
+//! Configuration errors: key, value, origin, rule and a valid example.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::config::secret::{REDACTED, looks_secret};
+use kit::secret::REDACTED;
+
+use crate::config::redaction::is_secret_key;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// The default: neither the file nor the environment sets the key.
     Default,
-    /// This file.
     File(PathBuf),
-    /// This variable.
+    /// The environment variable of this name.
     Variable(String),
 }
 
-/// One error.
+/// One invalid or unknown key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The key, dotted.
+    /// The dotted key.
     pub key: String,
-    /// The value, redacted when the key is a secret's.
+    /// The value, redacted if the key is a secret's. `None` if the key itself is the error.
     pub value: Option<String>,
-    /// Where it came from.
     pub origin: Origin,
-    /// The rule that it breaks.
+    /// The rule that the value breaks.
     pub rule: String,
-    /// A value that would do.
+    /// A valid value.
     pub example: Option<String>,
 }
 
-/// Collects errors, under the key of whatever is being checked.
-#[derive(Debug, Default)]
-pub struct ErrorCollector {
-    within: Vec<String>,
-    errors: Vec<ConfigError>,
-}
-
-/// All errors of a configuration, one a line.
+/// All errors of a configuration. Displayed with one line per error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
     errors: Vec<ConfigError>,
@@ -52,7 +45,7 @@ impl ConfigError {
     }
 
     pub(crate) fn value(mut self, value: impl Into<String>) -> Self {
-        let hidden = looks_secret(&self.key);
+        let hidden = is_secret_key(&self.key);
         self.value = Some(if hidden { REDACTED.to_owned() } else { value.into() });
         self
     }
@@ -91,50 +84,10 @@ impl fmt::Display for Origin {
     }
 }
 
-// === impl ErrorCollector ===
-
-impl ErrorCollector {
-    /// No errors yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Reports `key` unless `good`: its value, the rule that values must hold, and an example of one that does.
-    pub fn check(&mut self, good: bool, key: &str, value: impl fmt::Display, rule: &str, example: &str) {
-        if !good {
-            let key = self.within.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".");
-            let error = ConfigError::new(key, Origin::Default, format!("must be {rule}"));
-            self.push(error.value(value.to_string()).example(example));
-        }
-    }
-
-    /// Checks a part of the configuration: its keys are under `key`.
-    pub fn nest(&mut self, key: &str, part: &impl super::Validate) {
-        self.within.push(key.to_owned());
-        part.validate(self);
-        self.within.pop();
-    }
-
-    /// The errors so far, in the order of their report.
-    #[must_use]
-    pub fn into_errors(self) -> Vec<ConfigError> {
-        self.errors
-    }
-
-    pub(crate) fn push(&mut self, error: ConfigError) {
-        self.errors.push(error);
-    }
-
-    pub(crate) fn names(&self, key: &str) -> bool {
-        self.errors.iter().any(|error| error.key == key)
-    }
-}
-
 // === impl ConfigErrors ===
 
 impl ConfigErrors {
-    /// The errors, in the order of the layers.
+    /// Returns the errors in the order of the layers.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.errors.iter()
     }
@@ -148,7 +101,7 @@ impl From<Vec<ConfigError>> for ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} error(s) in the configuration", self.errors.len())?;
+        write!(f, "invalid configuration: {} error(s)", self.errors.len())?;
         self.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }

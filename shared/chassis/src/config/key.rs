@@ -1,16 +1,16 @@
-//! The nearest known key to one that nobody knows.
+//! Suggestion of a known key for an unknown one.
 
 use std::cmp::Reverse;
 
-/// The number of letters to insert, remove or change to make `a` into `b`.
+/// Returns the Levenshtein distance: the number of characters to insert, remove or change to turn `a` into `b`.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
+    for (i, character) in a.chars().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, other) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
+            let changed = diagonal + usize::from(character != *other);
             diagonal = row[j + 1];
             row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
         }
@@ -18,7 +18,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// How many words of `key` are words of `other`.
+/// Counts the words of `key` that `other` contains too.
 fn shared_words(key: &str, other: &str) -> usize {
     words(key).filter(|word| words(other).any(|known| known == *word)).count()
 }
@@ -27,8 +27,8 @@ fn words(key: &str) -> impl Iterator<Item = &str> {
     key.split(['.', '_'])
 }
 
-/// The key of `known` that is nearest to `key`: shares the most words with it, and among those needs the fewest
-/// changes; the first of several.
+/// Returns the key of `known` that shares the most words with `key`; among those, the one with the smallest distance; among those, the
+/// first. `None` if there are no known keys.
 pub(crate) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.min_by_key(|other| (Reverse(shared_words(key, other)), distance(key, other)))
 }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_key_shares_words_and_then_letters() {
+    fn nearest_key_has_most_common_words_then_least_distance() {
         assert_eq!(distance("kafka.brokerz", "kafka.brokers"), 1);
         assert_eq!(distance("", "abc"), 3);
         let known = ["kafka.brokers", "kafka.group", "window_ms"];

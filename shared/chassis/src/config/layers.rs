@@ -1,4 +1,4 @@
-//! The file and the environment as lists of assignments, in the order in which they apply.
+//! The file and the environment as lists of assignments, in the order in which they are applied.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,45 +7,45 @@ use serde_json::Value;
 
 use crate::config::error::{ConfigError, Origin};
 
-/// One value for one key, from one place.
+/// One value for one key, with its origin.
 #[derive(Debug, Clone)]
 pub(crate) struct Assignment {
     pub(crate) path: Vec<String>,
-    pub(crate) raw: Raw,
+    pub(crate) raw: RawValue,
     pub(crate) origin: Origin,
 }
 
-/// A value as its place can write it.
+/// A value as the file or the environment provides it.
 #[derive(Debug, Clone)]
-pub(crate) enum Raw {
-    /// Has a type.
+pub(crate) enum RawValue {
+    /// From TOML, with its type.
     Typed(Value),
-    /// A text, to be read as the type that the default has.
+    /// From the environment, to be parsed as the type of the default.
     Text(String),
 }
 
-/// The top-level assignments of a TOML file.
+/// Reads the top-level assignments of a TOML file.
 pub(crate) fn of_file(path: &Path) -> Result<Vec<Assignment>, Box<ConfigError>> {
     let origin = Origin::File(path.to_owned());
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Box::new(ConfigError::new("file", origin.clone(), format!("can't be read: {error}")))
+        Box::new(ConfigError::new("file", origin.clone(), format!("failed to read: {error}")))
     })?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        let rule = format!("is no TOML: {}", error.message());
+        let rule = format!("invalid TOML: {}", error.message());
         Box::new(ConfigError::new(format!("line {line}"), origin.clone(), rule))
     })?;
     Ok(table
         .into_iter()
         .map(|(key, value)| Assignment {
             path: vec![key],
-            raw: Raw::Typed(json_of(value)),
+            raw: RawValue::Typed(json_of(value)),
             origin: origin.clone(),
         })
         .collect())
 }
 
-/// The assignments of the variables that start with `PREFIX__`, in the order of their names.
+/// Returns the assignments of the variables that start with `PREFIX__`, in the order of their names.
 pub(crate) fn of_env(prefix: &str, env: impl Iterator<Item = (String, String)>) -> Vec<Assignment> {
     let variables: BTreeMap<String, String> = env.collect();
     variables
@@ -53,7 +53,7 @@ pub(crate) fn of_env(prefix: &str, env: impl Iterator<Item = (String, String)>) 
         .filter_map(|(name, value)| {
             let rest = name.strip_prefix(prefix)?.strip_prefix("__")?;
             let path = rest.split("__").map(str::to_ascii_lowercase).collect();
-            Some(Assignment { path, raw: Raw::Text(value), origin: Origin::Variable(name) })
+            Some(Assignment { path, raw: RawValue::Text(value), origin: Origin::Variable(name) })
         })
         .collect()
 }
@@ -62,7 +62,7 @@ fn json_of(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text),
         toml::Value::Integer(number) => Value::from(number),
-        // A number that JSON can't write (nan, inf) stays a text, and so has the wrong type.
+        // JSON has no nan and no inf: they become strings, which have the wrong type and are reported.
         toml::Value::Float(number) => serde_json::Number::from_f64(number)
             .map_or_else(|| Value::String(number.to_string()), Value::Number),
         toml::Value::Boolean(flag) => Value::Bool(flag),

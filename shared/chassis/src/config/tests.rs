@@ -1,4 +1,4 @@
-//! The laws of the layers, the keys and the errors.
+//! Tests of the layers, the keys and the errors.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,6 +25,14 @@ struct Bridge {
     rate: f64,
     mode: Mode,
     eager: bool,
+    alerts: Alerts,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Alerts {
+    linger_ms: u64,
+    token: Secret,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -48,7 +56,20 @@ impl Default for Kafka {
 
 impl Default for Bridge {
     fn default() -> Self {
-        Self { kafka: Kafka::default(), window_ms: 300_000, rate: 5.0, mode: Mode::ExactlyOnce, eager: false }
+        Self {
+            kafka: Kafka::default(),
+            window_ms: 300_000,
+            rate: 5.0,
+            mode: Mode::ExactlyOnce,
+            eager: false,
+            alerts: Alerts::default(),
+        }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self { linger_ms: 50, token: Secret::default() }
     }
 }
 
@@ -60,18 +81,26 @@ impl Validate for Kafka {
 
 impl Validate for Bridge {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
+    const RENAMED: &'static [(&'static str, &'static str)] =
+        &[("alerts.quiet_ms", "alerts.linger_ms"), ("alerts.key_file", "alerts.token_file")];
 
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.nest("kafka", &self.kafka);
         errors.check(self.window_ms >= 1, "window_ms", self.window_ms, "at least 1", "300000");
+        let linger = self.alerts.linger_ms;
+        errors.check(linger <= 1_000, "alerts.linger_ms", linger, "at most 1000", "50");
     }
 }
 
 fn load_from(file: &str, env: &[(&str, &str)]) -> Result<Bridge, ConfigErrors> {
+    load_all(file, env).map(|loaded| loaded.config)
+}
+
+fn load_all(file: &str, env: &[(&str, &str)]) -> Result<Loaded<Bridge>, ConfigErrors> {
     let mut written = tempfile::NamedTempFile::new().unwrap();
     written.write_all(file.as_bytes()).unwrap();
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    load("BRIDGE", Some(written.path()), env)
+    load_with_renames("BRIDGE", Some(written.path()), env)
 }
 
 fn lines_of(result: Result<Bridge, ConfigErrors>) -> Vec<String> {
@@ -79,7 +108,7 @@ fn lines_of(result: Result<Bridge, ConfigErrors>) -> Vec<String> {
 }
 
 #[test]
-fn the_environment_is_above_the_file_and_the_file_above_the_defaults() {
+fn environment_overrides_file_and_file_overrides_defaults() {
     let file = "window_ms = 5\nrate = 2\nmode = \"at_least_once\"\n[kafka]\nrack = \"a\"\n";
     let env = [("BRIDGE__WINDOW_MS", "6"), ("BRIDGE__KAFKA__BROKERS", "a:1, b:2"), ("OTHER__WINDOW_MS", "x")];
     let config = load_from(file, &env).unwrap();
@@ -92,12 +121,12 @@ fn the_environment_is_above_the_file_and_the_file_above_the_defaults() {
 }
 
 #[test]
-fn without_file_and_environment_the_defaults_stand() {
+fn missing_file_and_environment_yield_the_defaults() {
     assert_eq!(load::<Bridge>("BRIDGE", None, std::iter::empty()).unwrap(), Bridge::default());
 }
 
 #[test]
-fn every_fault_of_every_layer_is_reported_at_once() {
+fn errors_of_all_layers_are_reported_at_once() {
     let file = "window_ms = 0\nrat = 1\neager = \"yes\"\n";
     let env = [("BRIDGE__RATE", "fast"), ("BRIDGE__KAFKA__BROKERZ", "a:1"), ("BRIDGE__MODE", "maybe")];
     let lines = lines_of(load_from(file, &env));
@@ -118,7 +147,7 @@ fn every_fault_of_every_layer_is_reported_at_once() {
 }
 
 #[test]
-fn an_unknown_key_names_its_file() {
+fn error_of_unknown_key_names_the_file() {
     let result = load_from("[kafka]\nbroker = \"a:1\"\n", &[]);
     let errors = result.unwrap_err();
     let error = errors.iter().next().unwrap();
@@ -127,7 +156,7 @@ fn an_unknown_key_names_its_file() {
 }
 
 #[test]
-fn a_map_that_takes_any_key_takes_it_from_file_and_environment() {
+fn free_form_map_accepts_keys_from_file_and_environment() {
     let file = "[kafka.options]\n\"fetch.wait.max.ms\" = \"10\"\n";
     let env =
         [("BRIDGE__KAFKA__OPTIONS__linger.ms", "5"), ("BRIDGE__KAFKA__OPTIONS", "{\"client.rack\": \"a\"}")];
@@ -137,14 +166,14 @@ fn a_map_that_takes_any_key_takes_it_from_file_and_environment() {
 }
 
 #[test]
-fn a_wrong_type_in_a_free_map_is_a_fault_of_that_key() {
+fn wrong_type_in_free_form_map_is_an_error_of_its_key() {
     let lines = lines_of(load_from("[kafka.options]\n\"linger.ms\" = 5\n", &[]));
     assert_eq!(lines.len(), 1, "{lines:#?}");
     assert!(lines[0].starts_with("kafka.options.linger.ms = 5 ("), "{lines:#?}");
 }
 
 #[test]
-fn a_key_without_a_default_takes_a_text_or_a_number() {
+fn key_without_default_accepts_text_or_number() {
     let env = [("BRIDGE__KAFKA__RACK", "17"), ("BRIDGE__KAFKA__DEPTH", "17")];
     let kafka = load_from("", &env).unwrap().kafka;
     assert_eq!((kafka.rack.as_deref(), kafka.depth), (Some("17"), Some(17)));
@@ -153,7 +182,7 @@ fn a_key_without_a_default_takes_a_text_or_a_number() {
 }
 
 #[test]
-fn a_secret_comes_from_text_or_file_and_is_shown_by_no_fault() {
+fn secret_is_read_from_text_or_file_and_never_shown() {
     let mut secret = tempfile::NamedTempFile::new().unwrap();
     secret.write_all(b"hunter2\n").unwrap();
     let path = secret.path().to_str().unwrap();
@@ -166,12 +195,12 @@ fn a_secret_comes_from_text_or_file_and_is_shown_by_no_fault() {
     }
     let lines = lines_of(load_from("[kafka]\npassword = 4711\n", &[]));
     assert!(!lines[0].contains("4711"), "{lines:#?}");
-    let lines = lines_of(load_from("", &[("BRIDGE__KAFKA__PASSWORD_FILE", "/nowhere")]));
-    assert!(lines[0].contains("secret file /nowhere can't be read"), "{lines:#?}");
+    let lines = lines_of(load_from("", &[("BRIDGE__KAFKA__PASSWORD_FILE", "/missing")]));
+    assert!(lines[0].contains("failed to read secret file /missing"), "{lines:#?}");
 }
 
 #[test]
-fn no_fault_shows_what_is_hidden_elsewhere() {
+fn errors_contain_no_redacted_value() {
     let hidden = [
         ("BRIDGE__RATE", "http://me:hunter2@registry"),
         ("BRIDGE__KAFKA", "{\"password\": \"hunter2\""),
@@ -187,21 +216,78 @@ fn no_fault_shows_what_is_hidden_elsewhere() {
 }
 
 #[test]
-fn a_section_that_is_set_to_one_value_is_a_fault() {
+fn section_set_to_a_single_value_is_an_error() {
     let lines = lines_of(load_from("kafka = 3\n", &[]));
     assert!(lines[0].contains("must be a table of keys"), "{lines:#?}");
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_a_fault_with_its_line() {
+fn invalid_toml_is_an_error_with_its_line() {
     let lines = lines_of(load_from("window_ms = 5\nrate = = 2\n", &[]));
     assert!(lines[0].starts_with("line 2 (/"), "{lines:#?}");
 }
 
 #[test]
-fn a_file_that_is_missing_is_named_beside_the_other_faults() {
+fn missing_file_is_reported_with_the_other_errors() {
     let env = [("BRIDGE__RATE".to_owned(), "fast".to_owned())];
-    let errors = load::<Bridge>("BRIDGE", Some(Path::new("/nowhere.toml")), env.into_iter()).unwrap_err();
+    let errors = load::<Bridge>("BRIDGE", Some(Path::new("/missing.toml")), env.into_iter()).unwrap_err();
     let text = errors.to_string();
-    assert!(text.contains("/nowhere.toml") && text.contains("BRIDGE__RATE"), "{text}");
+    assert!(text.contains("/missing.toml") && text.contains("BRIDGE__RATE"), "{text}");
+}
+
+#[test]
+fn renamed_key_is_accepted_by_its_old_name_and_reported() {
+    let old = |origin| RenamedKey { old: "alerts.quiet_ms", new: "alerts.linger_ms", origin };
+    let loaded = load_all("[alerts]\nquiet_ms = 7\n", &[]).unwrap();
+    assert_eq!(loaded.config.alerts.linger_ms, 7);
+    assert!(matches!(&loaded.renamed[..], [used] if matches!(used.origin, Origin::File(_))));
+    let loaded = load_all("", &[("BRIDGE__ALERTS__QUIET_MS", "8")]).unwrap();
+    assert_eq!(loaded.config.alerts.linger_ms, 8);
+    assert_eq!(loaded.renamed, [old(Origin::Variable("BRIDGE__ALERTS__QUIET_MS".to_owned()))]);
+    assert_eq!(
+        loaded.renamed[0].to_string(),
+        "alerts.quiet_ms (BRIDGE__ALERTS__QUIET_MS): renamed to alerts.linger_ms; the old name is accepted for one release"
+    );
+    assert_eq!(load_all("[alerts]\nlinger_ms = 7\n", &[]).unwrap().renamed, []);
+}
+
+#[test]
+fn environment_overrides_file_under_the_old_name_too() {
+    let loaded = load_all("[alerts]\nquiet_ms = 7\n", &[("BRIDGE__ALERTS__QUIET_MS", "8")]).unwrap();
+    assert_eq!((loaded.config.alerts.linger_ms, loaded.renamed.len()), (8, 2));
+}
+
+#[test]
+fn renamed_key_set_by_both_names_is_an_error() {
+    let expected =
+        "renamed to alerts.linger_ms, which is set too (BRIDGE__ALERTS__LINGER_MS); remove alerts.quiet_ms";
+    let in_file = load_from("[alerts]\nquiet_ms = 7\n", &[("BRIDGE__ALERTS__LINGER_MS", "7")]);
+    let lines = lines_of(in_file);
+    assert!(lines.len() == 1 && lines[0].starts_with("alerts.quiet_ms (/"), "{lines:#?}");
+    assert!(lines[0].ends_with(expected), "{lines:#?}");
+    let in_environment =
+        load_from("", &[("BRIDGE__ALERTS__LINGER_MS", "7"), ("BRIDGE__ALERTS__QUIET_MS", "7")]);
+    let lines = lines_of(in_environment);
+    assert_eq!(lines, [format!("alerts.quiet_ms (BRIDGE__ALERTS__QUIET_MS): {expected}")]);
+}
+
+#[test]
+fn errors_name_a_renamed_key_as_it_was_written() {
+    let env = [("BRIDGE__ALERTS__QUIET_MS", "2000")];
+    let expected = "alerts.quiet_ms = 2000 (BRIDGE__ALERTS__QUIET_MS): must be at most 1000; for example 50";
+    assert_eq!(lines_of(load_from("", &env)), [expected]);
+    let lines = lines_of(load_from("[alerts]\nquiet_ms = \"soon\"\nquiet = 1\n", &[]));
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("alerts.quiet_ms = \"soon\" (/")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("alerts.quiet (/")), "{lines:#?}");
+}
+
+#[test]
+fn renamed_file_key_of_a_secret_is_accepted() {
+    let mut secret = tempfile::NamedTempFile::new().unwrap();
+    secret.write_all(b"hunter2\n").unwrap();
+    let path = secret.path().to_str().unwrap();
+    let loaded = load_all("", &[("BRIDGE__ALERTS__KEY_FILE", path)]).unwrap();
+    assert_eq!(loaded.config.alerts.token.expose(), Some("hunter2"));
+    assert_eq!(loaded.renamed.len(), 1);
 }

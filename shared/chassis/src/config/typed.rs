@@ -1,15 +1,15 @@
-//! The laid tree as a configuration. A value of the wrong type is reported and replaced by its default, so that the
-//! next error shows as well.
+//! Deserialisation of the value tree. A value of the wrong type is reported and replaced by its default, so that later errors are
+//! reported too.
 
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::config::Config;
-use crate::config::error::{ConfigError, ErrorCollector, Origin};
-use crate::config::secret::looks_secret;
+use crate::config::error::{ConfigError, Origin};
+use crate::config::redaction::is_secret_key;
 use crate::config::tree::Tree;
+use crate::config::validation::{Config, ErrorCollector};
 
-/// Reads the tree; `None` when it can't be read even with defaults in the place of errors.
+/// Deserialises the tree. `None` if that fails even after each invalid value was replaced by its default.
 pub(crate) fn read<C: Config>(tree: &mut Tree, errors: &mut ErrorCollector) -> Option<C> {
     loop {
         let error = match serde_path_to_error::deserialize::<_, C>(tree.values.clone()) {
@@ -25,14 +25,14 @@ pub(crate) fn read<C: Config>(tree: &mut Tree, errors: &mut ErrorCollector) -> O
             })
             .collect();
         let rule = error.inner().to_string();
-        // The innermost key that somebody set; every turn takes one away, so the loop ends.
+        // The innermost key that was set. Each iteration removes one, so the loop terminates.
         let culprit =
             (1..=keys.len()).rev().find_map(|depth| tree.set.remove_entry(&keys[..depth].join(".")));
         let Some((key, mut set)) = culprit else {
             errors.push(ConfigError::new(
                 keys.join("."),
                 Origin::Default,
-                format!("the default can't be read: {rule}"),
+                format!("invalid default: {rule}"),
             ));
             return None;
         };
@@ -44,7 +44,7 @@ pub(crate) fn read<C: Config>(tree: &mut Tree, errors: &mut ErrorCollector) -> O
             tree.set.insert(key, set);
             continue;
         }
-        let rule = if looks_secret(&key) { "has the wrong type".to_owned() } else { rule };
+        let rule = if is_secret_key(&key) { "has the wrong type".to_owned() } else { rule };
         let mut error = ConfigError::new(key, set.origin.clone(), rule).value(set.shown.clone());
         if let Some(default) = tree.default_of(&set.path) {
             error = error.example(default.to_string());

@@ -1,4 +1,4 @@
-//! How many restarts a window of time allows.
+//! Restart budget: the number of restarts allowed within a sliding window.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use std::time::Duration;
 pub(crate) struct Budget {
     restarts: usize,
     window: Duration,
-    spent: VecDeque<Duration>,
+    recent: VecDeque<Duration>,
 }
 
 // === impl Budget ===
 
 impl Budget {
     pub(crate) fn new(restarts: usize, window: Duration) -> Self {
-        Self { restarts, window, spent: VecDeque::new() }
+        Self { restarts, window, recent: VecDeque::new() }
     }
 
-    /// Spends one restart at `now`, if the window allows it.
+    /// Counts a restart at `now` and returns `true` if the window allows it.
     pub(crate) fn spend(&mut self, now: Duration) -> bool {
-        while self.spent.front().is_some_and(|at| now.saturating_sub(*at) >= self.window) {
-            self.spent.pop_front();
+        while self.recent.front().is_some_and(|at| now.saturating_sub(*at) >= self.window) {
+            self.recent.pop_front();
         }
-        let allowed = self.spent.len() < self.restarts;
+        let allowed = self.recent.len() < self.restarts;
         if allowed {
-            self.spent.push_back(now);
+            self.recent.push_back(now);
         }
         allowed
     }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_is_refilled_as_its_window_moves_on() {
+    fn restarts_outside_the_window_do_not_count() {
         let mut budget = Budget::new(2, Duration::from_secs(60));
         assert!(budget.spend(Duration::from_secs(0)));
         assert!(budget.spend(Duration::from_secs(30)));

@@ -1,11 +1,13 @@
-//! The queue and the slots of a pool: everything that one lock guards. Pure: time is handed in.
+//! The queue and the slots of a pool, guarded by one lock. Pure: the time is an argument.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kit::Backoff;
+
 use crate::pool::budget::Budget;
-use crate::pool::{BudgetSpent, Options};
+use crate::pool::options::{Options, RestartBudgetExceeded};
 
 pub(crate) struct State<J> {
     pub(crate) jobs: VecDeque<Arc<J>>,
@@ -15,24 +17,25 @@ pub(crate) struct State<J> {
 }
 
 struct Slot<J> {
-    /// Counts the slot's workers: one of an older turn has been replaced, and nothing that it says counts.
-    turn: u64,
-    life: Life<J>,
-    failures_in_a_row: u32,
+    /// Number of the slot's worker. Reports of workers of an older generation are ignored: they have been replaced.
+    generation: u64,
+    phase: Phase<J>,
+    backoff: Backoff,
 }
 
-enum Life<J> {
+enum Phase<J> {
     Idle,
     Busy { job: Arc<J>, since: Duration },
     Vacant { until: Duration },
-    Gone,
+    Ended,
 }
 
 // === impl State ===
 
 impl<J> State<J> {
     pub(crate) fn new(options: &Options) -> Self {
-        let slot = || Slot { turn: 0, life: Life::Idle, failures_in_a_row: 0 };
+        let backoff = Backoff::new(options.backoff_first, options.backoff_max);
+        let slot = || Slot { generation: 0, phase: Phase::Idle, backoff };
         Self {
             jobs: VecDeque::new(),
             closed: false,
@@ -42,100 +45,100 @@ impl<J> State<J> {
     }
 
     pub(crate) fn busy(&self) -> usize {
-        self.slots.iter().filter(|slot| matches!(slot.life, Life::Busy { .. })).count()
+        self.slots.iter().filter(|slot| matches!(slot.phase, Phase::Busy { .. })).count()
     }
 
-    /// The next job for a worker, which is busy from then on.
+    /// Takes the next job for a worker and marks the worker busy.
     pub(crate) fn take(&mut self, slot: usize, now: Duration) -> Option<Arc<J>> {
         let job = self.jobs.pop_front()?;
-        self.slots[slot].life = Life::Busy { job: Arc::clone(&job), since: now };
+        self.slots[slot].phase = Phase::Busy { job: Arc::clone(&job), since: now };
         Some(job)
     }
 
-    /// The worker's job has ended well. `false`: the worker has been replaced, and its result is nobody's.
-    pub(crate) fn finish(&mut self, slot: usize, turn: u64) -> bool {
+    /// Marks the worker idle after a successful job. Returns `false` if the worker has been replaced: its result is discarded.
+    pub(crate) fn finish(&mut self, slot: usize, generation: u64) -> bool {
         let slot = &mut self.slots[slot];
-        let current = slot.turn == turn;
+        let current = slot.generation == generation;
         if current {
-            slot.life = Life::Idle;
-            slot.failures_in_a_row = 0;
+            slot.phase = Phase::Idle;
+            slot.backoff.reset();
         }
         current
     }
 
-    /// The worker has failed; its slot waits for another. `false`: it has been replaced before.
-    pub(crate) fn vacate(&mut self, slot: usize, turn: u64, now: Duration, options: &Options) -> bool {
+    /// Marks the slot of a failed worker vacant. Returns `false` if the worker had already been replaced.
+    pub(crate) fn vacate(&mut self, slot: usize, generation: u64, now: Duration) -> bool {
         let slot = &mut self.slots[slot];
-        let current = slot.turn == turn;
+        let current = slot.generation == generation;
         if current {
-            slot.vacate(now, options);
+            slot.vacate(now);
         }
         current
     }
 
-    /// The worker ends because nothing is left to do.
-    pub(crate) fn leave(&mut self, slot: usize, turn: u64) {
+    /// Marks the slot ended: no work is left for its worker.
+    pub(crate) fn end(&mut self, slot: usize, generation: u64) {
         let slot = &mut self.slots[slot];
-        if slot.turn == turn {
-            slot.life = Life::Gone;
+        if slot.generation == generation {
+            slot.phase = Phase::Ended;
         }
     }
 
-    /// Takes the jobs that are past their deadline from their workers.
-    pub(crate) fn take_stuck(&mut self, now: Duration, options: &Options) -> Vec<(Arc<J>, Duration)> {
-        let mut stuck = Vec::new();
+    /// Takes the jobs that have been running for longer than `deadline` from their workers, each with its running time.
+    pub(crate) fn take_overdue(&mut self, now: Duration, deadline: Duration) -> Vec<(Arc<J>, Duration)> {
+        let mut overdue = Vec::new();
         for slot in &mut self.slots {
-            if let Life::Busy { job, since } = &slot.life {
+            if let Phase::Busy { job, since } = &slot.phase {
                 let after = now.saturating_sub(*since);
-                if after > options.job_deadline {
-                    stuck.push((Arc::clone(job), after));
-                    slot.vacate(now, options);
+                if after > deadline {
+                    overdue.push((Arc::clone(job), after));
+                    slot.vacate(now);
                 }
             }
         }
-        stuck
+        overdue
     }
 
-    /// The slot and turn of a worker to start now, if one is due and the budget allows it.
+    /// Returns the slot and generation of a worker to start now. `None` if none is due.
     pub(crate) fn fill_one(
         &mut self,
         now: Duration,
         options: &Options,
-    ) -> Result<Option<(usize, u64)>, BudgetSpent> {
-        if self.wants_no_workers() {
+    ) -> Result<Option<(usize, u64)>, RestartBudgetExceeded> {
+        if self.needs_no_workers() {
             return Ok(None);
         }
         let due =
-            self.slots.iter().position(|slot| matches!(slot.life, Life::Vacant { until } if until <= now));
+            self.slots.iter().position(|slot| matches!(slot.phase, Phase::Vacant { until } if until <= now));
         let Some(index) = due else { return Ok(None) };
         if !self.budget.spend(now) {
             let Options { name: pool, restarts, restart_window: window, .. } = *options;
-            return Err(BudgetSpent { pool, restarts, window });
+            return Err(RestartBudgetExceeded { pool, restarts, window });
         }
         let slot = &mut self.slots[index];
-        slot.life = Life::Idle;
-        Ok(Some((index, slot.turn)))
+        slot.phase = Phase::Idle;
+        Ok(Some((index, slot.generation)))
     }
 
-    /// How long until a vacant slot is due for a new worker.
+    /// Returns the time until the next vacant slot is due for a new worker. `None` if no slot is vacant.
     pub(crate) fn next_due(&self, now: Duration) -> Option<Duration> {
-        if self.wants_no_workers() {
+        if self.needs_no_workers() {
             return None;
         }
-        let due = self.slots.iter().filter_map(|slot| match slot.life {
-            Life::Vacant { until } => Some(until.saturating_sub(now)),
-            Life::Idle | Life::Busy { .. } | Life::Gone => None,
+        let due = self.slots.iter().filter_map(|slot| match slot.phase {
+            Phase::Vacant { until } => Some(until.saturating_sub(now)),
+            Phase::Idle | Phase::Busy { .. } | Phase::Ended => None,
         });
         due.min()
     }
 
-    /// Closed, nothing queued, and no worker left that could have a job.
+    /// Returns whether the pool is closed, the queue is empty and no worker runs.
     pub(crate) fn is_over(&self) -> bool {
-        let ended = |slot: &Slot<J>| matches!(slot.life, Life::Gone | Life::Vacant { .. });
-        self.wants_no_workers() && self.slots.iter().all(ended)
+        let ended = |slot: &Slot<J>| matches!(slot.phase, Phase::Ended | Phase::Vacant { .. });
+        self.needs_no_workers() && self.slots.iter().all(ended)
     }
 
-    fn wants_no_workers(&self) -> bool {
+    fn needs_no_workers(&self) -> bool {
         self.closed && self.jobs.is_empty()
     }
 }
@@ -143,10 +146,8 @@ impl<J> State<J> {
 // === impl Slot ===
 
 impl<J> Slot<J> {
-    fn vacate(&mut self, now: Duration, options: &Options) {
-        let backoff = options.backoff_first.saturating_mul(1 << self.failures_in_a_row.min(16));
-        self.failures_in_a_row += 1;
-        self.turn += 1;
-        self.life = Life::Vacant { until: now + backoff.min(options.backoff_max) };
+    fn vacate(&mut self, now: Duration) {
+        self.generation += 1;
+        self.phase = Phase::Vacant { until: now + self.backoff.fail() };
     }
 }

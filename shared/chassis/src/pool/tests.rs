@@ -1,17 +1,17 @@
-//! Killed, panicking and hanging workers. Every wait is for an event.
+//! Tests with panicking and stuck workers. Every wait is for an event.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
 use crate::clock::{ManualClock, SystemClock};
 use crate::health::Health;
 use crate::shutdown::{Cause, Shutdown};
-use crate::tasks::{Fate, Tasks};
+use crate::tasks::{EndPolicy, Tasks};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 type Outcomes = Receiver<Outcome<u32, u32>>;
 
@@ -19,7 +19,7 @@ fn options(workers: usize, queue_jobs: usize) -> Options {
     Options { restarts: 2, ..Options::new("compute", workers, queue_jobs) }
 }
 
-/// A pool that doubles its jobs by `work`, on a clock that stands.
+/// Starts a pool on a manual clock.
 fn pool_of<W: FnMut(&u32) -> u32 + 'static>(
     options: Options,
     make: impl Fn() -> W + Send + Sync + 'static,
@@ -32,17 +32,17 @@ fn pool_of<W: FnMut(&u32) -> u32 + 'static>(
 }
 
 fn next(outcomes: &Outcomes) -> Outcome<u32, u32> {
-    outcomes.recv_timeout(PATIENCE).expect("an outcome")
+    outcomes.recv_timeout(TIMEOUT).expect("an outcome")
 }
 
 #[test]
-fn every_accepted_job_has_one_outcome() {
+fn accepted_job_has_exactly_one_outcome() {
     let (pool, outcomes, _) = pool_of(options(2, 64), || |job: &u32| job * 2);
     for job in 0..50 {
         pool.try_submit(job).unwrap();
     }
     pool.close();
-    assert_eq!(pool.try_submit(50), Err(50), "a closed pool takes no jobs");
+    assert_eq!(pool.try_submit(50), Err(50), "a closed pool rejects jobs");
     drop(pool);
     // The channel ends when the last worker has.
     let mut results: Vec<u32> = outcomes
@@ -57,7 +57,7 @@ fn every_accepted_job_has_one_outcome() {
 }
 
 #[test]
-fn a_full_queue_gives_the_job_back() {
+fn full_queue_returns_the_job() {
     let (started, at_work) = sync_channel(1);
     let (release, wait) = sync_channel::<()>(0);
     let wait = Arc::new(Mutex::new(wait));
@@ -70,35 +70,35 @@ fn a_full_queue_gives_the_job_back() {
         }
     });
     pool.try_submit(0).unwrap();
-    at_work.recv_timeout(PATIENCE).unwrap();
+    at_work.recv_timeout(TIMEOUT).unwrap();
     pool.try_submit(1).unwrap();
     pool.try_submit(2).unwrap();
     assert_eq!(pool.try_submit(3), Err(3));
     assert_eq!((pool.queued(), pool.busy()), (2, 1));
     release.send(()).unwrap();
     assert!(matches!(next(&outcomes), Outcome::Done { result: 0, .. }));
-    at_work.recv_timeout(PATIENCE).unwrap();
-    pool.try_submit(3).expect("the worker has taken one, so there is room again");
+    at_work.recv_timeout(TIMEOUT).unwrap();
+    pool.try_submit(3).expect("the worker took a job, so the queue has room");
 }
 
 #[test]
-fn a_job_that_panics_comes_back_and_its_worker_is_made_anew_after_the_back_off() {
+fn panicked_job_is_returned_and_worker_restarts_after_backoff() {
     let makes = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&makes);
     let (pool, outcomes, clock) = pool_of(options(1, 8), move || {
         *locked(&counted) += 1;
-        let life = *locked(&counted);
+        let worker = *locked(&counted);
         move |job: &u32| {
-            assert!(life > 1, "the first worker breaks on job {job}");
+            assert!(worker > 1, "the first worker fails on job {job}");
             job * 2
         }
     });
     pool.try_submit(21).unwrap();
     let Outcome::Panicked { job, message } = next(&outcomes) else { panic!("not a panic") };
-    assert!(message.contains("the first worker breaks on job 21"), "{message}");
+    assert!(message.contains("the first worker fails on job 21"), "{message}");
     pool.try_submit(*job).unwrap();
     pool.check().unwrap();
-    assert_eq!(pool.queued(), 1, "the slot is vacant until its back-off is over");
+    assert_eq!(pool.queued(), 1, "the slot is vacant until its back-off has elapsed");
     clock.advance(Duration::from_millis(10));
     pool.check().unwrap();
     assert!(matches!(next(&outcomes), Outcome::Done { result: 42, .. }));
@@ -106,7 +106,7 @@ fn a_job_that_panics_comes_back_and_its_worker_is_made_anew_after_the_back_off()
 }
 
 #[test]
-fn a_worker_that_hangs_is_replaced_and_its_late_result_is_discarded() {
+fn stuck_worker_is_replaced_and_its_late_result_discarded() {
     let (started, at_work) = sync_channel::<()>(8);
     let (release, hang) = sync_channel::<()>(0);
     let hang = Arc::new(Mutex::new(Some(hang)));
@@ -114,7 +114,7 @@ fn a_worker_that_hangs_is_replaced_and_its_late_result_is_discarded() {
         let (started, hang) = (started.clone(), Arc::clone(&hang));
         move |job: &u32| {
             started.send(()).unwrap();
-            // Only the first job hangs: it takes the receiver along.
+            // Only the first job hangs: it takes the receiver.
             let hanging = locked(&hang).take();
             if let Some(hang) = hanging {
                 hang.recv().unwrap();
@@ -123,10 +123,10 @@ fn a_worker_that_hangs_is_replaced_and_its_late_result_is_discarded() {
         }
     });
     pool.try_submit(21).unwrap();
-    at_work.recv_timeout(PATIENCE).unwrap();
+    at_work.recv_timeout(TIMEOUT).unwrap();
     clock.advance(Duration::from_secs(30));
     pool.check().unwrap();
-    assert_eq!(pool.busy(), 1, "the deadline itself is not past it");
+    assert_eq!(pool.busy(), 1, "at the deadline the job is not stuck yet");
     clock.advance(Duration::from_millis(1));
     pool.check().unwrap();
     let Outcome::Stuck { job, after } = next(&outcomes) else { panic!("not stuck") };
@@ -138,11 +138,11 @@ fn a_worker_that_hangs_is_replaced_and_its_late_result_is_discarded() {
     release.send(()).unwrap();
     pool.close();
     drop(pool);
-    assert_eq!(outcomes.iter().count(), 0, "the hanging worker's result came after its outcome");
+    assert_eq!(outcomes.iter().count(), 0, "the stuck worker reported a second outcome");
 }
 
 #[test]
-fn more_restarts_than_the_budget_allows_is_a_failure() {
+fn exhausted_restart_budget_is_an_error() {
     let (pool, outcomes, clock) = pool_of(options(1, 8), || |_: &u32| -> u32 { panic!("always") });
     for _ in 0..3 {
         pool.try_submit(1).unwrap();
@@ -154,21 +154,24 @@ fn more_restarts_than_the_budget_allows_is_a_failure() {
     }
     pool.try_submit(1).unwrap();
     clock.advance(Duration::from_secs(10));
-    let spent = pool.check().unwrap_err();
-    assert_eq!(spent.to_string(), "pool compute: more than 2 restarts within 60s");
+    let exceeded = pool.check().unwrap_err();
+    assert_eq!(
+        exceeded.to_string(),
+        "pool compute: restart budget exceeded: more than 2 restarts within 60s"
+    );
 }
 
-/// The pool's supervisor as a task of a process.
+/// Starts the pool's supervisor as a task.
 fn supervised(pool: &Pool<u32, u32>, health: &Health) -> (tokio::runtime::Runtime, Tasks, Shutdown) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let shutdown = Shutdown::new();
     let tasks = Tasks::new("test", runtime.handle().clone(), shutdown.clone(), &Scope::nowhere());
-    tasks.thread("compute-supervisor", Fate::MustRun, pool.supervisor(&health.service("test")));
+    tasks.thread("compute-supervisor", EndPolicy::MustRun, pool.supervisor(&health.service("test")));
     (runtime, tasks, shutdown)
 }
 
 #[test]
-fn jobs_that_kill_their_workers_under_load_are_retried_and_none_is_lost() {
+fn jobs_that_kill_their_workers_are_retried_without_loss() {
     const JOBS: u32 = 500;
     let options = Options { restarts: 1_000, backoff_max: Duration::from_millis(1), ..options(4, 1_024) };
     let killed: Arc<Mutex<BTreeMap<u32, ()>>> = Arc::default();
@@ -196,13 +199,13 @@ fn jobs_that_kill_their_workers_under_load_are_retried_and_none_is_lost() {
             Outcome::Stuck { job, .. } => panic!("job {job} is stuck"),
         }
     }
-    shutdown.begin(Cause::Asked);
+    shutdown.begin(Cause::Requested);
     pool.close();
-    assert_eq!(runtime.block_on(tasks.join(PATIENCE)).exit(), crate::Exit::Ok);
+    assert_eq!(runtime.block_on(tasks.join(TIMEOUT)).exit(), crate::Exit::Ok);
 }
 
 #[test]
-fn a_spent_budget_ends_the_process_and_shows_as_not_ready() {
+fn exhausted_restart_budget_stops_process_and_readiness() {
     let options = Options { restarts: 0, ..options(1, 8) };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let make = || |_: &u32| -> u32 { panic!("always") };
@@ -210,8 +213,8 @@ fn a_spent_budget_ends_the_process_and_shows_as_not_ready() {
     let health = Health::new(clock);
     let (runtime, tasks, shutdown) = supervised(&pool, &health);
     pool.try_submit(1).unwrap();
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, shutdown.begun()).await.unwrap() });
-    let outcome = runtime.block_on(tasks.join(PATIENCE));
+    runtime.block_on(async { tokio::time::timeout(TIMEOUT, shutdown.begun()).await.unwrap() });
+    let outcome = runtime.block_on(tasks.join(TIMEOUT));
     assert_eq!(outcome.failed[0].task, "compute-supervisor");
     assert!(health.readiness().waiting["test"]["compute"].contains("more than 0 restarts"));
 }

@@ -1,40 +1,53 @@
-//! The arguments of a service. Everything else is configuration.
+//! Command-line arguments of a service. All other settings are configuration.
 
 use std::path::PathBuf;
 
 use crate::config;
-use crate::run::Service;
+use crate::run::service::Service;
 
-/// What the caller asks for.
+/// The action that the arguments request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
-    /// Run the service.
-    Run { file: Option<PathBuf> },
-    /// Load the configuration, show it, and end.
-    Check { file: Option<PathBuf> },
-    /// Ask the service that runs with this configuration whether it is ready.
-    Probe { file: Option<PathBuf> },
-    /// Show the version.
+pub(crate) enum Command {
+    Run {
+        file: Option<PathBuf>,
+    },
+    /// Loads and prints the configuration.
+    Check {
+        file: Option<PathBuf>,
+    },
+    /// Reports whether the service that runs with this configuration is ready.
+    Probe {
+        file: Option<PathBuf>,
+    },
     Version,
-    /// Show the usage.
     Help,
 }
 
-// === impl Ask ===
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ArgsError {
+    #[error("unknown argument {0}")]
+    Unknown(String),
+    #[error("--config requires a file")]
+    MissingFile,
+    #[error("--check-config and --probe exclude each other")]
+    CheckAndProbe,
+}
 
-impl Ask {
-    pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+// === impl Command ===
+
+impl Command {
+    pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, ArgsError> {
         let (mut file, mut check, mut probe) = (None, false, false);
         while let Some(arg) = args.next() {
             match arg.as_str() {
-                "--config" => file = Some(args.next().ok_or("--config needs a file")?.into()),
+                "--config" => file = Some(args.next().ok_or(ArgsError::MissingFile)?.into()),
                 "--check-config" => check = true,
                 "--probe" => probe = true,
                 "--version" => return Ok(Self::Version),
                 "--help" | "-h" => return Ok(Self::Help),
                 other => match other.strip_prefix("--config=") {
                     Some(path) => file = Some(path.into()),
-                    None => return Err(format!("unknown argument {other}")),
+                    None => return Err(ArgsError::Unknown(arg)),
                 },
             }
         }
@@ -42,7 +55,7 @@ impl Ask {
             (false, false) => Ok(Self::Run { file }),
             (true, false) => Ok(Self::Check { file }),
             (false, true) => Ok(Self::Probe { file }),
-            (true, true) => Err("--check-config and --probe are two questions".to_owned()),
+            (true, true) => Err(ArgsError::CheckAndProbe),
         }
     }
 }
@@ -52,12 +65,13 @@ pub(crate) fn usage<S: Service>() -> String {
     format!(
         "usage: {name} [--config FILE] [--check-config | --probe] [--version]\n\
          \n\
-         --config FILE    a TOML file above the defaults\n\
-         --check-config   loads the configuration, shows it without secrets, and ends\n\
-         --probe          asks the {name} that runs here with this configuration: 0 when it is ready, 1 when not\n\
+         --config FILE    TOML file that overrides the defaults\n\
+         --check-config   load the configuration, print it without secrets, and exit\n\
+         --probe          query the readiness of the {name} that runs on this machine with this configuration;\n\
+         \x20                exit code 0 if it is ready, 1 if not\n\
          \n\
-         The environment is above both: {prefix}__SECTION__KEY=value sets section.key.\n\
-         For example: {name} --config {name}.toml --check-config"
+         Environment variables override the file: {prefix}__SECTION__KEY=value sets section.key.\n\
+         Example: {name} --config {name}.toml --check-config"
     )
 }
 
@@ -65,26 +79,26 @@ pub(crate) fn usage<S: Service>() -> String {
 mod tests {
     use super::*;
 
-    fn parse(args: &[&str]) -> Result<Ask, String> {
-        Ask::parse(args.iter().map(|arg| (*arg).to_owned()))
+    fn parse(args: &[&str]) -> Result<Command, ArgsError> {
+        Command::parse(args.iter().map(|arg| (*arg).to_owned()))
     }
 
     #[test]
-    fn arguments_say_what_is_asked() {
-        assert_eq!(parse(&[]), Ok(Ask::Run { file: None }));
-        assert_eq!(parse(&["--config", "a.toml"]), Ok(Ask::Run { file: Some("a.toml".into()) }));
+    fn arguments_select_the_command() {
+        assert_eq!(parse(&[]), Ok(Command::Run { file: None }));
+        assert_eq!(parse(&["--config", "a.toml"]), Ok(Command::Run { file: Some("a.toml".into()) }));
         assert_eq!(
             parse(&["--check-config", "--config=a.toml"]),
-            Ok(Ask::Check { file: Some("a.toml".into()) })
+            Ok(Command::Check { file: Some("a.toml".into()) })
         );
-        assert_eq!(parse(&["--probe"]), Ok(Ask::Probe { file: None }));
-        assert!(parse(&["--probe", "--check-config"]).is_err());
-        assert_eq!(parse(&["--version"]), Ok(Ask::Version));
+        assert_eq!(parse(&["--probe"]), Ok(Command::Probe { file: None }));
+        assert_eq!(parse(&["--probe", "--check-config"]), Err(ArgsError::CheckAndProbe));
+        assert_eq!(parse(&["--version"]), Ok(Command::Version));
     }
 
     #[test]
-    fn an_unknown_argument_is_named() {
-        assert_eq!(parse(&["--confg"]), Err("unknown argument --confg".to_owned()));
-        assert_eq!(parse(&["--config"]), Err("--config needs a file".to_owned()));
+    fn invalid_arguments_are_named() {
+        assert_eq!(parse(&["--confg"]), Err(ArgsError::Unknown("--confg".to_owned())));
+        assert_eq!(parse(&["--config"]).unwrap_err().to_string(), "--config requires a file");
     }
 }

@@ -1,4 +1,4 @@
-//! What the services of one process share: logs, metrics, health and the admin server.
+//! Parts that the services of one process share: logs, metrics, health and the admin server.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::health::Health;
 use crate::pool;
-use crate::run::{Context, Process, Service};
+use crate::run::service::{Context, Process, Service};
 use crate::shutdown::Shutdown;
-use crate::tasks::{self, Fate, Tasks};
+use crate::tasks::{self, EndPolicy, Tasks};
 use crate::telemetry::logs::{self, LogError};
 use crate::telemetry::metrics::MetricsError;
 use crate::telemetry::process::{self, ProcessGauges};
 use crate::telemetry::{Catalogue, Logs, Metric, Metrics, poll_delay};
 
-/// The metrics of the chassis itself; every process has them.
+/// The metrics of this crate. Every process exports them.
 pub const METRICS: &[Metric] = &[
     logs::DROPPED,
     poll_delay::POLL_DELAY,
@@ -38,10 +38,10 @@ pub const METRICS: &[Metric] = &[
     process::DRAIN_BUDGET,
 ];
 
-/// How often the runtime's poll delay is measured.
+/// The interval at which the poll delay of the runtime is measured.
 const POLL_DELAY_EVERY: Duration = Duration::from_millis(100);
 
-/// A process that stands: what its services share. Dropping it ends the admin server and flushes the log.
+/// A started process. Dropping it stops the admin server and flushes the log.
 #[derive(Debug)]
 pub struct Host {
     health: Health,
@@ -54,16 +54,12 @@ pub struct Host {
     _logs: Logs,
 }
 
-/// Why a process could not stand.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// No log.
-    #[error("logging can't start")]
+    #[error("failed to start logging")]
     Logs(#[from] LogError),
-    /// No metrics.
-    #[error("metrics can't start")]
+    #[error("failed to set up metrics")]
     Metrics(#[from] MetricsError),
-    /// No admin server.
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -71,12 +67,11 @@ pub enum HostError {
 // === impl Host ===
 
 impl Host {
-    /// Starts logs, metrics and the admin server. Once a process, for logs and metrics are the process's. The tasks
-    /// of the process itself end with `shutdown`, and begin it when they fail.
+    /// Starts logs, metrics and the admin server. To be called once per process, because logs and metrics are global. The tasks of the
+    /// process itself end with `shutdown`, and begin it if they fail.
     ///
     /// # Errors
-    ///
-    /// When one of them can't start: with [`Exit::Usage`], for the configuration asks for what can't be had.
+    /// One of the parts fails to start. The exit code is [`Exit::Usage`], because the configuration is the cause.
     pub fn start(
         process: &Process,
         catalogue: &Catalogue,
@@ -85,7 +80,7 @@ impl Host {
         shutdown: Shutdown,
     ) -> Result<Self, Failure> {
         Self::try_start(process, catalogue, version, runtime, shutdown)
-            .map_err(|fault| Failure::with(Exit::Usage, fault))
+            .map_err(|error| Failure::with(Exit::Usage, error))
     }
 
     fn try_start(
@@ -108,28 +103,28 @@ impl Host {
             version: version.clone(),
         };
         let admin = Admin::start(process.admin, view)?;
-        tracing::info!(name = version.name, version = version.version, admin = %admin.address(), "process stands");
+        tracing::info!(name = version.name, version = version.version, admin = %admin.address(), "process started");
         let scope = metrics.process_scope();
         let gauges =
             ProcessGauges::new(&scope, health.clone(), shutdown.clone(), &*clock, process.drain_budget());
-        metrics.before_each_scrape(move || gauges.look());
+        metrics.before_each_scrape(move || gauges.refresh());
         let own = Tasks::new("process", runtime.clone(), shutdown, &scope);
         let dropped = scope.counter(&logs::DROPPED, &[]);
         let dropped_lines = logs.dropped_lines();
         let upkeep = metrics.clone().upkeep(move || dropped.absolute(dropped_lines()));
-        own.spawn("metrics-upkeep", Fate::UntilShutdown, async move {
+        own.spawn("metrics-upkeep", EndPolicy::UntilShutdown, async move {
             upkeep.await;
             Ok(())
         });
         let delays = scope.histogram(&poll_delay::POLL_DELAY, &[]);
-        own.spawn("poll-delay", Fate::UntilShutdown, async move {
+        own.spawn("poll-delay", EndPolicy::UntilShutdown, async move {
             poll_delay::watch(POLL_DELAY_EVERY, delays).await;
             Ok(())
         });
         Ok(Self { health, metrics, configs, admin, runtime, clock, own, _logs: logs })
     }
 
-    /// What `service` lives with; its end begins with `shutdown`, which services may share.
+    /// Creates the context of a service. Services may share a `shutdown`.
     #[must_use]
     pub fn context(&self, service: &'static str, shutdown: Shutdown) -> Context {
         let scope = self.metrics.scope(service);
@@ -146,11 +141,10 @@ impl Host {
         }
     }
 
-    /// Shows the service's configuration, starts it, and opens its readiness when it stands.
+    /// Publishes the service's configuration, starts the service and sets it ready.
     ///
     /// # Errors
-    ///
-    /// When the service can't start.
+    /// The service fails to start.
     pub async fn launch<S: Service>(
         &self,
         config: S::Config,
@@ -159,11 +153,10 @@ impl Host {
         self.launch_with::<S, _>(config, context, S::start).await
     }
 
-    /// [`launch`](Self::launch) with a start of the caller's: a service whose surroundings are handed in.
+    /// As [`launch`](Self::launch), with a start function of the caller, which may pass other dependencies to the service.
     ///
     /// # Errors
-    ///
-    /// When the service can't start.
+    /// The service fails to start.
     pub async fn launch_with<S: Service, F>(
         &self,
         config: S::Config,
@@ -176,29 +169,26 @@ impl Host {
         self.configs.publish(S::NAME, config::redacted(&config));
         let running = start(config, context.clone()).await?;
         context.started.ready();
-        tracing::info!(service = S::NAME, "service stands");
+        tracing::info!(service = S::NAME, "service started");
         Ok(running)
     }
 
-    /// Where the admin server listens.
     #[must_use]
     pub fn admin(&self) -> &Admin {
         &self.admin
     }
 
-    /// The metrics of the process.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// The health of the process.
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health
     }
 
-    /// The tasks of the process itself, which belong to no service.
+    /// Returns the tasks of the process itself, which belong to no service.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         &self.own

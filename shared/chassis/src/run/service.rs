@@ -1,4 +1,4 @@
-//! What the chassis asks of a service, and what it gives to one.
+//! The interface between the chassis and a service.
 
 use std::fmt;
 use std::future::Future;
@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kit::Millis;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
@@ -14,82 +15,76 @@ use crate::config::{Config, ErrorCollector, Validate};
 use crate::failure::Failure;
 use crate::health::{Latch, ServiceHealth};
 use crate::shutdown::{Cause, Shutdown};
-use crate::tasks::{Outcome, Tasks};
+use crate::tasks::{JoinOutcome, Tasks};
 use crate::telemetry::logs::LogSettings;
 use crate::telemetry::{Catalogue, Scope};
 
-/// A service: how it is called, configured and started. The same start serves a process of its own and one that it
-/// shares with others.
+/// A service: its name, its configuration and its start. The start is the same in a process with one service and with several.
 pub trait Service: 'static {
-    /// Its name in logs, metrics and health; in capitals, with underscores, the prefix of its environment.
+    /// The name in logs, metrics and health. In upper case, with underscores, it is the prefix of its environment variables.
     const NAME: &'static str;
-    /// The version that it shows.
     const VERSION: &'static str;
-    /// Its configuration.
     type Config: Config;
-    /// What a started service shows to whoever started it: addresses, say. Held until its tasks have ended.
+    /// The result of a start for the caller, for example addresses. Kept until its tasks have ended.
     type Running: Send;
 
-    /// Every metric that it and its libraries record.
+    /// Returns every metric that the service and its libraries record.
     fn catalogue() -> Catalogue;
 
-    /// The part of its configuration that is about the process; unused where several services share one.
+    /// Returns the process section of the configuration. Unused if several services share a process.
     fn process(config: &Self::Config) -> &Process;
 
-    /// Starts it: returns when its parts stand, which then run as tasks of `context`. Dropped when a shutdown begins
+    /// Starts the service. Returns when its parts have started; they run as tasks of `context`. The future is dropped if a shutdown begins
     /// before it returns.
     ///
     /// # Errors
-    ///
-    /// When a part can't start; the failure says the exit code.
+    /// A part fails to start. The failure determines the exit code.
     fn start(
         config: Self::Config,
         context: Context,
     ) -> impl Future<Output = Result<Self::Running, Failure>> + Send;
 }
 
-/// What a service is given to live with. Clones share it.
+/// The environment of a service. Clones share it.
 #[derive(Clone)]
 pub struct Context {
-    /// The service's name.
     pub service: &'static str,
-    /// Where its tasks and threads run.
+    /// Runs its tasks and threads.
     pub tasks: Tasks,
-    /// Where its components and loops register.
+    /// Registers its components and loops.
     pub health: ServiceHealth,
-    /// Says when its end begins.
+    /// The token that is cancelled when the service must end.
     pub shutdown: Shutdown,
-    /// Where its metrics register.
+    /// Registers its metrics.
     pub metrics: Scope,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The runtime, for threads that wait for a future.
+    /// The async runtime, for threads that wait for a future.
     pub runtime: Handle,
-    /// Ready between the end of the start and the beginning of the shutdown.
+    /// Ready from the end of the start to the beginning of the shutdown.
     pub(crate) started: Latch,
 }
 
-/// The part of a configuration that is about the process.
+/// The process section of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Process {
-    /// Where the admin server listens; port 0 takes any free one.
+    /// Address of the admin server. Port 0 selects a free port.
     pub admin: SocketAddr,
-    /// The log.
+    /// Format, level and buffering of the log.
     pub logs: LogSettings,
-    /// The time that tasks have to end after a signal, milliseconds.
-    pub drain_budget_ms: u64,
-    /// Worker threads of the async runtime.
+    /// Maximum duration of the drain after a signal, milliseconds.
+    pub drain_budget_ms: Millis,
+    /// Number of worker threads of the async runtime.
     pub runtime_workers: usize,
 }
 
 // === impl Context ===
 
 impl Context {
-    /// Begins the end, if nobody has, and waits for the tasks within `budget`.
-    pub async fn drain(&self, budget: Duration) -> Outcome {
+    /// Begins the shutdown, unless it has begun, and waits for the tasks within `budget`.
+    pub async fn drain(&self, budget: Duration) -> JoinOutcome {
         self.started.not_ready("draining");
-        self.shutdown.begin(Cause::Asked);
+        self.shutdown.begin(Cause::Requested);
         let cause = self.shutdown.cause().map(|cause| cause.to_string());
         tracing::info!(service = self.service, cause, ?budget, "draining");
         self.tasks.join(budget).await
@@ -105,17 +100,17 @@ impl fmt::Debug for Context {
 // === impl Process ===
 
 impl Process {
-    /// The defaults, with the admin endpoints on this port of the loopback address: each service has its own, so that all of them
-    /// run side by side on one machine.
+    /// Returns the defaults, with the admin server on this port of the loopback address. Each service has its own default port, so that
+    /// all services can run on one machine.
     #[must_use]
     pub fn on_admin_port(port: u16) -> Self {
         Self { admin: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ..Self::default() }
     }
 
-    /// The time that tasks have to end after a signal.
+    /// Returns the maximum duration of the drain after a signal.
     #[must_use]
     pub fn drain_budget(&self) -> Duration {
-        Duration::from_millis(self.drain_budget_ms)
+        self.drain_budget_ms.as_duration()
     }
 }
 
@@ -124,7 +119,7 @@ impl Default for Process {
         Self {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9_100)),
             logs: LogSettings::default(),
-            drain_budget_ms: 20_000,
+            drain_budget_ms: Millis::new(20_000),
             runtime_workers: 2,
         }
     }
@@ -133,7 +128,7 @@ impl Default for Process {
 impl Validate for Process {
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.check(
-            self.drain_budget_ms >= 1,
+            !self.drain_budget_ms.is_zero(),
             "drain_budget_ms",
             self.drain_budget_ms,
             "at least 1",
@@ -144,7 +139,7 @@ impl Validate for Process {
         let lines = self.logs.queue_lines;
         errors.check((1..=1_000_000).contains(&lines), "logs.queue_lines", lines, "1 to 1000000", "16384");
         let filter = &self.logs.filter;
-        let readable = filter.parse::<tracing_subscriber::EnvFilter>().is_ok();
-        errors.check(readable, "logs.filter", filter, "levels by target", "info,kafka_io=debug");
+        let is_valid = filter.parse::<tracing_subscriber::EnvFilter>().is_ok();
+        errors.check(is_valid, "logs.filter", filter, "levels by target", "info,kafka_io=debug");
     }
 }

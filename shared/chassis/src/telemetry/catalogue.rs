@@ -1,39 +1,37 @@
-//! Every metric is declared once, as a constant, with the values that its labels may take.
+//! Catalogue of metrics. Each metric is declared once, as a constant, with the allowed values of its labels.
 
 use std::collections::BTreeSet;
 
-/// Label values that are constants of the code that registers them (a task's name): not listed, but still bounded.
+/// Label values that are constants in the registering code, such as the name of a pool: bounded, but not listed.
 pub const NAMES: &[&str] = &["<name>"];
-/// Label values that are small whole numbers (a partition).
+/// Label values that are small integers, such as a partition.
 pub const NUMBERS: &[&str] = &["<number>"];
 
-/// What a metric measures and how it is written down.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Only grows; its name ends in `_total`.
+    /// Never decreases. Its name ends in `_total`.
     Counter,
-    /// Goes up and down.
     Gauge,
-    /// A distribution over these bucket limits, ascending, in the metric's unit.
+    /// A distribution with these bucket limits, ascending, in the unit of the metric.
     Histogram(&'static [f64]),
 }
 
-/// The declaration of one metric. The label `service` is given by the scope and is not declared.
+/// The declaration of one metric. The scope adds the label `service`, which is not declared.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     /// `<namespace>_<thing>_<unit>[_total]`.
     pub name: &'static str,
-    /// Counter, gauge or histogram.
     pub kind: Kind,
-    /// The unit, as the name spells it (`seconds`, `bytes`, `records`).
+    /// The unit as it is written in the name (`seconds`, `bytes`, `records`).
     pub unit: &'static str,
-    /// Each label with all the values that it may take, or [`NAMES`] or [`NUMBERS`].
+    /// Each label with its allowed values, or [`NAMES`] or [`NUMBERS`].
     pub labels: &'static [(&'static str, &'static [&'static str])],
-    /// One sentence for whoever reads the scrape.
+    /// The help text in the scrape, one sentence.
     pub help: &'static str,
 }
 
-/// The metrics of a whole process, from the constants of its crates.
+/// The metrics of a process, from the constants of its crates.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     metrics: Vec<&'static Metric>,
@@ -42,47 +40,47 @@ pub struct Catalogue {
 // === impl Metric ===
 
 impl Metric {
-    /// Why this declaration breaks the naming rules, if it does.
+    /// Returns the naming rule that this declaration breaks. `None` if it is valid.
     #[must_use]
-    pub fn fault(&self) -> Option<String> {
+    pub fn violation(&self) -> Option<String> {
         let name = self.name;
         let stem = name.strip_suffix("_total");
         if (self.kind == Kind::Counter) != stem.is_some() {
-            return Some(format!("{name}: a counter, and only a counter, ends in _total"));
+            return Some(format!("{name}: counters, and only counters, must end in _total"));
         }
         if !stem.unwrap_or(name).ends_with(&format!("_{}", self.unit)) {
-            return Some(format!("{name}: does not end in its unit {}", self.unit));
+            return Some(format!("{name}: must end in its unit {}", self.unit));
         }
         if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
-            return Some(format!("{name}: only lower-case letters, digits and underscores"));
+            return Some(format!("{name}: must consist of lower-case letters, digits and underscores"));
         }
         match self.kind {
             Kind::Histogram(buckets) if buckets.is_empty() || !buckets.is_sorted() => {
-                Some(format!("{name}: buckets are ascending and at least one"))
+                Some(format!("{name}: must have at least one bucket, in ascending order"))
             }
-            _ if self.help.is_empty() => Some(format!("{name}: has no help")),
+            _ if self.help.is_empty() => Some(format!("{name}: must have a help text")),
             _ => None,
         }
     }
 
-    /// Why these labels are not those that were declared, if they are not.
+    /// Returns how these labels differ from the declared ones. `None` if they match.
     #[must_use]
-    pub fn label_fault(&self, labels: &[(&str, &str)]) -> Option<String> {
+    pub fn label_violation(&self, labels: &[(&str, &str)]) -> Option<String> {
         let name = self.name;
         if labels.len() != self.labels.len() {
-            return Some(format!("{name}: {} labels given, {} declared", labels.len(), self.labels.len()));
+            return Some(format!("{name}: {} labels set, {} declared", labels.len(), self.labels.len()));
         }
         labels.iter().find_map(|(label, value)| {
             let declared = self.labels.iter().find(|(declared, _)| declared == label);
             match declared {
-                None => Some(format!("{name}: label {label} is not declared")),
+                None => Some(format!("{name}: undeclared label {label}")),
                 Some((_, values)) if *values == NAMES => None,
                 Some((_, values)) if *values == NUMBERS => value
                     .parse::<u32>()
                     .is_err()
-                    .then(|| format!("{name}: label {label} is a number, not {value}")),
+                    .then(|| format!("{name}: label {label} must be a number, not {value}")),
                 Some((_, values)) => (!values.contains(value))
-                    .then(|| format!("{name}: label {label} may not be {value}, only {values:?}")),
+                    .then(|| format!("{name}: label {label} must be one of {values:?}, not {value}")),
             }
         })
     }
@@ -91,13 +89,12 @@ impl Metric {
 // === impl Catalogue ===
 
 impl Catalogue {
-    /// A catalogue without metrics.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a crate's metrics. Adding the same constant twice changes nothing.
+    /// Adds the metrics of a crate. Metrics that are already present are ignored.
     #[must_use]
     pub fn with(mut self, metrics: &'static [Metric]) -> Self {
         for metric in metrics {
@@ -108,7 +105,7 @@ impl Catalogue {
         self
     }
 
-    /// Adds all of another catalogue.
+    /// Adds all metrics of another catalogue.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         for metric in &other.metrics {
@@ -119,20 +116,20 @@ impl Catalogue {
         self
     }
 
-    /// The metrics in the order of their addition.
+    /// Returns the metrics in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &'static Metric> {
         self.metrics.iter().copied()
     }
 
-    /// Every declaration that breaks a rule. For a test in each crate that declares metrics.
+    /// Returns the naming rules that declarations break. For a test in each crate that declares metrics.
     #[must_use]
-    pub fn faults(&self) -> Vec<String> {
-        self.iter().filter_map(Metric::fault).collect()
+    pub fn violations(&self) -> Vec<String> {
+        self.iter().filter_map(Metric::violation).collect()
     }
 
-    /// The metrics in a scrape that no declaration names. For a test in each service.
+    /// Returns the names of the metrics in a scrape that are not declared. For a test in each service.
     #[must_use]
-    pub fn strangers(&self, rendered: &str) -> Vec<String> {
+    pub fn undeclared(&self, rendered: &str) -> Vec<String> {
         let known: BTreeSet<&str> = self.iter().map(|metric| metric.name).collect();
         let named = rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
         named.filter(|name| !known.contains(name)).map(str::to_owned).collect()
@@ -148,35 +145,37 @@ mod tests {
         kind: Kind::Counter,
         unit: "records",
         labels: &[("reason", &["duplicate", "limited"])],
-        help: "Records that needed no output.",
+        help: "Dropped records.",
     };
 
     #[test]
-    fn a_name_ends_in_its_unit_and_a_counter_in_total() {
-        assert_eq!(DROPS.fault(), None);
-        assert!(Metric { kind: Kind::Gauge, ..DROPS }.fault().is_some());
-        assert!(Metric { unit: "bytes", ..DROPS }.fault().is_some());
+    fn metric_name_ends_in_unit_and_counter_in_total() {
+        let violation = |metric: Metric| metric.violation().unwrap_or_default();
+        assert_eq!(violation(DROPS), "");
+        let gauge = violation(Metric { kind: Kind::Gauge, ..DROPS });
+        assert_eq!(gauge, "bridge_dropped_records_total: counters, and only counters, must end in _total");
+        let bytes = violation(Metric { unit: "bytes", ..DROPS });
+        assert_eq!(bytes, "bridge_dropped_records_total: must end in its unit bytes");
         let descending = Kind::Histogram(&[2.0, 1.0]);
-        assert!(
-            Metric { name: "bridge_age_seconds", kind: descending, unit: "seconds", ..DROPS }
-                .fault()
-                .is_some()
-        );
+        let age =
+            violation(Metric { name: "bridge_age_seconds", kind: descending, unit: "seconds", ..DROPS });
+        assert_eq!(age, "bridge_age_seconds: must have at least one bucket, in ascending order");
     }
 
     #[test]
-    fn a_label_value_outside_its_list_is_refused() {
-        assert_eq!(DROPS.label_fault(&[("reason", "duplicate")]), None);
-        assert!(DROPS.label_fault(&[("reason", "AAPL")]).is_some());
-        assert!(DROPS.label_fault(&[("cause", "duplicate")]).is_some());
-        assert!(DROPS.label_fault(&[]).is_some());
+    fn undeclared_labels_and_label_values_are_violations() {
+        let violation = |labels: &[(&str, &str)]| DROPS.label_violation(labels).unwrap_or_default();
+        assert_eq!(violation(&[("reason", "duplicate")]), "");
+        assert!(violation(&[("reason", "AAPL")]).contains("must be one of"));
+        assert!(violation(&[("cause", "duplicate")]).contains("undeclared label cause"));
+        assert!(violation(&[]).contains("0 labels set, 1 declared"));
     }
 
     #[test]
-    fn a_metric_in_a_scrape_without_a_declaration_is_a_stranger() {
+    fn metric_without_declaration_is_found_in_the_scrape() {
         let catalogue = Catalogue::new().with(&[DROPS]);
         let scrape =
             "# TYPE bridge_dropped_records_total counter\n# TYPE other_total counter\nother_total 1\n";
-        assert_eq!(catalogue.strangers(scrape), ["other_total"]);
+        assert_eq!(catalogue.undeclared(scrape), ["other_total"]);
     }
 }

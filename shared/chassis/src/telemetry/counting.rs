@@ -1,4 +1,4 @@
-//! A recorder that counts its own calls: the proof, in tests, that metrics cost per batch and not per record.
+//! Metrics recorder for tests that counts its calls. It shows that a batch costs a constant number of calls, independent of its records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use metrics::{
     SharedString, Unit,
 };
 
-/// Records nothing but how often it was called, and the sum of all counters.
+/// Counts the calls of the recorder and the sum of all counters; records nothing else.
 #[derive(Debug, Default)]
 pub struct CountingRecorder {
     tally: Arc<Tally>,
@@ -23,13 +23,13 @@ struct Tally {
 // === impl CountingRecorder ===
 
 impl CountingRecorder {
-    /// Calls so far: registrations, and every call on every handle.
+    /// Returns the number of calls: registrations, and calls of any handle.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.tally.calls.load(Ordering::Relaxed)
     }
 
-    /// The sum of all increments of all counters.
+    /// Returns the sum of all increments of all counters.
     #[must_use]
     pub fn counted(&self) -> u64 {
         self.tally.counted.load(Ordering::Relaxed)

@@ -1,7 +1,7 @@
-//! Handles to metrics: registered once, kept, and cheap after that.
+//! Metric handles, to be registered once and kept.
 //!
-//! A registration costs a lookup by name and labels (77 to 180 ns), a kept handle an atomic addition (10 ns), a
-//! [`LocalCounter`] an addition. Per-record counts take the last.
+//! A registration looks up name and labels (77 to 180 ns). A kept handle is an atomic addition (10 ns), a [`LocalCounter`] a plain
+//! addition: use it for counts per record.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 
 use crate::telemetry::catalogue::Metric;
 
-/// Where one service registers its metrics; adds the label `service`.
+/// Registers the metrics of one service and adds the label `service`.
 #[derive(Clone)]
 pub struct Scope {
     recorder: Arc<dyn Recorder + Send + Sync>,
     service: Option<&'static str>,
 }
 
-/// A counter that is added to without synchronisation and handed on by [`LocalCounter::flush`], once a tick.
+/// A counter without synchronisation. [`LocalCounter::flush`] adds its count to the metric, once per batch.
 #[derive(Debug)]
 #[must_use]
 pub struct LocalCounter {
@@ -30,45 +30,45 @@ const METADATA: Metadata<'static> = Metadata::new("tapeline", Level::INFO, None)
 // === impl Scope ===
 
 impl Scope {
-    /// The scope of one service, or of the process itself when there is no service.
+    /// Creates the scope of one service. `None` is the process itself.
     pub fn new(recorder: Arc<dyn Recorder + Send + Sync>, service: Option<&'static str>) -> Self {
         Self { recorder, service }
     }
 
-    /// A scope whose handles do nothing: for tests of something else.
+    /// Creates a scope whose handles do nothing, for tests of other things.
     #[must_use]
     pub fn nowhere() -> Self {
         Self::new(Arc::new(metrics::NoopRecorder), None)
     }
 
-    /// Registers a counter. Keep the handle.
+    /// Registers a counter.
     pub fn counter(&self, metric: &Metric, labels: &[(&str, &str)]) -> Counter {
         self.recorder.register_counter(&self.key(metric, labels), &METADATA)
     }
 
-    /// Registers a counter for counts by the record.
+    /// Registers a counter for counts per record.
     pub fn local_counter(&self, metric: &Metric, labels: &[(&str, &str)]) -> LocalCounter {
         LocalCounter { counter: self.counter(metric, labels), pending: 0 }
     }
 
-    /// Registers a gauge. Keep the handle.
+    /// Registers a gauge.
     pub fn gauge(&self, metric: &Metric, labels: &[(&str, &str)]) -> Gauge {
         self.recorder.register_gauge(&self.key(metric, labels), &METADATA)
     }
 
-    /// Registers a histogram. Keep the handle.
+    /// Registers a histogram.
     pub fn histogram(&self, metric: &Metric, labels: &[(&str, &str)]) -> Histogram {
         self.recorder.register_histogram(&self.key(metric, labels), &METADATA)
     }
 
-    /// The recorder, for a crate that registers by the `metrics` crate alone.
+    /// Returns the recorder, for crates that use only the `metrics` crate.
     #[must_use]
     pub fn recorder(&self) -> &Arc<dyn Recorder + Send + Sync> {
         &self.recorder
     }
 
     fn key(&self, metric: &Metric, labels: &[(&str, &str)]) -> Key {
-        debug_assert_eq!(metric.label_fault(labels), None);
+        debug_assert_eq!(metric.label_violation(labels), None);
         let own = labels.iter().map(|(label, value)| Label::new((*label).to_owned(), (*value).to_owned()));
         let service = self.service.map(|service| Label::from_static_parts("service", service));
         Key::from_parts(metric.name, service.into_iter().chain(own).collect::<Vec<_>>())
@@ -84,13 +84,13 @@ impl fmt::Debug for Scope {
 // === impl LocalCounter ===
 
 impl LocalCounter {
-    /// Counts `records` more.
+    /// Adds `records` to the pending count.
     #[inline]
     pub fn add(&mut self, records: u64) {
         self.pending += records;
     }
 
-    /// Hands on what was added since the last flush: one call, or none when nothing was.
+    /// Adds the pending count to the metric: one call, or none if nothing is pending.
     pub fn flush(&mut self) {
         if self.pending > 0 {
             self.counter.increment(std::mem::take(&mut self.pending));
@@ -115,10 +115,10 @@ mod tests {
         kind: Kind::Counter,
         unit: "records",
         labels: &[("outcome", &["received", "emitted", "duplicate"])],
-        help: "Records by what became of them.",
+        help: "Records by outcome.",
     };
 
-    /// The recorder calls that counting `records` records and one flush cost.
+    /// Returns the number of recorder calls for `records` records and one flush.
     fn calls_for_a_batch(records: u64) -> u64 {
         let recorder = Arc::new(CountingRecorder::default());
         let scope = Scope::new(recorder.clone(), Some("test"));
@@ -142,18 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_costs_the_same_recorder_calls_whatever_its_size() {
+    fn recorder_calls_do_not_depend_on_the_batch_size() {
         assert_eq!(calls_for_a_batch(10), 3);
         assert_eq!(calls_for_a_batch(10_000), 3);
     }
 
     #[test]
-    fn a_flush_without_counts_costs_no_call() {
+    fn flush_without_pending_counts_makes_no_call() {
         assert_eq!(calls_for_a_batch(0), 0);
     }
 
     #[test]
-    fn a_dropped_local_counter_hands_on_its_rest() {
+    fn dropped_local_counter_flushes_its_pending_count() {
         let recorder = Arc::new(CountingRecorder::default());
         let scope = Scope::new(recorder.clone(), None);
         let mut received = scope.local_counter(&RECORDS, &[("outcome", "received")]);

@@ -1,10 +1,11 @@
-//! Log lines, as JSON or text, on stderr, through a writer that never makes the work wait.
+//! Logging to stderr, as JSON or text, through a non-blocking writer.
 //!
-//! Lines wait in a queue with a bound; when nobody takes them, new ones are dropped and counted. The count is a
-//! metric ([`DROPPED`]), so that a silent log is visible elsewhere.
+//! The lines pass through a bounded queue. If stderr is not read fast enough, new lines are dropped and counted by the metric
+//! [`DROPPED`], so that lost lines are visible.
 
 use std::io::Write;
 
+use kit::SaturatingFrom;
 use serde::{Deserialize, Serialize};
 use tracing::Subscriber;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -13,52 +14,48 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::telemetry::catalogue::{Kind, Metric};
 
-/// Lines that were dropped because the queue was full.
 pub const DROPPED: Metric = Metric {
     name: "chassis_log_dropped_lines_total",
     kind: Kind::Counter,
     unit: "lines",
     labels: &[],
-    help: "Log lines dropped because nobody read them fast enough.",
+    help: "Log lines dropped because the log queue was full.",
 };
 
-/// How a line is written.
+/// Format of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
-    /// One line of text, for people.
+    /// Plain text.
     Text,
 }
 
-/// What is logged, and how.
+/// The section `logs` of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogSettings {
-    /// JSON or text.
+    /// Format of the lines: `json` or `text`.
     pub format: Format,
     /// Levels by target, in the syntax of `tracing_subscriber::EnvFilter` (`info,kafka_io=debug`).
     pub filter: String,
-    /// The bound of the queue, lines.
+    /// Capacity of the queue to the writer, lines.
     pub queue_lines: usize,
 }
 
-/// Keeps the writer alive; dropping it flushes, for a little over a second at most.
+/// Keeps the writer running. Dropping it flushes the queue, for at most a little more than a second.
 #[derive(Debug)]
 pub struct Logs {
     dropped: ErrorCounter,
     _writer: WorkerGuard,
 }
 
-/// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter is none.
-    #[error("log filter {0:?} can't be read")]
+    #[error("invalid log filter {0:?}")]
     Filter(String, #[source] ParseError),
-    /// The process has a subscriber already.
-    #[error("a log subscriber is installed already")]
+    #[error("a log subscriber is already installed")]
     Installed,
 }
 
@@ -76,19 +73,17 @@ impl Logs {
     /// Starts logging to stderr for the whole process.
     ///
     /// # Errors
-    ///
-    /// When the filter can't be read, or the process logs already.
+    /// The filter is invalid, or the process already has a subscriber.
     pub fn start(settings: &LogSettings) -> Result<Self, LogError> {
         let (subscriber, logs) = Self::onto(settings, std::io::stderr())?;
         tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Installed)?;
         Ok(logs)
     }
 
-    /// A subscriber that logs onto `writer`, not yet anybody's.
+    /// Creates a subscriber that logs to `writer`, without installing it.
     ///
     /// # Errors
-    ///
-    /// When the filter can't be read.
+    /// The filter is invalid.
     pub fn onto(
         settings: &LogSettings,
         writer: impl Write + Send + 'static,
@@ -111,18 +106,18 @@ impl Logs {
         Ok((subscriber, logs))
     }
 
-    /// Counts the lines dropped so far; keeps working after the logs have ended.
+    /// Returns a function that returns the number of dropped lines. It works after the logs have been dropped.
     pub fn dropped_lines(&self) -> impl Fn() -> u64 + Send + use<> {
         let dropped = self.dropped.clone();
-        move || u64::try_from(dropped.dropped_lines()).unwrap_or(u64::MAX)
+        move || u64::saturating_from(dropped.dropped_lines())
     }
 }
 
-/// Sends the process's panics to the log, for a stderr that nobody reads would hold a panicking thread.
+/// Logs panics through the queue. The default hook writes to stderr and would block a panicking thread if stderr is not read.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, panic = crate::panics::message(panic.payload()), "panicked");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, panic = crate::panics::message(panic.payload()), "thread panicked");
     }));
 }
 
@@ -135,51 +130,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logging_to_a_stuck_pipe_never_blocks_the_work_and_counts_what_it_drops() {
+    fn blocked_log_pipe_drops_and_counts_lines_without_blocking() {
         const LINES: u64 = 50_000;
-        let (unread, stuck) = std::io::pipe().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
         let settings = LogSettings { queue_lines: 100, ..LogSettings::default() };
-        let (subscriber, logs) = Logs::onto(&settings, stuck).unwrap();
+        let (subscriber, logs) = Logs::onto(&settings, writer).unwrap();
         let (done, finished) = sync_channel(1);
         std::thread::spawn(move || {
             tracing::subscriber::with_default(subscriber, || {
                 for line in 0..LINES {
-                    tracing::info!(line, "work goes on");
+                    tracing::info!(line, "working");
                 }
             });
             done.send(()).unwrap();
         });
-        finished
-            .recv_timeout(Duration::from_secs(120))
-            .expect("the work waited for a pipe that nobody reads");
-        // A pipe holds 64 KiB and a line is longer than 64 bytes: at most 1,024 lines left, and 100 wait.
+        finished.recv_timeout(Duration::from_secs(120)).expect("logging blocked on a pipe that is not read");
+        // A pipe buffers 64 KiB and a line is longer than 64 bytes: at most 1,024 lines were written, and 100 are queued.
         let dropped = logs.dropped_lines()();
-        assert!(dropped >= LINES - 1_024 - 101, "only {dropped} of {LINES} lines are counted as dropped");
-        drop(unread);
+        assert!(dropped >= LINES - 1_024 - 101, "only {dropped} of {LINES} lines were counted as dropped");
+        drop(reader);
     }
 
     #[test]
-    fn a_json_line_carries_its_fields_and_its_span() {
+    fn json_line_contains_fields_and_span() {
         let (mut written, pipe) = std::io::pipe().unwrap();
         let (subscriber, logs) = Logs::onto(&LogSettings::default(), pipe).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info_span!("task", service = "feature")
-                .in_scope(|| tracing::warn!(partition = 3, "lag grows"));
+                .in_scope(|| tracing::warn!(partition = 3, "lag increased"));
         });
         drop(logs);
         let mut text = String::new();
         written.read_to_string(&mut text).unwrap();
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["level"], "WARN");
-        assert_eq!(line["message"], "lag grows");
+        assert_eq!(line["message"], "lag increased");
         assert_eq!(line["partition"], 3);
         assert_eq!(line["span"]["service"], "feature");
     }
 
     #[test]
-    fn a_filter_that_is_none_is_refused_with_its_text() {
+    fn invalid_filter_is_an_error_with_its_text() {
         let settings = LogSettings { filter: "info,=,".to_owned(), ..LogSettings::default() };
-        let fault = Logs::onto(&settings, std::io::sink()).err().expect("refused");
-        assert!(fault.to_string().contains("info,=,"));
+        let error = Logs::onto(&settings, std::io::sink()).err().expect("an error");
+        assert!(error.to_string().contains("info,=,"));
     }
 }

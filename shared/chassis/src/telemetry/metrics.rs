@@ -1,4 +1,4 @@
-//! The process's metrics: one Prometheus recorder that knows the catalogue.
+//! Prometheus recorder of a process, set up from its catalogue of metrics.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,45 +12,41 @@ use crate::lock::locked;
 use crate::telemetry::catalogue::{Catalogue, Kind};
 use crate::telemetry::handles::Scope;
 
-/// The recorder and what renders it. Clones share it.
+/// The recorder of a process. Clones share it.
 #[derive(Clone)]
 pub struct Metrics {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
-    looks: Arc<Mutex<Vec<Look>>>,
+    refreshers: Arc<Mutex<Vec<Refresher>>>,
 }
 
-/// Reads values anew before a scrape.
-type Look = Box<dyn Fn() + Send + Sync>;
+/// Updates gauges before a scrape.
+type Refresher = Box<dyn Fn() + Send + Sync>;
 
-/// Why the metrics of a process could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
-    /// A declaration that breaks the rules of [`crate::telemetry::Metric::fault`].
-    #[error("metric catalogue: {0}")]
+    /// A declaration breaks a rule of [`crate::telemetry::Metric::violation`].
+    #[error("invalid metric declaration: {0}")]
     Declaration(String),
-    /// The exporter refused the buckets of a histogram.
-    #[error("metric {0}: the exporter refuses its buckets")]
+    #[error("invalid buckets of metric {0}")]
     Buckets(&'static str, #[source] BuildError),
-    /// Another recorder is the process's already.
-    #[error("a metrics recorder is installed already")]
+    #[error("a metrics recorder is already installed")]
     Installed,
 }
 
-/// How often samples of histograms are folded into their buckets; without it they pile up until a scrape.
+/// The interval at which histogram samples are aggregated into buckets. Without it they accumulate until a scrape.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// A recorder for the metrics of `catalogue`, not yet the process's.
+    /// Creates a recorder for the metrics of `catalogue`, without installing it.
     ///
     /// # Errors
-    ///
-    /// When a declaration breaks the rules.
+    /// A declaration breaks a rule.
     pub fn new(catalogue: &Catalogue) -> Result<Self, MetricsError> {
-        if let Some(fault) = catalogue.faults().into_iter().next() {
-            return Err(MetricsError::Declaration(fault));
+        if let Some(violation) = catalogue.violations().into_iter().next() {
+            return Err(MetricsError::Declaration(violation));
         }
         let mut builder = PrometheusBuilder::new();
         for metric in catalogue.iter() {
@@ -70,47 +66,46 @@ impl Metrics {
             }
         }
         let handle = recorder.handle();
-        Ok(Self { recorder: Arc::new(recorder), handle, looks: Arc::default() })
+        Ok(Self { recorder: Arc::new(recorder), handle, refreshers: Arc::default() })
     }
 
-    /// Makes it the process's, for crates that record through the `metrics` crate alone. Once a process.
+    /// Installs the recorder as the global one, for crates that use only the `metrics` crate.
     ///
     /// # Errors
-    ///
-    /// When the process has a recorder.
+    /// The process already has a global recorder.
     pub fn install(&self) -> Result<(), MetricsError> {
         metrics::set_global_recorder(Arc::clone(&self.recorder)).map_err(|_| MetricsError::Installed)
     }
 
-    /// Where one service registers its metrics.
+    /// Returns the scope of one service.
     #[must_use]
     pub fn scope(&self, service: &'static str) -> Scope {
         Scope::new(self.recorder.clone(), Some(service))
     }
 
-    /// Where the process registers what belongs to no service.
+    /// Returns the scope of the process, for metrics that belong to no service.
     #[must_use]
     pub fn process_scope(&self) -> Scope {
         Scope::new(self.recorder.clone(), None)
     }
 
-    /// Runs `look` before each scrape: for gauges of what nobody tells when it changes. It must not block.
-    pub fn before_each_scrape(&self, look: impl Fn() + Send + Sync + 'static) {
-        locked(&self.looks).push(Box::new(look));
+    /// Runs `refresh` before each scrape, for gauges of values that change without notification. It must not block.
+    pub fn before_each_scrape(&self, refresh: impl Fn() + Send + Sync + 'static) {
+        locked(&self.refreshers).push(Box::new(refresh));
     }
 
-    /// The Prometheus text exposition.
+    /// Renders the Prometheus text exposition format.
     #[must_use]
     pub fn render(&self) -> String {
-        locked(&self.looks).iter().for_each(|look| look());
+        locked(&self.refreshers).iter().for_each(|refresh| refresh());
         self.handle.render()
     }
 
-    /// Folds samples into their buckets, for ever; `each` runs on every turn.
+    /// Aggregates histogram samples periodically, indefinitely. Runs `each` in every period.
     pub async fn upkeep(self, mut each: impl FnMut()) {
-        let mut turns = tokio::time::interval(UPKEEP_EVERY);
+        let mut ticks = tokio::time::interval(UPKEEP_EVERY);
         loop {
-            turns.tick().await;
+            ticks.tick().await;
             self.handle.run_upkeep();
             each();
         }
@@ -146,7 +141,7 @@ mod tests {
     ];
 
     #[test]
-    fn services_share_a_metric_and_differ_by_label() {
+    fn metric_of_two_services_differs_by_label() {
         let catalogue = Catalogue::new().with(METRICS);
         let metrics = Metrics::new(&catalogue).unwrap();
         metrics.scope("feature").gauge(&METRICS[0], &[]).set(3.0);
@@ -162,14 +157,14 @@ mod tests {
         ] {
             assert!(scrape.contains(line), "{line} is missing in\n{scrape}");
         }
-        assert!(catalogue.strangers(&scrape).is_empty());
+        assert!(catalogue.undeclared(&scrape).is_empty());
     }
 
     #[test]
-    fn a_declaration_that_breaks_the_rules_is_refused_at_start() {
+    fn invalid_declaration_is_an_error_at_start() {
         const BAD: &[Metric] =
             &[Metric { name: "test_age", kind: Kind::Gauge, unit: "seconds", labels: &[], help: "Age." }];
-        let fault = Metrics::new(&Catalogue::new().with(BAD)).unwrap_err();
-        assert!(fault.to_string().contains("test_age"));
+        let error = Metrics::new(&Catalogue::new().with(BAD)).unwrap_err();
+        assert!(error.to_string().contains("test_age"));
     }
 }

@@ -1,4 +1,4 @@
-//! How late the runtime wakes its tasks: the sign that something blocks its workers.
+//! Poll delay of the async runtime: high if a task blocks its worker threads.
 
 use std::time::Duration;
 
@@ -7,16 +7,15 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::telemetry::catalogue::{Kind, Metric};
 
-/// How late a timer of the runtime was polled.
 pub const POLL_DELAY: Metric = Metric {
     name: "chassis_runtime_poll_delay_seconds",
     kind: Kind::Histogram(&[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]),
     unit: "seconds",
     labels: &[],
-    help: "How late the runtime polled a task whose time had come.",
+    help: "Delay between the expiry of a timer and the poll of its task.",
 };
 
-/// Sleeps for `every`, records how much later than that it woke, for ever.
+/// Records the poll delay once per `every`, indefinitely.
 pub async fn watch(every: Duration, delays: Histogram) {
     loop {
         let due = Instant::now() + every;
@@ -27,19 +26,21 @@ pub async fn watch(every: Duration, delays: Histogram) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::RecvTimeoutError;
+
     use super::*;
     use crate::telemetry::catalogue::Catalogue;
     use crate::telemetry::metrics::Metrics;
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_blocked_worker_shows_as_a_long_poll_delay() {
+    async fn blocked_worker_causes_a_long_poll_delay() {
         let metrics = Metrics::new(&Catalogue::new().with(&[POLL_DELAY])).unwrap();
         let delays = metrics.process_scope().histogram(&POLL_DELAY, &[]);
         let work = async {
             tokio::task::yield_now().await;
-            // Blocks the only worker on purpose: nothing ever arrives on this channel.
+            // Blocks the only worker thread: nothing is ever sent on this channel.
             let (_keep, never) = std::sync::mpsc::sync_channel::<()>(0);
-            assert!(never.recv_timeout(Duration::from_millis(300)).is_err());
+            assert_eq!(never.recv_timeout(Duration::from_millis(300)), Err(RecvTimeoutError::Timeout));
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         tokio::select! {

@@ -1,4 +1,4 @@
-//! What a process says of itself as a whole: since when it runs, its memory beside its limit, what isn't ready, how far its drain is.
+//! Metrics of a process: start time, memory and its limit, components that are not ready, drain time and its budget.
 
 use std::time::Duration;
 
@@ -15,37 +15,30 @@ const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Me
     Metric { name, kind: Kind::Gauge, unit, labels: &[], help }
 }
 
-/// When the process began.
 pub const STARTED: Metric =
-    gauge("chassis_process_start_seconds", "seconds", "When the process began, in seconds since 1970.");
+    gauge("chassis_process_start_seconds", "seconds", "Start time of the process, in seconds since 1970.");
 
-/// Memory that it uses.
 pub const MEMORY: Metric = gauge(
     "chassis_process_memory_bytes",
     "bytes",
-    "Resident memory of the process that the kernel can't take back.",
+    "Resident anonymous memory of the process, which the kernel can't reclaim.",
 );
 
-/// Memory that it may use.
 pub const MEMORY_LIMIT: Metric =
-    gauge("chassis_process_memory_limit_bytes", "bytes", "The container's memory limit; 0 when it has none.");
+    gauge("chassis_process_memory_limit_bytes", "bytes", "Memory limit of the container; 0 without a limit.");
 
-/// What isn't ready.
 pub const UNREADY: Metric =
-    gauge("chassis_unready_components", "components", "Components that keep the process from being ready.");
+    gauge("chassis_unready_components", "components", "Components that are not ready.");
 
-/// How long the drain lasts.
 pub const DRAIN: Metric =
-    gauge("chassis_drain_elapsed_seconds", "seconds", "How long the process has been draining; 0 before.");
+    gauge("chassis_drain_elapsed_seconds", "seconds", "Time since the drain began; 0 before.");
 
-/// How long the drain may last.
 pub const DRAIN_BUDGET: Metric =
-    gauge("chassis_drain_budget_seconds", "seconds", "How long the process may drain.");
+    gauge("chassis_drain_budget_seconds", "seconds", "Maximum duration of the drain.");
 
-/// The catalogue of this file.
 pub const METRICS: [Metric; 6] = [STARTED, MEMORY, MEMORY_LIMIT, UNREADY, DRAIN, DRAIN_BUDGET];
 
-/// The gauges that change, and where their values come from.
+/// The changing gauges and the sources of their values.
 #[derive(Debug)]
 pub struct ProcessGauges {
     health: Health,
@@ -58,7 +51,7 @@ pub struct ProcessGauges {
 // === impl ProcessGauges ===
 
 impl ProcessGauges {
-    /// Registers them, and sets those that never change.
+    /// Registers the gauges and sets the constant ones.
     #[must_use]
     pub fn new(
         scope: &Scope,
@@ -82,8 +75,8 @@ impl ProcessGauges {
         }
     }
 
-    /// Reads their values anew.
-    pub fn look(&self) {
+    /// Updates the gauges.
+    pub fn refresh(&self) {
         if let Some(bytes) = memory::used_bytes() {
             self.memory.set(approximately(bytes));
         }
@@ -108,7 +101,7 @@ mod tests {
     use crate::telemetry::{Catalogue, Metrics};
 
     #[test]
-    fn each_scrape_says_how_the_process_stands_now() {
+    fn process_gauges_are_updated_by_each_scrape() {
         let metrics = Metrics::new(&Catalogue::new().with(&METRICS)).unwrap();
         let (clock, shutdown) = (Arc::new(ManualClock::at(1_700_000_000_000_000)), Shutdown::new());
         let health = Health::new(clock.clone());
@@ -120,7 +113,7 @@ mod tests {
             &*clock,
             Duration::from_secs(20),
         );
-        metrics.before_each_scrape(move || gauges.look());
+        metrics.before_each_scrape(move || gauges.refresh());
         let value = |name: &str| -> f64 {
             let scrape = metrics.render();
             let line = scrape.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
@@ -130,10 +123,10 @@ mod tests {
         assert_eq!((value(UNREADY.name), value(DRAIN.name), value(DRAIN_BUDGET.name)), (1.0, 0.0, 20.0));
         assert!(value(MEMORY.name) > 0.0);
         latch.ready();
-        shutdown.begin(Cause::Asked);
+        shutdown.begin(Cause::Requested);
         assert_eq!(value(UNREADY.name), 0.0);
         assert!(value(DRAIN.name) > 0.0);
         let known = Catalogue::new().with(&METRICS);
-        assert_eq!((known.faults(), known.strangers(&metrics.render())), (vec![], vec![]));
+        assert_eq!((known.violations(), known.undeclared(&metrics.render())), (vec![], vec![]));
     }
 }

@@ -1,55 +1,56 @@
-//! From bytes to events, whoever wrote them.
+//! Decoder of events, independent of the schema version of the writer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use apache_avro::Schema;
 
-use super::error::{DecodeError, WriterError};
-use super::foreign::Foreign;
-use super::split;
+use super::frame::split;
+use super::resolution::SchemaResolution;
+use crate::error::{DecodeError, WriterError};
 use crate::event::Event;
 use crate::topics::Topic;
 
-/// Where schemas of writers come from: the registry, behind a cache that answers at once for what it has seen.
+/// Source of writer schemas: the schema registry with a cache that returns known ids without a request.
 pub trait WriterSchemas {
-    /// The schema of this id.
+    /// Returns the schema with this id.
     ///
     /// # Errors
-    /// When there is none, it can't be read, or the registry can't be asked.
+    /// If no such schema exists, it is not a readable Avro schema, or the registry is unavailable.
     fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError>;
 }
 
-/// Ids that are remembered; more than any registry of ours holds.
-const MAX_IDS: usize = 4_096;
+/// Limit of cached schema ids; a registry of this project holds fewer.
+const SCHEMA_IDS_MAX: usize = 4_096;
 
-/// Decodes events; remembers for each id how what it wrote is to be read.
+/// Decodes events. Caches per schema id how bodies with that id are read.
 #[derive(Default)]
 pub struct Codec {
-    readings: RwLock<HashMap<(Topic, u32), Reading>>,
+    plans: RwLock<HashMap<(Topic, u32), ReadPlan>>,
 }
 
-/// How the bodies under one id are read.
+/// The way to read the bodies of one schema id.
 #[derive(Clone)]
-enum Reading {
-    /// Straight into the struct.
-    Own,
-    /// Through a value, resolved to our schema.
-    Foreign(Arc<Foreign>),
+enum ReadPlan {
+    /// Directly into the struct.
+    Direct,
+    /// As an Avro value that is resolved to the embedded schema.
+    Resolved(Arc<SchemaResolution>),
 }
 
 impl Codec {
-    /// A codec that has seen no id yet.
+    /// Returns a codec with an empty cache.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The event that `payload` holds, with its rules checked. What it says about time is checked by [`Event::check_clock`],
-    /// where it lies by [`Event::check_placement`].
+    /// Decodes an event and checks its rules. [`Event::check_clock`] and [`Event::check_placement`] check it against the clock and
+    /// the partition.
     ///
     /// # Errors
-    /// When it holds none, or one that breaks a rule; [`DecodeError::is_retryable`] tells whether the record is to blame.
+    /// If the payload is not an event of this type, or the event violates a rule. [`DecodeError::is_retryable`] distinguishes an
+    /// invalid record from an unavailable registry.
     pub fn decode<'a, E: Event>(
         &self,
         payload: impl Into<Option<&'a [u8]>>,
@@ -60,10 +61,10 @@ impl Codec {
         Ok(event)
     }
 
-    /// The event that `payload` holds, whether or not it keeps its rules: for those who only look.
+    /// Decodes an event without checking its rules, for tools that display records.
     ///
     /// # Errors
-    /// When it holds none.
+    /// If the payload is not an event of this type.
     pub fn read<'a, E: Event>(
         &self,
         payload: impl Into<Option<&'a [u8]>>,
@@ -71,28 +72,28 @@ impl Codec {
     ) -> Result<E, DecodeError> {
         let payload = payload.into().ok_or(DecodeError::Tombstone)?;
         let (id, body) = split(payload)?;
-        match self.reading::<E>(id, writers)? {
-            Reading::Own => E::layout().read(body),
-            Reading::Foreign(foreign) => foreign.read(body, E::layout()),
+        match self.plan::<E>(id, writers)? {
+            ReadPlan::Direct => E::schema_codec().read(body),
+            ReadPlan::Resolved(resolution) => resolution.read(body, E::schema_codec()),
         }
     }
 
-    fn reading<E: Event>(&self, id: u32, writers: &dyn WriterSchemas) -> Result<Reading, DecodeError> {
+    fn plan<E: Event>(&self, id: u32, writers: &dyn WriterSchemas) -> Result<ReadPlan, DecodeError> {
         let key = (E::TOPIC, id);
-        // A panic elsewhere leaves the map whole: entries are only ever added or all forgotten.
-        let known = self.readings.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(reading) = known {
-            return Ok(reading);
+        // A panic of another thread leaves the map consistent: entries are only added, or all are removed.
+        let cached = self.plans.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(plan) = cached {
+            return Ok(plan);
         }
-        let reading = match Foreign::of(id, writers.writer(id)?, E::layout().schema())? {
-            None => Reading::Own,
-            Some(foreign) => Reading::Foreign(Arc::new(foreign)),
+        let plan = match SchemaResolution::new(id, writers.writer(id)?, E::schema_codec().schema())? {
+            None => ReadPlan::Direct,
+            Some(resolution) => ReadPlan::Resolved(Arc::new(resolution)),
         };
-        let mut readings = self.readings.write().unwrap_or_else(PoisonError::into_inner);
-        if readings.len() >= MAX_IDS {
-            readings.clear();
+        let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= SCHEMA_IDS_MAX {
+            plans.clear();
         }
-        readings.insert(key, reading.clone());
-        Ok(reading)
+        plans.insert(key, plan.clone());
+        Ok(plan)
     }
 }

@@ -1,58 +1,51 @@
-//! `market.bar.closed`: a bar whose interval is over.
+//! `market.bar.closed`: completed bars.
 
 use std::borrow::Cow;
 
 use domain::{Bar, BarError, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, described};
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::instant;
 
-/// A bar whose interval is over; symbol, timeframe and `open_time` name it, and the same name twice is one bar.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClosedBar {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// The market data source of the bar.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// `1min`, `5min`, `1hour` or `1day`.
-    pub timeframe: String,
-    /// When it opened; a day bar opens at 00:00 in New York.
-    #[serde(with = "instant")]
-    pub open_time: i64,
-    /// The first price.
-    pub open: f64,
-    /// The highest price.
-    pub high: f64,
-    /// The lowest price.
-    pub low: f64,
-    /// The last price.
-    pub close: f64,
-    /// Shares traded.
-    pub volume: f64,
-    /// Volume-weighted average price.
-    #[serde(default)]
-    pub vwap: Option<f64>,
-    /// How many trades.
-    #[serde(default)]
-    pub trades: Option<i64>,
-    /// Fetched as history rather than seen live.
-    pub backfilled: bool,
+event! {
+    /// A bar whose interval has ended. The topic is the bar store: it is compacted by symbol, timeframe and `open_time`, so the
+    /// newest record of a bar replaces earlier ones.
+    ///
+    /// Prices are finite, and `low` ≤ `open`, `close` ≤ `high`.
+    pub struct ClosedBar {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. The partition of the record is the partition of the symbol.
+        pub symbol: String,
+        /// Timeframe of the bar: `1min`, `5min`, `1hour` or `1day`.
+        pub timeframe: String,
+        /// Start of the bar's interval. A day bar opens at 00:00 in New York on the date of its session.
+        #[serde(with = "instant")]
+        pub open_time: i64,
+        /// First price of the interval.
+        pub open: f64,
+        /// Highest price of the interval.
+        pub high: f64,
+        /// Lowest price of the interval.
+        pub low: f64,
+        /// Last price of the interval.
+        pub close: f64,
+        /// Number of shares traded, not negative.
+        pub volume: f64,
+        /// Volume-weighted average price, finite. Absent if the source does not provide it.
+        #[serde(default)]
+        pub vwap: Option<f64>,
+        /// Number of trades, not negative. Absent if the source does not provide it.
+        #[serde(default)]
+        pub trades: Option<i64>,
+        /// `true` if the bar was fetched as history, `false` if it was recorded live.
+        pub backfilled: bool,
+    }
 }
 
 impl ClosedBar {
-    /// Its prices and volume.
+    /// Returns open time, prices and volume.
     #[must_use]
     pub fn bar(&self) -> Bar {
         Bar {
@@ -67,7 +60,7 @@ impl ClosedBar {
 }
 
 impl Event for ClosedBar {
-    described!(BarClosed, "market.bar.closed");
+    topic_schema_envelope!(BarClosed, "market.bar.closed");
 
     fn symbol(&self) -> &str {
         &self.symbol
@@ -77,18 +70,18 @@ impl Event for ClosedBar {
         Cow::Owned(format!("{}|{}|{}", self.symbol, self.timeframe, self.open_time))
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("timeframe", rules::timeframe(&self.timeframe))?;
         at.field("open_time", rules::instant(self.open_time))?;
-        if let Err(fault) = self.bar().validate() {
-            let field = match fault {
+        if let Err(error) = self.bar().validate() {
+            let field = match error {
                 BarError::NotFinite { field, .. }
                 | BarError::BelowLow { field, .. }
                 | BarError::AboveHigh { field, .. } => field,
                 BarError::NegativeVolume(_) => "volume",
             };
-            at.field(field, Err(fault))?;
+            at.field(field, Err(error))?;
         }
         if let Some(vwap) = self.vwap {
             at.field("vwap", rules::finite(vwap))?;

@@ -1,52 +1,41 @@
-//! `market.corporate-action.announced`: a split, a dividend and the like.
+//! `market.corporate-action.announced`: splits, dividends and other corporate actions.
 
-use serde::{Deserialize, Serialize};
-
-use crate::event::{Event, described};
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::{date, instant};
 
-/// A corporate action of a symbol.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorporateAction {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// The source of the announcement.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// When it was announced.
-    #[serde(with = "instant")]
-    pub time: i64,
-    /// `split`, `dividend` and so on, as the source names it.
-    pub kind: String,
-    /// New shares for one old share; positive.
-    #[serde(default)]
-    pub ratio: Option<f64>,
-    /// Cash per share.
-    #[serde(default)]
-    pub amount: Option<f64>,
-    /// The first date without the right to it; days since 1970-01-01.
-    #[serde(with = "date")]
-    pub ex_date: i32,
+event! {
+    /// A split, dividend or other corporate action of a symbol was announced. No component writes or reads this topic yet.
+    pub struct CorporateAction {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Time of the announcement.
+        #[serde(with = "instant")]
+        pub time: i64,
+        /// Kind of the action in the vocabulary of the source, such as `split` or `dividend`. 1 to 256 bytes.
+        pub kind: String,
+        /// Number of new shares per old share, above 0. Absent if the action is not a split.
+        #[serde(default)]
+        pub ratio: Option<f64>,
+        /// Cash per share, finite. Absent if no cash is paid.
+        #[serde(default)]
+        pub amount: Option<f64>,
+        /// Ex-date: the first date on which a buyer is not entitled to the action. In days since 1970-01-01.
+        #[serde(with = "date")]
+        pub ex_date: i32,
+    }
 }
 
 impl Event for CorporateAction {
-    described!(CorporateActionAnnounced, "market.corporate-action.announced");
+    topic_schema_envelope!(CorporateActionAnnounced, "market.corporate-action.announced");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("time", rules::instant(self.time))?;
         at.field("kind", rules::id(&self.kind))?;

@@ -1,56 +1,51 @@
-//! `backfill.coverage.changed`: what is covered of a symbol's data.
+//! `backfill.coverage.changed`: the fetched history of a series.
 
 use std::borrow::Cow;
 
 use domain::{Interval, IntervalError, IntervalSet, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, described};
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::{event, record};
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::{DataKind, instant};
 
-/// The whole coverage of a symbol, data type and timeframe; of several the latest holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CoverageChange {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// What is covered.
-    pub data_type: DataKind,
-    /// Of bars their timeframe; empty for other data.
-    pub timeframe: String,
-    /// All that is covered; sorted, disjoint, none touching the next.
-    pub intervals: Vec<Span>,
+event! {
+    /// The coverage of a series (symbol, data type, timeframe) changed. The event carries the whole coverage; the newest record of
+    /// a series is valid.
+    ///
+    /// It is committed in the transaction of the records that changed the coverage. The topic is compacted and is the state of the
+    /// backfill executor.
+    pub struct CoverageChange {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. The partition of the record is the partition of the symbol.
+        pub symbol: String,
+        /// Data type of the series.
+        pub data_type: DataKind,
+        /// Timeframe of bars: `1min`, `5min`, `1hour` or `1day`. Empty for other data.
+        pub timeframe: String,
+        /// Ranges that were fetched, also those in which the source has no data. Sorted; no two overlap or touch.
+        pub intervals: Vec<Span>,
+    }
 }
 
-/// A range of time, of which `end` is the last instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Span {
-    /// Its first instant.
-    #[serde(with = "instant")]
-    pub start: i64,
-    /// Its last instant.
-    #[serde(with = "instant")]
-    pub end: i64,
+record! {
+    /// A range of time that includes its last instant.
+    #[derive(Copy, Eq)]
+    pub struct Span {
+        /// First instant of the range.
+        #[serde(with = "instant")]
+        pub start: i64,
+        /// Last instant of the range, not before `start`.
+        #[serde(with = "instant")]
+        pub end: i64,
+    }
 }
 
 impl CoverageChange {
-    /// What is covered, as a set.
+    /// Returns the covered ranges as a set.
     ///
     /// # Errors
-    /// When a span ends before it starts, which none of a valid event does.
+    /// If a span ends before it starts. No span of a valid event does.
     pub fn coverage(&self) -> Result<IntervalSet, IntervalError> {
         self.intervals.iter().map(|span| Interval::try_from(*span)).collect()
     }
@@ -71,7 +66,7 @@ impl TryFrom<Span> for Interval {
 }
 
 impl Event for CoverageChange {
-    described!(CoverageChanged, "backfill.coverage.changed");
+    topic_schema_envelope!(CoverageChanged, "backfill.coverage.changed");
 
     fn symbol(&self) -> &str {
         &self.symbol
@@ -81,7 +76,7 @@ impl Event for CoverageChange {
         Cow::Owned(format!("{}|{}|{}", self.symbol, self.data_type, self.timeframe))
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("data_type", rules::kind(self.data_type))?;
         at.field("timeframe", rules::timeframe_of(self.data_type, &self.timeframe))?;
@@ -91,14 +86,14 @@ impl Event for CoverageChange {
             at.item("intervals", index, "start", rules::ordered(span.start, span.end))?;
         }
         for (index, pair) in self.intervals.windows(2).enumerate() {
-            // The instant after `end` is a microsecond later: a span that starts there would be one with it.
+            // A span that starts one microsecond after `end` touches it: the two would be one span.
             let apart = pair[0].end + 1 < pair[1].start;
             at.item(
                 "intervals",
                 index + 1,
                 "start",
                 rules::check(apart, || {
-                    format!("{} overlaps or touches the span before", rules::iso(pair[1].start))
+                    format!("{} overlaps or touches the previous span", rules::iso(pair[1].start))
                 }),
             )?;
         }

@@ -1,48 +1,40 @@
-//! `market.gap.detected`: history of a symbol is missing.
+//! `market.gap.detected`: gaps in the history of a symbol.
 
-use serde::{Deserialize, Serialize};
-
-use crate::event::{Event, described};
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::{DataKind, instant};
 
-/// History of a symbol is missing between two instants, both of which belong to the gap.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gap {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// What is missing.
-    pub data_type: DataKind,
-    /// The first missing instant.
-    #[serde(with = "instant")]
-    pub gap_start: i64,
-    /// The last missing instant; after `gap_start`.
-    #[serde(with = "instant")]
-    pub gap_end: i64,
-    /// 1 to 10, higher is more urgent.
-    pub priority: i32,
+event! {
+    /// A gap in the history of a symbol was detected. The backfill planner requests the range of gaps of at least 4 h.
+    ///
+    /// A finding may omit the envelope. The edge sets `event_id` to a new UUID v7, `occurred_at` to the present time, `source` to the
+    /// name of the caller and `correlation_id` to the event id.
+    pub struct Gap {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Data type that is missing.
+        pub data_type: DataKind,
+        /// First missing instant.
+        #[serde(with = "instant")]
+        pub gap_start: i64,
+        /// Last missing instant, after `gap_start`.
+        #[serde(with = "instant")]
+        pub gap_end: i64,
+        /// Priority of the backfill, 1 to 10. Higher is more urgent.
+        pub priority: i32,
+    }
 }
 
 impl Event for Gap {
-    described!(GapDetected, "market.gap.detected");
+    topic_schema_envelope!(GapDetected, "market.gap.detected");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("data_type", rules::kind(self.data_type))?;
         at.field("gap_start", rules::instant(self.gap_start))?;

@@ -1,55 +1,44 @@
-//! `market.news.published`: news about a symbol.
+//! `market.news.published`: news about symbols.
 
-use serde::{Deserialize, Serialize};
-
-use crate::bounds::MAX_TEXT_BYTES;
-use crate::event::{Event, described};
+use crate::bounds::TEXT_BYTES_MAX;
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::instant;
 
-/// News about a symbol.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewsItem {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// The news source.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// When it was published.
-    #[serde(with = "instant")]
-    pub time: i64,
-    /// For people.
-    pub headline: String,
-    /// Where it can be read.
-    #[serde(default)]
-    pub url: Option<String>,
-    /// -1 (bad for the symbol) to 1 (good).
-    #[serde(default)]
-    pub sentiment: Option<f64>,
+event! {
+    /// A news item about a symbol was published. No component writes or reads this topic yet.
+    pub struct NewsItem {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Time of publication.
+        #[serde(with = "instant")]
+        pub time: i64,
+        /// Headline, not empty, at most 4 KiB.
+        pub headline: String,
+        /// Address of the full text, at most 4 KiB. Absent if the source does not provide it.
+        #[serde(default)]
+        pub url: Option<String>,
+        /// Sentiment for the symbol, -1 (negative) to 1 (positive). Absent if the source does not provide it.
+        #[serde(default)]
+        pub sentiment: Option<f64>,
+    }
 }
 
 impl Event for NewsItem {
-    described!(NewsPublished, "market.news.published");
+    topic_schema_envelope!(NewsPublished, "market.news.published");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("time", rules::instant(self.time))?;
         at.field("headline", rules::text(&self.headline))?;
         if let Some(url) = &self.url {
-            at.field("url", rules::at_most(url, MAX_TEXT_BYTES))?;
+            at.field("url", rules::at_most(url, TEXT_BYTES_MAX))?;
         }
         match self.sentiment {
             Some(sentiment) => at.field("sentiment", rules::within(sentiment, -1..=1)),

@@ -1,55 +1,45 @@
-//! `scanner.symbol.promoted`: a symbol climbed from one layer to a higher one.
+//! `scanner.symbol.promoted`: symbols that moved to a higher layer.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::bounds::MAX_METRICS;
-use crate::event::{Event, described};
+use crate::bounds::METRICS_MAX;
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
-use crate::wire::instant;
+use crate::violation::{EventPath, Violation};
 
-/// A symbol climbed; said once for each symbol and pair of layers in a dedup window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Promotion {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// Where it stood; 0 to 3.
-    pub from_layer: i32,
-    /// Where it stands now; above `from_layer`.
-    pub to_layer: i32,
-    /// Why.
-    pub reason: String,
-    /// What the scanner measured, by name; finite.
-    #[serde(default)]
-    pub metrics: BTreeMap<String, f64>,
+event! {
+    /// A symbol moved from a layer to a higher one. Announced once per symbol and pair of layers within a dedup window.
+    ///
+    /// The backfill planner requests the history that the new layer needs.
+    pub struct Promotion {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Previous layer, 0 to 3.
+        pub from_layer: i32,
+        /// New layer, 0 to 3, above `from_layer`.
+        pub to_layer: i32,
+        /// Reason for people, not empty, at most 4 KiB.
+        pub reason: String,
+        /// Measurements of the scanner by name: at most 200 finite numbers, names of at most 256 bytes.
+        #[serde(default)]
+        pub metrics: BTreeMap<String, f64>,
+    }
 }
 
 impl Event for Promotion {
-    described!(SymbolPromoted, "scanner.symbol.promoted");
+    topic_schema_envelope!(SymbolPromoted, "scanner.symbol.promoted");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("from_layer", rules::layer(self.from_layer))?;
         at.field("to_layer", rules::layer(self.to_layer))?;
         at.field("to_layer", rules::climbs(self.from_layer, self.to_layer))?;
         at.field("reason", rules::text(&self.reason))?;
-        at.field("metrics", rules::values(&self.metrics, MAX_METRICS))
+        at.field("metrics", rules::values(&self.metrics, METRICS_MAX))
     }
 }

@@ -1,51 +1,44 @@
-//! `scanner.symbol.proposed`: a scanner proposes that a symbol enter or climb a layer.
+//! `scanner.symbol.proposed`: proposals of scanners to move symbols between layers.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::bounds::MAX_METRICS;
-use crate::event::{Event, described};
+use crate::bounds::METRICS_MAX;
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
-use crate::wire::instant;
+use crate::violation::{EventPath, Violation};
 
-/// A scanner proposes that a symbol enter a layer (a qualification) or climb to one (a promotion).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Proposal {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// Where it stands; none for a qualification.
-    #[serde(default)]
-    pub from_layer: Option<i32>,
-    /// Where it goes; 0 to 3.
-    pub to_layer: i32,
-    /// Why.
-    pub reason: String,
-    /// What the scanner measured, by name; finite.
-    #[serde(default)]
-    pub metrics: BTreeMap<String, f64>,
+event! {
+    /// A scanner proposes that a symbol enters a layer (a qualification) or moves to a higher one (a promotion).
+    ///
+    /// The announcer of the publisher turns proposals into `scanner.symbol.qualified` and `scanner.symbol.promoted`.
+    ///
+    /// A finding may omit the envelope. The edge sets `event_id` to a new UUID v7, `occurred_at` to the present time, `source` to the
+    /// name of the caller and `correlation_id` to the event id.
+    pub struct Proposal {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Current layer, 0 to 3, below `to_layer`. Absent for a qualification.
+        #[serde(default)]
+        pub from_layer: Option<i32>,
+        /// Proposed layer, 0 to 3.
+        pub to_layer: i32,
+        /// Reason for people, not empty, at most 4 KiB.
+        pub reason: String,
+        /// Measurements of the scanner by name: at most 200 finite numbers, names of at most 256 bytes.
+        #[serde(default)]
+        pub metrics: BTreeMap<String, f64>,
+    }
 }
 
 impl Event for Proposal {
-    described!(SymbolProposed, "scanner.symbol.proposed");
+    topic_schema_envelope!(SymbolProposed, "scanner.symbol.proposed");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("to_layer", rules::layer(self.to_layer))?;
         if let Some(from_layer) = self.from_layer {
@@ -53,6 +46,6 @@ impl Event for Proposal {
             at.field("to_layer", rules::climbs(from_layer, self.to_layer))?;
         }
         at.field("reason", rules::text(&self.reason))?;
-        at.field("metrics", rules::values(&self.metrics, MAX_METRICS))
+        at.field("metrics", rules::values(&self.metrics, METRICS_MAX))
     }
 }

@@ -1,51 +1,41 @@
-//! `scanner.symbol.qualified`: a symbol entered a layer.
+//! `scanner.symbol.qualified`: symbols that entered a layer.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::bounds::MAX_METRICS;
-use crate::event::{Event, described};
+use crate::bounds::METRICS_MAX;
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
-use crate::wire::instant;
+use crate::violation::{EventPath, Violation};
 
-/// A symbol entered a layer; said once for each symbol and layer in a dedup window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Qualification {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// Ticker.
-    pub symbol: String,
-    /// 0 to 3.
-    pub layer: i32,
-    /// Why.
-    pub reason: String,
-    /// What the scanner measured, by name; finite.
-    #[serde(default)]
-    pub metrics: BTreeMap<String, f64>,
+event! {
+    /// A symbol entered a layer. Announced once per symbol and layer within a dedup window.
+    ///
+    /// The backfill planner requests the history that the layer needs.
+    pub struct Qualification {
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Layer that the symbol entered, 0 (basic) to 3 (active).
+        pub layer: i32,
+        /// Reason for people, not empty, at most 4 KiB.
+        pub reason: String,
+        /// Measurements of the scanner by name: at most 200 finite numbers, names of at most 256 bytes.
+        #[serde(default)]
+        pub metrics: BTreeMap<String, f64>,
+    }
 }
 
 impl Event for Qualification {
-    described!(SymbolQualified, "scanner.symbol.qualified");
+    topic_schema_envelope!(SymbolQualified, "scanner.symbol.qualified");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("layer", rules::layer(self.layer))?;
         at.field("reason", rules::text(&self.reason))?;
-        at.field("metrics", rules::values(&self.metrics, MAX_METRICS))
+        at.field("metrics", rules::values(&self.metrics, METRICS_MAX))
     }
 }

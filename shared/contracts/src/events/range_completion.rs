@@ -1,87 +1,78 @@
-//! `backfill.range.completed`: a backfill ended, wholly or in part.
+//! `backfill.range.completed`: backfills that ended with data.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::bounds::MAX_TEXT_BYTES;
-use crate::event::{Event, described};
+use super::backfill;
+use crate::bounds::TEXT_BYTES_MAX;
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::{event, record};
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::{DataKind, instant};
 
-/// The most errors that are named; `error_count` says how many there were.
-pub const MAX_ERRORS: usize = 100;
+/// Limit of the errors that are listed; `error_count` is their total number.
+pub const ERRORS_MAX: usize = 100;
 
-/// A backfill ended; each (backfill, attempt) ends in one of these or in one [`RangeFailure`](super::RangeFailure).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RangeCompletion {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// UUID v5, see [`backfill_id`](crate::ids::backfill_id).
-    pub backfill_id: String,
-    /// Which time this backfill is asked for; from 1.
-    pub attempt: i32,
-    /// Ticker.
-    pub symbol: String,
-    /// 0 to 3.
-    pub layer: i32,
-    /// Whether all that was asked for is covered now.
-    pub success: bool,
-    /// Whether some of it wasn't served; the errors name what.
-    pub partial: bool,
-    /// Records written, by data type.
-    #[serde(default)]
-    pub records: BTreeMap<String, i64>,
-    /// What was fetched.
-    #[serde(default)]
-    pub fetched: Vec<TypedRange>,
-    /// What was covered already.
-    #[serde(default)]
-    pub skipped: Vec<TypedRange>,
-    /// From the request to its end by the wall clock, in microseconds.
-    pub duration_micros: i64,
-    /// The first 100.
-    #[serde(default)]
-    pub errors: Vec<String>,
-    /// All of them.
-    pub error_count: i32,
+event! {
+    /// A backfill ended, completely or in part. Each (backfill, attempt) ends in exactly one `backfill.range.completed` or
+    /// `backfill.range.failed`.
+    pub struct RangeCompletion {
+        /// Id of the backfill: a UUID, version 5 of symbol, layer, data types, range and trigger if Tapeline assigned it.
+        pub backfill_id: String,
+        /// Number of the attempt at this backfill, from 1. A repeated request after a failure is the next attempt.
+        pub attempt: i32,
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Layer of the symbol, 0 (basic) to 3 (active).
+        pub layer: i32,
+        /// `true` if the whole request is covered. Not `true` together with `partial`.
+        pub success: bool,
+        /// `true` if a part of the request was not served. `errors` then names that part.
+        pub partial: bool,
+        /// Number of records written, by data type. Not negative.
+        #[serde(default)]
+        pub records: BTreeMap<String, i64>,
+        /// Ranges that were fetched.
+        #[serde(default)]
+        pub fetched: Vec<TypedRange>,
+        /// Ranges that were covered before and not fetched again.
+        #[serde(default)]
+        pub skipped: Vec<TypedRange>,
+        /// Wall-clock duration from the receipt of the request to its end, in microseconds. Not negative.
+        pub duration_micros: i64,
+        /// The first 100 errors, each at most 4 KiB. Not empty if `partial`.
+        #[serde(default)]
+        pub errors: Vec<String>,
+        /// Total number of errors, at least the length of `errors`.
+        pub error_count: i32,
+    }
 }
 
-/// A range of one kind of data, of which `end` is the last instant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TypedRange {
-    /// Of what.
-    pub data_type: DataKind,
-    /// Of bars their timeframe; empty for other data.
-    pub timeframe: String,
-    /// Its first instant.
-    #[serde(with = "instant")]
-    pub start: i64,
-    /// Its last instant.
-    #[serde(with = "instant")]
-    pub end: i64,
+record! {
+    /// A range of one series. It includes its last instant.
+    pub struct TypedRange {
+        /// Data type of the series.
+        pub data_type: DataKind,
+        /// Timeframe of bars: `1min`, `5min`, `1hour` or `1day`. Empty for other data.
+        pub timeframe: String,
+        /// First instant of the range.
+        #[serde(with = "instant")]
+        pub start: i64,
+        /// Last instant of the range, not before `start`.
+        #[serde(with = "instant")]
+        pub end: i64,
+    }
 }
 
 impl Event for RangeCompletion {
-    described!(RangeCompleted, "backfill.range.completed");
+    topic_schema_envelope!(RangeCompleted, "backfill.range.completed");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
-        super::check_backfill(at, &self.backfill_id, self.attempt, &self.symbol)?;
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
+        backfill::check_identity(at, &self.backfill_id, self.attempt, &self.symbol)?;
         at.field("layer", rules::layer(self.layer))?;
         for (data_type, records) in &self.records {
             at.field("records", rules::data_type(data_type))?;
@@ -93,9 +84,9 @@ impl Event for RangeCompletion {
             }
         }
         at.field("duration_micros", rules::at_least(self.duration_micros, 0))?;
-        at.field("errors", rules::count(self.errors.len(), 0..=MAX_ERRORS))?;
+        at.field("errors", rules::count(self.errors.len(), 0..=ERRORS_MAX))?;
         for (index, error) in self.errors.iter().enumerate() {
-            at.item("errors", index, "", rules::at_most(error, MAX_TEXT_BYTES))?;
+            at.item("errors", index, "", rules::at_most(error, TEXT_BYTES_MAX))?;
         }
         let named = i64::try_from(self.errors.len()).unwrap_or(i64::MAX);
         at.field("error_count", rules::at_least(self.error_count.into(), named))?;
@@ -109,7 +100,7 @@ impl Event for RangeCompletion {
 }
 
 impl TypedRange {
-    fn check(&self, at: Place, list: &str, index: usize) -> Result<(), Violation> {
+    fn check(&self, at: EventPath, list: &str, index: usize) -> Result<(), Violation> {
         at.item(list, index, "data_type", rules::kind(self.data_type))?;
         at.item(list, index, "timeframe", rules::timeframe_of(self.data_type, &self.timeframe))?;
         at.item(list, index, "start", rules::instant(self.start))?;

@@ -1,59 +1,49 @@
-//! `backfill.range.failed`: a backfill ended with nothing served.
+//! `backfill.range.failed`: backfills that ended without data.
 
-use serde::{Deserialize, Serialize};
-
-use crate::event::{Event, described};
+use super::backfill;
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
-use crate::wire::{BackfillErrorClass, DataKind, instant};
+use crate::violation::{EventPath, Violation};
+use crate::wire::{BackfillErrorClass, DataKind};
 
-/// A backfill ended with nothing served, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RangeFailure {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// UUID v5, see [`backfill_id`](crate::ids::backfill_id).
-    pub backfill_id: String,
-    /// Which time this backfill is asked for; from 1.
-    pub attempt: i32,
-    /// Ticker.
-    pub symbol: String,
-    /// 0 to 3.
-    pub layer: i32,
-    /// What was asked for.
-    pub data_types: Vec<DataKind>,
-    /// Why, as a class.
-    pub error_class: BackfillErrorClass,
-    /// Whether asking again may help.
-    pub retryable: bool,
-    /// How many calls were made to sources.
-    pub attempts: i32,
-    /// Why, for people.
-    pub error: String,
+event! {
+    /// A backfill ended and nothing of it was served. Each (backfill, attempt) ends in exactly one `backfill.range.completed` or
+    /// `backfill.range.failed`.
+    pub struct RangeFailure {
+        /// Id of the backfill: a UUID, version 5 of symbol, layer, data types, range and trigger if Tapeline assigned it.
+        pub backfill_id: String,
+        /// Number of the attempt at this backfill, from 1. A repeated request after a failure is the next attempt.
+        pub attempt: i32,
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Layer of the symbol, 0 (basic) to 3 (active).
+        pub layer: i32,
+        /// Requested data types, at least one, unique.
+        pub data_types: Vec<DataKind>,
+        /// Class of the error.
+        pub error_class: BackfillErrorClass,
+        /// `true` if a new attempt may succeed.
+        pub retryable: bool,
+        /// Number of calls to sources, 0 if none was called.
+        pub attempts: i32,
+        /// Error for people, not empty, at most 4 KiB.
+        pub error: String,
+    }
 }
 
 impl Event for RangeFailure {
-    described!(RangeFailed, "backfill.range.failed");
+    topic_schema_envelope!(RangeFailed, "backfill.range.failed");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
-        super::check_backfill(at, &self.backfill_id, self.attempt, &self.symbol)?;
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
+        backfill::check_identity(at, &self.backfill_id, self.attempt, &self.symbol)?;
         at.field("layer", rules::layer(self.layer))?;
-        super::check_kinds(at, &self.data_types)?;
-        let known = self.error_class != BackfillErrorClass::Unknown;
-        at.field("error_class", rules::check(known, || "is one that this version does not know".to_owned()))?;
+        backfill::check_data_types(at, &self.data_types)?;
+        at.field("error_class", rules::is_defined(self.error_class != BackfillErrorClass::Unknown))?;
         at.field("attempts", rules::at_least(self.attempts.into(), 0))?;
         at.field("error", rules::text(&self.error))
     }

@@ -1,61 +1,51 @@
-//! `backfill.range.progressed`: a chunk of a backfill was written.
+//! `backfill.range.progressed`: chunks of a backfill that were written.
 
-use serde::{Deserialize, Serialize};
-
-use crate::event::{Event, described};
+use super::backfill;
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::{DataKind, instant};
 
-/// A chunk of a backfill was written; it leaves in the transaction of the chunk's records.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RangeProgress {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// The data source that served the chunk.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// UUID v5, see [`backfill_id`](crate::ids::backfill_id).
-    pub backfill_id: String,
-    /// Which time this backfill is asked for; from 1.
-    pub attempt: i32,
-    /// Ticker.
-    pub symbol: String,
-    /// What was fetched.
-    pub data_type: DataKind,
-    /// Of bars their timeframe; empty for other data.
-    pub timeframe: String,
-    /// The chunk's first instant.
-    #[serde(with = "instant")]
-    pub chunk_start: i64,
-    /// The chunk's last instant.
-    #[serde(with = "instant")]
-    pub chunk_end: i64,
-    /// Records in the chunk.
-    pub records: i64,
-    /// The source has nothing for this chunk.
-    pub empty: bool,
-    /// Chunks done so far, this one included.
-    pub done: i32,
-    /// Chunks in all.
-    pub total: i32,
+event! {
+    /// A chunk of a backfill was written. The event is committed in the transaction of the chunk's records.
+    pub struct RangeProgress {
+        /// Id of the backfill: a UUID, version 5 of symbol, layer, data types, range and trigger if Tapeline assigned it.
+        pub backfill_id: String,
+        /// Number of the attempt at this backfill, from 1. A repeated request after a failure is the next attempt.
+        pub attempt: i32,
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Data type of the chunk.
+        pub data_type: DataKind,
+        /// Timeframe of bars: `1min`, `5min`, `1hour` or `1day`. Empty for other data.
+        pub timeframe: String,
+        /// First instant of the chunk.
+        #[serde(with = "instant")]
+        pub chunk_start: i64,
+        /// Last instant of the chunk, not before `chunk_start`.
+        #[serde(with = "instant")]
+        pub chunk_end: i64,
+        /// Number of records in the chunk, not negative.
+        pub records: i64,
+        /// `true` if and only if `records` is 0: the source has no data for the chunk.
+        pub empty: bool,
+        /// Number of chunks written, this one included. At least 1.
+        pub done: i32,
+        /// Number of chunks of the backfill, at least `done`.
+        pub total: i32,
+    }
 }
 
 impl Event for RangeProgress {
-    described!(RangeProgressed, "backfill.range.progressed");
+    topic_schema_envelope!(RangeProgressed, "backfill.range.progressed");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
-        super::check_backfill(at, &self.backfill_id, self.attempt, &self.symbol)?;
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
+        backfill::check_identity(at, &self.backfill_id, self.attempt, &self.symbol)?;
         at.field("data_type", rules::kind(self.data_type))?;
         at.field("timeframe", rules::timeframe_of(self.data_type, &self.timeframe))?;
         at.field("chunk_start", rules::instant(self.chunk_start))?;

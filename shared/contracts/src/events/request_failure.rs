@@ -1,81 +1,67 @@
-//! `feature.request.failed`: symbols of a request that will get no vector.
+//! `feature.request.failed`: symbols of a feature request that get no vector.
 
-use serde::{Deserialize, Serialize};
-
-use crate::bounds::MAX_ID_BYTES;
-use crate::event::{Event, described, placed};
+use super::feature_request::{FEATURE_SETS_MAX, SYMBOLS_MAX};
+use crate::bounds::ID_BYTES_MAX;
+use crate::event::{Event, in_partition, topic_schema_envelope};
+use crate::record::event;
 use crate::rules;
-use crate::violation::{Place, Violation};
-use crate::wire::{RequestErrorClass, instant};
+use crate::violation::{EventPath, Violation};
+use crate::wire::RequestErrorClass;
 
-/// Symbols of a request that will get no vector, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RequestFailure {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// The request.
-    pub request_id: String,
-    /// Those of its symbols that get no vector; sorted and unique.
-    pub symbols: Vec<String>,
-    /// What was asked for, as it was asked.
-    pub feature_sets: Vec<String>,
-    /// Why, as a class.
-    pub error_class: RequestErrorClass,
-    /// Why, for people.
-    pub error: String,
-    /// How often it was tried; 0 when never.
-    pub attempts: i32,
-    /// The request that a duplicate repeats.
-    #[serde(default)]
-    pub earlier_request_id: Option<String>,
+event! {
+    /// Symbols of a feature request get no vector. Each (request, symbol) ends in exactly one vector or one failure.
+    pub struct RequestFailure {
+        /// Id of the feature request, 1 to 256 bytes.
+        pub request_id: String,
+        /// Symbols of the request that get no vector, 1 to 100, sorted and unique. The first is the key of the record.
+        pub symbols: Vec<String>,
+        /// Feature sets as requested, at most 50. They may include names that are not feature sets.
+        pub feature_sets: Vec<String>,
+        /// Class of the error.
+        pub error_class: RequestErrorClass,
+        /// Error for people, not empty, at most 4 KiB.
+        pub error: String,
+        /// Number of attempts to compute the request, 0 if none was made.
+        pub attempts: i32,
+        /// Id of the earlier request that this one duplicates, at most 256 bytes. Required if `error_class` is `duplicate`.
+        #[serde(default)]
+        pub earlier_request_id: Option<String>,
+    }
 }
 
 impl Event for RequestFailure {
-    described!(RequestFailed, "feature.request.failed");
+    topic_schema_envelope!(RequestFailed, "feature.request.failed");
 
     fn symbol(&self) -> &str {
         self.symbols.first().map_or("", String::as_str)
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("request_id", rules::id(&self.request_id))?;
-        at.field("symbols", rules::count(self.symbols.len(), 1..=super::MAX_SYMBOLS))?;
+        at.field("symbols", rules::count(self.symbols.len(), 1..=SYMBOLS_MAX))?;
         for (index, symbol) in self.symbols.iter().enumerate() {
             at.item("symbols", index, "", rules::symbol(symbol))?;
         }
         for (index, pair) in self.symbols.windows(2).enumerate() {
             at.item("symbols", index + 1, "", rules::rising(&*pair[0], &*pair[1]))?;
         }
-        at.field("feature_sets", rules::count(self.feature_sets.len(), 0..=super::MAX_FEATURE_SETS))?;
+        at.field("feature_sets", rules::count(self.feature_sets.len(), 0..=FEATURE_SETS_MAX))?;
         for (index, name) in self.feature_sets.iter().enumerate() {
-            at.item("feature_sets", index, "", rules::at_most(name, MAX_ID_BYTES))?;
+            at.item("feature_sets", index, "", rules::at_most(name, ID_BYTES_MAX))?;
         }
-        let known = self.error_class != RequestErrorClass::Unknown;
-        at.field("error_class", rules::check(known, || "is one that this version does not know".to_owned()))?;
+        at.field("error_class", rules::is_defined(self.error_class != RequestErrorClass::Unknown))?;
         at.field("error", rules::text(&self.error))?;
         at.field("attempts", rules::at_least(self.attempts.into(), 0))?;
         let named = self.error_class != RequestErrorClass::Duplicate || self.earlier_request_id.is_some();
-        at.field(
-            "earlier_request_id",
-            rules::check(named, || "a duplicate names the earlier request".to_owned()),
-        )?;
+        at.field("earlier_request_id", rules::check(named, || "is required for a duplicate".to_owned()))?;
         let earlier = self.earlier_request_id.as_deref().unwrap_or_default();
-        at.field("earlier_request_id", rules::at_most(earlier, MAX_ID_BYTES))
+        at.field("earlier_request_id", rules::at_most(earlier, ID_BYTES_MAX))
     }
 
     fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
-        let at = Place::of(self.topic().event());
+        let at = EventPath::of(self.topic().event());
         for (index, symbol) in self.symbols.iter().enumerate() {
-            at.item("symbols", index, "", placed(symbol, partition, count))?;
+            at.item("symbols", index, "", in_partition(symbol, partition, count))?;
         }
         Ok(())
     }

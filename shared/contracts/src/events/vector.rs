@@ -1,70 +1,62 @@
-//! `feature.vector.computed`: the features of one symbol, as of an instant.
+//! `feature.vector.computed`: features of a symbol.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::bounds::{MAX_SET_VALUES, MAX_TEXT_BYTES};
-use crate::event::{Event, described};
+use crate::bounds::{SET_VALUES_MAX, TEXT_BYTES_MAX};
+use crate::event::{Event, topic_schema_envelope};
+use crate::record::{event, record};
 use crate::rules;
-use crate::violation::{Place, Violation};
+use crate::violation::{EventPath, Violation};
 use crate::wire::{SetStatus, instant};
 
-/// The features of one symbol of a request, from bars that closed at or before the symbol's `occurred_at`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vector {
-    /// UUID.
-    pub event_id: String,
-    /// When it happened; microseconds since 1970-01-01T00:00:00Z, as every time here.
-    #[serde(with = "instant")]
-    pub occurred_at: i64,
-    /// Who says so.
-    pub source: String,
-    /// Passed on from cause to effect.
-    #[serde(default)]
-    pub correlation_id: Option<String>,
-    /// The request that it answers.
-    pub request_id: String,
-    /// Ticker.
-    pub symbol: String,
-    /// `1min`, `5min`, `1hour` or `1day`.
-    pub timeframe: String,
-    /// The open time of the newest bar used (a day bar opens at 00:00 in New York); without any bar `occurred_at`. Never after it.
-    #[serde(with = "instant")]
-    pub as_of: i64,
-    /// How many bars the answer could look at.
-    pub bars_held: i32,
-    /// The request's priority.
-    pub priority: i32,
-    /// By the feature set's name.
-    pub sets: BTreeMap<String, SetResult>,
-    /// How long the rules took, in microseconds.
-    pub computation_micros: i64,
+event! {
+    /// The features of one symbol of a feature request. Only bars that closed at or before the symbol's `occurred_at` are used, so
+    /// a replay computes the same values.
+    pub struct Vector {
+        /// Id of the feature request, 1 to 256 bytes.
+        pub request_id: String,
+        /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
+        pub symbol: String,
+        /// Timeframe of the bars: `1min`, `5min`, `1hour` or `1day`.
+        pub timeframe: String,
+        /// Open time of the newest bar used; a day bar opens at 00:00 in New York. `occurred_at` if no bar was used. Never after
+        /// `occurred_at`.
+        #[serde(with = "instant")]
+        pub as_of: i64,
+        /// Number of bars that were available to the computation, not negative.
+        pub bars_held: i32,
+        /// Priority of the request, 1 to 10.
+        pub priority: i32,
+        /// Results by name of the feature set, at least one. Every requested set is present.
+        pub sets: BTreeMap<String, SetResult>,
+        /// Duration of the computation in microseconds, not negative.
+        pub computation_micros: i64,
+    }
 }
 
-/// The answer for one feature set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SetResult {
-    /// Whether there are values.
-    pub status: SetStatus,
-    /// What is missing and why; none when the set was computed in full.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// By the value's name; finite.
-    #[serde(default)]
-    pub values: BTreeMap<String, f64>,
+record! {
+    /// The result of one feature set.
+    pub struct SetResult {
+        /// Status of the set. It determines which of the other fields are present.
+        pub status: SetStatus,
+        /// Missing data and its cause, at most 4 KiB. Absent if the set was computed in full; required if it is `unavailable` or
+        /// `failed`.
+        #[serde(default)]
+        pub reason: Option<String>,
+        /// Values by name: at most 50 finite numbers. At least one if the set is `computed`, otherwise none.
+        #[serde(default)]
+        pub values: BTreeMap<String, f64>,
+    }
 }
 
 impl Event for Vector {
-    described!(VectorComputed, "feature.vector.computed");
+    topic_schema_envelope!(VectorComputed, "feature.vector.computed");
 
     fn symbol(&self) -> &str {
         &self.symbol
     }
 
-    fn check(&self, at: Place) -> Result<(), Violation> {
+    fn check(&self, at: EventPath) -> Result<(), Violation> {
         at.field("request_id", rules::id(&self.request_id))?;
         at.field("symbol", rules::symbol(&self.symbol))?;
         at.field("timeframe", rules::timeframe(&self.timeframe))?;
@@ -89,8 +81,8 @@ impl Event for Vector {
 
 impl SetResult {
     fn check(&self) -> Result<(), rules::Cause> {
-        rules::values(&self.values, MAX_SET_VALUES)?;
-        rules::at_most(self.reason.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)?;
+        rules::values(&self.values, SET_VALUES_MAX)?;
+        rules::at_most(self.reason.as_deref().unwrap_or_default(), TEXT_BYTES_MAX)?;
         let explained = self.reason.as_deref().is_some_and(|reason| !reason.is_empty());
         match self.status {
             SetStatus::Computed => {
@@ -100,7 +92,7 @@ impl SetResult {
                 rules::check(explained, || format!("{}, but without a reason", self.status))?;
                 rules::check(self.values.is_empty(), || format!("{}, but with values", self.status))
             }
-            SetStatus::Unknown => Err("its status is one that this version does not know".to_owned()),
+            SetStatus::Unknown => Err("status is not defined in this version".to_owned()),
         }
     }
 }

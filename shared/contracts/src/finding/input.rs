@@ -1,15 +1,24 @@
-//! A finding's JSON as its event's struct expects it: without the name, with what was left out.
+//! A deserializer that adapts a finding to the struct of its event: without `event`, with defaults for omitted fields.
 
 use std::borrow::Cow;
 
+use domain::Timestamp;
 use serde::de::value::StringDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
-use super::Defaults;
 use crate::ids;
 
-/// Hands a map on, entry by entry: drops `event`, and adds at the end what wasn't among them.
+/// Defaults of omitted fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults<'a> {
+    /// Default of `occurred_at`, and the clock for [`Event::check_clock`](crate::Event::check_clock).
+    pub now: Timestamp,
+    /// Default of `source`: the name of the caller.
+    pub source: &'a str,
+}
+
+/// Passes the entries of a map on, except `event`, and appends the defaults of omitted fields.
 pub(super) struct WithDefaults<'a, D> {
     input: D,
     defaults: &'a Defaults<'a>,
@@ -45,21 +54,21 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for WithDefaults<'_, V> {
         self.input.visit_map(Entries {
             map,
             defaults: self.defaults,
-            left_out: LeftOut::ALL.to_vec(),
+            omitted: DefaultField::ALL.to_vec(),
             next: None,
         })
     }
 }
 
-/// A field that has a default here.
+/// A field with a default.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum LeftOut {
+enum DefaultField {
     EventId,
     OccurredAt,
     Source,
 }
 
-impl LeftOut {
+impl DefaultField {
     const ALL: [Self; 3] = [Self::EventId, Self::OccurredAt, Self::Source];
 
     fn field(self) -> &'static str {
@@ -82,10 +91,10 @@ impl LeftOut {
 struct Entries<'a, M> {
     map: M,
     defaults: &'a Defaults<'a>,
-    /// What hasn't come so far.
-    left_out: Vec<LeftOut>,
-    /// The one whose key was handed on last, after the map's end.
-    next: Option<LeftOut>,
+    /// Fields that were not among the entries so far.
+    omitted: Vec<DefaultField>,
+    /// The field whose key was passed on last, after the end of the map.
+    next: Option<DefaultField>,
 }
 
 #[derive(Deserialize)]
@@ -100,10 +109,10 @@ impl<'de, M: MapAccess<'de>> MapAccess<'de> for Entries<'_, M> {
                 self.map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            self.left_out.retain(|field| field.field() != key);
+            self.omitted.retain(|field| field.field() != key);
             return seed.deserialize(key.into_deserializer()).map(Some);
         }
-        self.next = self.left_out.pop();
+        self.next = self.omitted.pop();
         match self.next {
             Some(field) => seed.deserialize(field.field().into_deserializer()).map(Some),
             None => Ok(None),

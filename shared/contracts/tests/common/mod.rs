@@ -1,6 +1,6 @@
-//! What the tests of this crate share: the examples, and a registry of fixed ids.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(dead_code, reason = "each test file uses its part")]
+//! Shared by the tests of this crate: the examples, and a registry with fixed ids.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,20 +10,20 @@ use std::sync::Arc;
 use apache_avro::Schema;
 use contracts::{Topic, WriterError, WriterSchemas};
 
-/// The id that our own schemas go by in these tests.
+/// Schema id of the embedded schemas in these tests.
 pub(crate) const OWN: u32 = 7;
 
-/// A registry that knows what it is told.
+/// A registry with the given schemas.
 #[derive(Default)]
 pub(crate) struct Registry(HashMap<u32, Arc<Schema>>);
 
 impl Registry {
-    /// Knows one schema, under [`OWN`].
+    /// Returns a registry with one schema, whose id is [`OWN`].
     pub(crate) fn of(text: &str) -> Self {
         Self::default().with(OWN, text)
     }
 
-    /// Knows one more.
+    /// Adds a schema.
     pub(crate) fn with(mut self, id: u32, text: &str) -> Self {
         self.0.insert(id, Arc::new(Schema::parse_str(text).unwrap()));
         self
@@ -49,12 +49,12 @@ impl Example {
     }
 }
 
-/// The valid examples of every event, in order.
+/// Returns the valid examples of every event, sorted by name.
 pub(crate) fn valid_examples() -> Vec<Example> {
     examples("examples")
 }
 
-/// The invalid ones.
+/// Returns the invalid examples.
 pub(crate) fn invalid_examples() -> Vec<Example> {
     examples("examples/invalid")
 }
@@ -77,12 +77,12 @@ fn examples(folder: &str) -> Vec<Example> {
     found
 }
 
-/// `schemas/` of the repository.
+/// Returns the folder `schemas/` of the repository.
 pub(crate) fn schemas() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../schemas")
 }
 
-/// Bytes from pairs of hexadecimal digits.
+/// Parses pairs of hexadecimal digits.
 pub(crate) fn from_hex(text: &str) -> Vec<u8> {
     assert!(text.len().is_multiple_of(2), "an odd number of digits");
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()

@@ -1,4 +1,4 @@
-"""Reads with fastavro what the Rust codec wrote, and compares it with the examples.
+"""Reads the bodies of the Rust codec with fastavro and compares them with the examples.
 
     cargo run -p contracts --example dump_avro > bodies.json
     VENV/bin/python check.py bodies.json
@@ -16,19 +16,19 @@ import form
 
 def main():
     bodies = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    faults = []
+    errors = []
     for name, schema, example in form.examples():
         data = bytes.fromhex(bodies.pop(name, ""))
         source = io.BytesIO(data)
         read = form.to_json(schema, fastavro.schemaless_reader(source, fastavro.parse_schema(schema)))
         if read != example:
-            faults.append(f"{name}: read {read}, not {example}")
+            errors.append(f"{name}: read {read}, not {example}")
         if source.tell() != len(data):
-            faults.append(f"{name}: {len(data) - source.tell()} bytes left")
-    faults += [f"{name}: no such example" for name in bodies]
-    if faults:
-        sys.exit("\n".join(faults))
-    print(f"fastavro {fastavro.__version__} reads every example as it was written")
+            errors.append(f"{name}: {len(data) - source.tell()} trailing bytes")
+    errors += [f"{name}: no such example" for name in bodies]
+    if errors:
+        sys.exit("\n".join(errors))
+    print(f"fastavro {fastavro.__version__} reads every example")
 
 
 main()

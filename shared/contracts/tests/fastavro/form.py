@@ -1,6 +1,6 @@
-"""The JSON form of events and fastavro's values, each made from the other by the schema alone.
+"""Conversion between the JSON form of events and values of fastavro, by the schema alone.
 
-Instants are ISO-8601 in UTC in JSON and microseconds here, dates `2024-03-15` and days.
+JSON has instants as ISO-8601 in UTC and dates as `2024-03-15`; Avro has microseconds and days.
 """
 
 import json
@@ -21,12 +21,12 @@ def examples():
 
 
 def to_avro(schema, value, names=None):
-    """The value that fastavro writes for a JSON form."""
+    """Returns the fastavro value of a JSON form."""
     return _walk(schema, value, {} if names is None else names, _micros_of, _days_of)
 
 
 def to_json(schema, value, names=None):
-    """The JSON form of what fastavro read."""
+    """Returns the JSON form of a fastavro value."""
     return _walk(schema, value, {} if names is None else names, _iso_of, _text_of)
 
 

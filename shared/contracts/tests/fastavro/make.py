@@ -1,8 +1,8 @@
-"""Writes every valid example with fastavro: the bodies that the Rust tests have to read.
+"""Writes every valid example with fastavro, for the Rust tests to read.
 
     python3 -m venv VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/python make.py            # rewrites written.json
-    VENV/bin/python make.py --check    # fails when written.json is not what fastavro writes today
+    VENV/bin/python make.py --check    # fails if written.json differs from the output of fastavro
 """
 
 import io

@@ -8,7 +8,7 @@ import java.util.Set;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
 import org.apache.kafka.common.utils.AppInfoParser;
 
-/** Prints what Kafka's own producer makes of keys: the key in hexadecimal, and its partition among 1, 3, 12 and 100. */
+/** Prints keys in hexadecimal with their partition of 1, 3, 12 and 100, as computed by Kafka's producer. */
 public class Vectors {
     private static final int[] COUNTS = {1, 3, 12, 100};
 

@@ -14,7 +14,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-/// The years 1 to 9999.
+/// An instant in the years 1 to 9999.
 fn instant() -> impl Strategy<Value = i64> {
     -62_135_596_800_000_000..=253_402_300_799_999_999_i64
 }
@@ -65,7 +65,7 @@ fn envelope() -> impl Strategy<Value = (String, i64, String, Option<String>)> {
     (id(), instant(), text(), option::of(text()))
 }
 
-/// A struct of an envelope and the fields that are named.
+/// A strategy of an event with an arbitrary envelope and the given fields.
 macro_rules! event {
     ($type:ident { $($field:ident: $strategy:expr),+ $(,)? }) => {
         (envelope(), $($strategy),+).prop_map(|((event_id, occurred_at, source, correlation_id), $($field),+)| $type {
@@ -127,7 +127,7 @@ pub(crate) fn gap() -> impl Strategy<Value = Gap> {
         }),
         span(),
     )
-        .prop_filter("a gap is longer than an instant", |(_, (start, end))| start < end)
+        .prop_filter("a gap starts before its end", |(_, (start, end))| start < end)
         .prop_map(|(event, (gap_start, gap_end))| Gap { gap_start, gap_end, ..event })
 }
 
@@ -164,7 +164,7 @@ fn set_result() -> impl Strategy<Value = SetResult> {
 }
 
 pub(crate) fn vector() -> impl Strategy<Value = Vector> {
-    let answers =
+    let results =
         (sets(), vec(set_result(), 43)).prop_map(|(names, results)| names.into_iter().zip(results).collect());
     let vector = event!(Vector {
         request_id: text(),
@@ -173,7 +173,7 @@ pub(crate) fn vector() -> impl Strategy<Value = Vector> {
         as_of: Just(0),
         bars_held: 0..=i32::MAX,
         priority: 1..=10,
-        sets: answers,
+        sets: results,
         computation_micros: 0..=i64::MAX,
     });
     (vector, span()).prop_map(|(event, (as_of, occurred_at))| Vector { as_of, occurred_at, ..event })
@@ -193,9 +193,9 @@ pub(crate) fn request_failure() -> impl Strategy<Value = RequestFailure> {
 }
 
 pub(crate) fn range_request() -> impl Strategy<Value = RangeRequest> {
-    let range = (instant(), 1..=contracts::events::MAX_SPAN_MICROS)
+    let range = (instant(), 1..=contracts::events::SPAN_MICROS_MAX)
         .prop_map(|(end, length)| ((end - length).max(-62_135_596_800_000_000), end))
-        .prop_filter("the first instant ends no range", |(start, end)| start < end);
+        .prop_filter("a range starts before its end", |(start, end)| start < end);
     let request = event!(RangeRequest {
         backfill_id: id(),
         attempt: 1..=i32::MAX,
@@ -211,7 +211,7 @@ pub(crate) fn range_request() -> impl Strategy<Value = RangeRequest> {
 }
 
 pub(crate) fn range_progress() -> impl Strategy<Value = RangeProgress> {
-    // Eleven fields and an envelope: proptest's tuples end at twelve parts.
+    // Eleven fields and an envelope: proptest supports tuples of up to twelve.
     let progress = event!(RangeProgress {
         backfill_id: id(),
         attempt: 1..=9,
@@ -234,10 +234,10 @@ pub(crate) fn range_progress() -> impl Strategy<Value = RangeProgress> {
 }
 
 pub(crate) fn coverage_change() -> impl Strategy<Value = CoverageChange> {
-    // Every two of a rising list with gaps between: disjoint spans that don't touch.
-    let intervals = btree_set(-1_000_000_000..1_000_000_000_i64, 0..20).prop_map(|marks| {
-        let marks: Vec<i64> = marks.into_iter().map(|mark| mark * 1_000).collect();
-        marks.chunks_exact(2).map(|pair| Span { start: pair[0], end: pair[1] }).collect::<Vec<_>>()
+    // Pairs of a rising list with gaps: disjoint spans that do not touch.
+    let intervals = btree_set(-1_000_000_000..1_000_000_000_i64, 0..20).prop_map(|bounds| {
+        let bounds: Vec<i64> = bounds.into_iter().map(|bound| bound * 1_000).collect();
+        bounds.chunks_exact(2).map(|pair| Span { start: pair[0], end: pair[1] }).collect::<Vec<_>>()
     });
     event!(CoverageChange {
         symbol: symbol(),

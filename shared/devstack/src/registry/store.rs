@@ -1,4 +1,4 @@
-//! What the registry knows: schemas by id, and the versions of each subject.
+//! Content of the registry: schemas by id, and the versions of each subject.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,9 +6,9 @@ use apache_avro::Schema;
 use contracts::compat;
 use serde_json::Value;
 
-/// A request that can't be granted, in Confluent's terms.
+/// An error of a request, as in Confluent's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum AccessDenied {
+pub(super) enum RequestError {
     SubjectNotFound(String),
     VersionNotFound(String),
     SchemaNotFound,
@@ -30,10 +30,10 @@ pub(super) struct Registered {
 
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    /// Texts as they were first posted; the id is the place, counted from 1.
+    /// Schemas as they were first posted. The id is the index, counted from 1.
     schemas: Vec<String>,
     ids: HashMap<String, usize>,
-    /// The ids of each subject's versions, counted from 1.
+    /// The ids of each subject's versions. Versions are counted from 1.
     subjects: BTreeMap<String, Vec<usize>>,
 }
 
@@ -42,36 +42,36 @@ impl Store {
         self.subjects.keys().map(String::as_str).collect()
     }
 
-    pub(super) fn schema(&self, id: usize) -> Result<&str, AccessDenied> {
-        let index = id.checked_sub(1).ok_or(AccessDenied::SchemaNotFound)?;
-        self.schemas.get(index).map(String::as_str).ok_or(AccessDenied::SchemaNotFound)
+    pub(super) fn schema(&self, id: usize) -> Result<&str, RequestError> {
+        let index = id.checked_sub(1).ok_or(RequestError::SchemaNotFound)?;
+        self.schemas.get(index).map(String::as_str).ok_or(RequestError::SchemaNotFound)
     }
 
-    /// Every (subject, version) with this schema.
-    pub(super) fn uses(&self, id: usize) -> Result<Vec<(&str, usize)>, AccessDenied> {
+    /// Returns every (subject, version) with this schema.
+    pub(super) fn uses(&self, id: usize) -> Result<Vec<(&str, usize)>, RequestError> {
         self.schema(id)?;
         let uses = self.subjects.iter().flat_map(|(subject, ids)| {
-            let places = ids.iter().enumerate().filter(move |(_, known)| **known == id);
-            places.map(move |(index, _)| (subject.as_str(), index + 1))
+            let versions = ids.iter().enumerate().filter(move |(_, known)| **known == id);
+            versions.map(move |(index, _)| (subject.as_str(), index + 1))
         });
         Ok(uses.collect())
     }
 
-    pub(super) fn versions(&self, subject: &str) -> Result<usize, AccessDenied> {
+    pub(super) fn versions(&self, subject: &str) -> Result<usize, RequestError> {
         self.subject(subject).map(<[usize]>::len)
     }
 
-    /// A version by its number or `latest`.
-    pub(super) fn version(&self, subject: &str, version: &str) -> Result<Registered, AccessDenied> {
+    /// Returns a version by its number or `latest`.
+    pub(super) fn version(&self, subject: &str, version: &str) -> Result<Registered, RequestError> {
         let ids = self.subject(subject)?;
         let number = match version {
             "latest" | "-1" => ids.len(),
-            number => number.parse().map_err(|_| AccessDenied::InvalidVersion(number.to_owned()))?,
+            number => number.parse().map_err(|_| RequestError::InvalidVersion(number.to_owned()))?,
         };
         if number == 0 {
-            return Err(AccessDenied::InvalidVersion(version.to_owned()));
+            return Err(RequestError::InvalidVersion(version.to_owned()));
         }
-        let id = *ids.get(number - 1).ok_or_else(|| AccessDenied::VersionNotFound(version.to_owned()))?;
+        let id = *ids.get(number - 1).ok_or_else(|| RequestError::VersionNotFound(version.to_owned()))?;
         Ok(Registered {
             subject: subject.to_owned(),
             version: number,
@@ -80,23 +80,23 @@ impl Store {
         })
     }
 
-    /// The version under which a subject has this schema.
-    pub(super) fn find(&self, subject: &str, schema: &str) -> Result<Registered, AccessDenied> {
+    /// Returns the version of a subject that has this schema.
+    pub(super) fn find(&self, subject: &str, schema: &str) -> Result<Registered, RequestError> {
         let ids = self.subject(subject)?;
         let id = self.ids.get(&identity(schema)?).copied();
-        let index = ids.iter().position(|known| Some(*known) == id).ok_or(AccessDenied::SchemaNotFound)?;
+        let index = ids.iter().position(|known| Some(*known) == id).ok_or(RequestError::SchemaNotFound)?;
         self.version(subject, &(index + 1).to_string())
     }
 
-    /// Adds a version, if the subject doesn't have it; its id. The same schema has the same id under every subject.
-    pub(super) fn register(&mut self, subject: &str, schema: &str) -> Result<usize, AccessDenied> {
+    /// Adds a version unless the subject has it, and returns its id. A schema has the same id under every subject.
+    pub(super) fn register(&mut self, subject: &str, schema: &str) -> Result<usize, RequestError> {
         let identity = identity(schema)?;
         let id = self.ids.get(&identity).copied();
         let versions = self.subjects.get(subject).map(Vec::as_slice).unwrap_or_default();
         if let Some(id) = id.filter(|id| versions.contains(id)) {
             return Ok(id);
         }
-        self.compatible(versions, schema).map_err(AccessDenied::Incompatible)?;
+        self.compatible(versions, schema).map_err(RequestError::Incompatible)?;
         let id = id.unwrap_or_else(|| {
             self.schemas.push(schema.to_owned());
             self.ids.insert(identity, self.schemas.len());
@@ -106,8 +106,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Whether the schema may follow all versions of a subject, and why not.
-    pub(super) fn check(&self, subject: &str, schema: &str) -> Result<Result<(), Vec<String>>, AccessDenied> {
+    /// Checks whether the schema is compatible with all versions of a subject. Returns the incompatibilities.
+    pub(super) fn check(&self, subject: &str, schema: &str) -> Result<Result<(), Vec<String>>, RequestError> {
         identity(schema)?;
         let versions = self.subjects.get(subject).map(Vec::as_slice).unwrap_or_default();
         Ok(self.compatible(versions, schema))
@@ -118,15 +118,15 @@ impl Store {
         compat::is_full_transitive(&earlier, schema)
     }
 
-    fn subject(&self, subject: &str) -> Result<&[usize], AccessDenied> {
+    fn subject(&self, subject: &str) -> Result<&[usize], RequestError> {
         let known = self.subjects.get(subject).map(Vec::as_slice);
-        known.ok_or_else(|| AccessDenied::SubjectNotFound(subject.to_owned()))
+        known.ok_or_else(|| RequestError::SubjectNotFound(subject.to_owned()))
     }
 }
 
-/// What makes two schemas the same: their JSON, whatever its spacing and the order of its keys.
-fn identity(schema: &str) -> Result<String, AccessDenied> {
-    let invalid = |error: &dyn std::fmt::Display| AccessDenied::InvalidSchema(error.to_string());
+/// Returns the canonical form of a schema: its JSON without whitespace and with sorted keys.
+fn identity(schema: &str) -> Result<String, RequestError> {
+    let invalid = |error: &dyn std::fmt::Display| RequestError::InvalidSchema(error.to_string());
     Schema::parse_str(schema).map_err(|error| invalid(&error))?;
     let value: Value = serde_json::from_str(schema).map_err(|error| invalid(&error))?;
     Ok(value.to_string())
@@ -145,7 +145,7 @@ mod tests {
     const C: &str = r#"{"name":"c","type":"long"}"#;
 
     #[test]
-    fn the_same_schema_has_the_same_id_under_every_subject_and_in_every_spelling() {
+    fn schema_has_one_id_in_all_subjects_and_spellings() {
         let mut store = Store::default();
         assert_eq!(store.register("s", &record(A)), Ok(1));
         assert_eq!(store.register("t", &format!(" {}", record(A).replace(':', " : "))), Ok(1));
@@ -155,30 +155,30 @@ mod tests {
     }
 
     #[test]
-    fn a_version_must_be_compatible_with_every_earlier_one() {
+    fn new_version_must_be_compatible_with_all_earlier_ones() {
         let mut store = Store::default();
         store.register("s", &record(A)).unwrap();
         assert_eq!(store.register("s", &record(&format!("{A},{B}"))), Ok(2));
         assert!(matches!(
             store.register("s", &record(&format!("{A},{B},{C}"))),
-            Err(AccessDenied::Incompatible(_))
+            Err(RequestError::Incompatible(_))
         ));
-        assert!(matches!(store.register("s", &record(B)), Err(AccessDenied::Incompatible(_))));
+        assert!(matches!(store.register("s", &record(B)), Err(RequestError::Incompatible(_))));
         assert_eq!(store.versions("s"), Ok(2));
         assert_eq!(store.version("s", "latest").map(|found| (found.version, found.id)), Ok((2, 2)));
         assert_eq!(store.register("other", &record(&format!("{A},{B},{C}"))), Ok(3));
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_and_invalid_items_are_named_errors() {
         let mut store = Store::default();
         store.register("s", &record(A)).unwrap();
-        assert_eq!(store.versions("t"), Err(AccessDenied::SubjectNotFound("t".to_owned())));
-        assert_eq!(store.version("s", "2"), Err(AccessDenied::VersionNotFound("2".to_owned())));
-        assert_eq!(store.version("s", "0"), Err(AccessDenied::InvalidVersion("0".to_owned())));
-        assert_eq!(store.schema(2), Err(AccessDenied::SchemaNotFound));
-        assert_eq!(store.schema(0), Err(AccessDenied::SchemaNotFound));
-        assert_eq!(store.find("s", &record(C)), Err(AccessDenied::SchemaNotFound));
-        assert!(matches!(store.register("s", "{"), Err(AccessDenied::InvalidSchema(_))));
+        assert_eq!(store.versions("t"), Err(RequestError::SubjectNotFound("t".to_owned())));
+        assert_eq!(store.version("s", "2"), Err(RequestError::VersionNotFound("2".to_owned())));
+        assert_eq!(store.version("s", "0"), Err(RequestError::InvalidVersion("0".to_owned())));
+        assert_eq!(store.schema(2), Err(RequestError::SchemaNotFound));
+        assert_eq!(store.schema(0), Err(RequestError::SchemaNotFound));
+        assert_eq!(store.find("s", &record(C)), Err(RequestError::SchemaNotFound));
+        assert!(matches!(store.register("s", "{"), Err(RequestError::InvalidSchema(_))));
     }
 }

@@ -1,10 +1,10 @@
-//! On which dates the exchange trades, and for how long.
+//! Sessions, half days and holidays of the exchange.
 //!
-//! The rules are the exchange's own (NYSE Rule 7.2 and its yearly notices), as `exchange_calendars` states them.
+//! The rules are those of the exchange (NYSE Rule 7.2 and its yearly notices), as implemented by `exchange_calendars`.
 
 use jiff::civil::{Date, Weekday, date};
 
-/// Closings that no rule foresees, 2000 to 2026.
+/// Exceptional closures, 2000 to 2026.
 const CLOSED: [Date; 10] = [
     date(2001, 9, 11), // the attacks on New York
     date(2001, 9, 12),
@@ -18,37 +18,37 @@ const CLOSED: [Date; 10] = [
     date(2025, 1, 9),  // for Carter
 ];
 
-/// Half days that no rule foresees, from 1998 on.
+/// Exceptional half days, from 1998.
 const HALF: [Date; 2] = [date(1999, 12, 31), date(2003, 12, 26)];
 
-/// Whether the exchange trades on this date.
+/// Returns `true` if the exchange trades on this date.
 #[must_use]
 pub fn is_session(date: Date) -> bool {
     is_weekday(date) && !is_holiday_by_rule(date) && !CLOSED.contains(&date)
 }
 
-/// Whether trading ends at 13:00 on this date.
+/// Returns `true` if trading ends at 13:00 on this date.
 #[must_use]
 pub fn is_half_day(date: Date) -> bool {
     is_session(date) && (is_half_by_rule(date) || HALF.contains(&date))
 }
 
-/// Whether a rule closes the exchange on this date, whatever its weekday.
+/// Returns `true` if a rule closes the exchange on this date. The weekday is not considered otherwise.
 #[must_use]
 pub fn is_holiday_by_rule(day: Date) -> bool {
     let weekday = day.weekday();
     match (day.month(), day.day()) {
-        // New Year's Day: kept on the Monday after a Sunday; on a Saturday it is not kept at all.
+        // New Year's Day: observed on the Monday after a Sunday; not observed if it is a Saturday.
         (1, 1) => true,
         (1, 2) => weekday == Weekday::Monday,
         (1, 15..=21) => weekday == Weekday::Monday && day.year() >= 1998, // Martin Luther King
         (2, 15..=21) => weekday == Weekday::Monday,                       // Presidents
         (5, 25..=31) => weekday == Weekday::Monday,                       // Memorial
-        (6, 18..=20) => day.year() >= 2022 && is_kept(day, date(day.year(), 6, 19)), // Juneteenth
-        (7, 3..=5) => is_kept(day, date(day.year(), 7, 4)),               // Independence
+        (6, 18..=20) => day.year() >= 2022 && is_observed(day, date(day.year(), 6, 19)), // Juneteenth
+        (7, 3..=5) => is_observed(day, date(day.year(), 7, 4)),           // Independence
         (9, 1..=7) => weekday == Weekday::Monday,                         // Labor
         (11, 22..=28) => weekday == Weekday::Thursday,                    // Thanksgiving
-        (12, 24..=26) => is_kept(day, date(day.year(), 12, 25)),          // Christmas
+        (12, 24..=26) => is_observed(day, date(day.year(), 12, 25)),      // Christmas
         (3 | 4, _) => is_good_friday(day),
         _ => false,
     }
@@ -57,11 +57,11 @@ pub fn is_holiday_by_rule(day: Date) -> bool {
 fn is_half_by_rule(day: Date) -> bool {
     let weekday = day.weekday();
     match (day.month(), day.day()) {
-        // Before Independence Day, but a Wednesday only since 2013: until then the Friday after a Thursday was the half day.
+        // The day before Independence Day. Before 2013 not a Wednesday; the Friday after a Thursday holiday was the half day instead.
         (7, 3) => weekday != Weekday::Wednesday || day.year() >= 2013,
         (7, 5) => weekday == Weekday::Friday && day.year() < 2013,
         (11, 23..=29) => weekday == Weekday::Friday, // after Thanksgiving
-        // A Friday's is a holiday already, kept for a Christmas on Saturday.
+        // If 24 December is a Friday, it is a holiday, observed for Christmas on Saturday.
         (12, 24) => true,
         _ => false,
     }
@@ -71,14 +71,14 @@ fn is_weekday(day: Date) -> bool {
     !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday)
 }
 
-/// Whether a holiday of a fixed date is kept on `day`: on a Saturday the Friday before, on a Sunday the Monday after.
-fn is_kept(day: Date, holiday: Date) -> bool {
-    let kept = match holiday.weekday() {
+/// Returns `true` if a holiday with a fixed date is observed on `day`: a Saturday's on the Friday before, a Sunday's on the Monday after.
+fn is_observed(day: Date, holiday: Date) -> bool {
+    let observed = match holiday.weekday() {
         Weekday::Saturday => holiday.yesterday(),
         Weekday::Sunday => holiday.tomorrow(),
         _ => Ok(holiday),
     };
-    day == holiday || kept.is_ok_and(|kept| day == kept)
+    day == holiday || observed.is_ok_and(|observed| day == observed)
 }
 
 fn is_good_friday(day: Date) -> bool {
@@ -86,9 +86,9 @@ fn is_good_friday(day: Date) -> bool {
     day.weekday() == Weekday::Friday && in_two_days.is_ok_and(|sunday| sunday == easter(day.year()))
 }
 
-/// Easter Sunday of the Gregorian calendar: the Sunday after the ecclesiastical full moon on or after 21 March.
+/// Returns Easter Sunday of the Gregorian calendar: the Sunday after the ecclesiastical full moon on or after 21 March.
 ///
-/// The moon's age follows the 19-year cycle with the Gregorian corrections for century years (solar) and for the moon's drift of
+/// The age of the moon follows the 19-year cycle with the Gregorian corrections for century years (solar) and for the moon's drift of
 /// eight days in 2,500 years (lunar); see Knuth, The Art of Computer Programming, volume 1, 1.3.2, exercise 14.
 fn easter(year: i16) -> Date {
     let year = i32::from(year);
@@ -115,7 +115,7 @@ mod tests {
     use super::{date, easter, is_half_day, is_holiday_by_rule, is_session};
 
     #[test]
-    fn easter_falls_on_its_known_dates() {
+    fn easter_is_on_its_known_dates() {
         for (year, month, day) in
             [(1998, 4, 12), (2000, 4, 23), (2008, 3, 23), (2011, 4, 24), (2024, 3, 31), (2038, 4, 25)]
         {
@@ -124,20 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn a_new_year_on_saturday_is_not_kept() {
+    fn new_year_on_saturday_is_not_observed() {
         assert!(is_session(date(2021, 12, 31)));
         assert!(is_session(date(2022, 1, 3)));
         assert!(!is_session(date(2023, 1, 2))); // the Monday after a Sunday
     }
 
     #[test]
-    fn an_unforeseen_closing_is_no_rule() {
+    fn exceptional_closure_is_not_a_rule() {
         assert!(!is_session(date(2025, 1, 9)));
         assert!(!is_holiday_by_rule(date(2025, 1, 9)));
     }
 
     #[test]
-    fn a_closed_day_is_never_a_half_day() {
+    fn closed_day_is_not_a_half_day() {
         assert!(!is_session(date(2027, 12, 24)) && !is_half_day(date(2027, 12, 24)));
         assert!(!is_half_day(date(2021, 7, 3))); // a Saturday
     }

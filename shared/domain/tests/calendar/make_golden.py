@@ -1,9 +1,9 @@
-"""Writes exceptions.csv: every weekday on which XNYS keeps no session or closes before 16:00, by exchange_calendars.
+"""Writes exceptions.csv: every weekday on which XNYS has no session or closes before 16:00, according to exchange_calendars.
 
     python3 -m venv venv && venv/bin/pip install exchange_calendars==4.13.2
     venv/bin/python make_golden.py > exceptions.csv
 
-The first lines name the versions. A date is followed by its close in New York, or by "closed".
+The first lines contain the versions. A date is followed by its close in New York, or by "closed".
 """
 
 import importlib.metadata

@@ -1,10 +1,10 @@
-//! The way back from work done elsewhere: a bounded channel that wakes the driver.
+//! Channel of completions: results of work outside of the driver's thread.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::raw::Wake;
 
-/// Says that work is done. Cloned into every worker.
+/// Sends completions to the driver and wakes it. Each worker has a clone.
 pub struct Completions<C> {
     sender: SyncSender<C>,
     wake: Wake,
@@ -16,7 +16,7 @@ pub struct Completed<C> {
     pub(crate) wake: Wake,
 }
 
-/// A channel that holds at most `bound` completions: workers wait when the driver is behind.
+/// Creates a channel of at most `bound` completions: when it is full, workers block until the driver receives some.
 #[must_use]
 pub fn completions<C>(bound: usize) -> (Completions<C>, Completed<C>) {
     let (sender, receiver) = sync_channel(bound);
@@ -25,10 +25,10 @@ pub fn completions<C>(bound: usize) -> (Completions<C>, Completed<C>) {
 }
 
 impl<C> Completions<C> {
-    /// Hands a completion to the driver, waiting while the channel is full.
+    /// Sends a completion to the driver. Blocks while the channel is full.
     ///
     /// # Errors
-    /// Gives the completion back when the driver has ended.
+    /// Returns the completion if the driver has ended.
     pub fn send(&self, completion: C) -> Result<(), C> {
         self.sender.send(completion).map_err(|error| error.0)?;
         self.wake.wake();

@@ -1,29 +1,36 @@
-//! Why a driver ends without having been asked to.
+//! Errors that end a driver, and those that end a session.
+
+use std::error::Error;
+
+use rdkafka::error::KafkaError;
 
 use crate::access_denied::AccessDenied;
 use crate::client::ClientError;
 use crate::cluster::ClusterError;
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
-/// A driver can't go on. Each kind has an exit code of its own.
+/// The error behind a [`DriverError`]: of librdkafka or of a broker.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Ends a driver without a shutdown request. Each kind has an exit code of its own.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// The configuration is wrong.
-    #[error("kafka configuration: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    /// The configuration is invalid.
+    #[error("invalid kafka configuration: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Config(Vec<ConfigError>),
-    /// A client couldn't be made.
+    /// A client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The cluster isn't there, or isn't what the contract says.
+    /// The cluster is unavailable, or its topics differ from the contract.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The cluster doesn't let us in any more, or doesn't let us do what the stage needs.
+    /// The cluster denies access to it, or to something that the stage needs.
     #[error(transparent)]
     AccessDenied(#[from] AccessDenied),
-    /// The group has committed an offset that the partition no longer holds: records were deleted unread, or the topic was made
-    /// anew. Going on would skip or repeat them without a word.
+    /// The partition does not contain the committed offset of the group: records were deleted before they were read, or the topic was
+    /// recreated. To continue would skip or repeat records silently.
     #[error(
-        "group {group} stands at offset {offset} of {topic}[{partition}], which the partition does not hold: reset the group's offset knowingly"
+        "committed offset {offset} of group {group} is out of range in {topic}[{partition}]: reset the offset of the group deliberately"
     )]
     MissingOffset {
         /// The group.
@@ -32,37 +39,53 @@ pub enum DriverError {
         topic: String,
         /// The partition.
         partition: i32,
-        /// Where the group stands; negative when even that is unknown.
+        /// The committed offset; negative if it is unknown.
         offset: i64,
     },
-    /// Another instance works under the same transactional id.
-    #[error("another instance works as {transactional_id}, give each its own ordinal: {cause}")]
+    /// Another instance uses the same transactional id.
+    #[error(
+        "fenced: another instance uses the transactional id {transactional_id}, each needs its own ordinal"
+    )]
     Fenced {
         /// The id.
         transactional_id: String,
-        /// What librdkafka says.
-        cause: String,
+        /// The error of librdkafka.
+        #[source]
+        cause: Cause,
     },
-    /// No transaction can begin: its coordinator doesn't answer.
-    #[error("the transaction coordinator of group {group} was not there for {waited_s} s: {cause}")]
+    /// No transaction can begin: its coordinator does not respond.
+    #[error("transaction coordinator unavailable: group {group}, {waited_s} s")]
     NoCoordinator {
         /// The group.
         group: String,
-        /// How long it was waited for.
+        /// Time that the driver waited for it, in seconds.
         waited_s: u64,
-        /// What librdkafka says.
-        cause: String,
+        /// The error of librdkafka.
+        #[source]
+        cause: Cause,
     },
-    /// The client failed for good, was made anew, and failed for good again before anything was delivered.
-    #[error("the client failed again right after it was made anew: {cause}")]
+    /// A client failed, was recreated, and failed again before anything was delivered.
+    #[error("unrecoverable client error")]
     Fatal {
-        /// What librdkafka says.
-        cause: String,
+        /// The error of librdkafka.
+        #[source]
+        cause: Cause,
     },
-    /// A record that the cluster will never take, or never from us.
-    #[error("a record can never be produced: {cause}")]
+    /// The cluster will never accept a record, or never from this client.
+    #[error("failed to produce a record: rejected permanently")]
     Unproducible {
-        /// Its topic and partition, and what librdkafka or the broker says.
-        cause: String,
+        /// The topic and the partition of the record, and the error of librdkafka or of the broker.
+        #[source]
+        cause: Cause,
     },
+}
+
+/// A consumer of a session failed: the clients are recreated.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConsumerError {
+    #[error(transparent)]
+    Call(#[from] KafkaError),
+    /// librdkafka reported a fatal error.
+    #[error("{0}")]
+    Fatal(String),
 }

@@ -1,101 +1,105 @@
-//! The first half of a turn: what comes from the group's queue.
+//! Fetching: the first half of an iteration, which polls the queue of the group.
 
 use std::time::Duration;
 
+use kit::SaturatingFrom;
 use pipeline::InputPartition;
 use rdkafka::error::RDKafkaErrorCode;
 
+use super::assignment::RebalanceEvent;
 use super::error::DriverError;
-use super::group::Change;
 use super::session::{Exit, Session};
 use super::stage::KafkaStage;
 use crate::raw::Polled;
 
-/// Longest wait of an idle loop: the pace of the heartbeat, and of noticing what nobody announces.
-const IDLE: Duration = Duration::from_millis(100);
+/// Longest wait of an idle loop: the interval of the heartbeat, and of changes that do not wake the loop.
+const IDLE_WAIT_MAX: Duration = Duration::from_millis(100);
 
-/// Wait before a question that nobody answered is asked again.
-const RETRY: Duration = Duration::from_millis(20);
+/// Longest wait if something must be retried soon.
+const RETRY_WAIT_MAX: Duration = Duration::from_millis(20);
 
 impl<S: KafkaStage> Session<'_, '_, S> {
-    /// Records that can't be judged must not pile up, yet a member that doesn't poll loses its partitions.
-    fn choke(&mut self) {
-        let full = self.waiting.is_full();
-        if full {
-            // Each time: what was assigned meanwhile flows.
-            self.pause(self.group.owned().map(|(input, _)| input));
-        } else if self.choked && !self.draining {
-            self.choked = false;
-            self.resume(self.group.owned().map(|(input, _)| input).filter(|input| self.flows(**input)));
+    /// Pauses all partitions while the buffer is full, and resumes them when it has been processed. The session continues to poll
+    /// meanwhile: a member that does not poll loses its partitions.
+    fn pause_while_buffer_is_full(&mut self) {
+        let is_full = self.buffer.is_full();
+        if is_full {
+            // In every iteration: partitions that were assigned in the meantime are not paused.
+            self.pause(self.assignment.owned().map(|(input, _)| input));
+        } else if self.is_buffer_full && !self.draining {
+            self.is_buffer_full = false;
+            self.resume(
+                self.assignment.owned().map(|(input, _)| input).filter(|input| self.fetches(**input)),
+            );
         }
-        self.choked = full;
+        self.is_buffer_full = is_full;
     }
 
-    /// Whether records of a input may come.
-    pub(super) fn flows(&self, input: InputPartition) -> bool {
+    /// Whether records of an input should be fetched.
+    pub(super) fn fetches(&self, input: InputPartition) -> bool {
         !self.draining
-            && !self.choked
+            && !self.is_buffer_full
             && !self.paused.contains(&input)
-            && !self.restoring.as_ref().is_some_and(|restoring| restoring.holds(input))
+            && !self.restoring.as_ref().is_some_and(|restoring| restoring.contains(input))
     }
 
-    fn wait(&self) -> Duration {
+    fn poll_wait(&self) -> Duration {
         if self.busy {
             return Duration::ZERO;
         }
-        let longest = if self.unanswered { RETRY } else { IDLE };
-        let wake = self.driver.engine.next_wake(self.driver.now()).map_or(longest, |wake| wake.min(longest));
-        // librdkafka waits whole milliseconds: a part of one would spin.
-        Duration::from_millis(wake.as_micros().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
+        let max = if self.retry_soon { RETRY_WAIT_MAX } else { IDLE_WAIT_MAX };
+        let wait = self.driver.engine.next_wake(self.driver.now()).map_or(max, |wake| wake.min(max));
+        // librdkafka waits whole milliseconds: rounded down, the loop would spin.
+        Duration::from_millis(u64::saturating_from(wait.as_micros().div_ceil(1_000)))
     }
 
-    /// Fetches until nothing waits, enough is there, or the group wants something. Whether anything came.
+    /// Polls until the queue is empty, the buffer is full, or a rebalance event arrives. Returns whether records were fetched.
     pub(super) fn fetch(&mut self) -> Result<bool, Exit> {
-        self.choke();
-        let before = self.waiting.len();
-        let mut wait = self.wait();
+        self.pause_while_buffer_is_full();
+        let before = self.buffer.len();
+        let mut wait = self.poll_wait();
         self.busy = false;
         loop {
             match self.work.poll(wait) {
                 Polled::Nothing => break,
                 Polled::Record(record) => {
-                    if let Some(input) = self.current(record.topic(), record.partition()) {
-                        self.waiting.push(input, record);
+                    if let Some(input) = self.fetched_input(record.topic(), record.partition()) {
+                        self.buffer.push(input, record);
                     }
                 }
                 Polled::End { topic, partition, offset } => {
-                    if let Some(input) = self.current(&topic, partition) {
-                        self.waiting.end(input, offset);
+                    if let Some(input) = self.fetched_input(&topic, partition) {
+                        self.buffer.end(input, offset);
                     }
                 }
                 Polled::Assign(partitions) => {
-                    self.changes.push_back(Change::Assign(partitions));
+                    self.rebalance_events.push_back(RebalanceEvent::Assign(partitions));
                     break;
                 }
                 Polled::Revoke(partitions) => {
-                    self.changes.push_back(Change::Revoke(partitions));
+                    self.rebalance_events.push_back(RebalanceEvent::Revoke(partitions));
                     break;
                 }
-                Polled::Committed(_) if self.late_commits > 0 => self.late_commits -= 1,
-                Polled::Committed(answer) => self.commit_answered(answer),
+                Polled::Committed(_) if self.abandoned_commits > 0 => self.abandoned_commits -= 1,
+                Polled::Committed(result) => self.commit_finished(result),
                 Polled::Failed { code, fatal, text, at } => self.fetch_failed(code, fatal, text, at)?,
             }
-            if self.waiting.is_full() && self.waiting.len() > before {
+            if self.buffer.is_full() && self.buffer.len() > before {
                 break;
             }
             wait = Duration::ZERO;
         }
-        let fetched = self.waiting.len() - before;
+        let fetched = self.buffer.len() - before;
         if fetched > 0 {
             self.driver.observer.fetched(fetched);
         }
         Ok(fetched > 0)
     }
 
-    /// The input of a record that is to be judged: none while draining, and none for what is not ours.
-    fn current(&self, topic: &str, partition: i32) -> Option<InputPartition> {
+    /// Returns the input of a fetched record. `None` during the shutdown drain, and if the input is not assigned.
+    fn fetched_input(&self, topic: &str, partition: i32) -> Option<InputPartition> {
         let input = self.driver.inputs.input(topic, partition)?;
-        (!self.draining && self.group.owns(input)).then_some(input)
+        (!self.draining && self.assignment.owns(input)).then_some(input)
     }
 
     fn fetch_failed(
@@ -114,7 +118,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         if fatal {
             return Err(Exit::broken(code, text));
         }
-        tracing::warn!(group = self.driver.group, %code, text, "a fetch failed, it goes on by itself");
+        tracing::warn!(group = self.driver.group, %code, text, "fetch failed: librdkafka retries automatically");
         Ok(())
     }
 }

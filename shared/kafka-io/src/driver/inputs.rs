@@ -1,4 +1,4 @@
-//! Kafka's names for the engine's inputs.
+//! Mapping between the engine's input partitions and Kafka's topic partitions.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,10 @@ use pipeline::{CompletedRanges, InputPartition, Position};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-/// The input topics of a stage, in the order of subscription.
+/// A topic and the number of one of its partitions.
+pub(super) type TopicPartition = (Topic, i32);
+
+/// The input topics of a stage, in the order of subscription: their indexes are those of [`InputPartition::topic`].
 pub(super) struct Inputs(Vec<Topic>);
 
 impl Inputs {
@@ -45,7 +48,7 @@ impl Inputs {
         list
     }
 
-    /// A list of offsets to read from.
+    /// Returns a list of offsets to read from.
     pub(super) fn offsets(
         &self,
         starts: impl IntoIterator<Item = (InputPartition, i64)>,
@@ -58,24 +61,24 @@ impl Inputs {
         Ok(list)
     }
 
-    /// A list of offsets to commit, and beside each what is finished behind it.
+    /// Returns a list of offsets to commit, with the completed ranges as commit metadata.
     pub(super) fn positions(&self, positions: &[Position]) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         for position in positions {
             let mut element = list.add_partition(self.topic(position.input).name(), position.input.partition);
-            // A position is never negative, the only thing that is refused here.
+            // The call fails only for a negative offset, and a position is never negative.
             let _accepted = element.set_offset(Offset::Offset(position.offset.max(0)));
-            let finished = position.completed.to_bytes(position.offset);
-            if !finished.is_empty() {
-                element.set_metadata(BASE64.encode(finished));
+            let completed = position.completed.to_bytes(position.offset);
+            if !completed.is_empty() {
+                element.set_metadata(BASE64.encode(completed));
             }
         }
         list
     }
 }
 
-/// What the metadata beside a committed offset says; none when somebody else has written it.
-pub(super) fn finished_of(position: i64, metadata: &[u8]) -> Option<CompletedRanges> {
+/// Decodes the commit metadata of a committed offset. `None` if another program wrote it.
+pub(super) fn completed_ranges(position: i64, metadata: &[u8]) -> Option<CompletedRanges> {
     CompletedRanges::from_bytes(position, &BASE64.decode(metadata).ok()?).ok()
 }
 
@@ -85,25 +88,25 @@ mod tests {
     use crate::raw;
 
     #[test]
-    fn what_is_finished_beyond_a_position_goes_beside_it_and_comes_back() {
+    fn completed_ranges_survive_the_commit_metadata() {
         let inputs = Inputs::new(vec![Topic::AlertRaised]);
-        let mut finished = CompletedRanges::none();
+        let mut completed = CompletedRanges::none();
         for offset in 0..5_000 {
-            finished.push(10 + 2 * offset..11 + 2 * offset);
+            completed.push(10 + 2 * offset..11 + 2 * offset);
         }
         let at = |partition| InputPartition { topic: 0, partition };
         let list = inputs.positions(&[
-            Position { input: at(0), offset: 9, completed: finished },
+            Position { input: at(0), offset: 9, completed },
             Position { input: at(1), offset: 9, completed: CompletedRanges::none() },
         ]);
         let metadata = raw::metadata(&list);
         assert!(metadata[0].len() <= 3_072, "{}", metadata[0].len());
-        let read = finished_of(9, &metadata[0]).unwrap();
+        let read = completed_ranges(9, &metadata[0]).unwrap();
         assert!(read.contains(10) && !read.contains(11) && read.ranges().len() > 1_000);
         assert_eq!(metadata[1], b"");
-        assert_eq!(finished_of(9, b""), Some(CompletedRanges::none()));
+        assert_eq!(completed_ranges(9, b""), Some(CompletedRanges::none()));
         for foreign in [&b"offset committed by hand"[..], &[0xff, 0xfe], b"/w"] {
-            assert_eq!(finished_of(9, foreign), None);
+            assert_eq!(completed_ranges(9, foreign), None);
         }
     }
 }

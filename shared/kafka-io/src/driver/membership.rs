@@ -1,68 +1,68 @@
-//! What the group gives and takes, answered between two fetches: never inside its callback.
+//! Rebalances: assigned, revoked and lost partitions. They are handled between two fetches, never in a callback of librdkafka.
 
 use std::collections::BTreeSet;
 
 use pipeline::{Event, InputPartition};
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 
+use super::assignment::RebalanceEvent;
 use super::clients;
-use super::group::Change;
 use super::session::{Exit, Session};
 use super::stage::KafkaStage;
 
 impl<S: KafkaStage> Session<'_, '_, S> {
-    pub(super) fn answer_group(&mut self) -> Result<(), Exit> {
-        if self.group.is_leaving() && self.clients.work.assignment_lost() {
-            let inputs = self.group.abandon();
+    pub(super) fn handle_rebalances(&mut self) -> Result<(), Exit> {
+        if self.assignment.is_draining() && self.clients.work.assignment_lost() {
+            let inputs = self.assignment.cancel_drain();
             self.lose(&inputs)?;
         }
-        while let Some(change) = self.changes.pop_front() {
+        while let Some(event) = self.rebalance_events.pop_front() {
             self.busy = true;
-            match change {
-                Change::Assign(partitions) => {
+            match event {
+                RebalanceEvent::Assign(partitions) => {
                     if let Err(error) = self.assign(&partitions)? {
                         tracing::warn!(
                             group = self.driver.group,
-                            error,
-                            "an assignment waits for the group's offsets"
+                            %error,
+                            "assignment delayed: failed to fetch the committed offsets of the group"
                         );
-                        self.changes.push_front(Change::Assign(partitions));
-                        (self.busy, self.unanswered) = (false, true);
+                        self.rebalance_events.push_front(RebalanceEvent::Assign(partitions));
+                        (self.busy, self.retry_soon) = (false, true);
                         return Ok(());
                     }
                 }
-                Change::Revoke(partitions) => self.revoke(&partitions)?,
+                RebalanceEvent::Revoke(partitions) => self.revoke(&partitions)?,
             }
         }
         Ok(())
     }
 
-    fn assign(&mut self, partitions: &[(String, i32)]) -> Result<Result<(), String>, Exit> {
+    /// The inner error means that the start offsets are unknown: the caller retries.
+    fn assign(&mut self, partitions: &[(String, i32)]) -> Result<Result<(), KafkaError>, Exit> {
         let inputs = self.driver.inputs.inputs(partitions);
-        let (starts, list) = match self.group.starts(self.clients, &self.driver.inputs, &inputs) {
+        let (starts, list) = match self.assignment.starts(self.clients, &self.driver.inputs, &inputs) {
             Ok(starts) => starts,
             Err(error) => return Ok(Err(error)),
         };
         let restores = self.restoring.is_some() && !self.draining;
-        let taken = match restores {
+        let assigned = match restores {
             true => clients::assign_paused(&self.clients.work, &starts, &self.driver.inputs),
             false => clients::assign(&self.clients.work, &list),
         };
-        if let Err(error) = taken {
-            // The group has moved on meanwhile: what it says next is what counts.
-            tracing::warn!(group = self.driver.group, error, "an assignment was not taken");
+        if let Err(error) = assigned {
+            // The group has begun another rebalance: its next event replaces this one.
+            tracing::warn!(group = self.driver.group, %error, "failed to assign partitions");
             return Ok(Ok(()));
         }
         tracing::info!(group = self.driver.group, partitions = starts.len(), "assigned");
-        self.group.add(&starts);
+        self.assignment.add(&starts);
         match &mut self.restoring {
-            Some(restoring) if restores => {
-                restoring.begin(starts);
-            }
+            Some(restoring) if restores => restoring.begin(starts),
             _ => self.apply(Event::Assigned(&starts)),
         }
         if self.draining {
-            self.pause(self.group.owned().map(|(input, _)| input));
+            self.pause(self.assignment.owned().map(|(input, _)| input));
         }
         self.follow_tables()?;
         Ok(Ok(()))
@@ -70,80 +70,81 @@ impl<S: KafkaStage> Session<'_, '_, S> {
 
     fn revoke(&mut self, partitions: &[(String, i32)]) -> Result<(), Exit> {
         let inputs = self.driver.inputs.inputs(partitions);
-        self.waiting.forget(&inputs);
+        self.buffer.discard(&inputs);
         if self.clients.work.assignment_lost() {
             return self.lose(&inputs);
         }
         if inputs.is_empty() {
-            return self.give_back(&inputs);
+            return self.unassign(&inputs);
         }
         tracing::info!(group = self.driver.group, partitions = inputs.len(), "revoked, draining");
         let list: Vec<InputPartition> = inputs.iter().copied().collect();
-        self.abandon(&inputs)?;
-        self.group.begin_leaving(inputs);
+        self.cancel_restoration(&inputs)?;
+        self.assignment.begin_drain(inputs);
         self.apply(Event::Revoked(&list));
         Ok(())
     }
 
     fn lose(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
-        self.waiting.forget(inputs);
+        self.buffer.discard(inputs);
         tracing::warn!(group = self.driver.group, partitions = inputs.len(), "lost to another member");
         let list: Vec<InputPartition> = inputs.iter().copied().collect();
-        self.abandon(inputs)?;
+        self.cancel_restoration(inputs)?;
         self.apply(Event::Lost(&list));
-        self.give_back(inputs)
+        self.unassign(inputs)
     }
 
-    pub(super) fn give_back(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
+    pub(super) fn unassign(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
         if let Err(error) = clients::unassign(&self.clients.work, &self.driver.inputs.list(inputs)) {
-            tracing::warn!(group = self.driver.group, error, "partitions were not given back");
+            tracing::warn!(group = self.driver.group, %error, "failed to unassign partitions");
         }
-        self.group.remove(inputs);
+        self.assignment.remove(inputs);
         self.paused.retain(|input| !inputs.contains(input));
         self.follow_tables()
     }
 
     pub(super) fn follow_tables(&mut self) -> Result<(), Exit> {
-        let numbers = self.group.numbers();
-        let followed = self.beside.follow(&numbers, self.driver.engine.stage_mut());
-        followed.map_err(|cause| Exit::lost("tables", cause))
+        let numbers = self.assignment.numbers();
+        let followed = self.side_inputs.follow(&numbers, self.driver.engine.stage_mut());
+        followed.map_err(|error| Exit::consumer_failed("tables", &error.into()))
     }
 
-    /// Reads on in what is restored; a partition whose turn has come is the engine's from here on, and flows.
+    /// Continues the restoration. A restored partition is assigned to the engine, and the client fetches it from then on.
     pub(super) fn restore(&mut self) -> Result<(), Exit> {
         let Some(restoring) = self.restoring.as_mut().filter(|restoring| !restoring.is_idle()) else {
             return Ok(());
         };
         let now = self.driver.now();
-        let step = restoring
+        let restored = restoring
             .read(self.driver.engine.stage_mut(), now)
-            .map_err(|cause| Exit::lost("restoring", cause))?;
-        self.busy |= step.moved;
-        self.unanswered = true;
-        self.driver.observer.restored(&step);
-        if step.restored.is_empty() {
+            .map_err(|error| Exit::consumer_failed("restoring", &error))?;
+        self.busy |= restored.has_more;
+        self.retry_soon = true;
+        self.driver.observer.restored(&restored);
+        if restored.starts.is_empty() {
             return Ok(());
         }
-        self.apply(Event::Assigned(&step.restored));
-        let inputs = step.restored.iter().map(|start| &start.input);
-        self.resume(inputs.filter(|input| self.flows(**input)));
+        self.apply(Event::Assigned(&restored.starts));
+        let inputs = restored.starts.iter().map(|start| &start.input);
+        self.resume(inputs.filter(|input| self.fetches(**input)));
         Ok(())
     }
 
-    /// These go, restored or not.
-    fn abandon(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
+    /// Cancels restoration of revoked partitions.
+    fn cancel_restoration(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<(), Exit> {
         let Some(restoring) = &mut self.restoring else { return Ok(()) };
-        let numbers = restoring.abandon(inputs).map_err(|cause| Exit::lost("restoring", cause))?;
-        for number in numbers {
+        let cancelled = restoring.cancel(inputs);
+        let cancelled = cancelled.map_err(|error| Exit::consumer_failed("restoring", &error.into()))?;
+        for number in cancelled {
             self.driver.engine.stage_mut().restore_abandoned(number);
         }
         Ok(())
     }
 
-    /// Nothing more is restored: the session ends.
-    pub(super) fn abandon_restoring(&mut self) {
+    /// Cancels all restorations: the session ends, or drains for the shutdown.
+    pub(super) fn cancel_restorations(&mut self) {
         let Some(restoring) = &mut self.restoring else { return };
-        for number in restoring.abandon_all() {
+        for number in restoring.cancel_all() {
             self.driver.engine.stage_mut().restore_abandoned(number);
         }
     }

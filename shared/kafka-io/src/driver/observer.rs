@@ -1,4 +1,4 @@
-//! What others may know of a running driver: counts, metrics, heartbeat, readiness.
+//! Observability of a running driver: its status, metrics and hooks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,134 +6,91 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 use pipeline::{Counts, Law, Reason};
 
-use super::restoring::Step;
+use super::hooks::Hooks;
+use super::restoring::Restored;
 use super::stage::Note;
 use crate::metric_names as names;
 
-/// One number of the engine's.
+/// Selects one of the engine's counts.
 type Count = fn(&Counts) -> u64;
 
-/// What became of the input records, by metric.
+/// The engine's counts of input records, by metric.
 const COUNTED: [(&str, Count); 8] = [
     (names::RECEIVED, |counts| counts.received),
     (names::EMITTED, |counts| counts.emitted),
     (names::REJECTED, |counts| counts.rejected),
-    (names::RETURNED, |counts| counts.returned),
-    (names::GIVEN_BACK, |counts| counts.released),
-    (names::FINISHED_BEFORE, |counts| counts.skipped_completed),
-    (names::FINISHED_UNSAID, |counts| counts.finished_unsaid),
+    (names::REDELIVERED, |counts| counts.returned),
+    (names::RELEASED, |counts| counts.released),
+    (names::SKIPPED_COMPLETED, |counts| counts.skipped_completed),
+    (names::COMMIT_METADATA_OVERFLOWS, |counts| counts.finished_unsaid),
     (names::STALE_EFFECTS, |counts| counts.stale_effects),
 ];
 
-/// What may become of a batch of outputs.
-const OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
-
-/// Calls from the driver's thread into the process around it. They must not block.
-pub struct Hooks {
-    /// Once each turn of the loop: the stage lives. About ten times a second at rest; a turn may block in calls to the cluster, each
-    /// within the transaction's timeout or the bound of a question.
-    pub heartbeat: Box<dyn FnMut() + Send>,
-    /// When the stage becomes ready: nothing; when it isn't, or no longer: what it waits for.
-    pub ready: Box<Readiness>,
-    /// When the stage works with less than it should have, ready or not: why. When it has everything again: nothing.
-    pub degraded: Box<Readiness>,
-    /// Whether to give up the open transaction at this step: for a test of what an abort there does. Never, else.
-    pub give_up: Box<GiveUp>,
-}
-
-/// What of a transaction is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransactionStep {
-    /// It is open, nothing is in it.
-    Begun,
-    /// Its outputs are handed to the client.
-    Sent,
-    /// Its offsets are in it: what is left is to commit it.
-    OffsetsSent,
-}
-
-/// Says whether a transaction is given up.
-pub type GiveUp = dyn FnMut(TransactionStep) -> bool + Send;
-
-/// Hears what a stage waits for, or lacks: nothing once it is ready, or has everything.
-pub type Readiness = dyn FnMut(Option<&str>) + Send;
-
-impl Default for Hooks {
-    fn default() -> Self {
-        Self {
-            heartbeat: Box::new(|| {}),
-            ready: Box::new(|_| {}),
-            degraded: Box::new(|_| {}),
-            give_up: Box::new(|_| false),
-        }
-    }
-}
-
-/// A stage's counts, as its driver last saw them. Cloned freely.
+/// The latest status of a stage. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct StageCounts(Arc<Mutex<Seen>>);
+pub struct StageCounts(Arc<Mutex<StageStatus>>);
 
-/// What a driver sees of its stage.
+/// The status of a stage.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
-    /// What became of the input records.
+pub struct StageStatus {
+    /// The engine's counts of input records.
     pub counts: Counts,
-    /// Input records that wait in the assigned partitions beyond those received.
-    pub waiting: u64,
-    /// How long the oldest input record has been waiting that isn't settled.
+    /// Input records of the assigned partitions that are not fetched yet.
+    pub lag: u64,
+    /// Age of the oldest unresolved input record.
     pub oldest: Duration,
-    /// Input records that may be held before every partition pauses.
+    /// Input records that may be held before every partition is paused.
     pub held_max: u64,
-    /// Assigned input partitions that are paused: a bound is reached, or they are stopped_partitions or deferred.
+    /// Assigned input partitions that are paused, because a bound is reached or because they are stopped or deferred.
     pub paused: usize,
     /// Assigned input partitions.
     pub partitions: usize,
-    /// Records read of the tables.
+    /// Table records read since the driver was created.
     pub table_records: u64,
-    /// Partitions of the tables that are still loading.
+    /// Table partitions that are still loading.
     pub tables_loading: usize,
-    /// Broken laws of delivery: never, or there is a bug.
+    /// Violations of the laws of delivery; above 0 only because of a bug.
     pub violations: u64,
-    /// Assigned input partitions of which nothing more is read, for too many rejects in a row.
+    /// Assigned input partitions that are stopped after too many consecutive dead letters.
     pub stopped_partitions: usize,
     /// Assigned input partitions whose state is being restored.
     pub restoring: usize,
-    /// Assigned input partitions whose records can't be judged now: they are paused until the cause has passed.
+    /// Assigned input partitions that are paused because a record cannot be decoded yet.
     pub deferred: usize,
-    /// Input partitions in which records wait behind an open transaction of somebody else.
+    /// Input partitions that are blocked by another producer's open transaction.
     pub blocked: usize,
-    /// Times that records waited while the client fetched none, since the driver was made.
+    /// Stalls of the consumer since the driver was created.
     pub stalls: u64,
-    /// Partitions of the tables in which a record was skipped since they are followed.
+    /// Table partitions in which a record was skipped since they are followed.
     pub degraded: usize,
-    /// What was skipped, in words, when anything was.
+    /// Description of the skipped table records. `None` if there are none.
     pub degraded_by: Option<String>,
     /// Whether the stage is ready.
     pub ready: bool,
-    /// Why it isn't, when it isn't.
-    pub waits_for: String,
+    /// The reason why the stage is not ready; empty if it is.
+    pub unready_cause: String,
 }
 
 impl StageCounts {
-    /// The latest.
+    /// Returns the latest status.
     #[must_use]
-    pub fn seen(&self) -> Seen {
+    pub fn latest(&self) -> StageStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, seen: &Seen) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(seen);
+    fn set(&self, status: &StageStatus) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(status);
     }
 }
 
-/// Handles made once; everything is recorded by the turn of the loop, never by the record.
+/// The metric handles of a stage, each created once. Values are recorded once per iteration of the loop, never once per record.
 pub(super) struct Observer {
     pub(super) hooks: Hooks,
     pub(super) counts: StageCounts,
     fetched: Histogram,
     produced: Histogram,
     pub(super) commit_ms: Histogram,
-    pub(super) rebuilds: Counter,
+    pub(super) client_recreations: Counter,
     stalls: Counter,
     restored: Counter,
     restore_ms: Histogram,
@@ -144,7 +101,7 @@ pub(super) struct Observer {
     labels: Labels,
     /// In the order of [`COUNTED`].
     counted: [Counter; 8],
-    /// In the order of [`Law::ALL`]: there from the start, so that a law that holds shows as 0.
+    /// In the order of [`Law::ALL`]: registered from the start, so that a law without violations is exported as 0.
     violations: [Counter; 8],
     table_records: Counter,
     held: Gauge,
@@ -152,14 +109,20 @@ pub(super) struct Observer {
     paused: Gauge,
     lag: Gauge,
     lag_seconds: Gauge,
-    pub(super) spent_budgets: Counter,
+    pub(super) drain_timeouts: Counter,
     partitions: Gauge,
     stopped_partitions: Gauge,
     batches: [(&'static str, Counter); 4],
     dropped: Vec<(Reason, Counter)>,
-    notes: Vec<(&'static str, Gauge)>,
-    told: Seen,
-    told_violations: [u64; 8],
+    notes: Vec<(&'static str, NoteHandle)>,
+    published: StageStatus,
+    published_violations: [u64; 8],
+}
+
+/// The handle of a stage's own metric.
+enum NoteHandle {
+    Counter(Counter),
+    Gauge(Gauge),
 }
 
 #[derive(Clone, Copy)]
@@ -170,7 +133,7 @@ struct Labels {
 
 #[expect(
     clippy::disallowed_macros,
-    reason = "below the chassis: the catalogue is metric_names, each handle is made once"
+    reason = "this crate cannot use the chassis: metric_names is its catalogue, and each handle is created once"
 )]
 impl Labels {
     fn counter(self, name: &'static str) -> Counter {
@@ -185,12 +148,15 @@ impl Labels {
         metrics::gauge!(name, "service" => self.service, "stage" => self.stage)
     }
 
-    fn gauge_by(self, name: &'static str, label: &'static str, value: &'static str) -> Gauge {
-        metrics::gauge!(name, "service" => self.service, "stage" => self.stage, label => value)
-    }
-
     fn histogram(self, name: &'static str) -> Histogram {
         metrics::histogram!(name, "service" => self.service, "stage" => self.stage)
+    }
+
+    fn note(self, name: &'static str) -> NoteHandle {
+        match name.ends_with("_total") {
+            true => NoteHandle::Counter(self.counter(name)),
+            false => NoteHandle::Gauge(self.gauge(name)),
+        }
     }
 }
 
@@ -203,7 +169,7 @@ impl Observer {
             fetched: labels.histogram(names::FETCHED),
             produced: labels.histogram(names::PRODUCED),
             commit_ms: labels.histogram(names::COMMIT_MS),
-            rebuilds: labels.counter(names::REBUILDS),
+            client_recreations: labels.counter(names::CLIENT_RECREATIONS),
             stalls: labels.counter(names::STALLS),
             restored: labels.counter(names::RESTORED),
             restore_ms: labels.histogram(names::RESTORE_MS),
@@ -220,65 +186,90 @@ impl Observer {
             paused: labels.gauge(names::PAUSED),
             lag: labels.gauge(names::LAG),
             lag_seconds: labels.gauge(names::LAG_SECONDS),
-            spent_budgets: labels.counter(names::SPENT_BUDGETS),
+            drain_timeouts: labels.counter(names::DRAIN_TIMEOUTS),
             partitions: labels.gauge(names::PARTITIONS),
-            stopped_partitions: labels.gauge(names::POISONED),
-            batches: OUTCOMES.map(|outcome| (outcome, labels.counter_by(names::BATCHES, "outcome", outcome))),
+            stopped_partitions: labels.gauge(names::STOPPED),
+            batches: names::BATCH_OUTCOMES
+                .map(|outcome| (outcome, labels.counter_by(names::BATCHES, "outcome", outcome))),
             dropped: Vec::new(),
             notes: Vec::new(),
-            told: Seen::default(),
-            told_violations: [0; 8],
+            published: StageStatus::default(),
+            published_violations: [0; 8],
         }
     }
 
-    /// This many records are judged at once.
+    /// Records the number of records that were fetched in one iteration.
     pub(super) fn fetched(&self, records: usize) {
         self.fetched.record(approximately(records as u64));
     }
 
-    /// This many outputs leave together.
+    /// Records the number of outputs of a batch.
     pub(super) fn produced(&self, records: usize) {
         self.produced.record(approximately(records as u64));
     }
 
-    /// What one turn of restoring has brought.
-    pub(super) fn restored(&self, step: &Step) {
-        if step.records > 0 {
-            self.restored.increment(step.records);
+    pub(super) fn restored(&self, restored: &Restored) {
+        if restored.records > 0 {
+            self.restored.increment(restored.records);
         }
-        for took in &step.took {
-            self.restore_ms.record(took.as_secs_f64() * 1_000.0);
+        for duration in &restored.durations {
+            self.restore_ms.record(duration.as_secs_f64() * 1_000.0);
         }
     }
 
-    /// One batch of outputs more, by outcome.
+    /// Counts a batch of outputs by its outcome, one of [`names::BATCH_OUTCOMES`].
     pub(super) fn batch(&self, outcome: &'static str) {
         if let Some((_, counter)) = self.batches.iter().find(|(known, _)| *known == outcome) {
             counter.increment(1);
         }
     }
 
-    /// Tells what the stage itself has counted; a handle is made when a name is first seen.
-    pub(super) fn note(&mut self, notes: &[Note]) {
+    /// Records the stage's own metrics. The handle of a name is created when the name first occurs.
+    pub(super) fn record_notes(&mut self, notes: &[Note]) {
         for Note { name, value } in notes {
-            let gauge = match self.notes.iter().position(|(known, _)| known == name) {
+            let handle = match self.notes.iter().position(|(known, _)| known == name) {
                 Some(index) => &self.notes[index].1,
-                None => {
-                    let gauge = self.labels.gauge_by(names::NOTES, "note", name);
-                    &self.notes.push_mut((name, gauge)).1
-                }
+                None => &self.notes.push_mut((name, self.labels.note(name))).1,
             };
-            gauge.set(approximately(*value));
+            match handle {
+                NoteHandle::Counter(counter) => counter.absolute(*value),
+                NoteHandle::Gauge(gauge) => gauge.set(approximately(*value)),
+            }
         }
     }
 
-    /// Tells what has changed since it was told last.
-    pub(super) fn tell(&mut self, seen: Seen, violations: [u64; 8]) {
-        let (now, before) = (&seen.counts, &self.told.counts);
+    /// Publishes the status: updates the metrics, calls the hooks if readiness or degradation has changed, and sets [`StageCounts`].
+    pub(super) fn publish(&mut self, status: StageStatus, violations: [u64; 8]) {
+        self.record_counts(&status);
+        self.record_violations(violations);
+        self.held.set(approximately(status.counts.held));
+        self.held_max.set(approximately(status.held_max));
+        self.paused.set(approximately(status.paused as u64));
+        self.lag.set(approximately(status.lag + status.counts.held));
+        self.lag_seconds.set(status.oldest.as_secs_f64());
+        self.partitions.set(approximately(status.partitions as u64));
+        self.stopped_partitions.set(approximately(status.stopped_partitions as u64));
+        self.stalls.absolute(status.stalls);
+        self.restoring.set(approximately(status.restoring as u64));
+        self.deferred.set(approximately(status.deferred as u64));
+        self.degraded.set(approximately(status.degraded as u64));
+        self.blocked.set(approximately(status.blocked as u64));
+        if (status.ready, &status.unready_cause) != (self.published.ready, &self.published.unready_cause) {
+            (self.hooks.ready)((!status.ready).then_some(&status.unready_cause));
+        }
+        if status.degraded_by != self.published.degraded_by {
+            (self.hooks.degraded)(status.degraded_by.as_deref());
+        }
+        self.counts.set(&status);
+        self.published = status;
+    }
+
+    fn record_counts(&mut self, status: &StageStatus) {
+        let (now, before) = (&status.counts, &self.published.counts);
         for (counter, (_, count)) in self.counted.iter().zip(COUNTED) {
             counter.increment(count(now).saturating_sub(count(before)));
         }
-        self.table_records.increment(seen.table_records.saturating_sub(self.told.table_records));
+        self.table_records.increment(status.table_records.saturating_sub(self.published.table_records));
         for (reason, count) in now.dropped.iter() {
             let counter = match self.dropped.iter().position(|(known, _)| *known == reason) {
                 Some(index) => &self.dropped[index].1,
@@ -287,37 +278,20 @@ impl Observer {
                     &self.dropped.push_mut((reason, counter)).1
                 }
             };
-            // The counter is ours alone, so it can be set to what the engine has counted.
+            // No other code increments this counter, so it can be set to the engine's count.
             counter.absolute(count);
         }
+    }
+
+    fn record_violations(&mut self, violations: [u64; 8]) {
         for (index, law) in Law::ALL.iter().enumerate() {
-            let more = violations[index].saturating_sub(self.told_violations[index]);
+            let more = violations[index].saturating_sub(self.published_violations[index]);
             if more > 0 {
                 self.violations[index].increment(more);
-                tracing::error!(law = law.id(), statement = law.statement(), "a law of delivery is broken");
+                tracing::error!(law = law.id(), statement = law.statement(), "law of delivery violated");
             }
         }
-        self.told_violations = violations;
-        self.held.set(approximately(now.held));
-        self.held_max.set(approximately(seen.held_max));
-        self.paused.set(approximately(seen.paused as u64));
-        self.lag.set(approximately(seen.waiting + now.held));
-        self.lag_seconds.set(seen.oldest.as_secs_f64());
-        self.partitions.set(approximately(seen.partitions as u64));
-        self.stopped_partitions.set(approximately(seen.stopped_partitions as u64));
-        self.stalls.absolute(seen.stalls);
-        self.restoring.set(approximately(seen.restoring as u64));
-        self.deferred.set(approximately(seen.deferred as u64));
-        self.degraded.set(approximately(seen.degraded as u64));
-        self.blocked.set(approximately(seen.blocked as u64));
-        if (seen.ready, &seen.waits_for) != (self.told.ready, &self.told.waits_for) {
-            (self.hooks.ready)((!seen.ready).then_some(&seen.waits_for));
-        }
-        if seen.degraded_by != self.told.degraded_by {
-            (self.hooks.degraded)(seen.degraded_by.as_deref());
-        }
-        self.counts.set(&seen);
-        self.told = seen;
+        self.published_violations = violations;
     }
 }
 

@@ -1,9 +1,10 @@
-//! The producer of a stage: batches leave in a transaction with their offsets, or by themselves.
+//! Producer of a stage: produces batches in transactions with their offsets, or at least once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kit::Backoff;
 use pipeline::BatchId;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -14,31 +15,34 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::error::DriverError;
-use super::observer::{GiveUp, TransactionStep};
-use crate::access_denied::is_denied;
+use super::hooks::{AbortHook, TransactionStep};
+use super::timeouts;
+use crate::call_error::{CallError, Remedy};
 use crate::client::{self, LogContext, log_error, log_line};
 use crate::config::{Delivery, KafkaConfig};
-use crate::fault::{CallError, Remedy};
+use crate::error_codes::is_not_authorized;
 use crate::raw::{self, Wake};
 use crate::record::OutRecord;
 
-/// How long one transactional call may wait for the cluster before it is looked at again.
-const CALL: Duration = Duration::from_secs(5);
+/// Bound of one transactional call; a call that timed out is repeated until the transaction's deadline.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// First pause after an abort, doubled with each one that follows at once, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Wait after consecutive aborts.
+const ABORT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(500));
 
-/// What became of a batch.
+/// Wait before a transactional call is repeated.
+const RETRY_WAIT: Duration = Duration::from_millis(10);
+
+/// BatchOutcome of a batch.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum BatchOutcome {
     Committed,
     Aborted(CallError),
-    /// Aborted, and the brokers may hold outputs that they never acknowledged: the producer is to be [renewed](Output::renew).
+    /// Aborted with outputs in doubt: the producer is to be [recreated](Output::recreate).
     AbortedInDoubt(CallError),
     Delivered,
     Failed(String),
-    /// The client is of no further use.
+    /// The client cannot be used any more.
     Broken(CallError),
 }
 
@@ -47,17 +51,16 @@ pub(super) struct Output {
     acknowledged: Arc<Mutex<Attempt>>,
     in_flight: Option<BatchId>,
     transaction_timeout: Duration,
-    aborts_in_a_row: u32,
+    abort_backoff: Backoff,
 }
 
-/// The production of one batch, once. A batch that is produced again is another attempt: what is said of an older one is of no
-/// interest.
+/// One attempt to produce a batch. A batch that is produced again is another attempt, and reports of earlier attempts are ignored.
 #[derive(Debug, Default)]
 struct Attempt {
     number: usize,
     outstanding: usize,
     failure: Option<(RDKafkaErrorCode, String)>,
-    /// Records that were queued and not acknowledged when the client gave them up.
+    /// Records whose delivery failed: the brokers may have written them.
     in_doubt: usize,
 }
 
@@ -77,7 +80,7 @@ impl ClientContext for Acknowledgements {
 }
 
 impl ProducerContext for Acknowledgements {
-    /// The number of the attempt.
+    /// [`Attempt::number`].
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
@@ -102,8 +105,8 @@ impl ProducerContext for Acknowledgements {
 // === impl Output ===
 
 impl Output {
-    /// A producer; a transactional one has ended its predecessor's open transaction when this returns.
-    pub(super) fn make(
+    /// Creates a producer. A transactional one has aborted the open transaction of its predecessor when this returns.
+    pub(super) fn new(
         config: &KafkaConfig,
         group: &str,
         wake: Wake,
@@ -115,18 +118,23 @@ impl Output {
             Delivery::AtLeastOnce => None,
         };
         let producer = client::producer(config, transactional_id.as_deref(), context)?;
-        let transaction_timeout = Duration::from_millis(config.transaction_timeout_ms.into());
-        let output =
-            Self { producer, acknowledged, in_flight: None, transaction_timeout, aborts_in_a_row: 0 };
+        let output = Self {
+            producer,
+            acknowledged,
+            in_flight: None,
+            transaction_timeout: timeouts::transaction(config),
+            abort_backoff: ABORT_BACKOFF,
+        };
         if transactional_id.is_some()
-            && let Err(fault) = output.retrying(output.deadline(), || output.producer.init_transactions(CALL))
+            && let Err(error) =
+                output.retrying(output.deadline(), || output.producer.init_transactions(CALL_TIMEOUT))
         {
-            return Ok(Err(fault));
+            return Ok(Err(error));
         }
         Ok(Ok(output))
     }
 
-    /// At least once: hands the batch to librdkafka; [`Output::settled`] tells what became of it.
+    /// At least once: queues the batch in librdkafka. [`Output::take_outcome`] returns its outcome.
     pub(super) fn produce<'a>(
         &mut self,
         batch: BatchId,
@@ -137,8 +145,8 @@ impl Output {
         Ok(())
     }
 
-    /// At least once: the batch in flight and its outcome, once that is known.
-    pub(super) fn settled(&mut self) -> Result<Option<(BatchId, Outcome)>, DriverError> {
+    /// At least once: returns the batch in flight and its outcome. `None` until that is known.
+    pub(super) fn take_outcome(&mut self) -> Result<Option<(BatchId, BatchOutcome)>, DriverError> {
         let Some(batch) = self.in_flight else { return Ok(None) };
         let failure = {
             let attempt = lock(&self.acknowledged);
@@ -149,107 +157,107 @@ impl Output {
         };
         self.in_flight = None;
         let outcome = match failure {
-            None => Outcome::Delivered,
+            None => BatchOutcome::Delivered,
             Some((code, text)) => {
-                refuse_hopeless(code, &text)?;
+                check_producible(code, &text)?;
                 match self.producer.client().fatal_error().or(denied(code, &text)) {
-                    Some((code, text)) => Outcome::Broken(CallError::fatal(code, text)),
-                    None => Outcome::Failed(text),
+                    Some((code, text)) => BatchOutcome::Broken(CallError::fatal(code, text)),
+                    None => BatchOutcome::Failed(text),
                 }
             }
         };
         Ok(Some((batch, outcome)))
     }
 
-    /// Produces the batch and commits the positions in one transaction. Blocks until that is decided, at most for about the
-    /// transaction timeout. After an error that asks for it, [`Output::abort`] is to follow.
+    /// Produces the batch and commits the positions in one transaction. Blocks until the outcome is known, at most for about the
+    /// transaction timeout. After a [`CallError`], [`Output::abort`] must follow.
     pub(super) fn transact<'a>(
         &mut self,
         records: impl ExactSizeIterator<Item = &'a OutRecord>,
         positions: &TopicPartitionList,
         consumer: &BaseConsumer<LogContext>,
-        give_up: &mut GiveUp,
+        abort: &mut AbortHook,
     ) -> Result<Result<(), CallError>, DriverError> {
         let deadline = self.deadline();
-        let mut ask = |step| if give_up(step) { Err(CallError::given_up()) } else { Ok(()) };
+        let mut check_hook = |step| if abort(step) { Err(CallError::abort_requested()) } else { Ok(()) };
         let begun = self.retrying(deadline, || self.producer.begin_transaction());
-        if let Err(fault) = begun.and_then(|()| ask(TransactionStep::Begun)) {
-            return Ok(Err(fault));
+        if let Err(error) = begun.and_then(|()| check_hook(TransactionStep::Begun)) {
+            return Ok(Err(error));
         }
         self.send(records)?;
-        let done = match self.refused()? {
-            // Offsets without all of the outputs would lose these.
-            Some(fault) => Err(fault),
-            None => ask(TransactionStep::Sent)
-                .and_then(|()| self.offsets(deadline, positions, consumer))
-                .and_then(|()| ask(TransactionStep::OffsetsSent))
+        let done = match self.delivery_failure()? {
+            // To commit the offsets without all outputs would lose outputs.
+            Some(error) => Err(error),
+            None => check_hook(TransactionStep::Sent)
+                .and_then(|()| self.send_offsets(deadline, positions, consumer))
+                .and_then(|()| check_hook(TransactionStep::OffsetsSent))
                 .and_then(|()| self.commit(deadline)),
         };
         if done.is_ok() {
-            self.aborts_in_a_row = 0;
+            self.abort_backoff.reset();
         }
         Ok(done)
     }
 
-    /// Gives up the open transaction. Blocks at most for about the transaction timeout.
-    pub(super) fn abort(&mut self, fault: CallError) -> Result<Outcome, DriverError> {
-        if fault.remedy() == Remedy::Rebuild {
-            return Ok(Outcome::Broken(fault));
+    /// Aborts the open transaction. Blocks at most for about the transaction timeout.
+    pub(super) fn abort(&mut self, error: CallError) -> Result<BatchOutcome, DriverError> {
+        if error.remedy() == Remedy::Rebuild {
+            return Ok(BatchOutcome::Broken(error));
         }
         let failure = lock(&self.acknowledged).failure.clone();
         if let Some((code, text)) = failure {
-            refuse_hopeless(code, &text)?;
+            check_producible(code, &text)?;
         }
-        match self.retrying(self.deadline(), || self.producer.abort_transaction(CALL)) {
+        match self.retrying(self.deadline(), || self.producer.abort_transaction(CALL_TIMEOUT)) {
             Ok(()) => {
                 self.pause_after_abort();
                 let in_doubt = {
                     let attempt = lock(&self.acknowledged);
                     attempt.in_doubt + attempt.outstanding > 0
                 };
-                Ok(if in_doubt { Outcome::AbortedInDoubt(fault) } else { Outcome::Aborted(fault) })
+                Ok(if in_doubt { BatchOutcome::AbortedInDoubt(error) } else { BatchOutcome::Aborted(error) })
             }
-            Err(fault) => Ok(Outcome::Broken(fault)),
+            Err(error) => Ok(BatchOutcome::Broken(error)),
         }
     }
 
-    /// A new producer in this one's place, under the next epoch of the same transactional id, whose sequences begin anew.
+    /// Replaces the producer by a new one, under the next epoch of the same transactional id. Its sequence numbers start at zero.
     ///
-    /// librdkafka gives the sequence number of a record that it purges at an abort to the next record of that partition. Where the
-    /// purged one was written after all and only its acknowledgement was lost, the broker takes the next for its repetition: it is
-    /// acknowledged, not written, and the transaction commits without it (ADR 066).
-    pub(super) fn renew(
+    /// librdkafka reuses the sequence number of a record that it purges at an abort for the next record of that partition. If the purged
+    /// record was written and only its acknowledgement was lost, the broker treats the next record as a duplicate: it acknowledges the
+    /// record without writing it, and the transaction commits without it (ADR 066).
+    pub(super) fn recreate(
         &mut self,
         config: &KafkaConfig,
         group: &str,
         wake: Wake,
     ) -> Result<Result<(), CallError>, DriverError> {
-        let renewed = Self::make(config, group, wake)?;
-        Ok(renewed.map(|renewed| {
-            *self = Self { aborts_in_a_row: self.aborts_in_a_row, ..renewed };
+        let new = Self::new(config, group, wake)?;
+        Ok(new.map(|new| {
+            *self = Self { abort_backoff: self.abort_backoff, ..new };
         }))
     }
 
-    /// What the client has refused or lost of the batch so far: the transaction is to be given up.
-    fn refused(&self) -> Result<Option<CallError>, DriverError> {
+    /// Returns the first failed delivery of the batch so far, after which the transaction must be aborted. `None` if there is none.
+    fn delivery_failure(&self) -> Result<Option<CallError>, DriverError> {
         let Some((code, text)) = lock(&self.acknowledged).failure.clone() else { return Ok(None) };
-        refuse_hopeless(code, &text)?;
+        check_producible(code, &text)?;
         let fatal = self.producer.client().fatal_error().or(denied(code, &text)).is_some();
         Ok(Some(CallError { code, text, fatal, retriable: false, abortable: true }))
     }
 
-    /// The coordinator checks the generation that it is given: read right before, so that a member that was put out of its
-    /// group, and doesn't know yet, is refused.
-    fn offsets(
+    /// Adds the offsets to the transaction. The generation is read right before, so that the coordinator fences a member that was
+    /// removed from its group and has not noticed it.
+    fn send_offsets(
         &self,
         deadline: Instant,
         positions: &TopicPartitionList,
         consumer: &BaseConsumer<LogContext>,
     ) -> Result<(), CallError> {
         self.retrying(deadline, || {
-            // Without a generation the coordinator would take the offsets of an empty group from anyone.
+            // Without a generation the coordinator would accept the offsets of an empty group from any client.
             match (raw::generation(consumer) > 0).then(|| consumer.group_metadata()).flatten() {
-                Some(member) => self.producer.send_offsets_to_transaction(positions, &member, CALL),
+                Some(member) => self.producer.send_offsets_to_transaction(positions, &member, CALL_TIMEOUT),
                 None => Err(KafkaError::MessageProduction(RDKafkaErrorCode::UnknownMemberId)),
             }
         })
@@ -258,7 +266,7 @@ impl Output {
     fn commit(&self, deadline: Instant) -> Result<(), CallError> {
         loop {
             match raw::commit_transaction(&self.producer) {
-                Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {}
+                Err(error) if error.remedy() == Remedy::Retry && Instant::now() < deadline => {}
                 other => return other,
             }
         }
@@ -268,7 +276,7 @@ impl Output {
         Instant::now() + self.transaction_timeout
     }
 
-    /// Makes a call until it succeeds, fails for good, or the transaction's time is over.
+    /// Repeats a call until it succeeds, fails permanently, or the deadline has passed.
     fn retrying(
         &self,
         deadline: Instant,
@@ -276,8 +284,8 @@ impl Output {
     ) -> Result<(), CallError> {
         loop {
             match call().map_err(CallError::from) {
-                Err(fault) if fault.remedy() == Remedy::Retry && Instant::now() < deadline => {
-                    thread::park_timeout(FIRST_PAUSE);
+                Err(error) if error.remedy() == Remedy::Retry && Instant::now() < deadline => {
+                    thread::park_timeout(RETRY_WAIT);
                 }
                 other => return other,
             }
@@ -306,19 +314,19 @@ impl Output {
         native.payload = record.native_payload();
         native.headers = record.native_headers();
         loop {
-            let Err((error, refused)) = self.producer.send(native) else { return Ok(()) };
+            let Err((error, rejected)) = self.producer.send(native) else { return Ok(()) };
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
             match code {
-                // The queue empties as acknowledgements come or time out.
+                // The queue drains as deliveries are acknowledged or time out.
                 RDKafkaErrorCode::QueueFull => {
                     self.producer.poll(Duration::from_millis(10));
-                    native = refused;
+                    native = rejected;
                 }
                 RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::UnknownPartition => {
-                    let place = format!("{}[{}]", record.topic, record.partition);
-                    return Err(DriverError::Unproducible { cause: format!("{place}: {error}") });
+                    let cause = format!("{}[{}]: {error}", record.topic, record.partition);
+                    return Err(DriverError::Unproducible { cause: cause.into() });
                 }
-                // The topic is gone or forbidden, or the client or its transaction is in a state of its own: the batch fails.
+                // The topic was deleted or access is denied, or the client or its transaction has failed: the batch fails.
                 _ => {
                     let mut attempt = lock(&self.acknowledged);
                     attempt.outstanding = attempt.outstanding.saturating_sub(1);
@@ -330,11 +338,9 @@ impl Output {
         }
     }
 
-    /// An abort whose cause lasts (a coordinator on the move) must not turn into a storm of transactions.
+    /// Waits after an abort: a persistent cause, such as a moving coordinator, must not lead to many transactions in a short time.
     fn pause_after_abort(&mut self) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.aborts_in_a_row.min(6)).min(LONGEST_PAUSE);
-        self.aborts_in_a_row = self.aborts_in_a_row.saturating_add(1);
-        let deadline = Instant::now() + pause;
+        let deadline = Instant::now() + self.abort_backoff.fail();
         while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
         {
             thread::park_timeout(left);
@@ -346,19 +352,19 @@ fn lock(attempt: &Mutex<Attempt>) -> std::sync::MutexGuard<'_, Attempt> {
     attempt.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A record that the brokers will refuse each time must stop the stage with its cause, not go round for ever.
-fn refuse_hopeless(code: RDKafkaErrorCode, text: &str) -> Result<(), DriverError> {
+/// Returns an error for a record that the brokers reject permanently: it must stop the stage instead of being produced indefinitely.
+fn check_producible(code: RDKafkaErrorCode, text: &str) -> Result<(), DriverError> {
     match code {
         RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => {
-            Err(DriverError::Unproducible { cause: text.to_owned() })
+            Err(DriverError::Unproducible { cause: text.into() })
         }
         _ => Ok(()),
     }
 }
 
-/// A batch that we may not produce: no new attempt helps, nor a new client.
+/// Returns the error if it denies access: neither a new attempt nor a new client helps.
 fn denied(code: RDKafkaErrorCode, text: &str) -> Option<(RDKafkaErrorCode, String)> {
-    is_denied(code).then(|| (code, text.to_owned()))
+    is_not_authorized(code).then(|| (code, text.to_owned()))
 }
 
 #[cfg(test)]

@@ -1,64 +1,74 @@
-//! What a stage reads again of its own outputs when a partition comes, before the partition's first record is judged.
+//! Restoration: reads a stage's own outputs when a partition is assigned, before its first record is processed.
 //!
-//! Outputs and offsets leave in one transaction, so the outputs are the state. The order makes it exact: the stable committed offset
-//! first (an open transaction of the last owner is waited for), then where the outputs end, records of open transactions included,
-//! then committed records up to there. The end of a transaction is answered before its markers are written: reading to the end with
-//! a client that sees only what is stable would miss the last of it.
+//! Outputs and offsets are committed in one transaction, so the outputs are the state. The order of the steps makes the state exact.
+//! First the stable committed offset is fetched, which waits for an open transaction of the previous owner. Then the ends of the outputs
+//! are fetched, records of open transactions included. Then the committed records up to there are read. A transaction's end is
+//! acknowledged before its markers are written, so the last stable offset would be too early as the end: reading up to it
+//! could miss the last records.
 
-mod places;
+mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
+use kit::SaturatingFrom;
 use pipeline::{InputPartition, Now, Start};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use self::places::{Number, Place, place, reach};
-use super::progress::Progress;
+use self::targets::{OutputPartition, PartitionRestore, advance, output_of};
+use super::error::ConsumerError;
+use super::inputs::TopicPartition;
+use super::progress::{LoadProgress, Remaining};
+use super::retry::RetryQueue;
 use super::stage::{KafkaStage, Restore};
-use super::stuck::Stuck;
+use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
 use crate::config::{KafkaConfig, Profile};
-use crate::ends::{stable_and_end, watermarks_of};
+use crate::partition_ends::{stable_and_end, watermarks_of};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 
-/// Records read in one turn of the loop: the group is heard between two turns.
-const RECORDS_A_TURN: usize = 5_000;
+/// Records read per iteration of the loop: the group is polled between two iterations.
+const RECORDS_PER_READ_MAX: usize = 5_000;
 
-/// The partitions that wait for their state.
+/// Bound of a seek.
+const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The partitions that are being restored.
 pub(super) struct Restoring<'c> {
     consumer: &'c BaseConsumer<LogContext>,
     poller: Poller<'c, LogContext>,
-    /// Told of records of open transactions.
+    /// Queries ends, records of open transactions included.
     ends: &'c BaseConsumer<LogContext>,
     group: String,
     restores: Vec<Restore>,
     profile: Profile,
     query_timeout: Duration,
-    /// By partition number: input and outputs share it.
-    numbers: BTreeMap<i32, Number>,
-    stuck: Stuck<'c>,
-    watchdog: Watchdog<(Topic, i32)>,
-    progress: Progress,
+    /// By partition number, which inputs and outputs share.
+    partitions: BTreeMap<i32, PartitionRestore>,
+    retries: RetryQueue<'c>,
+    watchdog: Watchdog<TopicPartition>,
+    progress: LoadProgress,
 }
 
-/// What one turn has brought.
+/// Result of one read.
 #[derive(Default)]
-pub(super) struct Step {
-    pub(super) restored: Vec<Start>,
-    /// How long each took.
-    pub(super) took: Vec<Duration>,
+pub(super) struct Restored {
+    /// The input partitions whose restoration is complete.
+    pub(super) starts: Vec<Start>,
+    /// The duration of the restoration of each.
+    pub(super) durations: Vec<Duration>,
     pub(super) records: u64,
-    /// More may wait.
-    pub(super) moved: bool,
+    /// More records may be available.
+    pub(super) has_more: bool,
 }
 
 impl<'c> Restoring<'c> {
+    /// Creates a restoration without partitions. `None` if the consumer has no queue.
     pub(super) fn new(
         consumer: &'c BaseConsumer<LogContext>,
         ends: &'c BaseConsumer<LogContext>,
@@ -73,255 +83,260 @@ impl<'c> Restoring<'c> {
             group: group.to_owned(),
             restores,
             profile: config.profile,
-            query_timeout: Duration::from_millis(config.query_timeout_ms.into()),
-            numbers: BTreeMap::new(),
-            stuck: Stuck::default(),
-            watchdog: Watchdog::new(Duration::from_millis(config.watchdog_ms.into())),
-            progress: Progress::new(group, "outputs"),
+            query_timeout: timeouts::query(config),
+            partitions: BTreeMap::new(),
+            retries: RetryQueue::default(),
+            watchdog: Watchdog::new(timeouts::watchdog(config)),
+            progress: LoadProgress::new(group, "outputs"),
         })
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.numbers.is_empty()
+        self.partitions.is_empty()
     }
 
-    /// Input partitions that wait.
+    /// The number of input partitions that are being restored.
     pub(super) fn len(&self) -> usize {
-        self.numbers.values().map(|number| number.starts.len()).sum()
+        self.partitions.values().map(|restore| restore.starts.len()).sum()
     }
 
-    pub(super) fn holds(&self, input: InputPartition) -> bool {
-        self.numbers
+    pub(super) fn contains(&self, input: InputPartition) -> bool {
+        self.partitions
             .get(&input.partition)
-            .is_some_and(|number| number.starts.iter().any(|s| s.input == input))
+            .is_some_and(|restore| restore.starts.iter().any(|start| start.input == input))
     }
 
-    /// How much is read of what is to be read, 0 to 100.
+    /// The share of the offsets that is read, 0 to 100.
     pub(super) fn percent(&self) -> i64 {
         let (read, left) = self.offsets();
         100 * read / (read + left).max(1)
     }
 
-    /// These have come; their stable committed offsets were fetched before. One that shares its number with another that waits
-    /// moves the target for both.
+    /// Begins the restoration of assigned partitions, whose stable committed offsets are fetched. If another input of the same number
+    /// is being restored, the target moves for both.
     pub(super) fn begin(&mut self, starts: Vec<Start>) {
         for start in starts {
             let restores = &self.restores;
-            let number = self.numbers.entry(start.input.partition).or_insert_with(|| Number {
+            let restore = self.partitions.entry(start.input.partition).or_insert_with(|| PartitionRestore {
                 starts: Vec::new(),
                 since: Instant::now(),
                 records: 0,
-                places: restores.iter().map(|restore| (restore.topic, Place::new(restore.back))).collect(),
+                outputs: restores
+                    .iter()
+                    .map(|restore| (restore.topic, OutputPartition::new(restore.back)))
+                    .collect(),
             });
-            for place in number.places.values_mut() {
-                place.target = None;
+            for output in restore.outputs.values_mut() {
+                output.target = None;
             }
-            number.starts.push(start);
+            restore.starts.push(start);
         }
         self.progress.begin(self.len());
     }
 
-    /// Reads on, within a turn.
-    pub(super) fn read<S: KafkaStage>(&mut self, stage: &mut S, now: Now) -> Result<Step, String> {
-        let mut step = Step { moved: self.aim(now)?, ..Step::default() };
-        let (numbers, topics) = (&mut self.numbers, &self.restores);
-        step.records += self.stuck.retry(self.consumer, |(topic, partition), record| {
+    /// Passes the fetched records to the stage, up to a bound.
+    pub(super) fn read<S: KafkaStage>(&mut self, stage: &mut S, now: Now) -> Result<Restored, ConsumerError> {
+        let mut restored = Restored { has_more: self.set_target(now)?, ..Restored::default() };
+        let (partitions, topics) = (&mut self.partitions, &self.restores);
+        restored.records += self.retries.retry(self.consumer, |(topic, partition), record| {
             stage.restore_record(&InRecord::of(topic, record), now)?;
-            reach(numbers, (topic, partition), record.offset() + 1, 1);
+            advance(partitions, (topic, partition), record.offset() + 1, 1);
             Ok(())
         })?;
-        for _ in 0..RECORDS_A_TURN {
+        for _ in 0..RECORDS_PER_READ_MAX {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
-                    step.moved = true;
-                    let Some(place) = place(topics, numbers, record.topic(), record.partition()) else {
+                    restored.has_more = true;
+                    let Some(output) = output_of(topics, partitions, record.topic(), record.partition())
+                    else {
                         continue;
                     };
-                    match stage.restore_record(&InRecord::of(place.0, &record), now) {
+                    match stage.restore_record(&InRecord::of(output.0, &record), now) {
                         Ok(()) => {
-                            step.records += 1;
-                            reach(numbers, place, record.offset() + 1, 1);
+                            restored.records += 1;
+                            advance(partitions, output, record.offset() + 1, 1);
                         }
-                        Err(cause) => self.stuck.hold(self.consumer, place, record, &cause)?,
+                        Err(cause) => self.retries.hold(self.consumer, output, record, &cause)?,
                     }
                 }
                 Polled::End { topic, partition, offset } => {
-                    if let Some(place) = place(topics, numbers, &topic, partition) {
-                        reach(numbers, place, offset, 0);
+                    if let Some(output) = output_of(topics, partitions, &topic, partition) {
+                        advance(partitions, output, offset, 0);
                     }
                 }
-                Polled::Failed { code, fatal, text, at } => failed(self.consumer, code, fatal, text, at)?,
+                Polled::Failed { code, fatal, text, at } => {
+                    fetch_failed(self.consumer, code, fatal, text, at)?;
+                }
                 Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => break,
             }
         }
-        self.finish(&mut step)?;
-        self.progress.tell(step.records, self.len(), self.offsets().1, self.stuck.len());
-        Ok(step)
+        self.complete(&mut restored)?;
+        let remaining =
+            Remaining { partitions: self.len(), offsets: self.offsets().1, undecoded: self.retries.len() };
+        self.progress.update(restored.records, &remaining);
+        Ok(restored)
     }
 
-    /// Looks after partitions of which nothing comes.
-    pub(super) fn watch(&mut self, now: impl Fn() -> Duration) -> Option<Stall<(Topic, i32)>> {
-        let places = self.numbers.iter().flat_map(|(number, waits)| {
-            let read = waits.places.iter().filter(|(_, place)| place.is_read());
-            read.map(move |(topic, place)| ((*topic, *number), place.position))
+    /// Runs the stall watchdog.
+    pub(super) fn check_stall(&mut self, now: impl Fn() -> Duration) -> Option<Stall<TopicPartition>> {
+        let outputs = self.partitions.iter().flat_map(|(number, restore)| {
+            let fetched = restore.outputs.iter().filter(|(_, output)| output.is_fetched());
+            fetched.map(move |(topic, output)| ((*topic, *number), output.position))
         });
-        let flowing: Vec<_> = places.filter(|(place, _)| !self.stuck.holds(*place)).collect();
+        let fetched: Vec<_> = outputs.filter(|(output, _)| !self.retries.contains(*output)).collect();
         let (consumer, ends, timeout) = (self.consumer, self.ends, self.query_timeout);
-        self.watchdog.look(flowing, now, |place| stable_and_end(consumer, ends, place, timeout))
+        self.watchdog.check(fetched, now, |output| stable_and_end(consumer, ends, output, timeout))
     }
 
-    /// These go. Gives the numbers for which nothing waits any more.
-    pub(super) fn abandon(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<Vec<i32>, String> {
-        let mut gone = Vec::new();
-        for (number, waits) in &mut self.numbers {
-            let before = waits.starts.len();
-            waits.starts.retain(|start| !inputs.contains(&start.input));
-            if waits.starts.is_empty() && before > 0 {
-                gone.push(*number);
+    /// Cancels the restoration of revoked partitions. Returns the numbers of which no input is being restored any more.
+    pub(super) fn cancel(&mut self, inputs: &BTreeSet<InputPartition>) -> Result<Vec<i32>, KafkaError> {
+        let mut cancelled = Vec::new();
+        for (number, restore) in &mut self.partitions {
+            let before = restore.starts.len();
+            restore.starts.retain(|start| !inputs.contains(&start.input));
+            if restore.starts.is_empty() && before > 0 {
+                cancelled.push(*number);
             }
         }
-        for number in &gone {
-            self.end(*number)?;
+        for number in &cancelled {
+            self.remove(*number)?;
         }
-        Ok(gone)
+        Ok(cancelled)
     }
 
-    /// All go, the client as well.
-    pub(super) fn abandon_all(&mut self) -> Vec<i32> {
-        self.stuck.clear();
-        std::mem::take(&mut self.numbers).into_keys().collect()
+    /// Cancels all restorations: the session ends. Returns their numbers.
+    pub(super) fn cancel_all(&mut self) -> Vec<i32> {
+        self.retries.clear();
+        std::mem::take(&mut self.partitions).into_keys().collect()
     }
 
-    /// Asks for what isn't known of one output partition, and begins to read it: one question or two a turn. Whether there are more.
-    fn aim(&mut self, now: Now) -> Result<bool, String> {
-        let unknown = self.numbers.iter().find_map(|(number, waits)| {
-            waits
-                .places
+    /// Queries the target of one output partition and starts to read it: at most two queries per iteration of the loop. Returns whether a
+    /// target was set, so that more may be unknown.
+    fn set_target(&mut self, now: Now) -> Result<bool, KafkaError> {
+        let unknown = self.partitions.iter().find_map(|(number, restore)| {
+            restore
+                .outputs
                 .iter()
-                .find(|(_, place)| place.target.is_none())
-                .map(|(topic, place)| (*number, *topic, *place))
+                .find(|(_, output)| output.target.is_none())
+                .map(|(topic, output)| (*number, *topic, *output))
         });
-        let Some((number, topic, mut place)) = unknown else { return Ok(false) };
+        let Some((number, topic, mut output)) = unknown else { return Ok(false) };
         let (low, high) = match watermarks_of(self.ends, topic.name(), number, self.query_timeout) {
             Ok(watermarks) => watermarks,
             Err(error) => {
-                tracing::warn!(group = self.group, %topic, partition = number, %error, "restoring waits for the end of its topic");
+                tracing::warn!(group = self.group, %topic, partition = number, %error, "restoration delayed: failed to fetch the end of an output partition");
                 return Ok(false);
             }
         };
-        place.target = Some(high);
-        if !place.assigned {
-            place.begin = self.begin_of(topic, number, now, place.back).unwrap_or(low).clamp(low, high);
-            place.position = place.begin;
+        output.target = Some(high);
+        if !output.assigned {
+            output.begin = self.begin_of(topic, number, now, output.back).unwrap_or(low).clamp(low, high);
+            output.position = output.begin;
         }
-        if !place.assigned && place.position < high {
-            let list = one(topic, number, Offset::Offset(place.begin));
-            self.consumer.incremental_assign(&list).map_err(|error| error.to_string())?;
-            place.assigned = true;
+        if !output.assigned && output.position < high {
+            self.consumer.incremental_assign(&one(topic, number, Offset::Offset(output.begin)))?;
+            output.assigned = true;
         }
-        if let Some(waits) = self.numbers.get_mut(&number) {
-            waits.places.insert(topic, place);
+        if let Some(restore) = self.partitions.get_mut(&number) {
+            restore.outputs.insert(topic, output);
         }
         Ok(true)
     }
 
-    /// The first offset that isn't older than what the stage wants back; none: from the start.
+    /// Returns the first offset whose record is at most `back` old. `None` if it is unknown: the topic is read from its start.
     fn begin_of(&self, topic: Topic, number: i32, now: Now, back: Duration) -> Option<i64> {
         // The embedded broker never finds an offset by time.
         if self.profile == Profile::Embedded {
             return None;
         }
-        let back_ms = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
+        let back_ms = i64::saturating_from(back.as_millis());
         let since_ms = (now.wall_micros / 1_000).checked_sub(back_ms).filter(|since_ms| *since_ms > 0)?;
-        let question = one(topic, number, Offset::Offset(since_ms));
-        match self.ends.offsets_for_times(question, self.query_timeout) {
-            Ok(answer) => {
-                match answer.elements().first().map(|element| (element.error(), element.offset())) {
-                    Some((Ok(()), Offset::Offset(offset))) => Some(offset),
-                    // Nothing is that young.
-                    Some((Ok(()), Offset::End)) => Some(i64::MAX),
-                    _ => None,
-                }
-            }
+        let query = one(topic, number, Offset::Offset(since_ms));
+        match self.ends.offsets_for_times(query, self.query_timeout) {
+            Ok(found) => match found.elements().first().map(|element| (element.error(), element.offset())) {
+                Some((Ok(()), Offset::Offset(offset))) => Some(offset),
+                // All records are older.
+                Some((Ok(()), Offset::End)) => Some(i64::MAX),
+                _ => None,
+            },
             Err(error) => {
-                tracing::warn!(group = self.group, %topic, partition = number, %error, "no offset by time, restored from the topic's start");
+                tracing::warn!(group = self.group, %topic, partition = number, %error, "failed to fetch an offset by time: restoring from the start of the topic");
                 None
             }
         }
     }
 
-    /// Takes out what has reached its targets.
-    fn finish(&mut self, step: &mut Step) -> Result<(), String> {
-        let done: Vec<i32> =
-            self.numbers.iter().filter(|(_, waits)| waits.is_done()).map(|(number, _)| *number).collect();
+    /// Moves the partitions that have reached their targets to `restored`.
+    fn complete(&mut self, restored: &mut Restored) -> Result<(), KafkaError> {
+        let done = self.partitions.iter().filter(|(_, restore)| restore.is_done());
+        let done: Vec<i32> = done.map(|(number, _)| *number).collect();
         for number in done {
-            let Some(waits) = self.end(number)? else { continue };
-            let took = waits.since.elapsed();
+            let Some(restore) = self.remove(number)? else { continue };
+            let duration = restore.since.elapsed();
             tracing::debug!(
                 group = self.group,
                 partition = number,
-                records = waits.records,
-                ms = took.as_millis(),
+                records = restore.records,
+                ms = duration.as_millis(),
                 "partition restored"
             );
-            step.took.extend(waits.starts.iter().map(|_| took));
-            step.restored.extend(waits.starts);
+            restored.durations.extend(restore.starts.iter().map(|_| duration));
+            restored.starts.extend(restore.starts);
         }
         Ok(())
     }
 
-    /// No longer reads for this number.
-    fn end(&mut self, number: i32) -> Result<Option<Number>, String> {
-        let Some(waits) = self.numbers.remove(&number) else { return Ok(None) };
+    /// Stops reading the outputs of this number.
+    fn remove(&mut self, number: i32) -> Result<Option<PartitionRestore>, KafkaError> {
+        let Some(restore) = self.partitions.remove(&number) else { return Ok(None) };
         let mut list = TopicPartitionList::new();
-        for (topic, _) in waits.places.iter().filter(|(_, place)| place.assigned) {
+        for (topic, _) in restore.outputs.iter().filter(|(_, output)| output.assigned) {
             list.add_partition(topic.name(), number);
-            self.stuck.forget(self.consumer, (*topic, number))?;
+            self.retries.remove(self.consumer, (*topic, number))?;
         }
         if list.count() > 0 {
-            self.consumer.incremental_unassign(&list).map_err(|error| error.to_string())?;
+            self.consumer.incremental_unassign(&list)?;
         }
-        Ok(Some(waits))
+        Ok(Some(restore))
     }
 
-    /// Offsets read, and offsets left, of what is known.
+    /// Returns the numbers of offsets that are read and that are left, as far as the targets are known.
     fn offsets(&self) -> (i64, i64) {
-        let places = self.numbers.values().flat_map(|waits| waits.places.values());
-        places.fold((0, 0), |(read, left), place| {
-            let target = place.target.unwrap_or(place.position);
-            (read + place.position - place.begin, left + (target - place.position).max(0))
+        let outputs = self.partitions.values().flat_map(|restore| restore.outputs.values());
+        outputs.fold((0, 0), |(read, left), output| {
+            let target = output.target.unwrap_or(output.position);
+            (read + output.position - output.begin, left + (target - output.position).max(0))
         })
     }
 }
 
-fn failed(
+fn fetch_failed(
     consumer: &BaseConsumer<LogContext>,
     code: RDKafkaErrorCode,
     fatal: bool,
     text: String,
     at: Option<(String, i32, i64)>,
-) -> Result<(), String> {
+) -> Result<(), ConsumerError> {
     if fatal {
-        return Err(text);
+        return Err(ConsumerError::Fatal(text));
     }
-    // Retention took records that weren't read yet: they were older than what is wanted, or are gone for good.
+    // Retention deleted records before they were read: they were older than `back`, or are lost.
     if let (RDKafkaErrorCode::AutoOffsetReset, Some((topic, partition, offset))) = (code, at) {
         tracing::warn!(
             topic,
             partition,
             offset,
-            "records were deleted before they were restored, on from the first left"
+            "records deleted before they were restored: continuing at the earliest retained record"
         );
-        let answer = consumer.seek(&topic, partition, Offset::Beginning, Duration::from_secs(1));
-        return answer.map_err(|error| error.to_string());
+        return Ok(consumer.seek(&topic, partition, Offset::Beginning, SEEK_TIMEOUT)?);
     }
-    tracing::warn!(%code, text, "a fetch failed while restoring, it goes on by itself");
+    tracing::warn!(%code, text, "fetch of restored outputs failed: librdkafka retries automatically");
     Ok(())
 }
 
 fn one(topic: Topic, number: i32, offset: Offset) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
-    // Offsets here are never negative, the only thing that is refused.
+    // The call fails only for a negative offset, and offsets here are never negative.
     let _accepted = list.add_partition(topic.name(), number).set_offset(offset);
     list
 }

@@ -1,9 +1,17 @@
-//! The life of one set of clients: from joining the group until the stage stops or a client is of no further use.
+//! Session: the loop over one set of clients, from joining the group until the stage stops or a client fails.
 //!
-//! One turn of the loop: fetch, read the tables, judge, answer the group, restore, take completions and acknowledgements, settle,
-//! perform. The only place where it waits is the fetch; completions, acknowledgements and tables end that wait. Fetching is in
-//! `fetching.rs`, which partitions flow in `flow.rs`, what the group gives and takes in `membership.rs`, the second half of a turn in `turn.rs`, what others
-//! are told in `telling.rs`.
+//! One iteration: fetch, read the tables, process, handle rebalances, restore, receive completions and acknowledgements, settle, perform
+//! the engine's actions. The loop waits only in the fetch; completions, acknowledgements and table records wake it.
+//!
+//! | file | part of a session |
+//! |---|---|
+//! | `fetching.rs`, `fetch_buffer.rs` | fetching records of work |
+//! | `pausing.rs` | pausing and resuming partitions at the client |
+//! | `membership.rs`, `assignment.rs` | rebalances |
+//! | `side_inputs.rs`, `tables.rs` | tables |
+//! | `restoring.rs` | restored outputs |
+//! | `actions.rs` | the engine's actions |
+//! | `status.rs`, `watchdog.rs`, `record_age.rs` | status, stalls, lag |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -12,30 +20,31 @@ use pipeline::{Event, InputPartition, Stop};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::Driver;
-use super::beside::Beside;
+use super::assignment::{Assignment, RebalanceEvent};
 use super::clients::Clients;
-use super::error::DriverError;
-use super::group::{Change, Group};
+use super::error::{ConsumerError, DriverError};
+use super::fetch_buffer::FetchBuffer;
 use super::output::Output;
+use super::record_age::RecordAges;
 use super::restoring::Restoring;
+use super::side_inputs::SideInputs;
 use super::stage::KafkaStage;
-use super::waiting::Waiting;
-use super::waits::Waits;
+use super::timeouts;
 use super::watchdog::Watchdog;
+use crate::call_error::CallError;
 use crate::client::LogContext;
-use crate::fault::CallError;
 use crate::raw::Poller;
 use crate::record::InRecord;
 
-/// Why a session ends.
+/// Why a session ended.
 pub(super) enum Ended {
     Stopped(Stop),
     Broken(CallError),
-    /// Records wait that the client doesn't fetch.
+    /// Records are available and the client fetches none.
     Stalled,
 }
 
-/// What ends a session, from anywhere within a turn.
+/// Ends a session from within an iteration.
 pub(super) enum Exit {
     Ended(Ended),
     Error(Box<DriverError>),
@@ -45,45 +54,45 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) driver: &'d mut Driver<S>,
     pub(super) output: &'d mut Output,
     pub(super) clients: &'c Clients,
-    pub(super) beside: Beside<'c>,
+    pub(super) side_inputs: SideInputs<'c>,
     pub(super) restoring: Option<Restoring<'c>>,
     pub(super) watchdog: Watchdog<InputPartition>,
-    pub(super) group: Group,
+    pub(super) assignment: Assignment,
     pub(super) work: Poller<'c, LogContext>,
-    pub(super) waiting: Waiting<'c>,
-    pub(super) changes: VecDeque<Change>,
-    /// Something happened in this turn, so more may wait: the next fetch doesn't.
+    pub(super) buffer: FetchBuffer<'c>,
+    pub(super) rebalance_events: VecDeque<RebalanceEvent>,
+    /// The iteration made progress, so there may be more to do: the next fetch does not wait.
     pub(super) busy: bool,
-    /// A question to the cluster wasn't answered: what depends on it waits.
-    pub(super) unanswered: bool,
+    /// A query failed or a restoration is running: the next fetch waits for a short time only.
+    pub(super) retry_soon: bool,
+    /// The shutdown was requested.
     pub(super) draining: bool,
     pub(super) lag: u64,
-    pub(super) waits: Waits,
-    /// How long the oldest record that isn't settled has been waiting.
+    pub(super) record_ages: RecordAges,
+    /// Age of the oldest unresolved record.
     pub(super) oldest: Duration,
-    pub(super) looked_up: Option<Instant>,
-    /// When the plain commit that isn't answered was asked for.
-    pub(super) commit_asked: Option<Instant>,
-    /// Commits that were not waited for to the end: so many answers concern nobody.
-    pub(super) late_commits: u32,
-    /// What the engine has paused.
+    pub(super) status_updated: Option<Instant>,
+    /// When the plain commit in flight was requested.
+    pub(super) commit_requested: Option<Instant>,
+    /// Commits that timed out in the shutdown: this many results of commits are to be ignored.
+    pub(super) abandoned_commits: u32,
+    /// Inputs that the engine has paused.
     pub(super) paused: BTreeSet<InputPartition>,
-    /// What was fetched can't be judged: everything is paused, and the group is still heard.
-    pub(super) choked: bool,
+    /// The buffer is full and cannot be processed: all inputs are paused, and the session continues to poll.
+    pub(super) is_buffer_full: bool,
     pub(super) stopped_partitions: BTreeSet<InputPartition>,
-    /// Inputs whose records can't be judged now, and why.
+    /// Deferred inputs, with the causes.
     pub(super) deferred: BTreeMap<InputPartition, String>,
 }
 
 impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
-    /// A session over these clients; none when they lack a queue.
+    /// Creates a session over these clients. `None` if a client has no queue.
     pub(super) fn new(
         driver: &'d mut Driver<S>,
         clients: &'c Clients,
         output: &'d mut Output,
     ) -> Option<Self> {
-        let query_timeout = Duration::from_millis(driver.kafka.query_timeout_ms.into());
-        let beside = Beside::new(clients, driver.engine.stage(), &driver.group, &driver.kafka)?;
+        let side_inputs = SideInputs::new(clients, driver.engine.stage(), &driver.group, &driver.kafka)?;
         let restoring = match &clients.restores {
             Some(consumer) => {
                 let restores = driver.engine.stage().restores().to_vec();
@@ -91,45 +100,44 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             }
             None => None,
         };
-        let watchdog = Watchdog::new(Duration::from_millis(driver.kafka.watchdog_ms.into()));
         Some(Self {
             work: Poller::of(&clients.work)?,
+            watchdog: Watchdog::new(timeouts::watchdog(&driver.kafka)),
+            assignment: Assignment::new(driver.query_timeout()),
             driver,
             output,
             clients,
-            beside,
+            side_inputs,
             restoring,
-            watchdog,
-            group: Group::new(query_timeout),
-            waiting: Waiting::default(),
-            changes: VecDeque::new(),
+            buffer: FetchBuffer::default(),
+            rebalance_events: VecDeque::new(),
             busy: false,
-            unanswered: false,
+            retry_soon: false,
             draining: false,
             lag: 0,
-            waits: Waits::default(),
+            record_ages: RecordAges::default(),
             oldest: Duration::ZERO,
-            looked_up: None,
-            commit_asked: None,
-            late_commits: 0,
+            status_updated: None,
+            commit_requested: None,
+            abandoned_commits: 0,
             paused: BTreeSet::new(),
-            choked: false,
+            is_buffer_full: false,
             stopped_partitions: BTreeSet::new(),
             deferred: BTreeMap::new(),
         })
     }
 
-    /// Turns until something ends it.
+    /// Runs iterations until the session ends.
     pub(super) fn run(&mut self) -> Result<Ended, DriverError> {
-        // What every instance has doesn't wait for the group.
-        let mut passed = self.follow_tables();
+        // Global tables do not depend on the assignment.
+        let mut result = self.follow_tables();
         loop {
-            match passed {
-                Ok(()) => passed = self.turn(),
+            match result {
+                Ok(()) => result = self.iterate(),
                 Err(Exit::Ended(ended)) => {
-                    self.abandon_restoring();
-                    self.tell(false);
-                    self.beside.leave(self.driver.engine.stage_mut());
+                    self.cancel_restorations();
+                    self.publish_status(false);
+                    self.side_inputs.unfollow_all(self.driver.engine.stage_mut());
                     return Ok(ended);
                 }
                 Err(Exit::Error(error)) => return Err(*error),
@@ -137,24 +145,24 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         }
     }
 
-    fn turn(&mut self) -> Result<(), Exit> {
+    fn iterate(&mut self) -> Result<(), Exit> {
         (self.driver.observer.hooks.heartbeat)();
-        self.begin_to_drain();
+        self.begin_shutdown_drain();
         let fetched = self.fetch()?;
         self.busy |= fetched;
-        self.unanswered = false;
+        self.retry_soon = false;
         self.read_tables()?;
         self.process();
-        self.answer_group()?;
+        self.handle_rebalances()?;
         self.restore()?;
-        self.take_completions();
-        self.take_acknowledgements()?;
-        self.bound_last_commit();
+        self.receive_completions();
+        self.receive_acknowledgements()?;
+        self.time_out_last_commit();
         if !fetched {
             self.apply(Event::Tick);
         }
         self.settle_and_perform()?;
-        self.observe()
+        self.update_status()
     }
 
     pub(super) fn apply(&mut self, event: Event<'_, S>) {
@@ -162,56 +170,56 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         self.driver.engine.apply(event, now);
     }
 
-    /// The end was asked for: nothing new is fetched, what is held drains.
-    fn begin_to_drain(&mut self) {
+    /// Begins the drain if the shutdown is requested: no more records are fetched, and held records are resolved.
+    fn begin_shutdown_drain(&mut self) {
         if self.draining || !self.driver.shutdown.is_requested() {
             return;
         }
         self.draining = true;
-        self.pause(self.group.owned().map(|(input, _)| input));
-        self.waiting.clear();
-        self.abandon_restoring();
+        self.pause(self.assignment.owned().map(|(input, _)| input));
+        self.buffer.clear();
+        self.cancel_restorations();
         self.apply(Event::ShutdownRequested);
     }
 
     fn read_tables(&mut self) -> Result<(), Exit> {
-        let read = self.beside.read(self.driver.engine.stage_mut());
-        let read = read.map_err(|fault| Exit::lost("tables", fault))?;
+        let read = self.side_inputs.read(self.driver.engine.stage_mut());
+        let read = read.map_err(|error| Exit::consumer_failed("tables", &error))?;
         if read > 0 {
             self.busy = true;
             self.driver.table_records += read;
-            // What waited for the table may be ready.
+            // Records that need the table may be ready.
             self.apply(Event::Tick);
         }
         Ok(())
     }
 
-    /// Hands what was fetched to the engine. The ends of the tables are asked after the records were fetched and before they
-    /// are judged: so they lie behind everything that was acknowledged before the records were produced.
+    /// Passes the buffered records to the engine. The ends of the tables are queried after the records were fetched and before they
+    /// are processed: so the ends are after every table record that was acknowledged before the work records were produced.
     fn process(&mut self) {
-        if self.waiting.is_empty() {
+        if self.buffer.is_empty() {
             return;
         }
-        let numbers = self.waiting.partitions();
-        if let Err(error) = self.beside.tell_ends(&numbers, self.driver.engine.stage_mut()) {
-            tracing::warn!(group = self.driver.group, error, "work waits for the ends of its tables");
-            self.unanswered = true;
+        let numbers = self.buffer.partitions();
+        if let Err(error) = self.side_inputs.update_ends(&numbers, self.driver.engine.stage_mut()) {
+            tracing::warn!(group = self.driver.group, %error, "processing delayed: failed to fetch the ends of tables");
+            self.retry_soon = true;
             self.busy = false;
             return;
         }
-        let (records, ends) = self.waiting.take();
+        let (records, ends) = self.buffer.take();
         for run in records.chunk_by(|(a, _), (b, _)| a == b) {
             let Some((input, last)) = run.last() else { continue };
             let topic = self.driver.inputs.topic(*input);
-            self.group.fetched(*input, last.offset() + 1);
-            self.waits.processed(*input, run[0].1.offset(), run[0].1.timestamp_ms());
+            self.assignment.set_position(*input, last.offset() + 1);
+            self.record_ages.processed(*input, run[0].1.offset(), run[0].1.timestamp_ms());
             let epoch = self.driver.engine.epoch(*input);
             let mut run =
                 run.iter().map(|(_, record)| (record.offset(), InRecord::of(topic, record).under(epoch)));
             self.apply(Event::Records(*input, &mut run));
         }
         for (input, offset) in ends {
-            self.group.fetched(input, offset);
+            self.assignment.set_position(input, offset);
             self.apply(Event::EndReached(input, offset));
         }
     }
@@ -222,9 +230,9 @@ impl Exit {
         Self::Ended(Ended::Broken(CallError::fatal(code, text)))
     }
 
-    /// A client beside the group's is of no further use.
-    pub(super) fn lost(client: &str, cause: String) -> Self {
-        Self::broken(RDKafkaErrorCode::Fail, format!("{client}: {cause}"))
+    /// A consumer failed and cannot be used any more.
+    pub(super) fn consumer_failed(consumer: &str, error: &ConsumerError) -> Self {
+        Self::broken(RDKafkaErrorCode::Fail, format!("{consumer}: {error}"))
     }
 }
 

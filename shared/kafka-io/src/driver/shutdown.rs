@@ -1,11 +1,11 @@
-//! How a driver is asked to end.
+//! Shutdown handle of a driver.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::raw::Wake;
 
-/// Asks a driver to drain and end. Cloned freely; asking twice is asking once.
+/// Requests the shutdown of a driver. Cheap to clone; further requests change nothing.
 #[derive(Clone)]
 pub struct Shutdown {
     requested: Arc<AtomicBool>,
@@ -17,7 +17,7 @@ impl Shutdown {
         Self { requested: Arc::default(), wake }
     }
 
-    /// The driver stops fetching, drains, commits, leaves its group and returns.
+    /// Requests the shutdown: the driver stops fetching, drains, commits, leaves its group and returns.
     pub fn request(&self) {
         self.requested.store(true, Ordering::Release);
         self.wake.wake();

@@ -1,180 +1,194 @@
-//! What a stage reads beside its work: partitions followed from their start, by a consumer that is in no group.
-
-mod whose;
+//! Table follower: reads the partitions of tables from their start, with a consumer that is in no group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
+use kit::SaturatingFrom;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-pub(super) use self::whose::{Global, Share, TableReader};
-use super::progress::Progress;
-use super::stage::TableRecord;
-use super::stuck::Stuck;
+use super::error::ConsumerError;
+use super::inputs::TopicPartition;
+use super::progress::{LoadProgress, Remaining};
+use super::retry::RetryQueue;
+use super::stage::{KafkaStage, TableRecord, TableScope};
+use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
-use crate::ends::{ends_of, stable_and_end};
+use crate::partition_ends::{ends_of, stable_and_end};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
 
-/// Records read in one turn of the loop, so that the work behind them isn't starved while a table loads.
-const RECORDS_A_TURN: usize = 5_000;
+/// Records read per iteration of the loop, so that work is still processed while a table loads.
+const RECORDS_PER_READ_MAX: usize = 5_000;
 
-/// One partition of a table.
-pub(super) type Place = (Topic, i32);
-
-/// Tables that one consumer follows.
+/// The tables of one scope, read by one consumer.
 pub(super) struct Tables<'c> {
+    scope: TableScope,
     consumer: &'c BaseConsumer<LogContext>,
     poller: Poller<'c, LogContext>,
     ends: &'c BaseConsumer<LogContext>,
     query_timeout: Duration,
-    followed: BTreeMap<Place, Followed>,
-    stuck: Stuck<'c>,
-    watchdog: Watchdog<Place>,
-    progress: Progress,
+    followed: BTreeMap<TopicPartition, Followed>,
+    retries: RetryQueue<'c>,
+    watchdog: Watchdog<TopicPartition>,
+    progress: LoadProgress,
 }
 
 struct Followed {
     since: Instant,
     records: u64,
-    /// Those of which nothing could be taken.
+    /// Unusable records.
     skipped: u64,
     position: i64,
-    /// The end when following began; unknown until somebody answers.
+    /// The end of the partition when following began. `None` until the cluster has returned it.
     target: Option<i64>,
     loaded: bool,
 }
 
 impl<'c> Tables<'c> {
+    /// Creates a follower without partitions. `None` if the consumer has no queue.
     pub(super) fn new(
+        scope: TableScope,
         consumer: &'c BaseConsumer<LogContext>,
         ends: &'c BaseConsumer<LogContext>,
-        progress: Progress,
+        group: &str,
         config: &KafkaConfig,
     ) -> Option<Self> {
         let poller = Poller::of(consumer)?;
+        let what = match scope {
+            TableScope::CoPartitioned => "tables",
+            TableScope::Global => "global tables",
+        };
         Some(Self {
+            scope,
             consumer,
             poller,
             ends,
-            query_timeout: Duration::from_millis(config.query_timeout_ms.into()),
+            query_timeout: timeouts::query(config),
             followed: BTreeMap::new(),
-            stuck: Stuck::default(),
-            watchdog: Watchdog::new(Duration::from_millis(config.watchdog_ms.into())),
-            progress,
+            retries: RetryQueue::default(),
+            watchdog: Watchdog::new(timeouts::watchdog(config)),
+            progress: LoadProgress::new(group, what),
         })
     }
 
-    /// Follows exactly these from now on.
+    /// Follows exactly these partitions from now on.
     pub(super) fn follow(
         &mut self,
-        places: &BTreeSet<Place>,
-        reader: &mut impl TableReader,
-    ) -> Result<(), String> {
-        let gone: Vec<Place> =
-            self.followed.keys().copied().filter(|place| !places.contains(place)).collect();
-        if !gone.is_empty() {
-            for place in &gone {
-                self.stuck.forget(self.consumer, *place)?;
+        partitions: &BTreeSet<TopicPartition>,
+        stage: &mut impl KafkaStage,
+    ) -> Result<(), KafkaError> {
+        let removed: Vec<TopicPartition> =
+            self.followed.keys().copied().filter(|partition| !partitions.contains(partition)).collect();
+        if !removed.is_empty() {
+            for partition in &removed {
+                self.retries.remove(self.consumer, *partition)?;
             }
-            let list = list(&gone, Offset::Invalid);
-            self.consumer.incremental_unassign(&list).map_err(|error| error.to_string())?;
-            for place in gone {
-                self.followed.remove(&place);
-                reader.released(place.0, place.1);
+            self.consumer.incremental_unassign(&list(&removed, Offset::Invalid))?;
+            for partition in removed {
+                self.followed.remove(&partition);
+                self.release(partition, stage);
             }
         }
-        let new: Vec<Place> =
-            places.iter().copied().filter(|place| !self.followed.contains_key(place)).collect();
-        if !new.is_empty() {
-            let list = list(&new, Offset::Beginning);
-            self.consumer.incremental_assign(&list).map_err(|error| error.to_string())?;
-            for place in new {
+        let added: Vec<TopicPartition> =
+            partitions.iter().copied().filter(|partition| !self.followed.contains_key(partition)).collect();
+        if !added.is_empty() {
+            self.consumer.incremental_assign(&list(&added, Offset::Beginning))?;
+            for partition in added {
                 let (since, target) = (Instant::now(), None);
                 let followed = Followed { since, records: 0, skipped: 0, position: 0, target, loaded: false };
-                self.followed.insert(place, followed);
+                self.followed.insert(partition, followed);
             }
             self.progress.begin(self.loading());
         }
         Ok(())
     }
 
-    /// Follows nothing more: the clients are given up.
-    pub(super) fn leave(&mut self, reader: &mut impl TableReader) {
-        for (topic, number) in std::mem::take(&mut self.followed).into_keys() {
-            reader.released(topic, number);
+    /// Follows no partition any more: the session ends.
+    pub(super) fn unfollow_all(&mut self, stage: &mut impl KafkaStage) {
+        for partition in std::mem::take(&mut self.followed).into_keys() {
+            self.release(partition, stage);
         }
     }
 
-    /// Hands over what has come; the number of records.
-    pub(super) fn read(&mut self, reader: &mut impl TableReader) -> Result<u64, String> {
+    fn release(&self, (topic, partition): TopicPartition, stage: &mut impl KafkaStage) {
+        match self.scope {
+            TableScope::CoPartitioned => stage.table_released(topic, partition),
+            // The stage keeps the records, for they are delivered again; work that needs them waits until then.
+            TableScope::Global => stage.table_position(self.scope, topic, partition, 0),
+        }
+    }
+
+    /// Passes the fetched records to the stage. Returns their number.
+    pub(super) fn read(&mut self, stage: &mut impl KafkaStage) -> Result<u64, ConsumerError> {
+        let scope = self.scope;
         let mut moved = BTreeSet::new();
-        let mut again = Vec::new();
-        self.stuck.retry(self.consumer, |place, record| {
-            again.push((place, record.offset(), reader.record(&InRecord::of(place.0, record))?));
+        let mut retried = Vec::new();
+        self.retries.retry(self.consumer, |partition, record| {
+            let outcome = stage.table_record(scope, &InRecord::of(partition.0, record))?;
+            retried.push((partition, record.offset(), outcome));
             Ok(())
         })?;
-        let mut read = u64::try_from(again.len()).unwrap_or(0);
-        for (place, offset, became) in again {
-            self.passed(place, offset, became, &mut moved);
+        let mut read = u64::saturating_from(retried.len());
+        for (partition, offset, outcome) in retried {
+            self.count(partition, offset, outcome, &mut moved);
         }
-        for _ in 0..RECORDS_A_TURN {
+        for _ in 0..RECORDS_PER_READ_MAX {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
-                    let Some(place) = self.place(record.topic(), record.partition()) else { continue };
-                    match reader.record(&InRecord::of(place.0, &record)) {
-                        Ok(became) => {
+                    let Some(partition) = self.followed(record.topic(), record.partition()) else { continue };
+                    match stage.table_record(scope, &InRecord::of(partition.0, &record)) {
+                        Ok(outcome) => {
                             read += 1;
-                            self.passed(place, record.offset(), became, &mut moved);
+                            self.count(partition, record.offset(), outcome, &mut moved);
                         }
-                        Err(cause) => self.stuck.hold(self.consumer, place, record, &cause)?,
+                        Err(cause) => self.retries.hold(self.consumer, partition, record, &cause)?,
                     }
                 }
                 Polled::End { topic, partition, offset } => {
-                    if let Some(place) = self.place(&topic, partition) {
-                        self.reach(place, offset, &mut moved);
+                    if let Some(partition) = self.followed(&topic, partition) {
+                        self.advance(partition, offset, &mut moved);
                     }
                 }
-                Polled::Failed { code, fatal, text, at } => self.failed(code, fatal, &text, at)?,
+                Polled::Failed { code, fatal, text, at } => self.fetch_failed(code, fatal, text, at)?,
                 Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => break,
             }
         }
         for (topic, number) in moved {
             if let Some(followed) = self.followed.get(&(topic, number)) {
-                reader.position(topic, number, followed.position);
+                stage.table_position(scope, topic, number, followed.position);
             }
         }
-        self.note_loaded();
-        self.tell(read);
+        self.update_loaded();
+        self.update_progress(read);
         Ok(read)
     }
 
-    /// Whether every table has been read up to where it ended when following began.
+    /// Whether every partition has been read up to its end when following began.
     pub(super) fn are_loaded(&self) -> bool {
         self.followed.values().all(|followed| followed.loaded)
     }
 
-    /// Partitions whose position isn't yet what it was told to reach.
+    /// The number of partitions that are still loading.
     pub(super) fn loading(&self) -> usize {
         self.followed.values().filter(|followed| !followed.loaded).count()
     }
 
-    /// Table partitions that wait behind a record that can't be read now.
-    pub(super) fn stuck(&self) -> usize {
-        self.stuck.len()
+    /// The number of partitions that wait for a record that cannot be decoded now.
+    pub(super) fn undecoded(&self) -> usize {
+        self.retries.len()
     }
 
-    /// Partitions that hold less than they should: a record of theirs was skipped since they are followed.
+    /// The number of partitions in which a record was skipped since they are followed.
     pub(super) fn degraded(&self) -> usize {
         self.followed.values().filter(|followed| followed.skipped > 0).count()
     }
 
-    /// Why, in words, a topic each.
+    /// Describes the skipped records, by topic.
     pub(super) fn degraded_by(&self) -> impl Iterator<Item = String> {
         let mut skipped: BTreeMap<Topic, (usize, u64)> = BTreeMap::new();
         for ((topic, _), followed) in self.followed.iter().filter(|(_, followed)| followed.skipped > 0) {
@@ -183,88 +197,90 @@ impl<'c> Tables<'c> {
             *records += followed.skipped;
         }
         skipped.into_iter().map(|(topic, (partitions, records))| {
-            format!("{records} records of {topic} can't be read and are left out, in {partitions} partitions")
+            format!("{records} invalid records of {topic} skipped in {partitions} partitions")
         })
     }
 
-    /// Looks after partitions of which nothing comes.
-    pub(super) fn watch(&mut self, now: impl Fn() -> Duration) -> Option<Stall<Place>> {
-        let flowing = self.followed.iter().filter(|(place, _)| !self.stuck.holds(**place));
-        let flowing: Vec<(Place, i64)> =
-            flowing.map(|(place, followed)| (*place, followed.position)).collect();
+    /// Runs the stall watchdog.
+    pub(super) fn check_stall(&mut self, now: impl Fn() -> Duration) -> Option<Stall<TopicPartition>> {
+        let fetched = self.followed.iter().filter(|(partition, _)| !self.retries.contains(**partition));
+        let fetched: Vec<(TopicPartition, i64)> =
+            fetched.map(|(partition, followed)| (*partition, followed.position)).collect();
         let (consumer, ends, timeout) = (self.consumer, self.ends, self.query_timeout);
-        self.watchdog.look(flowing, now, |place| stable_and_end(consumer, ends, place, timeout))
+        self.watchdog.check(fetched, now, |partition| stable_and_end(consumer, ends, partition, timeout))
     }
 
-    fn passed(&mut self, place: Place, offset: i64, became: TableRecord, moved: &mut BTreeSet<Place>) {
-        if let Some(followed) = self.followed.get_mut(&place) {
+    fn count(
+        &mut self,
+        partition: TopicPartition,
+        offset: i64,
+        outcome: TableRecord,
+        moved: &mut BTreeSet<TopicPartition>,
+    ) {
+        if let Some(followed) = self.followed.get_mut(&partition) {
             followed.records += 1;
-            if became == TableRecord::Skipped {
+            if outcome == TableRecord::Skipped {
                 followed.skipped += 1;
                 if followed.skipped == 1 {
-                    let (topic, partition) = place;
-                    tracing::warn!(%topic, partition, offset, "a table's record can't be read, the table goes on without it");
+                    let (topic, partition) = partition;
+                    tracing::warn!(%topic, partition, offset, "invalid table record skipped");
                 }
             }
         }
-        self.reach(place, offset + 1, moved);
+        self.advance(partition, offset + 1, moved);
     }
 
-    fn reach(&mut self, place: Place, position: i64, moved: &mut BTreeSet<Place>) {
-        if let Some(followed) = self.followed.get_mut(&place) {
+    fn advance(&mut self, partition: TopicPartition, position: i64, moved: &mut BTreeSet<TopicPartition>) {
+        if let Some(followed) = self.followed.get_mut(&partition) {
             followed.position = position;
-            moved.insert(place);
+            moved.insert(partition);
         }
     }
 
-    fn place(&self, topic: &str, partition: i32) -> Option<Place> {
-        let place = (Topic::from_name(topic)?, partition);
-        self.followed.contains_key(&place).then_some(place)
+    fn followed(&self, topic: &str, partition: i32) -> Option<TopicPartition> {
+        let partition = (Topic::from_name(topic)?, partition);
+        self.followed.contains_key(&partition).then_some(partition)
     }
 
-    fn failed(
+    fn fetch_failed(
         &self,
         code: RDKafkaErrorCode,
         fatal: bool,
-        text: &str,
+        text: String,
         at: Option<(String, i32, i64)>,
-    ) -> Result<(), String> {
+    ) -> Result<(), ConsumerError> {
         if fatal {
-            return Err(text.to_owned());
+            return Err(ConsumerError::Fatal(text));
         }
-        // Retention or a limit of the embedded broker took records that weren't read yet: a table goes on with what there is.
+        // Retention or a limit of the embedded broker deleted records before they were read: the table continues with what is left.
         if let (RDKafkaErrorCode::AutoOffsetReset, Some((topic, partition, offset))) = (code, at) {
             tracing::warn!(
                 topic,
                 partition,
                 offset,
-                "a table lost records before they were read, from its start again"
+                "table records deleted before they were read: reading from the earliest retained record"
             );
-            return self
-                .consumer
-                .seek(&topic, partition, Offset::Beginning, self.query_timeout)
-                .map_err(|error| error.to_string());
+            return Ok(self.consumer.seek(&topic, partition, Offset::Beginning, self.query_timeout)?);
         }
-        tracing::warn!(%code, text, "a table's fetch failed, it goes on by itself");
+        tracing::warn!(%code, text, "table fetch failed: librdkafka retries automatically");
         Ok(())
     }
 
-    fn note_loaded(&mut self) {
+    fn update_loaded(&mut self) {
         if self.are_loaded() {
             return;
         }
-        let unknown =
-            self.followed.iter().filter(|(_, f)| f.target.is_none()).map(|(place, _)| *place).collect();
-        match ends_of(self.ends, &unknown, self.query_timeout) {
+        let unknown = self.followed.iter().filter(|(_, followed)| followed.target.is_none());
+        match ends_of(self.ends, &unknown.map(|(partition, _)| *partition).collect(), self.query_timeout) {
             Ok(ends) => {
-                for (place, end) in ends {
-                    if let Some(followed) = self.followed.get_mut(&place) {
+                for (partition, end) in ends {
+                    if let Some(followed) = self.followed.get_mut(&partition) {
                         followed.target = Some(end);
                     }
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "where a table ends is asked again");
+                tracing::warn!(%error, "failed to fetch the ends of tables: retrying");
                 return;
             }
         }
@@ -272,26 +288,28 @@ impl<'c> Tables<'c> {
             if !followed.loaded && followed.target.is_some_and(|end| followed.position >= end) {
                 followed.loaded = true;
                 let (records, ms) = (followed.records, followed.since.elapsed().as_millis());
-                tracing::debug!(%topic, partition = number, records, ms, "table loaded");
+                tracing::debug!(%topic, partition = number, records, ms, "table partition loaded");
             }
         }
     }
 
-    fn tell(&mut self, read: u64) {
-        // Each turn of the loop comes here, and most of a table's life all is loaded.
+    fn update_progress(&mut self, read: u64) {
+        // This runs in every iteration of the loop, and most of the time everything is loaded.
         if self.progress.is_over() {
             return;
         }
         let left =
             self.followed.values().filter_map(|followed| Some((followed.target? - followed.position).max(0)));
-        self.progress.tell(read, self.loading(), left.sum(), self.stuck.len());
+        let remaining =
+            Remaining { partitions: self.loading(), offsets: left.sum(), undecoded: self.retries.len() };
+        self.progress.update(read, &remaining);
     }
 }
 
-fn list(places: &[Place], offset: Offset) -> TopicPartitionList {
+fn list(partitions: &[TopicPartition], offset: Offset) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
-    for (topic, number) in places {
-        // Logical offsets are always accepted.
+    for (topic, number) in partitions {
+        // The call fails only for a negative offset, not for a logical one.
         let _accepted = list.add_partition(topic.name(), *number).set_offset(offset);
     }
     list

@@ -1,8 +1,9 @@
-//! Finds partitions whose records wait while the client fetches nothing of them.
+//! Stall watchdog: detects partitions whose records are available while the client fetches none.
 //!
-//! Silence alone says nothing: an idle partition is silent, and one whose last offsets are transaction markers has a committed offset
-//! below its end for ever. So a silent partition is asked for its last stable offset. At or below the fetch position (which counts the
-//! markers: the client tells the end of a partition behind them): idle. Above it, twice, with an unmoved position between: stalled.
+//! A partition without fetched records is not necessarily stalled: it may be idle, or its last offsets may be transaction markers, so
+//! that its committed offset stays below its end. The watchdog therefore queries the last stable offset of such a partition. If that
+//! is at or below the fetch position (which counts the markers: the client reports the end of a partition after them), the partition is
+//! idle. If it is above the position in two successive checks and the position has not moved between them, the partition is stalled.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -10,47 +11,47 @@ use std::time::Duration;
 
 use rdkafka::error::KafkaError;
 
-/// A suspicion is looked at again after a quarter of the period.
-const AGAIN: u32 = 4;
+/// A suspected partition is checked again after this fraction of the period.
+const RECHECK_DIVISOR: u32 = 4;
 
-/// What is known of each partition that should flow, by what it is called. Times are monotonic.
+/// The state of each partition that should be fetched. Times are monotonic.
 pub(super) struct Watchdog<P> {
     period: Duration,
     watched: BTreeMap<P, Watched>,
 }
 
-/// A partition whose records wait and aren't fetched.
+/// A partition whose records are available and not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stall<P> {
-    pub(super) place: P,
-    /// Where its stable records end.
+    pub(super) partition: P,
+    /// The last stable offset.
     pub(super) stable: i64,
-    /// How long nothing of it has come.
-    pub(super) silent: Duration,
+    /// Time since the position moved.
+    pub(super) unmoved: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Watched {
     position: i64,
-    /// When its position changed last, or when it began to flow.
+    /// When the position moved last, or when fetching began.
     moved: Duration,
-    /// When it is to be asked for.
+    /// When the next check is due.
     due: Duration,
-    /// Records waited behind this position when it was asked for last.
+    /// The last check found records after this position.
     suspected: bool,
-    /// Records wait behind an open transaction.
+    /// The last stable offset is below the end: a transaction is open.
     blocked: bool,
 }
 
-/// What an answer means.
+/// Result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Finding {
-    /// Nothing waits, or not for us.
+    /// No record is available to committed readers.
     Idle,
-    /// Records wait; to be looked at again.
-    Suspicious,
-    /// Records have waited all the time.
-    Stalled { silent: Duration },
+    /// Records are available; the partition is checked again.
+    Suspected,
+    /// Records have been available since the check before.
+    Stalled { unmoved: Duration },
 }
 
 impl<P: Copy + Ord + Debug> Watchdog<P> {
@@ -58,33 +59,33 @@ impl<P: Copy + Ord + Debug> Watchdog<P> {
         Self { period, watched: BTreeMap::new() }
     }
 
-    /// Looks after the partitions that should flow, given where each stands now: asks for one of them at most where its stable
-    /// records end, and where all end.
-    pub(super) fn look(
+    /// Updates the partitions that should be fetched with their current positions, and checks at most one of them: `query` returns its
+    /// last stable offset and its end.
+    pub(super) fn check(
         &mut self,
-        flowing: impl IntoIterator<Item = (P, i64)>,
+        fetched: impl IntoIterator<Item = (P, i64)>,
         now: impl Fn() -> Duration,
-        ask: impl FnOnce(P) -> Result<(i64, i64), KafkaError>,
+        query: impl FnOnce(P) -> Result<(i64, i64), KafkaError>,
     ) -> Option<Stall<P>> {
-        self.see(flowing, now());
-        let place = self.next(now())?;
-        match ask(place) {
-            Ok((stable, end)) => match self.answered(place, stable, end, now()) {
-                Finding::Stalled { silent } => Some(Stall { place, stable, silent }),
-                Finding::Idle | Finding::Suspicious => None,
+        self.update(fetched, now());
+        let partition = self.next_due(now())?;
+        match query(partition) {
+            Ok((stable, end)) => match self.evaluate(partition, stable, end, now()) {
+                Finding::Stalled { unmoved } => Some(Stall { partition, stable, unmoved }),
+                Finding::Idle | Finding::Suspected => None,
             },
             Err(error) => {
-                tracing::debug!(?place, %error, "the watchdog has no answer");
-                self.unanswered(place, now());
+                tracing::debug!(?partition, %error, "stall check failed: end of partition unknown");
+                self.postpone(partition, now());
                 None
             }
         }
     }
 
-    /// Where the partitions that should flow stand now; others are of no interest.
-    fn see(&mut self, flowing: impl IntoIterator<Item = (P, i64)>, now: Duration) {
+    /// Sets the partitions that should be fetched, with their positions; forgets all others.
+    fn update(&mut self, fetched: impl IntoIterator<Item = (P, i64)>, now: Duration) {
         let mut before = std::mem::take(&mut self.watched);
-        self.watched = flowing
+        self.watched = fetched
             .into_iter()
             .map(|(input, position)| {
                 let known = before.remove(&input).filter(|watched| watched.position == position);
@@ -100,25 +101,25 @@ impl<P: Copy + Ord + Debug> Watchdog<P> {
             .collect();
     }
 
-    /// The partition to ask for next, if any is due.
-    fn next(&self, now: Duration) -> Option<P> {
+    /// The partition whose check has been due longest. `None` if no check is due.
+    fn next_due(&self, now: Duration) -> Option<P> {
         let due = self.watched.iter().filter(|(_, watched)| watched.due <= now);
         due.min_by_key(|(_, watched)| watched.due).map(|(input, _)| *input)
     }
 
-    /// Nobody answered: nothing is known of this one, and no other is asked for before a while has passed. A question may take long,
-    /// and the group must be heard.
-    fn unanswered(&mut self, input: P, now: Duration) {
+    /// Postpones all checks after a failed query, and clears the suspicion. A query may block for long, and the session must keep
+    /// polling the group.
+    fn postpone(&mut self, input: P, now: Duration) {
         for watched in self.watched.values_mut() {
-            watched.due = watched.due.max(now + self.period / AGAIN);
+            watched.due = watched.due.max(now + self.period / RECHECK_DIVISOR);
         }
         if let Some(watched) = self.watched.get_mut(&input) {
             watched.suspected = false;
         }
     }
 
-    /// Where the partition's stable records end, and where all end.
-    fn answered(&mut self, input: P, stable: i64, end: i64, now: Duration) -> Finding {
+    /// Evaluates the last stable offset and the end of a partition.
+    fn evaluate(&mut self, input: P, stable: i64, end: i64, now: Duration) -> Finding {
         let Some(watched) = self.watched.get_mut(&input) else { return Finding::Idle };
         watched.blocked = stable < end;
         if watched.position >= stable {
@@ -126,14 +127,14 @@ impl<P: Copy + Ord + Debug> Watchdog<P> {
             watched.due = now + self.period;
             return Finding::Idle;
         }
-        watched.due = now + self.period / AGAIN;
+        watched.due = now + self.period / RECHECK_DIVISOR;
         if std::mem::replace(&mut watched.suspected, true) {
-            return Finding::Stalled { silent: now.saturating_sub(watched.moved) };
+            return Finding::Stalled { unmoved: now.saturating_sub(watched.moved) };
         }
-        Finding::Suspicious
+        Finding::Suspected
     }
 
-    /// Partitions in which records wait behind an open transaction.
+    /// The number of partitions that are blocked by an open transaction.
     pub(super) fn blocked(&self) -> usize {
         self.watched.values().filter(|watched| watched.blocked).count()
     }
@@ -152,56 +153,56 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn dog(positions: &[(InputPartition, i64)]) -> Watchdog<InputPartition> {
-        let mut dog = Watchdog::new(s(8));
-        dog.see(positions.iter().copied(), s(0));
-        dog
+    fn watchdog(positions: &[(InputPartition, i64)]) -> Watchdog<InputPartition> {
+        let mut watchdog = Watchdog::new(s(8));
+        watchdog.update(positions.iter().copied(), s(0));
+        watchdog
     }
 
     #[test]
-    fn a_partition_whose_position_is_at_its_stable_end_is_idle_however_long() {
-        let mut dog = dog(&[(ONE, 7)]);
+    fn position_at_the_last_stable_offset_is_idle_indefinitely() {
+        let mut watchdog = watchdog(&[(ONE, 7)]);
         for second in 1..100 {
-            dog.see([(ONE, 7)], s(second));
-            if dog.next(s(second)).is_some() {
-                assert_eq!(dog.answered(ONE, 7, 9, s(second)), Finding::Idle);
-                assert_eq!(dog.blocked(), 1);
+            watchdog.update([(ONE, 7)], s(second));
+            if watchdog.next_due(s(second)).is_some() {
+                assert_eq!(watchdog.evaluate(ONE, 7, 9, s(second)), Finding::Idle);
+                assert_eq!(watchdog.blocked(), 1);
             }
         }
     }
 
     #[test]
-    fn records_that_wait_twice_behind_an_unmoved_position_are_a_stall() {
-        let mut dog = dog(&[(ONE, 7)]);
-        assert_eq!(dog.next(s(7)), None);
-        assert_eq!(dog.next(s(8)), Some(ONE));
-        assert_eq!(dog.answered(ONE, 8, 8, s(8)), Finding::Suspicious);
-        assert_eq!(dog.next(s(9)), None);
-        assert_eq!(dog.answered(ONE, 9, 9, s(10)), Finding::Stalled { silent: s(10) });
+    fn records_after_an_unmoved_position_in_two_checks_are_a_stall() {
+        let mut watchdog = watchdog(&[(ONE, 7)]);
+        assert_eq!(watchdog.next_due(s(7)), None);
+        assert_eq!(watchdog.next_due(s(8)), Some(ONE));
+        assert_eq!(watchdog.evaluate(ONE, 8, 8, s(8)), Finding::Suspected);
+        assert_eq!(watchdog.next_due(s(9)), None);
+        assert_eq!(watchdog.evaluate(ONE, 9, 9, s(10)), Finding::Stalled { unmoved: s(10) });
     }
 
     #[test]
-    fn a_position_that_moves_or_a_pause_between_begins_anew() {
-        let mut moved = dog(&[(ONE, 7)]);
-        assert_eq!(moved.answered(ONE, 9, 9, s(8)), Finding::Suspicious);
-        moved.see([(ONE, 8)], s(9));
-        assert_eq!(moved.next(s(16)), None);
-        assert_eq!(moved.answered(ONE, 9, 9, s(17)), Finding::Suspicious);
-        let mut paused = dog(&[(ONE, 7)]);
-        assert_eq!(paused.answered(ONE, 9, 9, s(8)), Finding::Suspicious);
-        paused.see([], s(9));
-        paused.see([(ONE, 7)], s(50));
-        assert_eq!(paused.next(s(57)), None);
-        assert_eq!(paused.answered(ONE, 9, 9, s(58)), Finding::Suspicious);
+    fn moved_position_or_pause_restarts_the_observation() {
+        let mut moved = watchdog(&[(ONE, 7)]);
+        assert_eq!(moved.evaluate(ONE, 9, 9, s(8)), Finding::Suspected);
+        moved.update([(ONE, 8)], s(9));
+        assert_eq!(moved.next_due(s(16)), None);
+        assert_eq!(moved.evaluate(ONE, 9, 9, s(17)), Finding::Suspected);
+        let mut paused = watchdog(&[(ONE, 7)]);
+        assert_eq!(paused.evaluate(ONE, 9, 9, s(8)), Finding::Suspected);
+        paused.update([], s(9));
+        paused.update([(ONE, 7)], s(50));
+        assert_eq!(paused.next_due(s(57)), None);
+        assert_eq!(paused.evaluate(ONE, 9, 9, s(58)), Finding::Suspected);
     }
 
     #[test]
-    fn a_question_that_nobody_answers_is_no_stall() {
-        let mut dog = dog(&[(ONE, 7), (TWO, 7)]);
-        assert_eq!(dog.answered(ONE, 9, 9, s(8)), Finding::Suspicious);
-        assert_eq!(dog.next(s(8)), Some(TWO));
-        dog.unanswered(ONE, s(10));
-        assert_eq!(dog.next(s(11)), None);
-        assert_eq!(dog.answered(ONE, 9, 9, s(12)), Finding::Suspicious);
+    fn failed_query_clears_the_suspicion() {
+        let mut watchdog = watchdog(&[(ONE, 7), (TWO, 7)]);
+        assert_eq!(watchdog.evaluate(ONE, 9, 9, s(8)), Finding::Suspected);
+        assert_eq!(watchdog.next_due(s(8)), Some(TWO));
+        watchdog.postpone(ONE, s(10));
+        assert_eq!(watchdog.next_due(s(11)), None);
+        assert_eq!(watchdog.evaluate(ONE, 9, 9, s(12)), Finding::Suspected);
     }
 }

@@ -1,4 +1,4 @@
-//! Single calls that rust-rdkafka lacks or makes otherwise.
+//! Single calls that rust-rdkafka lacks or implements differently.
 
 use std::ffi::CString;
 
@@ -8,23 +8,23 @@ use rdkafka::producer::{Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::{NO_ERROR, bytes, owned};
-use crate::fault::CallError;
+use crate::call_error::CallError;
 
-/// Commits the open transaction after librdkafka's own flush, which ignores linger. Blocks up to the transaction timeout.
-/// Someone else must poll the producer meanwhile (a `ThreadedProducer` does).
+/// Commits the open transaction after librdkafka's own flush, which ignores linger. Blocks up to the transaction timeout. Another
+/// thread has to poll the producer meanwhile, as that of a `ThreadedProducer` does.
 pub(crate) fn commit_transaction<C, P>(producer: &P) -> Result<(), CallError>
 where
     C: ProducerContext,
     P: Producer<C>,
 {
-    // SAFETY: the client is alive; -1 asks for the remaining time of the transaction, as the manual wants.
+    // SAFETY: the client is alive; -1 stands for the remaining time of the transaction, as the manual requires.
     let error = unsafe { sys::rd_kafka_commit_transaction(producer.client().native_ptr(), -1) };
     if error.is_null() {
         return Ok(());
     }
-    // SAFETY: a non-null error is ours to read and destroy.
+    // SAFETY: the caller owns a non-null error.
     unsafe {
-        let fault = CallError {
+        let call_error = CallError {
             code: sys::rd_kafka_error_code(error).into(),
             text: owned(sys::rd_kafka_error_string(error)),
             fatal: sys::rd_kafka_error_is_fatal(error) != 0,
@@ -32,13 +32,13 @@ where
             abortable: sys::rd_kafka_error_txn_requires_abort(error) != 0,
         };
         sys::rd_kafka_error_destroy(error);
-        Err(fault)
+        Err(call_error)
     }
 }
 
-/// The generation (or member epoch) under which the consumer is a member of its group; 0 or less when it is none.
+/// Returns the generation (or member epoch) of the consumer in its group; 0 or less if it is not a member.
 pub(crate) fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 {
-    // SAFETY: the client is alive; the metadata is a copy that we destroy.
+    // SAFETY: the client is alive; the metadata is a copy, destroyed below.
     unsafe {
         let metadata = sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr());
         if metadata.is_null() {
@@ -50,7 +50,7 @@ pub(crate) fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 
     }
 }
 
-/// The end of a partition as the last fetch saw it; nothing is asked of a broker.
+/// Returns the high watermark of the last fetch of a partition, without a request. `None` if there was no fetch.
 pub(crate) fn known_end<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic: &str,
@@ -59,7 +59,7 @@ pub(crate) fn known_end<C: ConsumerContext>(
     let topic = CString::new(topic).ok()?;
     let (mut low, mut high) = (-1, -1);
     // SAFETY: the client and the string are alive during the call.
-    let answer = unsafe {
+    let code = unsafe {
         sys::rd_kafka_get_watermark_offsets(
             consumer.client().native_ptr(),
             topic.as_ptr(),
@@ -68,13 +68,13 @@ pub(crate) fn known_end<C: ConsumerContext>(
             &mut high,
         )
     };
-    (answer == NO_ERROR && high >= 0).then_some(high)
+    (code == NO_ERROR && high >= 0).then_some(high)
 }
 
-/// What stands beside the offset of each element, in the list's order. rust-rdkafka panics on metadata that isn't UTF-8, and anyone
-/// may have committed.
+/// Returns the commit metadata of each element, in the list's order. rust-rdkafka panics on metadata that is not UTF-8, and any client
+/// may have committed it.
 pub(crate) fn metadata(list: &TopicPartitionList) -> Vec<Vec<u8>> {
-    // SAFETY: the list is alive, its elements are `cnt` initialised structs; what they show is copied.
+    // SAFETY: the list is alive, its elements are `cnt` initialised structs; the memory that they point to is copied.
     unsafe {
         let list = &*list.ptr();
         let count = usize::try_from(list.cnt).unwrap_or(0);
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_of_any_bytes_is_read() {
+    fn metadata_that_is_not_utf8_is_read() {
         let mut list = TopicPartitionList::new();
         list.add_partition("a", 0);
         list.add_partition("a", 1).set_metadata("ab");

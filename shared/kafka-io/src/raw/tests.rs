@@ -1,4 +1,4 @@
-//! Records as only another language's client writes them, on a mocked broker.
+//! Records that only clients of other languages can write, on a mocked broker.
 
 use std::ffi::{CString, c_int};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::dead_letter::{self, Cause};
 use crate::record::InRecord;
 
 const TOPIC: Topic = Topic::AlertRaised;
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Produces one record with two headers; a name may be any bytes but 0.
 fn produce(client: *mut sys::rd_kafka_t, names: [&[u8]; 2]) -> sys::rd_kafka_resp_err_t {
@@ -24,7 +24,7 @@ fn produce(client: *mut sys::rd_kafka_t, names: [&[u8]; 2]) -> sys::rd_kafka_res
     let topic = CString::new(TOPIC.name()).unwrap();
     let [first, second] = names.map(|name| CString::new(name).unwrap());
     let (value, len): (*const c_void, isize) = (b"v".as_ptr().cast(), 1);
-    // SAFETY: the client is alive, each tag is followed by what librdkafka's manual says, and everything is copied by the call.
+    // SAFETY: the client is alive, each tag is followed by the arguments of librdkafka's manual, and the call copies everything.
     unsafe {
         sys::rd_kafka_producev(
             client,
@@ -46,24 +46,24 @@ fn produce(client: *mut sys::rd_kafka_t, names: [&[u8]; 2]) -> sys::rd_kafka_res
 }
 
 fn first_record<'c>(poller: &Poller<'c, LogContext>) -> Fetched<'c> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while Instant::now() < deadline {
         if let Polled::Record(record) = poller.poll(Duration::from_millis(100)) {
             return record;
         }
     }
-    panic!("no record within {PATIENCE:?}");
+    panic!("no record within {TIMEOUT:?}");
 }
 
 #[test]
-fn a_header_name_that_is_not_utf8_hides_no_header_behind_it() {
+fn header_name_that_is_not_utf8_hides_no_later_header() {
     let host = client::mock_host().unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     cluster.create_topic(TOPIC.name(), 1, 1).unwrap();
     let config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     assert_eq!(produce(host.client().native_ptr(), [b"caf\xe9", b"traceparent"]), NO_ERROR);
-    host.flush(PATIENCE).unwrap();
-    let consumer = client::follower(&config, "desk").unwrap();
+    host.flush(TIMEOUT).unwrap();
+    let consumer = client::follower(&config, "bench").unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(TOPIC.name(), 0, rdkafka::Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
@@ -74,7 +74,7 @@ fn a_header_name_that_is_not_utf8_hides_no_header_behind_it() {
         record.headers.iter().map(|(name, value)| (name.into_owned(), value)).collect();
     assert_eq!(headers, [("caf\u{fffd}".to_owned(), &b"v"[..]), ("traceparent".to_owned(), b"v")]);
     assert_eq!(record.headers.get("traceparent"), Some(&b"v"[..]));
-    let cause = Cause { class: "tombstone", error: "no payload", attempts: 1, service: "desk" };
+    let cause = Cause { class: "tombstone", error: "no payload", attempts: 1, service: "bench" };
     let letter = dead_letter::of(&record, Topic::ScannerBridgeDeadLetter, 1, cause);
     let kept: Vec<&str> = letter.headers.iter().take(2).map(|(name, _)| name.as_ref()).collect();
     assert_eq!(kept, ["caf\u{fffd}", "traceparent"]);

@@ -1,9 +1,11 @@
-//! What can go wrong with the registry, and what one failed call means.
+//! Errors of the registry client, and the classification of failed calls.
 
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 
 use contracts::Topic;
+use kit::ErrorChain;
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::RawError;
 
@@ -12,68 +14,80 @@ use crate::access_denied::MaybeAccessDenied;
 /// The registry can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// The address is none.
-    #[error("registry url {url:?} is no http address, as http://localhost:8081: {cause}")]
+    /// The address is invalid.
+    #[error("invalid registry.url {url:?}: expected http(s)://host:port/path")]
     Url {
-        /// The address.
+        /// The configured address.
         url: String,
-        /// What is wrong with it.
-        cause: String,
     },
-    /// It doesn't answer, or not as a registry does.
-    #[error("registry {url} did not register {subject} within {waited_ms} ms: {cause}")]
+    /// User name or password can't be sent in an HTTP header.
+    #[error("invalid registry.username or registry.password")]
+    Login {
+        /// The error of the header.
+        source: reqwest::header::InvalidHeaderValue,
+    },
+    /// The HTTP client could not be created.
+    #[error("failed to create the client of registry {url}")]
+    Client {
+        /// The registry's address.
+        url: String,
+        /// The cause.
+        source: RegistryCallError,
+    },
+    /// The file of certificate authorities can't be used.
+    #[error("failed to load registry.ca_file {}", file.display())]
+    CaFile {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        source: CaFileError,
+    },
+    /// The registry does not respond, or not as a registry.
+    #[error("registry {url} unavailable: {subject} not registered within {waited_ms} ms")]
     Unreachable {
-        /// Its address.
+        /// The registry's address.
         url: String,
         /// The subject.
         subject: String,
-        /// How long it was tried.
+        /// The time of all attempts, milliseconds.
         waited_ms: u32,
-        /// The last failure.
-        cause: String,
+        /// The error of the last attempt.
+        source: RegistryCallError,
     },
-    /// The file of its authorities is of no use.
-    #[error("registry.ca_file {}: {cause}", file.display())]
-    Authorities {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// It answers, and doesn't let us in.
-    #[error("registry {url} does not let {user} in for {subject}: {cause}")]
+    /// The registry denies access.
+    #[error("access denied by registry {url} for {user}: {subject} not registered")]
     Denied {
-        /// Its address.
+        /// The registry's address.
         url: String,
-        /// As whom we came.
+        /// The user.
         user: String,
         /// The subject.
         subject: String,
-        /// Its words.
-        cause: String,
+        /// The error of the call.
+        source: RegistryCallError,
     },
-    /// It answers, and refuses the schema: incompatible with an earlier version, or not allowed.
-    #[error("registry {url} refuses {subject}: {cause}")]
-    Refused {
-        /// Its address.
+    /// The registry rejects the schema: it is incompatible with an earlier version, or not allowed.
+    #[error("registry {url} rejected the schema of {subject}")]
+    Rejected {
+        /// The registry's address.
         url: String,
         /// The subject.
         subject: String,
-        /// Its words, with its error code.
-        cause: String,
+        /// The registry's response.
+        source: RegistryCallError,
     },
-    /// The cache on disk had another id, and records were written under it.
+    /// The cache folder had another id, and records were written with it.
     #[error(
         "registry {url} has id {id} for {subject}, records were written under {pinned} from the cache folder"
     )]
     OtherId {
-        /// Its address.
+        /// The registry's address.
         url: String,
         /// The subject.
         subject: String,
-        /// What the registry says now.
+        /// The id in the registry.
         id: u32,
-        /// What the cache said.
+        /// The id in the cache folder.
         pinned: u32,
     },
     /// No schema of this topic was registered at start.
@@ -84,56 +98,80 @@ pub enum RegistryError {
     },
 }
 
+/// The file of certificate authorities can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CaFileError {
+    /// The file can't be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// The file is not in PEM format.
+    #[error(transparent)]
+    Parse(#[from] reqwest::Error),
+    /// The file contains no certificate.
+    #[error("no certificate in the file")]
+    Empty,
+}
+
+/// The error of one call to the registry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryCallError {
+    /// The registry responded with an error.
+    #[error("{message} ({code})")]
+    Response {
+        /// The registry's error code: an HTTP status, or one with two more digits.
+        code: u32,
+        /// The registry's message.
+        message: String,
+    },
+    /// The registry, or a proxy, denies access; no retry succeeds.
+    #[error("{0}")]
+    Denied(String),
+    /// Any other failure; a retry may succeed.
+    #[error("{0}")]
+    Failed(String),
+}
+
 impl MaybeAccessDenied for RegistryError {
     fn is_access_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }
 }
 
-/// Why one call failed.
-pub(super) enum Failure {
-    /// The registry has said so.
-    Said { code: u32, message: String },
-    /// It, or a proxy before it, wants another login, or none of ours may do this.
-    Denied(String),
-    /// Anything else: later it may succeed.
-    Transient(String),
-}
-
-impl Failure {
-    pub(super) fn of(error: &SRCError) -> Self {
-        let said = error.source().and_then(|source| source.downcast_ref::<RawError>());
-        let text = with_causes(&error.error, error);
-        match said {
-            _ if is_denial(&text) => Self::Denied(text),
-            // Code 0 is the crate's way to say that the answer was no registry's: a proxy's page, a cut body.
-            Some(said) if said.error_code != 0 => {
-                Self::Said { code: said.error_code, message: said.message.clone() }
+impl RegistryCallError {
+    /// Returns whether a retry may succeed.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Response { code, .. } => {
+                let status = if *code >= 10_000 { code / 100 } else { *code };
+                matches!(status, 408 | 429 | 500..)
             }
-            _ => Self::Transient(text),
+            Self::Denied(_) => false,
+            Self::Failed(_) => true,
         }
     }
 }
 
-/// What failed, and each cause of it: reqwest says no more than that a request failed, its causes say why.
-pub(super) fn with_causes(what: &str, error: &dyn Error) -> String {
-    let mut text = what.to_owned();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+impl From<SRCError> for RegistryCallError {
+    fn from(error: SRCError) -> Self {
+        let response = error.source().and_then(|source| source.downcast_ref::<RawError>());
+        // reqwest's error has no details, only its sources have.
+        let text = match error.source() {
+            Some(source) => format!("{}: {}", error.error, ErrorChain(source)),
+            None => error.error.clone(),
+        };
+        match response {
+            _ if denies_access(&text) => Self::Denied(text),
+            // Code 0: the response was not a registry's, but a proxy's page or an incomplete body.
+            Some(response) if response.error_code != 0 => {
+                Self::Response { code: response.error_code, message: response.message.clone() }
+            }
+            _ => Self::Failed(text),
+        }
     }
-    text
 }
 
-/// Another try mends neither. The crate gives a status only in words ("… failed with status 401 Unauthorized"), and the other words
-/// are OpenSSL's of a certificate that isn't trusted, or has expired.
-pub(super) fn is_denial(words: &str) -> bool {
-    ["status 401", "status 403", "certificate verify failed"].iter().any(|denial| words.contains(denial))
-}
-
-/// Codes are an HTTP status, or one with two more digits.
-pub(super) fn is_transient(code: u32) -> bool {
-    let status = if code >= 10_000 { code / 100 } else { code };
-    matches!(status, 408 | 429 | 500..)
+/// Returns whether an error text means denied access. schema_registry_converter reports a status only as text ("… failed with status
+/// 401 Unauthorized"); OpenSSL reports a certificate that is not trusted or has expired.
+pub(super) fn denies_access(text: &str) -> bool {
+    ["status 401", "status 403", "certificate verify failed"].iter().any(|denial| text.contains(denial))
 }

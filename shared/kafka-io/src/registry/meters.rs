@@ -1,12 +1,13 @@
-//! What is told of the registry as metrics. Handles are made once.
+//! Metrics of the registry client. Handles are created once.
 
+use kit::SaturatingFrom;
 use metrics::{Counter, Gauge};
 
 use crate::metric_names as names;
 
-/// How a lookup of a writer's schema may end.
+/// The outcome of a lookup of a writer's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lookup {
+pub(super) enum LookupOutcome {
     Found,
     Unknown,
     Unreadable,
@@ -16,17 +17,17 @@ pub(super) enum Lookup {
 }
 
 pub(super) struct Meters {
-    breaker_open: Gauge,
+    breaker_state: Gauge,
     unconfirmed: Gauge,
-    /// In the order of [`Lookup`].
+    /// In the order of [`LookupOutcome`].
     lookups: [Counter; 5],
 }
 
 impl Meters {
-    /// For callers without metrics.
+    /// Creates handles that export nothing.
     pub(super) fn none() -> Self {
         Self {
-            breaker_open: Gauge::noop(),
+            breaker_state: Gauge::noop(),
             unconfirmed: Gauge::noop(),
             lookups: std::array::from_fn(|_| Counter::noop()),
         }
@@ -34,36 +35,36 @@ impl Meters {
 
     #[expect(
         clippy::disallowed_macros,
-        reason = "below the chassis: the catalogue is metric_names, each handle is made once"
+        reason = "below the chassis: the catalogue is metric_names, each handle is created once"
     )]
     pub(super) fn of(service: &'static str) -> Self {
         let meters = Self {
-            breaker_open: metrics::gauge!(names::BREAKER_OPEN, "service" => service),
+            breaker_state: metrics::gauge!(names::BREAKER_STATE, "service" => service, "target" => "registry"),
             unconfirmed: metrics::gauge!(names::UNCONFIRMED, "service" => service),
             lookups: names::LOOKUP_OUTCOMES
                 .map(|outcome| metrics::counter!(names::LOOKUPS, "service" => service, "outcome" => outcome)),
         };
-        meters.breaker_is_open(false);
-        meters.unconfirmed(0);
+        meters.set_unconfirmed(0);
         meters
     }
 
-    pub(super) fn breaker_is_open(&self, is_open: bool) {
-        self.breaker_open.set(f64::from(u8::from(is_open)));
+    /// Returns the handle of the breaker's state.
+    pub(super) fn breaker_state(&self) -> Gauge {
+        self.breaker_state.clone()
     }
 
-    /// So many own schemas go by the ids of the cache folder.
-    pub(super) fn unconfirmed(&self, ids: usize) {
-        self.unconfirmed.set(f64::from(u32::try_from(ids).unwrap_or(u32::MAX)));
+    /// Sets the number of registered schemas whose ids come from the cache folder.
+    pub(super) fn set_unconfirmed(&self, ids: usize) {
+        self.unconfirmed.set(f64::from(u32::saturating_from(ids)));
     }
 
-    pub(super) fn looked_up(&self, lookup: Lookup) {
-        let index = match lookup {
-            Lookup::Found => 0,
-            Lookup::Unknown => 1,
-            Lookup::Unreadable => 2,
-            Lookup::Unavailable => 3,
-            Lookup::Shed => 4,
+    pub(super) fn count(&self, outcome: LookupOutcome) {
+        let index = match outcome {
+            LookupOutcome::Found => 0,
+            LookupOutcome::Unknown => 1,
+            LookupOutcome::Unreadable => 2,
+            LookupOutcome::Unavailable => 3,
+            LookupOutcome::Shed => 4,
         };
         self.lookups[index].increment(1);
     }

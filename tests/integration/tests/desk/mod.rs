@@ -56,8 +56,8 @@ impl Cluster {
         let config = KafkaConfig {
             brokers: address.to_owned(),
             partitions: PARTITIONS,
-            session_timeout_ms: 6_000,
-            drain_budget_ms: 2_000,
+            session_timeout_ms: 6_000.into(),
+            drain_budget_ms: 2_000.into(),
             ..KafkaConfig::default()
         };
         let producer = BatchProducer::new(&config, ProducerLimits::default()).unwrap();
@@ -243,16 +243,16 @@ impl Running {
     }
 
     pub(crate) fn ready(self) -> Self {
-        eventually("the driver is ready", || self.counts.seen().ready || self.thread.is_finished());
+        eventually("the driver is ready", || self.counts.latest().ready || self.thread.is_finished());
         self
     }
 
     pub(crate) fn emitted(&self) -> u64 {
-        self.counts.seen().counts.emitted
+        self.counts.latest().counts.emitted
     }
 
     pub(crate) fn partitions(&self) -> usize {
-        self.counts.seen().partitions
+        self.counts.latest().partitions
     }
 
     pub(crate) fn stop(self) -> Stop {

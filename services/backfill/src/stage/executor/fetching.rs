@@ -1,18 +1,15 @@
-//! Fetches that run: cut into chunks, one of each at a worker at a time, each tried a few times.
+//! Running fetches: each is split into chunks. One chunk at a time is at a worker, with a bounded number of attempts.
 //!
 //! ```text
-//!            a worker is free         bars                       the last one
-//!   chunk ──────────────────► asked ───────► written ─► next chunk ─────────► finished
-//!                               │ ▲
-//!               transient fault ▼ │ the wait is over        permanent fault, or the last attempt:
-//!                            waiting                         given up, named in the errors, next chunk
+//!           a worker is free            bars                         last chunk
+//!   chunk ──────────────────► at worker ────► written ─► next chunk ────────────► finished
+//!                               │   ▲
+//!             transient error   ▼   │ wait has ended      permanent error, or last attempt:
+//!                              waiting                     the error is recorded, next chunk
 //! ```
-//! When the partition is about to go, no further chunk is asked for: the fetch stops behind the one that a worker has (`draining`).
 //!
-//! A wait passes on the stage's clock, not in a worker: those who wait take nobody's place. When the partition goes, the fetch is
-//! orphaned: what the worker may still bring is forgotten, and its place is free again.
-
-use std::time::Duration;
+//! A retry waits on the clock of the stage and occupies no worker. When the partition is draining, the fetch stops after the chunk that a
+//! worker has (`drain`). When the partition is removed, the fetch is orphaned: the result of its job is discarded and frees its slot.
 
 use contracts::EncodeError;
 use domain::calendar::{date_of, day_open, session_close};
@@ -21,216 +18,172 @@ use kafka_io::OutRecord;
 use pipeline::{Effect, Effects, Now, RecordId};
 
 use super::ExecutorStage;
+use super::fetch_run::{Chunk, FetchRun, RunState};
 use crate::rules::chunks::chunks;
-use crate::rules::coalesce::{Fetch, FetchId};
+use crate::rules::coalescer::{Fetch, FetchId};
 use crate::rules::series::Series;
-use crate::sources::SourceError;
-use crate::work::{Done, Job};
+use crate::sources::{SourceError, error_chain};
+use crate::worker::JobResult;
 
-/// A piece of a fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chunk {
-    pub(super) timeframe: Timeframe,
-    pub(super) range: Interval,
+/// The error of a chunk.
+#[derive(Debug, thiserror::Error)]
+enum ChunkError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Another attempt would have outputs of the same size.
+    #[error("failed to write chunk")]
+    Unwritable(#[source] EncodeError),
 }
 
-/// A fetch that runs.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) fetch: Fetch<RecordId>,
-    /// The newest `occurred_at` of its requests.
-    pub(super) occurred_at: i64,
-    pub(super) chunks: Vec<Chunk>,
-    /// Chunks that have ended.
-    pub(super) done: usize,
-    /// Calls for the present chunk that have failed.
-    failures: u32,
-    step: Step,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// A worker has the present chunk.
-    Asked,
-    /// It is asked for again at this time (monotonic).
-    Waiting { until: Duration },
-    /// Its partition is about to go: no further chunk is asked for.
-    Stopped,
-    /// A worker has a chunk that nobody wants any more.
-    Orphaned,
-}
-
-impl Running {
-    /// When its wait ends, if it waits.
-    pub(super) fn due(&self) -> Option<Duration> {
-        match self.step {
-            Step::Waiting { until } => Some(until),
-            Step::Asked | Step::Stopped | Step::Orphaned => None,
+impl ChunkError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Source(error) => error.is_retryable(),
+            Self::Unwritable(_) => false,
         }
-    }
-
-    /// Whether a worker has a chunk of it.
-    pub(super) fn is_at_work(&self) -> bool {
-        self.step == Step::Asked
-    }
-
-    fn job(&self) -> Option<Job> {
-        let chunk = self.chunks.get(self.done)?;
-        let Fetch { id, symbol, .. } = self.fetch;
-        Some(Job { fetch: id, symbol, timeframe: chunk.timeframe, range: chunk.range })
-    }
-
-    fn next_chunk(&mut self) {
-        self.done += 1;
-        self.failures = 0;
     }
 }
 
 impl ExecutorStage {
-    /// A fetch begins to run: what its requests lack of it is cut into chunks.
+    /// Starts a fetch: splits the ranges that its requests lack into chunks.
     pub(super) fn begin(&mut self, fetch: Fetch<RecordId>, now: Now, effects: &mut Effects<OutRecord>) {
         let mut occurred_at = i64::MIN;
-        let wanted: Vec<Timeframe> = fetch.wanted.keys().rev().filter_map(|timeframe| *timeframe).collect();
+        let timeframes: Vec<Timeframe> =
+            fetch.ranges.keys().rev().filter_map(|timeframe| *timeframe).collect();
         for id in &fetch.requests {
             let Some(request) = self.requests.get_mut(id) else { continue };
             occurred_at = occurred_at.max(request.event.occurred_at);
-            for timeframe in &wanted {
+            for timeframe in &timeframes {
                 let part = (fetch.data_type, Some(*timeframe));
                 let series = series(&fetch, *timeframe);
-                for covered in self.coverage.covered(id.input.partition, &series, request.range) {
+                for covered in self.table.coverage.covered(id.input.partition, &series, request.range) {
                     request.skipped(part, covered);
                 }
             }
         }
-        let chunks = self.missing(&fetch, &wanted, now);
-        self.proceed(
-            Running { fetch, occurred_at, chunks, done: 0, failures: 0, step: Step::Asked },
-            now,
-            effects,
-        );
+        let chunks = self.missing(&fetch, &timeframes, now);
+        self.proceed(FetchRun::new(fetch, occurred_at, chunks), now, effects);
     }
 
-    /// What coverage lacks of what is wanted, longest timeframe first. A bar that hasn't closed is no history yet: it is neither
-    /// fetched nor covered, so that it isn't missed later.
+    /// Returns the chunks of the requested ranges that are not covered, longest timeframe first. A bar that has not closed is neither
+    /// fetched nor covered, so that a later request fetches it.
     fn missing(&self, fetch: &Fetch<RecordId>, timeframes: &[Timeframe], now: Now) -> Vec<Chunk> {
         let Some(partition) = fetch.requests.first().map(|id| id.input.partition) else { return Vec::new() };
         let wall = Timestamp::from_micros(now.wall_micros);
-        let mut pieces = Vec::new();
+        let mut missing_chunks = Vec::new();
         for timeframe in timeframes.iter().copied() {
             let closed = closed_before(timeframe, wall);
             let days = self.settings.chunk_days.of(Some(timeframe));
-            let wanted = fetch.wanted.get(&Some(timeframe)).into_iter().flat_map(|set| set.iter());
-            for interval in wanted {
+            let requested = fetch.ranges.get(&Some(timeframe)).into_iter().flat_map(|set| set.iter());
+            for interval in requested {
                 let Ok(past) = Interval::new(interval.start(), interval.end().min(closed)) else { continue };
-                let missing = self.coverage.missing(partition, &series(fetch, timeframe), past);
+                let missing = self.table.coverage.missing(partition, &series(fetch, timeframe), past);
                 let ranges = missing.into_iter().flat_map(|missing| chunks(missing, days));
-                pieces.extend(ranges.map(|range| Chunk { timeframe, range }));
+                missing_chunks.extend(ranges.map(|range| Chunk { timeframe, range }));
             }
         }
-        pieces
+        missing_chunks
     }
 
-    /// Asks for the next chunk, or ends the fetch when there is none, or stops it when its partition is about to go.
-    fn proceed(&mut self, mut running: Running, now: Now, effects: &mut Effects<OutRecord>) {
-        let id = running.fetch.id;
-        let Some(job) = running.job() else {
-            for ended in self.coalescer.finished(id, &()) {
+    /// Starts the next chunk. Ends the fetch after the last chunk, and stops it if its partition is draining.
+    fn proceed(&mut self, mut run: FetchRun, now: Now, effects: &mut Effects<OutRecord>) {
+        let id = run.fetch.id;
+        let Some(job) = run.job() else {
+            for ended in self.coalescer.finish(id, &()) {
                 self.end(ended.id, now, effects);
             }
             return;
         };
-        running.step = if self.is_leaving(&running) {
-            Step::Stopped
+        run.state = if self.is_draining(&run) {
+            RunState::Stopped
         } else if self.workers.start(job).is_ok() {
-            Step::Asked
+            RunState::AtWorker
         } else {
-            // Not the source's fault, so no attempt: the workers are about to end, or one was just replaced.
-            Step::Waiting { until: now.monotonic + self.settings.retries.backoff_first }
+            // No error of the source, so not an attempt: the workers are closing, or one was just replaced.
+            RunState::Waiting { until: now.monotonic + self.settings.retries.backoff.wait_after(1) }
         };
-        self.running.insert(id, running);
+        self.runs.insert(id, run);
     }
 
-    /// Asks again for the chunks whose wait is over.
-    pub(super) fn try_again(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
-        let is_due = |running: &Running| running.due().is_some_and(|due| due <= now.monotonic);
-        let due: Vec<FetchId> =
-            self.running.iter().filter(|(_, running)| is_due(running)).map(|(id, _)| *id).collect();
+    /// Retries the chunks whose wait has ended.
+    pub(super) fn retry_due(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        let is_due = |run: &FetchRun| run.due().is_some_and(|due| due <= now.monotonic);
+        let due: Vec<FetchId> = self.runs.iter().filter(|(_, run)| is_due(run)).map(|(id, _)| *id).collect();
         for id in due {
-            if let Some(running) = self.running.remove(&id) {
-                self.proceed(running, now, effects);
+            if let Some(run) = self.runs.remove(&id) {
+                self.proceed(run, now, effects);
             }
         }
     }
 
-    /// A worker has answered.
-    pub(super) fn chunk_ended(&mut self, done: Done, now: Now, effects: &mut Effects<OutRecord>) {
-        let Some(mut running) = self.running.remove(&done.fetch) else { return };
-        if running.step == Step::Orphaned {
-            // Nobody is served: the fetch only kept its place.
-            self.coalescer.finished(done.fetch, &());
+    /// Processes the result of a job.
+    pub(super) fn chunk_ended(&mut self, result: JobResult, now: Now, effects: &mut Effects<OutRecord>) {
+        let JobResult { fetch, bars } = result;
+        let Some(mut run) = self.runs.remove(&fetch) else { return };
+        if run.state == RunState::Orphaned {
+            // The requests are gone: the fetch only frees its slot.
+            self.coalescer.finish(fetch, &());
             return;
         }
-        match done.result {
-            Ok(bars) => self.write(&mut running, &bars, effects),
-            Err(fault) => {
-                running.failures += 1;
-                if fault.is_retryable() && running.failures < self.settings.retries.attempts_max {
-                    let until = now.monotonic + self.backoff.wait(running.failures);
-                    running.step = Step::Waiting { until };
-                    self.running.insert(done.fetch, running);
+        match bars {
+            Ok(bars) => self.write(&run, &bars, effects),
+            Err(error) => {
+                run.failures += 1;
+                if error.is_retryable() && run.failures < self.settings.retries.attempts_max {
+                    run.state = RunState::Waiting { until: now.monotonic + self.retry_wait(run.failures) };
+                    self.runs.insert(fetch, run);
                     return;
                 }
-                self.give_up(&running, &fault);
+                self.fail_chunk(&run, &error.into());
             }
         }
-        running.next_chunk();
-        self.proceed(running, now, effects);
+        run.next_chunk();
+        self.proceed(run, now, effects);
     }
 
-    /// A chunk's outputs leave together, on behalf of the first of the requests.
-    fn write(&mut self, running: &mut Running, bars: &[Bar], effects: &mut Effects<OutRecord>) {
-        let Some(&chunk) = running.chunks.get(running.done) else { return };
-        let Some(&first) = running.fetch.requests.first() else { return };
-        // Taken out while its outputs are written: they change the coverage beside it.
-        let Some(request) = self.requests.remove(&first) else { return };
-        let written = self.chunk_outputs(running, chunk, bars, &request);
-        self.requests.insert(first, request);
-        match written {
+    /// Appends the outputs of a chunk as one emission on behalf of its first request, and marks the chunk as covered. A chunk whose
+    /// outputs are too large fails and is not covered.
+    fn write(&mut self, run: &FetchRun, bars: &[Bar], effects: &mut Effects<OutRecord>) {
+        let Some(chunk) = run.chunk() else { return };
+        let Some(&first) = run.fetch.requests.first() else { return };
+        let Some(request) = self.requests.get(&first) else { return };
+        let (partition, series) = (first.input.partition, series(&run.fetch, chunk.timeframe));
+        let covered = self.table.coverage.with(partition, &series, chunk.range);
+        match self.events.chunk(run, chunk, bars, request, &covered) {
             Ok(outputs) => {
+                self.table.coverage.add(partition, series, chunk.range);
                 effects.push(Effect::Append { on_behalf_of: first, outputs });
-                let part = (running.fetch.data_type, Some(chunk.timeframe));
-                for id in &running.fetch.requests {
+                for id in &run.fetch.requests {
                     if let Some(request) = self.requests.get_mut(id) {
-                        request.fetched(part, chunk.range, bars, running.failures + 1);
+                        request.fetched(run.part_of(chunk), chunk.range, bars, run.failures + 1);
                     }
                 }
             }
-            Err(fault) => self.give_up(running, &unwritable(self.source.name(), &fault)),
+            Err(error) => self.fail_chunk(run, &ChunkError::Unwritable(error)),
         }
     }
 
-    fn give_up(&mut self, running: &Running, fault: &SourceError) {
-        let Some(chunk) = running.chunks.get(running.done) else { return };
-        let part = (running.fetch.data_type, Some(chunk.timeframe));
-        let (kind, timeframe) = (running.fetch.data_type, chunk.timeframe);
+    fn fail_chunk(&mut self, run: &FetchRun, error: &ChunkError) {
+        let Some(chunk) = run.chunk() else { return };
+        let (kind, timeframe) = (run.fetch.data_type, chunk.timeframe);
         let (from, to) = (chunk.range.start(), chunk.range.last());
-        let error = format!("{kind} {timeframe} from {from} to {to}: {fault}");
-        tracing::warn!(symbol = %running.fetch.symbol, error, "a chunk is given up");
-        for id in &running.fetch.requests {
+        let text = format!("{kind} {timeframe} from {from} to {to}: {}", error_chain(error));
+        tracing::warn!(symbol = %run.fetch.symbol, error = text, "failed to fetch chunk: it is not retried");
+        for id in &run.fetch.requests {
             if let Some(request) = self.requests.get_mut(id) {
-                request.gave_up(part, chunk.range, &error, fault.is_retryable(), running.failures);
+                request.failed(run.part_of(chunk), chunk.range, &text, error.is_retryable(), run.failures);
             }
         }
     }
 
-    /// Nobody wants this fetch any more.
+    /// Stops a fetch whose requests were removed.
     pub(super) fn stop(&mut self, id: FetchId) {
-        let Some(running) = self.running.get_mut(&id) else { return };
-        if running.step == Step::Asked {
-            running.step = Step::Orphaned;
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if run.state == RunState::AtWorker {
+            run.state = RunState::Orphaned;
         } else {
-            self.running.remove(&id);
-            self.coalescer.finished(id, &());
+            self.runs.remove(&id);
+            self.coalescer.finish(id, &());
         }
     }
 }
@@ -239,7 +192,7 @@ fn series(fetch: &Fetch<RecordId>, timeframe: Timeframe) -> Series {
     Series { symbol: fetch.symbol, data_type: fetch.data_type, timeframe: Some(timeframe) }
 }
 
-/// The bars that open before this instant have closed by `now`.
+/// Returns the instant before which a bar must open to have closed by `now`.
 fn closed_before(timeframe: Timeframe, now: Timestamp) -> Timestamp {
     if let Some(minutes) = timeframe.minutes() {
         return now.saturating_add_micros(1 - minutes * 60_000_000);
@@ -247,9 +200,4 @@ fn closed_before(timeframe: Timeframe, now: Timestamp) -> Timestamp {
     let today = date_of(now);
     let first_open = if session_close(today) <= now { today.tomorrow().unwrap_or(today) } else { today };
     day_open(first_open)
-}
-
-/// What was fetched and can't be written: another attempt won't change its size.
-fn unwritable(source_name: &'static str, fault: &EncodeError) -> SourceError {
-    SourceError::Permanent { source_name, cause: fault.to_string() }
 }

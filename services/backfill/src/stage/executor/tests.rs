@@ -1,18 +1,19 @@
-//! Requests whose events would be larger than a topic takes: they end all the same. All else is in `tests/executor`.
+//! Requests whose events exceed the maximum size of a record: they still end. All other tests are in `tests/executor`.
 
 use std::sync::Mutex;
 
-use contracts::codec::MAX_PAYLOAD_BYTES;
+use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{BackfillErrorClass, BackfillTrigger, DataKind, Event, RangeFailure, RangeRequest, ids};
 use domain::{DataType, Interval, IntervalSet, Symbol, Timeframe};
-use kafka_io::{Headers, KafkaStage};
+use kafka_io::{Headers, KafkaStage, TableScope};
+use pipeline::Effect;
 use testkit::OwnSchemas;
 
 use super::*;
 use crate::config::ExecutorSection;
 use crate::rules::series::Series;
 use crate::sources::SyntheticMarket;
-use crate::work::fetch;
+use crate::worker::fetch_chunk;
 
 /// 2024-07-10T20:00:00Z.
 const WALL_MICROS: i64 = 1_720_641_600_000_000;
@@ -20,9 +21,9 @@ const WALL_MICROS: i64 = 1_720_641_600_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;
 
 #[derive(Clone, Default)]
-struct Noted(Arc<Mutex<Vec<Job>>>);
+struct RecordingWorkers(Arc<Mutex<Vec<Job>>>);
 
-impl Workers for Noted {
+impl Workers for RecordingWorkers {
     fn start(&self, job: Job) -> Result<(), Job> {
         self.0.lock().unwrap().push(job);
         Ok(())
@@ -31,7 +32,7 @@ impl Workers for Noted {
 
 struct Bench {
     stage: ExecutorStage,
-    jobs: Noted,
+    jobs: RecordingWorkers,
     wire: Wire,
     id: RecordId,
     effects: Effects<OutRecord>,
@@ -41,10 +42,10 @@ fn now(seconds: u64) -> Now {
     Now { monotonic: Duration::from_secs(seconds), wall_micros: WALL_MICROS }
 }
 
-/// A request for day bars of AAPL is held.
+/// A stage with a held request for day bars of AAPL.
 fn bench() -> Bench {
     let wire = Wire::new("backfill", Topic::BackfillDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
-    let (jobs, source) = (Noted::default(), Arc::new(SyntheticMarket::new(7)));
+    let (jobs, source) = (RecordingWorkers::default(), Arc::new(SyntheticMarket::new(7)));
     let settings = ExecutorSection::default().settings();
     let mut stage = ExecutorStage::new(wire.clone(), source, settings, Box::new(jobs.clone()), 7);
     let request = RangeRequest {
@@ -88,7 +89,7 @@ fn record_of(record: &OutRecord) -> InRecord<'_> {
     }
 }
 
-/// So many spans of a microsecond, none touching the next, long ago.
+/// This number of intervals of one microsecond, with gaps, in 1970.
 fn spans(count: i64) -> IntervalSet {
     let span = |number: i64| {
         let start = Timestamp::from_micros(number * 2);
@@ -110,7 +111,7 @@ impl Bench {
 }
 
 #[test]
-fn a_completion_that_cannot_be_written_becomes_a_failure_that_says_so() {
+fn oversized_completion_becomes_a_failure() {
     let mut bench = bench();
     let request = bench.stage.requests.get_mut(&bench.id).unwrap();
     request.tally.skipped.insert((DataType::MarketData, Some(Timeframe::Day1)), spans(100_000));
@@ -121,10 +122,10 @@ fn a_completion_that_cannot_be_written_becomes_a_failure_that_says_so() {
 }
 
 #[test]
-fn a_request_whose_failure_cannot_be_written_is_a_dead_letter_that_names_its_place() {
+fn oversized_failure_is_a_dead_letter_with_its_offset() {
     let mut bench = bench();
     let request = bench.stage.requests.get_mut(&bench.id).unwrap();
-    request.event.correlation_id = Some("c".repeat(MAX_PAYLOAD_BYTES));
+    request.event.correlation_id = Some("c".repeat(PAYLOAD_BYTES_MAX));
     bench.stage.end(bench.id, now(1), &mut bench.effects);
     let effects = bench.effects.take();
     let [Effect::Reject { id, dead_letter }] = &effects[..] else { panic!("{} effects", effects.len()) };
@@ -135,22 +136,22 @@ fn a_request_whose_failure_cannot_be_written_is_a_dead_letter_that_names_its_pla
 }
 
 #[test]
-fn a_chunk_that_cannot_be_written_is_not_covered() {
+fn oversized_chunk_is_not_covered() {
     let mut bench = bench();
     let symbol = Symbol::parse("AAPL").unwrap();
     let series = Series { symbol, data_type: DataType::MarketData, timeframe: Some(Timeframe::Day1) };
     let partition = bench.wire.partition_of("AAPL");
-    bench.stage.coverage.restore(partition, series, spans(200_000));
-    bench.stage.table_position(Topic::CoverageChanged, partition, 0);
+    bench.stage.table.coverage.restore(partition, series, spans(200_000));
+    bench.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, 0);
     bench.stage.tick(now(60), &mut bench.effects);
     bench.stage.tick(now(120), &mut bench.effects);
     let jobs = std::mem::take(&mut *bench.jobs.0.lock().unwrap());
     let [job] = &jobs[..] else { panic!("{jobs:?}") };
-    let done = fetch(&SyntheticMarket::new(7), job);
-    bench.stage.completed(done, now(121), &mut bench.effects);
+    let result = fetch_chunk(&SyntheticMarket::new(7), job);
+    bench.stage.completed(result, now(121), &mut bench.effects);
     let failure = bench.failure();
     assert_eq!(failure.error_class, BackfillErrorClass::Refused);
     assert!(failure.error.contains("at most 1000000 are allowed"), "{}", failure.error);
-    let missing = bench.stage.coverage.missing(partition, &series, job.range);
+    let missing = bench.stage.table.coverage.missing(partition, &series, job.range);
     assert_eq!(missing, [job.range]);
 }

@@ -1,4 +1,4 @@
-//! Each fact leads to its request, without Kafka.
+//! Planner stage: each fact and its request, without Kafka.
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ fn bench() -> Bench {
 }
 
 impl Bench {
-    fn judge<E: Event>(&mut self, event: &E) -> Verdict<OutRecord> {
+    fn process<E: Event>(&mut self, event: &E) -> Verdict<OutRecord> {
         let record = self.wire.write(event, None).unwrap();
         let topic = INPUTS.iter().position(|topic| *topic == record.topic).unwrap();
-        let source = InputPartition { topic: topic.try_into().unwrap(), partition: record.partition };
+        let input = InputPartition { topic: topic.try_into().unwrap(), partition: record.partition };
         let record = InRecord {
             topic: record.topic,
             partition: record.partition,
@@ -42,26 +42,26 @@ impl Bench {
             headers: Headers::none(),
         };
         let now = Now { monotonic: Duration::ZERO, wall_micros: WALL_MICROS };
-        let id = RecordId { input: source, epoch: Epoch(1), offset: 1 };
+        let id = RecordId { input, epoch: Epoch(1), offset: 1 };
         self.stage.process(id, record, now, &mut Effects::default())
     }
 
     fn planned<E: Event>(&mut self, event: &E) -> RangeRequest {
-        let verdict = self.judge(event);
+        let verdict = self.process(event);
         let Verdict::Emit(outputs) = verdict else { panic!("{verdict:?}") };
         let [output] = &outputs[..] else { panic!("{outputs:?}") };
         assert_eq!(output.topic, Topic::RangeRequested);
         assert_eq!(output.partition, self.wire.partition_of("AAPL"));
-        assert_eq!(output.headers[0].1, TRACE.as_bytes(), "the trace goes on");
+        assert_eq!(output.headers[0].1, TRACE.as_bytes(), "the trace is propagated");
         contracts::Codec::new().decode(output.payload.as_slice(), &OwnSchemas).unwrap()
     }
 
-    /// The class and the error of the dead letter.
-    fn refused<E: Event>(&mut self, event: &E) -> (String, String) {
-        let verdict = self.judge(event);
-        let Verdict::Reject(letter) = verdict else { panic!("{verdict:?}") };
+    /// The error class and the error of the dead letter.
+    fn rejected<E: Event>(&mut self, event: &E) -> (String, String) {
+        let verdict = self.process(event);
+        let Verdict::Reject(dead_letter) = verdict else { panic!("{verdict:?}") };
         let header = |name: &str| {
-            let found = letter.headers.iter().find(|(key, _)| key == name).unwrap();
+            let found = dead_letter.headers.iter().find(|(key, _)| key == name).unwrap();
             String::from_utf8(found.1.clone()).unwrap()
         };
         (header("tapeline.error-class"), header("tapeline.error"))
@@ -96,7 +96,7 @@ fn gap(hours: i64, end: i64) -> Gap {
 }
 
 #[test]
-fn a_qualification_asks_for_the_lookback_that_ends_at_it() {
+fn qualification_requests_the_lookback_of_its_layer() {
     let long_ago = WALL_MICROS - 2_000 * 24 * HOUR_MICROS;
     let request = bench().planned(&qualified(1, long_ago));
     assert_eq!((request.start, request.end), (long_ago - 365 * 24 * HOUR_MICROS, long_ago));
@@ -107,7 +107,7 @@ fn a_qualification_asks_for_the_lookback_that_ends_at_it() {
 }
 
 #[test]
-fn a_promotion_asks_for_what_its_target_layer_has() {
+fn promotion_requests_the_data_of_the_target_layer() {
     let promotion = Promotion {
         event_id: ids::event_id(),
         occurred_at: WALL_MICROS,
@@ -122,21 +122,21 @@ fn a_promotion_asks_for_what_its_target_layer_has() {
     let request = bench().planned(&promotion);
     assert_eq!((request.layer, request.priority, request.trigger), (2, 7, BackfillTrigger::Promoted));
     assert_eq!(request.end - request.start, 730 * 24 * HOUR_MICROS);
-    assert_eq!(request.correlation_id, Some(promotion.event_id), "the fact is the first cause");
+    assert_eq!(request.correlation_id, Some(promotion.event_id), "a fact without a cause starts the chain");
 }
 
 #[test]
-fn a_gap_is_asked_for_exactly_and_a_short_one_not_at_all() {
+fn gap_is_requested_exactly_and_a_short_one_is_dropped() {
     let mut bench = bench();
     let long = gap(4, WALL_MICROS - HOUR_MICROS);
     let request = bench.planned(&long);
     assert_eq!((request.start, request.end, request.priority), (long.gap_start, long.gap_end, 9));
     assert_eq!((request.data_types, request.trigger), (vec![DataKind::MarketData], BackfillTrigger::Gap));
-    assert!(matches!(bench.judge(&gap(3, WALL_MICROS)), Verdict::Drop(Reason("gap_too_short"))));
+    assert!(matches!(bench.process(&gap(3, WALL_MICROS)), Verdict::Drop(Reason("gap_too_short"))));
 }
 
 #[test]
-fn a_fact_that_comes_twice_names_the_same_backfill() {
+fn redelivered_fact_names_the_same_backfill() {
     let mut bench = bench();
     let (first, again) = (bench.planned(&qualified(1, 0)), bench.planned(&qualified(1, 0)));
     assert_eq!(first.backfill_id, again.backfill_id);
@@ -145,22 +145,22 @@ fn a_fact_that_comes_twice_names_the_same_backfill() {
 }
 
 #[test]
-fn a_fact_whose_request_breaks_a_rule_is_a_dead_letter_that_names_it() {
+fn fact_with_an_invalid_request_is_dead_lettered() {
     let mut bench = bench();
-    let (class, error) = bench.refused(&gap(10, WALL_MICROS + HOUR_MICROS));
+    let (class, error) = bench.rejected(&gap(10, WALL_MICROS + HOUR_MICROS));
     assert_eq!(class, INVALID);
     assert!(error.contains("end") && error.contains("ahead of the clock"), "{error}");
-    let (class, error) = bench.refused(&gap(24 * 3_700, WALL_MICROS));
+    let (class, error) = bench.rejected(&gap(24 * 3_700, WALL_MICROS));
     assert_eq!(class, INVALID);
     assert!(error.contains("end") && error.contains("10 years"), "{error}");
 }
 
 #[test]
-fn a_layer_without_data_types_asks_for_nothing() {
+fn layer_without_data_types_is_dropped() {
     let mut bench = bench();
     let mut planner = Planner::default();
     planner.layer_data_types[0].clear();
     bench.stage = PlannerStage::new(bench.wire.clone(), planner);
-    let verdict = bench.judge(&qualified(0, 0));
+    let verdict = bench.process(&qualified(0, 0));
     assert!(matches!(verdict, Verdict::Drop(Reason("nothing_configured"))), "{verdict:?}");
 }

@@ -14,7 +14,10 @@ impl Bench {
     fn benchmark(&mut self, symbol: &str, days: std::ops::RangeInclusive<i8>) {
         for day in days {
             let record = self.wire.write(&bar(symbol, day), None).unwrap();
-            assert_eq!(self.stage.global_record(&record_of(&record, 0)), Ok(TableRecord::Taken));
+            assert_eq!(
+                self.stage.table_record(TableScope::Global, &record_of(&record, 0)),
+                Ok(TableRecord::Taken)
+            );
         }
     }
 
@@ -34,16 +37,16 @@ fn a_request_waits_for_the_benchmarks_and_none_behind_it_overtakes_it() {
     let spy = bench.partition_of("SPY");
     assert!(bench.stage.globals().contains(&(Topic::BarClosed, spy)));
     bench.bars(1..=8);
-    bench.stage.global_end(Topic::BarClosed, spy, 9);
+    bench.stage.table_end(TableScope::Global, Topic::BarClosed, spy, 9);
     assert!(matches!(bench.request(&comparing("compares", 8), now(0)), Verdict::Hold));
     assert!(matches!(bench.request(&request("plain", 8, 5), now(0)), Verdict::Hold));
     assert!(bench.take_jobs().is_empty(), "nothing is read yet");
 
     bench.benchmark("SPY", 1..=9);
-    bench.stage.global_position(Topic::BarClosed, spy, 8);
+    bench.stage.table_position(TableScope::Global, Topic::BarClosed, spy, 8);
     bench.stage.tick(now(1), &mut bench.effects);
     assert!(bench.take_jobs().is_empty(), "one bar is missing");
-    bench.stage.global_position(Topic::BarClosed, spy, 9);
+    bench.stage.table_position(TableScope::Global, Topic::BarClosed, spy, 9);
     bench.stage.tick(now(1), &mut bench.effects);
     let reason = "253 bars in common with SPY needed, 8 held; no bars of QQQ; no bars of IWM";
     assert_eq!(bench.reason(), reason);
@@ -88,9 +91,12 @@ fn of_a_global_partition_other_symbols_are_left_unread_and_a_benchmark_that_is_n
     let mut bench = Bench::new();
     let mut record = bench.wire.write(&bar("SPY", 1), None).unwrap();
     record.payload = b"no bar".to_vec();
-    assert_eq!(bench.stage.global_record(&record_of(&record, 0)), Ok(TableRecord::Skipped));
+    assert_eq!(
+        bench.stage.table_record(TableScope::Global, &record_of(&record, 0)),
+        Ok(TableRecord::Skipped)
+    );
     record.key = b"AAPL|1day|0".to_vec();
-    assert_eq!(bench.stage.global_record(&record_of(&record, 1)), Ok(TableRecord::Taken));
+    assert_eq!(bench.stage.table_record(TableScope::Global, &record_of(&record, 1)), Ok(TableRecord::Taken));
     let notes = bench.stage.notes();
     assert_eq!(notes.iter().find(|note| note.name == "skipped_benchmark_bars").unwrap().value, 1);
 }

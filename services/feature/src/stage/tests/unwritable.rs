@@ -1,7 +1,7 @@
 //! Ends that a topic doesn't take, and requests that no topic should have had.
 
-use contracts::bounds::MAX_TEXT_BYTES;
-use contracts::codec::MAX_PAYLOAD_BYTES;
+use contracts::bounds::TEXT_BYTES_MAX;
+use contracts::codec::PAYLOAD_BYTES_MAX;
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn header(letter: &OutRecord, name: &str) -> String {
 #[test]
 fn a_request_whose_end_cannot_be_written_is_a_dead_letter_that_names_its_place() {
     let mut bench = Bench::new();
-    let request = request(&"r".repeat(MAX_PAYLOAD_BYTES), 5, 5);
+    let request = request(&"r".repeat(PAYLOAD_BYTES_MAX), 5, 5);
     let running = admitted(&bench, request.clone());
     let failed = bench.stage.end(running, Err("panicked".into()), now(1));
     bench.stage.expire(admitted(&bench, request), now(1), &mut bench.effects);
@@ -55,5 +55,5 @@ fn an_error_of_any_length_is_cut_to_what_a_reader_takes() {
     let effect = bench.stage.end(admitted(&bench, request("r", 5, 5)), Err("é".repeat(5_000)), now(1));
     let Effect::Emit { outputs, .. } = effect else { panic!("{effect:?}") };
     let failure: RequestFailure = bench.read(&outputs[0]);
-    assert_eq!(failure.error.len(), MAX_TEXT_BYTES);
+    assert_eq!(failure.error.len(), TEXT_BYTES_MAX);
 }

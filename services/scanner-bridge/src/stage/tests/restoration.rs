@@ -117,7 +117,8 @@ fn invalid_and_foreign_requests_are_counted() {
     let foreign = FeatureRequest { requester: "other".into(), ..decoded };
     let foreign = bench.wire.write(&foreign, None).unwrap().with_header(request::WINDOWS, "0o1");
     let mut next = successor(&[cut, without_header, invalid, foreign], now(60));
-    let counted = ["restored", "restore_skipped", "restore_foreign"].map(|name| next.note(name));
+    let counted =
+        [names::RESTORE_APPLIED, names::RESTORE_SKIPPED, names::RESTORE_FOREIGN].map(|it| next.note(it.name));
     assert_eq!(counted, [1, 2, 1]);
     assert!(matches!(
         at_offset(&mut next, 2, &alert("two", "AAPL", "momentum", 0.5), now(70)),
@@ -163,7 +164,7 @@ fn drain_releases_alerts_without_tokens_to_the_next_owner() {
         "{} of 650: 100 at once, 500 in the second",
         released.len()
     );
-    assert_eq!((bench.note("alerts_waiting"), bench.held().len()), (0, 0));
+    assert_eq!((bench.note(names::WAITING_ALERTS.name), bench.held().len()), (0, 0));
 
     let mut next = successor(&requests, now(1_300));
     for id in &released {

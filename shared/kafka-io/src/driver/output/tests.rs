@@ -1,4 +1,4 @@
-//! A transaction whose outputs the client refuses, or can't deliver, on mocked brokers.
+//! Transactions whose outputs the client rejects or cannot deliver, on mocked brokers.
 
 use contracts::Topic;
 use rdkafka::error::RDKafkaErrorCode;
@@ -9,9 +9,9 @@ use super::*;
 
 const OUTPUT: Topic = Topic::VectorComputed;
 
-/// Transacts one record, again and again, while the broker says this of its topic: what the driver is told when it is the
-/// client that refuses, as it does once it has heard of it.
-fn transacted(answer: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverError> {
+/// Repeats a transaction of one record while the broker returns `error` for its topic, until the client rejects the record locally,
+/// which it does as soon as it has received that error.
+fn transacted(error: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverError> {
     let host = client::mock_host().unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     for topic in [Topic::AlertRaised, OUTPUT] {
@@ -19,85 +19,85 @@ fn transacted(answer: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverErr
     }
     let mut config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     config.delivery = Delivery::Transactional;
-    // For this long the client hopes that an unknown topic is a new one.
+    // How long the client treats an unknown topic as one that is being created.
     config.options.insert("topic.metadata.propagation.max.ms".to_owned(), "1".to_owned());
-    let consumer = client::work_consumer(&config, "tapeline.desk").unwrap();
-    let mut output = Output::make(&config, "tapeline.desk", Wake::default()).unwrap().unwrap();
-    cluster.topic_error(OUTPUT.name(), answer).unwrap();
+    let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
+    let mut output = Output::new(&config, "tapeline.test", Wake::default()).unwrap().unwrap();
+    cluster.topic_error(OUTPUT.name(), error).unwrap();
     let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
     let positions = TopicPartitionList::new();
     for _ in 0..20 {
         match output.transact([&record].into_iter(), &positions, &consumer, &mut |_| false)? {
-            // Not heard of it when the record left: the next step fails, as this consumer is a member of no group.
-            Err(fault) if fault.code == RDKafkaErrorCode::UnknownMemberId => drop(output.abort(fault)?),
+            // The client accepted the record; the next step fails, because this consumer is a member of no group.
+            Err(error) if error.code == RDKafkaErrorCode::UnknownMemberId => drop(output.abort(error)?),
             other => return Ok(other),
         }
     }
-    panic!("the client never refused");
+    panic!("the client never rejected the record");
 }
 
 #[test]
-fn a_transaction_whose_output_the_client_refuses_is_aborted_not_committed_without_it() {
-    let fault = transacted(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap().unwrap_err();
-    assert_eq!(fault.remedy(), Remedy::Abort, "{fault}");
-    assert!(fault.text.contains(OUTPUT.name()), "{fault}");
+fn transaction_with_a_rejected_output_is_aborted() {
+    let error = transacted(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap().unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Abort, "{error}");
+    assert!(error.text.contains(OUTPUT.name()), "{error}");
 }
 
 #[test]
-fn a_topic_that_is_forbidden_ends_the_stage() {
-    let fault =
+fn denied_output_topic_ends_the_stage() {
+    let error =
         transacted(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap().unwrap_err();
-    assert!(fault.is_access_denied() && fault.remedy() == Remedy::Rebuild, "{fault}");
-    assert!(fault.text.contains(OUTPUT.name()), "{fault}");
+    assert!(error.is_access_denied() && error.remedy() == Remedy::Rebuild, "{error}");
+    assert!(error.text.contains(OUTPUT.name()), "{error}");
     assert!(denied(RDKafkaErrorCode::UnknownTopicOrPartition, "").is_none());
 }
 
-/// Aborts a transaction of one record as soon as `enough` says so of its attempt; the record's leader isn't the coordinator.
-fn aborted(leader_is_up: bool, enough: fn(&Attempt) -> bool) -> (Output, Outcome) {
+/// Aborts a transaction of one record as soon as its attempt satisfies `is_ready`. The record's leader is not the coordinator.
+fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Output, BatchOutcome) {
     let host = client::mock_host_of(2).unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     let mut config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     config.delivery = Delivery::Transactional;
-    let id = crate::driver::transactional_id(&config, "tapeline.desk");
+    let id = crate::driver::transactional_id(&config, "tapeline.test");
     cluster.coordinator(MockCoordinator::Transaction(id), 1).unwrap();
     cluster.create_topic(OUTPUT.name(), 1, 1).unwrap();
     cluster.partition_leader(OUTPUT.name(), 0, Some(2)).unwrap();
-    let consumer = client::work_consumer(&config, "tapeline.desk").unwrap();
-    let mut output = Output::make(&config, "tapeline.desk", Wake::default()).unwrap().unwrap();
+    let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
+    let mut output = Output::new(&config, "tapeline.test", Wake::default()).unwrap().unwrap();
     if !leader_is_up {
         cluster.broker_down(2).unwrap();
     }
     let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
     let acknowledged = Arc::clone(&output.acknowledged);
-    let mut give_up = move |step| {
+    let mut abort = move |step| {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while step == TransactionStep::Sent && !enough(&lock(&acknowledged)) {
-            assert!(Instant::now() < deadline, "nothing became of the record");
+        while step == TransactionStep::Sent && !is_ready(&lock(&acknowledged)) {
+            assert!(Instant::now() < deadline, "the record was neither acknowledged nor failed");
             thread::yield_now();
         }
         step == TransactionStep::Sent
     };
     let positions = TopicPartitionList::new();
-    let fault =
-        output.transact([&record].into_iter(), &positions, &consumer, &mut give_up).unwrap().unwrap_err();
-    let outcome = output.abort(fault).unwrap();
-    if matches!(outcome, Outcome::AbortedInDoubt(_)) {
-        output.renew(&config, "tapeline.desk", Wake::default()).unwrap().unwrap();
+    let error =
+        output.transact([&record].into_iter(), &positions, &consumer, &mut abort).unwrap().unwrap_err();
+    let outcome = output.abort(error).unwrap();
+    if matches!(outcome, BatchOutcome::AbortedInDoubt(_)) {
+        output.recreate(&config, "tapeline.test", Wake::default()).unwrap().unwrap();
     }
     (output, outcome)
 }
 
 #[test]
-fn an_abort_with_outputs_that_were_never_acknowledged_renews_the_producer() {
+fn abort_with_unacknowledged_outputs_recreates_the_producer() {
     let (output, outcome) = aborted(false, |_| true);
-    assert!(matches!(outcome, Outcome::AbortedInDoubt(_)), "{outcome:?}");
+    assert!(matches!(outcome, BatchOutcome::AbortedInDoubt(_)), "{outcome:?}");
     let attempt = lock(&output.acknowledged);
-    assert_eq!((attempt.number, attempt.in_doubt, output.aborts_in_a_row), (0, 0, 1));
+    assert_eq!((attempt.number, attempt.in_doubt, output.abort_backoff.failures()), (0, 0, 1));
 }
 
 #[test]
-fn an_abort_after_every_acknowledgement_keeps_the_producer() {
+fn abort_after_all_acknowledgements_keeps_the_producer() {
     let (output, outcome) = aborted(true, |attempt| attempt.outstanding == 0);
-    assert!(matches!(outcome, Outcome::Aborted(_)), "{outcome:?}");
+    assert!(matches!(outcome, BatchOutcome::Aborted(_)), "{outcome:?}");
     assert_eq!(lock(&output.acknowledged).number, 1);
 }

@@ -1,47 +1,48 @@
-//! Outputs that come no more, on a mocked broker.
+//! The stall watchdog of a restoration, on a mocked broker.
 
 use pipeline::{CompletedRanges, InputPartition, Now};
 use rdkafka::producer::{BaseRecord, Producer};
 
 use super::*;
 use crate::client;
-use crate::driver::idle::Idle;
+use crate::driver::inert_stage::InertStage;
 
 const TOPIC: Topic = Topic::BatchRequested;
+const TIMEOUT: Duration = Duration::from_secs(20);
 const PERIOD: Duration = Duration::from_secs(30);
 const NOW: Now = Now { monotonic: Duration::ZERO, wall_micros: 0 };
 
 #[test]
-fn outputs_that_are_not_fetched_while_a_partition_is_restored_are_a_stall() {
+fn unfetched_outputs_stall_a_restoration() {
     let host = client::mock_host().unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     cluster.create_topic(TOPIC.name(), 1, 1).unwrap();
     let config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     host.send(BaseRecord::to(TOPIC.name()).partition(0).key("k").payload("request")).unwrap();
-    host.flush(Duration::from_secs(20)).unwrap();
+    host.flush(TIMEOUT).unwrap();
     let (consumer, ends) =
-        (client::follower(&config, "desk").unwrap(), client::end_inquirer(&config).unwrap());
+        (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
-    let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.desk", &config).unwrap();
+    let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.test", &config).unwrap();
     let input = InputPartition { topic: 0, partition: 0 };
     restoring.begin(vec![Start { input, position: 0, completed: CompletedRanges::default() }]);
-    assert!(restoring.aim(NOW).unwrap());
-    // As a client that asks the broker for this partition no more.
+    assert!(restoring.set_target(NOW).unwrap());
+    // The client no longer fetches this partition.
     consumer.pause(&one(TOPIC, 0, Offset::Invalid)).unwrap();
     let mut stalls = Vec::new();
     for second in (0..120).map(Duration::from_secs) {
-        assert_eq!(restoring.read(&mut Idle, NOW).unwrap().records, 0);
-        stalls.extend(restoring.watch(|| second));
+        assert_eq!(restoring.read(&mut InertStage, NOW).unwrap().records, 0);
+        stalls.extend(restoring.check_stall(|| second));
     }
-    let first = stalls.first().expect("it is found");
-    assert_eq!((first.place, first.stable), ((TOPIC, 0), 1));
-    assert!((PERIOD..PERIOD * 2).contains(&first.silent), "{first:?}");
+    let first = stalls.first().expect("a stall");
+    assert_eq!((first.partition, first.stable), ((TOPIC, 0), 1));
+    assert!((PERIOD..PERIOD * 2).contains(&first.unmoved), "{first:?}");
     consumer.resume(&one(TOPIC, 0, Offset::Invalid)).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + TIMEOUT;
     while !restoring.is_idle() {
-        assert!(Instant::now() < deadline, "it isn't restored");
-        restoring.read(&mut Idle, NOW).unwrap();
+        assert!(Instant::now() < deadline, "not restored within {TIMEOUT:?}");
+        restoring.read(&mut InertStage, NOW).unwrap();
         std::thread::park_timeout(Duration::from_millis(5));
     }
-    assert!(restoring.watch(|| Duration::from_secs(300)).is_none());
+    assert!(restoring.check_stall(|| Duration::from_secs(300)).is_none());
 }

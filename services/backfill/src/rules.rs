@@ -1,0 +1,17 @@
+//! Decisions of the backfill service, as pure functions and state: no Kafka, no source, no clock.
+//!
+//! Planner stage: [`planner`] turns a fact into at most one request for a range.
+//!
+//! Executor stage: [`attempts`] deduplicates requests and attempts; [`coalescer`] gathers requests into fetches and selects the next one
+//! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already; [`chunks`] splits the
+//! missing ones.
+//!
+//! Times are arguments. Ranges are half-open here; on the wire they include their end.
+
+pub mod attempts;
+pub mod chunks;
+pub mod coalescer;
+pub mod coverage;
+pub mod planner;
+pub mod series;
+pub mod timeframes;

@@ -1,0 +1,270 @@
+//! Coalescer: gathers requests into fetches. Requests for the same symbol and data type that arrive together are one fetch of the union
+//! of their ranges.
+//!
+//! ```text
+//!             first request           after `gather`       a slot is free
+//!   (absent) ───────────────► gathering ──────────► due ───────────────────► running ─► finished
+//!                                 └─ further requests, until `gather_max` ─┘
+//! ```
+//!
+//! A request for several data types has one fetch per data type. It ends when the last of them has ended, with the outcome of each. Due
+//! fetches run by priority (the highest of their requests), then by age. At most one fetch runs per symbol and data type: the next one
+//! finds covered what the first has fetched.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::{DataType, Interval, IntervalSet, Priority, Symbol, Timeframe};
+use kit::{Hysteresis, Marks};
+
+/// The limits of the coalescer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The time that a fetch gathers requests before it may run.
+    pub gather: Duration,
+    /// The time after which a fetch that is due, but has no slot, accepts no further requests.
+    pub gather_max: Duration,
+    /// The maximum number of running fetches.
+    pub running_max: usize,
+    /// The number of held requests at which the coalescer is full. It remains full until fewer than half of them are left.
+    pub requests_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            gather: Duration::from_secs(2),
+            gather_max: Duration::from_secs(30),
+            running_max: 3,
+            requests_max: 10_000,
+        }
+    }
+}
+
+/// The history that a request demands. `R` identifies the request.
+#[derive(Debug, Clone)]
+pub struct Demand<R> {
+    pub id: R,
+    pub symbol: Symbol,
+    pub range: Interval,
+    pub priority: Priority,
+    /// Each data type once, with its timeframes (see [`super::timeframes`]).
+    pub data: Vec<(DataType, Vec<Option<Timeframe>>)>,
+}
+
+/// The number of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FetchId(u64);
+
+/// A fetch for one or more requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch<R> {
+    pub id: FetchId,
+    pub symbol: Symbol,
+    pub data_type: DataType,
+    /// The union of the requested ranges per timeframe.
+    pub ranges: BTreeMap<Option<Timeframe>, IntervalSet>,
+    /// The requests of the fetch, in order of arrival.
+    pub requests: Vec<R>,
+}
+
+/// A request whose fetches have all ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedRequest<R, O> {
+    pub id: R,
+    /// The outcome per data type, in the order in which the fetches ended.
+    pub outcomes: Vec<(DataType, O)>,
+}
+
+/// The gathering and running fetches. `O` is the outcome of a fetch, which each of its requests receives.
+#[derive(Debug)]
+pub struct Coalescer<R, O> {
+    limits: Limits,
+    gathering: BTreeMap<FetchId, GatheringFetch<R>>,
+    running: BTreeMap<FetchId, RunningFetch<R>>,
+    /// The fetch per symbol and data type that accepts requests.
+    open: BTreeMap<(Symbol, DataType), FetchId>,
+    requests: BTreeMap<R, HeldRequest<O>>,
+    last_id: u64,
+    full: Hysteresis,
+}
+
+#[derive(Debug)]
+struct GatheringFetch<R> {
+    fetch: Fetch<R>,
+    priority: Priority,
+    opened: Duration,
+}
+
+#[derive(Debug)]
+struct RunningFetch<R> {
+    key: (Symbol, DataType),
+    /// Empty after the requests were removed.
+    requests: Vec<R>,
+}
+
+#[derive(Debug)]
+struct HeldRequest<O> {
+    unfinished: usize,
+    outcomes: Vec<(DataType, O)>,
+}
+
+impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
+    /// Returns a coalescer without fetches.
+    #[must_use]
+    pub const fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            gathering: BTreeMap::new(),
+            running: BTreeMap::new(),
+            open: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            last_id: 0,
+            full: Hysteresis::new(),
+        }
+    }
+
+    /// Adds a request. A request without data is ignored: the caller ends it.
+    pub fn add(&mut self, demand: &Demand<R>, now: Duration) {
+        if demand.data.is_empty() {
+            return;
+        }
+        self.requests.insert(demand.id, HeldRequest { unfinished: demand.data.len(), outcomes: Vec::new() });
+        for (data_type, timeframes) in &demand.data {
+            let id = self.fetch_for((demand.symbol, *data_type), demand.priority, now);
+            let Some(gathering) = self.gathering.get_mut(&id) else {
+                debug_assert!(false, "a fetch that accepts requests is gathering");
+                continue;
+            };
+            gathering.priority = gathering.priority.max(demand.priority);
+            gathering.fetch.requests.push(demand.id);
+            for timeframe in timeframes {
+                gathering.fetch.ranges.entry(*timeframe).or_default().insert(demand.range);
+            }
+        }
+        self.update_full();
+    }
+
+    /// Starts the next fetch that is due, if a slot is free. It runs until [`Self::finish`].
+    pub fn start(&mut self, now: Duration) -> Option<Fetch<R>> {
+        if self.running.len() >= self.limits.running_max {
+            return None;
+        }
+        let (_, id) = self
+            .startable()
+            .filter(|(_, gathering)| gathering.opened + self.limits.gather <= now)
+            .map(|(id, gathering)| (Reverse(gathering.priority), id))
+            .min()?;
+        let fetch = self.gathering.remove(&id)?.fetch;
+        let key = (fetch.symbol, fetch.data_type);
+        if self.open.get(&key) == Some(&id) {
+            self.open.remove(&key);
+        }
+        self.running.insert(id, RunningFetch { key, requests: fetch.requests.clone() });
+        Some(fetch)
+    }
+
+    /// Ends a running fetch. Returns the requests that end with it, in order of arrival.
+    pub fn finish(&mut self, id: FetchId, outcome: &O) -> Vec<EndedRequest<R, O>> {
+        let Some(RunningFetch { key: (_, data_type), requests }) = self.running.remove(&id) else {
+            return Vec::new();
+        };
+        let mut ended = Vec::new();
+        for id in requests {
+            let Some(held) = self.requests.get_mut(&id) else {
+                continue;
+            };
+            held.outcomes.push((data_type, outcome.clone()));
+            held.unfinished -= 1;
+            if held.unfinished == 0
+                && let Some(held) = self.requests.remove(&id)
+            {
+                ended.push(EndedRequest { id, outcomes: held.outcomes });
+            }
+        }
+        self.update_full();
+        ended
+    }
+
+    /// Removes requests without an end. Returns the running fetches without a request, so that the caller stops them. Such a fetch
+    /// occupies its slot until [`Self::finish`].
+    pub fn remove(&mut self, is_removed: impl Fn(&R) -> bool) -> Vec<FetchId> {
+        self.requests.retain(|id, _| !is_removed(id));
+        self.gathering.retain(|_, gathering| {
+            gathering.fetch.requests.retain(|id| !is_removed(id));
+            !gathering.fetch.requests.is_empty()
+        });
+        let gathering = &self.gathering;
+        self.open.retain(|_, id| gathering.contains_key(id));
+        let mut orphans = Vec::new();
+        for (id, running) in &mut self.running {
+            let had_requests = !running.requests.is_empty();
+            running.requests.retain(|id| !is_removed(id));
+            if had_requests && running.requests.is_empty() {
+                orphans.push(*id);
+            }
+        }
+        self.update_full();
+        orphans
+    }
+
+    /// Returns the time until [`Self::start`] may return a fetch. `None` if that depends on the end of a running fetch.
+    #[must_use]
+    pub fn next_wake(&self, now: Duration) -> Option<Duration> {
+        if self.running.len() >= self.limits.running_max {
+            return None;
+        }
+        let due = self.startable().map(|(_, gathering)| gathering.opened + self.limits.gather).min();
+        due.map(|due| due.saturating_sub(now))
+    }
+
+    /// Returns the number of requests that have not ended.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Returns the number of running fetches.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Returns `true` from `requests_max` held requests on, until fewer than half of that are left.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.full.is_set()
+    }
+
+    /// The gathering fetches for whose symbol and data type no fetch runs.
+    fn startable(&self) -> impl Iterator<Item = (FetchId, &GatheringFetch<R>)> {
+        let is_running = |key| self.running.values().any(|running| running.key == key);
+        self.gathering
+            .iter()
+            .filter(move |(_, gathering)| !is_running((gathering.fetch.symbol, gathering.fetch.data_type)))
+            .map(|(id, gathering)| (*id, gathering))
+    }
+
+    /// Returns the fetch that accepts requests for this symbol and data type, or opens one.
+    fn fetch_for(&mut self, key: (Symbol, DataType), priority: Priority, now: Duration) -> FetchId {
+        let accepts = |gathering: &GatheringFetch<R>| now < gathering.opened + self.limits.gather_max;
+        if let Some(id) = self.open.get(&key)
+            && self.gathering.get(id).is_some_and(accepts)
+        {
+            return *id;
+        }
+        self.last_id += 1;
+        let id = FetchId(self.last_id);
+        let (symbol, data_type) = key;
+        let fetch = Fetch { id, symbol, data_type, ranges: BTreeMap::new(), requests: Vec::new() };
+        self.gathering.insert(id, GatheringFetch { fetch, priority, opened: now });
+        self.open.insert(key, id);
+        id
+    }
+
+    fn update_full(&mut self) {
+        let requests_max = self.limits.requests_max;
+        self.full.update(self.requests.len(), Marks::at(requests_max).low(requests_max / 2));
+    }
+}

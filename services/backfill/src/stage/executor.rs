@@ -1,0 +1,231 @@
+//! Executor stage: requests for ranges in; bars, progress, coverage and one terminal event per attempt out.
+//!
+//! ```text
+//!  process ─► held ─► coverage gate ─────► gathering ─► fetch ─► chunk ─► chunk … ─► terminal event
+//!                     (coverage restored)  (2 to 30 s)           one transaction each: bars, progress, coverage
+//! ```
+//!
+//! | module | content |
+//! |---|---|
+//! | `admission` | the verdict on a request record |
+//! | `coverage_gate`, `coverage_table` | delays requests until the coverage of their partition is restored; that coverage |
+//! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
+//! | `request`, `endings` | the state of a held request; its terminal event |
+//! | `event_writer` | the output events |
+//! | `drain` | releases requests before a revocation |
+//! | `side_inputs`, `restored_ends` | the restored coverage and terminal events |
+//!
+//! **Order.** Requests end by priority and by the duration of their fetches: the stage reorders (law P8).
+//!
+//! **Drain.** The stage finishes the chunk that a worker has and releases all other requests at once. They are redelivered to the next owner,
+//! which restores the coverage of each written chunk and fetches the rest.
+//!
+//! **Restart.** The stage restores the terminal events of the dedup window, so that no attempt ends twice. They do not contain the identity of
+//! their request: after a restart, a duplicate is the next attempt, which finds everything covered.
+
+mod admission;
+mod coverage_gate;
+mod coverage_table;
+mod drain;
+mod endings;
+mod event_writer;
+mod fetch_run;
+mod fetching;
+mod request;
+mod restored_ends;
+mod side_inputs;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::Topic;
+use domain::Timestamp;
+use kafka_io::{InRecord, OutRecord, Wire};
+use kit::{Backoff, Jitter, SaturatingFrom};
+use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
+use rand_core::{RngCore, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use crate::rules::attempts::Attempts;
+use crate::rules::chunks::ChunkDays;
+use crate::rules::coalescer::{Coalescer, FetchId, Limits};
+use crate::rules::timeframes::Timeframes;
+use crate::sources::Source;
+use crate::worker::{Job, JobResult};
+
+use self::coverage_table::CoverageTable;
+use self::event_writer::EventWriter;
+use self::fetch_run::FetchRun;
+use self::request::Request;
+use self::restored_ends::RestoredEnds;
+
+/// The input topic.
+pub const INPUT: Topic = Topic::RangeRequested;
+
+/// The maximum time between two ticks: ended attempts expire without traffic as well.
+const TICK_MAX: Duration = Duration::from_secs(60);
+
+/// Retries of a chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct Retries {
+    /// The maximum number of calls to the source for one chunk.
+    pub attempts_max: u32,
+    /// The upper bound of the wait after each failed call; the wait has full jitter.
+    pub backoff: Backoff,
+}
+
+/// The settings of the stage.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub limits: Limits,
+    /// The time after a success in which the same request is a duplicate.
+    pub dedup_window: Duration,
+    /// The maximum number of ended attempts that a partition keeps.
+    pub partition_ends_max: usize,
+    pub retries: Retries,
+    /// The timeframes that are fetched.
+    pub timeframes: Timeframes,
+    pub chunk_days: ChunkDays,
+}
+
+/// The workers that call the source. The [`JobResult`] of each accepted job reaches the stage as a completion of the driver.
+pub trait Workers: Send {
+    /// Starts a job; at most `running_max` of [`Limits`] are started at once.
+    ///
+    /// # Errors
+    /// The job, if no worker accepts it.
+    fn start(&self, job: Job) -> Result<(), Job>;
+}
+
+/// The executor stage.
+pub struct ExecutorStage {
+    wire: Wire,
+    events: EventWriter,
+    source: Arc<dyn Source>,
+    settings: Settings,
+    workers: Box<dyn Workers>,
+    /// The random numbers of the jitter.
+    rng: Pcg64Mcg,
+    attempts: Attempts,
+    restored_ends: RestoredEnds,
+    table: CoverageTable,
+    coalescer: Coalescer<RecordId, ()>,
+    /// All held requests.
+    requests: BTreeMap<RecordId, Request>,
+    runs: BTreeMap<FetchId, FetchRun>,
+    /// Partitions before their revocation.
+    draining: BTreeSet<i32>,
+}
+
+impl ExecutorStage {
+    /// Returns a stage without partitions. The same `seed` leads to the same waits between retries.
+    #[must_use]
+    pub fn new(
+        wire: Wire,
+        source: Arc<dyn Source>,
+        settings: Settings,
+        workers: Box<dyn Workers>,
+        seed: u64,
+    ) -> Self {
+        let window_micros = i64::saturating_from(settings.dedup_window.as_micros());
+        Self {
+            events: EventWriter::new(wire.clone(), source.name()),
+            wire,
+            source,
+            workers,
+            rng: Pcg64Mcg::seed_from_u64(seed),
+            attempts: Attempts::new(window_micros, settings.partition_ends_max),
+            restored_ends: RestoredEnds::new(settings.dedup_window),
+            table: CoverageTable::default(),
+            coalescer: Coalescer::new(settings.limits),
+            requests: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            draining: BTreeSet::new(),
+            settings,
+        }
+    }
+
+    /// Adds the requests that pass the gate to fetches, retries the chunks whose wait has ended, and starts the fetches that are due.
+    fn advance(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        for id in self.table.gate.pass() {
+            if let Some(request) = self.requests.get(&id) {
+                self.coalescer.add(&request.demand(), now.monotonic);
+            }
+        }
+        self.retry_due(now, effects);
+        while let Some(fetch) = self.coalescer.start(now.monotonic) {
+            self.begin(fetch, now, effects);
+        }
+    }
+
+    /// Returns the wait after this number of failed calls, between zero and the backoff.
+    fn retry_wait(&mut self, failures: u32) -> Duration {
+        Jitter::Full(self.rng.next_u64()).of(self.settings.retries.backoff.wait_after(failures))
+    }
+
+    /// Removes the state of a partition: its requests, attempts and coverage.
+    fn remove_partition(&mut self, partition: i32) {
+        let is_removed = |id: &RecordId| id.input.partition == partition;
+        self.draining.remove(&partition);
+        self.requests.retain(|id, _| !is_removed(id));
+        self.table.remove(partition);
+        self.attempts.remove(partition);
+        for id in self.coalescer.remove(is_removed) {
+            self.stop(id);
+        }
+    }
+}
+
+impl Stage for ExecutorStage {
+    type Record<'a> = InRecord<'a>;
+    type Output = OutRecord;
+    type Completion = JobResult;
+
+    fn assigned(&mut self, _input: InputPartition, _epoch: Epoch, _now: Now) {
+        // The state of a partition is created with its first record.
+    }
+
+    fn unassigned(&mut self, input: InputPartition) {
+        // The stage has one input topic, so the number identifies the partition.
+        self.remove_partition(input.partition);
+    }
+
+    fn process(
+        &mut self,
+        id: RecordId,
+        record: InRecord<'_>,
+        now: Now,
+        _effects: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
+        self.admit(id, &record, now)
+    }
+
+    fn completed(&mut self, result: JobResult, now: Now, effects: &mut Effects<OutRecord>) {
+        self.chunk_ended(result, now, effects);
+    }
+
+    fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        self.attempts.expire(Timestamp::from_micros(now.wall_micros));
+        self.advance(now, effects);
+    }
+
+    fn drain(&mut self, inputs: &[InputPartition], _now: Now, effects: &mut Effects<OutRecord>) {
+        let partitions = inputs.iter().map(|input| input.partition).collect();
+        self.draining.extend(&partitions);
+        self.release(&partitions, effects);
+    }
+
+    fn is_full(&self, _topic: u16) -> bool {
+        self.coalescer.is_full() || self.table.gate.waiting() >= self.settings.limits.requests_max
+    }
+
+    fn next_wake(&self, now: Now) -> Option<Duration> {
+        let retry = self.runs.values().filter_map(FetchRun::due).min();
+        let retry = retry.map(|due| due.saturating_sub(now.monotonic));
+        [self.coalescer.next_wake(now.monotonic), retry, Some(TICK_MAX)].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,165 @@
+//! Output events of the executor.
+
+use std::collections::BTreeMap;
+
+use contracts::bounds::{TEXT_BYTES_MAX, cut};
+use contracts::{
+    ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress, Span,
+    TypedRange, ids,
+};
+use domain::{Bar, DataType, IntervalSet, calendar};
+use kafka_io::{OutRecord, Wire};
+use kit::SaturatingFrom;
+use pipeline::Now;
+
+use super::fetch_run::{Chunk, FetchRun};
+use super::request::{FailureReason, Part, Request};
+use crate::stage::event_source::EVENT_SOURCE;
+
+/// Writes the events of requests and chunks.
+pub(super) struct EventWriter {
+    wire: Wire,
+    /// The name of the source of the bars.
+    source_name: &'static str,
+}
+
+impl EventWriter {
+    pub(super) fn new(wire: Wire, source_name: &'static str) -> Self {
+        Self { wire, source_name }
+    }
+
+    /// Returns the completion of a request.
+    pub(super) fn completion(
+        &self,
+        request: &Request,
+        success: bool,
+        now: Now,
+    ) -> Result<OutRecord, EncodeError> {
+        let (event, tally) = (&request.event, &request.tally);
+        let completion = RangeCompletion {
+            event_id: ids::event_id(),
+            occurred_at: event.occurred_at,
+            source: EVENT_SOURCE.to_owned(),
+            correlation_id: event.correlation_id.clone(),
+            backfill_id: event.backfill_id.clone(),
+            attempt: request.attempt.number,
+            symbol: event.symbol.clone(),
+            layer: event.layer,
+            success,
+            partial: !success,
+            records: tally.records.iter().map(|(kind, count)| (kind.as_str().to_owned(), *count)).collect(),
+            fetched: ranges(&tally.fetched),
+            skipped: ranges(&tally.skipped),
+            duration_micros: now.wall_micros.saturating_sub(request.received_at).max(0),
+            errors: tally.errors.clone(),
+            error_count: tally.error_count,
+        };
+        self.wire.write(&completion, request.traceparent.as_deref())
+    }
+
+    /// Returns the failure of a request.
+    pub(super) fn failure(&self, request: &Request, reason: FailureReason) -> Result<OutRecord, EncodeError> {
+        let event = &request.event;
+        let failure = RangeFailure {
+            event_id: ids::event_id(),
+            occurred_at: event.occurred_at,
+            source: EVENT_SOURCE.to_owned(),
+            correlation_id: event.correlation_id.clone(),
+            backfill_id: event.backfill_id.clone(),
+            attempt: request.attempt.number,
+            symbol: event.symbol.clone(),
+            layer: event.layer,
+            data_types: event.data_types.clone(),
+            error_class: reason.class,
+            retryable: reason.is_retryable,
+            attempts: request.tally.calls,
+            error: cut(&reason.error, TEXT_BYTES_MAX).to_owned(),
+        };
+        self.wire.write(&failure, request.traceparent.as_deref())
+    }
+
+    /// Returns the outputs of a chunk: its bars, the progress of `request`, and the coverage of the series with the chunk.
+    pub(super) fn chunk(
+        &self,
+        run: &FetchRun,
+        chunk: Chunk,
+        bars: &[Bar],
+        request: &Request,
+        covered: &IntervalSet,
+    ) -> Result<Vec<OutRecord>, EncodeError> {
+        let traceparent = request.traceparent.as_deref();
+        let mut outputs = Vec::with_capacity(bars.len() + 2);
+        for bar in bars {
+            outputs.push(self.wire.write(&self.closed_bar(chunk, bar, request), traceparent)?);
+        }
+        let progress = self.progress(run, chunk, bars.len(), request);
+        outputs.push(self.wire.write(&progress, traceparent)?);
+        let change = CoverageChange {
+            event_id: ids::event_id(),
+            occurred_at: run.occurred_at,
+            source: EVENT_SOURCE.to_owned(),
+            correlation_id: request.event.correlation_id.clone(),
+            symbol: request.event.symbol.clone(),
+            data_type: DataKind::from(run.fetch.data_type),
+            timeframe: chunk.timeframe.as_str().to_owned(),
+            intervals: covered.iter().map(Span::from).collect(),
+        };
+        outputs.push(self.wire.write(&change, traceparent)?);
+        Ok(outputs)
+    }
+
+    fn closed_bar(&self, chunk: Chunk, bar: &Bar, request: &Request) -> ClosedBar {
+        ClosedBar {
+            event_id: ids::event_id(),
+            // The time of the close is not ahead of the clock: bars that have not closed are not fetched.
+            occurred_at: calendar::bar_close(chunk.timeframe, bar.open_time).micros(),
+            source: self.source_name.to_owned(),
+            correlation_id: request.event.correlation_id.clone(),
+            symbol: request.event.symbol.clone(),
+            timeframe: chunk.timeframe.as_str().to_owned(),
+            open_time: bar.open_time.micros(),
+            open: bar.open,
+            high: bar.high,
+            low: bar.low,
+            close: bar.close,
+            volume: bar.volume,
+            vwap: None,
+            trades: None,
+            backfilled: true,
+        }
+    }
+
+    fn progress(&self, run: &FetchRun, chunk: Chunk, records: usize, request: &Request) -> RangeProgress {
+        RangeProgress {
+            event_id: ids::event_id(),
+            occurred_at: run.occurred_at,
+            source: self.source_name.to_owned(),
+            correlation_id: request.event.correlation_id.clone(),
+            backfill_id: request.event.backfill_id.clone(),
+            attempt: request.attempt.number,
+            symbol: request.event.symbol.clone(),
+            data_type: DataKind::from(run.fetch.data_type),
+            timeframe: chunk.timeframe.as_str().to_owned(),
+            chunk_start: chunk.range.start().micros(),
+            chunk_end: chunk.range.last().micros(),
+            records: i64::saturating_from(records),
+            empty: records == 0,
+            done: i32::saturating_from(run.done + 1),
+            total: i32::saturating_from(run.chunks.len()),
+        }
+    }
+}
+
+fn ranges(parts: &BTreeMap<Part, IntervalSet>) -> Vec<TypedRange> {
+    let of_part = |(part, set): (&(DataType, _), &IntervalSet)| {
+        let (data_type, timeframe): Part = *part;
+        let typed = move |interval: domain::Interval| TypedRange {
+            data_type: DataKind::from(data_type),
+            timeframe: timeframe.map_or_else(String::new, |timeframe| timeframe.as_str().to_owned()),
+            start: interval.start().micros(),
+            end: interval.last().micros(),
+        };
+        set.iter().map(typed).collect::<Vec<_>>()
+    };
+    parts.iter().flat_map(of_part).collect()
+}

@@ -1,0 +1,83 @@
+//! State of a running fetch.
+
+use std::time::Duration;
+
+use domain::{Interval, Timeframe};
+use pipeline::RecordId;
+
+use super::request::Part;
+use crate::rules::coalescer::Fetch;
+use crate::worker::Job;
+
+/// A part of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) timeframe: Timeframe,
+    pub(super) range: Interval,
+}
+
+/// A running fetch.
+#[derive(Debug)]
+pub(super) struct FetchRun {
+    pub(super) fetch: Fetch<RecordId>,
+    /// The latest `occurred_at` of its requests.
+    pub(super) occurred_at: i64,
+    pub(super) chunks: Vec<Chunk>,
+    /// The number of chunks that have ended.
+    pub(super) done: usize,
+    /// The number of failed calls for the current chunk.
+    pub(super) failures: u32,
+    pub(super) state: RunState,
+}
+
+/// The state of the current chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunState {
+    AtWorker,
+    /// It is retried at this time (monotonic).
+    Waiting {
+        until: Duration,
+    },
+    /// The partition is draining: no further chunk starts.
+    Stopped,
+    /// A worker has the chunk, but the requests were removed.
+    Orphaned,
+}
+
+impl FetchRun {
+    pub(super) fn new(fetch: Fetch<RecordId>, occurred_at: i64, chunks: Vec<Chunk>) -> Self {
+        Self { fetch, occurred_at, chunks, done: 0, failures: 0, state: RunState::AtWorker }
+    }
+
+    /// Returns the time of the next retry (monotonic). `None` if none is scheduled.
+    pub(super) fn due(&self) -> Option<Duration> {
+        match self.state {
+            RunState::Waiting { until } => Some(until),
+            RunState::AtWorker | RunState::Stopped | RunState::Orphaned => None,
+        }
+    }
+
+    pub(super) fn is_at_worker(&self) -> bool {
+        self.state == RunState::AtWorker
+    }
+
+    /// Returns the current chunk. `None` after the last one.
+    pub(super) fn chunk(&self) -> Option<Chunk> {
+        self.chunks.get(self.done).copied()
+    }
+
+    pub(super) fn part_of(&self, chunk: Chunk) -> Part {
+        (self.fetch.data_type, Some(chunk.timeframe))
+    }
+
+    /// Returns the job of the current chunk. `None` after the last one.
+    pub(super) fn job(&self) -> Option<Job> {
+        let Fetch { id, symbol, .. } = self.fetch;
+        self.chunk().map(|chunk| Job { fetch: id, symbol, timeframe: chunk.timeframe, range: chunk.range })
+    }
+
+    pub(super) fn next_chunk(&mut self) {
+        self.done += 1;
+        self.failures = 0;
+    }
+}

@@ -1,0 +1,85 @@
+//! Side inputs of the executor: the coverage table, and the terminal events of previous owners.
+
+use contracts::{CoverageChange, RangeCompletion, RangeFailure, Topic};
+use domain::Timestamp;
+use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, TableScope, Unavailable};
+use kit::SaturatingFrom;
+use pipeline::Now;
+use uuid::Uuid;
+
+use super::ExecutorStage;
+use crate::metric_names as names;
+use crate::rules::attempts::Attempt;
+
+const TABLES: [Topic; 1] = [Topic::CoverageChanged];
+
+impl KafkaStage for ExecutorStage {
+    fn tables(&self) -> &[Topic] {
+        &TABLES
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        vec![
+            Note { name: names::SKIPPED_COVERAGE_CHANGES.name, value: self.table.skipped },
+            Note { name: names::WAITING_REQUESTS.name, value: u64::saturating_from(self.requests.len()) },
+            Note { name: names::RUNNING_FETCHES.name, value: u64::saturating_from(self.runs.len()) },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restored_ends.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restored_ends.skipped },
+        ]
+    }
+
+    fn restores(&self) -> &[Restore] {
+        &self.restored_ends.topics
+    }
+
+    fn restore_record(&mut self, record: &InRecord<'_>, now: Now) -> Result<(), Unavailable> {
+        let ended = match record.topic {
+            Topic::RangeCompleted => {
+                let end: Option<RangeCompletion> = self.wire.read_table(record)?;
+                end.and_then(|end| attempt(&end.backfill_id, end.attempt))
+            }
+            Topic::RangeFailed => {
+                let end: Option<RangeFailure> = self.wire.read_table(record)?;
+                end.and_then(|end| attempt(&end.backfill_id, end.attempt))
+            }
+            _ => None,
+        };
+        let Some(attempt) = ended else {
+            self.restored_ends.skipped += 1;
+            return Ok(());
+        };
+        let ended_at = record.appended_at_micros().unwrap_or(now.wall_micros);
+        self.attempts.restore(record.partition, attempt, Timestamp::from_micros(ended_at));
+        self.restored_ends.restored += 1;
+        Ok(())
+    }
+
+    fn restore_abandoned(&mut self, partition: i32) {
+        self.attempts.remove(partition);
+    }
+
+    fn table_record(&mut self, _: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        if self.table.gate.is_restored(record.partition) {
+            return Ok(TableRecord::Taken);
+        }
+        let change: Option<CoverageChange> = self.wire.read_table(record)?;
+        let is_restored = self.table.restore(record.partition, change.as_ref());
+        Ok(if is_restored { TableRecord::Taken } else { TableRecord::Skipped })
+    }
+
+    fn table_position(&mut self, _: TableScope, _topic: Topic, partition: i32, position: i64) {
+        self.table.gate.reached(partition, position);
+    }
+
+    fn table_end(&mut self, _: TableScope, _topic: Topic, partition: i32, end: i64) {
+        self.table.gate.ends_at(partition, end);
+    }
+
+    fn table_released(&mut self, _topic: Topic, partition: i32) {
+        self.remove_partition(partition);
+    }
+}
+
+fn attempt(backfill_id: &str, number: i32) -> Option<Attempt> {
+    Some(Attempt { backfill_id: Uuid::try_parse(backfill_id).ok()?.as_u128(), number })
+}

@@ -1,0 +1,35 @@
+//! Metrics of the feature stage.
+
+use chassis::telemetry::Metric;
+use hosting::{stage_counter, stage_gauge};
+
+pub const SKIPPED_BARS: Metric =
+    stage_counter("tapeline_skipped_bars_total", "bars", "Invalid bars skipped in the bar table.");
+pub const SKIPPED_BENCHMARK_BARS: Metric = stage_counter(
+    "tapeline_skipped_benchmark_bars_total",
+    "bars",
+    "Invalid bars skipped in the benchmark table.",
+);
+pub const ORDINARY_LANE_REQUESTS: Metric =
+    stage_gauge("tapeline_ordinary_lane_requests", "requests", "Requests waiting in the ordinary lane.");
+pub const URGENT_LANE_REQUESTS: Metric =
+    stage_gauge("tapeline_urgent_lane_requests", "requests", "Requests waiting in the urgent lane.");
+pub const RUNNING_REQUESTS: Metric =
+    stage_gauge("tapeline_running_requests", "requests", "Requests being computed by workers.");
+pub const REQUESTED_SYMBOLS: Metric =
+    stage_gauge("tapeline_requested_symbols", "symbols", "Symbols requested within the dedup window.");
+pub const REQUESTED_SYMBOL_EVICTIONS: Metric = stage_counter(
+    "tapeline_requested_symbol_evictions_total",
+    "evictions",
+    "Symbols evicted from the dedup window because it held too many.",
+);
+
+pub const METRICS: &[Metric] = &[
+    SKIPPED_BARS,
+    SKIPPED_BENCHMARK_BARS,
+    ORDINARY_LANE_REQUESTS,
+    URGENT_LANE_REQUESTS,
+    RUNNING_REQUESTS,
+    REQUESTED_SYMBOLS,
+    REQUESTED_SYMBOL_EVICTIONS,
+];

@@ -1,0 +1,144 @@
+//! Main function of a service: arguments, configuration, telemetry, admin server, start, wait, drain, exit code.
+
+mod args;
+mod host;
+mod probe;
+mod service;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::config::{self, ConfigErrors, Loaded, RenamedKey};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::shutdown::Shutdown;
+use crate::signals;
+use crate::telemetry::logs;
+
+use args::Command;
+pub use host::{Host, HostError, METRICS};
+pub use service::{Context, Process, Service};
+
+/// The time that the runtime may take to end after all tasks have ended.
+const RUNTIME_END: Duration = Duration::from_secs(1);
+
+/// Runs one service as a process, with the arguments and the environment of the process.
+#[must_use]
+pub fn run<S: Service>() -> ExitCode {
+    run_with::<S>(std::env::args().skip(1), config::system_env()).into()
+}
+
+/// Runs one service with these arguments and this environment.
+pub fn run_with<S: Service>(
+    args: impl Iterator<Item = String>,
+    env: impl Iterator<Item = (String, String)>,
+) -> Exit {
+    let command = match Command::parse(args) {
+        Ok(command) => command,
+        Err(error) => return reject(&format!("{}: {error}\n\n{}", S::NAME, args::usage::<S>())),
+    };
+    let file = match &command {
+        Command::Help => return print(&args::usage::<S>()),
+        Command::Version => return print(&format!("{} {}", S::NAME, S::VERSION)),
+        Command::Run { file } | Command::Check { file } | Command::Probe { file } => file.as_deref(),
+    };
+    let Loaded { config, renamed } = match load::<S>(file, env) {
+        Ok(loaded) => loaded,
+        Err(errors) => return reject(&errors.to_string()),
+    };
+    match command {
+        Command::Check { .. } => {
+            // The configuration on standard output stays valid JSON.
+            renamed.iter().for_each(|key| eprintln!("note: {key}"));
+            return print(&format!("{:#}", config::redacted(&config)));
+        }
+        Command::Probe { .. } => return probed::<S>(&config),
+        Command::Run { .. } | Command::Version | Command::Help => {}
+    }
+    match run_process::<S>(config, &renamed) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("{}: {failure}", S::NAME);
+            failure.exit()
+        }
+    }
+}
+
+fn load<S: Service>(
+    file: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<Loaded<S::Config>, ConfigErrors> {
+    config::load_with_renames(&config::prefix(S::NAME), file, env)
+}
+
+/// Runs the process from the valid configuration to the exit code. An error means that the process failed to start.
+fn run_process<S: Service>(config: S::Config, renamed: &[RenamedKey]) -> Result<Exit, Failure> {
+    let process = S::process(&config).clone();
+    let shutdown = Shutdown::new();
+    signals::listen(&shutdown)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(process.runtime_workers)
+        .thread_name("runtime")
+        .enable_all()
+        .build()?;
+    let version = crate::admin::Version { name: S::NAME, version: S::VERSION };
+    let host = Host::start(&process, &S::catalogue(), version, runtime.handle().clone(), shutdown.clone())?;
+    logs::log_panics();
+    for RenamedKey { old, new, origin } in renamed {
+        tracing::warn!(old, new, %origin, "configuration key renamed: the old name is accepted for one release");
+    }
+    let exit = runtime.block_on(serve::<S>(&host, config, shutdown, process.drain_budget()));
+    runtime.shutdown_timeout(RUNTIME_END);
+    tracing::info!(service = S::NAME, code = exit.code(), "process stopped");
+    Ok(exit)
+}
+
+/// Runs the service from its start to the end of its tasks.
+async fn serve<S: Service>(
+    host: &Host,
+    config: S::Config,
+    shutdown: Shutdown,
+    drain_budget: Duration,
+) -> Exit {
+    let context = host.context(S::NAME, shutdown);
+    let started = tokio::select! {
+        started = host.launch::<S>(config, &context) => Some(started),
+        () = context.shutdown.begun() => None,
+    };
+    // Held until the drain has ended: dropping it would drop parts that the tasks use.
+    let (_running, failed) = match started {
+        Some(Ok(running)) => {
+            context.shutdown.begun().await;
+            (Some(running), None)
+        }
+        Some(Err(failure)) => {
+            tracing::error!(service = S::NAME, %failure, "failed to start the service");
+            eprintln!("{}: {failure}", S::NAME);
+            (None, Some(failure.exit()))
+        }
+        None => (None, None),
+    };
+    let outcome = context.drain(drain_budget).await.and(host.tasks().join(RUNTIME_END).await);
+    failed.unwrap_or_else(|| outcome.exit())
+}
+
+fn probed<S: Service>(config: &S::Config) -> Exit {
+    match probe::query(S::process(config).admin) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            eprintln!("{}: {}", S::NAME, Failure::from(error));
+            Exit::Failed
+        }
+    }
+}
+
+fn print(text: &str) -> Exit {
+    println!("{text}");
+    Exit::Ok
+}
+
+fn reject(text: &str) -> Exit {
+    eprintln!("{text}");
+    Exit::Usage
+}

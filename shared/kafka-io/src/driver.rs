@@ -1,0 +1,324 @@
+//! Driver: one OS thread that turns a stage's Kafka traffic into the engine's events, and its actions into calls of the clients.
+//!
+//! Start at [`Driver::run`]. A session (`session.rs`) is the loop over one set of clients.
+
+mod actions;
+mod assignment;
+mod clients;
+mod completions;
+mod error;
+mod fetch_buffer;
+mod fetching;
+mod hooks;
+#[cfg(test)]
+mod inert_stage;
+mod inputs;
+mod membership;
+mod observer;
+mod output;
+mod pausing;
+mod progress;
+mod record_age;
+mod restoring;
+mod retry;
+mod session;
+mod shutdown;
+mod side_inputs;
+mod stage;
+mod status;
+mod tables;
+mod timeouts;
+mod watchdog;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use contracts::Topic;
+use kit::SaturatingFrom;
+use pipeline::{Action, Engine, Event, Now, Options, Stop};
+
+use self::clients::Clients;
+use self::inputs::Inputs;
+use self::observer::Observer;
+use self::output::Output;
+use self::session::{Ended, Session};
+use crate::access_denied::AccessDenied;
+use crate::call_error::CallError;
+use crate::cluster;
+use crate::config::{Delivery, KafkaConfig};
+use crate::raw::Wake;
+
+pub(crate) use self::clients::close;
+pub use self::completions::{Completed, Completions, completions};
+pub use self::error::DriverError;
+pub use self::hooks::{AbortHook, Hooks, Readiness, TransactionStep};
+pub use self::observer::{StageCounts, StageStatus};
+pub use self::shutdown::Shutdown;
+pub use self::stage::{KafkaStage, Note, Restore, TableRecord, TableScope};
+
+/// Options of a driver.
+pub struct DriverOptions {
+    /// The name of the service: a metric label.
+    pub service: &'static str,
+    /// The name of the stage: a metric label.
+    pub stage: &'static str,
+    /// The consumer group. With the ordinal of the instance it is also the transactional id.
+    pub group: String,
+    /// The input topics, in the order of the engine's topic indexes.
+    pub inputs: Vec<Topic>,
+    /// The topics that the stage produces to, including its dead-letter topic. Checked at start, as are inputs and tables.
+    pub outputs: Vec<Topic>,
+    /// The configuration of the clients.
+    pub kafka: KafkaConfig,
+    /// Calls into the process around the driver.
+    pub hooks: Hooks,
+}
+
+/// Runs one stage.
+pub struct Driver<S: KafkaStage> {
+    engine: Engine<S>,
+    inputs: Inputs,
+    outputs: Vec<Topic>,
+    group: String,
+    kafka: KafkaConfig,
+    completed: Completed<S::Completion>,
+    wake: Wake,
+    shutdown: Shutdown,
+    observer: Observer,
+    started: Instant,
+    table_records: u64,
+    stalls: u64,
+    /// The last recreation of the clients after an error.
+    recreation: Option<Recreation>,
+}
+
+#[derive(Clone, Copy)]
+struct Recreation {
+    at: Instant,
+    /// The new clients have delivered or committed something.
+    was_useful: bool,
+}
+
+/// In multiples of the transaction timeout: an error that occurs this long after a recreation is a new one, since every call in which the
+/// old one could recur has ended.
+const RECURRENCE_TRANSACTIONS: u32 = 4;
+
+/// How long the driver waits for an unavailable transaction coordinator. A killed broker is back in a third of this time; a longer
+/// outage is left to the supervisor of the process.
+const COORDINATOR_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Wait before the coordinator is queried again, in addition to the seconds that librdkafka itself retries.
+const COORDINATOR_RETRY_WAIT: Duration = Duration::from_millis(200);
+
+impl<S: KafkaStage> Driver<S> {
+    /// Creates a driver of a stage that receives its completions from `completed`. Does not connect yet.
+    ///
+    /// # Errors
+    /// If the Kafka configuration is invalid.
+    pub fn new(
+        stage: S,
+        completed: Completed<S::Completion>,
+        options: DriverOptions,
+    ) -> Result<Self, DriverError> {
+        let errors = options.kafka.errors();
+        if !errors.is_empty() {
+            return Err(DriverError::Config(errors));
+        }
+        let wake = completed.wake.clone();
+        Ok(Self {
+            engine: Engine::new(stage, engine_options(&options.kafka)),
+            inputs: Inputs::new(options.inputs),
+            outputs: options.outputs,
+            group: options.group,
+            kafka: options.kafka,
+            completed,
+            shutdown: Shutdown::new(wake.clone()),
+            wake,
+            observer: Observer::new(options.service, options.stage, options.hooks),
+            started: Instant::now(),
+            table_records: 0,
+            stalls: 0,
+            recreation: None,
+        })
+    }
+
+    /// Returns a handle that requests the shutdown from any thread.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Returns a handle that reads the status of the stage from any thread.
+    #[must_use]
+    pub fn counts(&self) -> StageCounts {
+        self.observer.counts.clone()
+    }
+
+    /// Runs the stage on this thread until the shutdown is requested, a rule fails, or an error is unrecoverable.
+    ///
+    /// # Errors
+    /// See [`DriverError`].
+    pub fn run(mut self) -> Result<Stop, DriverError> {
+        cluster::check(&self.kafka, &self.topics())?;
+        loop {
+            match self.run_session()? {
+                Ended::Stopped(stop) => return Ok(stop),
+                Ended::Broken(error) if error.is_access_denied() || self.recurs(&error) => {
+                    return Err(self.unrecoverable(&error));
+                }
+                Ended::Broken(error) => {
+                    tracing::warn!(group = self.group, %error, "unrecoverable client error: recreating Kafka clients");
+                    self.recreation = Some(Recreation { at: Instant::now(), was_useful: false });
+                }
+                // Any number of times: new clients may fetch what these did not, and to stop would fetch nothing either.
+                Ended::Stalled => {}
+            }
+            if let Some(stop) = self.apply_recreation() {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// Applies the recreation of the clients to the engine: their calls are void and their partitions are lost. Returns the engine's stop
+    /// action, the only action that stays valid.
+    fn apply_recreation(&mut self) -> Option<Stop> {
+        self.observer.client_recreations.increment(1);
+        let now = self.now();
+        self.engine.apply(Event::ClientsRecreated, now);
+        self.engine.settle(now);
+        let actions = std::iter::from_fn(|| self.engine.take_action());
+        actions.filter_map(|action| if let Action::Stop(stop) = action { Some(stop) } else { None }).next()
+    }
+
+    /// Creates a set of clients and runs a session over it.
+    fn run_session(&mut self) -> Result<Ended, DriverError> {
+        let Some(mut output) = self.create_output()? else { return Ok(Ended::Stopped(Stop::Drained)) };
+        let (stage, inputs) = (self.engine.stage(), self.inputs.topics());
+        let clients = Clients::new(&self.kafka, &self.group, inputs, stage, &self.wake)?;
+        let wake = self.wake.clone();
+        let ended = {
+            let _bound = wake.bind(&clients.work);
+            match Session::new(self, &clients, &mut output) {
+                Some(mut session) => session.run(),
+                None => Err(DriverError::Fatal { cause: "a consumer has no queue".into() }),
+            }
+        };
+        drop(output);
+        clients.close();
+        ended
+    }
+
+    /// Creates a producer that is ready to begin a transaction. `None` if the shutdown was requested meanwhile. Waits for an unavailable
+    /// coordinator: it takes some time to load on a new cluster, and after a broker stopped.
+    fn create_output(&mut self) -> Result<Option<Output>, DriverError> {
+        let begun = Instant::now();
+        while !self.shutdown.is_requested() {
+            (self.observer.hooks.heartbeat)();
+            let error = match Output::new(&self.kafka, &self.group, self.wake.clone())? {
+                Ok(output) => return Ok(Some(output)),
+                Err(error) => error,
+            };
+            if !error.is_transient() || error.is_fenced() || error.is_access_denied() {
+                return Err(self.unrecoverable(&error));
+            }
+            if begun.elapsed() >= COORDINATOR_WAIT_MAX {
+                let (group, waited_s) = (self.group.clone(), begun.elapsed().as_secs());
+                return Err(DriverError::NoCoordinator { group, waited_s, cause: Box::new(error) });
+            }
+            tracing::warn!(group = self.group, %error, "transaction coordinator unavailable: retrying");
+            std::thread::park_timeout(COORDINATOR_RETRY_WAIT);
+        }
+        Ok(None)
+    }
+
+    /// Whether an error has already led to the last recreation.
+    fn recurs(&self, error: &CallError) -> bool {
+        let transaction = timeouts::transaction(&self.kafka);
+        self.recreation.is_some_and(|last| last.is_recurrence(error, last.at.elapsed(), transaction))
+    }
+
+    fn unrecoverable(&self, error: &CallError) -> DriverError {
+        if error.is_access_denied() {
+            let what = format!("group {}: {error}", self.group);
+            return AccessDenied::new(&self.kafka, error.code, &what).into();
+        }
+        let cause = Box::new(error.clone());
+        match error.is_fenced() {
+            true => {
+                DriverError::Fenced { transactional_id: transactional_id(&self.kafka, &self.group), cause }
+            }
+            false => DriverError::Fatal { cause },
+        }
+    }
+
+    fn topics(&self) -> Vec<Topic> {
+        let stage = self.engine.stage();
+        let restores = stage.restores().iter().map(|restore| restore.topic);
+        let side_inputs = stage.globals().into_iter().map(|(topic, _)| topic).chain(restores);
+        let named = self.inputs.topics().iter().chain(stage.tables()).chain(&self.outputs);
+        named.copied().chain(side_inputs).collect()
+    }
+
+    fn query_timeout(&self) -> Duration {
+        timeouts::query(&self.kafka)
+    }
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Now { monotonic: self.started.elapsed(), wall_micros: i64::saturating_from(wall.as_micros()) }
+    }
+}
+
+impl Recreation {
+    /// Whether the recreated clients failed as those before. Two instances with the same transactional id fence each other in turn,
+    /// perhaps after a commit or two: so a second fencing counts within the transaction timeout, even if the clients were useful.
+    fn is_recurrence(self, error: &CallError, age: Duration, transaction: Duration) -> bool {
+        match error.is_fenced() {
+            true => age < transaction,
+            false => !self.was_useful && age < RECURRENCE_TRANSACTIONS * transaction,
+        }
+    }
+}
+
+/// Returns the transactional id of an instance. It survives restarts, so that a restarted instance aborts the open transaction of its
+/// predecessor at once.
+fn transactional_id(kafka: &KafkaConfig, group: &str) -> String {
+    format!("{group}-{}", kafka.instance())
+}
+
+fn engine_options(kafka: &KafkaConfig) -> Options {
+    let mode = match kafka.delivery {
+        Delivery::Transactional => pipeline::Delivery::Transactional,
+        Delivery::AtLeastOnce => pipeline::Delivery::AtLeastOnce,
+    };
+    Options {
+        drain_budget: timeouts::drain(kafka),
+        batch_outputs_max: usize::saturating_from(kafka.batch_outputs_max),
+        ..Options::new(mode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn recurring_error_without_progress_is_unrecoverable() {
+        let transaction = Duration::from_secs(15);
+        let (useful, useless) = (true, false);
+        let recurs = |code, was_useful, age_s| {
+            let last = Recreation { at: Instant::now(), was_useful };
+            last.is_recurrence(
+                &CallError::fatal(code, String::new()),
+                Duration::from_secs(age_s),
+                transaction,
+            )
+        };
+        let (lost, fenced) = (RDKafkaErrorCode::OutOfOrderSequenceNumber, RDKafkaErrorCode::ProducerFenced);
+        assert!(recurs(lost, useless, 30));
+        assert!(!recurs(lost, useless, 61));
+        assert!(!recurs(lost, useful, 1));
+        assert!(recurs(fenced, useful, 14) && !recurs(fenced, useless, 16));
+    }
+}

@@ -1,0 +1,42 @@
+//! Calls from a driver's thread into the process that runs it.
+
+/// Calls from the driver's thread into the process around it. They must not block.
+pub struct Hooks {
+    /// Called once per iteration of the loop, as a sign of life: about ten times a second when idle. An iteration may block in calls
+    /// to the cluster, each within the transaction timeout or the query timeout.
+    pub heartbeat: Box<dyn FnMut() + Send>,
+    /// Called when the readiness changes: `None` if the stage is ready, otherwise the reason why it is not.
+    pub ready: Box<Readiness>,
+    /// Called when the degradation changes, ready or not: `None` if all data is complete, otherwise what is missing.
+    pub degraded: Box<Readiness>,
+    /// Whether to abort the open transaction at this step. For tests of aborted transactions; never by default.
+    pub abort: Box<AbortHook>,
+}
+
+/// A step of a transaction that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStep {
+    /// The transaction is open and empty.
+    Begun,
+    /// The outputs are in the client's queue.
+    Sent,
+    /// The offsets are in the transaction: only the commit is left.
+    OffsetsSent,
+}
+
+/// Decides whether a transaction is aborted at a step.
+pub type AbortHook = dyn FnMut(TransactionStep) -> bool + Send;
+
+/// Receives the reason why a stage is not ready or is degraded. `None` if there is none.
+pub type Readiness = dyn FnMut(Option<&str>) + Send;
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            heartbeat: Box::new(|| {}),
+            ready: Box::new(|_| {}),
+            degraded: Box::new(|_| {}),
+            abort: Box::new(|_| false),
+        }
+    }
+}
