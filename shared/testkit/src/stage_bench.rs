@@ -63,7 +63,7 @@ pub struct Emitted {
     pub ids: Vec<RecordId>,
     /// The outputs.
     pub outputs: Vec<OutRecord>,
-    /// Whether the open transaction is closed at once.
+    /// `true` if the open transaction is closed at once.
     pub urgent: bool,
 }
 
