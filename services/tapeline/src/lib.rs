@@ -5,27 +5,48 @@
 
 pub mod audit;
 pub mod cli;
+#[path = "cluster/clients.rs"]
 pub mod cluster;
+#[path = "market/topic_contents.rs"]
 pub mod collect;
+#[path = "commands/dead_letters.rs"]
 pub mod dead_letters;
+#[path = "output/decoded_record.rs"]
 pub mod decoded;
+#[path = "commands/dev.rs"]
 pub mod dev;
+#[path = "output/ndjson_file.rs"]
 pub mod dump;
+#[path = "market/edge_client.rs"]
 pub mod edge_client;
 pub mod exit;
+#[path = "market/findings_file.rs"]
 pub mod findings_file;
+#[path = "market/alert_tracker.rs"]
 pub mod flow;
+#[path = "market/topic_follower.rs"]
 pub mod follow;
+#[path = "commands/lag.rs"]
 pub mod lag;
+#[path = "commands/publish.rs"]
 pub mod publish;
+#[path = "commands/dev/rest_detector.rs"]
 pub mod quiet;
+#[path = "commands/replay.rs"]
 pub mod replay;
+#[path = "market/run_report.rs"]
 pub mod report;
+#[path = "market.rs"]
 pub mod run;
+#[path = "output.rs"]
 mod say;
+#[path = "commands/schemas.rs"]
 pub mod schemas_check;
+#[path = "cluster/settings.rs"]
 pub mod settings;
+#[path = "commands/tail.rs"]
 pub mod tail;
+#[path = "commands/verify.rs"]
 pub mod verify;
 
 use std::process::ExitCode;

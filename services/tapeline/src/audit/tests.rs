@@ -1,6 +1,7 @@
 //! The count can fail: from a good run of each stage one record is dropped, one doubled, two are swapped, and each is seen as what it is.
 
 mod crashes;
+#[path = "tests/sample_run.rs"]
 mod run;
 
 use contracts::Topic;

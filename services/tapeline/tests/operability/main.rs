@@ -8,6 +8,7 @@
 mod alerts;
 mod catalogue;
 mod dashboards;
+#[path = "runbooks.rs"]
 mod pages;
 mod promql;
 

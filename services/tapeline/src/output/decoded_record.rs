@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_fields_that_others_check() {
-        let example = include_str!("../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
+        let example = include_str!("../../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
         let mut payload = Vec::new();
         let id = OwnSchemas::ids()[&Topic::GapDetected];
         contract(Topic::GapDetected).unwrap().encode_from_json(example.as_bytes(), id, &mut payload).unwrap();

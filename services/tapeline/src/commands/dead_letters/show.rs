@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_payload_that_can_be_decoded_is_shown_as_json_though_a_rule_is_broken() {
-        let json = include_str!("../../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
+        let json = include_str!("../../../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
         let (mut payload, id) = (Vec::new(), OwnSchemas::ids()[&Topic::GapDetected]);
         contract(Topic::GapDetected).unwrap().encode_from_json(json.as_bytes(), id, &mut payload).unwrap();
         let letter = letter(|record| {

@@ -3,9 +3,13 @@
 //! In order: bars are read and the run is planned; broker and registry start; the services start and get ready; the market runs;
 //! with `--until-end` everything comes to rest; the services drain; the topics are read again and judged.
 
+#[path = "../market/plan.rs"]
 mod bars;
+#[path = "dev/status_lines.rs"]
 mod live;
+#[path = "dev/group_positions.rs"]
 mod rest;
+#[path = "dev/services.rs"]
 mod services;
 
 use std::net::Ipv4Addr;

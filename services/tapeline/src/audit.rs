@@ -10,12 +10,18 @@
 mod executor;
 mod feature;
 mod id;
+#[path = "audit/collector.rs"]
 mod intake;
+#[path = "audit/order_check.rs"]
 mod order;
 mod planner;
+#[path = "audit/records.rs"]
 mod seen;
+#[path = "audit/result.rs"]
 mod tally;
+#[path = "audit/dedup_window.rs"]
 mod window;
+#[path = "audit/windowed_stages.rs"]
 mod windowed;
 
 #[cfg(test)]

@@ -3,16 +3,27 @@
 //! `letter.rs` is what a letter says, `filter.rs` which letters are meant, `letters.rs` reads them; `plan.rs` decides what a replay
 //! does with one, `replay.rs` does it.
 
+#[path = "dead_letters/args.rs"]
 pub mod args;
+#[path = "dead_letters/filter.rs"]
 pub mod filter;
+#[path = "dead_letters/dead_letter.rs"]
 pub mod letter;
+#[path = "dead_letters/reader.rs"]
 pub mod letters;
+#[path = "dead_letters/list.rs"]
 pub mod list;
+#[path = "dead_letters/rate_limiter.rs"]
 mod pace;
+#[path = "dead_letters/replay_plan.rs"]
 pub mod plan;
+#[path = "dead_letters/replay_progress.rs"]
 mod progress;
+#[path = "dead_letters/replay.rs"]
 pub mod replay;
+#[path = "dead_letters/show.rs"]
 pub mod show;
+#[path = "dead_letters/time_argument.rs"]
 pub mod when;
 
 use chassis::{Clock, SystemClock};

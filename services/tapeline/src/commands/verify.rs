@@ -4,8 +4,11 @@
 //! and counts them (`audit`). Bars and coverage aren't read: they are compacted, and a chunk's progress leaves in the transaction that
 //! writes them.
 
+#[path = "verify/offset_gaps.rs"]
 mod gaps;
+#[path = "verify/snapshot.rs"]
 mod read;
+#[path = "verify/report.rs"]
 mod report;
 
 use std::path::PathBuf;

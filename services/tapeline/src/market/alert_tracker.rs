@@ -130,4 +130,5 @@ impl Flow {
 }
 
 #[cfg(test)]
+#[path = "alert_tracker/tests.rs"]
 mod tests;
