@@ -1,103 +1,98 @@
-//! Counts what a run lost, doubled and reordered, stage by stage, from the topics alone.
+//! The loss audit: counts lost, doubled and reordered records of each stage, from the topics alone.
 //!
-//! It knows the rules of the domain (which alert passes the dedup window, what a request owes, how a backfill ends) and nothing of the
-//! services: none of their counters, none of their state. Pure: records in, counts out; reading the topics is others' task. Start at
-//! [`Seen`], what is kept of the records, then [`count`].
+//! It follows the rules of the domain (which alert passes the dedup window, which outputs a request requires, how a backfill ends), and
+//! shares neither counters nor state with the services. Pure: records in, counts out; the callers read the topics.
+//! [`RecordCollector`] keeps of each record what the audit needs ([`AuditRecords`]), [`count`] counts.
 //!
-//! What is counted is sound under crashes, rebalances and aborts, of which the modules tell; where the topics can't tell a fault from
-//! what a crash may do, they say so.
+//! The counts are correct under crashes, rebalances and aborted transactions; the modules describe how. Where the topics cannot
+//! distinguish an error from a permitted effect of a crash, the modules document it.
 
+mod collector;
+mod dedup_window;
 mod executor;
 mod feature;
 mod id;
-#[path = "audit/collector.rs"]
-mod intake;
-#[path = "audit/order_check.rs"]
-mod order;
+mod order_check;
 mod planner;
-#[path = "audit/records.rs"]
-mod seen;
-#[path = "audit/result.rs"]
-mod tally;
-#[path = "audit/dedup_window.rs"]
-mod window;
-#[path = "audit/windowed_stages.rs"]
-mod windowed;
+mod records;
+mod result;
+mod stage;
+mod windowed_stages;
 
 #[cfg(test)]
 mod tests;
 
-pub use id::Id;
-pub use intake::Intake;
-pub use seen::{
-    Answer, Answers, Ask, End, EndKind, Fact, Letters, Member, Naming, Place, Progress, RangeAsked, Seen,
-    Subject, Terminal,
-};
-pub use tally::{Count, Stage, Tally};
+pub use self::collector::RecordCollector;
+pub use self::id::Id;
+pub use self::records::AuditRecords;
+pub use self::result::{AuditResult, Tally};
+pub use self::stage::Stage;
 
 use contracts::Topic;
 
-/// The dedup windows in force, microseconds: configuration of the services.
+use self::windowed_stages::WindowedStage;
+
+/// The configured dedup windows of the services, microseconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Windows {
-    /// The bridge's.
+pub struct DedupWindows {
+    /// Of the bridge.
     pub alerts_micros: i64,
-    /// The announcer's.
+    /// Of the announcer.
     pub announcements_micros: i64,
 }
 
-impl Default for Windows {
+impl Default for DedupWindows {
     fn default() -> Self {
         Self { alerts_micros: 60_000_000, announcements_micros: 86_400_000_000 }
     }
 }
 
-/// Counts a run's records.
+/// Counts the records of a run.
 #[must_use]
-pub fn count(seen: &mut Seen, windows: Windows) -> Count {
-    let mut count = Count::default();
-    seen.sort();
-    letters(seen, &mut count);
-    let announced = windowed::Judging {
+pub fn count(records: &mut AuditRecords, windows: DedupWindows) -> AuditResult {
+    let mut result = AuditResult::default();
+    records.sort();
+    count_dead_letters(records, &mut result);
+    let announcer = WindowedStage {
         stage: Stage::Announcer,
         window_micros: windows.announcements_micros,
-        asks: &seen.proposals,
-        answers: &seen.announcements,
-        letters: &seen.letters,
-        is_truncated: seen.truncated.contains(&Topic::SymbolProposed),
+        inputs: &records.proposals,
+        outputs: &records.announcements,
+        dead_letters: &records.dead_letters,
+        is_truncated: records.truncated.contains(&Topic::SymbolProposed),
     };
-    announced.count(&mut count);
-    let bridged = windowed::Judging {
+    announcer.count(&mut result);
+    let bridge = WindowedStage {
         stage: Stage::Bridge,
         window_micros: windows.alerts_micros,
-        asks: &seen.alerts,
-        answers: &seen.requests,
-        letters: &seen.letters,
-        is_truncated: seen.truncated.contains(&Topic::AlertRaised),
+        inputs: &records.alerts,
+        outputs: &records.requests,
+        dead_letters: &records.dead_letters,
+        is_truncated: records.truncated.contains(&Topic::AlertRaised),
     };
-    let answered = bridged.count(&mut count);
-    feature::count(seen, &mut count);
-    planner::count(seen, &mut count);
-    executor::count(seen, &mut count);
-    count.latencies_ms = feature::latencies_ms(seen, &answered);
-    count
+    let requested = bridge.count(&mut result);
+    feature::count(records, &mut result);
+    planner::count(records, &mut result);
+    executor::count(records, &mut result);
+    result.latencies_ms = feature::latencies_ms(records, &requested);
+    result
 }
 
-/// Inputs that hold no valid event end as dead letters, and no input dies twice.
-fn letters(seen: &Seen, count: &mut Count) {
-    for (place, times) in &seen.letters {
-        let Some(stage) = Stage::of_input(place.topic) else { continue };
-        count.of(stage).dead_letters += 1;
+/// Invalid inputs must be dead-lettered, and no input twice.
+fn count_dead_letters(records: &AuditRecords, result: &mut AuditResult) {
+    for (position, times) in &records.dead_letters {
+        let Some(stage) = Stage::of_input(position.topic) else { continue };
+        result.tally(stage).dead_letters += 1;
         if *times > 1 {
-            count.doubled(stage, u64::from(times - 1), || format!("{place} is in {times} dead letters"));
+            result.doubled(stage, u64::from(times - 1), || format!("{position} has {times} dead letters"));
         }
     }
-    for place in &seen.unreadable {
-        let Some(stage) = Stage::of_input(place.topic) else { continue };
-        count.of(stage).inputs += 1;
-        if !seen.letters.contains_key(place) {
-            count.of(stage).expected += 1;
-            count.lost(stage, || format!("{place} holds no valid event and is in no dead letter"));
+    for position in &records.invalid_inputs {
+        let Some(stage) = Stage::of_input(position.topic) else { continue };
+        result.tally(stage).inputs += 1;
+        if !records.dead_letters.contains_key(position) {
+            result.tally(stage).expected += 1;
+            result.lost(stage, || format!("{position} is invalid and has no dead letter"));
         }
     }
 }

@@ -1,8 +1,16 @@
-//! What a command prints.
+//! Output of the commands: standard output, NDJSON files, records as JSON.
+
+mod decoded_record;
+mod ndjson_file;
+mod process_memory;
 
 use std::io::Write;
 
-/// Prints to standard output. A reader that has gone (`tapeline lag … | head`) is an end, not a fault.
-pub(crate) fn say(text: &str) {
+pub use self::decoded_record::DecodedRecord;
+pub use self::ndjson_file::NdjsonFile;
+pub use self::process_memory::peak_rss_mib;
+
+/// Prints to standard output. A closed pipe (`tapeline lag … | head`) is not an error.
+pub fn print(text: &str) {
     drop(std::io::stdout().lock().write_all(text.as_bytes()));
 }

@@ -1,23 +1,23 @@
-//! Whether outputs kept the order of their causes, per key.
+//! Checks whether outputs keep the order of their inputs, by key.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// The highest position that was seen under each key.
-pub(super) struct Order<K> {
+/// The highest output offset of each key.
+pub(super) struct OrderCheck<K> {
     highest: HashMap<K, i64>,
 }
 
-impl<K: Hash + Eq> Order<K> {
+impl<K: Hash + Eq> OrderCheck<K> {
     pub(super) fn new() -> Self {
         Self { highest: HashMap::new() }
     }
 
-    /// Whether this position, of the next cause in order, comes before that of an earlier one.
-    pub(super) fn is_late(&mut self, key: K, position: i64) -> bool {
-        let highest = self.highest.entry(key).or_insert(position);
-        let is_late = position < *highest;
-        *highest = (*highest).max(position);
-        is_late
+    /// Takes the output offset of the next input in order. Returns whether it is before that of an earlier input.
+    pub(super) fn is_reordered(&mut self, key: K, offset: i64) -> bool {
+        let highest = self.highest.entry(key).or_insert(offset);
+        let is_reordered = offset < *highest;
+        *highest = (*highest).max(offset);
+        is_reordered
     }
 }

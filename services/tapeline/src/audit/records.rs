@@ -1,179 +1,146 @@
-//! What is kept of each record: as little as the count needs, so that millions fit.
+//! What the audit keeps of each record: as little as possible, so that millions fit into memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::ops::Range;
 
 use contracts::{BackfillTrigger, DataKind, Topic};
 use domain::{FeatureSets, Layer, Symbol, Timeframe};
 
-use super::Id;
+use super::id::Id;
+use crate::record_position::RecordPosition;
 
-/// Where a record lies.
+/// The key of a dedup window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
-    /// The topic.
-    pub topic: Topic,
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: i64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}]@{}", self.topic, self.partition, self.offset)
-    }
-}
-
-/// What has a dedup window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Subject {
+pub(super) enum Subject {
     /// The features of a symbol.
     Features(Symbol),
-    /// A symbol's entry into a layer, from none or from a lower one.
+    /// The entry of a symbol into a layer, from none or from a lower one.
     Entry(Symbol, Option<Layer>, Layer),
 }
 
 impl Subject {
-    /// Its symbol.
     #[must_use]
-    pub fn symbol(self) -> Symbol {
+    pub(super) fn symbol(self) -> Symbol {
         match self {
             Self::Features(symbol) | Self::Entry(symbol, ..) => symbol,
         }
     }
 }
 
-/// An input that a window may cover: an alert, or a proposal.
+/// An input that a dedup window may cover: an alert or a proposal.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask {
-    /// Where it lies.
-    pub place: Place,
-    /// What outputs name it by: its correlation id, or its event id where it has none.
-    pub id: Id,
-    /// What it is about.
-    pub subject: Subject,
-    /// The sets that an alert's type asks for; none of a proposal.
-    pub sets: FeatureSets,
-    /// The priority of an alert's score and type.
-    pub priority: u8,
-    /// A manual request stands outside the window.
-    pub is_manual: bool,
+pub(super) struct WindowedInput {
+    pub(super) position: RecordPosition,
+    /// The id by which outputs name it: its correlation id, or its event id if it has none.
+    pub(super) id: Id,
+    pub(super) subject: Subject,
+    /// The feature sets that an alert's type requests; empty for a proposal.
+    pub(super) sets: FeatureSets,
+    /// The priority that follows from an alert's score and type.
+    pub(super) priority: u8,
+    /// Manual requests ignore the window.
+    pub(super) is_manual: bool,
     /// Event time, microseconds.
-    pub occurred_at: i64,
+    pub(super) occurred_at: i64,
     /// Append time, milliseconds.
-    pub appended_at_ms: i64,
+    pub(super) appended_at_ms: i64,
 }
 
-/// An output that answers asks: a feature request, or an announcement.
+/// An output of a stage with a dedup window: a feature request or an announcement.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// Where it lies.
-    pub place: Place,
-    /// A request's id; an announcement's event id.
-    pub id: Id,
-    /// The sets that it asks for.
-    pub sets: FeatureSets,
-    /// Its priority.
-    pub priority: u8,
+pub(super) struct WindowedOutput {
+    pub(super) position: RecordPosition,
+    /// The id of a request; the event id of an announcement.
+    pub(super) id: Id,
+    /// The feature sets that it requests.
+    pub(super) sets: FeatureSets,
+    pub(super) priority: u8,
     /// Append time, milliseconds.
-    pub appended_at_ms: i64,
-    /// Its subjects, as a range of [`Answers::members`].
-    pub members: Range<usize>,
+    pub(super) appended_at_ms: i64,
+    /// Its subjects, as a range of [`WindowedOutputs::members`].
+    pub(super) members: Range<usize>,
 }
 
-/// One subject of an answer.
+/// One subject of an output.
 #[derive(Debug, Clone, Copy)]
-pub struct Member {
-    /// The subject.
-    pub subject: Subject,
+pub(super) struct Member {
+    pub(super) subject: Subject,
     /// The event time that opened its window.
-    pub first_seen: i64,
-    /// The newest event time that it answers.
-    pub occurred_at: i64,
+    pub(super) first_seen: i64,
+    /// The newest event time that the output covers.
+    pub(super) occurred_at: i64,
 }
 
-/// An answer names an ask. Of several asks of one id it names each.
+/// A reference from an output to an input. It refers to every input of this id.
 #[derive(Debug, Clone, Copy)]
-pub struct Naming {
-    /// The ask's id.
-    pub id: Id,
-    /// The answer, as an index of [`Answers::list`].
-    pub answer: usize,
+pub(super) struct Reference {
+    /// The id of the input.
+    pub(super) id: Id,
+    /// The output, as an index of [`WindowedOutputs::list`].
+    pub(super) output: usize,
 }
 
-/// Answers with what they hold.
+/// Outputs with their subjects and references.
 #[derive(Debug, Clone, Default)]
-pub struct Answers {
-    /// The answers.
-    pub list: Vec<Answer>,
-    /// Their subjects.
-    pub members: Vec<Member>,
-    /// Whom they name.
-    pub namings: Vec<Naming>,
+pub(super) struct WindowedOutputs {
+    pub(super) list: Vec<WindowedOutput>,
+    pub(super) members: Vec<Member>,
+    pub(super) references: Vec<Reference>,
 }
 
-impl Answers {
-    /// The subjects of an answer.
+impl WindowedOutputs {
+    /// Returns the subjects of an output.
     #[must_use]
-    pub fn members_of(&self, answer: &Answer) -> &[Member] {
-        self.members.get(answer.members.clone()).unwrap_or_default()
+    pub(super) fn members_of(&self, output: &WindowedOutput) -> &[Member] {
+        self.members.get(output.members.clone()).unwrap_or_default()
     }
 
     fn sort(&mut self) {
         let list = &self.list;
-        self.namings.sort_unstable_by_key(|naming| {
-            let answer = &list[naming.answer];
-            (naming.id, answer.appended_at_ms, answer.place)
+        self.references.sort_unstable_by_key(|reference| {
+            let output = &list[reference.output];
+            (reference.id, output.appended_at_ms, output.position)
         });
     }
 }
 
 /// How one symbol of a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EndKind {
-    /// In a vector.
+pub(super) enum SymbolEndKind {
     Vector,
-    /// In a failure.
     Failure,
 }
 
-/// An end of one symbol of a request.
+/// The vector or failure of one symbol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct End {
-    /// The request.
-    pub request: Id,
-    /// The symbol.
-    pub symbol: Symbol,
-    /// How.
-    pub kind: EndKind,
-    /// The offset of the record that says so.
-    pub offset: i64,
+pub(super) struct SymbolEnd {
+    pub(super) request: Id,
+    pub(super) symbol: Symbol,
+    pub(super) kind: SymbolEndKind,
+    /// The offset of the record.
+    pub(super) offset: i64,
     /// Append time, milliseconds.
-    pub appended_at_ms: i64,
+    pub(super) appended_at_ms: i64,
 }
 
-/// What makes history wanted, or the request that wants it: both by the same names.
+/// The cause of a planned backfill: a qualification, promotion or gap; or the same fields of the range request that names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fact {
-    /// What kind of fact: the number of its trigger.
-    pub trigger: u8,
-    /// The symbol.
-    pub symbol: Symbol,
-    /// What requests name it by: its correlation id, or its event id where it has none.
-    pub cause: Id,
-    /// The layer that a symbol entered; of a gap none.
-    pub layer: Option<i32>,
-    /// Of a gap its first instant, microseconds.
-    pub start: Option<i64>,
-    /// The last instant that is wanted, microseconds.
-    pub end: i64,
-    /// Where it lies.
-    pub place: Place,
+pub(super) struct BackfillCause {
+    /// The number of its trigger.
+    pub(super) trigger: u8,
+    pub(super) symbol: Symbol,
+    /// The id by which requests name it: its correlation id, or its event id if it has none.
+    pub(super) id: Id,
+    /// The layer that a symbol entered; `None` for a gap.
+    pub(super) layer: Option<i32>,
+    /// The first instant of a gap, microseconds.
+    pub(super) start: Option<i64>,
+    /// The last requested instant, microseconds.
+    pub(super) end: i64,
+    pub(super) position: RecordPosition,
 }
 
-/// The number of a trigger.
+/// Returns the number of a trigger.
 #[must_use]
 pub(super) fn trigger_number(trigger: BackfillTrigger) -> u8 {
     match trigger {
@@ -185,105 +152,90 @@ pub(super) fn trigger_number(trigger: BackfillTrigger) -> u8 {
     }
 }
 
-/// A request for a range of history.
+/// A range request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RangeAsked {
-    /// Its backfill.
-    pub backfill: Id,
-    /// Which time it is asked for.
-    pub attempt: i32,
+pub(super) struct RequestedRange {
+    pub(super) backfill: Id,
+    pub(super) attempt: i32,
     /// Append time, milliseconds.
-    pub appended_at_ms: i64,
-    /// Where it lies.
-    pub place: Place,
+    pub(super) appended_at_ms: i64,
+    pub(super) position: RecordPosition,
 }
 
-/// The event in which a backfill's attempt ends.
+/// The completion or failure of an attempt at a backfill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Terminal {
-    /// The backfill.
-    pub backfill: Id,
-    /// The attempt.
-    pub attempt: i32,
+pub(super) struct BackfillEnd {
+    pub(super) backfill: Id,
+    pub(super) attempt: i32,
     /// Append time, milliseconds.
-    pub appended_at_ms: i64,
-    /// Where it lies.
-    pub place: Place,
+    pub(super) appended_at_ms: i64,
+    pub(super) position: RecordPosition,
 }
 
-/// A chunk of a backfill was written.
+/// A progress event: a chunk of a backfill was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Progress {
-    /// The backfill.
-    pub backfill: Id,
-    /// The attempt.
-    pub attempt: i32,
-    /// The series.
-    pub series: (u8, Option<Timeframe>),
-    /// Chunks in all.
-    pub total: i32,
-    /// Where it lies.
-    pub place: Place,
-    /// The chunk's first instant, microseconds.
-    pub chunk_start: i64,
-    /// Chunks done, this one included.
-    pub done: i32,
+pub(super) struct ChunkProgress {
+    pub(super) backfill: Id,
+    pub(super) attempt: i32,
+    pub(super) series: (u8, Option<Timeframe>),
+    /// The number of all chunks.
+    pub(super) total: i32,
+    pub(super) position: RecordPosition,
+    /// The first instant of the chunk, microseconds.
+    pub(super) chunk_start: i64,
+    /// The number of completed chunks, this one included.
+    pub(super) done: i32,
 }
 
-/// The number of a kind of data.
+/// Returns the number of a kind of data.
 #[must_use]
 pub(super) fn kind_number(kind: DataKind) -> u8 {
     kind.known().map_or(u8::MAX, |data_type| data_type as u8)
 }
 
-/// The inputs that ended as dead letters, and in how many.
-pub type Letters = BTreeMap<Place, u32>;
+/// The inputs that were dead-lettered, and how often.
+pub(super) type DeadLetterCounts = BTreeMap<RecordPosition, u32>;
 
-/// Everything that a run left in the topics.
+/// All records of the audit.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
-    /// Proposals.
-    pub proposals: Vec<Ask>,
+pub struct AuditRecords {
+    pub(super) proposals: Vec<WindowedInput>,
     /// Qualifications and promotions.
-    pub announcements: Answers,
-    /// Alerts.
-    pub alerts: Vec<Ask>,
+    pub(super) announcements: WindowedOutputs,
+    pub(super) alerts: Vec<WindowedInput>,
     /// Feature requests.
-    pub requests: Answers,
+    pub(super) requests: WindowedOutputs,
     /// Vectors and failures.
-    pub ends: Vec<End>,
-    /// Qualifications, promotions and gaps that owe a request for a range.
-    pub facts: Vec<Fact>,
-    /// Facts that owe none: gaps too short.
-    pub idle_facts: u64,
-    /// What requests for ranges, but manual ones, name as their facts.
-    pub planned: Vec<Fact>,
-    /// Requests for ranges.
-    pub ranges: Vec<RangeAsked>,
-    /// How they ended.
-    pub terminals: Vec<Terminal>,
-    /// Chunks written.
-    pub progress: Vec<Progress>,
-    /// Dead letters.
-    pub letters: Letters,
-    /// Inputs that hold no valid event.
-    pub unreadable: Vec<Place>,
-    /// Topics whose oldest records are deleted already: what later ones name may be among them.
-    pub truncated: BTreeSet<Topic>,
+    pub(super) symbol_ends: Vec<SymbolEnd>,
+    /// Qualifications, promotions and gaps that require a range request.
+    pub(super) causes: Vec<BackfillCause>,
+    /// The number of gaps that are too short for a range request.
+    pub(super) short_gaps: u64,
+    /// The causes that range requests name, manual requests excluded.
+    pub(super) planned: Vec<BackfillCause>,
+    /// Range requests.
+    pub(super) ranges: Vec<RequestedRange>,
+    pub(super) backfill_ends: Vec<BackfillEnd>,
+    pub(super) progress: Vec<ChunkProgress>,
+    pub(super) dead_letters: DeadLetterCounts,
+    /// Inputs without a valid event.
+    pub(super) invalid_inputs: Vec<RecordPosition>,
+    /// Topics whose first records were deleted. Later records may refer to them.
+    pub(super) truncated: BTreeSet<Topic>,
 }
 
-impl Seen {
-    /// Brings everything into the order in which it is counted, whatever the order of reading.
+impl AuditRecords {
+    /// Sorts everything into the order of counting, independent of the order of reading.
     pub(super) fn sort(&mut self) {
-        self.proposals.sort_unstable_by_key(|ask| ask.place);
-        self.alerts.sort_unstable_by_key(|ask| ask.place);
+        self.proposals.sort_unstable_by_key(|input| input.position);
+        self.alerts.sort_unstable_by_key(|input| input.position);
         self.announcements.sort();
         self.requests.sort();
-        self.ends.sort_unstable();
-        self.facts.sort_unstable();
+        self.symbol_ends.sort_unstable();
+        self.causes.sort_unstable();
         self.planned.sort_unstable();
         self.ranges.sort_unstable();
-        self.terminals.sort_unstable();
+        self.backfill_ends.sort_unstable();
         self.progress.sort_unstable();
     }
 }

@@ -1,113 +1,121 @@
-//! The stages with a dedup window, bridge and announcer: which inputs owe an output, and whether each has its one.
+//! The stages with a dedup window, bridge and announcer: which inputs require an output, and whether each has exactly one.
 //!
-//! Windows are replayed over the input topic in log order. In that order every owner of a partition judges, and one that comes after a
-//! crash finds at each ask the window that the one before it had there: what it restores is done at the place of what did it (ADR 043).
-//! So:
+//! The windows are reconstructed over the input topic in log order. Every owner of a partition processes in that order, and an owner
+//! after a crash has at each input the window that the previous owner had there, because a restored output is applied at the position
+//! of its input (ADR 043). Therefore:
 //!
-//! - An ask that passes has its answer.
-//! - An ask that its window covers has none, unless the window had been forgotten by the clock.
-//! - An answer that names an ask a second time, or one that is nowhere, is one too many. (Where the oldest asks are deleted already,
-//!   nobody can know whom it names.)
+//! - An input that passes has an output.
+//! - An input that its window covers has none, unless the window had expired by the clock.
+//! - An output that refers to an input a second time, or to an input that does not exist, is doubled. (If the first inputs are deleted,
+//!   it is unknown whether an output refers to one of them.)
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use contracts::Topic;
 use domain::{FeatureSets, Symbol};
 
-use super::order::Order;
-use super::seen::{Answer, Answers, Ask, Letters, Naming, Subject};
-use super::tally::{Count, Stage};
-use super::window::Window;
+use super::dedup_window::DedupWindow;
+use super::order_check::OrderCheck;
+use super::records::{
+    DeadLetterCounts, Member, Reference, Subject, WindowedInput, WindowedOutput, WindowedOutputs,
+};
+use super::result::AuditResult;
+use super::stage::Stage;
 
-/// What is compared.
-pub(super) struct Judging<'a> {
+/// The inputs and outputs of one stage.
+pub(super) struct WindowedStage<'a> {
     pub(super) stage: Stage,
     pub(super) window_micros: i64,
-    /// In order of partition and offset.
-    pub(super) asks: &'a [Ask],
-    pub(super) answers: &'a Answers,
-    pub(super) letters: &'a Letters,
-    /// The oldest asks are deleted already.
+    /// By partition and offset.
+    pub(super) inputs: &'a [WindowedInput],
+    pub(super) outputs: &'a WindowedOutputs,
+    pub(super) dead_letters: &'a DeadLetterCounts,
+    /// The first inputs were deleted.
     pub(super) is_truncated: bool,
 }
 
-/// What becomes of an ask.
-enum Fate {
-    /// This naming answers it.
-    Answered(usize),
+/// The outcome of an input.
+enum InputOutcome {
+    /// It has an output, by this index of the references.
+    Found(usize),
     Covered,
     Lost,
 }
 
-/// The state of a judgement.
-struct Replay<'a> {
-    judging: &'a Judging<'a>,
-    windows: HashMap<Subject, Window>,
-    /// Of each naming, whether it is an ask's.
-    taken: Vec<bool>,
+/// The reconstructed windows of a stage.
+struct WindowReplay<'a> {
+    stage: &'a WindowedStage<'a>,
+    windows: HashMap<Subject, DedupWindow>,
+    /// Whether each reference is assigned to an input.
+    assigned: Vec<bool>,
 }
 
-impl Judging<'_> {
-    /// Counts; and gives for each ask the answer that names it, as an index of the answers' list.
-    pub(super) fn count(&self, count: &mut Count) -> Vec<Option<usize>> {
-        let mut replay =
-            Replay { judging: self, windows: HashMap::new(), taken: vec![false; self.answers.namings.len()] };
-        let mut order: Order<(Symbol, Topic, u8, FeatureSets)> = Order::new();
-        let mut answered = Vec::with_capacity(self.asks.len());
-        for ask in self.asks {
-            count.of(self.stage).inputs += 1;
-            let fate = match self.letters.contains_key(&ask.place) {
+impl WindowedStage<'_> {
+    /// Counts. Returns the output of each input, as an index of the outputs' list.
+    pub(super) fn count(&self, result: &mut AuditResult) -> Vec<Option<usize>> {
+        let assigned = vec![false; self.outputs.references.len()];
+        let mut replay = WindowReplay { stage: self, windows: HashMap::new(), assigned };
+        let mut order: OrderCheck<(Symbol, Topic, u8, FeatureSets)> = OrderCheck::new();
+        let mut found = Vec::with_capacity(self.inputs.len());
+        for input in self.inputs {
+            result.tally(self.stage).inputs += 1;
+            let outcome = match self.dead_letters.contains_key(&input.position) {
                 true => None,
-                false => Some(replay.count(ask)),
+                false => Some(replay.process(input)),
             };
-            answered.push(match fate {
+            found.push(match outcome {
                 None => None,
-                Some(Fate::Covered) => {
-                    count.of(self.stage).covered += 1;
+                Some(InputOutcome::Covered) => {
+                    result.tally(self.stage).covered += 1;
                     None
                 }
-                Some(Fate::Lost) => {
-                    count.of(self.stage).expected += 1;
-                    count.lost(self.stage, || format!("{ask} is in no {}", self.output()));
+                Some(InputOutcome::Lost) => {
+                    result.tally(self.stage).expected += 1;
+                    result.lost(self.stage, || format!("{input} has no {}", self.output_name()));
                     None
                 }
-                Some(Fate::Answered(naming)) => {
-                    count.of(self.stage).expected += 1;
-                    count.of(self.stage).found += 1;
-                    let index = self.answers.namings[naming].answer;
-                    let answer = &self.answers.list[index];
-                    let key = (ask.subject.symbol(), answer.place.topic, ask.priority, ask.sets);
-                    if order.is_late(key, answer.place.offset) {
-                        count.reordered(self.stage, || {
-                            format!("{}, which answers {ask}, came too early", answer.place)
+                Some(InputOutcome::Found(reference)) => {
+                    result.tally(self.stage).expected += 1;
+                    result.tally(self.stage).found += 1;
+                    let index = self.outputs.references[reference].output;
+                    let output = &self.outputs.list[index];
+                    let key = (input.subject.symbol(), output.position.topic, input.priority, input.sets);
+                    if order.is_reordered(key, output.position.offset) {
+                        let name = self.output_name();
+                        result.reordered(self.stage, || {
+                            format!("{name} {} of {input} precedes one of an earlier input", output.position)
                         });
                     }
                     Some(index)
                 }
             });
         }
-        self.count_left_over(&replay.taken, count);
-        answered
+        self.count_unassigned(&replay.assigned, result);
+        found
     }
 
-    /// Namings that are no ask's.
-    fn count_left_over(&self, taken: &[bool], count: &mut Count) {
-        let known: std::collections::HashSet<_> = match self.is_truncated {
-            true => self.asks.iter().map(|ask| ask.id).collect(),
-            false => std::collections::HashSet::new(),
+    /// Counts references that are assigned to no input.
+    fn count_unassigned(&self, assigned: &[bool], result: &mut AuditResult) {
+        let known: HashSet<_> = match self.is_truncated {
+            true => self.inputs.iter().map(|input| input.id).collect(),
+            false => HashSet::new(),
         };
-        for (naming, _) in self.answers.namings.iter().zip(taken).filter(|(_, taken)| !**taken) {
-            if self.is_truncated && !known.contains(&naming.id) {
+        let references = self.outputs.references.iter().zip(assigned);
+        for (reference, _) in references.filter(|(_, assigned)| !**assigned) {
+            if self.is_truncated && !known.contains(&reference.id) {
                 continue;
             }
-            let answer = &self.answers.list[naming.answer];
-            count.doubled(self.stage, 1, || {
-                format!("{} names {}, which is answered, covered, or nowhere", answer.place, naming.id)
+            let output = &self.outputs.list[reference.output];
+            result.doubled(self.stage, 1, || {
+                format!(
+                    "{} refers to {}, which is missing, covered, or has an output",
+                    output.position, reference.id
+                )
             });
         }
     }
 
-    const fn output(&self) -> &'static str {
+    const fn output_name(&self) -> &'static str {
         match self.stage {
             Stage::Announcer => "announcement",
             _ => "request",
@@ -115,100 +123,101 @@ impl Judging<'_> {
     }
 }
 
-impl Replay<'_> {
-    fn count(&mut self, ask: &Ask) -> Fate {
-        let window_micros = self.judging.window_micros;
-        if ask.is_manual {
-            return self.pass(ask, None);
+impl WindowReplay<'_> {
+    fn process(&mut self, input: &WindowedInput) -> InputOutcome {
+        let window_micros = self.stage.window_micros;
+        if input.is_manual {
+            return self.pass(input, None);
         }
-        if self.has_been_forgotten(ask) {
-            self.windows.remove(&ask.subject);
+        if self.is_window_expired(input) {
+            self.windows.remove(&input.subject);
         }
-        let Some(window) = self.windows.get(&ask.subject).copied() else {
-            return self.pass(ask, Some(Window::opened_at(ask.occurred_at)));
+        let Some(window) = self.windows.get(&input.subject).copied() else {
+            return self.pass(input, Some(DedupWindow::opened_at(input.occurred_at)));
         };
-        match ask.occurred_at - window.opened_at {
-            distance if distance < -window_micros => self.pass(ask, None),
-            distance if distance > window_micros => self.pass(ask, Some(Window::opened_at(ask.occurred_at))),
-            _ if window.passed.covers(ask.sets, ask.priority) => self.covered(ask, &window),
-            _ => self.pass(ask, Some(window)),
+        match input.occurred_at - window.opened_at {
+            distance if distance < -window_micros => self.pass(input, None),
+            distance if distance > window_micros => {
+                self.pass(input, Some(DedupWindow::opened_at(input.occurred_at)))
+            }
+            _ if window.passed.covers(input.sets, input.priority) => self.cover(input, &window),
+            _ => self.pass(input, Some(window)),
         }
     }
 
-    /// Whether the window that is in force here had been forgotten by the clock when this ask, which has an answer, was judged: that was
-    /// between the ask's and the answer's append. Where that leaves it open, the answer says which window it is in.
-    fn has_been_forgotten(&self, ask: &Ask) -> bool {
-        let window_micros = self.judging.window_micros;
-        let Some(window) = self.windows.get(&ask.subject) else { return false };
-        let Some(naming) = self.naming_of(ask) else { return false };
-        let answer = self.answer_of(naming);
-        let mut members = self.judging.answers.members_of(answer).iter();
+    /// Whether the current window had expired by the clock when this input was processed: between the appends of the input and of its
+    /// output. If the times leave that open, the output's own window decides.
+    fn is_window_expired(&self, input: &WindowedInput) -> bool {
+        let window_micros = self.stage.window_micros;
+        let Some(window) = self.windows.get(&input.subject) else { return false };
+        let Some(reference) = self.reference_to(input) else { return false };
+        let output = self.output_of(reference);
+        let mut members = self.stage.outputs.members_of(output).iter();
         let is_in_another = members
-            .find(|member| member.subject == ask.subject)
+            .find(|member| member.subject == input.subject)
             .is_some_and(|member| member.first_seen != window.opened_at);
-        let is_inside = (ask.occurred_at - window.opened_at).abs() <= window_micros;
-        let may_be_over = window.is_announced() && !window.is_alive(answer.appended_at_ms, window_micros);
-        window.is_over(ask.appended_at_ms, window_micros) || is_inside && is_in_another && may_be_over
+        let is_inside = (input.occurred_at - window.opened_at).abs() <= window_micros;
+        let may_be_expired = window.has_output() && !window.is_active(output.appended_at_ms, window_micros);
+        window.is_expired(input.appended_at_ms, window_micros) || is_inside && is_in_another && may_be_expired
     }
 
-    /// An ask that passes, in this window.
-    fn pass(&mut self, ask: &Ask, window: Option<Window>) -> Fate {
-        let naming = self.naming_of(ask);
+    /// Returns the outcome of an input that passes, in this window.
+    fn pass(&mut self, input: &WindowedInput, window: Option<DedupWindow>) -> InputOutcome {
+        let reference = self.reference_to(input);
         if let Some(mut window) = window {
-            window.passed.raise(ask.sets, ask.priority);
-            if let Some(naming) = naming {
-                window.announced(self.answer_of(naming).appended_at_ms);
+            window.passed.raise(input.sets, input.priority);
+            if let Some(reference) = reference {
+                window.output_at(self.output_of(reference).appended_at_ms);
             }
-            self.windows.insert(ask.subject, window);
+            self.windows.insert(input.subject, window);
         }
-        match naming {
-            Some(naming) => {
-                self.taken[naming] = true;
-                Fate::Answered(naming)
+        match reference {
+            Some(reference) => {
+                self.assigned[reference] = true;
+                InputOutcome::Found(reference)
             }
-            None => Fate::Lost,
-        }
-    }
-
-    /// An ask that its window covers. One that has an answer all the same is its next window's first, if the clock can have forgotten
-    /// this one.
-    fn covered(&mut self, ask: &Ask, window: &Window) -> Fate {
-        let answered_at_ms = self.naming_of(ask).map(|naming| self.answer_of(naming).appended_at_ms);
-        match answered_at_ms {
-            Some(at_ms) if !window.is_alive(at_ms, self.judging.window_micros) => {
-                self.pass(ask, Some(Window::opened_at(ask.occurred_at)))
-            }
-            _ => Fate::Covered,
+            None => InputOutcome::Lost,
         }
     }
 
-    fn answer_of(&self, naming: usize) -> &Answer {
-        &self.judging.answers.list[self.judging.answers.namings[naming].answer]
+    /// Returns the outcome of an input that its window covers. If it has an output nevertheless and the window may have expired by the
+    /// clock, the input opened the next window.
+    fn cover(&mut self, input: &WindowedInput, window: &DedupWindow) -> InputOutcome {
+        let output_at_ms = self.reference_to(input).map(|reference| self.output_of(reference).appended_at_ms);
+        match output_at_ms {
+            Some(at_ms) if !window.is_active(at_ms, self.stage.window_micros) => {
+                self.pass(input, Some(DedupWindow::opened_at(input.occurred_at)))
+            }
+            _ => InputOutcome::Covered,
+        }
     }
 
-    /// The first naming that answers this ask and is nobody's yet.
-    fn naming_of(&self, ask: &Ask) -> Option<usize> {
-        let answers = self.judging.answers;
-        let first = answers.namings.partition_point(|naming| naming.id < ask.id);
-        let named = answers.namings[first..].iter().take_while(|naming| naming.id == ask.id);
-        let fits = |naming: &Naming| {
-            let answer = &answers.list[naming.answer];
-            let asks_as_much = answer.priority >= ask.priority && answer.sets.union(ask.sets) == answer.sets;
-            let is_about = |member: &super::Member| {
-                member.subject == ask.subject && member.occurred_at >= ask.occurred_at
-            };
-            asks_as_much && answers.members_of(answer).iter().any(is_about)
+    fn output_of(&self, reference: usize) -> &WindowedOutput {
+        &self.stage.outputs.list[self.stage.outputs.references[reference].output]
+    }
+
+    /// Returns the first unassigned reference to this input whose output requests at least as much.
+    fn reference_to(&self, input: &WindowedInput) -> Option<usize> {
+        let outputs = self.stage.outputs;
+        let first = outputs.references.partition_point(|reference| reference.id < input.id);
+        let of_id = outputs.references[first..].iter().take_while(|reference| reference.id == input.id);
+        let fits = |reference: &Reference| {
+            let output = &outputs.list[reference.output];
+            let has_all = output.priority >= input.priority && output.sets.union(input.sets) == output.sets;
+            let is_about =
+                |member: &Member| member.subject == input.subject && member.occurred_at >= input.occurred_at;
+            has_all && outputs.members_of(output).iter().any(is_about)
         };
-        named
+        of_id
             .enumerate()
-            .map(|(index, naming)| (first + index, naming))
-            .find(|(index, naming)| !self.taken[*index] && fits(naming))
+            .map(|(index, reference)| (first + index, reference))
+            .find(|(index, reference)| !self.assigned[*index] && fits(reference))
             .map(|(index, _)| index)
     }
 }
 
-impl std::fmt::Display for Ask {
+impl std::fmt::Display for WindowedInput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of {} ({})", self.id, self.subject.symbol(), self.place)
+        write!(f, "{} of {} ({})", self.id, self.subject.symbol(), self.position)
     }
 }

@@ -1,28 +1,33 @@
-//! The cluster and the registry, as the command line names them; and the commands that make both what the contract says.
+//! Clients of Kafka and the registry, configured from flags, environment and file.
 
 use std::sync::Arc;
 
 use chassis::config;
 use contracts::Topic;
-use contracts::catalogue::contracts;
-use kafka_io::{KafkaConfig, Registry, RegistryConfig, SchemaIds, Wire, admin};
+use kafka_io::{KafkaConfig, Registry, RegistryConfig, SchemaIds, Wire};
 use tokio::runtime::Handle;
 
-use crate::cli::ClusterArgs;
+use super::args::ClusterArgs;
+use super::settings::{BROKERS_VARIABLE, PREFIX, REGISTRY_VARIABLE, Settings};
 use crate::exit::Failure;
-use crate::say::say;
-use crate::schemas_check;
-use crate::settings::{BROKERS_VARIABLE, PREFIX, REGISTRY_VARIABLE, Settings};
 
-/// How long a command waits for a registry that doesn't answer: a person is watching.
-const PATIENCE_MS: u32 = 10_000;
+/// Time that a command retries an unavailable registry, milliseconds. Short, because a person is waiting.
+const REGISTRY_RETRY_MS: u32 = 10_000;
 
-/// How the command reaches its cluster: the flags over the environment over the file.
+/// Returns the Kafka configuration. Flags override the environment, the environment overrides the file.
 ///
 /// # Errors
-/// Every fault of the three, a line each.
+/// [`Failure::Usage`] with every configuration error, a line each.
 pub fn kafka(cluster: &ClusterArgs) -> Result<KafkaConfig, Failure> {
     settings(cluster).map(|settings| settings.kafka.0)
+}
+
+/// Returns the registry configuration, with the precedence of [`kafka`].
+///
+/// # Errors
+/// As for [`kafka`].
+pub fn registry_config(cluster: &ClusterArgs) -> Result<RegistryConfig, Failure> {
+    settings(cluster).map(|settings| settings.registry.0)
 }
 
 fn settings(cluster: &ClusterArgs) -> Result<Settings, Failure> {
@@ -33,77 +38,44 @@ fn settings(cluster: &ClusterArgs) -> Result<Settings, Failure> {
             env.push((variable.to_owned(), value.clone()));
         }
     }
-    config::load(PREFIX, cluster.kafka_config.as_deref(), env.into_iter())
-        .map_err(|faults| Failure::Usage(faults.to_string()))
+    config::load(PREFIX, cluster.kafka_config.as_deref(), env.into_iter()).map_err(Failure::usage)
 }
 
-/// `tapeline topics apply`
+/// Returns a client of the configured registry.
 ///
 /// # Errors
-/// When the cluster can't be reached, refuses, or has topics that differ from the contract.
-pub async fn apply_topics(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
-    let report = admin::topics_apply(&kafka(cluster)?, Topic::ALL, replication).await.map_err(Failure::of)?;
-    for topic in &report.created {
-        println!("created    {topic}");
-    }
-    for topic in &report.unchanged {
-        println!("unchanged  {topic}");
-    }
-    for difference in &report.differences {
-        let admin::TopicDifference { topic, key, found, expected } = difference;
-        println!("differs    {topic}: {key} is {found}, the contract says {expected}");
-    }
-    if report.differences.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::NotOk("some topics differ from the contract; they are left as they are".to_owned()))
+/// As for [`registry_config`], and if the URL is invalid.
+pub fn registry(cluster: &ClusterArgs) -> Result<Registry, Failure> {
+    registry_client(registry_config(cluster)?)
 }
 
-/// `tapeline topics check`
+/// Returns a client of the registry of this configuration, with the short retry time of a command.
 ///
 /// # Errors
-/// When the cluster can't be reached, or has topics that are missing or differ from the contract.
-pub async fn check_topics(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
-    let differences =
-        admin::topics_check(&kafka(cluster)?, Topic::ALL, replication).await.map_err(Failure::of)?;
-    if differences.is_empty() {
-        say(&format!("{} topics are as the contract says\n", Topic::ALL.len()));
-        return Ok(());
-    }
-    let lines = differences.iter().map(|difference| format!("differs    {difference}\n"));
-    say(&lines.collect::<String>());
-    Err(Failure::NotOk(format!("{} differences from the contract", differences.len())))
+/// [`Failure::Usage`] if the URL is invalid.
+pub fn registry_client(config: RegistryConfig) -> Result<Registry, Failure> {
+    let config = RegistryConfig {
+        start_patience_ms: REGISTRY_RETRY_MS,
+        // A command has nothing else to do while it looks up a schema.
+        lookup_wait_ms: config.timeout_ms + 500,
+        ..config
+    };
+    Registry::new(&config, Handle::current()).map_err(Failure::usage)
 }
 
-/// `tapeline schemas register`: from then on the registry refuses what doesn't follow every earlier version, and precede it.
+/// Registers the schema of a topic and returns its id.
 ///
 /// # Errors
-/// When the registry can't be reached or refuses a schema.
-pub async fn register_schemas(cluster: &ClusterArgs) -> Result<(), Failure> {
-    let registry = registry(cluster)?;
-    let levels = schemas_check::Asker::new(cluster)?;
-    for contract in contracts() {
-        let Some(subject) = contract.topic.subject() else { continue };
-        let id = register(&registry, contract.topic).await?;
-        levels.hold(&subject).await?;
-        println!("{id:>6}  {subject}");
-    }
-    Ok(())
-}
-
-/// Registers the schema of one topic and gives its id.
-///
-/// # Errors
-/// When the registry can't be reached, with its address, or refuses the schema.
+/// If the registry is unreachable or rejects the schema.
 pub async fn register(registry: &Registry, topic: Topic) -> Result<u32, Failure> {
-    registry.register(&[topic]).await.map_err(Failure::of)?;
-    registry.id(topic).map_err(Failure::of)
+    registry.register(&[topic]).await.map_err(Failure::query)?;
+    registry.id(topic).map_err(Failure::query)
 }
 
-/// A way to Kafka for the command itself, which writes these topics.
+/// Registers the schemas of these topics and returns the [`Wire`] by which the command itself writes them.
 ///
 /// # Errors
-/// When the registry can't be reached, with its address, or refuses a schema.
+/// As for [`register`].
 pub async fn wire(registry: &Registry, topics: &[Topic], partitions: i32) -> Result<Wire, Failure> {
     let mut ids = SchemaIds::new();
     for topic in topics {
@@ -111,34 +83,4 @@ pub async fn wire(registry: &Registry, topics: &[Topic], partitions: i32) -> Res
     }
     let dead_letters = Topic::PublisherDeadLetter;
     Ok(Wire::new("tapeline", dead_letters, partitions, ids, Arc::new(registry.clone())))
-}
-
-/// How the command reaches its registry: the flag over the environment over the file.
-///
-/// # Errors
-/// Every fault of the three, a line each.
-pub fn registry_config(cluster: &ClusterArgs) -> Result<RegistryConfig, Failure> {
-    settings(cluster).map(|settings| settings.registry.0)
-}
-
-/// A client of the registry.
-///
-/// # Errors
-/// As for [`registry_config`], and when the address is none.
-pub fn registry(cluster: &ClusterArgs) -> Result<Registry, Failure> {
-    registry_client(registry_config(cluster)?)
-}
-
-/// A client of the registry of this configuration, as patient as a command is.
-///
-/// # Errors
-/// When the address is none.
-pub fn registry_client(config: RegistryConfig) -> Result<Registry, Failure> {
-    let config = RegistryConfig {
-        start_patience_ms: PATIENCE_MS,
-        // A command has nothing else to do while a schema is looked up.
-        lookup_wait_ms: config.timeout_ms + 500,
-        ..config
-    };
-    Registry::new(&config, Handle::current()).map_err(|e| Failure::Usage(e.to_string()))
 }

@@ -1,31 +1,31 @@
-//! What a file and the environment may say to the command about its cluster: the same sections that every service has.
+//! Settings of the command from file and environment: the sections [kafka] and [registry] of the services.
 
 use chassis::config::{ErrorCollector, Validate};
 use hosting::{KafkaSection, RegistrySection};
 use kafka_io::{KafkaConfig, RegistryConfig};
 use serde::{Deserialize, Serialize};
 
-/// What the command's variables begin with: `TAPELINE__KAFKA__SECURITY__PASSWORD_FILE=/run/secrets/operator`.
+/// Prefix of the environment variables, as in `TAPELINE__KAFKA__SECURITY__PASSWORD_FILE=/run/secrets/operator`.
 pub const PREFIX: &str = "TAPELINE";
 
-/// The variable that `--brokers` stands for.
-pub const BROKERS_VARIABLE: &str = "TAPELINE__KAFKA__BROKERS";
+/// The variable that `--brokers` overrides.
+pub(super) const BROKERS_VARIABLE: &str = "TAPELINE__KAFKA__BROKERS";
 
-/// The variable that `--registry` stands for.
-pub const REGISTRY_VARIABLE: &str = "TAPELINE__REGISTRY__URL";
+/// The variable that `--registry` overrides.
+pub(super) const REGISTRY_VARIABLE: &str = "TAPELINE__REGISTRY__URL";
 
-/// The command's configuration.
+/// The configuration of the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// The cluster.
+    /// Connection to Kafka.
     pub kafka: KafkaSection,
-    /// The schema registry.
+    /// Connection to the schema registry.
     pub registry: RegistrySection,
 }
 
 impl Default for Settings {
-    /// A cluster on this machine.
+    /// Brokers and a registry on this machine.
     fn default() -> Self {
         let (brokers, url) = ("127.0.0.1:9092".to_owned(), "http://127.0.0.1:8081".to_owned());
         Self {
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_comes_from_a_file_and_is_shown_nowhere() {
+    fn password_is_read_from_a_file_and_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         std::fs::write(&path, "hunter2\n").unwrap();
@@ -72,11 +72,11 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_the_section_come_at_once_and_without_the_secret() {
+    fn all_errors_are_reported_without_the_secret() {
         let file = "[kafka.security]\nprotocol = \"ssl\"\npassword = \"hunter2\"\nca_file = \"/nowhere\"\n";
         let errors = loaded(file, &[]).unwrap_err();
-        for said in ["kafka.security.password", "kafka.security.ca_file", "/nowhere"] {
-            assert!(errors.contains(said), "{said}: {errors}");
+        for expected in ["kafka.security.password", "kafka.security.ca_file", "/nowhere"] {
+            assert!(errors.contains(expected), "{expected}: {errors}");
         }
         assert!(!errors.contains("hunter2"), "{errors}");
     }

@@ -1,182 +1,186 @@
-//! `tapeline dev`: broker, registry, all four services, a market and a small scanner in this process.
+//! `tapeline dev`: broker, registry, all four services, a market and a small scanner in one process.
 //!
-//! In order: bars are read and the run is planned; broker and registry start; the services start and get ready; the market runs;
-//! with `--until-end` everything comes to rest; the services drain; the topics are read again and judged.
+//! In order: the run is planned from bars and findings; broker and registry start; the services start and become ready; the market
+//! runs; with `--until-end` all records are processed; the services drain; the run is audited from its topics.
 
-#[path = "../market/plan.rs"]
-mod bars;
-#[path = "dev/status_lines.rs"]
-mod live;
-#[path = "dev/group_positions.rs"]
-mod rest;
-#[path = "dev/services.rs"]
+mod args;
+mod group_positions;
+mod history;
+mod rest_detector;
 mod services;
+mod status_lines;
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chassis::shutdown::Cause;
+use chassis::shutdown::Cause as ShutdownCause;
 use chassis::{Shutdown, signals};
 use contracts::Topic;
+use contracts::topics::DEFAULT_PARTITIONS;
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
 use kafka_io::{BatchProducer, GroupQuery, KafkaConfig, ProducerLimits, RegistryConfig};
 
-use self::bars::History;
+use self::history::History;
 use self::services::Services;
-use crate::cli::{DevArgs, MarketArgs};
 use crate::cluster;
-use crate::dump::Lines;
-use crate::edge_client::EdgeClient;
-use crate::exit::Failure;
-use crate::findings_file::Findings;
-use crate::follow::{Follower, follow};
-use crate::run::{Ending, Judge, Market, Plan, Poster, Settler, Show};
+use crate::exit::{Cause, Failure};
+use crate::market::{
+    self, AlertWaiter, DateProgress, EdgeClient, FindingPoster, MarketPlan, MarketRunner, RunAudit, RunEnd,
+    TopicFollower,
+};
+use crate::output::{NdjsonFile, print};
 
-pub use bars::plan;
+pub use self::args::DevArgs;
 
-/// Partitions of every topic, as on a cluster.
-const PARTITIONS: i32 = contracts::topics::DEFAULT_PARTITIONS;
+/// Time for unresolved records after an interrupt, before the services drain.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
 
-/// How long what is under way may take to come to its end after an interrupt, before the services drain.
-const REST_BUDGET: Duration = Duration::from_secs(5);
-
-/// Runs it.
+/// Runs everything, and audits the run.
 ///
 /// # Errors
-/// What can't be started, isn't in order, or gets stuck.
+/// If something cannot be started, fails or makes no progress; [`Failure::NotOk`] if the report is not ok.
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let interrupt = Shutdown::new();
-    signals::listen(&interrupt).map_err(|e| Failure::NotOk(format!("signals: {e}")))?;
-    let plan = plan(&args.market)?;
-    let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
+    signals::listen(&interrupt).map_err(not_started("signal handlers"))?;
+    let plan = market::plan(&args.market)?;
+    let vectors = args.market.vectors.as_deref().map(NdjsonFile::create).transpose()?;
     let broker = start_broker()?;
     let registry = EmbeddedRegistry::start((Ipv4Addr::LOCALHOST, 0).into())
         .await
-        .map_err(|e| Failure::NotOk(format!("the embedded registry: {e}")))?;
+        .map_err(not_started("the embedded registry"))?;
     let kafka = KafkaConfig::embedded(&broker.bootstrap());
     let history = History::of(&plan.replay);
-    // The services have an end of their own: an interrupt stops the market first, so that what it set going comes to its end.
-    let end_of_services = Shutdown::new();
+    // The services have a shutdown of their own: an interrupt stops the market first, so that its records can be processed.
+    let shutdown = Shutdown::new();
     let url = registry.url();
     let services = tokio::select! {
-        started = Services::start(&args, &kafka, &url, history, &end_of_services) => started?,
+        started = Services::start(&args, &kafka, &url, history, &shutdown) => started?,
         () = interrupt.begun() => return interrupted(&args, &interrupt),
     };
-    println!("edge      http://{}/v1/findings", services.edge());
-    println!("admin     http://{}", services.admin());
-    println!("broker    {} (embedded, at least once)", kafka.brokers);
-    println!("registry  {}", registry.url());
-    let config = RegistryConfig { url: registry.url(), ..RegistryConfig::default() };
+    print_addresses(&services, &kafka, &url);
+    let config = RegistryConfig { url, ..RegistryConfig::default() };
     let client = Arc::new(cluster::registry_client(config)?);
-    let begun = Instant::now();
-    let judge = tokio::task::block_in_place(|| Judge::new(&kafka, client.clone()))?;
-    let (mut follower, following) = follow(&kafka, client, lines)?;
-    let reading = tokio::task::spawn_blocking(move || following.run());
-    let end = tokio::select! {
-        end = drive(&args, plan, &kafka, &services, &follower) => end,
-        () = live::warn_of_loss(&broker) => Ok(()),
+    let started = Instant::now();
+    let audit = tokio::task::block_in_place(|| RunAudit::start(&kafka, client.clone()))?;
+    let (mut follower, task) = market::follow(&kafka, client, vectors)?;
+    let reading = tokio::task::spawn_blocking(move || task.run());
+    let result = tokio::select! {
+        result = drive(&args, plan, &kafka, &services, &follower) => result,
+        () = status_lines::warn_of_deleted_records(&broker) => Ok(()),
         () = interrupt.begun() => interrupted(&args, &interrupt),
-        () = end_of_services.begun() => Err(Failure::NotOk("a service has failed".to_owned())),
+        () = shutdown.begun() => Err(Failure::not_ok("a service failed")),
     };
     if interrupt.is_begun() {
-        // What isn't done by then shows in the report.
-        drop(tokio::time::timeout(REST_BUDGET, rest::wait(&kafka, services.hosted())).await);
+        // Records that are still unresolved then show as held in the report.
+        let rest = group_positions::wait_for_rest(&kafka, services.hosted());
+        drop(tokio::time::timeout(INTERRUPT_GRACE, rest).await);
     }
     let drained = services.drain().await;
     follower.sync().await;
-    follower.end();
-    let end = end.and(reading.await.map_err(|e| Failure::NotOk(e.to_string()))?);
-    let end = drained.failure.map_or(end, Err);
-    let ending = Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() };
-    let report = tokio::task::block_in_place(|| judge.finish(&args.market, drained.counts, ending))?;
-    println!("{}", report.summary());
-    end?;
-    if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
+    follower.stop();
+    let result = result.and(reading.await.map_err(Failure::not_ok)?);
+    let result = drained.failure.map_or(result, Err);
+    let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
+    let report = tokio::task::block_in_place(|| audit.finish(&args.market, drained.counts, end))?;
+    print(&report.summary());
+    result?;
+    report.verdict()
 }
 
 fn start_broker() -> Result<EmbeddedBroker, Failure> {
-    let topics: Vec<(&str, i32)> = Topic::ALL.iter().map(|topic| (topic.name(), PARTITIONS)).collect();
-    EmbeddedBroker::start(&topics).map_err(|e| Failure::NotOk(format!("the embedded broker: {e}")))
+    let topics: Vec<(&str, i32)> =
+        Topic::ALL.iter().map(|topic| (topic.name(), DEFAULT_PARTITIONS)).collect();
+    EmbeddedBroker::start(&topics).map_err(not_started("the embedded broker"))
 }
 
-/// Runs the market to its end; without `--until-end` the services stay up after it.
+fn not_started<E: std::error::Error + Send + Sync + 'static>(what: &str) -> impl FnOnce(E) -> Failure {
+    let context = format!("failed to start {what}");
+    move |error| Failure::NotOk(Cause::new(context, error))
+}
+
+fn print_addresses(services: &Services, kafka: &KafkaConfig, registry: &str) {
+    print(&format!(
+        "edge      http://{}/v1/findings\n\
+         admin     http://{}\n\
+         broker    {} (embedded, at least once)\n\
+         registry  {registry}\n",
+        services.edge(),
+        services.admin(),
+        kafka.brokers,
+    ));
+}
+
+/// Runs the market to its end. Without `--until-end` the services run until Ctrl-C.
 async fn drive(
     args: &DevArgs,
-    plan: Plan,
+    plan: MarketPlan,
     kafka: &KafkaConfig,
     services: &Services,
-    follower: &Follower,
+    follower: &TopicFollower,
 ) -> Result<(), Failure> {
-    let show = Show::new(args.market.bars.is_some());
-    let market = market(kafka, services, follower.clone(), show.clone())?;
+    let progress = DateProgress::new(args.market.bars.is_some());
+    let runner = market_runner(kafka, services, follower.clone(), progress.clone())?;
     let work = async {
-        run_market(market, plan, args.until_end, kafka, services).await?;
+        run_market(runner, plan, args.until_end, kafka, services).await?;
         if !args.until_end {
-            println!("the market has come to its end; Ctrl-C ends the rest");
+            print("the market has ended; press Ctrl-C to stop the services\n");
             std::future::pending::<()>().await;
         }
         Ok(())
     };
+    let is_synthetic = args.market.bars.is_none();
     tokio::select! {
-        end = work => end,
-        () = live::tell(args.market.bars.is_none(), follower.clone(), &show, services) => Ok(()),
+        result = work => result,
+        () = status_lines::print_lines(is_synthetic, follower.clone(), &progress, services) => Ok(()),
     }
 }
 
 fn interrupted(args: &DevArgs, shutdown: &Shutdown) -> Result<(), Failure> {
     let cause = match shutdown.cause() {
-        Some(Cause::Signal(name)) => name,
-        _ => "asked to",
+        Some(ShutdownCause::Signal(name)) => name,
+        _ => "requested",
     };
-    eprintln!("ending: {cause}; what is under way comes to its end first");
-    if args.until_end {
-        Err(Failure::NotOk("the run was interrupted before its end".to_owned()))
-    } else {
-        Ok(())
-    }
+    eprintln!(
+        "shutting down ({cause}): waiting up to {} s for unresolved records",
+        INTERRUPT_GRACE.as_secs()
+    );
+    if args.until_end { Err(Failure::not_ok("the run was interrupted")) } else { Ok(()) }
 }
 
-fn market(
+fn market_runner(
     kafka: &KafkaConfig,
     services: &Services,
-    follower: Follower,
-    show: Show,
-) -> Result<Market, Failure> {
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
-    let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
-    let edge = EdgeClient::new(services.edge()).map_err(|e| unreachable(&e))?;
-    let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?;
-    Ok(Market {
-        poster: Poster::new(edge),
-        settler: Settler::new(follower.clone(), bridge, PARTITIONS),
+    follower: TopicFollower,
+    progress: DateProgress,
+) -> Result<MarketRunner, Failure> {
+    let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(Failure::unreachable)?;
+    let edge = EdgeClient::new(services.edge()).map_err(Failure::unreachable)?;
+    let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(Failure::unreachable)?;
+    Ok(MarketRunner {
+        poster: FindingPoster::new(edge),
+        waiter: AlertWaiter::new(follower.clone(), bridge, DEFAULT_PARTITIONS),
         follower,
         producer,
         wire: services.market_wire(),
-        show,
+        progress,
     })
 }
 
 async fn run_market(
-    mut market: Market,
-    plan: Plan,
+    mut runner: MarketRunner,
+    plan: MarketPlan,
     until_end: bool,
     kafka: &KafkaConfig,
     services: &Services,
 ) -> Result<(), Failure> {
-    if let Err(failure) = market.run(plan).await {
-        let behind = rest::furthest_behind(kafka, services.hosted()).await;
-        return Err(match behind {
-            Some(behind) => failure.with_cause(&behind),
+    if let Err(failure) = runner.run(plan).await {
+        let largest_lag = group_positions::largest_lag(kafka, services.hosted()).await;
+        return Err(match largest_lag {
+            Some(position) => failure.context(&format!("market run failed, largest lag: {position}")),
             None => failure,
         });
     }
-    if until_end { rest::wait(kafka, services.hosted()).await } else { Ok(()) }
-}
-
-/// The findings of the file, or none.
-fn findings(args: &MarketArgs) -> Result<Findings, Failure> {
-    args.findings.as_deref().map_or_else(|| Ok(Findings::default()), |path: &Path| Findings::read(path))
+    if until_end { group_positions::wait_for_rest(kafka, services.hosted()).await } else { Ok(()) }
 }

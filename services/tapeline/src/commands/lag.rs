@@ -1,4 +1,4 @@
-//! `tapeline lag`: how far each group is behind, in records and in seconds.
+//! `tapeline lag`: consumer lag of each group, in records and seconds.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -6,21 +6,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use clap::Args;
 use contracts::Topic;
 use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, TopicReader};
+use kit::SaturatingFrom;
 use serde::Serialize;
 
 use crate::audit::Stage;
-use crate::cli::ClusterArgs;
-use crate::cluster;
+use crate::cluster::{self, ClusterArgs};
 use crate::exit::Failure;
-use crate::say::say;
+use crate::output::print;
 
-/// `tapeline lag`
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tapeline lag --group tapeline.feature --brokers 127.0.0.1:9092")]
 pub struct LagArgs {
-    /// The cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Only this group.
+    /// Only this consumer group.
     #[arg(long)]
     pub group: Option<String>,
     /// Print one JSON object.
@@ -28,51 +28,52 @@ pub struct LagArgs {
     pub json: bool,
 }
 
-/// One partition of one group.
+/// Lag of one group in one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Behind {
+struct PartitionLag {
     group: &'static str,
     topic: &'static str,
     partition: i32,
-    /// None is nothing.
+    /// `None` if the group has committed nothing.
     committed: Option<i64>,
-    /// Where committed readers find the end: before what open transactions wrote.
+    /// The last stable offset: the end for committed readers, before what open transactions wrote.
     end: i64,
-    /// From the first record that the group hasn't passed to the end; transaction markers in between count, those behind the last
-    /// record alone are 0.
+    /// Offsets from the first unprocessed record to the end. Transaction markers in between count; markers after the last record do
+    /// not.
     records: i64,
-    /// The age of that record.
+    /// Age of the first unprocessed record.
     seconds: i64,
 }
 
-/// Everything.
 #[derive(Debug, Serialize)]
 struct Lag {
+    /// The sum over all partitions.
     records: i64,
+    /// The maximum of all partitions.
     seconds: i64,
-    partitions: Vec<Behind>,
+    partitions: Vec<PartitionLag>,
 }
 
-/// How long looking for the first records that groups haven't passed may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit of the search for the first unprocessed records.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest wait for one read.
-const READ_WAIT: Duration = Duration::from_millis(100);
+/// Timeout of one read.
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Prints it.
+/// Prints the lag.
 ///
 /// # Errors
-/// A group that is none of ours; a cluster that can't be asked.
+/// An unknown group; a cluster that is unreachable or denies access.
 pub async fn run(args: LagArgs) -> Result<(), Failure> {
     let stages = stages(args.group.as_deref())?;
     let kafka = cluster::kafka(&args.cluster)?;
-    let asking = tokio::task::spawn_blocking(move || lag(&kafka, &stages));
-    let lag = asking.await.map_err(|e| Failure::NotOk(e.to_string()))??;
+    let query = tokio::task::spawn_blocking(move || lag(&kafka, &stages));
+    let lag = query.await.map_err(Failure::not_ok)??;
     let text = match args.json {
-        true => serde_json::to_string_pretty(&lag).map_err(|e| Failure::NotOk(e.to_string()))? + "\n",
+        true => serde_json::to_string_pretty(&lag).map_err(Failure::not_ok)? + "\n",
         false => lag.to_string(),
     };
-    say(&text);
+    print(&text);
     Ok(())
 }
 
@@ -81,24 +82,24 @@ fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {
         Stage::ALL.into_iter().filter(|stage| group.is_none_or(|group| group == stage.group())).collect();
     if stages.is_empty() {
         let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.group()).collect();
-        let asked = group.unwrap_or_default();
-        return Err(Failure::Usage(format!("no group is called {asked:?}; there are {}", known.join(", "))));
+        let group = group.unwrap_or_default();
+        return Err(Failure::usage(format!("unknown group {group:?}: expected one of {}", known.join(", "))));
     }
     Ok(stages)
 }
 
 fn lag(kafka: &KafkaConfig, stages: &[Stage]) -> Result<Lag, Failure> {
-    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
+    let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
     let mut partitions = Vec::new();
     for stage in stages {
-        let group = GroupQuery::new(kafka, stage.group()).map_err(Failure::of)?;
+        let group = GroupQuery::new(kafka, stage.group()).map_err(Failure::query)?;
         for topic in stage.inputs() {
-            let count = inquirer.partitions(*topic).map_err(Failure::of)?;
-            let committed = group.committed(*topic, count).map_err(Failure::of)?;
-            let ends = group.stable_ends(*topic, count).map_err(Failure::of)?;
+            let count = cluster.partitions(*topic).map_err(Failure::query)?;
+            let committed = group.committed(*topic, count).map_err(Failure::query)?;
+            let ends = group.stable_ends(*topic, count).map_err(Failure::query)?;
             for ((partition, committed), marks) in committed.into_iter().zip(ends) {
-                let from = committed.unwrap_or(marks.low).max(marks.low);
-                let behind = Behind {
+                let start = committed.unwrap_or(marks.low).max(marks.low);
+                let lag = PartitionLag {
                     group: stage.group(),
                     topic: topic.name(),
                     partition,
@@ -107,44 +108,48 @@ fn lag(kafka: &KafkaConfig, stages: &[Stage]) -> Result<Lag, Failure> {
                     records: 0,
                     seconds: 0,
                 };
-                partitions.push((*topic, from, behind));
+                partitions.push((*topic, start, lag));
             }
         }
     }
-    look(kafka, &mut partitions)?;
-    let partitions: Vec<Behind> = partitions.into_iter().map(|(_, _, behind)| behind).collect();
+    find_first_unprocessed(kafka, &mut partitions)?;
+    let partitions: Vec<PartitionLag> = partitions.into_iter().map(|(_, _, lag)| lag).collect();
     Ok(Lag {
-        records: partitions.iter().map(|behind| behind.records).sum(),
-        seconds: partitions.iter().map(|behind| behind.seconds).max().unwrap_or(0),
+        records: partitions.iter().map(|lag| lag.records).sum(),
+        seconds: partitions.iter().map(|lag| lag.seconds).max().unwrap_or(0),
         partitions,
     })
 }
 
-/// Finds the first record behind each commit; where there is none, what lies there are markers.
-fn look(kafka: &KafkaConfig, partitions: &mut [(Topic, i64, Behind)]) -> Result<(), Failure> {
-    let is_open = |(_, from, behind): &&(Topic, i64, Behind)| *from < behind.end;
+/// Reads the first record at or after each committed offset. A partition without one holds only transaction markers there, and has no
+/// lag.
+fn find_first_unprocessed(
+    kafka: &KafkaConfig,
+    partitions: &mut [(Topic, i64, PartitionLag)],
+) -> Result<(), Failure> {
+    let is_open = |(_, start, lag): &&(Topic, i64, PartitionLag)| *start < lag.end;
     let mut topics: Vec<Topic> = partitions.iter().filter(is_open).map(|(topic, ..)| *topic).collect();
     topics.dedup();
     let starts: BTreeMap<(Topic, i32), i64> = partitions
         .iter()
-        .map(|(topic, from, behind)| {
-            ((*topic, behind.partition), if *from < behind.end { *from } else { i64::MAX })
+        .map(|(topic, start, lag)| {
+            ((*topic, lag.partition), if *start < lag.end { *start } else { i64::MAX })
         })
         .collect();
     let mut open = partitions.iter().filter(is_open).count();
-    let mut reader = TopicReader::open_at(kafka, &topics, &starts).map_err(Failure::of)?;
+    let mut reader = TopicReader::open_at(kafka, &topics, &starts).map_err(Failure::query)?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
-    let deadline = Instant::now() + PATIENCE;
+    let now_ms = i64::saturating_from(now_ms);
+    let deadline = Instant::now() + SEARCH_TIMEOUT;
     while open > 0 && !reader.is_at_end() && Instant::now() < deadline {
-        for record in reader.read(READ_WAIT).map_err(Failure::of)? {
-            let mine = partitions.iter_mut().find(|(topic, from, behind)| {
-                *topic == record.topic && behind.partition == record.partition && *from < behind.end
+        for record in reader.read(READ_TIMEOUT).map_err(Failure::query)? {
+            let found = partitions.iter_mut().find(|(topic, start, lag)| {
+                *topic == record.topic && lag.partition == record.partition && *start < lag.end
             });
-            let Some((_, _, behind)) = mine.filter(|(_, _, behind)| behind.records == 0) else { continue };
-            if record.offset < behind.end {
-                behind.records = behind.end - record.offset;
-                behind.seconds = (now_ms - record.timestamp_ms).max(0) / 1_000;
+            let Some((_, _, lag)) = found.filter(|(_, _, lag)| lag.records == 0) else { continue };
+            if record.offset < lag.end {
+                lag.records = lag.end - record.offset;
+                lag.seconds = (now_ms - record.timestamp_ms).max(0) / 1_000;
             }
             open -= 1;
         }
@@ -159,15 +164,15 @@ impl std::fmt::Display for Lag {
             "{:<30} {:<30} {:>9} {:>12} {:>12} {:>10} {:>8}",
             "group", "topic", "partition", "committed", "end", "records", "seconds"
         )?;
-        for behind in &self.partitions {
-            let Behind { group, topic, partition, committed, end, records, seconds } = behind;
+        for lag in &self.partitions {
+            let PartitionLag { group, topic, partition, committed, end, records, seconds } = lag;
             let committed = committed.map_or("-".to_owned(), |offset| offset.to_string());
             writeln!(
                 f,
                 "{group:<30} {topic:<30} {partition:>9} {committed:>12} {end:>12} {records:>10} {seconds:>8}"
             )?;
         }
-        writeln!(f, "{} records behind, the oldest for {} s", self.records, self.seconds)
+        writeln!(f, "total lag {} records, oldest unprocessed record {} s", self.records, self.seconds)
     }
 }
 
@@ -176,9 +181,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_group_is_named_with_those_that_there_are() {
-        let fault = stages(Some("tapeline.nobody")).unwrap_err().to_string();
-        assert!(fault.contains("tapeline.nobody") && fault.contains("tapeline.feature"), "{fault}");
+    fn unknown_group_is_rejected_with_the_known_groups() {
+        let error = stages(Some("tapeline.unknown")).unwrap_err().to_string();
+        assert!(error.contains("tapeline.unknown") && error.contains("tapeline.feature"), "{error}");
         assert_eq!(stages(Some("tapeline.feature")).unwrap(), [Stage::Feature]);
         assert_eq!(stages(None).unwrap().len(), 5);
     }

@@ -1,38 +1,54 @@
-//! `tapeline publish`: findings from a file or standard input, to Kafka by the edge's own rules, or through an edge.
+//! `tapeline publish`: findings from a file or standard input, produced to Kafka by the edge's rules or posted to an edge.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chassis::SystemClock;
 use chassis::telemetry::Scope;
+use clap::Args;
 use contracts::Topic;
 use kafka_io::{BatchProducer, ProducerLimits, cluster as kafka_cluster};
 use publisher::edge::{Edge, EdgeCounts, EdgeLimits, answer};
 
-use crate::cli::PublishArgs;
-use crate::cluster;
-use crate::edge_client::{EdgeClient, ItemResult};
-use crate::exit::Failure;
+use crate::cluster::{self, ClusterArgs, parse_socket_address};
+use crate::exit::{Cause, Failure};
+use crate::market::{EdgeClient, ItemResult};
+use crate::output::print;
 
-/// Findings a batch: enough that the round trip doesn't matter, few enough to stay far below the edge's body limit.
+/// Findings in a batch: enough to amortize the round trip, few enough to stay below the edge's body limit.
 const BATCH_ITEMS: usize = 500;
 
-/// What a finding may become.
+/// The topics that findings are written to.
 const TOPICS: [Topic; 3] = [Topic::AlertRaised, Topic::GapDetected, Topic::SymbolProposed];
 
-/// Publishes every line and prints a line for each that wasn't accepted.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tapeline publish findings.ndjson --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081
+  echo '{\"event\":\"scanner.alert.raised\",\"symbol\":\"AAPL\",\"alert_type\":\"volume_spike\",\"score\":0.9,\"message\":\"3x\",\"source_scanner\":\"mine\",\"metadata\":{}}' | tapeline publish - --edge 127.0.0.1:8080")]
+pub struct PublishArgs {
+    /// File of findings, one JSON object a line; `-` reads standard input.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Post to the publisher's HTTP edge at this address instead of producing to Kafka.
+    #[arg(long, value_name = "ADDR", value_parser = parse_socket_address)]
+    pub edge: Option<SocketAddr>,
+}
+
+/// Publishes every line and prints a line for each finding that was not accepted.
 ///
 /// # Errors
-/// An unreadable file, an edge, cluster or registry that can't be reached, or [`Failure::NotOk`] when anything wasn't accepted.
+/// An unreadable file; an unreachable edge, cluster or registry; [`Failure::NotOk`] if a finding was not accepted.
 pub async fn run(args: &PublishArgs) -> Result<(), Failure> {
     let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
         Box::new(std::io::stdin())
     } else {
-        let file = std::fs::File::open(&args.file)
-            .map_err(|e| Failure::Usage(format!("{}: {e}", args.file.display())))?;
-        Box::new(file)
+        let file = std::fs::File::open(&args.file);
+        Box::new(file.map_err(|error| Failure::file("open", &args.file, error))?)
     };
-    let way = Way::open(args).await?;
+    let destination = Destination::open(args).await?;
     let mut lines = BufReader::new(input).lines().enumerate();
     let (mut accepted, mut other) = (0_u64, 0_u64);
     loop {
@@ -41,72 +57,74 @@ pub async fn run(args: &PublishArgs) -> Result<(), Failure> {
             break;
         }
         let texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
-        for (result, (number, _)) in way.publish(&texts).await?.iter().zip(&batch) {
+        for (result, (number, _)) in destination.publish(&texts).await?.iter().zip(&batch) {
             if result.is_accepted() {
                 accepted += 1;
                 continue;
             }
             other += 1;
             let text = |field: &Option<String>| field.clone().unwrap_or_default();
-            println!("line {number}: {}: {} {}", result.outcome, text(&result.path), text(&result.cause));
+            print(&format!(
+                "line {number}: {}: {} {}\n",
+                result.outcome,
+                text(&result.path),
+                text(&result.cause)
+            ));
         }
     }
-    println!("{accepted} accepted, {other} not");
+    print(&format!("{accepted} accepted, {other} not accepted\n"));
     if other > 0 {
-        return Err(Failure::NotOk(format!("{other} findings were not accepted")));
+        return Err(Failure::not_ok(format!("{other} findings not accepted")));
     }
     Ok(())
 }
 
-/// How findings get to Kafka.
-enum Way {
-    /// Through an edge that runs.
-    Posted(EdgeClient),
-    /// By an edge of our own, without its socket.
-    Produced(Box<Edge<BatchProducer>>),
+/// Where findings go.
+enum Destination {
+    /// A running edge.
+    Edge(EdgeClient),
+    /// Kafka, through an edge in this process without a socket.
+    Kafka(Box<Edge<BatchProducer>>),
 }
 
-impl Way {
+impl Destination {
     async fn open(args: &PublishArgs) -> Result<Self, Failure> {
         if let Some(edge) = args.edge {
-            let client = EdgeClient::new(edge).map_err(|e| Failure::Unreachable(e.to_string()))?;
-            return Ok(Self::Posted(client));
+            return Ok(Self::Edge(EdgeClient::new(edge).map_err(Failure::unreachable)?));
         }
         let kafka = cluster::kafka(&args.cluster)?;
-        tokio::task::block_in_place(|| kafka_cluster::check(&kafka, &TOPICS)).map_err(Failure::of)?;
+        tokio::task::block_in_place(|| kafka_cluster::check(&kafka, &TOPICS)).map_err(Failure::query)?;
         let registry = cluster::registry(&args.cluster)?;
         let wire = cluster::wire(&registry, &TOPICS, kafka.partitions).await?;
-        let producer = BatchProducer::new(&kafka, ProducerLimits::default())
-            .map_err(|e| Failure::Unreachable(e.to_string()))?;
+        let producer = BatchProducer::new(&kafka, ProducerLimits::default()).map_err(Failure::unreachable)?;
         let limits = EdgeLimits { body_max_bytes: usize::MAX, items_max: BATCH_ITEMS };
         let (counts, clock) = (EdgeCounts::new(&Scope::nowhere()), Arc::new(SystemClock::new()));
-        Ok(Self::Produced(Box::new(Edge::new(wire, producer, limits, counts, clock))))
+        Ok(Self::Kafka(Box::new(Edge::new(wire, producer, limits, counts, clock))))
     }
 
-    /// A result for each line, in order.
+    /// Returns a result for each line, in order.
     async fn publish(&self, lines: &[String]) -> Result<Vec<ItemResult>, Failure> {
         match self {
-            Self::Posted(client) => client.post(lines).await.map_err(|e| Failure::Unreachable(e.to_string())),
-            Self::Produced(edge) => {
+            Self::Edge(client) => client.post(lines).await.map_err(Failure::unreachable),
+            Self::Kafka(edge) => {
                 let body = lines.join("\n");
-                let outcomes = edge
-                    .take(body.as_bytes(), true, None)
-                    .await
-                    .map_err(|fault| Failure::Usage(fault.to_string()))?;
+                let outcomes = edge.take(body.as_bytes(), true, None).await.map_err(Failure::usage)?;
                 let results = answer(&outcomes)["results"].take();
-                serde_json::from_value(results).map_err(|e| Failure::NotOk(e.to_string()))
+                serde_json::from_value(results).map_err(Failure::not_ok)
             }
         }
     }
 }
 
-type Lines<'a> = dyn Iterator<Item = (usize, std::io::Result<String>)> + 'a;
+type NumberedLines<'a> = dyn Iterator<Item = (usize, std::io::Result<String>)> + 'a;
 
-/// The next lines that aren't blank, with their numbers.
-fn next_batch(lines: &mut Lines<'_>, name: &str) -> Result<Vec<(usize, String)>, Failure> {
+/// Returns the next non-blank lines with their numbers.
+fn next_batch(lines: &mut NumberedLines<'_>, name: &str) -> Result<Vec<(usize, String)>, Failure> {
     let mut batch = Vec::new();
     for (i, line) in lines {
-        let line = line.map_err(|e| Failure::Usage(format!("{name}:{}: {e}", i + 1)))?;
+        let unreadable =
+            |error| Failure::Usage(Cause::new(format!("failed to read {name}:{}", i + 1), error));
+        let line = line.map_err(unreadable)?;
         if !line.trim().is_empty() {
             batch.push((i + 1, line));
         }

@@ -1,54 +1,66 @@
-//! `tapeline replay`: the market, the scanner and the judgement of `dev`, against services that run on a cluster.
+//! `tapeline replay`: the market, the scanner and the audit of `dev`, against services on a cluster.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::Args;
 use contracts::Topic;
 use kafka_io::{BatchProducer, GroupQuery, ProducerLimits};
 
-use crate::cli::ReplayArgs;
-use crate::cluster;
-use crate::dev;
-use crate::dump::Lines;
-use crate::edge_client::EdgeClient;
+use crate::cluster::{self, ClusterArgs, parse_socket_address};
 use crate::exit::Failure;
-use crate::follow::follow;
-use crate::run::{Ending, Judge, Market, Poster, Settler, Show};
+use crate::market::{
+    self, AlertWaiter, DateProgress, EdgeClient, FindingPoster, MarketArgs, MarketRunner, RunAudit, RunEnd,
+};
+use crate::output::{NdjsonFile, print};
 
-/// Runs it to its end.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tapeline replay --bars tests/data/bars --from 2012-01-03 --to 2012-12-31 --speed max \\
+      --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --edge 127.0.0.1:8080 --report report.json")]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub market: MarketArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Address of the publisher's HTTP edge, host:port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = parse_socket_address)]
+    pub edge: SocketAddr,
+}
+
+/// Runs the market to its end and audits the run.
 ///
 /// # Errors
-/// What can't be reached, isn't in order, or gets stuck.
+/// If the edge, the cluster or the registry is unreachable; [`Failure::NotOk`] if the run makes no progress or its report is not ok.
 pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
-    let plan = dev::plan(&args.market)?;
+    let plan = market::plan(&args.market)?;
     let kafka = cluster::kafka(&args.cluster)?;
     let registry = cluster::registry(&args.cluster)?;
-    let unreachable = |e: &dyn std::error::Error| Failure::Unreachable(e.to_string());
-    let begun = Instant::now();
-    let judge = tokio::task::block_in_place(|| Judge::new(&kafka, Arc::new(registry.clone())))?;
-    let lines = args.market.vectors.as_deref().map(Lines::create).transpose()?;
-    let (follower, following) = follow(&kafka, Arc::new(registry.clone()), lines)?;
-    let reading = tokio::task::spawn_blocking(move || following.run());
-    let bridge = GroupQuery::new(&kafka, scanner_bridge::service::GROUP).map_err(|e| unreachable(&e))?;
-    let mut market = Market {
-        poster: Poster::new(EdgeClient::new(args.edge).map_err(|e| unreachable(&e))?),
-        settler: Settler::new(follower.clone(), bridge, kafka.partitions),
+    let started = Instant::now();
+    let audit = tokio::task::block_in_place(|| RunAudit::start(&kafka, Arc::new(registry.clone())))?;
+    let vectors = args.market.vectors.as_deref().map(NdjsonFile::create).transpose()?;
+    let (follower, task) = market::follow(&kafka, Arc::new(registry.clone()), vectors)?;
+    let reading = tokio::task::spawn_blocking(move || task.run());
+    let bridge = GroupQuery::new(&kafka, scanner_bridge::service::GROUP).map_err(Failure::unreachable)?;
+    let mut runner = MarketRunner {
+        poster: FindingPoster::new(EdgeClient::new(args.edge).map_err(Failure::unreachable)?),
+        waiter: AlertWaiter::new(follower.clone(), bridge, kafka.partitions),
         follower: follower.clone(),
-        producer: BatchProducer::new(&kafka, ProducerLimits::default()).map_err(|e| unreachable(&e))?,
+        producer: BatchProducer::new(&kafka, ProducerLimits::default()).map_err(Failure::unreachable)?,
         wire: cluster::wire(&registry, &[Topic::BarClosed], kafka.partitions).await?,
-        show: Show::new(true),
+        progress: DateProgress::new(true),
     };
-    let end = market.run(plan).await;
-    // What was acknowledged before the end is in the vectors' file before it is closed.
+    let result = runner.run(plan).await;
+    // The vectors file is closed after it has everything that was acknowledged before the end.
     let mut last = follower.clone();
     last.sync().await;
-    follower.end();
-    let read = reading.await.map_err(|e| Failure::NotOk(e.to_string()))?;
-    let end = end.and(read);
-    let ending = Ending { duration: begun.elapsed(), came_to_its_end: end.is_ok() };
-    let report = tokio::task::block_in_place(|| judge.finish(&args.market, BTreeMap::new(), ending))?;
-    println!("{}", report.summary());
-    end?;
-    if report.ok { Ok(()) } else { Err(Failure::NotOk("the run is not in order".to_owned())) }
+    follower.stop();
+    let result = result.and(reading.await.map_err(Failure::not_ok)?);
+    let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
+    let report = tokio::task::block_in_place(|| audit.finish(&args.market, BTreeMap::new(), end))?;
+    print(&report.summary());
+    result?;
+    report.verdict()
 }

@@ -1,134 +1,138 @@
-//! How far each finding has come: alert → request → vector or failure, as records are read. Pure.
+//! State of each alert of a run (alert → request → vector or failure), from the records that were read. Pure.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use contracts::{Alert, FeatureRequest, RangeCompletion, RangeFailure, RequestFailure, Vector};
 
-/// Where an alert lies in its topic: partition and offset, as the edge answers.
-pub type Place = (i32, i64);
+/// Partition and offset of an alert in its topic, as the edge returns them.
+pub(super) type AlertPosition = (i32, i64);
 
-/// Where an alert stands.
+/// The state of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum AlertState {
     /// Not read yet.
     Unread,
-    /// Read, and in no request so far: it waits, or a window covers it.
-    NotAsked,
-    /// In a request that has not ended for its symbol.
-    Asked,
-    /// Its symbol has ended in every request that names it.
-    Ended,
+    /// Read, and in no request so far: it is held by the bridge, or a window covers it.
+    NotRequested,
+    /// In a request that has no vector or failure for its symbol yet.
+    Requested,
+    /// Every request that names it has a vector or failure for its symbol.
+    Resolved,
 }
 
-/// What has been read.
+/// The records read so far.
 #[derive(Debug, Default)]
-pub struct Flow {
-    alerts: HashMap<Place, (String, String)>,
-    /// By the id that requests name alerts by.
-    named: HashMap<String, Named>,
-    /// By request id. Topics are read side by side: a request's ends may come before the request itself.
-    requests: HashMap<String, Asked>,
-    backfilled: HashMap<String, String>,
-    /// Vectors read so far.
+pub struct AlertTracker {
+    /// Id and symbol of each alert.
+    alerts: HashMap<AlertPosition, (String, String)>,
+    /// By the id by which requests name alerts.
+    ids: HashMap<String, AlertId>,
+    /// By request id. Topics are read concurrently: a vector may be read before its request.
+    requests: HashMap<String, Request>,
+    backfills: HashMap<String, String>,
+    /// Number of vectors read.
     pub vectors: u64,
-    /// The newest vector's symbol and number of sets, for a live line.
+    /// Symbol and number of sets of the newest vector, for the status line.
     pub newest: Option<(String, usize)>,
 }
 
-/// An id, held while an alert of that id is.
+/// An id. It is kept while an alert of that id is.
 #[derive(Debug, Default)]
-struct Named {
+struct AlertId {
     alerts: usize,
     requests: Vec<String>,
 }
 
-/// A request, held while an id that it names is: one end may answer several alerts.
+/// A request. It is kept while an id that it names is: one vector may resolve several alerts.
 #[derive(Debug, Default)]
-struct Asked {
+struct Request {
     ids: usize,
     symbols: HashSet<String>,
-    ended: HashSet<String>,
+    resolved: HashSet<String>,
 }
 
-impl Flow {
-    /// An alert was read.
-    pub fn alert(&mut self, place: Place, alert: Alert) {
+impl AlertTracker {
+    /// Records an alert.
+    pub fn alert(&mut self, position: AlertPosition, alert: Alert) {
         let id = alert.correlation_id.unwrap_or(alert.event_id);
-        self.named.entry(id.clone()).or_default().alerts += 1;
-        self.alerts.insert(place, (id, alert.symbol));
+        self.ids.entry(id.clone()).or_default().alerts += 1;
+        self.alerts.insert(position, (id, alert.symbol));
     }
 
-    /// A request was read.
-    pub fn request(&mut self, request: FeatureRequest) {
-        let asked = self.requests.entry(request.request_id.clone()).or_default();
-        asked.symbols.extend(request.symbols.into_iter().map(|asked| asked.symbol));
-        asked.ids += request.correlation_ids.len();
-        for id in request.correlation_ids {
-            self.named.entry(id).or_default().requests.push(request.request_id.clone());
+    /// Records a request.
+    pub fn request(&mut self, event: FeatureRequest) {
+        let request = self.requests.entry(event.request_id.clone()).or_default();
+        request.symbols.extend(event.symbols.into_iter().map(|requested| requested.symbol));
+        request.ids += event.correlation_ids.len();
+        for id in event.correlation_ids {
+            self.ids.entry(id).or_default().requests.push(event.request_id.clone());
         }
     }
 
-    /// A vector was read.
+    /// Records a vector.
     pub fn vector(&mut self, vector: Vector) {
         self.vectors += 1;
         self.newest = Some((vector.symbol.clone(), vector.sets.len()));
-        self.requests.entry(vector.request_id).or_default().ended.insert(vector.symbol);
+        self.requests.entry(vector.request_id).or_default().resolved.insert(vector.symbol);
     }
 
-    /// A failure was read.
+    /// Records a failed request.
     pub fn failure(&mut self, failure: RequestFailure) {
-        self.requests.entry(failure.request_id).or_default().ended.extend(failure.symbols);
+        self.requests.entry(failure.request_id).or_default().resolved.extend(failure.symbols);
     }
 
-    /// A backfill ended, with what there is to say of it.
+    /// Records a completed backfill, with its errors if it is partial.
     pub fn backfill_completed(&mut self, completion: RangeCompletion) {
-        let text = if completion.partial { completion.errors.join("; ") } else { String::new() };
-        self.backfilled.insert(completion.symbol, text);
+        let errors = if completion.partial { completion.errors.join("; ") } else { String::new() };
+        self.backfills.insert(completion.symbol, errors);
     }
 
-    /// A backfill failed.
+    /// Records a failed backfill.
     pub fn backfill_failed(&mut self, failure: RangeFailure) {
-        self.backfilled.insert(failure.symbol, failure.error);
+        self.backfills.insert(failure.symbol, failure.error);
     }
 
-    /// Whether a backfill of the symbol has ended; the text says what went wrong with it, if anything.
+    /// Returns the errors of the symbol's last ended backfill, empty if it succeeded. `None` if no backfill has ended.
     #[must_use]
-    pub fn backfill_of(&self, symbol: &str) -> Option<&str> {
-        self.backfilled.get(symbol).map(String::as_str)
+    pub fn backfill_errors(&self, symbol: &str) -> Option<&str> {
+        self.backfills.get(symbol).map(String::as_str)
     }
 
-    /// Forgets an alert that has come to its end, so that a long run holds no more than what is under way.
-    pub fn forget(&mut self, place: Place) {
-        let Some((id, _)) = self.alerts.remove(&place) else { return };
-        let Entry::Occupied(mut named) = self.named.entry(id) else { return };
-        named.get_mut().alerts = named.get().alerts.saturating_sub(1);
-        if named.get().alerts > 0 {
+    /// Forgets a resolved alert, so that memory is bounded by the unresolved ones.
+    pub fn forget(&mut self, position: AlertPosition) {
+        let Some((id, _)) = self.alerts.remove(&position) else { return };
+        let Entry::Occupied(mut id) = self.ids.entry(id) else { return };
+        id.get_mut().alerts = id.get().alerts.saturating_sub(1);
+        if id.get().alerts > 0 {
             return;
         }
-        for request in named.remove().requests {
-            let Entry::Occupied(mut asked) = self.requests.entry(request) else { continue };
-            asked.get_mut().ids = asked.get().ids.saturating_sub(1);
-            if asked.get().ids == 0 {
-                asked.remove();
+        for request in id.remove().requests {
+            let Entry::Occupied(mut request) = self.requests.entry(request) else { continue };
+            request.get_mut().ids = request.get().ids.saturating_sub(1);
+            if request.get().ids == 0 {
+                request.remove();
             }
         }
     }
 
-    /// Where the alert at this place stands.
+    /// Returns the state of the alert at this position.
     #[must_use]
-    pub fn progress(&self, place: Place) -> Progress {
-        let Some((id, symbol)) = self.alerts.get(&place) else { return Progress::Unread };
-        let requests = self.named.get(id).map_or(&[][..], |named| &named.requests);
-        let asked = requests.iter().filter_map(|request| self.requests.get(request));
-        let mut asked = asked.filter(|asked| asked.symbols.contains(symbol)).peekable();
-        if asked.peek().is_none() {
-            return Progress::NotAsked;
+    pub fn state(&self, position: AlertPosition) -> AlertState {
+        let Some((id, symbol)) = self.alerts.get(&position) else { return AlertState::Unread };
+        let requests = self.ids.get(id).map_or(&[][..], |id| &id.requests);
+        let requests = requests.iter().filter_map(|request| self.requests.get(request));
+        let mut requests = requests.filter(|request| request.symbols.contains(symbol)).peekable();
+        if requests.peek().is_none() {
+            return AlertState::NotRequested;
         }
-        if asked.all(|asked| asked.ended.contains(symbol)) { Progress::Ended } else { Progress::Asked }
+        if requests.all(|request| request.resolved.contains(symbol)) {
+            AlertState::Resolved
+        } else {
+            AlertState::Requested
+        }
     }
 }
 
 #[cfg(test)]
-#[path = "alert_tracker/tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Waits until each posted alert has its vectors, its failure, or its place among the dropped.
+//! Waits until posted alerts are resolved: each has its vectors or failure, or the bridge dropped or dead-lettered it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,43 +6,44 @@ use std::time::{Duration, Instant};
 use contracts::Topic;
 use kafka_io::{GroupQuery, QueryError};
 
+use super::alert_tracker::{AlertPosition, AlertState};
+use super::topic_follower::TopicFollower;
 use crate::exit::Failure;
-use crate::flow::{Place, Progress};
-use crate::follow::Follower;
+use crate::record_position::RecordPosition;
 
-/// How long to wait for news before looking at the bridge's offsets.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Longest wait for new records before the bridge's offsets are queried.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Without any movement for this long something is stuck.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The wait fails after this time without progress.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits for alerts on one cluster.
-pub struct Settler {
-    follower: Follower,
+pub struct AlertWaiter {
+    follower: TopicFollower,
     bridge: Arc<GroupQuery>,
     partitions: i32,
 }
 
-impl Settler {
-    /// A settler that reads the bridge's offsets through `bridge`.
+impl AlertWaiter {
+    /// Returns a waiter that queries the bridge's committed offsets through `bridge`.
     #[must_use]
-    pub fn new(follower: Follower, bridge: GroupQuery, partitions: i32) -> Self {
+    pub fn new(follower: TopicFollower, bridge: GroupQuery, partitions: i32) -> Self {
         Self { follower, bridge: Arc::new(bridge), partitions }
     }
 
-    /// Returns when all of them have come to their end.
+    /// Returns when all of these alerts are resolved.
     ///
     /// # Errors
-    /// When nothing moves for half a minute, with the first alert that is stuck; when the cluster can't be asked.
-    pub async fn settle(&mut self, mut open: Vec<Place>) -> Result<(), Failure> {
-        let mut moved_at = Instant::now();
+    /// [`Failure::NotOk`] with the first unresolved alert after half a minute without progress; a failed cluster query.
+    pub async fn wait_until_resolved(&mut self, mut open: Vec<AlertPosition>) -> Result<(), Failure> {
+        let mut progress_at = Instant::now();
         loop {
             let before = open.len();
-            self.follower.look(|flow| {
-                open.retain(|place| {
-                    let is_open = flow.progress(*place) != Progress::Ended;
+            self.follower.with(|tracker| {
+                open.retain(|position| {
+                    let is_open = tracker.state(*position) != AlertState::Resolved;
                     if !is_open {
-                        flow.forget(*place);
+                        tracker.forget(*position);
                     }
                     is_open
                 });
@@ -51,70 +52,72 @@ impl Settler {
                 return Ok(());
             }
             if open.len() < before {
-                moved_at = Instant::now();
+                progress_at = Instant::now();
             }
-            self.follower.news(LOOK_EVERY).await;
-            self.drop_covered(&mut open).await?;
-            if moved_at.elapsed() > PATIENCE {
-                return Err(stuck(&open, &self.follower));
+            self.follower.changed(POLL_INTERVAL).await;
+            self.remove_covered(&mut open).await?;
+            if progress_at.elapsed() > STALL_TIMEOUT {
+                return Err(stalled(&open, &self.follower));
             }
         }
     }
 
-    /// Takes out the alerts that the bridge has finished with and that are in no request: a window covers them, or they are
-    /// dead letters.
-    async fn drop_covered(&mut self, open: &mut Vec<Place>) -> Result<(), Failure> {
-        let progress = |follower: &Follower, place: Place| follower.look(|flow| flow.progress(place));
-        let waiting = |place: &Place, follower: &Follower| {
-            matches!(progress(follower, *place), Progress::NotAsked | Progress::Unread)
+    /// Removes the alerts that the bridge has committed and that are in no request: a window covers them, or they are dead letters.
+    async fn remove_covered(&mut self, open: &mut Vec<AlertPosition>) -> Result<(), Failure> {
+        let is_unrequested = |position: &AlertPosition, follower: &TopicFollower| {
+            let state = follower.with(|tracker| tracker.state(*position));
+            matches!(state, AlertState::NotRequested | AlertState::Unread)
         };
-        if !open.iter().any(|place| waiting(place, &self.follower)) {
+        if !open.iter().any(|position| is_unrequested(position, &self.follower)) {
             return Ok(());
         }
-        let finished = self.bridge_offsets().await?;
-        let is_finished = |(partition, offset): &Place| {
-            finished.iter().any(|(p, committed)| p == partition && committed.is_some_and(|c| c > *offset))
+        let offsets = self.bridge_offsets().await?;
+        let is_committed = |(partition, offset): &AlertPosition| {
+            offsets.iter().any(|(p, committed)| p == partition && committed.is_some_and(|c| c > *offset))
         };
-        let candidates: Vec<Place> =
-            open.iter().copied().filter(|p| is_finished(p) && waiting(p, &self.follower)).collect();
+        let candidates: Vec<AlertPosition> = open
+            .iter()
+            .copied()
+            .filter(|position| is_committed(position) && is_unrequested(position, &self.follower))
+            .collect();
         if candidates.is_empty() {
             return Ok(());
         }
-        // Requests are acknowledged before the bridge's offset moves: what isn't in one after reading on never will be.
+        // Requests are acknowledged before the bridge commits: an alert that is in none after this sync never will be.
         if !self.follower.sync().await {
-            return Err(Failure::Unreachable("the follower of the run has ended".to_owned()));
+            return Err(Failure::unreachable("the topic follower stopped"));
         }
-        let covered: Vec<Place> = candidates.into_iter().filter(|p| waiting(p, &self.follower)).collect();
-        self.follower.look(|flow| covered.iter().for_each(|place| flow.forget(*place)));
-        open.retain(|place| !covered.contains(place));
+        let covered: Vec<AlertPosition> =
+            candidates.into_iter().filter(|position| is_unrequested(position, &self.follower)).collect();
+        self.follower.with(|tracker| covered.iter().for_each(|position| tracker.forget(*position)));
+        open.retain(|position| !covered.contains(position));
         Ok(())
     }
 
     async fn bridge_offsets(&self) -> Result<Vec<(i32, Option<i64>)>, Failure> {
         let (bridge, partitions) = (Arc::clone(&self.bridge), self.partitions);
-        let asked =
+        let query =
             tokio::task::spawn_blocking(move || bridge.committed(Topic::AlertRaised, partitions)).await;
-        let failed = |e: QueryError| Failure::of_cause(&e, format!("the bridge's offsets: {e}"));
-        asked.map_err(|e| Failure::Unreachable(e.to_string()))?.map_err(failed)
+        let failure = |error: QueryError| {
+            Failure::query_context("failed to fetch the bridge's committed offsets", error)
+        };
+        query.map_err(Failure::unreachable)?.map_err(failure)
     }
 }
 
-fn stuck(open: &[Place], follower: &Follower) -> Failure {
-    let text = open.first().map_or(String::new(), |place| {
-        let (topic, (partition, offset)) = (Topic::AlertRaised, place);
-        match follower.look(|flow| flow.progress(*place)) {
-            Progress::Unread => format!("{topic} partition {partition} offset {offset} can't be read back"),
-            Progress::NotAsked => {
-                format!("bridge has not finished {topic} partition {partition} offset {offset}")
-            }
-            Progress::Asked | Progress::Ended => {
-                format!("feature has not answered {topic} partition {partition} offset {offset}")
-            }
+fn stalled(open: &[AlertPosition], follower: &TopicFollower) -> Failure {
+    let first = open.first().map_or(String::new(), |alert| {
+        let (partition, offset) = *alert;
+        let position = RecordPosition { topic: Topic::AlertRaised, partition, offset };
+        match follower.with(|tracker| tracker.state(*alert)) {
+            AlertState::Unread => format!("{position} cannot be read"),
+            AlertState::NotRequested => format!("{position} not resolved by bridge"),
+            AlertState::Requested | AlertState::Resolved => format!("{position} not resolved by feature"),
         }
     });
-    Failure::NotOk(format!(
-        "{} alerts have not ended and nothing has moved for {} s; the first: {text}",
+    Failure::not_ok(format!(
+        "{} alerts unresolved, no progress for {} s: first {first}",
         open.len(),
-        PATIENCE.as_secs()
+        STALL_TIMEOUT.as_secs()
     ))
 }

@@ -1,29 +1,29 @@
-//! Posts findings to the publisher's edge and reads what became of each.
+//! HTTP client of the publisher's edge.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// How long an answer may take: the edge itself gives up on its brokers earlier (see its `acknowledge_timeout_ms`).
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Timeout of one request. The edge gives up on its brokers earlier (`edge.acknowledge_timeout_ms`).
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What became of one finding.
+/// The outcome of one finding.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ItemResult {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub index: usize,
-    /// accepted, invalid, failed, refused or unknown.
+    /// `accepted`, `invalid`, `failed`, `refused` or `unknown`.
     pub outcome: String,
-    /// Where it lies, when accepted.
+    /// The topic it was written to, if accepted.
     pub topic: Option<String>,
-    /// Where it lies, when accepted.
+    /// The partition it was written to, if accepted.
     pub partition: Option<i32>,
-    /// Where it lies, when accepted.
+    /// The offset it was written at, if accepted.
     pub offset: Option<i64>,
-    /// Where in the finding the fault is.
+    /// The JSON path of the invalid value.
     pub path: Option<String>,
-    /// What the fault is.
+    /// Why it was not accepted.
     pub cause: Option<String>,
 }
 
@@ -35,35 +35,27 @@ impl ItemResult {
     }
 }
 
-/// Why a batch got no answer for its items.
+/// A batch without a result for each of its items.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
-    /// Nobody answers there.
-    #[error("the edge at http://{edge} can't be reached: {cause}")]
+    /// The HTTP client could not be created, or the request failed.
+    #[error("edge http://{edge} unreachable")]
     Unreachable {
-        /// The address.
         edge: SocketAddr,
-        /// What the system said.
-        cause: String,
+        #[source]
+        source: reqwest::Error,
     },
-    /// The batch as a whole was refused.
-    #[error("the edge at http://{edge} refused the batch with status {status}: {cause}")]
-    Refused {
-        /// The address.
-        edge: SocketAddr,
-        /// The HTTP status.
-        status: u16,
-        /// What it said.
-        cause: String,
-    },
+    /// The edge rejected the batch as a whole.
+    #[error("edge http://{edge} rejected the batch with status {status}: {body}")]
+    Rejected { edge: SocketAddr, status: u16, body: String },
 }
 
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct BatchResponse {
     results: Vec<ItemResult>,
 }
 
-/// One edge, over a pooled connection.
+/// A client of one edge, with pooled connections.
 #[derive(Debug, Clone)]
 pub struct EdgeClient {
     edge: SocketAddr,
@@ -71,24 +63,24 @@ pub struct EdgeClient {
 }
 
 impl EdgeClient {
-    /// A client of the edge at this address.
+    /// Returns a client of the edge at this address.
     ///
     /// # Errors
-    /// [`EdgeError::Unreachable`] when no HTTP client can be made at all.
+    /// [`EdgeError::Unreachable`] if the HTTP client cannot be created.
     pub fn new(edge: SocketAddr) -> Result<Self, EdgeError> {
         let http = reqwest::Client::builder()
-            .timeout(ANSWER_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
             .build()
-            .map_err(|e| EdgeError::Unreachable { edge, cause: e.to_string() })?;
+            .map_err(|source| EdgeError::Unreachable { edge, source })?;
         Ok(Self { edge, http })
     }
 
-    /// Posts lines of NDJSON as one batch; the results are in their order.
+    /// Posts lines of NDJSON as one batch, and returns a result for each, in order.
     ///
     /// # Errors
-    /// [`EdgeError`] when there is no result for each item.
+    /// [`EdgeError`] if there is no result for each item.
     pub async fn post(&self, lines: &[String]) -> Result<Vec<ItemResult>, EdgeError> {
-        let unreachable = |e: reqwest::Error| EdgeError::Unreachable { edge: self.edge, cause: causes(&e) };
+        let unreachable = |source| EdgeError::Unreachable { edge: self.edge, source };
         let response = self
             .http
             .post(format!("http://{}/v1/findings", self.edge))
@@ -99,21 +91,9 @@ impl EdgeClient {
             .map_err(unreachable)?;
         let status = response.status().as_u16();
         let body = response.text().await.map_err(unreachable)?;
-        match serde_json::from_str::<Answer>(&body) {
-            Ok(answer) if answer.results.len() == lines.len() => Ok(answer.results),
-            _ => Err(EdgeError::Refused { edge: self.edge, status, cause: body }),
+        match serde_json::from_str::<BatchResponse>(&body) {
+            Ok(response) if response.results.len() == lines.len() => Ok(response.results),
+            _ => Err(EdgeError::Rejected { edge: self.edge, status, body }),
         }
     }
-}
-
-/// An error with all its causes: reqwest's own text leaves out why a connection failed.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

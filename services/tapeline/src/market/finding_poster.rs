@@ -1,93 +1,92 @@
-//! Posts findings until each has its final outcome.
+//! Posts findings until each is accepted or invalid.
 
 use std::time::Duration;
 
 use contracts::Topic;
 
-use crate::edge_client::{EdgeClient, EdgeError, ItemResult};
+use super::alert_tracker::AlertPosition;
+use super::edge_client::{EdgeClient, EdgeError, ItemResult};
 use crate::exit::Failure;
-use crate::flow::Place;
 
-/// What the edge asks callers to wait before they try again.
+/// Wait before a retry, as the edge requests it in `retry-after`.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Attempts at one batch: half a minute of an edge that is full or without brokers.
+/// Attempts for one batch: half a minute of an edge that is overloaded or without brokers.
 const ATTEMPTS_MAX: u32 = 30;
 
-/// Findings a request.
+/// Findings in a request.
 const BATCH_ITEMS: usize = 500;
 
-/// What became of posted findings.
+/// The outcome of posted findings.
 #[derive(Debug, Default)]
-pub struct Posted {
-    /// Where the accepted alerts lie.
-    pub alerts: Vec<Place>,
-    /// Findings that the edge will never take: the line, and why.
-    pub refused: Vec<(String, String)>,
+pub struct PostedFindings {
+    /// Where the accepted alerts were written.
+    pub alerts: Vec<AlertPosition>,
+    /// Invalid findings: the line and the reason.
+    pub invalid: Vec<(String, String)>,
 }
 
 /// Posts to one edge.
 #[derive(Debug, Clone)]
-pub struct Poster {
+pub struct FindingPoster {
     edge: EdgeClient,
 }
 
-impl Poster {
-    /// Posts through this client.
+impl FindingPoster {
     #[must_use]
     pub fn new(edge: EdgeClient) -> Self {
         Self { edge }
     }
 
-    /// Posts the lines in order. What the edge says may work later is posted again.
+    /// Posts the lines in order. Findings whose outcome is temporary are posted again.
     ///
     /// # Errors
-    /// When the edge can't be reached, refuses a whole batch, or takes nothing for half a minute.
-    pub async fn post(&self, lines: Vec<String>) -> Result<Posted, Failure> {
-        let mut posted = Posted::default();
+    /// If the edge is unreachable, rejects a whole batch, or accepts nothing for half a minute.
+    pub async fn post(&self, lines: Vec<String>) -> Result<PostedFindings, Failure> {
+        let mut posted = PostedFindings::default();
         for batch in lines.chunks(BATCH_ITEMS) {
             self.post_batch(batch.to_vec(), &mut posted).await?;
         }
         Ok(posted)
     }
 
-    async fn post_batch(&self, mut lines: Vec<String>, posted: &mut Posted) -> Result<(), Failure> {
+    async fn post_batch(&self, mut lines: Vec<String>, posted: &mut PostedFindings) -> Result<(), Failure> {
         for _ in 0..ATTEMPTS_MAX {
             let results = match self.edge.post(&lines).await {
                 Ok(results) => results,
-                Err(EdgeError::Refused { status: 429 | 503, .. }) => {
+                Err(EdgeError::Rejected { status: 429 | 503, .. }) => {
                     tokio::time::sleep(RETRY_AFTER).await;
                     continue;
                 }
-                Err(fault) => return Err(Failure::Unreachable(fault.to_string())),
+                Err(error) => return Err(Failure::unreachable(error)),
             };
-            let mut again = Vec::new();
+            let mut retries = Vec::new();
             for (result, line) in results.into_iter().zip(lines) {
                 match result.outcome.as_str() {
-                    "accepted" => posted.alerts.extend(alert_place(&result)),
-                    "invalid" => posted.refused.push((line, fault(&result))),
-                    _ => again.push(line),
+                    "accepted" => posted.alerts.extend(alert_position(&result)),
+                    "invalid" => posted.invalid.push((line, reason(&result))),
+                    _ => retries.push(line),
                 }
             }
-            if again.is_empty() {
+            if retries.is_empty() {
                 return Ok(());
             }
-            lines = again;
+            lines = retries;
             tokio::time::sleep(RETRY_AFTER).await;
         }
-        Err(Failure::Unreachable(format!(
-            "the edge took none of {} findings in {ATTEMPTS_MAX} attempts",
+        Err(Failure::unreachable(format!(
+            "{} findings not accepted by the edge after {ATTEMPTS_MAX} attempts",
             lines.len()
         )))
     }
 }
 
-fn alert_place(result: &ItemResult) -> Option<Place> {
+fn alert_position(result: &ItemResult) -> Option<AlertPosition> {
     let is_alert = result.topic.as_deref() == Some(Topic::AlertRaised.name());
     is_alert.then_some((result.partition?, result.offset?))
 }
 
-fn fault(result: &ItemResult) -> String {
+fn reason(result: &ItemResult) -> String {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     format!("{}: {}", text(&result.path), text(&result.cause))
 }

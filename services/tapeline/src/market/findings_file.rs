@@ -1,4 +1,4 @@
-//! A file of findings (NDJSON), to be posted in the order of the times that they speak of.
+//! A file of findings (NDJSON), posted in the order of their event times.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::exit::Failure;
 
-/// The lines of the file that haven't been posted yet.
+/// The lines of the file that are not posted yet.
 ///
-/// A line is posted as it stands, broken ones too: the edge says what is wrong with it.
+/// Lines are posted unchanged, invalid ones too: the edge reports what is invalid.
 #[derive(Debug, Default)]
 pub struct Findings {
     dated: VecDeque<(Timestamp, String)>,
@@ -18,13 +18,12 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Reads the file; blank lines are passed over.
+    /// Reads the file without its blank lines.
     ///
     /// # Errors
-    /// What the system said, with the path.
+    /// The error of the file system, with the path.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text =
-            std::fs::read_to_string(path).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, error))?;
         Ok(Self::from_text(&text))
     }
 
@@ -40,14 +39,14 @@ impl Findings {
         findings
     }
 
-    /// Takes the lines that occurred at or before `at`, oldest first.
+    /// Takes the lines that occurred at or before `at`, the oldest first.
     pub fn take_until(&mut self, at: Timestamp) -> Vec<String> {
         let due = self.dated.partition_point(|(occurred_at, _)| *occurred_at <= at);
         self.dated.drain(..due).map(|(_, line)| line).collect()
     }
 
-    /// Takes all that is left: first what has a time, then what has none and so occurs when it is posted.
-    pub fn take_rest(&mut self) -> Vec<String> {
+    /// Takes all remaining lines: first those with a time, then those without, which occur when they are posted.
+    pub fn take_all(&mut self) -> Vec<String> {
         let mut lines: Vec<String> = self.dated.drain(..).map(|(_, line)| line).collect();
         lines.append(&mut self.undated);
         lines
@@ -64,21 +63,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_in_the_order_of_their_times_and_broken_ones_last() {
+    fn lines_are_taken_by_time_and_undated_ones_last() {
         let text = "{oops\n{\"n\":1,\"occurred_at\":\"2005-03-01T21:00:00Z\"}\n\n{\"n\":2}\n\
                     {\"n\":3,\"occurred_at\":\"2005-02-01T21:00:00Z\"}\n";
         let mut findings = Findings::from_text(text);
         let first = findings.take_until(Timestamp::parse("2005-02-01T21:00:00Z").unwrap());
         assert_eq!(first, ["{\"n\":3,\"occurred_at\":\"2005-02-01T21:00:00Z\"}"]);
-        let rest = findings.take_rest();
-        assert_eq!(rest.len(), 3);
-        assert!(rest[0].contains("\"n\":1") && rest[1] == "{oops" && rest[2] == "{\"n\":2}");
-        assert!(findings.take_rest().is_empty());
+        let others = findings.take_all();
+        assert_eq!(others.len(), 3);
+        assert!(others[0].contains("\"n\":1") && others[1] == "{oops" && others[2] == "{\"n\":2}");
+        assert!(findings.take_all().is_empty());
     }
 
     #[test]
-    fn a_missing_file_is_named() {
-        let fault = Findings::read(Path::new("no/such.ndjson")).unwrap_err().to_string();
-        assert!(fault.starts_with("no/such.ndjson: "), "{fault}");
+    fn missing_file_is_an_error_with_its_path() {
+        let error = Findings::read(Path::new("no/such.ndjson")).unwrap_err().chain();
+        assert!(error.starts_with("failed to read no/such.ndjson: "), "{error}");
     }
 }

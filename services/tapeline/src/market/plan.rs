@@ -1,42 +1,50 @@
-//! The bars of a run: of a folder, or of the synthetic market; and what of them is history.
+//! The plan of a run: bars of a folder or of the synthetic market, and findings of a file.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use backfill::sources::{Source, SourceError, SyntheticMarket, read_bars, synthetic_symbols};
+use backfill::sources::{SyntheticMarket, read_bars, synthetic_symbols};
 use chassis::{Clock, SystemClock};
 use devstack::replay::Replay;
-use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp, calendar};
+use domain::{Bar, Symbol, Timeframe, Timestamp, calendar};
 
-use super::findings;
-use crate::cli::MarketArgs;
+use super::args::{MarketArgs, Speed};
+use super::findings_file::Findings;
 use crate::exit::Failure;
-use crate::run::Plan;
 
-/// Plans the run that the arguments ask for.
+/// What a run publishes.
+#[derive(Debug)]
+pub struct MarketPlan {
+    /// Bars and findings of the scanner, date by date.
+    pub replay: Replay,
+    pub speed: Speed,
+    /// Findings of a file, posted with the date of their event time.
+    pub findings: Findings,
+}
+
+/// Reads the bars and findings that the arguments name.
 ///
 /// # Errors
-/// A folder without bars, or the first fault of each bar file, with its place.
-pub fn plan(args: &MarketArgs) -> Result<Plan, Failure> {
+/// [`Failure::Usage`]: a folder without bars, or the first error of each bar file, with its line.
+pub fn plan(args: &MarketArgs) -> Result<MarketPlan, Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
     {
-        return Err(Failure::Usage(format!("--from {from} is later than --to {to}")));
+        return Err(Failure::usage(format!("--from {from} is later than --to {to}")));
     }
-    let findings = findings(args)?;
+    let findings = args.findings.as_deref().map_or_else(|| Ok(Findings::default()), Findings::read)?;
     let files = match (&args.bars, &args.findings) {
         (Some(folder), _) => folder_bars(folder)?,
         // Findings alone: no market.
         (None, Some(_)) => Vec::new(),
         (None, None) => synthetic_bars(args.seed),
     };
-    Ok(Plan { replay: Replay::plan(files, args.from, args.to), speed: args.speed, findings })
+    Ok(MarketPlan { replay: Replay::plan(files, args.from, args.to), speed: args.speed, findings })
 }
 
 fn folder_bars(folder: &Path) -> Result<Vec<(Symbol, Vec<Bar>)>, Failure> {
-    let unreadable = |e: std::io::Error| Failure::Usage(format!("{}: {e}", folder.display()));
+    let unreadable = |error: std::io::Error| Failure::file("read", folder, error);
     let mut files = Vec::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.extension().is_none_or(|extension| extension != "csv") {
@@ -45,23 +53,21 @@ fn folder_bars(folder: &Path) -> Result<Vec<(Symbol, Vec<Bar>)>, Failure> {
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         match (Symbol::parse(name), read_bars(&path)) {
             (Ok(symbol), Ok(bars)) => files.push((symbol, bars)),
-            (Err(fault), _) => {
-                faults.push(format!("{}: the file's name is no symbol: {fault}", path.display()))
-            }
-            (_, Err(fault)) => faults.push(fault.to_string()),
+            (Err(error), _) => errors.push(format!("{}: file name is not a symbol: {error}", path.display())),
+            (_, Err(error)) => errors.push(error.to_string()),
         }
     }
-    if !faults.is_empty() {
-        faults.sort_unstable();
-        return Err(Failure::Usage(faults.join("\n")));
+    if !errors.is_empty() {
+        errors.sort_unstable();
+        return Err(Failure::usage(errors.join("\n")));
     }
     if files.is_empty() {
-        return Err(Failure::Usage(format!("{}: no <SYMBOL>.csv in this folder", folder.display())));
+        return Err(Failure::usage(format!("no <SYMBOL>.csv in folder {}", folder.display())));
     }
     Ok(files)
 }
 
-/// The synthetic market up to the last session that has closed: never ahead of the clock.
+/// Returns the bars of the synthetic market up to the last closed session, never ahead of the clock.
 fn synthetic_bars(seed: u64) -> Vec<(Symbol, Vec<Bar>)> {
     let now = Timestamp::from_micros(SystemClock::new().wall_micros());
     let today = calendar::date_of(now);
@@ -73,35 +79,6 @@ fn synthetic_bars(seed: u64) -> Vec<(Symbol, Vec<Bar>)> {
         .collect()
 }
 
-/// What the backfill source of a run knows: the history of the replay's plan, and nothing after it.
-#[derive(Debug)]
-pub(super) struct History {
-    bars: HashMap<Symbol, Vec<Bar>>,
-}
-
-impl History {
-    pub(super) fn of(replay: &Replay) -> Self {
-        let bars = replay.symbols.iter().map(|plan| (plan.symbol, plan.history().to_vec())).collect();
-        Self { bars }
-    }
-}
-
-impl Source for History {
-    fn name(&self) -> &'static str {
-        "history"
-    }
-
-    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
-        data_type == DataType::MarketData && timeframe == Timeframe::Day1
-    }
-
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
-        let held = self.bars.get(&symbol).filter(|_| timeframe == Timeframe::Day1);
-        let inside = held.into_iter().flatten().filter(|bar| range.contains(bar.open_time));
-        Ok(inside.copied().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +88,7 @@ mod tests {
             bars: Some(folder.to_path_buf()),
             from: None,
             to: None,
-            speed: crate::cli::Speed::Max,
+            speed: Speed::Max,
             findings: None,
             topics: None,
             vectors: None,
@@ -121,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_bar_file_is_named_with_its_line() {
+    fn every_invalid_bar_file_is_named_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let header = "date,open,high,low,close,volume\n";
         for (name, text) in [
@@ -132,17 +109,17 @@ mod tests {
         ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let fault = plan(&args(folder.path())).unwrap_err().to_string();
-        assert_eq!(fault.lines().count(), 3, "{fault}");
-        assert!(fault.contains("AAPL.csv:2: close: `oops` is not a number"), "{fault}");
-        assert!(fault.contains("GOOG.csv:1: column `high` is missing"), "{fault}");
-        assert!(fault.contains("lower.csv: the file's name is no symbol"), "{fault}");
+        let error = plan(&args(folder.path())).unwrap_err().to_string();
+        assert_eq!(error.lines().count(), 3, "{error}");
+        assert!(error.contains("AAPL.csv:2: close: `oops` is not a number"), "{error}");
+        assert!(error.contains("GOOG.csv:1: column `high` is missing"), "{error}");
+        assert!(error.contains("lower.csv: file name is not a symbol"), "{error}");
     }
 
     #[test]
-    fn a_folder_without_bars_is_named() {
+    fn folder_without_bars_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
-        let fault = plan(&args(folder.path())).unwrap_err().to_string();
-        assert!(fault.contains("no <SYMBOL>.csv"), "{fault}");
+        let error = plan(&args(folder.path())).unwrap_err().to_string();
+        assert!(error.contains("no <SYMBOL>.csv"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a run comes to: its topics read again, counted, dumped and reported.
+//! Audit of a run: reads its topics, counts, writes the files and the report.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,77 +8,74 @@ use contracts::{Topic, WriterSchemas};
 use kafka_io::{ClusterQuery, KafkaConfig};
 use scanner_bridge::mapping_file;
 
+use super::args::MarketArgs;
+use super::run_report::{RunReport, StageReport};
+use super::topic_contents::TopicContents;
+use super::topic_dump;
 use crate::audit;
-use crate::cli::MarketArgs;
-use crate::collect::Collected;
-use crate::dump;
-use crate::exit::Failure;
-use crate::report::{Report, StageReport};
+use crate::exit::{Cause, Failure};
 
-/// Where each partition ended before the run: what lies before isn't the run's.
+/// The end of each partition before the run. Earlier records are not the run's.
 type Starts = BTreeMap<(Topic, i32), i64>;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Ending {
-    /// How long it took.
+pub struct RunEnd {
     pub duration: Duration,
-    /// Whether it did all that it set out to do, rather than being given up.
-    pub came_to_its_end: bool,
+    /// Whether the run completed its plan without a failure.
+    pub is_complete: bool,
 }
 
-/// Judges a run.
-pub struct Judge {
+/// The audit of one run.
+pub struct RunAudit {
     kafka: KafkaConfig,
     writers: Arc<dyn WriterSchemas + Send + Sync>,
     starts: Starts,
 }
 
-impl Judge {
-    /// To be made before the run begins. Blocks.
+impl RunAudit {
+    /// Notes the ends of all partitions. Call it before the run starts. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
-    pub fn new(kafka: &KafkaConfig, writers: Arc<dyn WriterSchemas + Send + Sync>) -> Result<Self, Failure> {
-        let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
+    /// If the cluster is unreachable or denies access.
+    pub fn start(
+        kafka: &KafkaConfig,
+        writers: Arc<dyn WriterSchemas + Send + Sync>,
+    ) -> Result<Self, Failure> {
+        let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
         let mut starts = Starts::new();
         for topic in Topic::ALL {
-            for ends in inquirer.watermarks(*topic).map_err(Failure::of)? {
-                starts.insert((*topic, ends.partition), ends.high);
+            for marks in cluster.watermarks(*topic).map_err(Failure::query)? {
+                starts.insert((*topic, marks.partition), marks.high);
             }
         }
         Ok(Self { kafka: kafka.clone(), writers, starts })
     }
 
-    /// Reads everything again, writes what was asked for, and gives the report. Blocks.
+    /// Reads all topics, writes the requested files and returns the report. Blocks.
     ///
     /// # Errors
-    /// When a topic can't be read whole, or a file can't be written.
+    /// If a topic cannot be read completely, or a file cannot be written.
     pub fn finish(
         &self,
         args: &MarketArgs,
         stages: BTreeMap<&'static str, StageReport>,
-        ending: Ending,
-    ) -> Result<Report, Failure> {
+        end: RunEnd,
+    ) -> Result<RunReport, Failure> {
         let mapping = mapping_file::parse(mapping_file::DEFAULT)
-            .map_err(|e| Failure::Usage(format!("the built-in mapping: {e}")))?;
-        let mut collected = Collected::read(&self.kafka, &self.starts, self.writers.as_ref(), mapping)?;
+            .map_err(|error| Failure::Usage(Cause::new("invalid built-in mapping", error)))?;
+        let mut contents = TopicContents::read(&self.kafka, &self.starts, self.writers.as_ref(), mapping)?;
         if let Some(folder) = &args.topics {
-            dump::topics(folder, &collected, self.writers.as_ref())?;
+            topic_dump::dump(folder, &contents, self.writers.as_ref())?;
         }
-        let count = audit::count(&mut collected.seen, audit::Windows::default());
-        for example in &count.examples {
+        let audited = audit::count(&mut contents.audited, audit::DedupWindows::default());
+        for example in &audited.examples {
             eprintln!("  {example}");
         }
-        let report = Report::new(
-            ending.duration.as_secs_f64(),
-            stages,
-            collected.topics(),
-            &count,
-            ending.came_to_its_end,
-        );
+        let report =
+            RunReport::new(end.duration.as_secs_f64(), stages, contents.topics(), &audited, end.is_complete);
         if let Some(path) = &args.report {
-            report.write(path).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
+            report.write(path).map_err(|error| Failure::file("write", path, error))?;
         }
         Ok(report)
     }

@@ -1,43 +1,45 @@
-//! The report of a run: what the services counted, what the topics hold, and whether both are in order.
+//! The report of a run: the counts of the stages, of the topics and of the audit.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::audit;
+use crate::audit::AuditResult;
+use crate::exit::Failure;
+use crate::output::peak_rss_mib;
 
-/// One stage's input records, by what became of them.
+/// The input records of a stage, by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StageReport {
-    /// Records taken in.
+    /// Records received.
     pub received: u64,
-    /// Records whose outputs are acknowledged; merged and failed ones too.
+    /// Records whose outputs are acknowledged, merged and failed ones included.
     pub emitted: u64,
     /// Records that needed no output, by reason.
     pub dropped: BTreeMap<String, u64>,
-    /// Records in the dead-letter topic; at the edge, items refused to their caller.
+    /// Records in the dead-letter topic; at the edge, rejected items.
     pub rejected: u64,
-    /// Records not yet settled.
+    /// Unresolved records.
     pub held: u64,
 }
 
 impl StageReport {
-    /// Whether each record taken in is accounted for (P1).
+    /// Whether each received record is accounted for (law P1).
     #[must_use]
     pub fn conserves(&self) -> bool {
         self.received == self.emitted + self.dropped.values().sum::<u64>() + self.rejected + self.held
     }
 }
 
-/// How many records a topic holds.
+/// The contents of a topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TopicReport {
     /// Records, without control records.
     pub records: u64,
 }
 
-/// Latency in milliseconds at two quantiles; absent when nothing was measured.
+/// Latency in milliseconds at two quantiles; `None` if nothing was measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
     /// The median.
@@ -55,40 +57,40 @@ pub struct LatencyReport {
 
 /// The whole report, as `--report` writes it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// The run came to its end; nothing lost, doubled or reordered; each stage conserves; nothing is held.
+pub struct RunReport {
+    /// The run is complete, nothing is lost, doubled or reordered, each stage accounts for its records, and nothing is held.
     pub ok: bool,
-    /// Length of the run.
+    /// Duration of the run, seconds.
     pub duration_s: f64,
-    /// By stage; empty when the services run elsewhere.
+    /// By stage; empty if the services run elsewhere.
     pub stages: BTreeMap<&'static str, StageReport>,
     /// By topic.
     pub topics: BTreeMap<String, TopicReport>,
-    /// Counted from the topics, by [`audit`].
+    /// Counted from the topics by the audit.
     pub lost: u64,
-    /// Counted from the topics, by [`audit`].
+    /// Counted from the topics by the audit.
     pub doubled: u64,
-    /// Counted from the topics, by [`audit`].
+    /// Counted from the topics by the audit.
     pub reordered: u64,
-    /// Append to append.
+    /// From append to append.
     pub latency_ms: LatencyReport,
-    /// The most memory that this process ever held, MiB.
+    /// Peak resident set size of this process, MiB.
     pub peak_rss_mib: u64,
 }
 
-impl Report {
-    /// Puts the parts together and judges them.
+impl RunReport {
+    /// Combines the parts and decides [`RunReport::ok`].
     #[must_use]
     pub fn new(
         duration_s: f64,
         stages: BTreeMap<&'static str, StageReport>,
         topics: BTreeMap<String, TopicReport>,
-        count: &audit::Count,
-        came_to_its_end: bool,
+        audited: &AuditResult,
+        is_complete: bool,
     ) -> Self {
-        let (lost, doubled, reordered) = count.faults();
-        let is_in_order = came_to_its_end && (lost, doubled, reordered) == (0, 0, 0);
-        let ok = is_in_order && stages.values().all(|stage| stage.conserves() && stage.held == 0);
+        let (lost, doubled, reordered) = audited.totals();
+        let is_audit_ok = is_complete && (lost, doubled, reordered) == (0, 0, 0);
+        let ok = is_audit_ok && stages.values().all(|stage| stage.conserves() && stage.held == 0);
         Self {
             ok,
             duration_s,
@@ -99,8 +101,8 @@ impl Report {
             reordered,
             latency_ms: LatencyReport {
                 alert_to_vector: Quantiles {
-                    p50: quantile(&count.latencies_ms, 50),
-                    p99: quantile(&count.latencies_ms, 99),
+                    p50: quantile(&audited.latencies_ms, 50),
+                    p99: quantile(&audited.latencies_ms, 99),
                 },
             },
             peak_rss_mib: peak_rss_mib(),
@@ -110,14 +112,14 @@ impl Report {
     /// Writes it as JSON.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The error of the file system.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         std::fs::write(path, text)
     }
 
-    /// A few lines for a person.
+    /// Returns the summary that a run prints: a line for each stage, the audit's counts, and the verdict.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut text = String::new();
@@ -140,54 +142,49 @@ impl Report {
             self.duration_s,
             self.peak_rss_mib
         ));
-        text.push_str(if self.ok { "  ok" } else { "  NOT OK" });
+        text.push_str(if self.ok { "  ok\n" } else { "  NOT OK\n" });
         text
+    }
+
+    /// Returns the verdict as the result of the command.
+    ///
+    /// # Errors
+    /// [`Failure::NotOk`] unless [`RunReport::ok`].
+    pub fn verdict(&self) -> Result<(), Failure> {
+        if self.ok { Ok(()) } else { Err(Failure::not_ok("the report of the run is not ok")) }
     }
 }
 
-/// The nearest-rank quantile of a sorted list.
+/// Returns the nearest-rank quantile of a sorted list.
 fn quantile(sorted: &[i64], percent: usize) -> Option<i64> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.max(1) - 1).copied()
 }
 
-/// Peak resident set of this process in MiB, as Linux tells it (`VmHWM`); 0 where it doesn't.
-pub(crate) fn peak_rss_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{Stage, Tally};
 
     fn stage(received: u64, emitted: u64, held: u64) -> StageReport {
         StageReport { received, emitted, held, ..StageReport::default() }
     }
 
-    fn report(stage: StageReport, count: &audit::Count) -> Report {
-        Report::new(1.0, BTreeMap::from([("bridge", stage)]), BTreeMap::new(), count, true)
+    fn report(stage: StageReport, audited: &AuditResult) -> RunReport {
+        RunReport::new(1.0, BTreeMap::from([("bridge", stage)]), BTreeMap::new(), audited, true)
     }
 
     #[test]
-    fn a_run_is_ok_only_when_all_is_accounted_for_and_nothing_is_held() {
-        let clean = audit::Count::default();
+    fn run_is_ok_if_all_is_accounted_for_and_nothing_is_held() {
+        let clean = AuditResult::default();
         assert!(report(stage(3, 3, 0), &clean).ok);
-        assert!(!Report::new(1.0, BTreeMap::new(), BTreeMap::new(), &clean, false).ok, "it was given up");
+        assert!(!RunReport::new(1.0, BTreeMap::new(), BTreeMap::new(), &clean, false).ok, "incomplete");
         assert!(!report(stage(3, 2, 0), &clean).ok, "one record unaccounted for");
         assert!(!report(stage(3, 2, 1), &clean).ok, "one record held");
-        let row = audit::Tally::default();
-        for row in [
-            audit::Tally { lost: 1, ..row },
-            audit::Tally { doubled: 1, ..row },
-            audit::Tally { reordered: 1, ..row },
-        ] {
-            let count = audit::Count::of_rows([(audit::Stage::Bridge, row)]);
-            assert!(!report(stage(3, 3, 0), &count).ok, "{count:?}");
+        let row = Tally::default();
+        for row in [Tally { lost: 1, ..row }, Tally { doubled: 1, ..row }, Tally { reordered: 1, ..row }] {
+            let audited = AuditResult::of_rows([(Stage::Bridge, row)]);
+            assert!(!report(stage(3, 3, 0), &audited).ok, "{audited:?}");
         }
     }
 
@@ -200,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn the_report_has_the_keys_that_others_check() {
-        let json = serde_json::to_value(report(stage(1, 1, 0), &audit::Count::default())).unwrap();
+    fn report_has_the_keys_of_the_contract() {
+        let json = serde_json::to_value(report(stage(1, 1, 0), &AuditResult::default())).unwrap();
         let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
         let expected = [
             "doubled",
@@ -216,6 +213,6 @@ mod tests {
         ];
         assert_eq!(keys, expected);
         assert_eq!(json["stages"]["bridge"]["dropped"], serde_json::json!({}));
-        assert!(json["latency_ms"]["alert_to_vector"].get("p99").is_some());
+        assert_eq!(json["latency_ms"]["alert_to_vector"].get("p99"), Some(&serde_json::Value::Null));
     }
 }

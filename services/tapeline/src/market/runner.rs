@@ -1,71 +1,58 @@
-//! The market of a run, date by date: bars published and acknowledged, then the findings of the date, then waiting for their
-//! ends. So two runs give the same vectors.
+//! Runs a market date by date: publishes the bars until they are acknowledged, posts the findings of the date, and waits until the
+//! alerts are resolved. So two runs give the same vectors.
 
 use std::time::Duration;
 
 use contracts::{ClosedBar, ids};
-use devstack::replay::{Replay, Step, SymbolPlan};
+use devstack::replay::{Step, SymbolPlan};
 use devstack::scanner::Found;
 use domain::{Bar, Symbol, Timeframe, calendar};
 use kafka_io::{BatchProducer, OutRecord, Wire};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
-use super::post::{Posted, Poster};
-use super::settle::Settler;
-use super::show::Show;
-use crate::cli::Speed;
-use crate::exit::Failure;
-use crate::findings_file::Findings;
-use crate::follow::Follower;
+use super::alert_tracker::AlertPosition;
+use super::alert_waiter::AlertWaiter;
+use super::args::Speed;
+use super::finding_poster::{FindingPoster, PostedFindings};
+use super::plan::MarketPlan;
+use super::progress_bar::DateProgress;
+use super::topic_follower::TopicFollower;
+use crate::exit::{Cause, Failure};
 
-/// Who publishes the bars and raises the alerts.
+/// The `source` of the bars and alerts.
 const SOURCE: &str = "tapeline-replay";
 
 /// The layer that each symbol is proposed for: catalyst.
 const PROPOSED_LAYER: i32 = 2;
 
-/// How long a symbol's backfill may take without any other coming to its end.
-const BACKFILL_PATIENCE: Duration = Duration::from_secs(30);
+/// The run fails after this time without a completed backfill.
+const BACKFILL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Attempts at publishing a date's bars.
 const PUBLISH_ATTEMPTS_MAX: u32 = 5;
 
-/// What a run does.
-#[derive(Debug)]
-pub struct Plan {
-    /// Bars and findings of the scanner, date by date.
-    pub replay: Replay,
-    /// How fast.
-    pub speed: Speed,
-    /// Findings of a file, posted with the date that they speak of.
-    pub findings: Findings,
-}
-
-/// Everything that a run talks to.
-pub struct Market {
-    /// To the edge.
-    pub poster: Poster,
-    /// Waits for alerts.
-    pub settler: Settler,
-    /// Sees backfills end.
-    pub follower: Follower,
+/// The clients of a run.
+pub struct MarketRunner {
+    pub poster: FindingPoster,
+    pub waiter: AlertWaiter,
+    /// Shows when backfills end.
+    pub follower: TopicFollower,
     /// Publishes bars.
     pub producer: BatchProducer,
-    /// Encodes them.
+    /// Encodes bars.
     pub wire: Wire,
-    /// Tells a person how far it is.
-    pub show: Show,
+    pub progress: DateProgress,
 }
 
-impl Market {
+impl MarketRunner {
     /// Runs the plan to its end.
     ///
     /// # Errors
-    /// When the edge, the brokers or a stage don't do their part.
-    pub async fn run(&mut self, mut plan: Plan) -> Result<(), Failure> {
+    /// If the edge or the brokers are unreachable, or a stage makes no progress.
+    pub async fn run(&mut self, mut plan: MarketPlan) -> Result<(), Failure> {
         self.propose(&plan.replay.symbols).await?;
-        self.show.begin(plan.replay.len());
+        self.progress.start(plan.replay.len());
         let mut next_at = Instant::now();
         for step in plan.replay.steps() {
             if let Speed::DatesPerSecond(rate) = plan.speed {
@@ -77,54 +64,46 @@ impl Market {
             let mut lines: Vec<String> =
                 step.findings.iter().map(|(symbol, found)| alert_line(*symbol, found, &step)).collect();
             lines.extend(plan.findings.take_until(found_at));
-            self.post_and_settle(lines).await?;
-            self.show.step(step.date);
+            self.post_and_wait(lines).await?;
+            self.progress.complete(step.date);
         }
-        let rest = plan.findings.take_rest();
-        self.post_and_settle(rest).await?;
-        self.show.end();
+        let lines = plan.findings.take_all();
+        self.post_and_wait(lines).await?;
+        self.progress.finish();
         Ok(())
     }
 
-    /// Proposes every symbol, and waits until each has its history.
+    /// Proposes every symbol, and waits until the backfill of each has ended.
     async fn propose(&mut self, symbols: &[SymbolPlan]) -> Result<(), Failure> {
         let lines = symbols.iter().filter_map(proposal_line).collect();
-        self.refuse_none(self.poster.post(lines).await?)?;
+        expect_valid(self.poster.post(lines).await?)?;
         let mut open: Vec<String> = symbols.iter().map(|plan| plan.symbol.to_string()).collect();
-        let mut moved_at = Instant::now();
+        let mut progress_at = Instant::now();
         while !open.is_empty() {
             let before = open.len();
-            self.follower.look(|flow| {
-                open.retain(|symbol| match flow.backfill_of(symbol) {
+            self.follower.with(|tracker| {
+                open.retain(|symbol| match tracker.backfill_errors(symbol) {
                     Some("") => false,
-                    Some(trouble) => {
-                        tracing::warn!(symbol, trouble, "backfill ended with trouble");
+                    Some(errors) => {
+                        tracing::warn!(symbol, errors, "backfill failed or is partial");
                         false
                     }
                     None => true,
                 });
             });
             if open.len() < before {
-                moved_at = Instant::now();
+                progress_at = Instant::now();
             }
-            if moved_at.elapsed() > BACKFILL_PATIENCE {
-                return Err(Failure::NotOk(format!(
-                    "no backfill of {} has ended within {} s; a symbol that was announced within the last day is not announced again",
+            if progress_at.elapsed() > BACKFILL_TIMEOUT {
+                return Err(Failure::not_ok(format!(
+                    "backfill of {} timed out after {} s: a symbol that was announced within the last day is not announced again",
                     open.join(", "),
-                    BACKFILL_PATIENCE.as_secs()
+                    BACKFILL_TIMEOUT.as_secs()
                 )));
             }
-            self.follower.news(Duration::from_millis(200)).await;
+            self.follower.changed(Duration::from_millis(200)).await;
         }
         Ok(())
-    }
-
-    /// The scanner's own findings are valid: a refusal is a fault of this build or of the edge's configuration.
-    fn refuse_none(&self, posted: Posted) -> Result<Vec<(i32, i64)>, Failure> {
-        match posted.refused.first() {
-            Some((line, fault)) => Err(Failure::NotOk(format!("the edge refused {line}: {fault}"))),
-            None => Ok(posted.alerts),
-        }
     }
 
     async fn publish(&self, step: &Step) -> Result<(), Failure> {
@@ -132,18 +111,18 @@ impl Market {
         for (symbol, bar) in &step.bars {
             let event = closed_bar(*symbol, bar);
             let trace = ids::traceparent(&event.event_id);
-            records.push(self.wire.write(&event, Some(&trace)).map_err(|e| Failure::NotOk(e.to_string()))?);
+            records.push(self.wire.write(&event, Some(&trace)).map_err(Failure::not_ok)?);
         }
-        let mut fault = String::new();
+        let mut last_error = None;
         for _ in 0..PUBLISH_ATTEMPTS_MAX {
             let results = self.producer.produce(records.clone()).await;
-            // The same bar twice is one bar, so an attempt whose end is unknown may be repeated.
+            // Bars are idempotent by key, so a batch in doubt may be sent again.
             let left: Vec<OutRecord> = records
                 .into_iter()
                 .zip(results)
                 .filter_map(|(record, result)| result.err().map(|error| (record, error)))
                 .map(|(record, error)| {
-                    fault = error.to_string();
+                    last_error = Some(error);
                     record
                 })
                 .collect();
@@ -152,18 +131,30 @@ impl Market {
             }
             records = left;
         }
-        Err(Failure::Unreachable(format!("the bars of {} can't be published: {fault}", step.date)))
+        let context = format!("failed to publish the bars of {}", step.date);
+        Err(Failure::Unreachable(match last_error {
+            Some(error) => Cause::new(context, error),
+            None => Cause::Message(context),
+        }))
     }
 
-    async fn post_and_settle(&mut self, lines: Vec<String>) -> Result<(), Failure> {
+    async fn post_and_wait(&mut self, lines: Vec<String>) -> Result<(), Failure> {
         if lines.is_empty() {
             return Ok(());
         }
         let posted = self.poster.post(lines).await?;
-        for (line, fault) in &posted.refused {
-            self.show.say(&format!("refused: {fault}: {line}"));
+        for (line, reason) in &posted.invalid {
+            self.progress.print(&format!("rejected: {reason}: {line}"));
         }
-        self.settler.settle(posted.alerts).await
+        self.waiter.wait_until_resolved(posted.alerts).await
+    }
+}
+
+/// Returns the positions of the scanner's own findings. Rejected ones are a bug of this build or of the edge's configuration.
+fn expect_valid(posted: PostedFindings) -> Result<Vec<AlertPosition>, Failure> {
+    match posted.invalid.first() {
+        Some((line, reason)) => Err(Failure::not_ok(format!("the edge rejected {line}: {reason}"))),
+        None => Ok(posted.alerts),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads the topics of a run again: for the count, and for those who want the records themselves.
+//! The records of a run, read from its topics: for the audit and for `--topics`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,88 +7,91 @@ use contracts::{Topic, WriterSchemas};
 use kafka_io::{ClusterQuery, KafkaConfig, OwnedRecord, ReadError, Start, TopicReader};
 use scanner_bridge::rules::mapping::Mapping;
 
-use crate::audit::{Intake, Seen};
-use crate::exit::Failure;
-use crate::report::TopicReport;
+use super::run_report::TopicReport;
+use crate::audit::{AuditRecords, RecordCollector};
+use crate::exit::{Cause, Failure};
 
-/// How long reading a topic to its end may take: a million records take seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time limit of reading all topics to their ends. A million records take seconds.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Longest wait for one read.
-const READ_WAIT: Duration = Duration::from_millis(100);
+/// Timeout of one read.
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What a run left in the topics.
 #[derive(Debug, Default)]
-pub struct Collected {
-    /// The run's records, by topic, partition and offset.
-    pub records: BTreeMap<Topic, Vec<OwnedRecord>>,
-    /// What the count needs of all records, those before the run too: windows that were open when it began cover what came in it.
-    pub seen: Seen,
+pub(super) struct TopicContents {
+    /// The records of the run, by topic, partition and offset.
+    pub(super) records: BTreeMap<Topic, Vec<OwnedRecord>>,
+    /// What the audit needs of all records. Those from before the run are included: a dedup window that was open at the start
+    /// covers alerts of the run.
+    pub(super) audited: AuditRecords,
 }
 
-impl Collected {
-    /// Reads every topic up to where it ends now; the run's are the records from `starts` on (topic, partition → first offset).
+impl TopicContents {
+    /// Reads every topic to its current end. The run's records are those from `starts` on (topic and partition to first offset).
     ///
-    /// `mapping` says what each alert asks for: the table of the contract, by the bridge's rules for it.
+    /// `mapping` is the contract's table of what each alert type requests.
     ///
     /// # Errors
-    /// When a topic can't be read to its end, no longer holds what it held, or the registry can't be asked for a schema: a count of a
-    /// part would be no count.
-    pub fn read(
+    /// If a topic cannot be read to its end or has lost records of the run, or if the registry is unavailable. An audit of a part of
+    /// the records would be wrong.
+    pub(super) fn read(
         kafka: &KafkaConfig,
         starts: &BTreeMap<(Topic, i32), i64>,
         writers: &dyn WriterSchemas,
         mapping: Mapping,
     ) -> Result<Self, Failure> {
-        let unread =
-            |e: &dyn std::error::Error| Failure::NotOk(format!("the topics can't be read again: {e}"));
-        let inquirer = ClusterQuery::new(kafka).map_err(|e| unread(&e))?;
-        let mut intake = Intake::new(mapping, kafka.partitions);
+        let cluster = ClusterQuery::new(kafka).map_err(unreadable)?;
+        let mut collector = RecordCollector::new(mapping, kafka.partitions);
         for topic in Topic::ALL {
-            for marks in inquirer.watermarks(*topic).map_err(|e| unread(&e))? {
+            for marks in cluster.watermarks(*topic).map_err(unreadable)? {
                 let start = starts.get(&(*topic, marks.partition)).copied().unwrap_or(0);
                 if marks.low > start {
-                    return Err(gone(*topic, marks.partition, start, marks.low));
+                    return Err(deleted(*topic, marks.partition, start, marks.low));
                 }
                 if marks.low > 0 {
-                    intake.truncated(*topic);
+                    collector.mark_truncated(*topic);
                 }
             }
         }
         let mut records: BTreeMap<Topic, Vec<OwnedRecord>> =
             Topic::ALL.iter().map(|topic| (*topic, Vec::new())).collect();
-        let mut reader = TopicReader::open(kafka, Topic::ALL, Start::Earliest).map_err(|e| unread(&e))?;
-        let deadline = Instant::now() + PATIENCE;
+        let mut reader = TopicReader::open(kafka, Topic::ALL, Start::Earliest).map_err(unreadable)?;
+        let deadline = Instant::now() + TOTAL_TIMEOUT;
         while !reader.is_at_end() {
-            for record in reader.read(READ_WAIT).map_err(|e| unread(&e))? {
-                intake.take(&record, writers)?;
+            for record in reader.read(READ_TIMEOUT).map_err(unreadable)? {
+                collector.collect(&record, writers)?;
                 let start = starts.get(&(record.topic, record.partition)).copied().unwrap_or(0);
                 if record.offset >= start {
                     records.entry(record.topic).or_default().push(record);
                 }
             }
             if Instant::now() >= deadline && !reader.is_at_end() {
-                let cause = format!("the end is not reached within {PATIENCE:?}");
-                return Err(unread(&ReadError::Failed { cause }));
+                let cause = format!("timed out after {TOTAL_TIMEOUT:?} before the end");
+                return Err(unreadable(ReadError::Failed { cause }));
             }
         }
         for of_topic in records.values_mut() {
             of_topic.sort_by_key(|record| (record.partition, record.offset));
         }
-        Ok(Self { records, seen: intake.finish() })
+        Ok(Self { records, audited: collector.finish() })
     }
 
-    /// How many records each topic holds.
+    /// Returns the record count of each topic.
     #[must_use]
-    pub fn topics(&self) -> BTreeMap<String, TopicReport> {
+    pub(super) fn topics(&self) -> BTreeMap<String, TopicReport> {
         let report = |records: &Vec<OwnedRecord>| TopicReport { records: records.len() as u64 };
         self.records.iter().map(|(topic, records)| (topic.name().to_owned(), report(records))).collect()
     }
 }
 
-fn gone(topic: Topic, partition: i32, start: i64, low: i64) -> Failure {
-    Failure::NotOk(format!(
-        "{topic} partition {partition} no longer holds offsets {start} to {low} of this run, so it can't be counted; \
-         the embedded broker keeps 5 MiB a partition: replay fewer dates with --from and --to"
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Failure::NotOk(Cause::new("failed to read the topics of the run", error))
+}
+
+fn deleted(topic: Topic, partition: i32, start: i64, low: i64) -> Failure {
+    Failure::not_ok(format!(
+        "cannot audit the run: records of {topic}[{partition}] from offset {start} to {low} were deleted; the embedded broker keeps \
+         5 MiB a partition: replay fewer dates with --from and --to"
     ))
 }

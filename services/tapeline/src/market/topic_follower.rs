@@ -1,4 +1,4 @@
-//! Follows a run while it goes: one thread reads the topics that tell how far each finding has come.
+//! Follows a run while it goes: a thread reads the topics that show the state of each alert.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,9 +9,10 @@ use contracts::{
 use kafka_io::{KafkaConfig, OwnedRecord, ReadError, Start, TopicReader};
 use tokio::sync::watch;
 
-use crate::dump::{Lines, VectorLine};
+use super::alert_tracker::AlertTracker;
+use super::vector_line::VectorLine;
 use crate::exit::Failure;
-use crate::flow::Flow;
+use crate::output::NdjsonFile;
 
 /// The topics that are followed.
 const TOPICS: [Topic; 7] = [
@@ -24,154 +25,158 @@ const TOPICS: [Topic; 7] = [
     Topic::RangeFailed,
 ];
 
-/// How long one read waits; also how soon the thread sees what it is asked for.
-const READ_WAIT: Duration = Duration::from_millis(10);
+/// Timeout of one read. Also the delay until the thread sees a command.
+const READ_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// The shared view of a run.
+/// Handle of the thread, shared by the tasks of a run.
 #[derive(Clone)]
-pub struct Follower {
-    flow: Arc<Mutex<Flow>>,
+pub struct TopicFollower {
+    tracker: Arc<Mutex<AlertTracker>>,
     reads: watch::Receiver<u64>,
-    asked: Arc<watch::Sender<Asked>>,
+    commands: Arc<watch::Sender<FollowerCommand>>,
     synced: watch::Receiver<u64>,
 }
 
-/// What the thread is asked for.
+/// What the thread is to do.
 #[derive(Debug, Clone, Copy, Default)]
-struct Asked {
-    /// To read up to the ends as they are now; each asking has a number.
+struct FollowerCommand {
+    /// Number of the last sync: read up to the ends at that time.
     sync: u64,
-    /// To end.
-    end: bool,
+    stop: bool,
 }
 
 /// The thread's side.
-pub struct Following {
+pub struct FollowerTask {
     reader: TopicReader,
     codec: Codec,
     writers: Arc<dyn WriterSchemas + Send + Sync>,
-    flow: Arc<Mutex<Flow>>,
+    tracker: Arc<Mutex<AlertTracker>>,
     reads: watch::Sender<u64>,
-    asked: watch::Receiver<Asked>,
+    commands: watch::Receiver<FollowerCommand>,
     synced: watch::Sender<u64>,
-    vectors: Option<Lines>,
+    vectors: Option<NdjsonFile>,
 }
 
-/// Begins to follow: records written from now on. The second part is to be run on a thread of its own.
+/// Follows the records written from now on. The task must run on a thread of its own.
 ///
 /// # Errors
-/// When the topics can't be read.
+/// If the topics cannot be read.
 pub fn follow(
     kafka: &KafkaConfig,
     writers: Arc<dyn WriterSchemas + Send + Sync>,
-    vectors: Option<Lines>,
-) -> Result<(Follower, Following), Failure> {
-    let reader = TopicReader::open(kafka, &TOPICS, Start::Latest).map_err(|e| unreadable(&e))?;
-    let flow = Arc::new(Mutex::new(Flow::default()));
-    let (reads, news) = watch::channel(0);
-    let (ask, asked) = watch::channel(Asked::default());
+    vectors: Option<NdjsonFile>,
+) -> Result<(TopicFollower, FollowerTask), Failure> {
+    let reader = TopicReader::open(kafka, &TOPICS, Start::Latest).map_err(unreadable)?;
+    let tracker = Arc::new(Mutex::new(AlertTracker::default()));
+    let (reads, read_count) = watch::channel(0);
+    let (sender, commands) = watch::channel(FollowerCommand::default());
     let (sync_done, synced) = watch::channel(0);
-    let follower = Follower { flow: Arc::clone(&flow), reads: news, asked: Arc::new(ask), synced };
+    let follower = TopicFollower {
+        tracker: Arc::clone(&tracker),
+        reads: read_count,
+        commands: Arc::new(sender),
+        synced,
+    };
     let codec = Codec::new();
-    let following = Following { reader, codec, writers, flow, reads, asked, synced: sync_done, vectors };
-    Ok((follower, following))
+    let task = FollowerTask { reader, codec, writers, tracker, reads, commands, synced: sync_done, vectors };
+    Ok((follower, task))
 }
 
-impl Follower {
-    /// Looks at what has been read.
-    pub fn look<T>(&self, at: impl FnOnce(&mut Flow) -> T) -> T {
-        at(&mut self.flow.lock().unwrap_or_else(PoisonError::into_inner))
+impl TopicFollower {
+    /// Runs `f` on the state of the alerts.
+    pub fn with<T>(&self, f: impl FnOnce(&mut AlertTracker) -> T) -> T {
+        f(&mut self.tracker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns when something has been read since the last call, or after `patience`.
-    pub async fn news(&mut self, patience: Duration) {
-        // Either way the caller looks again; a follower that has ended shows in what it never reads.
-        drop(tokio::time::timeout(patience, self.reads.changed()).await);
+    /// Returns when records were read since the last call, or after `timeout`.
+    pub async fn changed(&mut self, timeout: Duration) {
+        // The caller checks the state in either case. A stopped thread shows as missing progress.
+        drop(tokio::time::timeout(timeout, self.reads.changed()).await);
     }
 
-    /// Returns when everything has been read that was acknowledged before this call; `false` when the follower has ended.
+    /// Returns `true` when all records are read that were acknowledged before this call, `false` if the thread has stopped.
     pub async fn sync(&mut self) -> bool {
         let mut number = 0;
-        self.asked.send_modify(|asked| {
-            asked.sync += 1;
-            number = asked.sync;
+        self.commands.send_modify(|command| {
+            command.sync += 1;
+            number = command.sync;
         });
         self.synced.wait_for(|synced| *synced >= number).await.is_ok()
     }
 
-    /// Asks the thread to end.
-    pub fn end(&self) {
-        self.asked.send_modify(|asked| asked.end = true);
+    /// Stops the thread.
+    pub fn stop(&self) {
+        self.commands.send_modify(|command| command.stop = true);
     }
 }
 
-impl Following {
-    /// Reads until [`Follower::end`]. Blocks.
+impl FollowerTask {
+    /// Reads until [`TopicFollower::stop`]. Blocks.
     ///
     /// # Errors
-    /// When a topic can't be read any more, or the vectors' file can't be written.
+    /// If a topic cannot be read, or the vectors file cannot be written.
     pub fn run(mut self) -> Result<(), Failure> {
-        let (mut reads, mut aimed, mut synced) = (0, 0, 0);
+        let (mut reads, mut requested, mut synced) = (0, 0, 0);
         loop {
-            let Asked { sync, end } = *self.asked.borrow();
-            if end {
-                return self.vectors.as_mut().map_or(Ok(()), Lines::finish);
+            let FollowerCommand { sync, stop } = *self.commands.borrow();
+            if stop {
+                return self.vectors.as_mut().map_or(Ok(()), NdjsonFile::flush);
             }
-            if sync > aimed {
-                self.reader.aim().map_err(|e| unreadable(&e))?;
-                aimed = sync;
+            if sync > requested {
+                self.reader.aim().map_err(unreadable)?;
+                requested = sync;
             }
-            let records = self.reader.read(READ_WAIT).map_err(|e| unreadable(&e))?;
+            let records = self.reader.read(READ_TIMEOUT).map_err(unreadable)?;
             for record in &records {
-                self.take(record)?;
+                self.track(record)?;
             }
             if !records.is_empty() {
                 reads += 1;
                 self.reads.send_replace(reads);
             }
-            if synced < aimed && self.reader.is_at_end() {
-                synced = aimed;
+            if synced < requested && self.reader.is_at_end() {
+                synced = requested;
                 self.synced.send_replace(synced);
             }
         }
     }
 
-    /// A record that holds no valid event tells nothing; the audit finds what is missing.
-    fn take(&mut self, record: &OwnedRecord) -> Result<(), Failure> {
-        let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Skips records without a valid event. The audit finds what is missing.
+    fn track(&mut self, record: &OwnedRecord) -> Result<(), Failure> {
+        let mut tracker = self.tracker.lock().unwrap_or_else(PoisonError::into_inner);
         let (codec, writers, payload) = (&self.codec, self.writers.as_ref(), record.payload.as_deref());
         match record.topic {
             Topic::AlertRaised => {
                 if let Ok(alert) = codec.decode::<Alert>(payload, writers) {
-                    flow.alert((record.partition, record.offset), alert);
+                    tracker.alert((record.partition, record.offset), alert);
                 }
             }
             Topic::BatchRequested | Topic::BatchUrgent => {
                 if let Ok(request) = codec.decode::<FeatureRequest>(payload, writers) {
-                    flow.request(request);
+                    tracker.request(request);
                 }
             }
             Topic::VectorComputed => {
                 if let Ok(vector) = codec.decode::<Vector>(payload, writers) {
-                    if let Some(lines) = &mut self.vectors {
-                        lines.write(&VectorLine::of(&vector))?;
+                    if let Some(vectors) = &mut self.vectors {
+                        vectors.write(&VectorLine::of(&vector))?;
                     }
-                    flow.vector(vector);
+                    tracker.vector(vector);
                 }
             }
             Topic::RequestFailed => {
                 if let Ok(failure) = codec.decode::<RequestFailure>(payload, writers) {
-                    flow.failure(failure);
+                    tracker.failure(failure);
                 }
             }
             Topic::RangeCompleted => {
                 if let Ok(completion) = codec.decode::<RangeCompletion>(payload, writers) {
-                    flow.backfill_completed(completion);
+                    tracker.backfill_completed(completion);
                 }
             }
             Topic::RangeFailed => {
                 if let Ok(failure) = codec.decode::<RangeFailure>(payload, writers) {
-                    flow.backfill_failed(failure);
+                    tracker.backfill_failed(failure);
                 }
             }
             _ => {}
@@ -180,6 +185,6 @@ impl Following {
     }
 }
 
-fn unreadable(error: &ReadError) -> Failure {
-    Failure::of_cause(error, format!("following the run: {error}"))
+fn unreadable(error: ReadError) -> Failure {
+    Failure::query_context("failed to follow the run", error)
 }

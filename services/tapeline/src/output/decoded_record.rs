@@ -1,4 +1,4 @@
-//! A record as JSON, the same for `tail` and for `--topics`.
+//! A record as JSON, as `tail` and `--topics` write it.
 
 use contracts::catalogue::contract;
 use contracts::{Codec, WriterSchemas, split};
@@ -7,12 +7,12 @@ use kafka_io::OwnedRecord;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// One line: a decoded record. What can't be decoded has no value, the reason, and its bytes.
+/// A decoded record. One that cannot be decoded has no value; it has the error and the payload instead.
 #[derive(Debug, Serialize)]
 pub struct DecodedRecord {
     partition: i32,
     offset: i64,
-    /// Append time, ISO-8601 as every time here.
+    /// Append time, ISO-8601.
     timestamp: String,
     key: Option<String>,
     headers: Map<String, Value>,
@@ -22,9 +22,9 @@ pub struct DecodedRecord {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_hex: Option<String>,
-    /// The registry couldn't be asked: nobody knows yet whether the record is one.
+    /// The schema could not be fetched, so it is unknown whether the record is valid.
     #[serde(skip)]
-    is_unknown: bool,
+    is_retryable: bool,
 }
 
 impl DecodedRecord {
@@ -33,11 +33,11 @@ impl DecodedRecord {
     pub fn of(record: &OwnedRecord, codec: &Codec, writers: &dyn WriterSchemas) -> Self {
         let payload = record.payload.as_deref();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        // A dead letter is bytes as they came.
+        // A dead-letter topic has no contract: its payloads are unchanged bytes.
         let decoded = contract(record.topic).map(|it| it.decode_to_json(codec, payload, writers));
-        let (value, fault) = match decoded.transpose() {
+        let (value, error) = match decoded.transpose() {
             Ok(value) => (value, None),
-            Err(fault) => (None, Some(fault)),
+            Err(error) => (None, Some(error)),
         };
         let payload_hex = value.is_none().then(|| hex(payload.unwrap_or_default()));
         Self {
@@ -48,21 +48,21 @@ impl DecodedRecord {
             headers: record.headers.iter().map(|(k, v)| (k.clone(), Value::String(text(v)))).collect(),
             schema_id: payload.and_then(|payload| split(payload).ok()).map(|(id, _)| id),
             value,
-            error: fault.as_ref().map(ToString::to_string),
+            error: error.as_ref().map(ToString::to_string),
             payload_hex,
-            is_unknown: fault.is_some_and(|fault| fault.is_retryable()),
+            is_retryable: error.is_some_and(|error| error.is_retryable()),
         }
     }
 
-    /// Why the record couldn't be looked at, when that isn't the record's fault: the registry couldn't be asked.
+    /// Returns the error if decoding may succeed later, because the registry was unavailable.
     #[must_use]
-    pub fn unknown(&self) -> Option<&str> {
-        self.error.as_deref().filter(|_| self.is_unknown)
+    pub fn retryable_error(&self) -> Option<&str> {
+        self.error.as_deref().filter(|_| self.is_retryable)
     }
 
-    /// A line for a person: where, when, key, value.
+    /// Returns a line of text: time, position, key and value.
     #[must_use]
-    pub fn for_people(&self) -> String {
+    pub fn text(&self) -> String {
         let value = match (&self.value, &self.error) {
             (Some(value), _) => value.to_string(),
             (None, Some(error)) => format!("({error})"),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_fields_that_others_check() {
+    fn record_has_the_fields_of_the_contract() {
         let example = include_str!("../../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
         let mut payload = Vec::new();
         let id = OwnSchemas::ids()[&Topic::GapDetected];
@@ -108,11 +108,11 @@ mod tests {
         assert_eq!((&json["key"], json["schema_id"].as_u64()), (&"AAPL".into(), Some(id.into())));
         assert_eq!(json["headers"]["traceparent"], "00-1-2-01");
         assert_eq!(json["value"], serde_json::from_str::<Value>(example).unwrap());
-        assert!(json.get("error").is_none());
+        assert_eq!(json.get("error"), None);
     }
 
     #[test]
-    fn what_cannot_be_decoded_shows_its_bytes_and_the_reason() {
+    fn undecodable_record_has_its_bytes_and_the_error() {
         let decoded = DecodedRecord::of(&record(Topic::GapDetected, &[9, 255]), &Codec::new(), &OwnSchemas);
         let json = serde_json::to_value(&decoded).unwrap();
         assert_eq!((&json["value"], &json["payload_hex"]), (&Value::Null, &"09ff".into()));

@@ -1,6 +1,6 @@
 //! `tapeline dev` from outside: its files, its endpoints, and what it says of bad input.
 
-use crate::run::{Live, dev, errors, real_bars, tapeline};
+use crate::process::{Live, dev, errors, real_bars, tapeline};
 use serde_json::Value;
 
 /// A month of bars: seconds.
@@ -11,7 +11,7 @@ fn month(more: &[&str]) -> Vec<String> {
     ["--bars".to_owned(), bars].into_iter().chain(MONTH.iter().chain(more).map(|s| (*s).to_owned())).collect()
 }
 
-fn run_month(more: &[&str]) -> crate::run::Run {
+fn run_month(more: &[&str]) -> crate::process::Run {
     let args = month(more);
     dev(&args.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -2,9 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dev;
-#[path = "publish_and_tail.rs"]
-mod operator;
+mod process;
+mod publish_and_tail;
 mod replay;
-#[path = "process.rs"]
-mod run;
 mod verify;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::run::{Live, errors, tapeline};
+use crate::process::{Live, errors, tapeline};
 use serde_json::Value;
 
 const FINDINGS: &str = r#"{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"mine","metadata":{}}

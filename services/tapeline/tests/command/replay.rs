@@ -1,6 +1,6 @@
 //! The main job on real bars, as the README runs it.
 
-use crate::run::{dev, real_bars};
+use crate::process::{dev, real_bars};
 
 #[test]
 fn thirteen_years_of_real_bars_lose_nothing_and_give_the_same_vectors_twice() {

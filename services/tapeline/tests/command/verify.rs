@@ -7,7 +7,7 @@ use contracts::Topic;
 use kafka_io::{BatchProducer, KafkaConfig, OutRecord, OwnedRecord, ProducerLimits, TopicReader};
 use serde_json::Value;
 
-use crate::run::{Live, errors, tapeline};
+use crate::process::{Live, errors, tapeline};
 
 /// Three alerts, of which the second covers the third; a symbol that qualifies, and a gap.
 const FINDINGS: &str = r#"{"event":"scanner.alert.raised","occurred_at":"2024-01-02T21:00:00Z","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"mine","metadata":{}}

@@ -3,7 +3,7 @@
 use contracts::Topic;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, letter};
+use crate::environment::{Desk, letter};
 
 fn desk() -> Desk {
     let desk = Desk::start();

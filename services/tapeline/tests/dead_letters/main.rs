@@ -1,8 +1,6 @@
 //! `tapeline dead-letters` as an operator runs it, on an embedded broker.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "environment.rs"]
-mod desk;
-#[path = "list_and_show.rs"]
-mod look;
+mod environment;
+mod list_and_show;
 mod replay;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use contracts::Topic;
 use kafka_io::{GroupOffsets, OwnedRecord, TopicReader};
-use tapeline::dead_letters::args::GROUP;
+use tapeline::commands::dead_letters::args::GROUP;
 
-use crate::desk::{Desk, Ended, letter};
+use crate::environment::{Desk, Ended, letter};
 
 const LETTERS: usize = 60;
 /// Two records a batch at 20 a second.

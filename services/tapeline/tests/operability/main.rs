@@ -8,9 +8,8 @@
 mod alerts;
 mod catalogue;
 mod dashboards;
-#[path = "runbooks.rs"]
-mod pages;
 mod promql;
+mod runbooks;
 
 use std::fs;
 use std::path::{Path, PathBuf};

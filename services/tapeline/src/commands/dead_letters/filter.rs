@@ -1,12 +1,13 @@
-//! Which letters a command is about.
+//! Selects the dead letters of a command.
 
 use contracts::Topic;
 
 use super::args::{FilterArgs, dead_letter_topics};
-use super::letter::Letter;
+use super::dead_letter::DeadLetter;
 use crate::exit::Failure;
+use crate::record_position::RecordPosition;
 
-/// Which letters, with times resolved.
+/// The filters of a command, with times resolved.
 #[derive(Debug, Clone)]
 pub struct Filter {
     args: FilterArgs,
@@ -14,53 +15,40 @@ pub struct Filter {
     until_ms: Option<i64>,
 }
 
-/// Where one letter lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The dead-letter topic.
-    pub topic: Topic,
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: i64,
-}
-
 impl Filter {
-    /// The filter of these arguments, seen from `now_ms`.
+    /// Returns the filter of these arguments. Ages count back from `now_ms`.
     #[must_use]
     pub fn new(args: &FilterArgs, now_ms: i64) -> Self {
         Self {
-            since_ms: args.since.as_ref().map(|when| when.resolve_ms(now_ms)),
-            until_ms: args.until.as_ref().map(|when| when.resolve_ms(now_ms)),
+            since_ms: args.since.as_ref().map(|time| time.resolve_ms(now_ms)),
+            until_ms: args.until.as_ref().map(|time| time.resolve_ms(now_ms)),
             args: args.clone(),
         }
     }
 
-    /// The dead-letter topics to read.
+    /// Returns the dead-letter topics to read.
     #[must_use]
     pub fn topics(&self) -> Vec<Topic> {
         if self.args.service.is_empty() { dead_letter_topics().collect() } else { self.args.service.clone() }
     }
 
-    /// The one letter that is named by its place, if one is.
+    /// Returns the position, if the arguments name a single dead letter.
     ///
     /// # Errors
-    /// When an offset stands beside several services.
-    pub fn place(&self) -> Result<Option<Place>, Failure> {
+    /// [`Failure::Usage`] if an offset is given with several services.
+    pub fn position(&self) -> Result<Option<RecordPosition>, Failure> {
         let (Some(offset), Some(partition)) = (self.args.offset, self.args.partition) else {
             return Ok(None);
         };
         match self.args.service.as_slice() {
-            [topic] => Ok(Some(Place { topic: *topic, partition, offset })),
-            _ => Err(Failure::Usage(format!(
-                "offset {offset} names a letter of one service: give one --service"
-            ))),
+            [topic] => Ok(Some(RecordPosition { topic: *topic, partition, offset })),
+            _ => Err(Failure::usage(format!("--offset {offset} requires exactly one --service"))),
         }
     }
 
-    /// Whether the letter is one of those.
+    /// Whether the dead letter passes all filters.
     #[must_use]
-    pub fn matches(&self, letter: &Letter) -> bool {
+    pub fn matches(&self, letter: &DeadLetter) -> bool {
         let (args, record) = (&self.args, letter.record());
         (args.class.is_empty() || args.class.contains(&letter.class()))
             && self.since_ms.is_none_or(|since| record.timestamp_ms >= since)
@@ -71,8 +59,7 @@ impl Filter {
             && args.offset.is_none_or(|offset| record.offset == offset)
     }
 
-    /// The filter in words, the same for the same arguments; which services are read is no part of it, since a group keeps its
-    /// offsets by topic.
+    /// Returns the filter as text, equal for equal arguments. Services are not part of it, because a group stores its offsets by topic.
     #[must_use]
     pub fn text(&self) -> String {
         let args = &self.args;
@@ -80,8 +67,8 @@ impl Filter {
         classes.sort_unstable();
         let parts = [
             (!classes.is_empty()).then(|| format!("--class {}", classes.join(","))),
-            args.since.as_ref().map(|when| format!("--since {}", when.text())),
-            args.until.as_ref().map(|when| format!("--until {}", when.text())),
+            args.since.as_ref().map(|time| format!("--since {}", time.text())),
+            args.until.as_ref().map(|time| format!("--until {}", time.text())),
             args.key.as_ref().map(|key| format!("--key {key}")),
             args.topic.map(|topic| format!("--topic {topic}")),
             args.partition.map(|partition| format!("--partition {partition}")),
@@ -93,9 +80,9 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::{NOW_MS, dead_letter};
+    use super::super::time_argument::TimeArgument;
     use super::*;
-    use crate::dead_letters::tests::{NOW_MS, letter};
-    use crate::dead_letters::when::When;
 
     fn filter(change: impl FnOnce(&mut FilterArgs)) -> Filter {
         let mut args = FilterArgs::default();
@@ -104,42 +91,44 @@ mod tests {
     }
 
     #[test]
-    fn each_filter_takes_its_letter_and_leaves_the_others() {
-        let one = letter(|_| {});
-        type Change = fn(&mut FilterArgs);
-        let pairs: [(Change, Change); 7] = [
-            (|it| it.class = vec!["bad_magic".into(), "x".into()], |it| it.class = vec!["x".into()]),
-            (|it| it.since = When::parse("1h").ok(), |it| it.since = When::parse("1s").ok()),
-            (|it| it.until = When::parse("1s").ok(), |it| it.until = When::parse("1h").ok()),
-            (|it| it.key = Some("AAPL".into()), |it| it.key = Some("AAP".into())),
-            (|it| it.topic = Some(Topic::AlertRaised), |it| it.topic = Some(Topic::GapDetected)),
-            (|it| it.partition = Some(3), |it| it.partition = Some(4)),
-            (|it| it.offset = Some(14), |it| it.offset = Some(15)),
+    fn each_filter_selects_by_its_own_property() {
+        let letter = dead_letter(|_| {});
+        let time = |text: &str| TimeArgument::parse(text).ok();
+        type Change<'a> = &'a dyn Fn(&mut FilterArgs);
+        let pairs: [(Change<'_>, Change<'_>); 7] = [
+            (&|it| it.class = vec!["bad_magic".into(), "x".into()], &|it| it.class = vec!["x".into()]),
+            (&|it| it.since = time("1h"), &|it| it.since = time("1s")),
+            (&|it| it.until = time("1s"), &|it| it.until = time("1h")),
+            (&|it| it.key = Some("AAPL".into()), &|it| it.key = Some("AAP".into())),
+            (&|it| it.topic = Some(Topic::AlertRaised), &|it| it.topic = Some(Topic::GapDetected)),
+            (&|it| it.partition = Some(3), &|it| it.partition = Some(4)),
+            (&|it| it.offset = Some(14), &|it| it.offset = Some(15)),
         ];
-        for (i, (takes, leaves)) in pairs.into_iter().enumerate() {
-            assert!(filter(takes).matches(&one), "{i}");
-            assert!(!filter(leaves).matches(&one), "{i}");
+        for (i, (matching, other)) in pairs.into_iter().enumerate() {
+            assert!(filter(matching).matches(&letter), "{i}");
+            assert!(!filter(other).matches(&letter), "{i}");
         }
-        assert!(filter(|_| {}).matches(&one));
+        assert!(filter(|_| {}).matches(&letter));
     }
 
     #[test]
-    fn the_words_of_a_filter_tell_one_set_from_another() {
+    fn text_of_a_filter_identifies_its_arguments() {
         assert_eq!(filter(|_| {}).text(), "no filters");
         let classes =
             |names: &[&str]| filter(|it| it.class = names.iter().map(|s| (*s).into()).collect()).text();
         assert_eq!(classes(&["b", "a"]), classes(&["a", "b"]));
         assert_ne!(classes(&["a"]), classes(&["b"]));
-        assert_eq!(filter(|it| it.since = When::parse("2h").ok()).text(), "--since 2h");
+        assert_eq!(filter(|it| it.since = TimeArgument::parse("2h").ok()).text(), "--since 2h");
     }
 
     #[test]
-    fn an_offset_needs_one_service() {
-        let place = |service: Vec<Topic>| {
-            filter(|it| (it.service, it.partition, it.offset) = (service, Some(3), Some(14))).place()
+    fn offset_requires_one_service() {
+        let position = |service: Vec<Topic>| {
+            filter(|it| (it.service, it.partition, it.offset) = (service, Some(3), Some(14))).position()
         };
         let topic = Topic::FeatureDeadLetter;
-        assert_eq!(place(vec![topic]).unwrap(), Some(Place { topic, partition: 3, offset: 14 }));
-        assert!(place(vec![topic, Topic::BackfillDeadLetter]).unwrap_err().to_string().contains("14"));
+        assert_eq!(position(vec![topic]).unwrap(), Some(RecordPosition { topic, partition: 3, offset: 14 }));
+        let error = position(vec![topic, Topic::BackfillDeadLetter]).unwrap_err().to_string();
+        assert_eq!(error, "--offset 14 requires exactly one --service");
     }
 }

@@ -1,38 +1,38 @@
-//! `tapeline dead-letters list`: a line a letter, or counts.
+//! `tapeline dead-letters list`: a line for each dead letter, or counts.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use chassis::{Clock, SystemClock};
 use kafka_io::KafkaConfig;
 use serde_json::json;
 
 use super::args::ListArgs;
+use super::dead_letter::DeadLetter;
 use super::filter::Filter;
-use super::letter::Letter;
-use super::letters::Letters;
-use super::now_ms;
+use super::reader::DeadLetterReader;
 use crate::exit::Failure;
 
 /// Characters of an error in a line.
-const ERROR_CHARACTERS: usize = 120;
+const ERROR_CHARACTERS_MAX: usize = 120;
 
-/// Prints the letters, each partition in order. Blocks.
+/// Prints the dead letters, each partition in order. Blocks.
 ///
 /// # Errors
-/// When the cluster can't be reached, or a filter doesn't hold together.
+/// If the cluster is unreachable or denies access, or the filters are inconsistent.
 pub fn run(args: &ListArgs, kafka: &KafkaConfig, out: &mut dyn Write) -> Result<(), Failure> {
-    let filter = Filter::new(&args.filter, now_ms());
-    filter.place()?;
-    let mut letters = Letters::all(kafka, &filter.topics())?;
-    let mut counts = Counts::default();
-    while let Some(read) = letters.more()? {
-        for letter in read.iter().filter(|letter| filter.matches(letter)) {
+    let filter = Filter::new(&args.filter, SystemClock::new().wall_micros().div_euclid(1_000));
+    filter.position()?;
+    let mut reader = DeadLetterReader::all(kafka, &filter.topics())?;
+    let mut counts = ClassCounts::default();
+    while let Some(letters) = reader.next_batch()? {
+        for letter in letters.iter().filter(|letter| filter.matches(letter)) {
             if args.counts {
                 counts.add(letter);
                 continue;
             }
             let line = if args.json { letter.to_json().to_string() } else { line(letter) };
-            // A reader that has gone (`… | head`) is an end, not a fault.
+            // A closed pipe (`… | head`) ends the command without an error.
             if writeln!(out, "{line}").is_err() {
                 return Ok(());
             }
@@ -46,15 +46,15 @@ pub fn run(args: &ListArgs, kafka: &KafkaConfig, out: &mut dyn Write) -> Result<
     Ok(())
 }
 
-/// Where and when it lies, what it was, and why it stopped.
-fn line(letter: &Letter) -> String {
-    let error: String = letter.error().chars().take(ERROR_CHARACTERS).collect();
+/// Position, time, class, original position and error.
+fn line(letter: &DeadLetter) -> String {
+    let error: String = letter.error().chars().take(ERROR_CHARACTERS_MAX).collect();
     format!(
         "{} {} {} {} by {}, generation {}, key {:?}: {:?}",
-        letter.place(),
+        letter.position(),
         letter.time(),
         letter.class(),
-        letter.original_place(),
+        letter.original_position(),
         letter.service(),
         letter.generation(),
         letter.key().unwrap_or_default(),
@@ -62,30 +62,28 @@ fn line(letter: &Letter) -> String {
     )
 }
 
-/// How many letters there are by class and original topic.
+/// Number of dead letters by class and original topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counts(BTreeMap<(String, String), u64>);
+pub struct ClassCounts(BTreeMap<(String, String), u64>);
 
-impl Counts {
-    /// Counts one more.
-    pub fn add(&mut self, letter: &Letter) {
+impl ClassCounts {
+    pub fn add(&mut self, letter: &DeadLetter) {
         *self.0.entry((letter.class(), letter.topic_name())).or_default() += 1;
     }
 
-    /// How many there are.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// A line each, for people or as JSON.
+    /// Returns a line for each class and topic, as text or JSON.
     #[must_use]
     pub fn lines(&self, as_json: bool) -> Vec<String> {
-        let line = |((class, topic), letters): (&(String, String), &u64)| {
+        let line = |((class, topic), count): (&(String, String), &u64)| {
             if as_json {
-                json!({"class": class, "topic": topic, "letters": letters}).to_string()
+                json!({"class": class, "topic": topic, "letters": count}).to_string()
             } else {
-                format!("{letters:>8}  {class:<22}  {topic}")
+                format!("{count:>8}  {class:<22}  {topic}")
             }
         };
         self.0.iter().map(line).collect()
@@ -94,12 +92,12 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::dead_letter;
     use super::*;
-    use crate::dead_letters::tests::letter;
 
     #[test]
-    fn a_line_says_where_when_what_and_why_and_stays_one_line() {
-        let letter = letter(|record| {
+    fn line_has_position_time_class_and_error_in_one_line() {
+        let letter = dead_letter(|record| {
             record.key = Some(b"AA\nPL".to_vec());
             let error = record.headers.iter_mut().find(|(name, _)| name == "tapeline.error").unwrap();
             error.1 = "long ".repeat(100).into_bytes();
@@ -113,9 +111,9 @@ mod tests {
 
     #[test]
     fn counts_are_by_class_and_topic() {
-        let mut counts = Counts::default();
+        let mut counts = ClassCounts::default();
         for _ in 0..2 {
-            counts.add(&letter(|_| {}));
+            counts.add(&dead_letter(|_| {}));
         }
         assert_eq!(counts.total(), 2);
         assert_eq!(

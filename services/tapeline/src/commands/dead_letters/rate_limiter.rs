@@ -1,30 +1,31 @@
-//! So many records a second, and no more.
+//! Limits the records sent a second.
 
 use std::time::Duration;
 
+use kit::SaturatingFrom;
 use tokio::time::{Instant, sleep_until};
 
-/// A rate; what wasn't used is not saved up.
-pub(super) struct Pace {
-    a_record: Duration,
+/// A rate limit without bursts: unused time is not saved.
+pub(super) struct RateLimiter {
+    interval: Duration,
     next: Instant,
 }
 
-impl Pace {
-    pub(super) fn new(records_a_second: u32, now: Instant) -> Self {
-        Self { a_record: Duration::from_secs(1) / records_a_second.max(1), next: now }
+impl RateLimiter {
+    pub(super) fn new(records_per_second: u32, now: Instant) -> Self {
+        Self { interval: Duration::from_secs(1) / records_per_second.max(1), next: now }
     }
 
-    /// Returns when so many may go.
+    /// Returns when so many records may be sent.
     pub(super) async fn wait_for(&mut self, records: usize) {
         sleep_until(self.reserve(records, Instant::now())).await;
     }
 
-    /// When so many may go; whoever comes next waits for as long as they take.
+    /// Returns the time from which so many records may be sent. The next ones may be sent when the time of these is over.
     fn reserve(&mut self, records: usize, now: Instant) -> Instant {
-        let go = self.next.max(now);
-        self.next = go + self.a_record * u32::try_from(records).unwrap_or(u32::MAX);
-        go
+        let start = self.next.max(now);
+        self.next = start + self.interval * u32::saturating_from(records);
+        start
     }
 }
 
@@ -33,13 +34,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holds_as_many_as_the_rate_says_and_a_pause_saves_nothing_up() {
-        let begun = Instant::now();
-        let mut pace = Pace::new(100, begun);
-        let gone = |at: Instant| (at - begun).as_millis();
-        let waits: Vec<u128> = (0..11).map(|_| gone(pace.reserve(10, begun))).collect();
-        assert_eq!((waits[0], waits[1], waits[10]), (0, 100, 1_000));
-        let late = begun + Duration::from_secs(60);
-        assert_eq!([0; 3].map(|_| gone(pace.reserve(10, late))), [60_000, 60_100, 60_200]);
+    fn rate_is_kept_and_unused_time_is_not_saved() {
+        let start = Instant::now();
+        let mut limiter = RateLimiter::new(100, start);
+        let delay_ms = |at: Instant| (at - start).as_millis();
+        let delays: Vec<u128> = (0..11).map(|_| delay_ms(limiter.reserve(10, start))).collect();
+        assert_eq!((delays[0], delays[1], delays[10]), (0, 100, 1_000));
+        let late = start + Duration::from_secs(60);
+        assert_eq!([0; 3].map(|_| delay_ms(limiter.reserve(10, late))), [60_000, 60_100, 60_200]);
     }
 }

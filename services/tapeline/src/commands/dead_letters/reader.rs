@@ -1,45 +1,46 @@
-//! Reads letters from where a command begins to where their topics ended then.
+//! Reads dead letters up to the ends of their topics at the start of a command.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contracts::Topic;
-use kafka_io::{ClusterQuery, KafkaConfig, TopicReader};
+use kafka_io::{ClusterQuery, KafkaConfig, OwnedRecord, TopicReader};
 
-use super::filter::Place;
-use super::letter::Letter;
+use super::dead_letter::DeadLetter;
 use crate::exit::Failure;
+use crate::record_position::RecordPosition;
 
-/// How long one read waits.
-const READ_WAIT: Duration = Duration::from_millis(100);
+/// Timeout of one read.
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Silence before the end after which reading is given up: longer than an open transaction lives.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Reading fails after this time without a record before the end. Longer than the transaction timeout, after which an open transaction
+/// no longer blocks the end.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The next offset by partition.
 pub type Offsets = BTreeMap<(Topic, i32), i64>;
 
-/// Where each partition of the dead-letter topics begins and ends.
+/// First offsets and ends of the dead-letter topics.
 #[derive(Debug, Clone, Default)]
 pub struct Bounds {
-    /// The first letters that are kept.
+    /// The earliest retained offsets.
     pub lows: Offsets,
-    /// The offsets behind the last letters.
+    /// The offsets after the last records.
     pub ends: Offsets,
 }
 
 impl Bounds {
-    /// Asks the cluster. Blocks.
+    /// Fetches the bounds. Blocks.
     ///
     /// # Errors
-    /// When it doesn't answer, or has no such topic.
-    pub fn ask(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Self, Failure> {
-        let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
+    /// If the cluster is unreachable or denies access, or a topic does not exist.
+    pub fn fetch(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Self, Failure> {
+        let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
         let mut bounds = Self::default();
         for topic in topics {
-            let marks = inquirer.watermarks(*topic).map_err(Failure::of)?;
+            let marks = cluster.watermarks(*topic).map_err(Failure::query)?;
             if marks.is_empty() {
-                return Err(Failure::Unreachable(format!(
+                return Err(Failure::unreachable(format!(
                     "topic {topic} does not exist on {}: create it with `tapeline topics apply`",
                     kafka.brokers
                 )));
@@ -53,77 +54,75 @@ impl Bounds {
     }
 }
 
-/// Letters, each partition in order.
-pub struct Letters {
+/// Reads dead letters, each partition in order.
+pub struct DeadLetterReader {
     reader: TopicReader,
     ends: Offsets,
-    /// Waited for in vain since the last letter.
-    silence: Duration,
+    /// Time without a record.
+    idle: Duration,
 }
 
-impl Letters {
-    /// Begins to read at `starts`, where a partition is left out at its first letter. Blocks.
+impl DeadLetterReader {
+    /// Starts reading at `starts`; a partition that is missing there is read from its first record. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// If the cluster is unreachable or denies access.
     pub fn open(
         kafka: &KafkaConfig,
         topics: &[Topic],
         starts: &Offsets,
         ends: Offsets,
     ) -> Result<Self, Failure> {
-        let reader = TopicReader::open_at(kafka, topics, starts).map_err(Failure::of)?;
-        Ok(Self { reader, ends, silence: Duration::ZERO })
+        let reader = TopicReader::open_at(kafka, topics, starts).map_err(Failure::query)?;
+        Ok(Self { reader, ends, idle: Duration::ZERO })
     }
 
-    /// Every letter of these topics as they are now. Blocks.
+    /// Reads everything that these topics hold now. Blocks.
     ///
     /// # Errors
-    /// When the cluster doesn't answer.
+    /// As for [`Bounds::fetch`].
     pub fn all(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Self, Failure> {
-        let bounds = Bounds::ask(kafka, topics)?;
+        let bounds = Bounds::fetch(kafka, topics)?;
         Self::open(kafka, topics, &Offsets::new(), bounds.ends)
     }
 
-    /// The letter that lies there. Blocks.
+    /// Reads the dead letter at this position. Blocks.
     ///
     /// # Errors
-    /// When there is none, or the cluster doesn't answer.
-    pub fn one(kafka: &KafkaConfig, place: Place) -> Result<Letter, Failure> {
-        let bounds = Bounds::ask(kafka, &[place.topic])?;
-        let wanted = (place.topic, place.partition);
-        // Of the other partitions nothing is read.
+    /// [`Failure::Usage`] if there is none, and as for [`Bounds::fetch`].
+    pub fn read_one(kafka: &KafkaConfig, position: RecordPosition) -> Result<DeadLetter, Failure> {
+        let bounds = Bounds::fetch(kafka, &[position.topic])?;
+        // Other partitions start at their ends: nothing of them is read.
         let mut starts = bounds.ends.clone();
-        starts.insert(wanted, place.offset);
-        let mut letters = Self::open(kafka, &[place.topic], &starts, bounds.ends)?;
-        while let Some(read) = letters.more()? {
-            let is_it =
-                |it: &Letter| it.record().partition == place.partition && it.record().offset == place.offset;
-            if let Some(letter) = read.into_iter().find(is_it) {
+        starts.insert((position.topic, position.partition), position.offset);
+        let mut reader = Self::open(kafka, &[position.topic], &starts, bounds.ends)?;
+        while let Some(read) = reader.next_batch()? {
+            if let Some(letter) = read.into_iter().find(|letter| letter.position() == position) {
                 return Ok(letter);
             }
         }
-        let Place { topic, partition, offset } = place;
-        Err(Failure::Usage(format!("there is no letter at {topic}[{partition}]@{offset}")))
+        Err(Failure::usage(format!("no dead letter at {position}")))
     }
 
-    /// What comes next, perhaps nothing yet; none at the end. Blocks.
+    /// Reads the next dead letters, possibly none yet. `None` at the end. Blocks.
     ///
     /// # Errors
-    /// When letters can't be read.
-    pub fn more(&mut self) -> Result<Option<Vec<Letter>>, Failure> {
+    /// If the topics cannot be read, or no record arrives for a minute before the end.
+    pub fn next_batch(&mut self) -> Result<Option<Vec<DeadLetter>>, Failure> {
         if self.reader.is_at_end() {
             return Ok(None);
         }
-        let records = self.reader.read(READ_WAIT).map_err(Failure::of)?;
-        self.silence = if records.is_empty() { self.silence + READ_WAIT } else { Duration::ZERO };
-        if self.silence > PATIENCE && !self.reader.is_at_end() {
-            let waited_s = PATIENCE.as_secs();
-            return Err(Failure::Unreachable(format!("no letter came for {waited_s} s before the end")));
+        let records = self.reader.read(READ_TIMEOUT).map_err(Failure::query)?;
+        self.idle = if records.is_empty() { self.idle + READ_TIMEOUT } else { Duration::ZERO };
+        if self.idle > STALL_TIMEOUT && !self.reader.is_at_end() {
+            let timeout_s = STALL_TIMEOUT.as_secs();
+            return Err(Failure::unreachable(format!(
+                "failed to read dead letters: no record for {timeout_s} s before the end"
+            )));
         }
-        let is_within = |record: &kafka_io::OwnedRecord| {
+        let is_within = |record: &OwnedRecord| {
             self.ends.get(&(record.topic, record.partition)).is_some_and(|end| record.offset < *end)
         };
-        Ok(Some(records.into_iter().filter(is_within).map(Letter::new).collect()))
+        Ok(Some(records.into_iter().filter(is_within).map(DeadLetter::new).collect()))
     }
 }

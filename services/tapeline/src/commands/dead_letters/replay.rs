@@ -1,188 +1,197 @@
-//! `tapeline dead-letters replay`: letters go back to where they came from, each acknowledged before the group moves past it.
+//! `tapeline dead-letters replay`: sends dead letters back. The group's offset moves only past acknowledged ones.
 //!
-//! A replay that is killed between an acknowledgement and the commit after it sends those letters again when it goes on: at most
-//! one batch, a tenth of a second of the rate. Two replays at the same time under one group send everything twice.
+//! A replay that is killed between an acknowledgement and the commit after it sends those records again when it continues: at most one
+//! batch, a tenth of a second at the rate. Two concurrent replays of one group send everything twice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chassis::{Shutdown, signals};
+use chassis::{Clock, Shutdown, SystemClock, signals};
 use contracts::Topic;
 use kafka_io::{
     BatchProducer, ClusterQuery, GroupOffsets, KafkaConfig, OutRecord, ProduceError, ProducerLimits,
     RecordMetadata,
 };
+use kit::SaturatingFrom;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
 use super::args::ReplayArgs;
-use super::filter::{Filter, Place};
-use super::letter::Letter;
-use super::letters::{Bounds, Letters, Offsets};
-use super::now_ms;
-use super::pace::Pace;
-use super::plan::{Hold, Plan, Step};
-use super::progress::Progress;
+use super::dead_letter::DeadLetter;
+use super::filter::Filter;
+use super::rate_limiter::RateLimiter;
+use super::reader::{Bounds, DeadLetterReader, Offsets};
+use super::replay_plan::{ReplayAction, ReplayPlan, WithholdReason};
+use super::replay_progress::ReplayProgress;
 use crate::cluster;
-use crate::exit::Failure;
+use crate::exit::{Cause, Failure};
+use crate::output::print;
+use crate::record_position::RecordPosition;
 
-/// Batches a second: what a kill may repeat is the batch between two commits.
-const BATCHES_A_SECOND: u32 = 10;
+/// Batches a second. A killed replay may repeat the batch between two commits.
+const BATCHES_PER_SECOND: u32 = 10;
 
-/// How long acknowledgements are waited for: longer than librdkafka tries, so that its answer is known.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(40);
+/// Time limit of an acknowledgement. Longer than librdkafka retries, so that its result is known.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// A batch is sent before it holds more bytes; a letter alone may be larger.
+/// Size at which a batch is sent. A single record may be larger.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Sends what is meant, until the end of the letters as they are now or a signal.
+/// Sends the selected dead letters up to their end at the start, or until a signal.
 ///
 /// # Errors
-/// [`Failure::NotOk`] when a letter that is meant was held back, or a signal ended the replay before its end.
+/// [`Failure::NotOk`] if a dead letter was withheld or a signal interrupted the replay; a failed cluster query or write.
 pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
-    signals::listen(&shutdown).map_err(|e| Failure::NotOk(format!("signals: {e}")))?;
+    signals::listen(&shutdown)
+        .map_err(|error| Failure::NotOk(Cause::new("failed to start signal handlers", error)))?;
     replay(args, &cluster::kafka(&args.cluster)?, &shutdown).await
 }
 
-/// [`run`] on this cluster, until `shutdown` begins.
+/// Runs the replay on this cluster, until `shutdown` begins.
 ///
 /// # Errors
-/// As [`run`].
+/// As for [`run`].
 pub async fn replay(args: &ReplayArgs, kafka: &KafkaConfig, shutdown: &Shutdown) -> Result<(), Failure> {
-    let filter = Filter::new(&args.filter, now_ms());
-    let payload = match &args.payload_file {
-        Some(path) => {
-            Some(std::fs::read(path).map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?)
-        }
-        None => None,
-    };
-    let place = filter.place()?;
+    let filter = Filter::new(&args.filter, SystemClock::new().wall_micros().div_euclid(1_000));
+    let read =
+        |path: &std::path::PathBuf| std::fs::read(path).map_err(|error| Failure::file("read", path, error));
+    let payload = args.payload_file.as_ref().map(read).transpose()?;
+    let position = filter.position()?;
     let partitions = block_in_place(|| partitions(kafka))?;
-    let plan = Plan { filter, max_generation: args.max_generation, payload, partitions };
-    let mut replay = match place {
-        Some(place) => block_in_place(|| Replay::of_one(args, kafka, plan, place))?,
+    let plan = ReplayPlan { filter, generation_max: args.max_generation, payload, partitions };
+    let mut replay = match position {
+        Some(position) => block_in_place(|| Replay::of_one(args, kafka, plan, position))?,
         None => block_in_place(|| Replay::of_group(args, kafka, plan))?,
     };
-    let end = replay.run(shutdown).await;
-    println!("{}", replay.progress.summary(if args.dry_run { "would send" } else { "sent" }));
-    end?;
-    let held = replay.progress.held_total();
-    if held > 0 {
-        return Err(Failure::NotOk(format!(
-            "{held} letters were held back: see `tapeline dead-letters show`"
+    let result = replay.run(shutdown).await;
+    print(&replay.progress.summary(if args.dry_run { "would send" } else { "sent" }));
+    result?;
+    let withheld = replay.progress.withheld_total();
+    if withheld > 0 {
+        return Err(Failure::not_ok(format!(
+            "{withheld} dead letters withheld: see `tapeline dead-letters show`"
         )));
     }
     Ok(())
 }
 
-/// How many partitions each topic of events has.
+/// Fetches the partition count of each topic of events.
 fn partitions(kafka: &KafkaConfig) -> Result<BTreeMap<Topic, i32>, Failure> {
-    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
+    let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
     let topics = Topic::ALL.iter().copied().filter(|topic| !topic.is_dead_letter());
-    topics.map(|topic| Ok((topic, inquirer.partitions(topic).map_err(Failure::of)?))).collect()
+    topics.map(|topic| Ok((topic, cluster.partitions(topic).map_err(Failure::query)?))).collect()
 }
 
 struct Replay {
-    plan: Plan,
-    source: Source,
-    /// None in a dry run.
+    plan: ReplayPlan,
+    letters: Letters,
+    /// `None` in a dry run.
     producer: Option<BatchProducer>,
-    /// Remembers how far the replay is; none for a single letter and in a dry run.
+    /// Stores the progress. `None` for a single dead letter and in a dry run.
     group: Option<GroupOffsets>,
     batch_records: usize,
-    pace: Pace,
-    progress: Progress,
+    limiter: RateLimiter,
+    progress: ReplayProgress,
     batch: Batch,
 }
 
-enum Source {
-    One(Option<Letter>),
-    Many(Box<Letters>),
+/// The dead letters of a replay.
+enum Letters {
+    One(Option<DeadLetter>),
+    Many(Box<DeadLetterReader>),
 }
 
-/// What was looked at since the last commit.
+/// What was processed since the last commit.
 #[derive(Default)]
 struct Batch {
-    letters: Vec<Letter>,
+    letters: Vec<DeadLetter>,
     records: Vec<OutRecord>,
     bytes: usize,
-    /// Behind what was looked at.
+    /// The offsets after what was processed.
     offsets: Offsets,
 }
 
 impl Replay {
-    fn of_one(args: &ReplayArgs, kafka: &KafkaConfig, plan: Plan, place: Place) -> Result<Self, Failure> {
-        let letter = Letters::one(kafka, place)?;
-        Self::new(args, kafka, plan, (Source::One(Some(letter)), None, 1))
+    fn of_one(
+        args: &ReplayArgs,
+        kafka: &KafkaConfig,
+        plan: ReplayPlan,
+        position: RecordPosition,
+    ) -> Result<Self, Failure> {
+        let letter = DeadLetterReader::read_one(kafka, position)?;
+        Self::new(args, kafka, plan, (Letters::One(Some(letter)), None, 1))
     }
 
-    /// From where the group's replay stopped to the end of the letters as they are now.
-    fn of_group(args: &ReplayArgs, kafka: &KafkaConfig, plan: Plan) -> Result<Self, Failure> {
+    /// Replays from the group's committed offsets to the current ends.
+    fn of_group(args: &ReplayArgs, kafka: &KafkaConfig, plan: ReplayPlan) -> Result<Self, Failure> {
         let topics = plan.filter.topics();
-        let Bounds { lows, ends } = Bounds::ask(kafka, &topics)?;
-        let group = GroupOffsets::new(kafka, &args.group).map_err(Failure::of)?;
-        let committed = group.committed(ends.keys().copied()).map_err(Failure::of)?;
+        let Bounds { lows, ends } = Bounds::fetch(kafka, &topics)?;
+        let group = GroupOffsets::new(kafka, &args.group).map_err(Failure::query)?;
+        let committed = group.committed(ends.keys().copied()).map_err(Failure::query)?;
         let text = plan.filter.text();
-        // Someone who resets the group by Kafka's own tool leaves no words, and knows what he does.
+        // Offsets reset by Kafka's own tool have no metadata. They are accepted with any filters.
         if let Some(other) = committed.values().find(|it| !it.metadata.is_empty() && it.metadata != text) {
-            return Err(Failure::Usage(format!(
-                "group {} has replayed with {}, and passed over for good what that left out; now it is {text}: give another --group",
+            return Err(Failure::usage(format!(
+                "group {} was used with other filters ({}) and skipped what they exclude; current filters: {text}; use another --group",
                 args.group, other.metadata
             )));
         }
-        let starts: Offsets = committed.into_iter().map(|(place, it)| (place, it.offset)).collect();
-        let from = |place| starts.get(place).copied().unwrap_or(0).max(lows[place]);
-        let letters = ends.iter().map(|(place, end)| u64::try_from(end - from(place)).unwrap_or(0)).sum();
+        let starts: Offsets = committed.into_iter().map(|(partition, it)| (partition, it.offset)).collect();
+        let from = |partition| starts.get(partition).copied().unwrap_or(0).max(lows[partition]);
+        let total = ends.iter().map(|(partition, end)| u64::saturating_from(end - from(partition))).sum();
         if !starts.is_empty() {
-            eprintln!("group {} goes on where it ended; at most {letters} letters are left", args.group);
+            eprintln!(
+                "group {} continues from its committed offsets: at most {total} dead letters remain",
+                args.group
+            );
         }
-        let source = Source::Many(Box::new(Letters::open(kafka, &topics, &starts, ends)?));
-        Self::new(args, kafka, plan, (source, Some(group), letters))
+        let letters = Letters::Many(Box::new(DeadLetterReader::open(kafka, &topics, &starts, ends)?));
+        Self::new(args, kafka, plan, (letters, Some(group), total))
     }
 
     fn new(
         args: &ReplayArgs,
         kafka: &KafkaConfig,
-        plan: Plan,
-        (source, group, letters): (Source, Option<GroupOffsets>, u64),
+        plan: ReplayPlan,
+        (letters, group, total): (Letters, Option<GroupOffsets>, u64),
     ) -> Result<Self, Failure> {
-        let limits = ProducerLimits { timeout: ACKNOWLEDGED_WITHIN, ..ProducerLimits::default() };
+        let limits = ProducerLimits { timeout: ACKNOWLEDGE_TIMEOUT, ..ProducerLimits::default() };
         let producer = (!args.dry_run).then(|| BatchProducer::new(kafka, limits)).transpose();
         Ok(Self {
             plan,
-            source,
+            letters,
             group: group.filter(|_| !args.dry_run),
-            producer: producer.map_err(Failure::of)?,
-            batch_records: usize::try_from(args.rate.div_ceil(BATCHES_A_SECOND)).unwrap_or(1),
-            pace: Pace::new(args.rate, Instant::now()),
-            progress: Progress::new(letters),
+            producer: producer.map_err(Failure::query)?,
+            batch_records: usize::saturating_from(args.rate.div_ceil(BATCHES_PER_SECOND)),
+            limiter: RateLimiter::new(args.rate, Instant::now()),
+            progress: ReplayProgress::new(total),
             batch: Batch::default(),
         })
     }
 
     async fn run(&mut self, shutdown: &Shutdown) -> Result<(), Failure> {
-        while let Some(letters) = block_in_place(|| self.source.more())? {
+        while let Some(letters) = block_in_place(|| self.letters.next_batch())? {
             for letter in letters {
-                self.take(letter);
+                self.add(letter);
                 if self.batch.records.len() >= self.batch_records || self.batch.bytes >= BATCH_BYTES {
-                    self.settle(shutdown).await?;
+                    self.send_and_commit(shutdown).await?;
                 }
             }
-            self.settle(shutdown).await?;
+            self.send_and_commit(shutdown).await?;
         }
         Ok(())
     }
 
-    /// Decides about one letter.
-    fn take(&mut self, letter: Letter) {
+    /// Adds a dead letter to the batch, or counts it as skipped or withheld.
+    fn add(&mut self, letter: DeadLetter) {
         let record = letter.record();
         self.batch.offsets.insert((record.topic, record.partition), record.offset + 1);
-        match self.plan.step(&letter) {
-            Step::PassOver => self.progress.passed_over(),
-            Step::HoldBack(hold) => self.progress.held(&letter, hold, ""),
-            Step::Send(_) if self.producer.is_none() => self.progress.sent(&letter),
-            Step::Send(record) => {
+        match self.plan.action(&letter) {
+            ReplayAction::Skip => self.progress.skipped(),
+            ReplayAction::Withhold(reason) => self.progress.withheld(&letter, reason, ""),
+            ReplayAction::Send(_) if self.producer.is_none() => self.progress.sent(&letter),
+            ReplayAction::Send(record) => {
                 self.batch.bytes += record.size_bytes();
                 self.batch.records.push(record);
                 self.batch.letters.push(letter);
@@ -190,8 +199,9 @@ impl Replay {
         }
     }
 
-    /// Sends the batch, and commits what is acknowledged and passed over. Nothing of it goes out when the end has begun.
-    async fn settle(&mut self, shutdown: &Shutdown) -> Result<(), Failure> {
+    /// Sends the batch, and commits the offsets after what is acknowledged, skipped and withheld. Sends nothing once the shutdown has
+    /// begun.
+    async fn send_and_commit(&mut self, shutdown: &Shutdown) -> Result<(), Failure> {
         let batch = std::mem::take(&mut self.batch);
         if shutdown.is_begun() {
             return Err(interrupted());
@@ -200,68 +210,68 @@ impl Replay {
             tokio::select! {
                 biased;
                 () = shutdown.begun() => return Err(interrupted()),
-                () = self.pace.wait_for(batch.records.len()) => {}
+                () = self.limiter.wait_for(batch.records.len()) => {}
             }
         }
-        let answers = match &self.producer {
+        let results = match &self.producer {
             Some(producer) => producer.produce(batch.records).await,
             None => Vec::new(),
         };
         let mut offsets = batch.offsets;
-        let mut end = Ok(());
-        for (letter, answer) in batch.letters.iter().zip(answers) {
-            if let Err(cause) = self.answered(letter, answer) {
-                // The group stays before the first letter of a partition that isn't known to be written.
+        let mut result = Ok(());
+        for (letter, produced) in batch.letters.iter().zip(results) {
+            if let Err(error) = self.count(letter, produced) {
+                // The group's offset stays at the first record of a partition whose write failed or is in doubt.
                 let record = letter.record();
-                let place = (record.topic, record.partition);
-                offsets.entry(place).and_modify(|offset| *offset = (*offset).min(record.offset));
-                end = end.and(Err(stopped(letter, &cause)));
+                let partition = (record.topic, record.partition);
+                offsets.entry(partition).and_modify(|offset| *offset = (*offset).min(record.offset));
+                result = result.and(Err(not_sent(letter, error)));
             }
         }
         if let Some(group) = self.group.as_ref().filter(|_| !offsets.is_empty()) {
-            block_in_place(|| group.commit(&offsets, &self.plan.filter.text())).map_err(Failure::of)?;
+            block_in_place(|| group.commit(&offsets, &self.plan.filter.text())).map_err(Failure::query)?;
         }
-        end
+        result
     }
 
-    /// Counts what became of a letter; an answer that leaves it open comes back.
-    fn answered(
+    /// Counts an acknowledged or rejected record. Returns any other error.
+    fn count(
         &mut self,
-        letter: &Letter,
-        answer: Result<RecordMetadata, ProduceError>,
+        letter: &DeadLetter,
+        produced: Result<RecordMetadata, ProduceError>,
     ) -> Result<(), ProduceError> {
-        match answer {
+        match produced {
             Ok(_) => self.progress.sent(letter),
             Err(ProduceError::Rejected { cause }) => {
-                self.progress.held(letter, Hold::Refused, &format!(": {cause}"));
+                self.progress.withheld(letter, WithholdReason::Rejected, &format!(": {cause}"));
             }
-            Err(open) => return Err(open),
+            Err(error) => return Err(error),
         }
         Ok(())
     }
 }
 
-impl Source {
-    fn more(&mut self) -> Result<Option<Vec<Letter>>, Failure> {
+impl Letters {
+    /// Reads the next dead letters. `None` at the end. Blocks.
+    fn next_batch(&mut self) -> Result<Option<Vec<DeadLetter>>, Failure> {
         match self {
             Self::One(letter) => Ok(letter.take().map(|letter| vec![letter])),
-            Self::Many(letters) => letters.more(),
+            Self::Many(reader) => reader.next_batch(),
         }
     }
 }
 
 fn interrupted() -> Failure {
-    Failure::NotOk("interrupted before the end; the same command goes on from here".to_owned())
+    Failure::not_ok("replay interrupted: run the same command to continue")
 }
 
-fn stopped(letter: &Letter, cause: &ProduceError) -> Failure {
-    let text = format!(
-        "{} was not sent back to {}: {cause}; the same command goes on from there",
-        letter.place(),
-        letter.original_place()
+fn not_sent(letter: &DeadLetter, error: ProduceError) -> Failure {
+    let context = format!(
+        "failed to send {} back to {}, run the same command to retry",
+        letter.position(),
+        letter.original_position()
     );
-    match cause {
-        ProduceError::Denied { .. } => Failure::Refused(text),
-        _ => Failure::Unreachable(text),
-    }
+    let is_denied = matches!(error, ProduceError::Denied { .. });
+    let cause = Cause::new(context, error);
+    if is_denied { Failure::AccessDenied(cause) } else { Failure::Unreachable(cause) }
 }

@@ -1,85 +1,86 @@
-//! What a replay does with a letter. Nothing is sent here.
+//! What a replay does with each dead letter. Pure.
 
 use std::collections::BTreeMap;
 
 use contracts::Topic;
 use kafka_io::{Missing, OutRecord, dead_letter};
 
+use super::dead_letter::DeadLetter;
 use super::filter::Filter;
-use super::letter::Letter;
 
-/// What is to be done with a letter.
+/// The action for one dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum ReplayAction {
     /// Send this record.
     Send(OutRecord),
-    /// Leave it: the filters don't mean it.
-    PassOver,
-    /// It is meant and can't be sent.
-    HoldBack(Hold),
+    /// The filters exclude it.
+    Skip,
+    /// It passes the filters and cannot be sent.
+    Withhold(WithholdReason),
 }
 
-/// Why a letter that is meant isn't sent.
+/// Why a dead letter that passes the filters is not sent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hold {
-    /// It died too often: whatever sends it back sends it in a circle.
+pub enum WithholdReason {
+    /// The record was dead-lettered too often; sending it again may repeat without end.
     Generation,
-    /// It doesn't hold the record's bytes.
+    /// The original bytes are missing.
     Truncated,
-    /// It doesn't say where to.
+    /// The original topic or partition is unknown.
     NoOrigin,
-    /// The brokers will never take it.
-    Refused,
+    /// The brokers rejected it permanently.
+    Rejected,
 }
 
 /// The rules of one replay.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    /// Which letters.
+pub struct ReplayPlan {
     pub filter: Filter,
-    /// From this generation on a letter stays where it is.
-    pub max_generation: u32,
-    /// What is sent instead of the payload.
+    /// Records of this generation or later are withheld.
+    pub generation_max: u32,
+    /// The payload to send instead of the original one.
     pub payload: Option<Vec<u8>>,
-    /// How many partitions each topic of events has.
+    /// Partition count of each topic of events.
     pub partitions: BTreeMap<Topic, i32>,
 }
 
-// === impl Hold ===
+// === impl WithholdReason ===
 
-impl Hold {
-    /// In words, for one letter and for many.
+impl WithholdReason {
+    /// Returns the reason as text, for one dead letter and for many.
     #[must_use]
     pub fn text(&self) -> &'static str {
         match self {
-            Self::Generation => "died too often (raise --max-generation to send it all the same)",
-            Self::Truncated => "the letter doesn't hold the record's bytes (send them with --payload-file)",
-            Self::NoOrigin => "names no topic and partition to send it to",
-            Self::Refused => "refused by the brokers",
+            Self::Generation => "dead-lettered too often (raise --max-generation to send it)",
+            Self::Truncated => "the original bytes are missing (send them with --payload-file)",
+            Self::NoOrigin => "the original topic or partition is unknown",
+            Self::Rejected => "rejected by the brokers",
         }
     }
 }
 
-// === impl Plan ===
+// === impl ReplayPlan ===
 
-impl Plan {
-    /// What is to be done with this letter. What is sent has the original key and headers, and the generation, so that a second
-    /// death is counted as one.
+impl ReplayPlan {
+    /// Returns the action for this dead letter. The record to send has the original key and headers, and the generation, so that it is
+    /// counted if it is dead-lettered again.
     #[must_use]
-    pub fn step(&self, letter: &Letter) -> Step {
+    pub fn action(&self, letter: &DeadLetter) -> ReplayAction {
         if !self.filter.matches(letter) {
-            return Step::PassOver;
+            return ReplayAction::Skip;
         }
-        if letter.generation() >= self.max_generation {
-            return Step::HoldBack(Hold::Generation);
+        if letter.generation() >= self.generation_max {
+            return ReplayAction::Withhold(WithholdReason::Generation);
         }
-        let Some(origin) = letter.origin() else { return Step::HoldBack(Hold::NoOrigin) };
-        let known = self.partitions.get(&origin.topic).copied().unwrap_or(0);
-        if !(0..known).contains(&origin.partition) {
-            return Step::HoldBack(Hold::NoOrigin);
+        let Some(origin) = letter.origin() else {
+            return ReplayAction::Withhold(WithholdReason::NoOrigin);
+        };
+        let partitions = self.partitions.get(&origin.topic).copied().unwrap_or(0);
+        if !(0..partitions).contains(&origin.partition) {
+            return ReplayAction::Withhold(WithholdReason::NoOrigin);
         }
         if letter.is_truncated() && self.payload.is_none() {
-            return Step::HoldBack(Hold::Truncated);
+            return ReplayAction::Withhold(WithholdReason::Truncated);
         }
         let record = letter.record();
         let payload = self.payload.as_ref().or(record.payload.as_ref());
@@ -89,80 +90,80 @@ impl Plan {
         for (name, value) in record.headers.iter().filter(|(name, _)| !dead_letter::is_ours(name)) {
             out = out.with_header(name.clone(), value.as_slice());
         }
-        Step::Send(out.with_header(dead_letter::GENERATION, letter.generation().to_string()))
+        ReplayAction::Send(out.with_header(dead_letter::GENERATION, letter.generation().to_string()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::FilterArgs;
+    use super::super::fixtures::{NOW_MS, dead_letter};
     use super::*;
-    use crate::dead_letters::args::FilterArgs;
-    use crate::dead_letters::tests::{NOW_MS, letter};
 
-    fn plan() -> Plan {
-        Plan {
+    fn plan() -> ReplayPlan {
+        ReplayPlan {
             filter: Filter::new(&FilterArgs::default(), NOW_MS),
-            max_generation: 3,
+            generation_max: 3,
             payload: None,
             partitions: [(Topic::AlertRaised, 12)].into(),
         }
     }
 
     #[test]
-    fn what_is_sent_is_the_record_that_died_and_its_generation() {
+    fn original_record_is_sent_with_its_generation() {
         let sent = OutRecord::new(Topic::AlertRaised, 3, "AAPL", vec![9, 255])
             .with_header("mine", "kept")
             .with_header("tapeline.generation", "1");
-        assert_eq!(plan().step(&letter(|_| {})), Step::Send(sent));
+        assert_eq!(plan().action(&dead_letter(|_| {})), ReplayAction::Send(sent));
     }
 
     #[test]
-    fn a_mended_payload_goes_out_in_place_of_the_old_one() {
-        let plan = Plan { payload: Some(b"mended".to_vec()), ..plan() };
-        let truncated = letter(|it| {
+    fn corrected_payload_replaces_the_original_one() {
+        let plan = ReplayPlan { payload: Some(b"corrected".to_vec()), ..plan() };
+        let truncated = dead_letter(|it| {
             it.payload = None;
             it.headers.push(("tapeline.truncated".into(), b"true".to_vec()));
         });
-        for letter in [letter(|_| {}), truncated] {
-            let Step::Send(record) = plan.step(&letter) else { panic!("{letter:?} is not sent") };
-            assert_eq!((record.payload.as_slice(), record.partition), (&b"mended"[..], 3));
+        for letter in [dead_letter(|_| {}), truncated] {
+            let ReplayAction::Send(record) = plan.action(&letter) else { panic!("{letter:?} is not sent") };
+            assert_eq!((record.payload.as_slice(), record.partition), (&b"corrected"[..], 3));
         }
     }
 
     #[test]
-    fn a_letter_that_cannot_or_must_not_go_back_is_held() {
+    fn dead_letter_that_cannot_be_sent_is_withheld() {
         let header = |name: &'static str, value: &'static str| {
-            letter(|it| {
+            dead_letter(|it| {
                 it.headers.retain(|(key, _)| key != name);
                 it.headers.push((name.into(), value.into()));
             })
         };
         let cases = [
-            (header("tapeline.generation", "3"), Hold::Generation),
-            (header("tapeline.generation", "7"), Hold::Generation),
-            (header("tapeline.truncated", "true"), Hold::Truncated),
-            (header("tapeline.topic", "nowhere"), Hold::NoOrigin),
-            (header("tapeline.topic", "feature.dead-letter"), Hold::NoOrigin),
-            (header("tapeline.partition", "12"), Hold::NoOrigin),
-            (header("tapeline.partition", "-1"), Hold::NoOrigin),
-            (header("tapeline.partition", "x"), Hold::NoOrigin),
+            (header("tapeline.generation", "3"), WithholdReason::Generation),
+            (header("tapeline.generation", "7"), WithholdReason::Generation),
+            (header("tapeline.truncated", "true"), WithholdReason::Truncated),
+            (header("tapeline.topic", "nowhere"), WithholdReason::NoOrigin),
+            (header("tapeline.topic", "feature.dead-letter"), WithholdReason::NoOrigin),
+            (header("tapeline.partition", "12"), WithholdReason::NoOrigin),
+            (header("tapeline.partition", "-1"), WithholdReason::NoOrigin),
+            (header("tapeline.partition", "x"), WithholdReason::NoOrigin),
         ];
-        for (letter, hold) in cases {
-            assert_eq!(plan().step(&letter), Step::HoldBack(hold), "{letter:?}");
+        for (letter, reason) in cases {
+            assert_eq!(plan().action(&letter), ReplayAction::Withhold(reason), "{letter:?}");
         }
-        assert!(matches!(plan().step(&header("tapeline.generation", "2")), Step::Send(_)));
-        let unwritable = letter(|it| {
+        assert!(matches!(plan().action(&header("tapeline.generation", "2")), ReplayAction::Send(_)));
+        let unwritable = dead_letter(|it| {
             it.payload = Some(Vec::new());
             it.headers.push(("tapeline.error-class".into(), b"unwritable".to_vec()));
         });
-        assert_eq!(plan().step(&unwritable), Step::HoldBack(Hold::Truncated));
+        assert_eq!(plan().action(&unwritable), ReplayAction::Withhold(WithholdReason::Truncated));
     }
 
     #[test]
-    fn a_letter_that_is_not_meant_is_passed_over_whatever_is_wrong_with_it() {
+    fn excluded_dead_letter_is_skipped_even_if_invalid() {
         let args = FilterArgs { class: vec!["misplaced".into()], ..FilterArgs::default() };
-        let plan = Plan { filter: Filter::new(&args, NOW_MS), ..plan() };
-        assert_eq!(plan.step(&letter(|it| it.headers.clear())), Step::PassOver);
-        assert_eq!(plan.step(&letter(|_| {})), Step::PassOver);
+        let plan = ReplayPlan { filter: Filter::new(&args, NOW_MS), ..plan() };
+        assert_eq!(plan.action(&dead_letter(|it| it.headers.clear())), ReplayAction::Skip);
+        assert_eq!(plan.action(&dead_letter(|_| {})), ReplayAction::Skip);
     }
 }

@@ -1,47 +1,58 @@
-//! `tapeline dead-letters show`: everything of one letter.
+//! `tapeline dead-letters show`: one dead letter in full.
 
+use chassis::{Clock, SystemClock};
 use contracts::catalogue::contract;
-use contracts::{Codec, WriterSchemas};
+use contracts::{Codec, DecodeError, WriterSchemas};
 use kafka_io::{KafkaConfig, dead_letter};
 
 use super::args::ShowArgs;
+use super::dead_letter::DeadLetter;
 use super::filter::Filter;
-use super::letter::Letter;
-use super::letters::Letters;
-use super::now_ms;
+use super::reader::DeadLetterReader;
 use crate::exit::Failure;
 
-/// How many of a record's own headers are shown, and how much of each.
-const HEADERS_SHOWN: usize = 50;
-const HEADER_CHARACTERS: usize = 200;
+/// Original headers that are shown.
+const HEADERS_MAX: usize = 50;
+
+/// Characters of a header name or value that are shown.
+const HEADER_CHARACTERS_MAX: usize = 200;
 
 /// Bytes in a line of a dump.
 const DUMP_BYTES: usize = 16;
 
-/// The letter's page; its payload goes to the file that was asked for. Blocks.
+/// Why a payload is not shown decoded.
+#[derive(Debug, thiserror::Error)]
+enum PayloadError {
+    #[error("the original topic is unknown")]
+    NoOrigin,
+    #[error("the original topic has no events")]
+    NoContract,
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+/// Returns the description of the dead letter. Writes its payload to the file of `--save`. Blocks.
 ///
 /// # Errors
-/// When the letter isn't named by its place or not there, the cluster can't be reached, or the file not written.
+/// If the arguments name no single dead letter or it does not exist, the cluster is unreachable, or the file cannot be written.
 pub fn run(args: &ShowArgs, kafka: &KafkaConfig, writers: &dyn WriterSchemas) -> Result<String, Failure> {
-    let filter = Filter::new(&args.filter, now_ms());
-    let place = filter.place()?.ok_or_else(|| {
-        Failure::Usage(
-            "which letter? give --service, --partition and --offset, as `list` shows them".to_owned(),
-        )
+    let filter = Filter::new(&args.filter, SystemClock::new().wall_micros().div_euclid(1_000));
+    let position = filter.position()?.ok_or_else(|| {
+        Failure::usage("no dead letter named: --service, --partition and --offset are required, see `list`")
     })?;
-    let letter = Letters::one(kafka, place)?;
+    let letter = DeadLetterReader::read_one(kafka, position)?;
     if let Some(path) = &args.save {
         std::fs::write(path, letter.record().payload.as_deref().unwrap_or_default())
-            .map_err(|e| Failure::Usage(format!("{}: {e}", path.display())))?;
+            .map_err(|error| Failure::file("write", path, error))?;
     }
     Ok(page(&letter, writers, args.bytes))
 }
 
-fn page(letter: &Letter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> String {
+fn page(letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> String {
     let record = letter.record();
     let mut page = String::new();
     let mut field = |name: &str, value: String| page.push_str(&format!("{name:<12} {value}\n"));
-    field("letter", letter.place());
+    field("dead letter", letter.position().to_string());
     field("written", letter.time().to_string());
     field("service", letter.service());
     field("class", letter.class());
@@ -49,13 +60,12 @@ fn page(letter: &Letter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> 
     field("attempts", letter.header(dead_letter::ATTEMPTS).unwrap_or_default());
     field("epoch", letter.header(dead_letter::EPOCH).unwrap_or_else(|| "none".to_owned()));
     field("generation", letter.generation().to_string());
-    field("original", letter.original_place());
-    let appended = letter.to_json()["original_time"].as_str().unwrap_or_default().to_owned();
-    field("appended", appended);
+    field("original", letter.original_position());
+    field("appended", letter.original_time().unwrap_or_default());
     field("schema id", letter.schema_id().map_or_else(|| "none".to_owned(), |id| id.to_string()));
     field("key", letter.key().map_or_else(|| "none".to_owned(), |key| format!("{key:?}")));
     if letter.is_truncated() {
-        field("truncated", "the letter doesn't hold the record's bytes".to_owned());
+        field("truncated", "the original bytes are missing".to_owned());
     }
     page.push_str(&headers(letter));
     let payload = record.payload.as_deref().unwrap_or_default();
@@ -63,16 +73,16 @@ fn page(letter: &Letter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> 
         Ok(json) => {
             page.push_str(&format!("payload      {} bytes, decoded:\n{json:#}\n", payload.len()));
         }
-        Err(cause) => {
-            page.push_str(&format!("payload      {} bytes, not decoded: {cause}\n", payload.len()));
+        Err(error) => {
+            page.push_str(&format!("payload      {} bytes, not decoded: {error}\n", payload.len()));
             page.push_str(&dump(payload, dump_max_bytes));
         }
     }
     page
 }
 
-/// The record's own headers; what is ours beside the fields above (a hash of a payload that was left out) is shown as well.
-fn headers(letter: &Letter) -> String {
+/// Returns the original headers, and those of Tapeline that are not among the fields above, such as the hash of an omitted payload.
+fn headers(letter: &DeadLetter) -> String {
     let shown_above = [
         dead_letter::TOPIC,
         dead_letter::PARTITION,
@@ -86,30 +96,30 @@ fn headers(letter: &Letter) -> String {
         dead_letter::EPOCH,
         dead_letter::GENERATION,
     ];
-    let rest: Vec<_> =
+    let others: Vec<_> =
         letter.record().headers.iter().filter(|(name, _)| !shown_above.contains(&name.as_str())).collect();
-    let mut text = format!("headers      {}\n", rest.len());
-    for (name, value) in rest.iter().take(HEADERS_SHOWN) {
-        let shown: String = String::from_utf8_lossy(value).chars().take(HEADER_CHARACTERS).collect();
+    let mut text = format!("headers      {}\n", others.len());
+    for (name, value) in others.iter().take(HEADERS_MAX) {
+        let shown: String = String::from_utf8_lossy(value).chars().take(HEADER_CHARACTERS_MAX).collect();
         let cut =
             if value.len() > shown.len() { format!(" … {} bytes", value.len()) } else { String::new() };
-        let name: String = name.chars().take(HEADER_CHARACTERS).collect();
+        let name: String = name.chars().take(HEADER_CHARACTERS_MAX).collect();
         text.push_str(&format!("  {name:?}: {shown:?}{cut}\n"));
     }
-    if rest.len() > HEADERS_SHOWN {
-        text.push_str(&format!("  … and {} more\n", rest.len() - HEADERS_SHOWN));
+    if others.len() > HEADERS_MAX {
+        text.push_str(&format!("  … and {} more\n", others.len() - HEADERS_MAX));
     }
     text
 }
 
-fn decoded(letter: &Letter, writers: &dyn WriterSchemas) -> Result<serde_json::Value, String> {
-    let origin = letter.origin().ok_or("the letter names no topic of events")?;
-    let contract = contract(origin.topic).ok_or("its topic holds no events")?;
+fn decoded(letter: &DeadLetter, writers: &dyn WriterSchemas) -> Result<serde_json::Value, PayloadError> {
+    let origin = letter.origin().ok_or(PayloadError::NoOrigin)?;
+    let contract = contract(origin.topic).ok_or(PayloadError::NoContract)?;
     let payload = letter.record().payload.as_deref();
-    contract.decode_to_json(&Codec::new(), payload, writers).map_err(|fault| fault.to_string())
+    Ok(contract.decode_to_json(&Codec::new(), payload, writers)?)
 }
 
-/// Offset, bytes in hex, and what of them can be printed.
+/// Returns lines of offset, bytes in hex, and printable characters.
 fn dump(bytes: &[u8], max_bytes: usize) -> String {
     let mut text = String::new();
     for (i, line) in bytes[..bytes.len().min(max_bytes)].chunks(DUMP_BYTES).enumerate() {
@@ -126,17 +136,17 @@ fn dump(bytes: &[u8], max_bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixtures::dead_letter;
     use super::*;
-    use crate::dead_letters::tests::letter;
     use contracts::Topic;
     use testkit::OwnSchemas;
 
     #[test]
-    fn a_payload_that_can_be_decoded_is_shown_as_json_though_a_rule_is_broken() {
+    fn decodable_payload_is_shown_as_json_even_if_invalid() {
         let json = include_str!("../../../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
         let (mut payload, id) = (Vec::new(), OwnSchemas::ids()[&Topic::GapDetected]);
         contract(Topic::GapDetected).unwrap().encode_from_json(json.as_bytes(), id, &mut payload).unwrap();
-        let letter = letter(|record| {
+        let letter = dead_letter(|record| {
             record.payload = Some(payload.clone());
             record.headers[0].1 = Topic::GapDetected.name().into();
         });
@@ -153,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn any_other_payload_is_dumped_up_to_a_bound() {
+    fn undecodable_payload_is_dumped_up_to_the_limit() {
         let page = page(
-            &letter(|record| record.payload = Some([b"\tA".as_slice(), &[0xff; 98]].concat())),
+            &dead_letter(|record| record.payload = Some([b"\tA".as_slice(), &[0xff; 98]].concat())),
             &OwnSchemas,
             32,
         );
@@ -172,9 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_headers_and_one_of_a_megabyte_stay_a_page() {
+    fn output_is_bounded_for_many_and_large_headers() {
         let page = page(
-            &letter(|record| {
+            &dead_letter(|record| {
                 record.headers.extend((0..10_000).map(|n| (format!("h{n}"), vec![b'x'; 3])));
                 record.headers.insert(0, ("big".to_owned(), vec![b'y'; 1 << 20]));
             }),

@@ -1,10 +1,10 @@
-//! A time as a person writes it: an instant, a date, or how long ago.
+//! A time on the command line: an instant, a date, or an age.
 
 use domain::Timestamp;
 
-/// A point in time, as it was written.
+/// A point in time, with its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct When {
+pub struct TimeArgument {
     text: String,
     point: Point,
 }
@@ -15,24 +15,25 @@ enum Point {
     AgoMs(i64),
 }
 
-impl When {
-    /// Reads an ISO-8601 instant with an offset, a date (its midnight in UTC), or a number of `s`, `m`, `h` or `d` ago.
+/// The text is no time.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an instant such as 2026-11-24T10:00:00Z, a date, or an age such as 90s, 30m, 2h, 7d")]
+pub struct InvalidTime;
+
+impl TimeArgument {
+    /// Parses an ISO-8601 instant with an offset, a date (midnight in UTC), or a number of `s`, `m`, `h` or `d` ago.
     ///
     /// # Errors
-    /// When it is none of them.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`InvalidTime`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         let is_date = text.len() == "2026-11-24".len();
         let instant = if is_date { format!("{text}T00:00:00Z") } else { text.to_owned() };
         let at = || Timestamp::parse(&instant).ok().map(|at| Point::AtMs(at.micros().div_euclid(1_000)));
-        let point = ago_ms(text).map(Point::AgoMs).or_else(at);
-        let Some(point) = point else {
-            return Err("must be an instant as 2026-11-24T10:00:00Z, a date, or an age as 90s, 30m, 2h, 7d"
-                .to_owned());
-        };
+        let point = ago_ms(text).map(Point::AgoMs).or_else(at).ok_or(InvalidTime)?;
         Ok(Self { text: text.to_owned(), point })
     }
 
-    /// Milliseconds since 1970, seen from `now_ms`.
+    /// Returns milliseconds since 1970. An age counts back from `now_ms`.
     #[must_use]
     pub fn resolve_ms(&self, now_ms: i64) -> i64 {
         match self.point {
@@ -41,7 +42,7 @@ impl When {
         }
     }
 
-    /// As it was written.
+    /// Returns the text that was parsed.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -69,8 +70,8 @@ mod tests {
     const NOW_MS: i64 = 1_000_000_000;
 
     #[test]
-    fn instants_dates_and_ages_are_read() {
-        let at = |text: &str| When::parse(text).unwrap().resolve_ms(NOW_MS);
+    fn instants_dates_and_ages_are_parsed() {
+        let at = |text: &str| TimeArgument::parse(text).unwrap().resolve_ms(NOW_MS);
         assert_eq!(at("1970-01-02T00:00:01Z"), 86_401_000);
         assert_eq!(at("1970-01-02T01:00:01+01:00"), 86_401_000);
         assert_eq!(at("1970-01-02"), 86_400_000);
@@ -81,11 +82,11 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_with_what_is_possible() {
-        for wrong in
+    fn other_text_is_rejected() {
+        for invalid in
             ["", "h", "-2h", "2w", "1e3s", "yesterday", "1970-01-02T00:00:01", "99999999999999999999d"]
         {
-            assert!(When::parse(wrong).unwrap_err().contains("30m"), "{wrong}");
+            assert_eq!(TimeArgument::parse(invalid), Err(InvalidTime), "{invalid}");
         }
     }
 }

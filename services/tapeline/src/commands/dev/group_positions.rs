@@ -1,79 +1,80 @@
-//! Waits until every group stands at its topics' ends.
+//! Committed offsets of all groups, and the wait until they reach the ends of their topics.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use contracts::Topic;
+use contracts::topics::DEFAULT_PARTITIONS;
 use hosting::Hosted;
 use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, QueryError};
 
-use super::PARTITIONS;
+use super::rest_detector::{self, GroupPosition, OBSERVE_INTERVAL, RestDetector, RunState};
 use crate::exit::Failure;
-use crate::quiet::{LOOK_EVERY, Look, Quiet, Standing, furthest};
 
-/// Asks where groups stand.
-struct Looker {
-    ends: ClusterQuery,
+/// Queries the positions of all groups.
+struct PositionQuery {
+    cluster: ClusterQuery,
     groups: Vec<(&'static str, Vec<Topic>, GroupQuery)>,
 }
 
-/// Returns when all of them are at rest.
+/// Returns when all groups are at rest.
 ///
 /// # Errors
-/// When a group stands still short of its end for too long, with stage, partition and offset.
-pub(super) async fn wait(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<(), Failure> {
-    let looker = Arc::new(Looker::new(kafka, stages).map_err(|e| Failure::Unreachable(e.to_string()))?);
-    let (begun, mut quiet) = (Instant::now(), Quiet::default());
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+/// [`Failure::NotOk`] with stage, partition and offset if a group makes no progress; a failed cluster query.
+pub(super) async fn wait_for_rest(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<(), Failure> {
+    let query = Arc::new(PositionQuery::new(kafka, stages)?);
+    let (started, mut detector) = (Instant::now(), RestDetector::default());
+    let mut ticks = tokio::time::interval(OBSERVE_INTERVAL);
     loop {
         ticks.tick().await;
-        let looking = Arc::clone(&looker);
-        let looked = tokio::task::spawn_blocking(move || looking.standings()).await;
-        let standings = looked
-            .map_err(|e| Failure::NotOk(e.to_string()))?
-            .map_err(|e| Failure::Unreachable(e.to_string()))?;
-        match quiet.look(standings, begun.elapsed()) {
-            Look::Moving => {}
-            Look::AtRest => return Ok(()),
-            Look::Stuck(standing) => return Err(Failure::NotOk(format!("stuck: {standing}"))),
+        let query = Arc::clone(&query);
+        let positions = tokio::task::spawn_blocking(move || query.positions()).await;
+        let positions = positions.map_err(Failure::not_ok)?.map_err(Failure::unreachable)?;
+        match detector.observe(positions, started.elapsed()) {
+            RunState::Active => {}
+            RunState::AtRest => return Ok(()),
+            RunState::Stalled(position) => {
+                return Err(Failure::not_ok(format!("run stalled: {position}")));
+            }
         }
     }
 }
 
-/// Where the group stands that is furthest from its end, in words; `None` when all are at their ends or can't be asked.
-pub(super) async fn furthest_behind(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Option<String> {
-    let looker = Looker::new(kafka, stages).ok()?;
-    let standings = tokio::task::spawn_blocking(move || looker.standings()).await.ok()?.ok()?;
-    furthest(&standings).map(ToString::to_string)
+/// Returns the position with the largest lag. `None` if all groups are at their ends, or if the query fails.
+pub(super) async fn largest_lag(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Option<GroupPosition> {
+    let query = PositionQuery::new(kafka, stages).ok()?;
+    let positions = tokio::task::spawn_blocking(move || query.positions()).await.ok()?.ok()?;
+    rest_detector::largest_lag(&positions).cloned()
 }
 
-impl Looker {
-    fn new(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<Self, Box<dyn std::error::Error>> {
+impl PositionQuery {
+    fn new(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Result<Self, Failure> {
         let mut groups = Vec::new();
         for hosted in stages {
-            groups.push((hosted.stage, hosted.inputs, GroupQuery::new(kafka, hosted.group)?));
+            let group = GroupQuery::new(kafka, hosted.group).map_err(Failure::unreachable)?;
+            groups.push((hosted.stage, hosted.inputs, group));
         }
-        Ok(Self { ends: ClusterQuery::new(kafka)?, groups })
+        Ok(Self { cluster: ClusterQuery::new(kafka).map_err(Failure::unreachable)?, groups })
     }
 
-    /// Blocks.
-    fn standings(&self) -> Result<Vec<Standing>, QueryError> {
-        let mut standings = Vec::new();
+    /// Returns the position of each group in each partition of its inputs. Blocks.
+    fn positions(&self) -> Result<Vec<GroupPosition>, QueryError> {
+        let mut positions = Vec::new();
         for (stage, inputs, group) in &self.groups {
             for topic in inputs {
-                let committed = group.committed(*topic, PARTITIONS)?;
-                for marks in self.ends.watermarks(*topic)? {
-                    let at = committed.iter().find(|(partition, _)| *partition == marks.partition);
-                    standings.push(Standing {
+                let committed = group.committed(*topic, DEFAULT_PARTITIONS)?;
+                for marks in self.cluster.watermarks(*topic)? {
+                    let found = committed.iter().find(|(partition, _)| *partition == marks.partition);
+                    positions.push(GroupPosition {
                         stage,
                         topic: topic.name().to_owned(),
                         partition: marks.partition,
-                        committed: at.and_then(|(_, offset)| *offset).unwrap_or(marks.low),
+                        committed: found.and_then(|(_, offset)| *offset).unwrap_or(marks.low),
                         end: marks.high,
                     });
                 }
             }
         }
-        Ok(standings)
+        Ok(positions)
     }
 }

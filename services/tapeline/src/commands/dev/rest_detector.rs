@@ -1,85 +1,80 @@
-//! When a run has come to its end: every group stands at its topics' ends, and no end moves any more.
+//! Detects the end of a run: every group has committed its topics' ends, and no end moves any more. Pure.
 
 use std::time::Duration;
 
-/// Time between two looks; two equal ones in a row, all at the end, are rest.
-pub const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Time between two observations. Two equal ones in a row with all groups at their ends mean rest.
+pub(super) const OBSERVE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Without any movement for this long, short of the end, something is stuck.
-pub const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// A run is stalled after this time without any change, while a group is not at its end.
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where one group stands in one partition.
+/// Committed offset of one group in one partition, and the partition's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// The stage, as reports name it.
-    pub stage: &'static str,
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset that the group will read.
-    pub committed: i64,
+pub(super) struct GroupPosition {
+    /// The stage, as in reports.
+    pub(super) stage: &'static str,
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// The next offset that the group reads.
+    pub(super) committed: i64,
     /// The offset after the last record.
-    pub end: i64,
+    pub(super) end: i64,
 }
 
-impl Standing {
+impl GroupPosition {
     fn is_at_end(&self) -> bool {
         self.committed >= self.end
     }
 }
 
-/// What a look tells.
+/// The result of an observation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
-    /// Something moved, or rest has been seen only once.
-    Moving,
-    /// All is done.
+pub(super) enum RunState {
+    /// Something changed, or rest was observed only once.
+    Active,
+    /// All records are processed.
     AtRest,
-    /// Nothing has moved for [`STUCK_AFTER`]; the partition that is furthest behind.
-    Stuck(Standing),
+    /// No change for [`STALL_TIMEOUT`]; the partition with the largest lag.
+    Stalled(GroupPosition),
 }
 
-/// Remembers the look before.
+/// Compares each observation with the previous one.
 #[derive(Debug, Default)]
-pub struct Quiet {
-    before: Vec<Standing>,
-    moved_at: Duration,
+pub(super) struct RestDetector {
+    previous: Vec<GroupPosition>,
+    changed_at: Duration,
 }
 
-impl Quiet {
-    /// Takes a look at time `now` (monotonic).
-    pub fn look(&mut self, standings: Vec<Standing>, now: Duration) -> Look {
-        let has_moved = standings != self.before;
-        let is_done = !standings.is_empty() && standings.iter().all(Standing::is_at_end);
-        if has_moved {
-            self.before = standings;
-            self.moved_at = now;
-            return Look::Moving;
+impl RestDetector {
+    /// Takes an observation at time `now` (monotonic).
+    pub(super) fn observe(&mut self, positions: Vec<GroupPosition>, now: Duration) -> RunState {
+        let has_changed = positions != self.previous;
+        let is_done = !positions.is_empty() && positions.iter().all(GroupPosition::is_at_end);
+        if has_changed {
+            self.previous = positions;
+            self.changed_at = now;
+            return RunState::Active;
         }
         if is_done {
-            return Look::AtRest;
+            return RunState::AtRest;
         }
-        if now.saturating_sub(self.moved_at) < STUCK_AFTER {
-            return Look::Moving;
+        if now.saturating_sub(self.changed_at) < STALL_TIMEOUT {
+            return RunState::Active;
         }
-        furthest(&self.before).map_or(Look::Moving, |standing| Look::Stuck(standing.clone()))
+        largest_lag(&self.previous).map_or(RunState::Active, |position| RunState::Stalled(position.clone()))
     }
 }
 
-/// The group that is furthest from its end; `None` when none is short of it.
+/// Returns the position with the largest lag, `None` if all groups are at their ends.
 #[must_use]
-pub fn furthest(standings: &[Standing]) -> Option<&Standing> {
-    standings.iter().filter(|s| !s.is_at_end()).max_by_key(|s| s.end - s.committed)
+pub(super) fn largest_lag(positions: &[GroupPosition]) -> Option<&GroupPosition> {
+    positions.iter().filter(|it| !it.is_at_end()).max_by_key(|it| it.end - it.committed)
 }
 
-impl std::fmt::Display for Standing {
+impl std::fmt::Display for GroupPosition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { stage, topic, partition, committed, end } = self;
-        write!(
-            f,
-            "{stage} stands at offset {committed} of {topic} partition {partition}, which ends at {end}"
-        )
+        write!(f, "{stage} has committed offset {committed} of {topic}[{partition}], end {end}")
     }
 }
 
@@ -87,25 +82,25 @@ impl std::fmt::Display for Standing {
 mod tests {
     use super::*;
 
-    fn standing(partition: i32, committed: i64, end: i64) -> Standing {
-        Standing { stage: "bridge", topic: "scanner.alert.raised.v1".into(), partition, committed, end }
+    fn position(partition: i32, committed: i64, end: i64) -> GroupPosition {
+        GroupPosition { stage: "bridge", topic: "scanner.alert.raised.v1".into(), partition, committed, end }
     }
 
     #[test]
-    fn rest_is_two_equal_looks_at_the_end() {
-        let mut quiet = Quiet::default();
+    fn two_equal_observations_at_the_end_are_rest() {
+        let mut detector = RestDetector::default();
         let at = Duration::from_millis;
-        assert_eq!(quiet.look(vec![standing(0, 5, 5)], at(0)), Look::Moving);
-        assert_eq!(quiet.look(vec![standing(0, 6, 6)], at(200)), Look::Moving, "an end has moved");
-        assert_eq!(quiet.look(vec![standing(0, 6, 6)], at(400)), Look::AtRest);
+        assert_eq!(detector.observe(vec![position(0, 5, 5)], at(0)), RunState::Active);
+        assert_eq!(detector.observe(vec![position(0, 6, 6)], at(200)), RunState::Active, "an end has moved");
+        assert_eq!(detector.observe(vec![position(0, 6, 6)], at(400)), RunState::AtRest);
     }
 
     #[test]
-    fn standing_still_short_of_the_end_is_stuck_after_its_time_and_named() {
-        let mut quiet = Quiet::default();
-        let still = vec![standing(0, 5, 5), standing(1, 3, 4), standing(2, 1, 9)];
-        assert_eq!(quiet.look(still.clone(), Duration::ZERO), Look::Moving);
-        assert_eq!(quiet.look(still.clone(), STUCK_AFTER - LOOK_EVERY), Look::Moving);
-        assert_eq!(quiet.look(still, STUCK_AFTER), Look::Stuck(standing(2, 1, 9)));
+    fn unchanged_lag_is_stalled_after_the_timeout() {
+        let mut detector = RestDetector::default();
+        let lagging = vec![position(0, 5, 5), position(1, 3, 4), position(2, 1, 9)];
+        assert_eq!(detector.observe(lagging.clone(), Duration::ZERO), RunState::Active);
+        assert_eq!(detector.observe(lagging.clone(), STALL_TIMEOUT - OBSERVE_INTERVAL), RunState::Active);
+        assert_eq!(detector.observe(lagging, STALL_TIMEOUT), RunState::Stalled(position(2, 1, 9)));
     }
 }

@@ -1,4 +1,4 @@
-//! The four services in this process, on one telemetry and one admin server.
+//! The four services in this process, with one telemetry and one admin server.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,18 +24,18 @@ use scanner_bridge::config::BridgeConfig;
 use scanner_bridge::service::Bridge;
 use tokio::runtime::Handle;
 
-use super::bars::History;
-use crate::cli::DevArgs;
-use crate::exit::Failure;
-use crate::report::StageReport;
+use super::args::DevArgs;
+use super::history::History;
+use crate::exit::{Cause, Failure};
+use crate::market::StageReport;
 
-/// How long each service may drain.
-const DRAIN_BUDGET: Duration = Duration::from_secs(15);
+/// Drain timeout of each service.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long the services may take to get ready.
-const READY_PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit until all services are ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The services, running.
+/// The running services.
 pub(super) struct Services {
     host: Host,
     contexts: Vec<Context>,
@@ -45,16 +45,16 @@ pub(super) struct Services {
     market_wire: Wire,
 }
 
-/// How the services ended.
+/// The end of the services.
 pub(super) struct Drained {
-    /// What each stage counted, by name.
+    /// The counts of each stage, by name.
     pub(super) counts: BTreeMap<&'static str, StageReport>,
     /// The first task that failed.
     pub(super) failure: Option<Failure>,
 }
 
 impl Services {
-    /// Starts all four and waits until they are ready.
+    /// Starts all services and waits until they are ready.
     pub(super) async fn start(
         args: &DevArgs,
         kafka: &KafkaConfig,
@@ -66,7 +66,7 @@ impl Services {
         let version = Version { name: "tapeline", version: env!("CARGO_PKG_VERSION") };
         let catalogue = catalogue();
         let host = Host::start(&process, &catalogue, version, Handle::current(), shutdown.clone())
-            .map_err(of_chassis)?;
+            .map_err(chassis_failure)?;
         let registry =
             RegistrySection(RegistryConfig { url: registry_url.to_owned(), ..RegistryConfig::default() });
         let kafka_section = KafkaSection(kafka.clone());
@@ -85,7 +85,8 @@ impl Services {
         };
         config.edge.listen = args.edge;
         let publisher_context = context(Publisher::NAME);
-        let publisher = host.launch::<Publisher>(config, &publisher_context).await.map_err(of_chassis)?;
+        let publisher =
+            host.launch::<Publisher>(config, &publisher_context).await.map_err(chassis_failure)?;
 
         let config = BridgeConfig {
             process: process.clone(),
@@ -93,7 +94,7 @@ impl Services {
             registry: registry.clone(),
             ..BridgeConfig::default()
         };
-        let bridge = host.launch::<Bridge>(config, &context(Bridge::NAME)).await.map_err(of_chassis)?;
+        let bridge = host.launch::<Bridge>(config, &context(Bridge::NAME)).await.map_err(chassis_failure)?;
 
         let config = FeatureConfig {
             process: process.clone(),
@@ -101,7 +102,8 @@ impl Services {
             registry: registry.clone(),
             ..FeatureConfig::default()
         };
-        let feature = host.launch::<Feature>(config, &context(Feature::NAME)).await.map_err(of_chassis)?;
+        let feature =
+            host.launch::<Feature>(config, &context(Feature::NAME)).await.map_err(chassis_failure)?;
 
         let config = backfill_config(process, kafka_section, registry.clone());
         let backfill_context = context(Backfill::NAME);
@@ -110,12 +112,12 @@ impl Services {
                 backfill::service::start_with(config, Arc::new(history), context)
             })
             .await
-            .map_err(of_chassis)?;
+            .map_err(chassis_failure)?;
 
         let hosted = [publisher.stages, backfill, bridge, feature].concat();
         let (dead_letters, writes) = (Topic::PublisherDeadLetter, [Topic::BarClosed]);
         let connection = hosting::connect(&publisher_context, kafka, &registry, dead_letters, &writes);
-        let market_wire = connection.await.map_err(of_chassis)?.wire;
+        let market_wire = connection.await.map_err(chassis_failure)?.wire;
         let (edge, edge_counts) = (publisher.edge, publisher.edge_counts);
         let services = Self { host, contexts, edge, edge_counts, hosted, market_wire };
         services.wait_until_ready().await?;
@@ -131,11 +133,11 @@ impl Services {
                 ticks.tick().await;
             }
         };
-        if tokio::time::timeout(READY_PATIENCE, ready).await.is_err() {
+        if tokio::time::timeout(READY_TIMEOUT, ready).await.is_err() {
             let waiting = health.readiness().waiting;
-            return Err(Failure::NotOk(format!(
-                "not ready after {} s: {waiting:?}",
-                READY_PATIENCE.as_secs()
+            return Err(Failure::not_ok(format!(
+                "services not ready after {} s: waiting for {waiting:?}",
+                READY_TIMEOUT.as_secs()
             )));
         }
         Ok(())
@@ -153,12 +155,12 @@ impl Services {
         self.hosted.clone()
     }
 
-    /// For the market's own bars.
+    /// Returns the wire by which the market writes its bars.
     pub(super) fn market_wire(&self) -> Wire {
         self.market_wire.clone()
     }
 
-    /// What each stage has counted so far, by name.
+    /// Returns the counts of each stage so far, by name.
     pub(super) fn counts(&self) -> BTreeMap<&'static str, StageReport> {
         let edge = StageReport {
             received: self.edge_counts.received(),
@@ -171,25 +173,25 @@ impl Services {
         stages.chain([(publisher::service::EDGE, edge)]).collect()
     }
 
-    /// Input records that no stage has taken in yet.
+    /// Returns the number of input records that are not processed yet.
     pub(super) fn lag(&self) -> u64 {
         self.hosted.iter().map(|hosted| hosted.counts.seen().waiting).sum()
     }
 
-    /// Ends them: each drains within its budget. What a stage holds then, and gives back to its group, is held in the counts.
+    /// Stops the services. Each drains within [`DRAIN_TIMEOUT`]. Records that a stage holds then and releases count as held.
     pub(super) async fn drain(self) -> Drained {
         let before: Vec<u64> =
             self.hosted.iter().map(|hosted| hosted.counts.seen().counts.returned).collect();
         let mut failure = None;
         for context in &self.contexts {
-            let outcome = context.drain(DRAIN_BUDGET).await;
+            let outcome = context.drain(DRAIN_TIMEOUT).await;
             if let Some(failed) = outcome.failed.first() {
-                let text = format!("{}: {}: {}", context.service, failed.task, failed.error);
-                failure.get_or_insert(of_exit(failed.exit, text));
+                let text = format!("{}: task {} failed: {}", context.service, failed.task, failed.error);
+                failure.get_or_insert(exit_failure(failed.exit, text));
             }
             for task in &outcome.stragglers {
-                let text = format!("{}: {task} outlived its drain budget", context.service);
-                failure.get_or_insert(Failure::NotOk(text));
+                let text = format!("{}: drain timeout exceeded: task {task} still runs", context.service);
+                failure.get_or_insert(Failure::not_ok(text));
             }
         }
         let mut counts = self.counts();
@@ -209,19 +211,19 @@ fn catalogue() -> Catalogue {
 }
 
 fn process(args: &DevArgs) -> Process {
-    // What a person who watches a run wants to know is on the screen; the log says what is wrong.
+    // Progress is printed; the log has only warnings and errors.
     let logs = LogSettings { format: Format::Text, filter: "warn".to_owned(), ..LogSettings::default() };
     Process { admin: args.admin, logs, ..Process::default() }
 }
 
-/// Day bars of market data alone, as the replayed market has them.
+/// Returns a configuration that fetches day bars of market data only, as the replayed market has them.
 fn backfill_config(process: Process, kafka: KafkaSection, registry: RegistrySection) -> BackfillConfig {
     let mut config = BackfillConfig { process, kafka, registry, ..BackfillConfig::default() };
     config.market_data_in_day_bars();
     config
 }
 
-/// Records given back to the group are counted again when they are delivered again.
+/// Released records are subtracted: they count again when they are redelivered.
 fn report(counts: &StageCounts) -> StageReport {
     let counts = counts.seen().counts;
     StageReport {
@@ -233,15 +235,16 @@ fn report(counts: &StageCounts) -> StageReport {
     }
 }
 
-fn of_chassis(failure: chassis::Failure) -> Failure {
-    of_exit(failure.exit(), failure.to_string())
+fn chassis_failure(failure: chassis::Failure) -> Failure {
+    exit_failure(failure.exit(), failure.to_string())
 }
 
-fn of_exit(exit: Exit, text: String) -> Failure {
+fn exit_failure(exit: Exit, message: String) -> Failure {
+    let cause = Cause::Message(message);
     match exit {
-        Exit::Usage => Failure::Usage(text),
-        Exit::Unreachable => Failure::Unreachable(text),
-        Exit::Refused => Failure::Refused(text),
-        _ => Failure::NotOk(text),
+        Exit::Usage => Failure::Usage(cause),
+        Exit::Unreachable => Failure::Unreachable(cause),
+        Exit::Refused => Failure::AccessDenied(cause),
+        _ => Failure::NotOk(cause),
     }
 }

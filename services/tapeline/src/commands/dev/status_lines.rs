@@ -1,29 +1,29 @@
-//! A line a second about a run that has no end in sight.
+//! Status of a run without a known end: a line a second.
 
 use std::time::Duration;
 
 use devstack::broker::EmbeddedBroker;
 
 use super::services::Services;
-use crate::follow::Follower;
-use crate::run::Show;
+use crate::market::{DateProgress, TopicFollower};
+use crate::output::print;
 
-/// How often a line is printed.
-const EVERY: Duration = Duration::from_secs(1);
+/// Time between two lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the embedded broker is asked whether it has lost records.
-const ASK_BROKER_EVERY: Duration = Duration::from_secs(5);
+/// Time between two checks for deleted records.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Warns, once, when the embedded broker has dropped the beginning of a partition; then waits to be dropped.
-pub(super) async fn warn_of_loss(broker: &EmbeddedBroker) {
-    let mut ticks = tokio::time::interval(ASK_BROKER_EVERY);
+/// Warns once when the embedded broker has deleted the first records of a partition. Never returns.
+pub(super) async fn warn_of_deleted_records(broker: &EmbeddedBroker) {
+    let mut ticks = tokio::time::interval(CHECK_INTERVAL);
     loop {
         ticks.tick().await;
-        let forgotten = tokio::task::block_in_place(|| broker.forgotten()).unwrap_or_default();
-        if let Some(first) = forgotten.first() {
+        let deleted = tokio::task::block_in_place(|| broker.forgotten()).unwrap_or_default();
+        if let Some(first) = deleted.first() {
             eprintln!(
-                "warning: the embedded broker keeps 5 MiB a partition; {first}. \
-                 This run can't be counted as a whole any more, and a service that restarts won't find those records"
+                "warning: the embedded broker keeps 5 MiB a partition and deleted records: {first}; this run can no longer be \
+                 audited completely, and a service that restarts cannot read those records"
             );
             break;
         }
@@ -31,19 +31,24 @@ pub(super) async fn warn_of_loss(broker: &EmbeddedBroker) {
     std::future::pending::<()>().await;
 }
 
-/// Prints until it is dropped; silent when the run shows itself otherwise.
-pub(super) async fn tell(is_live: bool, follower: Follower, show: &Show, services: &Services) {
-    if !is_live {
+/// Prints status lines if `is_enabled`. Never returns.
+pub(super) async fn print_lines(
+    is_enabled: bool,
+    follower: TopicFollower,
+    progress: &DateProgress,
+    services: &Services,
+) {
+    if !is_enabled {
         std::future::pending::<()>().await;
     }
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(LINE_INTERVAL);
     let mut before = Totals::default();
     ticks.tick().await;
-    println!("of each stage: received/emitted/dropped/rejected/held");
+    print("stages: received/emitted/dropped/rejected/held\n");
     loop {
         ticks.tick().await;
-        let now = Totals::of(&follower, show, services);
-        println!("{}", now.line(&before));
+        let now = Totals::of(&follower, progress, services);
+        print(&now.line(&before));
         before = now;
     }
 }
@@ -51,7 +56,7 @@ pub(super) async fn tell(is_live: bool, follower: Follower, show: &Show, service
 #[derive(Default)]
 struct Totals {
     dates: u64,
-    dates_in_all: u64,
+    dates_total: u64,
     vectors: u64,
     newest: String,
     stages: String,
@@ -60,9 +65,9 @@ struct Totals {
 }
 
 impl Totals {
-    fn of(follower: &Follower, show: &Show, services: &Services) -> Self {
-        let (dates, dates_in_all) = show.dates();
-        let (vectors, newest) = follower.look(|flow| (flow.vectors, flow.newest.clone()));
+    fn of(follower: &TopicFollower, progress: &DateProgress, services: &Services) -> Self {
+        let (dates, dates_total) = progress.dates();
+        let (vectors, newest) = follower.with(|tracker| (tracker.vectors, tracker.newest.clone()));
         let counts = services.counts();
         let stages = counts.iter().map(|(name, stage)| {
             let dropped: u64 = stage.dropped.values().sum();
@@ -71,7 +76,7 @@ impl Totals {
         });
         Self {
             dates,
-            dates_in_all,
+            dates_total,
             vectors,
             newest: newest.map_or("-".to_owned(), |(symbol, sets)| format!("{symbol} ({sets} sets)")),
             stages: stages.collect::<Vec<_>>().join("  "),
@@ -80,12 +85,12 @@ impl Totals {
         }
     }
 
-    /// Rates are those of the last second; each stage's numbers are received/emitted/dropped/rejected/held.
+    /// Returns the status line. Rates are those since `before`.
     fn line(&self, before: &Self) -> String {
         format!(
-            "dates {}/{} (+{})  records +{}/s  vectors {} (+{}/s)  newest {}  lag {}  {}",
+            "dates {}/{} (+{})  records +{}/s  vectors {} (+{}/s)  newest {}  lag {}  {}\n",
             self.dates,
-            self.dates_in_all,
+            self.dates_total,
             self.dates - before.dates.min(self.dates),
             self.received - before.received.min(self.received),
             self.vectors,

@@ -1,7 +1,7 @@
-//! Where a group's committed offset doesn't fit what its partition holds.
+//! Committed offsets that do not fit their partitions.
 //!
-//! A commit stands at the end of what was finished. At rest that is behind the last committed record; anything from there to the
-//! partition's end fits, since transactions leave markers, which take offsets and are nobody's work. Pure.
+//! A committed offset is the end of the resolved prefix. At rest it lies after the last committed record; any offset from there to the
+//! partition's end fits, because transaction markers take offsets and are no records. Pure.
 
 use contracts::Topic;
 use kafka_io::Watermarks;
@@ -9,51 +9,49 @@ use serde::Serialize;
 
 use crate::audit::Stage;
 
-/// What a group has committed of a partition.
+/// The committed offset of a stage's group in one partition.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
+pub(super) struct CommittedOffset {
     pub(super) stage: Stage,
     pub(super) topic: Topic,
     pub(super) partition: i32,
+    /// `None` if the group has committed nothing.
     pub(super) committed: Option<i64>,
 }
 
-/// What a partition holds, as far as it matters to a commit.
+/// The records of a partition after a committed offset.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tail {
+pub(super) struct PartitionTail {
     marks: Watermarks,
     committed: i64,
-    /// Committed records that the commit doesn't cover.
+    /// Committed records at or after the committed offset.
     open: u64,
     last: Option<i64>,
 }
 
-/// A commit that doesn't fit.
+/// A committed offset that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Gap {
+pub(super) struct OffsetGap {
     #[serde(skip)]
     pub(super) stage: Stage,
-    /// The group.
     pub(super) group: &'static str,
-    /// The topic.
     pub(super) topic: &'static str,
-    /// The partition.
     pub(super) partition: i32,
-    /// What the group has committed; none is nothing.
+    /// `None` if the group has committed nothing.
     pub(super) committed: Option<i64>,
     /// The offset of the partition's next record.
     pub(super) end: i64,
-    /// Committed records that it hasn't passed; 0 where the commit lies beyond the end.
+    /// Unprocessed committed records; 0 if the committed offset lies after the end.
     pub(super) records: u64,
 }
 
-impl Tail {
+impl PartitionTail {
     pub(super) fn new(marks: Watermarks, committed: Option<i64>) -> Self {
         Self { marks, committed: committed.unwrap_or(0), open: 0, last: None }
     }
 
-    /// Notes a committed record; whether it lies before the end.
-    pub(super) fn takes(&mut self, offset: i64) -> bool {
+    /// Adds a committed record. Returns whether it lies before the end.
+    pub(super) fn add(&mut self, offset: i64) -> bool {
         let is_before_end = offset < self.marks.high;
         if is_before_end {
             self.last = self.last.max(Some(offset));
@@ -63,11 +61,11 @@ impl Tail {
     }
 }
 
-impl Standing {
-    /// The gap that this is, in a partition that was read to its end.
-    pub(super) fn gap(&self, tail: &Tail) -> Option<Gap> {
-        let is_beyond = self.committed.is_some_and(|committed| committed > tail.marks.high);
-        (tail.open > 0 || is_beyond).then(|| Gap {
+impl CommittedOffset {
+    /// Returns the gap, in a partition that was read to its end. `None` if the committed offset fits.
+    pub(super) fn gap(&self, tail: &PartitionTail) -> Option<OffsetGap> {
+        let is_after_end = self.committed.is_some_and(|committed| committed > tail.marks.high);
+        (tail.open > 0 || is_after_end).then(|| OffsetGap {
             stage: self.stage,
             group: self.stage.group(),
             topic: self.topic.name(),
@@ -79,23 +77,26 @@ impl Standing {
     }
 }
 
-impl std::fmt::Display for Gap {
+impl std::fmt::Display for OffsetGap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { group, topic, partition, end, records, .. } = self;
         match self.committed {
-            None => write!(
-                f,
-                "{group} has committed nothing of {topic}[{partition}], which holds {records} records"
-            ),
-            Some(committed) if *records == 0 => {
-                write!(f, "{group} has committed {committed} of {topic}[{partition}], beyond its end {end}")
-            }
-            Some(committed) => {
+            None => {
                 write!(
                     f,
-                    "{group} stands at {committed} of {topic}[{partition}], before {records} records; end {end}"
+                    "{group} has no committed offset of {topic}[{partition}]: {records} records unprocessed"
                 )
             }
+            Some(committed) if *records == 0 => {
+                write!(
+                    f,
+                    "{group} has committed offset {committed} of {topic}[{partition}], after its end {end}"
+                )
+            }
+            Some(committed) => write!(
+                f,
+                "{group} has committed offset {committed} of {topic}[{partition}]: {records} records unprocessed, end {end}"
+            ),
         }
     }
 }
@@ -106,30 +107,35 @@ mod tests {
 
     /// A partition with records at 0..8, a marker at 8, and an aborted record and its marker at 9 and 10.
     fn gap(committed: Option<i64>) -> Option<u64> {
-        let standing = Standing { stage: Stage::Bridge, topic: Topic::AlertRaised, partition: 0, committed };
-        let mut tail = Tail::new(Watermarks { partition: 0, low: 0, high: 11 }, committed);
+        let offset =
+            CommittedOffset { stage: Stage::Bridge, topic: Topic::AlertRaised, partition: 0, committed };
+        let mut tail = PartitionTail::new(Watermarks { partition: 0, low: 0, high: 11 }, committed);
         for offset in 0..8 {
-            assert!(tail.takes(offset));
+            assert!(tail.add(offset));
         }
-        assert!(!tail.takes(11), "it came after the reading began");
-        standing.gap(&tail).map(|gap| gap.records)
+        assert!(!tail.add(11), "appended after the start");
+        offset.gap(&tail).map(|gap| gap.records)
     }
 
     #[test]
-    fn a_commit_short_by_one_record_is_a_gap_and_markers_are_none() {
+    fn one_unprocessed_record_is_a_gap_and_markers_are_none() {
         assert_eq!(gap(Some(7)), Some(1));
-        for fits in 8..=11 {
-            assert_eq!(gap(Some(fits)), None, "{fits}");
+        for fitting in 8..=11 {
+            assert_eq!(gap(Some(fitting)), None, "{fitting}");
         }
         assert_eq!(gap(None), Some(8));
-        assert_eq!(gap(Some(12)), Some(0), "beyond the end");
+        assert_eq!(gap(Some(12)), Some(0), "after the end");
     }
 
     #[test]
-    fn an_empty_partition_needs_no_commit() {
-        let standing =
-            Standing { stage: Stage::Bridge, topic: Topic::AlertRaised, partition: 0, committed: None };
-        let tail = Tail::new(Watermarks { partition: 0, low: 0, high: 2 }, None);
-        assert_eq!(standing.gap(&tail), None);
+    fn empty_partition_needs_no_committed_offset() {
+        let offset = CommittedOffset {
+            stage: Stage::Bridge,
+            topic: Topic::AlertRaised,
+            partition: 0,
+            committed: None,
+        };
+        let tail = PartitionTail::new(Watermarks { partition: 0, low: 0, high: 2 }, None);
+        assert_eq!(offset.gap(&tail), None);
     }
 }

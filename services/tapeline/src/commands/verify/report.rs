@@ -1,4 +1,4 @@
-//! The report, for people and as JSON.
+//! The report of `tapeline verify`, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,37 +7,36 @@ use std::time::Duration;
 use contracts::Topic;
 use serde::Serialize;
 
-use super::gaps::Gap;
-use super::read::Read;
-use crate::audit::{Count, Stage, Tally};
+use super::offset_gaps::OffsetGap;
+use super::snapshot::Snapshot;
+use crate::audit::{AuditResult, Stage, Tally};
 use crate::exit::Failure;
-use crate::report::peak_rss_mib;
+use crate::output::peak_rss_mib;
 
-/// One stage.
+/// The row of one stage.
 #[derive(Debug, Clone, Copy, Serialize)]
-struct Row {
+struct StageRow {
     #[serde(flatten)]
     tally: Tally,
-    /// Partitions whose committed offset doesn't fit.
+    /// Partitions whose committed offset does not fit.
     gaps: u64,
-    /// Records of its outputs that aborted transactions left; no committed reader is shown them.
+    /// Output records of aborted transactions, which committed readers do not see.
     aborted: u64,
 }
 
-/// The whole report.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
-    /// Nothing lost, doubled, reordered or short in any stage.
+pub(super) struct VerifyReport {
+    /// Nothing is lost, doubled or reordered, and every committed offset fits.
     pub(super) ok: bool,
-    /// Every group has passed every record.
+    /// Every group has processed every record.
     at_rest: bool,
     lost: u64,
     doubled: u64,
     reordered: u64,
     gaps: u64,
     aborted: u64,
-    stages: BTreeMap<Stage, Row>,
-    gap_list: Vec<Gap>,
+    stages: BTreeMap<Stage, StageRow>,
+    gap_list: Vec<OffsetGap>,
     examples: Vec<String>,
     notes: Vec<String>,
     /// Committed records read, by topic.
@@ -46,22 +45,21 @@ pub(super) struct Report {
     peak_rss_mib: u64,
 }
 
-impl Report {
-    pub(super) fn new(read: &Read, count: &Count, duration: Duration) -> Self {
-        let row = |stage: Stage| Row {
-            tally: count.row(stage),
-            gaps: read.gaps.iter().filter(|gap| gap.stage == stage).count() as u64,
-            aborted: written_by(stage).map(|topic| aborted(read, topic)).sum(),
+impl VerifyReport {
+    pub(super) fn new(snapshot: &Snapshot, audited: &AuditResult, duration: Duration) -> Self {
+        let row = |stage: Stage| StageRow {
+            tally: audited.row(stage),
+            gaps: snapshot.gaps.iter().filter(|gap| gap.stage == stage).count() as u64,
+            aborted: written_by(stage).map(|topic| aborted(snapshot, topic)).sum(),
         };
-        let stages: BTreeMap<Stage, Row> = Stage::ALL.into_iter().map(|stage| (stage, row(stage))).collect();
-        let (lost, doubled, reordered) = count.faults();
-        let gaps = read.gaps.len() as u64;
-        let at_rest = read.gaps.iter().all(|gap| gap.records == 0);
-        let mut notes = read.notes.clone();
+        let stages: BTreeMap<Stage, StageRow> =
+            Stage::ALL.into_iter().map(|stage| (stage, row(stage))).collect();
+        let (lost, doubled, reordered) = audited.totals();
+        let gaps = snapshot.gaps.len() as u64;
+        let at_rest = snapshot.gaps.iter().all(|gap| gap.records == 0);
+        let mut notes = snapshot.notes.clone();
         if !at_rest {
-            notes.push(
-                "groups still lag: what they haven't passed is counted as lost; verify at rest".to_owned(),
-            );
+            notes.push("groups lag: unprocessed records are counted as lost, verify at rest".to_owned());
         }
         Self {
             ok: (lost, doubled, reordered, gaps) == (0, 0, 0, 0),
@@ -72,62 +70,70 @@ impl Report {
             gaps,
             aborted: stages.values().map(|row| row.aborted).sum(),
             stages,
-            gap_list: read.gaps.clone(),
-            examples: count.examples.clone(),
+            gap_list: snapshot.gaps.clone(),
+            examples: audited.examples.clone(),
             notes,
-            records: read.records.iter().map(|(topic, records)| (topic.name(), *records)).collect(),
+            records: snapshot.committed.iter().map(|(topic, records)| (topic.name(), *records)).collect(),
             duration_s: duration.as_secs_f64(),
             peak_rss_mib: peak_rss_mib(),
         }
     }
 
-    /// As one JSON object.
+    /// Returns the report as one JSON object.
     pub(super) fn json(&self) -> Result<String, Failure> {
-        let text = serde_json::to_string_pretty(self).map_err(|e| Failure::NotOk(e.to_string()))?;
+        let text = serde_json::to_string_pretty(self).map_err(Failure::not_ok)?;
         Ok(text + "\n")
     }
 }
 
-/// The topics that count as a stage's, its service's dead letters among them. The backfill service's are the executor's.
+/// Returns the output topics of a stage and the dead-letter topic of its service. That of the backfill service counts for the executor.
 fn written_by(stage: Stage) -> impl Iterator<Item = Topic> {
-    let letters = match stage {
+    let dead_letters = match stage {
         Stage::Announcer => Some(Topic::PublisherDeadLetter),
         Stage::Bridge => Some(Topic::ScannerBridgeDeadLetter),
         Stage::Feature => Some(Topic::FeatureDeadLetter),
         Stage::Planner => None,
         Stage::Executor => Some(Topic::BackfillDeadLetter),
     };
-    stage.outputs().iter().copied().chain(letters)
+    stage.outputs().iter().copied().chain(dead_letters)
 }
 
-fn aborted(read: &Read, topic: Topic) -> u64 {
+fn aborted(snapshot: &Snapshot, topic: Topic) -> u64 {
     let of = |counts: &BTreeMap<Topic, u64>| counts.get(&topic).copied().unwrap_or(0);
-    of(&read.with_aborted).saturating_sub(of(&read.records))
+    of(&snapshot.with_aborted).saturating_sub(of(&snapshot.committed))
 }
 
-impl fmt::Display for Report {
+/// The columns of the table, after the stage.
+const COLUMNS: [&str; 10] = [
+    "inputs",
+    "expected",
+    "found",
+    "covered",
+    "dead_letters",
+    "lost",
+    "doubled",
+    "reordered",
+    "gaps",
+    "aborted",
+];
+
+fn width(column: &str) -> usize {
+    column.len().max(8) + 2
+}
+
+impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = [
-            "inputs",
-            "expected",
-            "found",
-            "covered",
-            "letters",
-            "lost",
-            "doubled",
-            "reordered",
-            "gaps",
-            "aborted",
-        ];
         write!(f, "{:<10}", "stage")?;
-        head.iter().try_for_each(|name| write!(f, "{name:>10}"))?;
+        COLUMNS.iter().try_for_each(|name| write!(f, "{name:>width$}", width = width(name)))?;
         writeln!(f)?;
-        for (stage, Row { tally, gaps, aborted }) in &self.stages {
+        for (stage, StageRow { tally, gaps, aborted }) in &self.stages {
             write!(f, "{:<10}", stage.name())?;
             let Tally { inputs, expected, found, covered, dead_letters, lost, doubled, reordered } = *tally;
             let cells =
                 [inputs, expected, found, covered, dead_letters, lost, doubled, reordered, *gaps, *aborted];
-            cells.iter().try_for_each(|cell| write!(f, "{cell:>10}"))?;
+            for (name, cell) in COLUMNS.iter().zip(cells) {
+                write!(f, "{cell:>width$}", width = width(name))?;
+            }
             writeln!(f)?;
         }
         let gaps = self.gap_list.iter().map(ToString::to_string);

@@ -1,56 +1,57 @@
-//! Reads what is compared: inputs and committed outputs, where groups stand, and what aborted transactions left.
+//! Reads the data of the audit: inputs and committed outputs, committed offsets of the groups, and records of aborted transactions.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contracts::{Topic, WriterSchemas};
 use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, Start, TopicReader, Watermarks, count_with_aborted};
+use kit::SaturatingFrom;
 use scanner_bridge::rules::mapping::Mapping;
 
-use super::gaps::{Gap, Standing, Tail};
-use crate::audit::{Intake, Seen, Stage};
+use super::offset_gaps::{CommittedOffset, OffsetGap, PartitionTail};
+use crate::audit::{AuditRecords, RecordCollector, Stage};
 use crate::exit::Failure;
 
-/// Longest wait for one read.
-const READ_WAIT: Duration = Duration::from_millis(100);
+/// Timeout of one read.
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What was read.
-pub(super) struct Read {
-    pub(super) seen: Seen,
-    /// Records that committed readers are shown, by topic.
-    pub(super) records: BTreeMap<Topic, u64>,
-    /// All records of outputs and dead letters, those of aborted transactions too, by topic.
+/// The data of the audit.
+pub(super) struct Snapshot {
+    pub(super) records: AuditRecords,
+    /// Records visible to committed readers, by topic.
+    pub(super) committed: BTreeMap<Topic, u64>,
+    /// All records of output and dead-letter topics, those of aborted transactions included, by topic.
     pub(super) with_aborted: BTreeMap<Topic, u64>,
-    pub(super) gaps: Vec<Gap>,
-    /// What a reader of the report should know.
+    pub(super) gaps: Vec<OffsetGap>,
+    /// Limits of the audit, for the report.
     pub(super) notes: Vec<String>,
 }
 
-/// Every topic that is compared.
+/// Returns every topic that is read.
 fn topics() -> Vec<Topic> {
     let of_stages = Stage::ALL.iter().flat_map(|stage| stage.inputs().iter().chain(stage.outputs()));
-    let letters = Topic::ALL.iter().filter(|topic| topic.is_dead_letter());
-    let mut topics: Vec<Topic> = of_stages.chain(letters).copied().collect();
+    let dead_letters = Topic::ALL.iter().filter(|topic| topic.is_dead_letter());
+    let mut topics: Vec<Topic> = of_stages.chain(dead_letters).copied().collect();
     topics.sort_unstable();
     topics.dedup();
     topics
 }
 
-/// Whether transactions write it.
+/// Whether the topic is written in transactions.
 fn is_output(topic: Topic) -> bool {
     topic.is_dead_letter() || Stage::ALL.iter().any(|stage| stage.outputs().contains(&topic))
 }
 
-/// Reads it. Blocks.
+/// Reads the snapshot. Blocks.
 pub(super) fn read(
     kafka: &KafkaConfig,
     writers: &dyn WriterSchemas,
     mapping: Mapping,
-    patience: Duration,
-) -> Result<Read, Failure> {
-    let deadline = Instant::now() + patience;
+    timeout: Duration,
+) -> Result<Snapshot, Failure> {
+    let deadline = Instant::now() + timeout;
     let topics = topics();
-    let standings = standings(kafka)?;
+    let offsets = committed_offsets(kafka)?;
     let ends = ends(kafka, &topics)?;
     let outputs: Vec<(Topic, Watermarks)> = ends
         .iter()
@@ -58,26 +59,27 @@ pub(super) fn read(
         .map(|((topic, _), marks)| (*topic, *marks))
         .collect();
     std::thread::scope(|scope| {
-        let counting = scope.spawn(|| count_with_aborted(kafka, &outputs, patience));
-        let mut read = committed(kafka, writers, mapping, (&topics, &ends), &standings, deadline)?;
-        let counted = counting.join().map_err(|_| Failure::NotOk("counting panicked".to_owned()))?;
-        read.with_aborted = counted.map_err(Failure::of)?;
-        Ok(read)
+        let counting = scope.spawn(|| count_with_aborted(kafka, &outputs, timeout));
+        let mut snapshot = committed(kafka, writers, mapping, (&topics, &ends), &offsets, deadline)?;
+        let counted = counting.join().map_err(|_| Failure::not_ok("counting thread panicked"))?;
+        snapshot.with_aborted = counted.map_err(Failure::query)?;
+        Ok(snapshot)
     })
 }
 
 type Ends = BTreeMap<(Topic, i32), Watermarks>;
 
-/// Where each group stands in each partition of its inputs. Asked before the ends: what it commits meanwhile can't pass them.
-fn standings(kafka: &KafkaConfig) -> Result<Vec<Standing>, Failure> {
-    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
-    let mut standings = Vec::new();
+/// Fetches the committed offset of each group in each partition of its inputs. Fetched before the ends, so that commits made meanwhile
+/// do not exceed them.
+fn committed_offsets(kafka: &KafkaConfig) -> Result<Vec<CommittedOffset>, Failure> {
+    let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
+    let mut offsets = Vec::new();
     for stage in Stage::ALL {
-        let group = GroupQuery::new(kafka, stage.group()).map_err(Failure::of)?;
+        let group = GroupQuery::new(kafka, stage.group()).map_err(Failure::query)?;
         for topic in stage.inputs() {
-            let partitions = inquirer.partitions(*topic).map_err(Failure::of)?;
-            let committed = group.committed(*topic, partitions).map_err(Failure::of)?;
-            standings.extend(committed.into_iter().map(|(partition, committed)| Standing {
+            let partitions = cluster.partitions(*topic).map_err(Failure::query)?;
+            let committed = group.committed(*topic, partitions).map_err(Failure::query)?;
+            offsets.extend(committed.into_iter().map(|(partition, committed)| CommittedOffset {
                 stage,
                 topic: *topic,
                 partition,
@@ -85,15 +87,15 @@ fn standings(kafka: &KafkaConfig) -> Result<Vec<Standing>, Failure> {
             }));
         }
     }
-    Ok(standings)
+    Ok(offsets)
 }
 
-/// Where each partition begins and ends.
+/// Fetches the first offset and the end of each partition.
 fn ends(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Ends, Failure> {
-    let inquirer = ClusterQuery::new(kafka).map_err(Failure::of)?;
+    let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
     let (mut ends, mut missing) = (Ends::new(), Vec::new());
     for topic in topics {
-        let marks = inquirer.watermarks(*topic).map_err(Failure::of)?;
+        let marks = cluster.watermarks(*topic).map_err(Failure::query)?;
         if marks.is_empty() {
             missing.push(topic.name());
         }
@@ -101,10 +103,7 @@ fn ends(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Ends, Failure> {
     }
     match missing.is_empty() {
         true => Ok(ends),
-        false => Err(Failure::NotOk(format!(
-            "there is nothing to verify without these topics, which don't exist: {}",
-            missing.join(", ")
-        ))),
+        false => Err(Failure::not_ok(format!("cannot verify: topics do not exist: {}", missing.join(", ")))),
     }
 }
 
@@ -114,49 +113,54 @@ fn committed(
     writers: &dyn WriterSchemas,
     mapping: Mapping,
     (topics, ends): (&[Topic], &Ends),
-    standings: &[Standing],
+    offsets: &[CommittedOffset],
     deadline: Instant,
-) -> Result<Read, Failure> {
+) -> Result<Snapshot, Failure> {
     let partitions = ends.keys().filter(|(topic, _)| *topic == Topic::AlertRaised).count();
-    let mut intake = Intake::new(mapping, i32::try_from(partitions).unwrap_or(i32::MAX));
+    let mut collector = RecordCollector::new(mapping, i32::saturating_from(partitions));
     let mut notes = Vec::new();
     for ((topic, partition), marks) in ends.iter().filter(|(_, marks)| marks.low > 0) {
-        intake.truncated(*topic);
+        collector.mark_truncated(*topic);
         notes.push(format!(
-            "{topic}[{partition}] begins at offset {}: what was deleted before can't be verified",
+            "{topic}[{partition}] starts at offset {}: deleted records cannot be verified",
             marks.low
         ));
     }
-    let mut tails: BTreeMap<(Topic, i32), Tail> = ends
+    let mut tails: BTreeMap<(Topic, i32), PartitionTail> = ends
         .iter()
-        .map(|(place, marks)| {
-            let mine = standings.iter().find(|standing| (standing.topic, standing.partition) == *place);
-            (*place, Tail::new(*marks, mine.and_then(|standing| standing.committed)))
+        .map(|(partition, marks)| {
+            let offset = offsets.iter().find(|offset| (offset.topic, offset.partition) == *partition);
+            (*partition, PartitionTail::new(*marks, offset.and_then(|offset| offset.committed)))
         })
         .collect();
     let mut records: BTreeMap<Topic, u64> = topics.iter().map(|topic| (*topic, 0)).collect();
-    let mut reader = TopicReader::open(kafka, topics, Start::Earliest).map_err(Failure::of)?;
+    let mut reader = TopicReader::open(kafka, topics, Start::Earliest).map_err(Failure::query)?;
     loop {
-        for record in reader.read(READ_WAIT).map_err(Failure::of)? {
+        for record in reader.read(READ_TIMEOUT).map_err(Failure::query)? {
             let Some(tail) = tails.get_mut(&(record.topic, record.partition)) else { continue };
-            if tail.takes(record.offset) {
+            if tail.add(record.offset) {
                 *records.entry(record.topic).or_default() += 1;
-                intake.take(&record, writers)?;
+                collector.collect(&record, writers)?;
             }
         }
         if reader.is_at_end() {
             break;
         }
         if Instant::now() >= deadline {
-            return Err(Failure::Unreachable(
-                "the topics aren't read to their ends within --timeout-s; a transaction that is still open holds readers back"
-                    .to_owned(),
+            return Err(Failure::unreachable(
+                "timed out before the ends of the topics: raise --timeout-s, or look for an open transaction, which blocks readers",
             ));
         }
     }
-    let gaps: Vec<Gap> = standings
+    let gaps: Vec<OffsetGap> = offsets
         .iter()
-        .filter_map(|standing| standing.gap(tails.get(&(standing.topic, standing.partition))?))
+        .filter_map(|offset| offset.gap(tails.get(&(offset.topic, offset.partition))?))
         .collect();
-    Ok(Read { seen: intake.finish(), records, with_aborted: BTreeMap::new(), gaps, notes })
+    Ok(Snapshot {
+        records: collector.finish(),
+        committed: records,
+        with_aborted: BTreeMap::new(),
+        gaps,
+        notes,
+    })
 }

@@ -1,3 +1,5 @@
+//! Tests of the alert tracker.
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -20,7 +22,7 @@ fn alert(id: &str, symbol: &str) -> Alert {
 }
 
 fn request(id: &str, symbols: &[&str], ids: &[&str]) -> FeatureRequest {
-    let asked =
+    let requested =
         |symbol: &&str| RequestedSymbol { symbol: (*symbol).to_owned(), first_seen: 0, occurred_at: 0 };
     FeatureRequest {
         event_id: String::new(),
@@ -28,7 +30,7 @@ fn request(id: &str, symbols: &[&str], ids: &[&str]) -> FeatureRequest {
         source: "test".to_owned(),
         correlation_id: None,
         request_id: id.to_owned(),
-        symbols: symbols.iter().map(asked).collect(),
+        symbols: symbols.iter().map(requested).collect(),
         feature_sets: Vec::new(),
         timeframe: "1day".to_owned(),
         priority: 5,
@@ -57,70 +59,70 @@ fn vector(request: &str, symbol: &str) -> Vector {
 }
 
 #[test]
-fn an_alert_goes_from_unread_to_ended() {
-    let mut flow = Flow::default();
-    let place = (3, 14);
-    assert_eq!(flow.progress(place), Progress::Unread);
-    flow.alert(place, alert("a", "AAPL"));
-    assert_eq!(flow.progress(place), Progress::NotAsked);
-    flow.request(request("r", &["AAPL", "MSFT"], &["a", "b"]));
-    assert_eq!(flow.progress(place), Progress::Asked);
-    flow.vector(vector("r", "MSFT"));
-    assert_eq!(flow.progress(place), Progress::Asked);
-    flow.vector(vector("r", "AAPL"));
-    assert_eq!(flow.progress(place), Progress::Ended);
+fn alert_goes_from_unread_to_resolved() {
+    let mut tracker = AlertTracker::default();
+    let position = (3, 14);
+    assert_eq!(tracker.state(position), AlertState::Unread);
+    tracker.alert(position, alert("a", "AAPL"));
+    assert_eq!(tracker.state(position), AlertState::NotRequested);
+    tracker.request(request("r", &["AAPL", "MSFT"], &["a", "b"]));
+    assert_eq!(tracker.state(position), AlertState::Requested);
+    tracker.vector(vector("r", "MSFT"));
+    assert_eq!(tracker.state(position), AlertState::Requested);
+    tracker.vector(vector("r", "AAPL"));
+    assert_eq!(tracker.state(position), AlertState::Resolved);
 }
 
 #[test]
-fn topics_may_be_read_in_any_order() {
-    let mut flow = Flow::default();
-    flow.vector(vector("r", "AAPL"));
-    flow.request(request("r", &["AAPL"], &["a"]));
-    flow.alert((0, 0), alert("a", "AAPL"));
-    assert_eq!(flow.progress((0, 0)), Progress::Ended);
+fn state_does_not_depend_on_the_order_of_topics() {
+    let mut tracker = AlertTracker::default();
+    tracker.vector(vector("r", "AAPL"));
+    tracker.request(request("r", &["AAPL"], &["a"]));
+    tracker.alert((0, 0), alert("a", "AAPL"));
+    assert_eq!(tracker.state((0, 0)), AlertState::Resolved);
 }
 
 #[test]
-fn alerts_that_one_vector_answers_end_together_whichever_is_forgotten_first() {
-    let mut flow = Flow::default();
-    flow.alert((0, 0), alert("a", "AAPL"));
-    flow.alert((0, 1), alert("b", "AAPL"));
-    flow.request(request("r", &["AAPL"], &["a", "b"]));
-    flow.vector(vector("r", "AAPL"));
-    assert_eq!(flow.progress((0, 0)), Progress::Ended);
-    flow.forget((0, 0));
-    assert_eq!(flow.progress((0, 1)), Progress::Ended);
+fn one_vector_resolves_all_alerts_of_its_request() {
+    let mut tracker = AlertTracker::default();
+    tracker.alert((0, 0), alert("a", "AAPL"));
+    tracker.alert((0, 1), alert("b", "AAPL"));
+    tracker.request(request("r", &["AAPL"], &["a", "b"]));
+    tracker.vector(vector("r", "AAPL"));
+    assert_eq!(tracker.state((0, 0)), AlertState::Resolved);
+    tracker.forget((0, 0));
+    assert_eq!(tracker.state((0, 1)), AlertState::Resolved);
 }
 
 #[test]
-fn alerts_of_one_correlation_id_end_each_by_its_own_symbol() {
-    let mut flow = Flow::default();
-    flow.alert((0, 0), alert("a", "AAPL"));
-    flow.alert((1, 0), alert("a", "MSFT"));
-    flow.request(request("r", &["AAPL"], &["a"]));
-    flow.request(request("s", &["MSFT"], &["a"]));
-    flow.vector(vector("r", "AAPL"));
-    assert_eq!((flow.progress((0, 0)), flow.progress((1, 0))), (Progress::Ended, Progress::Asked));
-    flow.forget((0, 0));
-    assert_eq!(flow.progress((1, 0)), Progress::Asked);
-    flow.vector(vector("s", "MSFT"));
-    assert_eq!(flow.progress((1, 0)), Progress::Ended);
+fn alerts_of_one_id_are_resolved_by_their_own_symbols() {
+    let mut tracker = AlertTracker::default();
+    tracker.alert((0, 0), alert("a", "AAPL"));
+    tracker.alert((1, 0), alert("a", "MSFT"));
+    tracker.request(request("r", &["AAPL"], &["a"]));
+    tracker.request(request("s", &["MSFT"], &["a"]));
+    tracker.vector(vector("r", "AAPL"));
+    assert_eq!((tracker.state((0, 0)), tracker.state((1, 0))), (AlertState::Resolved, AlertState::Requested));
+    tracker.forget((0, 0));
+    assert_eq!(tracker.state((1, 0)), AlertState::Requested);
+    tracker.vector(vector("s", "MSFT"));
+    assert_eq!(tracker.state((1, 0)), AlertState::Resolved);
 }
 
 #[test]
-fn nothing_is_held_of_what_is_forgotten() {
-    let mut flow = Flow::default();
+fn forgotten_alerts_leave_no_state() {
+    let mut tracker = AlertTracker::default();
     for round in 0..10 {
         let ids = ["a", "b", "c"].map(|id| format!("{id}{round}"));
         for (i, id) in (0..).zip(&ids) {
-            flow.alert((0, 10 * round + i), alert(id, "AAPL"));
+            tracker.alert((0, 10 * round + i), alert(id, "AAPL"));
         }
-        let named: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let names: Vec<&str> = ids.iter().map(String::as_str).collect();
         // The same request twice, as after a crash without transactions.
-        flow.request(request(&format!("r{round}"), &["AAPL"], &named));
-        flow.request(request(&format!("r{round}"), &["AAPL"], &named));
-        flow.vector(vector(&format!("r{round}"), "AAPL"));
-        (0..3).for_each(|i| flow.forget((0, 10 * round + i)));
+        tracker.request(request(&format!("r{round}"), &["AAPL"], &names));
+        tracker.request(request(&format!("r{round}"), &["AAPL"], &names));
+        tracker.vector(vector(&format!("r{round}"), "AAPL"));
+        (0..3).for_each(|i| tracker.forget((0, 10 * round + i)));
     }
-    assert_eq!((flow.alerts.len(), flow.named.len(), flow.requests.len()), (0, 0, 0));
+    assert_eq!((tracker.alerts.len(), tracker.ids.len(), tracker.requests.len()), (0, 0, 0));
 }
