@@ -1,75 +1,84 @@
-//! What is asked of Kafka: one batch or one plain commit at a time, and what its answer means.
+//! Requests to Kafka: one batch or one plain commit at a time, and the effect of its outcome.
 
 use std::time::Duration;
 
-use crate::commit_metadata::Leaving;
+use kit::Backoff;
+
+use crate::commit_metadata::CommitPoint;
 use crate::engine::Engine;
 use crate::event::Action;
 use crate::ids::{BatchId, InputPartition, Now};
-use crate::laws::{Law, Watch};
+use crate::laws::{Law, LawChecks};
 use crate::ledger::{Ledger, Outcome, Phase};
-use crate::outbox::{Batch, Ends, Promise};
+use crate::outbox::{Batch, CommitIntent, Ends};
 use crate::stage::Stage;
 
-/// Plain commits.
+/// State of plain commits.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
-    /// The one that isn't answered yet.
-    asked: Option<Vec<Promise>>,
-    /// When offsets were last asked to be committed, by a plain commit or in a transaction.
+    /// The positions of the plain commit in flight.
+    in_flight: Option<Vec<CommitIntent>>,
+    /// Monotonic time of the last commit request, plain or within a transaction.
     last: Option<Duration>,
 }
 
-/// How long to wait after a failure. The first one is tried again at once: a rebalance is the usual cause.
-#[derive(Debug, Default)]
-pub(crate) struct Backoff {
-    failures: u32,
+/// Pause after a failed batch or commit. The first retry is immediate, because a rebalance is the usual cause; the second waits 20 ms,
+/// and the wait doubles up to 1.28 s.
+#[derive(Debug)]
+pub(crate) struct RetryPause {
+    backoff: Backoff,
     until: Duration,
 }
 
-impl Backoff {
+impl Default for RetryPause {
+    fn default() -> Self {
+        let backoff = Backoff::immediate_then(Duration::from_millis(20), Duration::from_millis(1_280));
+        Self { backoff, until: Duration::ZERO }
+    }
+}
+
+impl RetryPause {
     fn failed(&mut self, now: Duration) {
-        let wait_ms = if self.failures == 0 { 0 } else { 10 << self.failures.min(7) };
-        self.failures = self.failures.saturating_add(1);
-        self.until = now + Duration::from_millis(wait_ms);
+        self.until = now + self.backoff.fail();
     }
 }
 
 impl<S: Stage> Engine<S> {
-    /// Whether nothing that was asked of Kafka is unanswered.
+    /// Returns whether no batch and no commit is in flight.
     pub(crate) fn idle(&self) -> bool {
-        self.outbox.in_flight().is_none() && self.commits.asked.is_none()
+        self.outbox.in_flight().is_none() && self.commits.in_flight.is_none()
     }
 
-    pub(crate) fn ask(&mut self, now: Now) {
+    pub(crate) fn send_next(&mut self, now: Now) {
         if !self.idle() {
             return;
         }
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.monotonic);
         let (batch, commit) = (due(self.batch_due()), due(self.commit_due()));
-        // At least once a plain commit goes first, or a steady stream of batches would starve it. A transaction carries the
-        // offsets that have moved.
+        // In at-least-once mode a plain commit goes first, because a steady stream of batches would starve it. A transaction
+        // commits the moved offsets anyway.
         if commit && !(batch && self.is_transactional()) {
-            self.ask_commit(now);
+            self.start_commit(now);
         } else if batch {
-            self.ask_batch(now);
+            self.start_batch(now);
         }
     }
 
-    /// When the waiting outputs leave; now or earlier if the batch is closed by quiet, urgency, size, or a drain.
+    /// Returns when the queued outputs are due. They are due at once if the last fetch was empty, an output is urgent, the batch is
+    /// full, a batch was retried or a drain is active.
     pub(crate) fn batch_due(&self) -> Option<Duration> {
         let oldest = self.outbox.oldest()?;
-        let retried = self.backoff.failures > 0;
-        let closed = self.quiet
+        let retried = self.retry_pause.backoff.failures() > 0;
+        let closed = self.drained_fetch
             || retried
             || self.outbox.is_urgent()
             || self.drains.is_active()
             || self.outbox.waiting_outputs() >= self.options.batch_outputs_max;
         let due = if closed { oldest } else { oldest + self.options.batch_age_max };
-        Some(due.max(self.backoff.until))
+        Some(due.max(self.retry_pause.until))
     }
 
-    /// When positions that have moved are committed without a batch.
+    /// Returns when moved positions are committed without a batch.
     pub(crate) fn commit_due(&self) -> Option<Duration> {
         let mut moved = self.ledgers.values().filter(|ledger| ledger.moved()).peekable();
         moved.peek()?;
@@ -78,19 +87,19 @@ impl<S: Stage> Engine<S> {
             Some(last) if !leaving => last + self.options.commit_interval,
             _ => Duration::ZERO,
         };
-        Some(paced.max(self.backoff.until))
+        Some(paced.max(self.retry_pause.until))
     }
 
-    fn ask_batch(&mut self, now: Now) {
+    fn start_batch(&mut self, now: Now) {
         let transactional = self.is_transactional();
         let batch = self.outbox.close(self.options.batch_outputs_max);
         let (id, end) = (batch.id, batch.end());
-        let silent = batch.emissions.iter().all(|emission| {
+        let all_assigned = batch.emissions.iter().all(|emission| {
             self.ledgers.get(&emission.input).is_some_and(|ledger| ledger.epoch == emission.epoch)
         });
-        self.laws.see(Law::Silence, silent);
+        self.laws.check(Law::Silence, all_assigned);
         let sequences = batch.emissions.iter().map(|emission| emission.sequence);
-        self.laws.see(Law::Order, sequences.is_sorted_by(|a, b| a < b));
+        self.laws.check(Law::Order, sequences.is_sorted_by(|a, b| a < b));
         if !transactional {
             return self.actions.push_back(Action::Produce { batch: id });
         }
@@ -101,41 +110,42 @@ impl<S: Stage> Engine<S> {
                 continue;
             }
             let emitting = records_of(batch, *input);
-            let leaving = ledger.leave(end, emitting, self.options.completed_ranges_max_bytes);
-            self.laws.see(Law::Progress, leaving.offset >= ledger.committed);
-            self.laws.see(Law::Prefix, leaving.assumed <= emitting);
-            see_finished(&mut self.laws, ledger, &leaving, end);
-            batch.promises.push(Promise { input: *input, epoch: ledger.epoch, offset: leaving.offset });
-            positions.push(leaving.of(*input));
+            let point = ledger.commit_point(end, emitting, self.options.completed_ranges_max_bytes);
+            self.laws.check(Law::Progress, point.offset >= ledger.committed);
+            self.laws.check(Law::Prefix, point.assumed <= emitting);
+            check_completed(&mut self.laws, ledger, &point, end);
+            batch.intents.push(CommitIntent { input: *input, epoch: ledger.epoch, offset: point.offset });
+            positions.push(point.into_position(*input));
         }
         self.commits.last = Some(now.monotonic);
         self.actions.push_back(Action::Transact { batch: id, positions });
     }
 
-    /// Nothing is in flight, so what is resolved is all that is said.
-    fn ask_commit(&mut self, now: Now) {
-        let (mut promises, mut positions) = (Vec::new(), Vec::new());
+    /// Requests a plain commit. No batch is in flight, so it commits exactly what is resolved.
+    fn start_commit(&mut self, now: Now) {
+        let (mut intents, mut positions) = (Vec::new(), Vec::new());
         for (input, ledger) in self.ledgers.iter_mut().filter(|(_, ledger)| ledger.moved()) {
-            let leaving = ledger.leave(0, 0, self.options.completed_ranges_max_bytes);
-            see_finished(&mut self.laws, ledger, &leaving, 0);
-            promises.push(Promise { input: *input, epoch: ledger.epoch, offset: leaving.offset });
-            positions.push(leaving.of(*input));
+            let point = ledger.commit_point(0, 0, self.options.completed_ranges_max_bytes);
+            check_completed(&mut self.laws, ledger, &point, 0);
+            intents.push(CommitIntent { input: *input, epoch: ledger.epoch, offset: point.offset });
+            positions.push(point.into_position(*input));
         }
-        self.commits.asked = Some(promises);
+        self.commits.in_flight = Some(intents);
         self.commits.last = Some(now.monotonic);
         self.actions.push_back(Action::Commit { positions });
     }
 
     pub(crate) fn acknowledge(&mut self, id: BatchId, now: Now) {
         let Some(batch) = self.outbox.take(id) else { return };
-        self.backoff = Backoff::default();
-        self.laws.see(Law::Order, batch.emissions.first().is_none_or(|e| e.sequence >= self.acknowledged));
+        self.retry_pause = RetryPause::default();
+        self.laws.check(Law::Order, batch.emissions.first().is_none_or(|e| e.sequence >= self.acknowledged));
         self.acknowledged = batch.end();
         for emission in &batch.emissions {
             if let Ends::Rejected(_) = emission.ends {
                 self.dead_letters += u64::from(!emission.outputs.is_empty());
             }
-            // A partition that went meanwhile gave its records back; that they were emitted after all shows in the offsets.
+            // The partition was revoked meanwhile and its records were redelivered. Its next owner sees the emitted ones in the
+            // committed offsets.
             let Some(ledger) = self.ledgers.get_mut(&emission.input).filter(|l| l.epoch == emission.epoch)
             else {
                 continue;
@@ -147,33 +157,32 @@ impl<S: Stage> Engine<S> {
                 Ends::Rejected(offset) => ledger.resolve(*offset, Outcome::Rejected),
                 Ends::Merged(ids) => ids.iter().all(|id| ledger.resolve(id.offset, Outcome::Emitted)),
             };
-            self.laws.see(Law::Conservation, ended);
+            self.laws.check(Law::Conservation, ended);
         }
-        self.keep(&batch.promises);
+        self.mark_committed(&batch.intents);
         self.commits.last = self.is_transactional().then_some(now.monotonic).or(self.commits.last);
     }
 
-    /// These positions are committed.
-    fn keep(&mut self, promises: &[Promise]) {
-        for promise in promises {
-            let Some(ledger) = self.ledgers.get_mut(&promise.input).filter(|l| l.epoch == promise.epoch)
-            else {
+    /// Records that these positions are committed.
+    fn mark_committed(&mut self, intents: &[CommitIntent]) {
+        for intent in intents {
+            let Some(ledger) = self.ledgers.get_mut(&intent.input).filter(|l| l.epoch == intent.epoch) else {
                 continue;
             };
-            self.laws.see(Law::Progress, promise.offset >= ledger.committed);
-            self.laws.see(Law::Prefix, promise.offset <= ledger.prefix());
-            ledger.said(promise.offset);
+            self.laws.check(Law::Progress, intent.offset >= ledger.committed);
+            self.laws.check(Law::Prefix, intent.offset <= ledger.prefix());
+            ledger.mark_committed(intent.offset);
         }
     }
 
-    /// The same outputs leave again, first and in the same order; the rules do not run again.
-    pub(crate) fn refuse(&mut self, id: BatchId, now: Now) {
+    /// Queues the outputs of a failed or aborted batch again, first and in the same order. The rules do not run again.
+    pub(crate) fn batch_failed(&mut self, id: BatchId, now: Now) {
         let Some(batch) = self.outbox.take(id) else { return };
-        self.backoff.failed(now.monotonic);
+        self.retry_pause.failed(now.monotonic);
         self.put_back(batch);
     }
 
-    /// Puts back what still has an owner.
+    /// Queues the emissions of a batch again, except those whose assignment has ended.
     pub(crate) fn put_back(&mut self, batch: Batch<S::Output>) {
         let ledgers = &mut self.ledgers;
         self.outbox.put_back(batch, |emission| {
@@ -187,25 +196,25 @@ impl<S: Stage> Engine<S> {
     }
 
     pub(crate) fn offsets_committed(&mut self) {
-        let promises = self.commits.asked.take().unwrap_or_default();
-        self.keep(&promises);
-        self.backoff = Backoff::default();
+        let intents = self.commits.in_flight.take().unwrap_or_default();
+        self.mark_committed(&intents);
+        self.retry_pause = RetryPause::default();
     }
 
     pub(crate) fn offset_commit_failed(&mut self, now: Now) {
-        if self.commits.asked.take().is_some() {
-            self.backoff.failed(now.monotonic);
-            self.drains.give_up_committing();
+        if self.commits.in_flight.take().is_some() {
+            self.retry_pause.failed(now.monotonic);
+            self.drains.abandon_commits();
         }
     }
 
-    /// Whether what was asked of Kafka and isn't answered acts for this input.
-    pub(crate) fn is_asked_for(&self, input: InputPartition) -> bool {
-        let commit = self.commits.asked.iter().flatten().any(|promise| promise.input == input);
+    /// Returns whether the batch or commit in flight acts for this partition.
+    pub(crate) fn is_in_flight(&self, input: InputPartition) -> bool {
+        let commit = self.commits.in_flight.iter().flatten().any(|intent| intent.input == input);
         commit || self.outbox.in_flight().is_some_and(|batch| batch.concerns(input))
     }
 
-    /// Takes back what was asked but not yet taken by the shell.
+    /// Withdraws requests that the shell has not taken yet.
     pub(crate) fn recall(&mut self) {
         let mut recalled = None;
         let commits = &mut self.commits;
@@ -215,7 +224,7 @@ impl<S: Stage> Engine<S> {
                 false
             }
             Action::Commit { .. } => {
-                commits.asked = None;
+                commits.in_flight = None;
                 false
             }
             _ => true,
@@ -225,21 +234,21 @@ impl<S: Stage> Engine<S> {
         }
     }
 
-    /// The client is gone, and with it every answer.
-    pub(crate) fn forget_asked(&mut self) {
+    /// Forgets the request in flight: the clients are gone, so no outcome follows.
+    pub(crate) fn forget_in_flight(&mut self) {
         self.recall();
-        self.commits.asked = None;
-        self.backoff = Backoff::default();
+        self.commits.in_flight = None;
+        self.retry_pause = RetryPause::default();
         if let Some(id) = self.outbox.in_flight().map(|batch| batch.id) {
             self.outbox.take(id);
         }
     }
 }
 
-/// P2 beyond the prefix, record by record: in debug builds alone.
-fn see_finished(laws: &mut Watch, ledger: &Ledger, leaving: &Leaving, sequence: u64) {
+/// Checks P2 beyond the prefix, record by record; only in debug builds.
+fn check_completed(laws: &mut LawChecks, ledger: &Ledger, point: &CommitPoint, sequence: u64) {
     if cfg!(debug_assertions) {
-        laws.see(Law::Prefix, ledger.is_completed(&leaving.completed, sequence));
+        laws.check(Law::Prefix, ledger.is_completed(&point.completed, sequence));
     }
 }
 

@@ -1,111 +1,111 @@
-//! What a position says: how far the prefix goes, and what is completed beyond it.
+//! Commit points: the end of the prefix and the completed ranges beyond it.
 //!
 //! ```text
 //!  position                                                  expected
-//!     │ held │ f f · f │ emitting │ d d │ held │ d │ held │ f · │ inherited ▒▒▒
-//!            └─ said ──┘                       └a──┘      └ said ───────────┘
+//!     │ held │ c c · c │ emitting │ d d │ held │ d │ held │ c · │ inherited ▒▒▒
+//!            └─ kept ──┘                       └o──┘      └ kept ───────────┘
 //! ```
-//! Between two unfinished records lies one range at most (f completed, d dropped, · a hole), so there are never more ranges than
-//! unfinished records. A range of dropped records alone is said behind a held one, if there is room (a): forgotten, they would be
-//! judged again, which repeats nothing. Behind one that is emitting it isn't said at all: that one leaves next, and a stage that
-//! ends its records in order pays nothing.
+//! At most one range lies between two unresolved records (c completed, d dropped, · a hole), so there are never more ranges than
+//! unresolved records. A range of only dropped records after a held one is stored if there is room (o, optional): processed again,
+//! it would repeat nothing. After an emitting record it is not stored, because that record is resolved next; so a stage that
+//! resolves its records in order pays nothing.
 
 use std::ops::Range;
 
 use crate::completed_ranges::{COMPLETED_RANGES_MAX_BYTES, CompletedRanges};
 use crate::event::Position;
 use crate::ids::InputPartition;
-use crate::ledger::{Behind, Entry, Ledger, Phase, State};
+use crate::ledger::{Entry, Gap, Ledger, Phase, State};
 
-/// A position as it leaves.
+/// The position and completed ranges of a commit.
 #[derive(Debug)]
-pub(crate) struct Leaving {
+pub(crate) struct CommitPoint {
     pub(crate) offset: i64,
     pub(crate) completed: CompletedRanges,
-    /// Emitting records that it takes for acknowledged.
+    /// Emitting records that it counts as acknowledged.
     pub(crate) assumed: usize,
 }
 
-impl Leaving {
-    pub(crate) fn of(self, input: InputPartition) -> Position {
+impl CommitPoint {
+    pub(crate) fn into_position(self, input: InputPartition) -> Position {
         Position { input, offset: self.offset, completed: self.completed }
     }
 }
 
 impl Ledger {
-    /// The position once every emission before `sequence` is acknowledged, of which `emitting` records of this input are in the
-    /// batch that leaves with it.
+    /// Returns the commit point once every emission before `sequence` is acknowledged. `emitting` records of this partition are in
+    /// the batch that is committed with it.
     ///
-    /// Emissions leave in the order of their numbers, so a batch is all that isn't acknowledged before a number. Once the ledger is
-    /// abandoned this is no longer so (its waiting emissions are discarded): then only what is resolved counts.
-    pub(crate) fn leave(&mut self, sequence: u64, emitting: usize, room: usize) -> Leaving {
+    /// Emissions leave in the order of their sequence numbers, so a batch is everything unacknowledged before a number. After the
+    /// ledger is abandoned, its queued emissions are discarded; then only what is resolved counts.
+    pub(crate) fn commit_point(&mut self, sequence: u64, emitting: usize, room: usize) -> CommitPoint {
         let sequence = if self.phase == Phase::Abandoned { 0 } else { sequence };
         let (mut offset, mut done, mut assumed) = (self.prefix, 0, 0);
-        for entry in self.entries.iter().take_while(|entry| entry.is_done(sequence)) {
+        for entry in self.entries.iter().take_while(|entry| entry.is_resolved_before(sequence)) {
             offset = entry.end;
             done += 1;
             assumed += usize::from(entry.state != State::Resolved);
         }
-        self.finished_bytes = 0;
+        self.completed_bytes = 0;
         let in_order = done == self.waiting + emitting && self.kept == 0;
         if in_order && self.inherited_end <= offset {
-            return Leaving { offset, completed: CompletedRanges::none(), assumed };
+            return CommitPoint { offset, completed: CompletedRanges::none(), assumed };
         }
         let (mut all, mut needed) = (CompletedRanges::none(), CompletedRanges::none());
-        let mut say = |range: Range<i64>, what: Behind| {
-            if what == Behind::CompletedRanges {
+        let mut add = |range: Range<i64>, gap: Gap| {
+            if gap == Gap::Completed {
                 needed.push(range.clone());
             }
-            if what != Behind::Nothing {
+            if gap != Gap::Nothing {
                 all.push(range);
             }
         };
-        let (mut from, mut what) = (offset, Behind::Nothing);
+        let (mut from, mut gap) = (offset, Gap::Nothing);
         for entry in self.entries.range(done..) {
-            if entry.is_done(sequence) {
+            if entry.is_resolved_before(sequence) {
                 assumed += usize::from(entry.state != State::Resolved);
-                what = Behind::CompletedRanges;
+                gap = Gap::Completed;
                 continue;
             }
-            say(from..entry.offset, what);
+            add(from..entry.offset, gap);
             from = entry.offset + 1;
-            what = match entry.state {
-                State::Emitting(_) if entry.behind == Behind::Dropped => Behind::Nothing,
-                _ => entry.behind,
+            gap = match entry.state {
+                State::Emitting(_) if entry.gap == Gap::Dropped => Gap::Nothing,
+                _ => entry.gap,
             };
         }
         let expected = self.expected().max(offset);
-        say(from..expected, what);
+        add(from..expected, gap);
         for range in self.inherited.iter().filter(|range| range.end > expected) {
-            say(range.start.max(expected)..range.end, Behind::CompletedRanges);
+            add(range.start.max(expected)..range.end, Gap::Completed);
         }
-        self.finished_bytes = needed.len_bytes(offset);
-        self.counts.finished_unsaid += u64::from(self.finished_bytes > COMPLETED_RANGES_MAX_BYTES);
+        self.completed_bytes = needed.len_bytes(offset);
+        self.counts.finished_unsaid += u64::from(self.completed_bytes > COMPLETED_RANGES_MAX_BYTES);
         let completed = if all.len_bytes(offset) <= room { all } else { needed };
-        Leaving { offset, completed, assumed }
+        CommitPoint { offset, completed, assumed }
     }
 
-    /// P2 beyond the prefix: nothing that isn't completed is said to be.
+    /// Checks P2 beyond the prefix: no unresolved record is listed as completed.
     pub(crate) fn is_completed(&self, completed: &CompletedRanges, sequence: u64) -> bool {
         let sequence = if self.phase == Phase::Abandoned { 0 } else { sequence };
-        let mut open = self.entries.iter().filter(|entry| !entry.is_done(sequence));
+        let mut open = self.entries.iter().filter(|entry| !entry.is_resolved_before(sequence));
         open.all(|entry| !completed.contains(entry.offset))
     }
 
-    /// Bytes that what is completed beyond the prefix takes, or may come to take: two records that are kept can end up with one
-    /// range of two bytes between them. Nothing while nothing is unfinished: what is left then lies before records not delivered yet,
-    /// and goes away as they are.
-    pub(crate) fn scattered_bytes(&self) -> usize {
-        if self.entries.is_empty() { 0 } else { self.finished_bytes + self.kept }
+    /// Returns the bytes that the completed ranges take or may come to take: two held records can end up with one range of two
+    /// bytes between them. Zero without an entry, because the remaining ranges then end before undelivered records and disappear
+    /// with their delivery.
+    pub(crate) fn metadata_bytes_max(&self) -> usize {
+        if self.entries.is_empty() { 0 } else { self.completed_bytes + self.kept }
     }
 }
 
 impl Entry {
-    fn is_done(&self, sequence: u64) -> bool {
+    fn is_resolved_before(&self, sequence: u64) -> bool {
         match self.state {
             State::Resolved => true,
             State::Emitting(own) => own < sequence,
-            State::Held | State::GivenBack => false,
+            State::Held | State::Released => false,
         }
     }
 }

@@ -1,53 +1,53 @@
-//! What of a input is completed beyond its prefix, in a form that fits beside a committed offset.
+//! Completed ranges: resolved offsets beyond the committed one, and their encoding for the commit metadata.
 //!
-//! Bytes: one byte of version, then for each range two LEB128 numbers: the gap since the end of the range before it (the first: since
-//! the position), and its length. Most gaps and lengths are below 128, so a range mostly takes two bytes.
+//! Encoding: one byte of version, then two LEB128 numbers for each range: the gap since the end of the previous range (the first:
+//! since the position), and its length. Most gaps and lengths are below 128, so a range mostly takes two bytes.
 
 use std::ops::Range;
 
-/// The form of the bytes.
+use kit::SaturatingFrom;
+
+/// Version of the encoding.
 const VERSION: u8 = 1;
 
-/// Most bytes that a input's ranges take. 2,304 are 3 KiB of base64; the broker's limit on commit metadata is 4,096 bytes
-/// (`offset.metadata.max.bytes`), above which it refuses the commit each time.
+/// Longest encoding, in bytes. 2,304 are 3 KiB of base64. The broker rejects a commit with more than 4,096 bytes of metadata
+/// (`offset.metadata.max.bytes`).
 pub const COMPLETED_RANGES_MAX_BYTES: usize = 2_304;
 
-/// Offsets of one input that need no work any more although one before them does: sorted, disjoint, never touching.
+/// Resolved offsets of one partition beyond its prefix: sorted, disjoint, never adjacent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CompletedRanges {
     ranges: Vec<Range<i64>>,
 }
 
-/// Bytes that are no list of ranges.
+/// The bytes are not an encoding of completed ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidCompletedRanges;
 
 impl CompletedRanges {
-    /// Nothing beyond the prefix.
+    /// Creates an empty set.
     #[must_use]
     pub const fn none() -> Self {
         Self { ranges: Vec::new() }
     }
 
-    /// Whether nothing is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// The ranges, in order.
+    /// Returns the ranges, in order.
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = Range<i64>> + '_ {
         self.ranges.iter().cloned()
     }
 
-    /// Whether this offset is among them.
     #[must_use]
     pub fn contains(&self, offset: i64) -> bool {
         let after = self.ranges.partition_point(|range| range.end <= offset);
         self.ranges.get(after).is_some_and(|range| range.start <= offset)
     }
 
-    /// Appends a range that begins at or behind the end of the last one; an empty one changes nothing.
+    /// Appends a range that begins at or after the end of the last one. An empty range changes nothing.
     pub fn push(&mut self, range: Range<i64>) {
         if range.is_empty() {
             return;
@@ -58,7 +58,8 @@ impl CompletedRanges {
         }
     }
 
-    /// As bytes beside `position`, at most [`COMPLETED_RANGES_MAX_BYTES`]: what doesn't fit is left out from its end. Nothing gives no bytes.
+    /// Encodes the ranges relative to `position`, in at most [`COMPLETED_RANGES_MAX_BYTES`]; the last ranges that do not fit are
+    /// omitted. No ranges give no bytes.
     #[must_use]
     pub fn to_bytes(&self, position: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -79,7 +80,7 @@ impl CompletedRanges {
         bytes
     }
 
-    /// How many bytes all of it would take.
+    /// Returns the length of the encoding of all ranges.
     pub(crate) fn len_bytes(&self, position: i64) -> usize {
         let mut before = position;
         let of_ranges = self.ranges.iter().map(|range| {
@@ -90,10 +91,10 @@ impl CompletedRanges {
         usize::from(!self.is_empty()) + of_ranges.sum::<usize>()
     }
 
-    /// What [`CompletedRanges::to_bytes`] wrote beside `position`. No bytes say that there is nothing.
+    /// Decodes what [`CompletedRanges::to_bytes`] encoded relative to `position`. No bytes give no ranges.
     ///
     /// # Errors
-    /// When somebody else wrote them.
+    /// [`InvalidCompletedRanges`] if the version or the encoding is unknown.
     pub fn from_bytes(position: i64, bytes: &[u8]) -> Result<Self, InvalidCompletedRanges> {
         let Some((version, mut rest)) = bytes.split_first() else { return Ok(Self::none()) };
         if *version != VERSION {
@@ -117,7 +118,7 @@ fn distance(from: i64, to: i64) -> u64 {
 
 fn len(value: u64) -> usize {
     let bits = u64::BITS - value.leading_zeros();
-    usize::try_from(bits.div_ceil(7).max(1)).unwrap_or(usize::MAX)
+    usize::saturating_from(bits.div_ceil(7).max(1))
 }
 
 fn put(bytes: &mut Vec<u8>, mut value: u64) {
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn encoded_ranges_are_decoded() {
         for ranges in [vec![], vec![6..9, 11..12, 1_000_000..9_000_000_000]] {
             let completed = of(&ranges);
             assert_eq!(completed.len_bytes(5), completed.to_bytes(5).len());
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_out_from_the_end() {
+    fn ranges_that_do_not_fit_are_omitted_from_the_end() {
         let completed = of(&(0..5_000).map(|n| 3 * n..3 * n + 1).collect::<Vec<_>>());
         let bytes = completed.to_bytes(0);
         assert!(bytes.len() <= COMPLETED_RANGES_MAX_BYTES);
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_bytes_are_refused() {
+    fn unknown_encoding_is_rejected() {
         for bytes in [
             &[2, 1, 1][..],
             &[1, 1],
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_touch_are_one() {
+    fn adjacent_ranges_are_merged() {
         let completed = of(&[1..2, 2..4, 4..4, 6..7]);
         assert_eq!(completed.ranges().collect::<Vec<_>>(), [1..4, 6..7]);
         assert!(completed.contains(3) && completed.contains(6));

@@ -1,21 +1,21 @@
-//! What became of the input records, counted. The unit is the input record, never the output.
+//! Counts of input records by outcome. The unit is the input record, never the output.
 
 use crate::ids::Reason;
 
-/// Dropped records by reason. A stage's list of reasons is short and closed, so a scan beats a map.
+/// Dropped records by reason. A stage's list of reasons is short and closed, so a scan is faster than a map.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dropped {
     by_reason: Vec<(Reason, u64)>,
 }
 
 impl Dropped {
-    /// All dropped records.
+    /// Returns the total over all reasons.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.by_reason.iter().map(|(_, count)| count).sum()
     }
 
-    /// Each reason that occurred, in the order of first occurrence.
+    /// Returns each reason that occurred, in the order of first occurrence.
     pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
         self.by_reason.iter().copied()
     }
@@ -28,12 +28,12 @@ impl Dropped {
     }
 }
 
-/// What became of the records of one assignment, or of all since the engine was made.
+/// Counts of the records of one assignment, or of all since the engine was created.
 ///
 /// Law P1: `received == emitted + dropped + rejected + held + returned`, at every instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Records given to the rules.
+    /// Records passed to the rules.
     pub received: u64,
     /// Records whose outputs are acknowledged.
     pub emitted: u64,
@@ -41,31 +41,31 @@ pub struct Counts {
     pub dropped: Dropped,
     /// Records whose dead letter is acknowledged.
     pub rejected: u64,
-    /// Records not resolved yet: held by the stage, or with outputs not acknowledged.
+    /// Unresolved records: held by the stage, or with outputs that are not acknowledged.
     pub held: u64,
-    /// Records unresolved when their partition went: they are delivered again, to whoever owns it next. Zero while it is owned.
+    /// Records that were unresolved when their partition was unassigned. They will be redelivered. Zero while it is assigned.
     pub returned: u64,
-    /// Those of the held, later of the returned ones, that the stage gave back by intent.
+    /// Those of the held records, later of the returned ones, that the stage released.
     pub released: u64,
-    /// Records that an earlier owner had completed beyond its prefix: passed over, never given to the rules. No part of P1.
+    /// Records that an earlier owner had completed beyond its prefix: skipped without the rules. Not part of P1.
     pub skipped_completed: u64,
-    /// Positions that left without all that was completed beyond them, for lack of room: a crash may repeat what wasn't said.
+    /// Commits whose completed ranges did not fit in the commit metadata: a crash may repeat records of them.
     pub finished_unsaid: u64,
-    /// Records that the rules didn't take, because their input is leaving, poisoned, deferred or not ours, or because they came
-    /// twice. No part of P1: their offsets are not committed, so they come again.
+    /// Records that were not processed because their partition is draining, stopped, deferred or not assigned, or because they were
+    /// delivered twice. Not part of P1: their offsets are not committed, so they are redelivered.
     pub ignored: u64,
     /// Effects that named an assignment which has ended: discarded (P4).
     pub stale_effects: u64,
 }
 
 impl Counts {
-    /// Whether law P1 holds.
+    /// Returns whether law P1 holds.
     #[must_use]
     pub fn conserve(&self) -> bool {
         self.received == self.emitted + self.dropped.total() + self.rejected + self.held + self.returned
     }
 
-    /// The end of an assignment: what is unresolved goes back.
+    /// Ends an assignment: unresolved records count as returned.
     pub(crate) fn end(&mut self) {
         self.returned += std::mem::take(&mut self.held);
     }
@@ -87,19 +87,19 @@ impl Counts {
     }
 }
 
-/// Use beside capacity, for gauges.
+/// Usage next to capacity, for gauges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// Unresolved records over all inputs.
+    /// Unresolved records over all partitions.
     pub held: u64,
     /// [`Options::held_records_max`](crate::Options::held_records_max).
     pub held_max: u64,
-    /// Outputs that wait or are in flight.
+    /// Outputs that are queued or in flight.
     pub outputs: usize,
     /// [`Options::outputs_max`](crate::Options::outputs_max).
     pub outputs_max: usize,
-    /// Owned inputs.
+    /// Assigned partitions.
     pub inputs: usize,
-    /// Those of them that are paused.
+    /// Paused ones of them.
     pub paused: usize,
 }

@@ -1,15 +1,15 @@
-//! How inputs come and go.
+//! Start and end of assignments, and drains.
 //!
 //! ```text
-//!           Assigned            Revoked, ShutdownRequested          all resolved and committed
-//!  (none) ───────────► Owned ──────────────────────────► Draining ─────────────────────────────► released, acknowledged
-//!                        │                                  │ budget spent                         ▲
-//!                        │ Lost, ClientsRecreated              ├─────────► Abandoned ─────────────────┘ nothing in flight
-//!                        └─────────► released ◄─────────────┘ Lost
+//!           Assigned          Revoked, ShutdownRequested        all resolved and committed
+//!  (none) ───────────► Owned ────────────────────────► Draining ───────────────────────────► ended, acknowledged
+//!                        │                                │ drain timeout                         ▲
+//!                        │ Lost, ClientsRecreated         ├───────────────► Abandoned ────────────┘ nothing in flight
+//!                        └─────────► ended ◄──────────────┘ Lost
 //! ```
-//! A drain doesn't wait for records that the stage gives back: it says so of those that can't end within it.
-//! A revocation is acknowledged by an action, not inside the rebalance callback: the loop goes on while it drains. A input that is
-//! lost meanwhile leaves its acknowledgement; when none is left, none is given.
+//! A drain does not wait for records that the stage releases, because they cannot be resolved within it. A revocation is
+//! acknowledged by an action, not inside the rebalance callback, so the loop continues while it drains. A partition that is lost
+//! meanwhile is removed from its acknowledgement; without any partition left, none is given.
 
 use std::time::Duration;
 
@@ -19,22 +19,22 @@ use crate::ids::{Epoch, InputPartition, Now};
 use crate::ledger::{Ledger, Phase};
 use crate::stage::Stage;
 
-/// Sources that leave together.
+/// Partitions that are drained together.
 #[derive(Debug)]
 struct Drain {
     inputs: Vec<InputPartition>,
     deadline: Duration,
-    spent: bool,
-    /// Past the deadline a commit failed: what it would have said is left unsaid, the records come again.
-    commit_given_up: bool,
+    timed_out: bool,
+    /// A commit failed after the deadline: the records that it covered will be redelivered.
+    commit_abandoned: bool,
 }
 
-/// Revocations that wait for their acknowledgement, and the end of the process.
+/// Revocations without acknowledgement yet, and the shutdown.
 #[derive(Debug, Default)]
 pub(crate) struct Drains {
     revocations: Vec<Drain>,
     shutdown: Option<Drain>,
-    /// Records that were unresolved when their input went, since the shutdown was asked for; but for those given back by intent.
+    /// Records left unresolved by assignments that ended since the shutdown was requested, without released ones.
     left: u64,
 }
 
@@ -43,13 +43,13 @@ impl Drains {
         self.shutdown.is_some() || !self.revocations.is_empty()
     }
 
-    pub(crate) fn give_up_committing(&mut self) {
-        for drain in self.revocations.iter_mut().chain(&mut self.shutdown).filter(|drain| drain.spent) {
-            drain.commit_given_up = true;
+    pub(crate) fn abandon_commits(&mut self) {
+        for drain in self.revocations.iter_mut().chain(&mut self.shutdown).filter(|drain| drain.timed_out) {
+            drain.commit_abandoned = true;
         }
     }
 
-    /// These inputs need no acknowledgement any more.
+    /// Removes partitions that need no acknowledgement any more.
     fn forget(&mut self, gone: impl Fn(&InputPartition) -> bool) {
         for drain in &mut self.revocations {
             drain.inputs.retain(|input| !gone(input));
@@ -61,7 +61,7 @@ impl Drains {
 impl<S: Stage> Engine<S> {
     pub(crate) fn assign(&mut self, start: &Start, now: Now) {
         let input = start.input;
-        self.release(input);
+        self.end_assignment(input);
         let number = self.epochs.entry(input).and_modify(|epoch| *epoch += 1).or_insert(1);
         let epoch = Epoch(*number);
         let mut ledger = Ledger::new(epoch, start);
@@ -80,19 +80,19 @@ impl<S: Stage> Engine<S> {
         }
         let deadline = now.monotonic + self.options.drain_budget;
         let inputs = inputs.to_vec();
-        self.drains.revocations.push(Drain { inputs, deadline, spent: false, commit_given_up: false });
+        self.drains.revocations.push(Drain { inputs, deadline, timed_out: false, commit_abandoned: false });
         self.tick_due = true;
     }
 
     pub(crate) fn lose(&mut self, inputs: &[InputPartition]) {
         for input in inputs {
-            self.release(*input);
+            self.end_assignment(*input);
         }
         self.drains.forget(|input| inputs.contains(input));
     }
 
     pub(crate) fn lose_all(&mut self) {
-        self.forget_asked();
+        self.forget_in_flight();
         let inputs: Vec<InputPartition> = self.ledgers.keys().copied().collect();
         self.lose(&inputs);
         self.drains.revocations.clear();
@@ -107,20 +107,23 @@ impl<S: Stage> Engine<S> {
         }
         let deadline = now.monotonic + self.options.drain_budget;
         self.drains.shutdown =
-            Some(Drain { inputs: Vec::new(), deadline, spent: false, commit_given_up: false });
+            Some(Drain { inputs: Vec::new(), deadline, timed_out: false, commit_abandoned: false });
         self.tick_due = true;
     }
 
-    /// A input that has spent its budget discards what isn't resolved or in flight.
+    /// Abandons partitions whose drain timed out: their queued emissions are discarded, what is in flight still completes.
     pub(crate) fn expire_drains(&mut self, now: Now) {
         let mut expired = Vec::new();
-        for drain in self.drains.revocations.iter_mut().filter(|d| !d.spent && d.deadline <= now.monotonic) {
-            drain.spent = true;
+        for drain in
+            self.drains.revocations.iter_mut().filter(|d| !d.timed_out && d.deadline <= now.monotonic)
+        {
+            drain.timed_out = true;
             expired.extend(drain.inputs.iter().copied());
         }
-        if let Some(drain) = self.drains.shutdown.as_mut().filter(|d| !d.spent && d.deadline <= now.monotonic)
+        if let Some(drain) =
+            self.drains.shutdown.as_mut().filter(|d| !d.timed_out && d.deadline <= now.monotonic)
         {
-            drain.spent = true;
+            drain.timed_out = true;
             expired.extend(self.ledgers.keys().copied());
         }
         if !expired.is_empty() {
@@ -138,11 +141,11 @@ impl<S: Stage> Engine<S> {
     pub(crate) fn finish_drains(&mut self) {
         let revocations = std::mem::take(&mut self.drains.revocations);
         for drain in revocations {
-            if drain.inputs.iter().all(|input| self.is_drained(*input, drain.commit_given_up)) {
+            if drain.inputs.iter().all(|input| self.is_drained(*input, drain.commit_abandoned)) {
                 let mut left = 0;
                 for input in &drain.inputs {
-                    left += self.ledgers.get(input).map_or(0, Ledger::awaited);
-                    self.release(*input);
+                    left += self.ledgers.get(input).map_or(0, Ledger::unresolved);
+                    self.end_assignment(*input);
                 }
                 self.actions.push_back(Action::AcknowledgeRevocation { inputs: drain.inputs, left });
             } else {
@@ -154,15 +157,15 @@ impl<S: Stage> Engine<S> {
 
     fn finish_shutdown(&mut self) {
         let Some(shutdown) = &self.drains.shutdown else { return };
-        let given_up = shutdown.commit_given_up;
-        let drained = self.ledgers.keys().all(|input| self.is_drained(*input, given_up));
+        let commit_abandoned = shutdown.commit_abandoned;
+        let drained = self.ledgers.keys().all(|input| self.is_drained(*input, commit_abandoned));
         if !drained || !self.idle() || !self.drains.revocations.is_empty() {
             return;
         }
         let committed = !self.ledgers.values().any(Ledger::moved);
         let inputs: Vec<InputPartition> = self.ledgers.keys().copied().collect();
         for input in inputs {
-            self.release(input);
+            self.end_assignment(input);
         }
         let stop = match self.drains.left {
             0 if committed => Stop::Drained,
@@ -172,14 +175,16 @@ impl<S: Stage> Engine<S> {
         self.stopped = true;
     }
 
-    fn is_drained(&self, input: InputPartition, commit_given_up: bool) -> bool {
+    fn is_drained(&self, input: InputPartition, commit_abandoned: bool) -> bool {
         let Some(ledger) = self.ledgers.get(&input) else { return true };
-        let settled = ledger.phase == Phase::Abandoned || (ledger.awaited() == 0 && ledger.emissions == 0);
-        settled && !self.is_asked_for(input) && (!ledger.moved() || commit_given_up)
+        let finished =
+            ledger.phase == Phase::Abandoned || (ledger.unresolved() == 0 && ledger.emissions == 0);
+        finished && !self.is_in_flight(input) && (!ledger.moved() || commit_abandoned)
     }
 
-    /// Ends an assignment: what is unresolved is given back, what waits is discarded, what is asked but not taken is recalled.
-    fn release(&mut self, input: InputPartition) {
+    /// Ends an assignment: unresolved records will be redelivered, queued emissions are discarded, and requests that the shell has
+    /// not taken are withdrawn.
+    fn end_assignment(&mut self, input: InputPartition) {
         if !self.ledgers.contains_key(&input) {
             return;
         }
@@ -191,7 +196,7 @@ impl<S: Stage> Engine<S> {
         self.outbox.discard(input);
         let Some(mut ledger) = self.ledgers.remove(&input) else { return };
         if self.drains.shutdown.is_some() {
-            self.drains.left += ledger.awaited();
+            self.drains.left += ledger.unresolved();
         }
         ledger.counts.end();
         self.past.add(&ledger.counts);

@@ -1,80 +1,81 @@
-//! The engine: `apply` what happened, `settle`, perform what [`Engine::take_action`] gives, again.
+//! The engine loop: apply events, settle, perform the actions of [`Engine::take_action`], repeat.
 //!
 //! ```text
-//!  Records ─► judge ─► Drop ────────────────────────────────► resolved ─┐
-//!                    ├ Hold ─► ledger ◄── effects ─┐                    ├─► prefix ─► Commit, or in Transact
-//!                    ├ Emit, Reject ─► outbox ─► batch ─► acknowledged ─┘
-//!                    ├ Defer ─► Pause, Rewind    ▲  │
-//!                    └ Fail ─► Stop   put back, whole, in order: aborted
+//!  Records ─► process ─► Drop ──────────────────────────────► resolved ─┐
+//!                      ├ Hold ─► ledger ◄── effects ─┐                  ├─► prefix ─► Commit, or within Transact
+//!                      ├ Emit, Reject ─► outbox ─► batch ─► acknowledged ┘
+//!                      ├ Defer ─► Pause, Rewind    ▲  │
+//!                      └ Fail ─► Stop              └──┘ aborted: queued again, whole and in order
 //! ```
-//! One thing at a time is asked of Kafka, a batch or a plain commit: so a position never overtakes another.
+//! At most one request is in flight, a batch or a plain commit, so positions are never committed out of order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::backpressure::Gate;
-use crate::commit::{Backoff, Commits};
+use kit::Hysteresis;
+
+use crate::commit::{Commits, RetryPause};
 use crate::counts::{Counts, Load};
 use crate::drain::Drains;
 use crate::event::{Action, Event};
-use crate::fair_resume::Topics;
+use crate::fair_resume::FairResume;
 use crate::ids::{BatchId, Epoch, InputPartition, Now};
-use crate::laws::{Law, Watch};
+use crate::laws::{Law, LawChecks};
 use crate::ledger::{Ledger, Phase};
 use crate::options::{Delivery, Options};
 use crate::outbox::Outbox;
 use crate::stage::{Effects, Stage};
 
-/// How often a stage is asked again while a drain lasts, if nothing else wakes the loop.
+/// Interval at which a stage is called during a drain if no event wakes the loop.
 const DRAIN_TICK: Duration = Duration::from_millis(10);
 
 /// The delivery engine of one stage.
 ///
-/// What the shell owes it:
-/// - events are applied in the order in which they happened, `settle` follows, then actions are taken and performed in order;
-/// - each `Transact`, `Produce` and `Commit` is answered by its event within the client's own timeouts, or by [`Event::ClientsRecreated`];
-/// - the group metadata that fences a transaction is read when the transaction begins, before the next poll: later it may be that of
-///   a generation in which the partitions are someone else's;
-/// - [`Event::Tick`] is applied after a poll that brought nothing (nothing more waits, so a batch closes), and when
-///   [`Engine::next_wake`] has passed;
-/// - a input flows from its assignment on, until [`Action::Pause`]. Records on their way at a pause are judged all the same; those of
-///   a input that is leaving or poisoned are ignored and come again under its next assignment;
-/// - after [`Action::Rewind`] no record and no end of that input is delivered that was fetched before: lying behind a deferred record,
-///   it would take its place.
+/// The shell must guarantee:
+/// - It applies events in the order in which they happen, then calls `settle`, then takes and performs the actions in order.
+/// - It reports the outcome of each `Transact`, `Produce` and `Commit` within the timeouts of the client, or applies
+///   [`Event::ClientsRecreated`].
+/// - It reads the group metadata that fences a transaction when the transaction begins, before the next poll. Read later, it may
+///   belong to a generation in which another member owns the partitions.
+/// - It applies [`Event::Tick`] after a poll without records (so that a batch closes), and when [`Engine::next_wake`] has passed.
+/// - It fetches a partition from its assignment until [`Action::Pause`]. Records that arrive after a pause are still processed.
+///   Records of a draining or stopped partition are ignored and redelivered under its next assignment.
+/// - After [`Action::Rewind`] it delivers no record and no end of that partition that it fetched before, because they would take
+///   the place of the deferred record.
 pub struct Engine<S: Stage> {
     pub(crate) stage: S,
     pub(crate) options: Options,
-    /// Owned inputs. Ordered maps, so that one seed gives one trace (P7).
+    /// Owned partitions. Ordered maps keep the trace of a seed the same (P7).
     pub(crate) ledgers: BTreeMap<InputPartition, Ledger>,
-    /// The last epoch of every input ever assigned.
+    /// The last epoch of every partition that was ever assigned.
     pub(crate) epochs: BTreeMap<InputPartition, u32>,
     pub(crate) outbox: Outbox<S::Output>,
     pub(crate) commits: Commits,
-    pub(crate) backoff: Backoff,
+    pub(crate) retry_pause: RetryPause,
     pub(crate) drains: Drains,
-    pub(crate) held_gate: Gate,
-    pub(crate) outputs_gate: Gate,
-    pub(crate) topics: Topics,
+    pub(crate) held_full: Hysteresis,
+    pub(crate) outputs_full: Hysteresis,
+    pub(crate) fair_resume: FairResume,
     pub(crate) effects: Effects<S::Output>,
     pub(crate) actions: VecDeque<Action>,
-    /// The last poll brought nothing: nothing more waits.
-    pub(crate) quiet: bool,
-    /// The stage is owed a tick.
+    /// The last poll returned no records.
+    pub(crate) drained_fetch: bool,
+    /// The stage must be called before the next settling.
     pub(crate) tick_due: bool,
-    /// `Stop` was said: nothing follows.
+    /// `Stop` was requested: no action follows.
     pub(crate) stopped: bool,
     /// The sum over all assignments that have ended.
     pub(crate) past: Counts,
-    pub(crate) laws: Watch,
-    /// Dead letters acknowledged (P6: counted apart from the records that they end).
+    pub(crate) laws: LawChecks,
+    /// Acknowledged dead letters (P6: counted separately from the records that they resolve).
     pub(crate) dead_letters: u64,
-    /// The number behind the last acknowledged emission (P8).
+    /// The sequence number after the last acknowledged emission (P8).
     pub(crate) acknowledged: u64,
     pub(crate) latest: Duration,
 }
 
 impl<S: Stage> Engine<S> {
-    /// An engine that owns nothing yet.
+    /// Creates an engine that owns no partition.
     pub fn new(stage: S, options: Options) -> Self {
         Self {
             stage,
@@ -83,27 +84,27 @@ impl<S: Stage> Engine<S> {
             epochs: BTreeMap::new(),
             outbox: Outbox::new(),
             commits: Commits::default(),
-            backoff: Backoff::default(),
+            retry_pause: RetryPause::default(),
             drains: Drains::default(),
-            held_gate: Gate::default(),
-            outputs_gate: Gate::default(),
-            topics: Topics::default(),
+            held_full: Hysteresis::new(),
+            outputs_full: Hysteresis::default(),
+            fair_resume: FairResume::default(),
             effects: Effects::default(),
             actions: VecDeque::new(),
-            quiet: false,
+            drained_fetch: false,
             tick_due: false,
             stopped: false,
             past: Counts::default(),
-            laws: Watch::default(),
+            laws: LawChecks::default(),
             dead_letters: 0,
             acknowledged: 0,
             latest: Duration::ZERO,
         }
     }
 
-    /// Takes in what happened. Calls the stage's rules; asks for nothing yet but for what can't wait.
+    /// Applies an event. Calls the rules of the stage, but requests nothing except what cannot wait.
     pub fn apply(&mut self, event: Event<'_, S>, now: Now) {
-        self.laws.see(Law::Replay, now.monotonic >= self.latest);
+        self.laws.check(Law::Replay, now.monotonic >= self.latest);
         self.latest = now.monotonic;
         if self.stopped {
             return;
@@ -121,22 +122,22 @@ impl<S: Stage> Engine<S> {
             Event::Completed(completion) => {
                 self.stage.completed(completion, now, &mut self.effects);
                 self.tick_due = true;
-                self.absorb(now);
+                self.take_effects(now);
             }
             Event::Delivered(batch) | Event::Committed(batch) => self.acknowledge(batch, now),
-            Event::DeliveryFailed(batch) | Event::Aborted(batch) => self.refuse(batch, now),
+            Event::DeliveryFailed(batch) | Event::Aborted(batch) => self.batch_failed(batch, now),
             Event::OffsetsCommitted => self.offsets_committed(),
             Event::OffsetCommitFailed => self.offset_commit_failed(now),
             Event::ClientsRecreated => self.lose_all(),
             Event::Tick => {
-                self.quiet = true;
+                self.drained_fetch = true;
                 self.tick_due = true;
             }
             Event::ShutdownRequested => self.shut_down(now),
         }
     }
 
-    /// Re-establishes what must hold, and asks for what must be done. To be called after events and before actions are taken.
+    /// Re-establishes the invariants and requests what is due. Call it after events and before taking actions.
     pub fn settle(&mut self, now: Now) {
         if self.stopped {
             return;
@@ -147,36 +148,35 @@ impl<S: Stage> Engine<S> {
         self.expire_drains(now);
         self.finish_drains();
         if !self.stopped {
-            // First, so that a shell which stops at a batch has done it before it fetches again.
+            // First, so that a shell that stops at a batch has rewound before it fetches again.
             self.rewind(now);
-            self.ask(now);
-            self.press(now);
+            self.send_next(now);
+            self.apply_backpressure(now);
         }
         self.check();
     }
 
-    /// The next thing to do, in order; `None` when there is nothing more until the next event.
+    /// Returns the next action, in order; `None` if there is none before the next event.
     pub fn take_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// The outputs of the batch in flight, in order; nothing for any other.
+    /// Returns the outputs of the batch in flight, in order; none if another batch is meant.
     pub fn batch(&self, id: BatchId) -> impl Iterator<Item = &S::Output> {
         let batch = self.outbox.in_flight().filter(|batch| batch.id == id);
         batch.into_iter().flat_map(|batch| &batch.emissions).flat_map(|emission| &emission.outputs)
     }
 
-    /// The rules.
     pub fn stage(&self) -> &S {
         &self.stage
     }
 
-    /// The rules, for what reaches them beside the engine (tables).
+    /// Returns the stage for inputs that do not pass through the engine (side inputs).
     pub fn stage_mut(&mut self) -> &mut S {
         &mut self.stage
     }
 
-    /// What became of all records since the engine was made.
+    /// Returns the counts of all records since the engine was created.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = self.past.clone();
@@ -186,30 +186,31 @@ impl<S: Stage> Engine<S> {
         counts
     }
 
-    /// What became of the records of a input within its present assignment.
+    /// Returns the counts of a partition within its current assignment.
     #[must_use]
     pub fn partition_counts(&self, input: InputPartition) -> Option<&Counts> {
         self.ledgers.get(&input).map(|ledger| &ledger.counts)
     }
 
-    /// The epoch of a input's present assignment.
+    /// Returns the epoch of a partition's current assignment.
     #[must_use]
     pub fn epoch(&self, input: InputPartition) -> Option<Epoch> {
         self.ledgers.get(&input).map(|ledger| ledger.epoch)
     }
 
-    /// The end of a input's resolved prefix, and the position known to be committed.
+    /// Returns the end of a partition's resolved prefix and its committed position.
     #[must_use]
     pub fn positions(&self, input: InputPartition) -> Option<(i64, i64)> {
         self.ledgers.get(&input).map(|ledger| (ledger.prefix(), ledger.committed))
     }
 
-    /// Sources stopped for too many rejects in a row; they flow again when they are assigned again.
+    /// Returns the partitions that are stopped after too many consecutive dead letters. They are read again after their next
+    /// assignment.
     pub fn stopped_partitions(&self) -> impl Iterator<Item = InputPartition> + '_ {
-        self.ledgers.iter().filter(|(_, ledger)| ledger.poisoned).map(|(input, _)| *input)
+        self.ledgers.iter().filter(|(_, ledger)| ledger.stopped).map(|(input, _)| *input)
     }
 
-    /// Use beside capacity.
+    /// Returns usage next to capacity.
     #[must_use]
     pub fn load(&self) -> Load {
         Load {
@@ -222,13 +223,13 @@ impl<S: Stage> Engine<S> {
         }
     }
 
-    /// How often each law was seen broken, in the order of [`Law::ALL`]. Anything but zeros is a fault of the engine.
+    /// Returns how often each law was violated, in the order of [`Law::ALL`]. Any value but zero is a bug of the engine.
     #[must_use]
     pub fn violations(&self) -> [u64; 8] {
         self.laws.violations()
     }
 
-    /// How long until a [`Event::Tick`] is due even if nothing happens; `None` when only an event can change anything.
+    /// Returns the time until [`Event::Tick`] is due without any event; `None` if only an event can change anything.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         if self.stopped {
@@ -238,9 +239,9 @@ impl<S: Stage> Engine<S> {
         let drain = self.drains.is_active().then_some(DRAIN_TICK);
         let batch = self.idle().then(|| self.batch_due()).flatten().map(until);
         let commit = self.idle().then(|| self.commit_due()).flatten().map(until);
-        let deferred = self.deferred_until().map(until);
-        let turn = self.topics.next().map(until);
-        [self.stage.next_wake(now), drain, batch, commit, deferred, turn].into_iter().flatten().min()
+        let deferred = self.next_retry_at().map(until);
+        let round = self.fair_resume.next().map(until);
+        [self.stage.next_wake(now), drain, batch, commit, deferred, round].into_iter().flatten().min()
     }
 
     pub(crate) fn held(&self) -> u64 {
@@ -249,7 +250,7 @@ impl<S: Stage> Engine<S> {
 
     fn tick(&mut self, now: Now) {
         self.stage.tick(now, &mut self.effects);
-        self.absorb(now);
+        self.take_effects(now);
         let leaving: Vec<InputPartition> = self
             .ledgers
             .iter()
@@ -258,11 +259,11 @@ impl<S: Stage> Engine<S> {
             .collect();
         if !leaving.is_empty() && !self.stopped {
             self.stage.drain(&leaving, now, &mut self.effects);
-            self.absorb(now);
+            self.take_effects(now);
         }
     }
 
-    /// The laws, as far as they can be seen cheaply: once per settling, per input, never per record.
+    /// Checks the laws as far as that is cheap: once per settling and partition, never per record.
     fn check(&mut self) {
         let (mut conserves, mut prefix, mut all_paused) = (true, true, true);
         for ledger in self.ledgers.values() {
@@ -272,12 +273,12 @@ impl<S: Stage> Engine<S> {
         }
         let load = self.load();
         let full = load.held > load.held_max || load.outputs > load.outputs_max;
-        self.laws.see(Law::Conservation, conserves);
-        self.laws.see(Law::Prefix, prefix);
-        self.laws.see(Law::Bounds, self.stopped || !full || all_paused);
+        self.laws.check(Law::Conservation, conserves);
+        self.laws.check(Law::Prefix, prefix);
+        self.laws.check(Law::Bounds, self.stopped || !full || all_paused);
         let rejected =
             self.past.rejected + self.ledgers.values().map(|ledger| ledger.counts.rejected).sum::<u64>();
-        self.laws.see(Law::DeadLetterFirst, rejected <= self.dead_letters);
+        self.laws.check(Law::DeadLetterFirst, rejected <= self.dead_letters);
     }
 
     pub(crate) fn is_transactional(&self) -> bool {

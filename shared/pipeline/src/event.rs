@@ -1,99 +1,92 @@
-//! What happens to the engine, and what it asks for. Both lists are closed.
+//! Events that the engine receives and actions that it requests. Both lists are closed.
 
 use crate::completed_ranges::CompletedRanges;
 use crate::ids::{BatchId, InputPartition};
 use crate::stage::Stage;
 
-/// Something that happened outside.
+/// Something that happened outside the engine.
 pub enum Event<'a, S: Stage> {
-    /// The group gave these partitions to us, and what the stage restores of them is restored.
+    /// The group assigned these partitions, and the stage has restored their state.
     Assigned(&'a [Start]),
-    /// The group wants these partitions back; answered by [`Action::AcknowledgeRevocation`] when drained.
+    /// The group revokes these partitions. [`Action::AcknowledgeRevocation`] follows when they are drained.
     Revoked(&'a [InputPartition]),
-    /// These partitions are already someone else's: discard without a word (P4).
+    /// Another member already owns these partitions: their state is discarded and nothing is committed for them (P4).
     Lost(&'a [InputPartition]),
-    /// Records of one input, in delivery order: (offset, record).
+    /// Records of one partition, in delivery order: (offset, record).
     Records(InputPartition, &'a mut dyn Iterator<Item = (i64, S::Record<'a>)>),
-    /// Fetching of this input stands at `position` with nothing before it undelivered: offsets up to it that were never
-    /// delivered are control records or holes left by compaction.
+    /// The fetch position of this partition, with every record before it delivered. Offsets up to it that were never delivered are
+    /// control records or holes left by compaction.
     EndReached(InputPartition, i64),
-    /// Work done elsewhere has ended.
+    /// Work outside the engine (a worker pool, a fetch from a source) is complete.
     Completed(S::Completion),
-    /// At least once: every output of the batch is acknowledged.
+    /// At-least-once mode: every output of the batch is acknowledged.
     Delivered(BatchId),
-    /// At least once: some output of the batch was not acknowledged; the batch will be produced again.
+    /// At-least-once mode: some output of the batch was not acknowledged. The batch will be produced again.
     DeliveryFailed(BatchId),
-    /// The batch's transaction is committed, its offsets with it.
+    /// The transaction of the batch is committed, including its offsets.
     Committed(BatchId),
-    /// The batch's transaction was aborted; its outputs will be produced again, the rules do not run again.
+    /// The transaction of the batch was aborted. Its outputs will be produced again; the rules do not run again.
     Aborted(BatchId),
     /// A plain commit of offsets succeeded.
     OffsetsCommitted,
-    /// A plain commit of offsets failed in a way that a later one can mend.
+    /// A plain commit of offsets failed with a temporary error.
     OffsetCommitFailed,
-    /// The client was lost and built anew: every partition's state is dropped, assignments follow.
+    /// The clients were closed and created again: the state of every partition is dropped, and new assignments follow.
     ClientsRecreated,
     /// Time has passed.
     Tick,
-    /// The process is asked to end: drain, then [`Action::Stop`].
+    /// The process shuts down: drain, then [`Action::Stop`].
     ShutdownRequested,
 }
 
-/// Where delivery of a input begins, as its last owner left it.
+/// Start of the delivery of a partition, as its last owner committed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The partition.
     pub input: InputPartition,
     /// The offset of the first record that is delivered.
     pub position: i64,
-    /// What behind it an earlier owner had completed: delivered again, and passed over without the rules.
+    /// Ranges after `position` that an earlier owner completed. Their records are delivered and skipped without the rules.
     pub completed: CompletedRanges,
 }
 
-/// The next offset to read of a input, and what is said beside it.
+/// A position to commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The partition.
     pub input: InputPartition,
     /// The end of the contiguous resolved prefix: the offset of the next record to deliver.
     pub offset: i64,
-    /// What is completed behind it: goes into the commit's metadata, so that a restart repeats nothing of it.
+    /// Ranges after `offset` that are completed. They are stored in the commit metadata, so that a restart does not repeat them.
     pub completed: CompletedRanges,
 }
 
-/// Something that the engine wants done. The driver performs actions in order and answers with events.
+/// A request of the engine. The driver performs actions in order and reports outcomes as events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Produce the batch and commit these positions in one Kafka transaction → `Committed` or `Aborted`.
+    /// Produce the batch and commit these positions in one Kafka transaction. `Committed` or `Aborted` follows.
     Transact {
         /// Its outputs: [`Engine::batch`](crate::Engine::batch).
         batch: BatchId,
-        /// The prefix of every partition that the batch acts for, also when unmoved (fencing).
+        /// The prefix of every partition that the batch acts for, even if it has not moved (fencing).
         positions: Vec<Position>,
     },
-    /// At least once: produce the batch and wait for all acknowledgements → `Delivered` or `DeliveryFailed`.
+    /// Produce the batch and wait for all acknowledgements (at-least-once mode). `Delivered` or `DeliveryFailed` follows.
     Produce {
         /// Its outputs: [`Engine::batch`](crate::Engine::batch).
         batch: BatchId,
     },
-    /// Commit positions without a transaction → `OffsetsCommitted` or `OffsetCommitFailed`.
-    Commit {
-        /// What to commit.
-        positions: Vec<Position>,
-    },
-    /// Stop fetching from this input.
+    /// Commit positions without a transaction. `OffsetsCommitted` or `OffsetCommitFailed` follows.
+    Commit { positions: Vec<Position> },
+    /// Stop fetching from this partition.
     Pause(InputPartition),
-    /// Fetch from this input again.
+    /// Fetch from this partition again.
     Resume(InputPartition),
-    /// Go back to this offset: what was fetched from there on comes again, and nothing that was fetched before is delivered any more.
-    /// Asked while the input is paused.
+    /// Seek to this offset: records from there on are fetched again, and no record that was fetched before is delivered any more.
+    /// Requested while the partition is paused.
     Rewind(InputPartition, i64),
-    /// These inputs are drained (or the budget is spent): give them back.
+    /// Acknowledge the revocation: these partitions are drained, or the drain timed out.
     AcknowledgeRevocation {
-        /// What to give back.
         inputs: Vec<InputPartition>,
-        /// Records left unresolved with the budget spent: they come again to the next owner. Those that the stage gave back are none
-        /// of them.
+        /// Records left unresolved by a drain that timed out. They will be redelivered. Released records do not count.
         left: u64,
     },
     /// End the loop.
@@ -103,14 +96,14 @@ pub enum Action {
 /// Why the loop ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// Everything was drained and committed, but for records that the stage gave back ([`Counts::released`](crate::Counts)): these
-    /// are left to the next owner by intent.
+    /// Everything is drained and committed, except records that the stage released ([`Counts::released`](crate::Counts)) for the
+    /// next owner.
     Drained,
-    /// The drain budget was spent; what was held will be delivered again.
+    /// The drain timed out. What was held will be redelivered.
     DrainTimedOut {
         /// Records left unresolved.
         held: u64,
     },
-    /// A rule said that it can't go on.
+    /// The stage cannot continue, for this cause.
     Failed(String),
 }

@@ -1,4 +1,4 @@
-//! How the engine names what it delivers.
+//! Identifiers of partitions, assignments, records and batches.
 
 use std::time::Duration;
 
@@ -7,40 +7,39 @@ use std::time::Duration;
 pub struct InputPartition {
     /// Index into the stage's list of input topics, in the order of subscription.
     pub topic: u16,
-    /// The partition's number.
+    /// Partition number within the topic.
     pub partition: i32,
 }
 
-/// Counts the assignments of one input within this process; raised each time that the partition is assigned.
+/// Assignment epoch: counts the assignments of one partition within this process.
 ///
-/// A group generation is not it: partitions that are retained live through generations.
+/// It is not the group generation, because a retained partition lives through generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(pub u32);
 
 /// One input record within one assignment of its partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId {
-    /// Where it came from.
     pub input: InputPartition,
-    /// The assignment under which it was delivered; what is said of an older one is discarded (P4).
+    /// The assignment under which it was delivered. Effects for an older one are discarded (P4).
     pub epoch: Epoch,
-    /// Its Kafka offset.
+    /// Its offset in Kafka.
     pub offset: i64,
 }
 
-/// The outputs that leave together: one transaction, or one produce batch at least once.
+/// A batch of outputs: one transaction, or one produce batch in at-least-once mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BatchId(pub u64);
 
-/// The time, as the shell read it. The engine never reads a clock.
+/// The current time, as read by the shell. The engine never reads a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Now {
-    /// Monotonic time since an arbitrary start: waits, budgets, ages.
+    /// Monotonic time since an arbitrary start, for waits, budgets and ages.
     pub monotonic: Duration,
-    /// Wall clock, microseconds since 1970-01-01 UTC.
+    /// Wall clock, in microseconds since 1970-01-01 UTC.
     pub wall_micros: i64,
 }
 
-/// Why a record was dropped: a label from the stage's closed list, never free text.
+/// The reason of a drop: a label from the stage's closed list, never free text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reason(pub &'static str);

@@ -1,4 +1,4 @@
-//! From records to verdicts, from effects to emissions.
+//! Records to verdicts, effects to emissions.
 
 use crate::engine::Engine;
 use crate::event::{Action, Stop};
@@ -15,7 +15,7 @@ impl<S: Stage> Engine<S> {
         now: Now,
     ) {
         let (mut arrived, mut taken): (u64, u64) = (0, 0);
-        let turn = self.topics.number(input.topic);
+        let round = self.fair_resume.number(input.topic);
         let mut ledger = self.ledgers.get_mut(&input);
         for (offset, record) in records {
             arrived += 1;
@@ -25,14 +25,16 @@ impl<S: Stage> Engine<S> {
             };
             taken += 1;
             if own.is_inherited(offset) {
-                own.pass_over(offset);
+                own.skip_completed(offset);
                 continue;
             }
             let id = RecordId { input, epoch: own.epoch, offset };
             let verdict = self.stage.process(id, record, now, &mut self.effects);
             if let Verdict::Defer(cause) = verdict {
                 if !self.effects.list.is_empty() {
-                    return self.fail(format!("the stage deferred {id:?} and took it in: {cause}"));
+                    return self.fail(format!(
+                        "invalid verdict: the stage deferred {id:?} and returned effects for it: {cause}"
+                    ));
                 }
                 taken -= 1;
                 own.defer(cause, now, &self.options);
@@ -54,7 +56,7 @@ impl<S: Stage> Engine<S> {
                 Verdict::Fail(cause) => return self.fail(cause),
             }
             if !self.effects.list.is_empty() {
-                self.absorb(now);
+                self.take_effects(now);
                 if self.stopped {
                     return;
                 }
@@ -62,17 +64,17 @@ impl<S: Stage> Engine<S> {
             }
         }
         if let Some(own) = ledger.as_deref_mut().filter(|_| taken > 0) {
-            own.place.serve(turn);
+            own.rank.served(round);
         }
         ledger.map_or(&mut self.past, |own| &mut own.counts).ignored += arrived - taken;
         if arrived > 0 {
-            self.quiet = false;
+            self.drained_fetch = false;
             self.tick_due = true;
         }
     }
 
-    /// Takes what the stage said of held records. A record's verdict counts before the effects of the same call.
-    pub(crate) fn absorb(&mut self, now: Now) {
+    /// Applies the collected effects. The verdict on a record counts before the effects of the same call.
+    pub(crate) fn take_effects(&mut self, now: Now) {
         if self.effects.list.is_empty() {
             return;
         }
@@ -92,21 +94,21 @@ impl<S: Stage> Engine<S> {
             Effect::Append { on_behalf_of: id, outputs } => {
                 match self.current(id.input, id.epoch).filter(|ledger| ledger.is_held(id.offset)) {
                     Some(ledger) => ledger.emissions += 1,
-                    None => return self.mislaid(id, "appended outputs on behalf of"),
+                    None => return self.unknown_record(id, "appended outputs on behalf of"),
                 }
                 self.outbox.push(id, Ends::Nothing, outputs, false, now);
             }
-            Effect::Release { ids } => ids.into_iter().for_each(|id| self.give_back(id)),
+            Effect::Release { ids } => ids.into_iter().for_each(|id| self.release_record(id)),
             Effect::Drop { id, reason } => {
                 let ledger = self.current(id.input, id.epoch);
                 if !ledger.is_some_and(|ledger| ledger.drop_held(id.offset, reason)) {
-                    self.mislaid(id, "dropped");
+                    self.unknown_record(id, "dropped");
                 }
             }
             Effect::Reject { id, dead_letter } => {
                 let ledger = self.current(id.input, id.epoch);
                 if !ledger.is_some_and(|ledger| ledger.reject_held(id.offset, sequence, rejects_max)) {
-                    return self.mislaid(id, "rejected");
+                    return self.unknown_record(id, "rejected");
                 }
                 self.outbox.push(id, Ends::Rejected(id.offset), vec![dead_letter], false, now);
             }
@@ -115,57 +117,58 @@ impl<S: Stage> Engine<S> {
 
     fn merge(&mut self, ids: Vec<RecordId>, outputs: Vec<S::Output>, urgent: bool, now: Now) {
         let Some(&first) = ids.first() else {
-            return self.fail("the stage emitted outputs that end no record".to_owned());
+            return self.fail("invalid effect: the stage emitted outputs that resolve no record".to_owned());
         };
         if let Some(other) = ids.iter().find(|id| (id.input, id.epoch) != (first.input, first.epoch)) {
-            return self.fail(format!("the stage emitted for {first:?} and {other:?} at once"));
+            return self.fail(format!("invalid effect: one emission for {first:?} and {other:?}"));
         }
         let sequence = self.outbox.next_sequence();
         let Some(ledger) = self.current(first.input, first.epoch) else {
-            return self.mislaid(first, "emitted");
+            return self.unknown_record(first, "emitted");
         };
         if let Some(&id) = ids.iter().find(|id| !ledger.emit_held(id.offset, sequence)) {
-            return self.mislaid(id, "emitted");
+            return self.unknown_record(id, "emitted");
         }
         ledger.emissions += 1;
         self.outbox.push(first, Ends::Merged(ids), outputs, urgent, now);
     }
 
-    fn give_back(&mut self, id: RecordId) {
+    fn release_record(&mut self, id: RecordId) {
         let ledger = self.current(id.input, id.epoch);
         if ledger.as_ref().is_some_and(|ledger| ledger.phase == Phase::Owned) {
-            return self.fail(format!("the stage gave back {id:?}, whose input doesn't drain"));
+            return self
+                .fail(format!("invalid effect: the stage released {id:?}, whose partition is not draining"));
         }
-        if !ledger.is_some_and(|ledger| ledger.give_back(id.offset)) {
-            self.mislaid(id, "gave back");
+        if !ledger.is_some_and(|ledger| ledger.release(id.offset)) {
+            self.unknown_record(id, "released");
         }
     }
 
-    /// The ledger of an assignment that can still end records.
+    /// Returns the ledger of an assignment that can still resolve records.
     pub(crate) fn current(&mut self, input: InputPartition, epoch: Epoch) -> Option<&mut Ledger> {
         self.ledgers.get_mut(&input).filter(|l| l.epoch == epoch && l.phase != Phase::Abandoned)
     }
 
-    /// An effect on a record that isn't held. Of an assignment that has ended: discarded (P4). Of the present one: the stage has
-    /// settled a record twice, and what it says can't be trusted further.
-    fn mislaid(&mut self, id: RecordId, what: &str) {
+    /// Handles an effect on a record that is not held. If its assignment has ended, the effect is discarded (P4). Otherwise the
+    /// stage resolved a record twice, so the engine stops.
+    fn unknown_record(&mut self, id: RecordId, what: &str) {
         if self.current(id.input, id.epoch).is_some() {
-            return self.fail(format!("the stage {what} {id:?}, which it does not hold"));
+            return self.fail(format!("invalid effect: the stage {what} {id:?}, which it does not hold"));
         }
         let counts = self.ledgers.get_mut(&id.input).map_or(&mut self.past, |ledger| &mut ledger.counts);
         counts.stale_effects += 1;
     }
 
     pub(crate) fn reach_end(&mut self, input: InputPartition, position: i64) {
-        // A input that doesn't accept has let records pass unjudged: its position must not pass them.
+        // A partition that does not accept records has skipped some: its position must not pass them.
         if let Some(ledger) = self.ledgers.get_mut(&input).filter(|ledger| ledger.accepts()) {
             ledger.deferral = None;
             ledger.skip_to(position);
-            ledger.place.serve(self.topics.number(input.topic));
+            ledger.rank.served(self.fair_resume.number(input.topic));
         }
     }
 
-    /// The end that leaves everything unresolved as it is: it will be delivered again.
+    /// Stops the engine and leaves everything unresolved, so that it is redelivered.
     fn fail(&mut self, cause: String) {
         self.actions.push_back(Action::Stop(Stop::Failed(cause)));
         self.stopped = true;

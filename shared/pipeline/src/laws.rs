@@ -1,26 +1,26 @@
-//! The laws that the engine owes, each with an id, a statement, and a counter of what should never be.
+//! The laws of delivery, each with an id, a statement and a counter of its violations.
 //!
-//! A broken law stops a debug build at once and is counted in a release build. What is watched at run time is what can be watched
-//! cheaply; the whole of each law is shown by `tests/laws.rs` and the seeded simulation.
+//! A violation panics in a debug build and is counted in a release build. At run time the engine checks what is cheap to check.
+//! `tests/laws` and the seeded simulation test each law as a whole.
 
-/// A law of the engine. The unit is the input record.
+/// A law of delivery. The unit is the input record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Law {
-    /// P1. Watched by counters of each input, against the length of its ledger.
+    /// P1. Checked by the counters of each partition, against the length of its ledger.
     Conservation,
-    /// P2. Watched wherever a position leaves; what it says to be completed beyond it by counts, in debug builds record by record.
+    /// P2. Checked for every commit; its completed ranges by count, in debug builds record by record.
     Prefix,
-    /// P3. Watched wherever a position leaves, and when it is committed.
+    /// P3. Checked for every commit, when it is requested and when it succeeds.
     Progress,
-    /// P4. Watched wherever a batch or a position leaves.
+    /// P4. Checked for every batch and commit.
     Silence,
-    /// P5. Watched after each settling.
+    /// P5. Checked after each settling.
     Bounds,
-    /// P6. Watched by two counters: records resolved as rejected, dead letters acknowledged.
+    /// P6. Checked by two counters: records resolved as rejected, acknowledged dead letters.
     DeadLetterFirst,
-    /// P7. Watched here is its premise alone: time, the one input that the shell could get wrong unseen, never runs backwards.
+    /// P7. Checked here only by its premise: the time that the shell passes in never decreases.
     Replay,
-    /// P8. Watched by sequence numbers: outputs leave, and leave again after an abort, in the order in which they were made.
+    /// P8. Checked by sequence numbers: outputs leave in the order of their creation, also after an abort.
     Order,
 }
 
@@ -37,7 +37,7 @@ impl Law {
         Law::Order,
     ];
 
-    /// Its id, `P1` to `P8`.
+    /// Returns its id, `P1` to `P8`.
     #[must_use]
     pub const fn id(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Law {
         }
     }
 
-    /// What it says.
+    /// Returns its statement.
     #[must_use]
     pub const fn statement(self) -> &'static str {
         match self {
@@ -74,15 +74,15 @@ impl Law {
     }
 }
 
-/// Counts broken laws.
+/// Counts of violations.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct LawChecks {
     violations: [u64; 8],
 }
 
-impl Watch {
-    /// Asserts in debug builds, counts in release builds.
-    pub(crate) fn see(&mut self, law: Law, holds: bool) {
+impl LawChecks {
+    /// Panics in debug builds and counts in release builds, if the law does not hold.
+    pub(crate) fn check(&mut self, law: Law, holds: bool) {
         debug_assert!(holds, "law {} is broken: {}", law.id(), law.statement());
         if !holds {
             self.violations[law as usize] += 1;
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_law_has_its_line_on_the_page_and_a_property_test() {
+    fn every_law_is_documented_and_tested() {
         let page = include_str!("../../../ARCHITECTURE.md");
         let properties = include_str!("../tests/laws/properties.rs");
         for law in Law::ALL {

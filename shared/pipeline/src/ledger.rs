@@ -1,57 +1,59 @@
-//! The account of one input within one assignment: what was delivered, what is resolved, how far its offset may move.
+//! Ledger of one partition within one assignment: what was delivered, what is resolved, and how far its offset may move.
 //!
 //! ```text
-//!            prefix                                     expected
-//!              │                                           │
+//!            prefix                                      expected
+//!              │                                            │
 //!   resolved   │ held │ completed, waits │ emitting │ held  │ not delivered yet
-//! ─────────────┴──────┴─────────────────┴──────────┴───────┴──────────────────▶ offsets
+//! ─────────────┴──────┴──────────────────┴──────────┴───────┴──────────────────▶ offsets
 //! ```
-//! Entries stand in delivery order. Each carries the offset at which the next one could begin, so holes (control records,
-//! compaction) and dropped records behind it cost no entry. What of it is told beside a position: [`beyond`](crate::commit_metadata).
+//! Entries are in delivery order. Each entry ends where the next one could begin, so holes (control records, compaction) and
+//! dropped records after it need no entry. [`commit_metadata`](crate::commit_metadata) derives what is committed from it.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::backpressure::Gate;
+use kit::Hysteresis;
+
 use crate::counts::Counts;
 use crate::event::Start;
-use crate::fair_resume::Place;
+use crate::fair_resume::ResumeRank;
 use crate::ids::{Epoch, Reason};
 use crate::retry::Deferral;
 
-/// What a delivered, not yet forgotten record is waiting for.
+/// State of a delivered record that the ledger still lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The stage keeps it.
+    /// The stage holds it.
     Held,
-    /// The stage has given it back while its input drains: it never ends here.
-    GivenBack,
-    /// The emission with this sequence number ends it once acknowledged.
+    /// The stage has released it during a drain: it is not resolved under this assignment.
+    Released,
+    /// The emission with this sequence number resolves it once acknowledged.
     Emitting(u64),
-    /// CompletedRanges; an earlier one is not.
+    /// Resolved, but an earlier record is not.
     Resolved,
 }
 
-/// What follows an entry, up to its end, without an entry of its own. Holes are nothing: they never come again.
+/// What follows an entry, up to its end, without an entry of its own. A hole counts as `Nothing`, because it is never delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Behind {
+pub(crate) enum Gap {
     Nothing,
-    /// Dropped records alone.
+    /// Only dropped records.
     Dropped,
     /// Records that an earlier owner completed.
-    CompletedRanges,
+    Completed,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) offset: i64,
-    /// The position once this entry and all before it are resolved: behind it, and behind whatever followed that needs no entry.
+    /// The position once this entry and all before it are resolved: after the record and everything without an entry that follows
+    /// it.
     pub(crate) end: i64,
     pub(crate) state: State,
-    pub(crate) behind: Behind,
+    pub(crate) gap: Gap,
 }
 
-/// How a record ends.
+/// The result of a resolved record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Outcome {
     Emitted,
@@ -59,56 +61,56 @@ pub(crate) enum Outcome {
     Rejected,
 }
 
-/// Where an assignment stands between its coming and its going.
+/// Phase of an assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Records are judged.
+    /// Records are processed.
     Owned,
-    /// No more records are judged; what is held is settled.
+    /// No more records are processed; held records are resolved.
     Draining,
-    /// The drain budget is spent: what isn't resolved or in flight never will be.
+    /// The drain timed out: what is neither resolved nor in flight will not be resolved.
     Abandoned,
 }
 
-/// The account of one input within one assignment.
+/// The ledger of one partition within one assignment.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) epoch: Epoch,
     pub(crate) phase: Phase,
-    /// Too many rejects in a row: nothing more is judged within this assignment.
-    pub(crate) poisoned: bool,
-    /// What the shell was told last.
+    /// Too many consecutive dead letters: no record is processed within this assignment any more.
+    pub(crate) stopped: bool,
+    /// The state that was last requested from the shell.
     pub(crate) paused: bool,
-    /// Its place among those of its topic that may flow again.
-    pub(crate) place: Place,
-    /// Shut while there are too many entries.
-    pub(crate) crowded: Gate,
-    /// Shut while what is completed beyond the prefix, or may come to be, could outgrow a commit's metadata.
-    pub(crate) scattered: Gate,
-    /// A record couldn't be judged: nothing more is, until it comes again.
+    /// Its rank for a fair resume.
+    pub(crate) rank: ResumeRank,
+    /// Set while it has too many entries.
+    pub(crate) entries_full: Hysteresis,
+    /// Set while its completed ranges, present or possible, could outgrow the commit metadata.
+    pub(crate) metadata_full: Hysteresis,
+    /// A record was deferred: none is processed until it is redelivered.
     pub(crate) deferral: Option<Deferral>,
-    /// Emissions of this input that wait or are in flight.
+    /// Emissions of this partition that are queued or in flight.
     pub(crate) emissions: usize,
-    /// The position known to be committed. Kept apart from the prefix: a transaction commits an unmoved prefix as well (fencing).
+    /// The committed position. Kept separately from the prefix, because a transaction also commits an unmoved prefix (fencing).
     pub(crate) committed: i64,
-    /// An emission was acknowledged beyond the prefix, and no commit has said so yet.
-    unsaid: bool,
+    /// An emission was acknowledged beyond the prefix and is not committed yet.
+    uncommitted_beyond: bool,
     pub(crate) counts: Counts,
     rejects_in_a_row: u32,
     pub(crate) prefix: i64,
     pub(crate) entries: VecDeque<Entry>,
     /// Entries in state `Resolved`.
     pub(crate) waiting: usize,
-    /// Entries in state `Held` or `GivenBack`.
+    /// Entries in state `Held` or `Released`.
     pub(crate) kept: usize,
-    /// Entries in state `GivenBack`.
+    /// Entries in state `Released`.
     released: u64,
-    /// What an earlier owner had completed and isn't delivered yet.
+    /// Ranges that an earlier owner completed and that are not delivered yet.
     pub(crate) inherited: VecDeque<Range<i64>>,
-    /// The end of all that an earlier owner had completed.
+    /// The end of all ranges that an earlier owner completed.
     pub(crate) inherited_end: i64,
-    /// Bytes of what had to be said beside the position that left last.
-    pub(crate) finished_bytes: usize,
+    /// Size of the completed ranges that the last commit had to store, in bytes.
+    pub(crate) completed_bytes: usize,
 }
 
 impl Ledger {
@@ -117,15 +119,15 @@ impl Ledger {
         Self {
             epoch,
             phase: Phase::Owned,
-            poisoned: false,
+            stopped: false,
             paused: false,
-            place: Place::default(),
-            crowded: Gate::default(),
-            scattered: Gate::default(),
+            rank: ResumeRank::default(),
+            entries_full: Hysteresis::new(),
+            metadata_full: Hysteresis::new(),
             deferral: None,
             emissions: 0,
             committed: start.position,
-            unsaid: false,
+            uncommitted_beyond: false,
             counts: Counts::default(),
             rejects_in_a_row: 0,
             prefix: start.position,
@@ -135,39 +137,39 @@ impl Ledger {
             released: 0,
             inherited_end: inherited.back().map_or(start.position, |last| last.end),
             inherited,
-            finished_bytes: 0,
+            completed_bytes: 0,
         }
     }
 
-    /// Whether records are judged.
+    /// Returns whether records are processed.
     pub(crate) fn accepts(&self) -> bool {
-        let deferred = self.deferral.as_ref().is_some_and(Deferral::waits);
-        self.phase == Phase::Owned && !self.poisoned && !deferred
+        let deferred = self.deferral.as_ref().is_some_and(Deferral::is_waiting);
+        self.phase == Phase::Owned && !self.stopped && !deferred
     }
 
-    /// The end of the contiguous resolved prefix.
+    /// Returns the end of the contiguous resolved prefix.
     pub(crate) fn prefix(&self) -> i64 {
         self.prefix
     }
 
-    /// The lowest offset that delivery may bring next.
+    /// Returns the lowest offset that can be delivered next.
     pub(crate) fn expected(&self) -> i64 {
         self.entries.back().map_or(self.prefix, |last| last.end)
     }
 
-    /// Whether a commit would say something that matters: the prefix is ahead, or an acknowledged emission lies beyond it.
+    /// Returns whether a commit would store anything new: the prefix is ahead, or an emission was acknowledged beyond it.
     pub(crate) fn moved(&self) -> bool {
-        self.prefix > self.committed || self.unsaid
+        self.prefix > self.committed || self.uncommitted_beyond
     }
 
-    /// A commit has said all that was completed when it was asked for.
-    pub(crate) fn said(&mut self, position: i64) {
+    /// Records that a commit stored everything that was completed when it was requested.
+    pub(crate) fn mark_committed(&mut self, position: i64) {
         self.committed = position;
-        self.unsaid = false;
+        self.uncommitted_beyond = false;
     }
 
-    /// Unresolved records that aren't given back.
-    pub(crate) fn awaited(&self) -> u64 {
+    /// Returns the unresolved records without released ones.
+    pub(crate) fn unresolved(&self) -> u64 {
         self.counts.held - self.released
     }
 
@@ -175,7 +177,7 @@ impl Ledger {
         self.entries.len()
     }
 
-    /// Whether an earlier owner completed this record, which is delivered now.
+    /// Returns whether an earlier owner completed this record, which is delivered now.
     pub(crate) fn is_inherited(&mut self, offset: i64) -> bool {
         while self.inherited.front().is_some_and(|range| range.end <= offset) {
             self.inherited.pop_front();
@@ -183,26 +185,26 @@ impl Ledger {
         self.inherited.front().is_some_and(|range| range.start <= offset)
     }
 
-    /// A new record that an earlier owner completed: it costs no entry.
-    pub(crate) fn pass_over(&mut self, offset: i64) {
+    /// Skips a record that an earlier owner completed. It needs no entry.
+    pub(crate) fn skip_completed(&mut self, offset: i64) {
         self.counts.skipped_completed += 1;
-        self.follow(offset, Behind::CompletedRanges);
+        self.follow(offset, Gap::Completed);
     }
 
-    /// A new record that the stage keeps.
+    /// Adds a record that the stage holds.
     pub(crate) fn hold(&mut self, offset: i64) {
         self.kept += 1;
         self.open(offset, State::Held);
     }
 
-    /// A new record that an emission of its own ends.
+    /// Adds a record that its own emission resolves.
     pub(crate) fn emit(&mut self, offset: i64, sequence: u64) {
         self.rejects_in_a_row = 0;
         self.emissions += 1;
         self.open(offset, State::Emitting(sequence));
     }
 
-    /// A new record that its dead letter ends.
+    /// Adds a record that its dead letter resolves.
     pub(crate) fn reject(&mut self, offset: i64, sequence: u64, in_a_row_max: u32) {
         self.emissions += 1;
         self.open(offset, State::Emitting(sequence));
@@ -212,39 +214,39 @@ impl Ledger {
     fn open(&mut self, offset: i64, state: State) {
         self.counts.received += 1;
         self.counts.held += 1;
-        self.entries.push_back(Entry { offset, end: offset + 1, state, behind: Behind::Nothing });
+        self.entries.push_back(Entry { offset, end: offset + 1, state, gap: Gap::Nothing });
     }
 
-    /// A new record that needs nothing: it costs no entry.
+    /// Adds a dropped record. It needs no entry.
     pub(crate) fn drop_new(&mut self, offset: i64, reason: Reason) {
         self.rejects_in_a_row = 0;
         self.counts.received += 1;
         self.counts.dropped.add(reason, 1);
-        self.follow(offset, Behind::Dropped);
+        self.follow(offset, Gap::Dropped);
     }
 
-    fn follow(&mut self, offset: i64, what: Behind) {
+    fn follow(&mut self, offset: i64, what: Gap) {
         if let Some(last) = self.entries.back_mut() {
-            last.behind = last.behind.max(what);
+            last.gap = last.gap.max(what);
         }
         self.skip_to(offset + 1);
     }
 
-    /// Everything up to `position` that has no entry needs none.
+    /// Marks everything up to `position` that has no entry as resolved.
     pub(crate) fn skip_to(&mut self, position: i64) {
         let end = self.entries.back_mut().map_or(&mut self.prefix, |last| &mut last.end);
         *end = position.max(*end);
     }
 
-    /// A held record gets its emission, which may be that of others as well; false if it isn't held.
+    /// Assigns a held record to an emission, which may resolve others too. Returns `false` if it is not held.
     pub(crate) fn emit_held(&mut self, offset: i64, sequence: u64) -> bool {
         self.rejects_in_a_row = 0;
-        self.begin(offset, sequence)
+        self.start_emitting(offset, sequence)
     }
 
-    /// A held record gets its dead letter; false if it isn't held.
+    /// Assigns a held record to its dead letter. Returns `false` if it is not held.
     pub(crate) fn reject_held(&mut self, offset: i64, sequence: u64, in_a_row_max: u32) -> bool {
-        let begun = self.begin(offset, sequence);
+        let begun = self.start_emitting(offset, sequence);
         if begun {
             self.emissions += 1;
             self.count_reject(in_a_row_max);
@@ -252,7 +254,7 @@ impl Ledger {
         begun
     }
 
-    /// A held record is dropped; false if it isn't held.
+    /// Drops a held record. Returns `false` if it is not held.
     pub(crate) fn drop_held(&mut self, offset: i64, reason: Reason) -> bool {
         self.rejects_in_a_row = 0;
         let held = self.is_held(offset);
@@ -260,10 +262,10 @@ impl Ledger {
         held && self.resolve(offset, Outcome::Dropped(reason))
     }
 
-    /// A held record is waited for no longer; false if it isn't held.
-    pub(crate) fn give_back(&mut self, offset: i64) -> bool {
+    /// Releases a held record. Returns `false` if it is not held.
+    pub(crate) fn release(&mut self, offset: i64) -> bool {
         match self.find(offset) {
-            Some(entry) if entry.state == State::Held => entry.state = State::GivenBack,
+            Some(entry) if entry.state == State::Held => entry.state = State::Released,
             _ => return false,
         }
         self.released += 1;
@@ -271,7 +273,7 @@ impl Ledger {
         true
     }
 
-    fn begin(&mut self, offset: i64, sequence: u64) -> bool {
+    fn start_emitting(&mut self, offset: i64, sequence: u64) -> bool {
         match self.find(offset) {
             Some(entry) if entry.state == State::Held => entry.state = State::Emitting(sequence),
             _ => return false,
@@ -282,15 +284,15 @@ impl Ledger {
 
     fn count_reject(&mut self, in_a_row_max: u32) {
         self.rejects_in_a_row = self.rejects_in_a_row.saturating_add(1);
-        self.poisoned |= self.rejects_in_a_row >= in_a_row_max;
+        self.stopped |= self.rejects_in_a_row >= in_a_row_max;
     }
 
-    /// Whether the stage keeps this record.
+    /// Returns whether the stage holds this record.
     pub(crate) fn is_held(&self, offset: i64) -> bool {
         self.index(offset).is_some_and(|at| self.entries[at].state == State::Held)
     }
 
-    /// A record ends; false if it is unknown or has ended before.
+    /// Resolves a record. Returns `false` if it is unknown or was resolved before.
     pub(crate) fn resolve(&mut self, offset: i64, outcome: Outcome) -> bool {
         match self.find(offset) {
             Some(entry) if entry.state != State::Resolved => entry.state = State::Resolved,
@@ -308,18 +310,18 @@ impl Ledger {
             self.waiting -= 1;
             self.entries.pop_front();
         }
-        // Dropped ones may be forgotten: they are judged again, and nothing of them shows twice.
-        self.unsaid |= self.prefix <= offset && !matches!(outcome, Outcome::Dropped(_));
+        // Dropped records need no commit: processed again, they are dropped again.
+        self.uncommitted_beyond |= self.prefix <= offset && !matches!(outcome, Outcome::Dropped(_));
         true
     }
 
-    /// P1, by counters alone.
+    /// Checks P1 by counters.
     pub(crate) fn conserves(&self) -> bool {
         let unresolved = self.entries.len() - self.waiting;
         self.counts.conserve() && u64::try_from(unresolved) == Ok(self.counts.held)
     }
 
-    /// P2: the prefix ends at or before the first unresolved record.
+    /// Checks P2: the prefix ends at or before the first unresolved record.
     pub(crate) fn prefix_holds(&self) -> bool {
         self.entries.front().is_none_or(|first| first.state != State::Resolved && self.prefix <= first.offset)
     }
@@ -330,7 +332,7 @@ impl Ledger {
     }
 
     fn index(&self, offset: i64) -> Option<usize> {
-        // Most records end in the order in which they came.
+        // Most records are resolved in delivery order.
         if self.entries.front()?.offset == offset {
             return Some(0);
         }

@@ -1,9 +1,57 @@
-//! The sans-IO delivery engine: events in, actions out.
+//! Sans-IO delivery engine: events in, actions out.
 //!
-//! It owes the laws P1 to P8 (see ARCHITECTURE.md): what was received is emitted, dropped, rejected or held, and offsets move only
-//! over the contiguous resolved prefix. It deliberately knows nothing of Kafka, Avro, tokio, clocks or what a record means.
+//! The engine guarantees the laws P1 to P8 (see ARCHITECTURE.md): every received record is emitted, dropped, rejected or held, and
+//! committed offsets move only over the contiguous resolved prefix. It does not depend on Kafka, Avro, tokio, clocks or the
+//! meaning of a record.
 //!
-//! Start at [`Stage`] (what a service implements), then [`Event`] and [`Action`], then [`Engine`].
+//! A service implements [`Stage`]. A shell such as `kafka_io::Driver` applies [`Event`]s to the [`Engine`] and performs its
+//! [`Action`]s:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use pipeline::{
+//!     Action, Delivery, Effects, Engine, Epoch, Event, InputPartition, Now, Options, RecordId, Stage, Start, Verdict,
+//! };
+//!
+//! /// Emits each record unchanged.
+//! struct Echo;
+//!
+//! impl Stage for Echo {
+//!     type Record<'a> = &'a str;
+//!     type Output = String;
+//!     type Completion = ();
+//!
+//!     fn process(&mut self, _: RecordId, record: &str, _: Now, _: &mut Effects<String>) -> Verdict<String> {
+//!         Verdict::Emit(vec![record.to_owned()])
+//!     }
+//!     fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
+//!     fn unassigned(&mut self, _: InputPartition) {}
+//!     fn completed(&mut self, (): (), _: Now, _: &mut Effects<String>) {}
+//!     fn tick(&mut self, _: Now, _: &mut Effects<String>) {}
+//!     fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<String>) {}
+//!     fn is_full(&self, _topic: u16) -> bool {
+//!         false
+//!     }
+//!     fn next_wake(&self, _: Now) -> Option<Duration> {
+//!         None
+//!     }
+//! }
+//!
+//! let input = InputPartition { topic: 0, partition: 0 };
+//! let now = Now { monotonic: Duration::ZERO, wall_micros: 0 };
+//! let mut records = [(7, "hello")].iter().copied();
+//! let mut engine = Engine::new(Echo, Options::new(Delivery::Transactional));
+//! let start = Start { input, position: 7, completed: Default::default() };
+//! engine.apply(Event::Assigned(&[start]), now);
+//! engine.apply(Event::Records(input, &mut records), now);
+//! engine.apply(Event::Tick, now); // no more records: the batch closes
+//! engine.settle(now);
+//!
+//! let Some(Action::Transact { batch, positions }) = engine.take_action() else { panic!("no transaction") };
+//! assert_eq!(engine.batch(batch).collect::<Vec<_>>(), ["hello"]);
+//! assert_eq!(positions[0].offset, 8);
+//! ```
 
 mod backpressure;
 mod commit;

@@ -1,57 +1,58 @@
-//! What an operator may turn, with the reason of each default.
+//! Settings of the engine, with the reason of each default.
 
 use std::time::Duration;
 
 use crate::completed_ranges::COMPLETED_RANGES_MAX_BYTES;
 
-/// How outputs and offsets leave.
+/// The way outputs and offsets are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// Outputs and offsets in one transaction: readers of committed records see both or neither.
     Transactional,
-    /// Outputs first, offsets when they are acknowledged: a crash in between repeats outputs, never loses one.
+    /// Outputs first, offsets when they are acknowledged: a crash in between repeats outputs and never loses one.
     AtLeastOnce,
 }
 
 /// The engine's bounds and waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// How outputs and offsets leave.
     pub mode: Delivery,
-    /// Outputs at which a batch closes. 5,000: a transaction's fixed cost is then under a tenth of the whole, and a batch of
-    /// 200-byte outputs is about 1 MB. One emission is never split, so a larger one leaves alone.
+    /// Outputs at which a batch closes. 5,000: the fixed cost of a transaction is then less than a tenth of the total, and a batch
+    /// of 200-byte outputs is about 1 MB. One emission is never split, so a larger one leaves alone.
     pub batch_outputs_max: usize,
-    /// Age of the oldest waiting output at which a batch closes although more input waits. 100 ms: what a person takes for at once.
+    /// Age of the oldest queued output at which a batch closes although more input is available. 100 ms: a person perceives it as
+    /// immediate.
     pub batch_age_max: Duration,
-    /// Unresolved records, over all inputs, above which every input is paused; they flow again at half of it.
-    /// 50,000: some seconds of a busy stage; a restart repeats no more than this.
+    /// Unresolved records, over all partitions, above which every partition is paused; they resume at half of it. 50,000: a few
+    /// seconds of a busy stage, and the most that a restart repeats.
     pub held_records_max: u64,
-    /// Ledger entries of one input (unresolved records, and completed ones that wait behind them) above which it is paused; it
-    /// flows again at half of it. 100,000 entries of 40 bytes: 4 MB, while one stuck record keeps the prefix back.
+    /// Ledger entries of one partition (unresolved records, and completed ones that wait for them) above which it is paused; it
+    /// resumes at half of it. 100,000 entries of 40 bytes: 4 MB, while one unresolved record keeps the prefix back.
     pub ledger_records_max: usize,
-    /// Bytes of one input's metadata above which it is paused; it flows again at half of it. Counted is what is completed beyond the
-    /// prefix, and a byte for each record that is held: two of them may come to enclose a range of two bytes. 1,728 are 75 % of
-    /// [`COMPLETED_RANGES_MAX_BYTES`](crate::COMPLETED_RANGES_MAX_BYTES): the rest is for records on their way at the pause, and for longer ranges.
+    /// Bytes of one partition's commit metadata above which it is paused; it resumes at half of it. Counted are the completed
+    /// ranges and one byte for each held record, because two of them may come to enclose a range of two bytes. 1,728 are 75 % of
+    /// [`COMPLETED_RANGES_MAX_BYTES`](crate::COMPLETED_RANGES_MAX_BYTES): the rest is for records that arrive after the pause, and
+    /// for longer ranges.
     pub completed_ranges_max_bytes: usize,
-    /// Outputs that wait or are in flight above which every input is paused; they flow again at half of it. Four batches.
+    /// Outputs, queued or in flight, above which every partition is paused; they resume at half of it. 20,000: four batches.
     pub outputs_max: usize,
-    /// How long a revocation or a shutdown may wait for held records. 5 s: with a commit it must stay under the transaction's
-    /// timeout (15 s) and the longest poll interval.
+    /// Longest wait of a revocation or a shutdown for held records. 5 s: with a commit it must stay below the transaction timeout
+    /// (15 s) and `max.poll.interval.ms`.
     pub drain_budget: Duration,
-    /// The least time between two plain commits. 100 ms: at most that much dropped work is judged again after a crash.
+    /// Shortest interval between two plain commits. 100 ms: at most that much dropped work is processed again after a crash.
     pub commit_interval: Duration,
-    /// How long a input waits after a record that couldn't be judged: at first 100 ms, about a leader's election, then twice as long
-    /// each time.
+    /// Wait of a partition after a deferred record. At first 100 ms, about the duration of a leader election; it doubles with each
+    /// further deferral.
     pub defer_wait_first: Duration,
-    /// The longest such wait. 5 s: what comes back flows again before anyone has looked; asking so seldom is no load.
+    /// Longest such wait. 5 s: a partition resumes before an operator has looked, and a request every 5 s is no load.
     pub defer_wait_max: Duration,
-    /// Rejected records in a row at which their input is paused until it is assigned again. 1,000: a producer's bad minute passes
-    /// through to the dead letters, a wrong schema doesn't empty a topic into them.
+    /// Consecutive rejected records at which their partition stops until it is assigned again. 1,000: a short burst of bad records
+    /// reaches the dead-letter topic, but a wrong schema does not move a whole topic there.
     pub rejects_in_a_row_max: u32,
 }
 
 impl Options {
-    /// The defaults for one mode of delivery.
+    /// Returns the defaults for a mode of delivery.
     #[must_use]
     pub fn new(mode: Delivery) -> Self {
         Self {

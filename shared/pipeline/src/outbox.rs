@@ -1,24 +1,24 @@
-//! The outbox: emissions wait in the order in which they were made, leave as one batch at a time, and are kept until acknowledged.
+//! Outbox: emissions are queued in the order of their creation, leave as one batch at a time, and are kept until acknowledged.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::ids::{BatchId, Epoch, InputPartition, Now, RecordId};
 
-/// The records that an emission ends.
+/// The records that an emission resolves.
 #[derive(Debug)]
 pub(crate) enum Ends {
     /// None: it acts for a record that stays held.
     Nothing,
-    /// One, judged and emitted in one go.
+    /// One record that was processed and emitted at once.
     Emitted(i64),
-    /// Held ones, merged.
+    /// Held records, merged into one emission.
     Merged(Vec<RecordId>),
-    /// One, and the output is its dead letter.
+    /// One record, by its dead letter.
     Rejected(i64),
 }
 
-/// Outputs that leave together, on behalf of one input in one assignment.
+/// Outputs that leave together, on behalf of one partition in one assignment.
 #[derive(Debug)]
 pub(crate) struct Emission<O> {
     pub(crate) sequence: u64,
@@ -27,8 +27,8 @@ pub(crate) struct Emission<O> {
     pub(crate) ends: Ends,
     pub(crate) outputs: Vec<O>,
     pub(crate) urgent: bool,
-    /// Monotonic time at which it came.
-    pub(crate) since: Duration,
+    /// Monotonic time of its creation.
+    pub(crate) queued_at: Duration,
 }
 
 impl<O> Emission<O> {
@@ -46,15 +46,15 @@ impl<O> Emission<O> {
 pub(crate) struct Batch<O> {
     pub(crate) id: BatchId,
     pub(crate) emissions: Vec<Emission<O>>,
-    /// The inputs it acts for, sorted.
+    /// The partitions that it acts for, sorted.
     pub(crate) acts_for: Vec<InputPartition>,
-    /// What its transaction commits; empty at least once.
-    pub(crate) promises: Vec<Promise>,
+    /// The positions that its transaction commits; empty in at-least-once mode.
+    pub(crate) intents: Vec<CommitIntent>,
 }
 
-/// A position that was asked to be committed, for the assignment that asked.
+/// A position whose commit was requested, with the assignment that requested it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Promise {
+pub(crate) struct CommitIntent {
     pub(crate) input: InputPartition,
     pub(crate) epoch: Epoch,
     pub(crate) offset: i64,
@@ -62,17 +62,16 @@ pub(crate) struct Promise {
 
 impl<O> Batch<O> {
     pub(crate) fn concerns(&self, input: InputPartition) -> bool {
-        self.acts_for.binary_search(&input).is_ok()
-            || self.promises.iter().any(|promise| promise.input == input)
+        self.acts_for.binary_search(&input).is_ok() || self.intents.iter().any(|intent| intent.input == input)
     }
 
-    /// The number behind its last emission.
+    /// Returns the sequence number after its last emission.
     pub(crate) fn end(&self) -> u64 {
         self.emissions.last().map_or(0, |last| last.sequence + 1)
     }
 }
 
-/// Waiting emissions and the one batch in flight.
+/// The queued emissions and the batch in flight.
 #[derive(Debug)]
 pub(crate) struct Outbox<O> {
     waiting: VecDeque<Emission<O>>,
@@ -97,26 +96,27 @@ impl<O> Outbox<O> {
         }
     }
 
-    /// The number that the next emission gets.
+    /// Returns the sequence number of the next emission.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.next_sequence
     }
 
-    /// Appends outputs on behalf of a record, under [`Outbox::next_sequence`].
+    /// Queues outputs on behalf of a record, under [`Outbox::next_sequence`].
     pub(crate) fn push(&mut self, id: RecordId, ends: Ends, outputs: Vec<O>, urgent: bool, now: Now) {
-        let (sequence, since) = (self.next_sequence, now.monotonic);
+        let (sequence, queued_at) = (self.next_sequence, now.monotonic);
         self.next_sequence += 1;
-        let emission = Emission { sequence, input: id.input, epoch: id.epoch, ends, outputs, urgent, since };
-        self.note(&emission);
+        let emission =
+            Emission { sequence, input: id.input, epoch: id.epoch, ends, outputs, urgent, queued_at };
+        self.count(&emission);
         self.waiting.push_back(emission);
     }
 
-    fn note(&mut self, emission: &Emission<O>) {
+    fn count(&mut self, emission: &Emission<O>) {
         self.waiting_outputs += emission.outputs.len();
         self.waiting_urgent += usize::from(emission.urgent);
     }
 
-    fn unnote(&mut self, emission: &Emission<O>) {
+    fn uncount(&mut self, emission: &Emission<O>) {
         self.waiting_outputs -= emission.outputs.len();
         self.waiting_urgent -= usize::from(emission.urgent);
     }
@@ -125,7 +125,7 @@ impl<O> Outbox<O> {
         self.in_flight.as_ref()
     }
 
-    /// Outputs that wait or are in flight.
+    /// Returns the number of outputs that are queued or in flight.
     pub(crate) fn outputs(&self) -> usize {
         self.waiting_outputs + self.in_flight_outputs
     }
@@ -138,12 +138,13 @@ impl<O> Outbox<O> {
         self.waiting_urgent > 0
     }
 
-    /// Since when the oldest waiting emission waits.
+    /// Returns the creation time of the oldest queued emission.
     pub(crate) fn oldest(&self) -> Option<Duration> {
-        self.waiting.front().map(|first| first.since)
+        self.waiting.front().map(|first| first.queued_at)
     }
 
-    /// Moves the oldest emissions into a batch: as many as fit into `outputs_max`, at least one. Its promises are still to be made.
+    /// Moves the oldest emissions into a batch: as many as fit into `outputs_max`, at least one. The caller adds the commit
+    /// intents.
     pub(crate) fn close(&mut self, outputs_max: usize) -> &mut Batch<O> {
         debug_assert!(self.in_flight.is_none(), "one batch in flight");
         let (mut emissions, mut outputs) = (Vec::new(), 0);
@@ -153,7 +154,7 @@ impl<O> Outbox<O> {
             }
             outputs += next.outputs.len();
             if let Some(next) = self.waiting.pop_front() {
-                self.unnote(&next);
+                self.uncount(&next);
                 emissions.push(next);
             }
         }
@@ -163,33 +164,33 @@ impl<O> Outbox<O> {
         let id = BatchId(self.next_batch);
         self.next_batch += 1;
         self.in_flight_outputs = outputs;
-        self.in_flight.insert(Batch { id, emissions, acts_for, promises: Vec::new() })
+        self.in_flight.insert(Batch { id, emissions, acts_for, intents: Vec::new() })
     }
 
-    /// Ends the batch in flight, if it is this one.
+    /// Removes the batch in flight, if it has this id.
     pub(crate) fn take(&mut self, id: BatchId) -> Option<Batch<O>> {
         let batch = self.in_flight.take_if(|batch| batch.id == id)?;
         self.in_flight_outputs = 0;
         Some(batch)
     }
 
-    /// Puts a batch's emissions back to the front, in their order, but for those that `keep` refuses.
+    /// Queues the emissions of a batch again at the front, in their order, if `keep` returns `true`.
     pub(crate) fn put_back(&mut self, batch: Batch<O>, mut keep: impl FnMut(&Emission<O>) -> bool) {
         for emission in batch.emissions.into_iter().rev() {
             if keep(&emission) {
-                self.note(&emission);
+                self.count(&emission);
                 self.waiting.push_front(emission);
             }
         }
     }
 
-    /// Discards what waits for a input; says how many emissions that was.
+    /// Discards the queued emissions of a partition and returns their number.
     pub(crate) fn discard(&mut self, input: InputPartition) -> usize {
         let before = self.waiting.len();
         let mut kept = VecDeque::with_capacity(self.waiting.len());
         for emission in std::mem::take(&mut self.waiting) {
             if emission.input == input {
-                self.unnote(&emission);
+                self.uncount(&emission);
             } else {
                 kept.push_back(emission);
             }

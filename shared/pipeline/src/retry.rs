@@ -1,13 +1,15 @@
-//! Records that can't be judged now: their input waits, and they come again.
+//! Retry of records that cannot be processed yet: their partition pauses, and they are fetched again.
 //!
 //! ```text
-//!          Defer                  the wait is over             a record is judged
-//!  flows ─────────► waits, paused ────────────────► Rewind, Resume ─────────────────► flows
-//!                        ▲                                  │ Defer: the wait doubles
-//!                        └──────────────────────────────────┘
+//!           Defer                    wait is over              a record is processed
+//!  owned ─────────► waiting, paused ──────────────► Rewind, Resume ────────────────► owned
+//!                        ▲                              │ Defer: the wait doubles
+//!                        └──────────────────────────────┘
 //! ```
 
 use std::time::Duration;
+
+use kit::Backoff;
 
 use crate::engine::Engine;
 use crate::event::Action;
@@ -16,51 +18,52 @@ use crate::ledger::{Ledger, Phase};
 use crate::options::Options;
 use crate::stage::Stage;
 
-/// What a input waits for, since a record of it couldn't be judged and until one is.
+/// The wait of a partition, from its first deferred record until a record is processed again.
 #[derive(Debug)]
 pub(crate) struct Deferral {
     cause: String,
-    /// Deferrals in a row.
-    times: u32,
-    /// Monotonic time at which its records are asked for again; none once they are.
+    backoff: Backoff,
+    /// Monotonic time of the next retry; `None` after the rewind was requested.
     until: Option<Duration>,
 }
 
 impl Deferral {
-    pub(crate) fn waits(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.until.is_some()
     }
 }
 
 impl Ledger {
-    /// The record at [`Ledger::expected`], or behind a hole there, can't be judged.
+    /// Defers the record at [`Ledger::expected`], or after a hole there.
     pub(crate) fn defer(&mut self, cause: String, now: Now, options: &Options) {
-        let times = self.deferral.take().map_or(0, |before| before.times);
-        let wait = options.defer_wait_first.saturating_mul(1 << times.min(30)).min(options.defer_wait_max);
-        self.deferral = Some(Deferral { cause, times: times + 1, until: Some(now.monotonic + wait) });
+        let mut backoff = match self.deferral.take() {
+            Some(before) => before.backoff,
+            None => Backoff::new(options.defer_wait_first, options.defer_wait_max),
+        };
+        let until = Some(now.monotonic + backoff.fail());
+        self.deferral = Some(Deferral { cause, backoff, until });
     }
 
-    /// When its records are to be asked for again.
-    fn defers_until(&self) -> Option<Duration> {
+    fn retry_at(&self) -> Option<Duration> {
         self.deferral.as_ref().filter(|_| self.phase == Phase::Owned)?.until
     }
 }
 
 impl<S: Stage> Engine<S> {
-    /// Sources of which a record can't be judged, with the cause that the stage gave; until one is judged again.
+    /// Returns the partitions with a deferred record and the stage's cause, until a record of them is processed again.
     pub fn deferred(&self) -> impl Iterator<Item = (InputPartition, &str)> + '_ {
         let owned = self.ledgers.iter().filter(|(_, ledger)| ledger.phase == Phase::Owned);
         owned.filter_map(|(input, ledger)| Some((*input, ledger.deferral.as_ref()?.cause.as_str())))
     }
 
-    pub(crate) fn deferred_until(&self) -> Option<Duration> {
-        self.ledgers.values().filter_map(Ledger::defers_until).min()
+    pub(crate) fn next_retry_at(&self) -> Option<Duration> {
+        self.ledgers.values().filter_map(Ledger::retry_at).min()
     }
 
-    /// Asks for the records of paused inputs again whose wait is over. That they flow again is said when nothing else pauses them.
+    /// Requests a rewind for each paused partition whose wait is over. The partition resumes when no other bound pauses it.
     pub(crate) fn rewind(&mut self, now: Now) {
         for (input, ledger) in &mut self.ledgers {
-            if !ledger.paused || ledger.defers_until().is_none_or(|until| until > now.monotonic) {
+            if !ledger.paused || ledger.retry_at().is_none_or(|until| until > now.monotonic) {
                 continue;
             }
             self.actions.push_back(Action::Rewind(*input, ledger.expected()));

@@ -1,15 +1,15 @@
-//! Proof that the simulation can fail: five engines, each broken in a way that is easily built by mistake, are caught.
+//! Proof that the simulation can fail: it catches five engines, each broken by a plausible mistake.
 //!
-//! They wrap the real engine and tamper with what goes in or comes out, so the engine itself carries no switch for it.
+//! They wrap the real engine and change what goes in or comes out, so the engine itself contains no switch for it.
 
 use std::collections::BTreeMap;
 
 use pipeline::{
     Action, CompletedRanges, Delivery as Mode, Engine, Event, InputPartition, Now, Options, Position, Start,
 };
-use testkit::{Delivery, Failure, Fate, Record, Rules, Simulation};
+use testkit::{Delivery, Failure, Plan, Record, Rules, Simulation};
 
-/// Seeds within which each is caught.
+/// Number of seeds within which each broken engine is caught.
 const SEEDS: u64 = 1_000;
 
 fn first_caught<D: Delivery>(mode: Mode, make: impl Fn(Rules, Options) -> D) -> Box<Failure> {
@@ -17,12 +17,12 @@ fn first_caught<D: Delivery>(mode: Mode, make: impl Fn(Rules, Options) -> D) -> 
     caught.expect("a broken engine is caught")
 }
 
-/// What was delivered and may have to be committed by mistake.
+/// The position after the last delivered record of each partition.
 #[derive(Default)]
 struct Delivered(BTreeMap<InputPartition, i64>);
 
 impl Delivered {
-    /// Hands the event on, and keeps the position behind the last record that it delivers.
+    /// Passes the event to the engine and keeps the position after the last record that it delivers.
     fn pass(&mut self, event: Event<'_, Rules>, engine: &mut Engine<Rules>, now: Now) {
         match event {
             Event::Assigned(inputs) => {
@@ -31,8 +31,8 @@ impl Delivered {
             }
             Event::Records(input, records) => {
                 let end = self.0.entry(input).or_default();
-                let mut seen = records.inspect(|(offset, _)| *end = offset + 1);
-                engine.apply(Event::Records(input, &mut seen), now);
+                let mut passed = records.inspect(|(offset, _)| *end = offset + 1);
+                engine.apply(Event::Records(input, &mut passed), now);
             }
             other => engine.apply(other, now),
         }
@@ -43,26 +43,26 @@ impl Delivered {
     }
 }
 
-/// Commits what was delivered, not what is resolved.
+/// Commits what was delivered instead of what is resolved.
 fn past_held(delivered: &Delivered, position: Position) -> Position {
     Position { offset: delivered.end(&position), ..position }
 }
 
-/// Says that all that was delivered is completed.
-fn held_as_finished(delivered: &Delivered, position: Position) -> Position {
+/// Lists everything that was delivered as completed.
+fn held_as_completed(delivered: &Delivered, position: Position) -> Position {
     let mut completed = CompletedRanges::none();
     completed.push(position.offset..delivered.end(&position));
     Position { completed, ..position }
 }
 
-/// Makes positions up.
-struct Misplaces {
+/// Replaces the positions of commits.
+struct ReplacedPositions {
     engine: Engine<Rules>,
     delivered: Delivered,
     how: fn(&Delivered, Position) -> Position,
 }
 
-impl Delivery for Misplaces {
+impl Delivery for ReplacedPositions {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         self.delivered.pass(event, &mut self.engine, now);
     }
@@ -93,15 +93,15 @@ impl Delivery for Misplaces {
     }
 }
 
-/// Resolves without output what is held for a partition that is asked back.
-struct DropsOnRevoke(Engine<Rules>);
+/// Drops the held records of a partition that is revoked.
+struct DropOnRevocation(Engine<Rules>);
 
-impl Delivery for DropsOnRevoke {
+impl Delivery for DropOnRevocation {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         if let Event::Revoked(inputs) = &event {
             for mut work in self.0.stage().startable() {
                 if inputs.contains(&work.id.input) {
-                    work.record.fate = Fate::WorkDrop;
+                    work.record.plan = Plan::WorkDrop;
                     self.0.apply(Event::Completed(work), now);
                 }
             }
@@ -126,14 +126,15 @@ impl Delivery for DropsOnRevoke {
     }
 }
 
-/// Does not hear what an earlier owner had completed.
-struct ForgetsFinished(Engine<Rules>);
+/// Ignores the ranges that an earlier owner completed.
+struct IgnoredRanges(Engine<Rules>);
 
-impl Delivery for ForgetsFinished {
+impl Delivery for IgnoredRanges {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         if let Event::Assigned(starts) = event {
-            let forgotten = |start: &Start| Start { completed: CompletedRanges::none(), ..start.clone() };
-            let starts: Vec<Start> = starts.iter().map(forgotten).collect();
+            let without_ranges =
+                |start: &Start| Start { completed: CompletedRanges::none(), ..start.clone() };
+            let starts: Vec<Start> = starts.iter().map(without_ranges).collect();
             return self.0.apply(Event::Assigned(&starts), now);
         }
         self.0.apply(event, now);
@@ -156,13 +157,13 @@ impl Delivery for ForgetsFinished {
     }
 }
 
-/// Goes back to the committed offset after an abort and judges the records again, with rules that have absorbed them already.
-struct JudgesAgain {
+/// Seeks back to the committed offset after an abort and processes the records again, with rules that have already counted them.
+struct RulesRunAgain {
     engine: Engine<Rules>,
     delivered: BTreeMap<InputPartition, Vec<(i64, Record)>>,
 }
 
-impl JudgesAgain {
+impl RulesRunAgain {
     fn go_back(&mut self, now: Now) {
         let committed = |(input, _): (&InputPartition, _)| {
             let position = self.engine.positions(*input)?.1;
@@ -180,7 +181,7 @@ impl JudgesAgain {
     }
 }
 
-impl Delivery for JudgesAgain {
+impl Delivery for RulesRunAgain {
     fn apply(&mut self, event: Event<'_, Rules>, now: Now) {
         match event {
             Event::Assigned(inputs) => {
@@ -189,8 +190,8 @@ impl Delivery for JudgesAgain {
             }
             Event::Records(input, records) => {
                 let kept = self.delivered.entry(input).or_default();
-                let mut seen = records.inspect(|record| kept.push(*record));
-                self.engine.apply(Event::Records(input, &mut seen), now);
+                let mut passed = records.inspect(|record| kept.push(*record));
+                self.engine.apply(Event::Records(input, &mut passed), now);
             }
             Event::Aborted(batch) => {
                 self.engine.apply(Event::Aborted(batch), now);
@@ -219,7 +220,7 @@ impl Delivery for JudgesAgain {
 
 fn misplacement_is_caught(how: fn(&Delivered, Position) -> Position) {
     for mode in [Mode::Transactional, Mode::AtLeastOnce] {
-        let make = |rules, options| Misplaces {
+        let make = |rules, options| ReplacedPositions {
             engine: Engine::new(rules, options),
             delivered: Delivered::default(),
             how,
@@ -230,36 +231,36 @@ fn misplacement_is_caught(how: fn(&Delivered, Position) -> Position) {
 }
 
 #[test]
-fn an_engine_that_commits_past_a_held_record_is_caught() {
+fn commit_past_a_held_record_is_caught() {
     misplacement_is_caught(past_held);
 }
 
 #[test]
-fn an_engine_that_says_a_held_record_is_finished_is_caught() {
-    misplacement_is_caught(held_as_finished);
+fn held_record_listed_as_completed_is_caught() {
+    misplacement_is_caught(held_as_completed);
 }
 
 #[test]
-fn an_engine_that_forgets_what_was_finished_beyond_the_prefix_is_caught() {
+fn ignored_completed_ranges_are_caught() {
     for mode in [Mode::Transactional, Mode::AtLeastOnce] {
-        let failure = first_caught(mode, |rules, options| ForgetsFinished(Engine::new(rules, options)));
+        let failure = first_caught(mode, |rules, options| IgnoredRanges(Engine::new(rules, options)));
         assert_eq!(failure.law, "doubled", "\n{failure}");
     }
 }
 
 #[test]
-fn an_engine_that_drops_held_records_on_revoke_is_caught() {
+fn held_records_dropped_on_revocation_are_caught() {
     for mode in [Mode::Transactional, Mode::AtLeastOnce] {
-        let make = |rules, options| DropsOnRevoke(Engine::new(rules, options));
+        let make = |rules, options| DropOnRevocation(Engine::new(rules, options));
         let failure = first_caught(mode, make);
         assert_eq!(failure.law, "P2", "\n{failure}");
     }
 }
 
 #[test]
-fn an_engine_that_runs_rules_again_after_an_abort_is_caught() {
+fn rules_run_again_after_an_abort_are_caught() {
     let make =
-        |rules, options| JudgesAgain { engine: Engine::new(rules, options), delivered: BTreeMap::new() };
+        |rules, options| RulesRunAgain { engine: Engine::new(rules, options), delivered: BTreeMap::new() };
     let failure = first_caught(Mode::Transactional, make);
     assert_eq!(failure.law, "P2", "\n{failure}");
 }

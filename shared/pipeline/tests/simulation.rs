@@ -1,7 +1,7 @@
-//! The seeded simulation: several engines in one group, under rebalances, lost sessions, crashes, aborts, holes.
+//! The seeded simulation: several engines in one group, under rebalances, expired sessions, crashes, aborts and holes.
 //!
-//! A failure prints its seed and the end of its trace. To run that seed alone, set `ONE_SEED` and run
-//! `cargo test -p pipeline --test simulation one_seed`.
+//! A failure prints its seed and the end of its trace. To run only that seed, set `ONE_SEED` and run `cargo test -p pipeline --test
+//! simulation one_seed`.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use testkit::{Failure, Report, Simulation};
 
 /// The seed that `one_seed` runs, in each mode and order.
 const ONE_SEED: u64 = 0;
-/// Seeds that each law runs through.
+/// Number of seeds for each law.
 const SEEDS: u64 = 1_000;
 
 type Count = fn(&Report) -> u64;
@@ -33,16 +33,16 @@ fn one_seed() {
 }
 
 #[test]
-fn exactly_once_holds_when_records_end_in_order() {
+fn ordered_processing_is_exactly_once() {
     run_all(Delivery::Transactional, true);
 }
 
-/// And it meets every fault that it is there for, or it would show nothing.
+/// Also checks that every fault occurs, because a run without cases proves nothing.
 #[test]
-fn exactly_once_holds_when_records_end_in_any_order() {
+fn unordered_processing_is_exactly_once() {
     let reports = run_all(Delivery::Transactional, false);
-    let met = |fault: Count| reports.iter().filter(|report| fault(report) > 0).count();
-    let faults: [(&str, Count); 16] = [
+    let met = |count: Count| reports.iter().filter(|report| count(report) > 0).count();
+    let cases: [(&str, Count); 16] = [
         ("abort while producing", |report| report.aborts_at[0]),
         ("abort after the offsets were sent", |report| report.aborts_at[1]),
         ("abort while ending", |report| report.aborts_at[2]),
@@ -56,24 +56,24 @@ fn exactly_once_holds_when_records_end_in_any_order() {
         ("failed rule", |report| report.failed),
         ("pause", |report| report.pauses),
         ("stale effect", |report| report.stale_effects),
-        ("completed beyond the prefix", |report| report.skipped_completed),
-        ("judged when asked again", |report| report.rewinds),
-        ("given back", |report| report.released),
+        ("skipped as completed", |report| report.skipped_completed),
+        ("processed after a rewind", |report| report.rewinds),
+        ("released", |report| report.released),
     ];
-    for (name, fault) in faults {
-        assert!(met(fault) >= 20, "{name}: in {} of {SEEDS} runs", met(fault));
+    for (name, count) in cases {
+        assert!(met(count) >= 20, "{name}: in {} of {SEEDS} runs", met(count));
     }
 }
 
 #[test]
-fn at_least_once_loses_nothing_and_repeats_only_what_was_not_committed() {
+fn at_least_once_loses_nothing_and_repeats_uncommitted_only() {
     let reports = run_all(Delivery::AtLeastOnce, false);
-    let met = |fault: Count| reports.iter().filter(|report| fault(report) > 0).count();
+    let met = |count: Count| reports.iter().filter(|report| count(report) > 0).count();
     assert!(met(|report| report.delivery_failures) >= 20 && met(|report| report.skipped_completed) >= 20);
 }
 
 #[test]
-fn the_same_seed_gives_the_same_trace() {
+fn same_seed_gives_the_same_trace() {
     for seed in 0..50 {
         for mode in [Delivery::Transactional, Delivery::AtLeastOnce] {
             let (one, other) = (run(seed, mode, false), run(seed, mode, false));
@@ -83,16 +83,16 @@ fn the_same_seed_gives_the_same_trace() {
 }
 
 #[test]
-fn another_seed_gives_another_trace() {
+fn other_seed_gives_another_trace() {
     let hash = |seed| run(seed, Delivery::Transactional, false).ok().map(|report| report.trace_digest);
     assert_ne!(hash(1), hash(2));
 }
 
-/// Seeds whose traces are held by `trace_digests.txt`.
+/// Number of seeds whose traces are committed in `trace_digests.txt`.
 const DIGEST_SEEDS: u64 = 64;
 const DIGESTS: &str = include_str!("trace_digests.txt");
 
-/// A line for each mode, order and seed: a change that alters no behaviour alters no digest.
+/// Returns a line for each mode, order and seed. A change that alters no behaviour alters no digest.
 fn digests() -> String {
     let mut text = String::new();
     for mode in [Delivery::Transactional, Delivery::AtLeastOnce] {

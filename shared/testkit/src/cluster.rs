@@ -1,7 +1,7 @@
-//! Kafka, as far as delivery can tell: an input log, an output log with transactions, a group with generations, committed offsets.
+//! Kafka as far as delivery depends on it: an input log, an output log with transactions, a group with generations, and committed
+//! offsets.
 //!
-//! What is fenced here is fenced as Kafka does it: by the member's generation, when offsets are sent. That no more than that is
-//! needed is what the simulation shows.
+//! It fences as Kafka does: by the member's generation, when offsets are sent. The simulation shows that this is enough.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,22 +15,22 @@ use crate::rules::Output;
 use crate::simulation::Report;
 use crate::trace::{Step, Trace};
 
-/// How long a dead instance's transaction stays open.
+/// Time after which the transaction of a crashed instance ends.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(60);
 
-/// What a member hears on its next poll.
+/// A rebalance event that a member receives on its next poll.
 #[derive(Debug, Clone)]
-pub(crate) enum News {
+pub(crate) enum GroupEvent {
     Assigned(Start),
     Revoked(Vec<InputPartition>),
     Lost,
 }
 
-/// A transaction whose offsets are sent: nobody else may begin at its partitions before it ends.
+/// A transaction with sent offsets: no other member may start at its partitions before it ends.
 #[derive(Debug)]
 struct Pending {
     positions: Vec<Position>,
-    /// Its producer is gone: when the coordinator ends it, and how.
+    /// Set if its producer is gone: when the coordinator ends it, and with which outputs.
     orphaned: Option<(Duration, Option<Vec<Output>>)>,
 }
 
@@ -46,15 +46,15 @@ pub(crate) struct Cluster {
     pub(crate) report: Report,
     pub(crate) log: BTreeMap<InputPartition, Partition>,
     oracle: Oracle,
-    /// The offset, and the metadata beside it.
+    /// The offset and its commit metadata.
     committed: BTreeMap<InputPartition, (i64, Vec<u8>)>,
     generation: u32,
     members: BTreeMap<u32, u32>,
     owners: BTreeMap<InputPartition, u32>,
     targets: BTreeMap<InputPartition, u32>,
-    /// Asked back, not given back yet.
+    /// Revoked, but not acknowledged yet.
     revoking: BTreeSet<InputPartition>,
-    news: BTreeMap<u32, VecDeque<News>>,
+    group_events: BTreeMap<u32, VecDeque<GroupEvent>>,
     pending: BTreeMap<u64, Pending>,
     next_id: u64,
 }
@@ -79,13 +79,13 @@ impl Cluster {
             owners: BTreeMap::new(),
             targets: BTreeMap::new(),
             revoking: BTreeSet::new(),
-            news: BTreeMap::new(),
+            group_events: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_id: 0,
         }
     }
 
-    /// Time passes; the coordinator ends the transactions of the dead and gives free partitions to whom they are meant for.
+    /// Advances time: the coordinator ends orphaned transactions and assigns free partitions.
     pub(crate) fn pass(&mut self) -> Result<(), Broken> {
         let millis = if self.rng.chance(5) { 40 } else { self.rng.below(4) };
         self.now.monotonic += Duration::from_millis(millis);
@@ -124,7 +124,7 @@ impl Cluster {
                 self.oracle.granted(&start, partition)?;
                 self.trace.record(&Step::Assigned(*member, &start));
                 self.owners.insert(*input, *member);
-                self.news.entry(*member).or_default().push_back(News::Assigned(start));
+                self.group_events.entry(*member).or_default().push_back(GroupEvent::Assigned(start));
             }
         }
         Ok(())
@@ -142,17 +142,17 @@ impl Cluster {
         }
     }
 
-    /// A member comes, or comes back.
+    /// Adds a member, or adds it again.
     pub(crate) fn join(&mut self, member: u32) {
         self.members.insert(member, 0);
-        self.news.remove(&member);
+        self.group_events.remove(&member);
         self.rebalance();
     }
 
-    /// A member is gone, and with it whatever it owned.
+    /// Removes a member and everything that it owned.
     pub(crate) fn leave(&mut self, member: u32) {
         self.members.remove(&member);
-        self.news.remove(&member);
+        self.group_events.remove(&member);
         for input in self.log.keys().filter(|input| self.owners.get(input) == Some(&member)) {
             self.revoking.remove(input);
         }
@@ -160,13 +160,13 @@ impl Cluster {
         self.rebalance();
     }
 
-    /// A member's session ends without its knowing: it hears of it on its next poll.
+    /// Expires a member's session. It is notified on its next poll.
     pub(crate) fn expire(&mut self, member: u32) {
         self.leave(member);
-        self.news.entry(member).or_default().push_back(News::Lost);
+        self.group_events.entry(member).or_default().push_back(GroupEvent::Lost);
     }
 
-    /// A new generation. Members rejoin in the background; what they must give back they hear on their next poll.
+    /// Starts a new generation. Members rejoin in the background and are notified of revocations on their next poll.
     pub(crate) fn rebalance(&mut self) {
         self.generation += 1;
         self.report.rebalances += 1;
@@ -190,19 +190,19 @@ impl Cluster {
         }
         self.trace.record(&Step::Rebalanced(self.generation, &self.targets, &revoked));
         for (member, inputs) in revoked {
-            self.news.entry(member).or_default().push_back(News::Revoked(inputs));
+            self.group_events.entry(member).or_default().push_back(GroupEvent::Revoked(inputs));
         }
     }
 
-    pub(crate) fn hear(&mut self, member: u32) -> Option<News> {
-        self.news.get_mut(&member)?.pop_front()
+    pub(crate) fn poll_events(&mut self, member: u32) -> Option<GroupEvent> {
+        self.group_events.get_mut(&member)?.pop_front()
     }
 
     pub(crate) fn generation_of(&self, member: u32) -> Option<u32> {
         self.members.get(&member).copied()
     }
 
-    pub(crate) fn give_back(&mut self, member: u32, input: InputPartition) {
+    pub(crate) fn acknowledge_revocation(&mut self, member: u32, input: InputPartition) {
         if self.owners.get(&input) == Some(&member) {
             self.owners.remove(&input);
             self.revoking.remove(&input);
@@ -213,7 +213,7 @@ impl Cluster {
         generation.is_none() || self.generation_of(member) != generation
     }
 
-    /// Sends a transaction's offsets: fenced by generation alone. `None` is refused.
+    /// Sends the offsets of a transaction, fenced by generation. Returns `None` if they are fenced.
     pub(crate) fn send_offsets(
         &mut self,
         member: u32,
@@ -233,7 +233,7 @@ impl Cluster {
         self.pending.remove(&transaction);
     }
 
-    /// The producer of this transaction is gone. If its end was asked for already, either may have happened.
+    /// Marks the producer of a transaction as gone. If the commit was requested, it may be committed or aborted.
     pub(crate) fn orphan(&mut self, transaction: u64, outputs: Vec<Output>, end_was_asked: bool) {
         let commits = end_was_asked && self.rng.chance(50);
         let at = self.now.monotonic + TRANSACTION_TIMEOUT;
@@ -242,7 +242,7 @@ impl Cluster {
         }
     }
 
-    /// Commits a transaction: its outputs and its offsets show together.
+    /// Commits a transaction: its outputs and offsets become visible together.
     pub(crate) fn end(&mut self, transaction: u64, outputs: &[Output]) -> Result<(), Broken> {
         let Some(pending) = self.pending.remove(&transaction) else { return Ok(()) };
         self.report.transactions += 1;
@@ -250,12 +250,12 @@ impl Cluster {
         self.store(&pending.positions)
     }
 
-    /// Outputs that readers see from now on.
+    /// Makes outputs visible to readers.
     pub(crate) fn show(&mut self, outputs: &[Output]) -> Result<(), Broken> {
         outputs.iter().try_for_each(|output| self.oracle.see(output))
     }
 
-    /// A plain commit; false is refused.
+    /// Commits offsets without a transaction. Returns `false` if they are fenced.
     pub(crate) fn commit(
         &mut self,
         member: u32,
@@ -276,7 +276,7 @@ impl Cluster {
             let stored = (*offset, completed.to_bytes(*offset));
             let before = self.committed.insert(*input, stored).map_or(0, |(before, _)| before);
             if *offset < before {
-                return broken("P3", format!("{input:?} goes back from {before} to {offset}"));
+                return broken("P3", format!("{input:?} decreases from {before} to {offset}"));
             }
             if let Some(partition) = self.log.get(input) {
                 self.oracle.passed(*input, partition, before..*offset)?;
@@ -286,7 +286,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Whether every record is delivered and every partition's lag is 0.
+    /// Returns `true` if every record is delivered and the lag of every partition is 0.
     pub(crate) fn is_completed(&self) -> bool {
         self.pending.is_empty() && self.log.iter().all(|(input, p)| self.committed[input].0 == p.end)
     }
@@ -295,7 +295,7 @@ impl Cluster {
         self.oracle.finish()
     }
 
-    pub(crate) fn standing(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         format!("committed {:?}, owners {:?}", self.committed, self.owners)
     }
 }

@@ -1,10 +1,10 @@
-//! What the simulation drives: the engine, or something that breaks it on purpose.
+//! Interface of the simulation to an engine, or to a wrapper that breaks it on purpose.
 
 use pipeline::{Action, BatchId, Engine, Event, Now};
 
 use crate::rules::{Output, Rules};
 
-/// An engine over the simulated rules. A wrapper that tampers with events or actions shows that the simulation can fail.
+/// An engine over the simulated rules. A wrapper that changes events or actions shows that the simulation can fail.
 pub trait Delivery {
     /// See [`Engine::apply`].
     fn apply(&mut self, event: Event<'_, Rules>, now: Now);
@@ -12,9 +12,8 @@ pub trait Delivery {
     fn settle(&mut self, now: Now);
     /// See [`Engine::take_action`].
     fn take_action(&mut self) -> Option<Action>;
-    /// The engine inside.
     fn engine(&self) -> &Engine<Rules>;
-    /// The engine inside, for what reaches the rules beside it.
+    /// Returns the engine for calls that bypass `apply`.
     fn engine_mut(&mut self) -> &mut Engine<Rules>;
 
     /// See [`Engine::batch`].

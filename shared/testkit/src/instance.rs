@@ -1,17 +1,17 @@
-//! One process: a client that polls, performs actions and dies, around an engine.
+//! One process: an engine and a client that polls, performs actions and crashes.
 
 use std::collections::BTreeMap;
 
 use pipeline::{Action, Event, InputPartition, Start, Stop};
 
-use crate::asked::{Answer, Asked, Progress, Step};
-use crate::cluster::{Cluster, News};
+use crate::cluster::{Cluster, GroupEvent};
 use crate::delivery::Delivery;
 use crate::oracle::{Broken, broken};
+use crate::request::{Outcome, Progress, Request, Step};
 use crate::rules::{Output, Record, Work};
 use crate::trace;
 
-/// Where the client stands in a partition.
+/// The client's fetch state of a partition.
 #[derive(Debug, Clone)]
 struct Fetch {
     start: Start,
@@ -20,25 +20,24 @@ struct Fetch {
 }
 
 impl Fetch {
-    /// Whether this was committed before the partition came.
-    fn begins_behind(&self, offset: i64) -> bool {
+    /// Returns `true` if this offset was completed before the assignment.
+    fn is_completed(&self, offset: i64) -> bool {
         offset < self.start.position || self.start.completed.contains(offset)
     }
 }
 
-/// Whether an instance goes on.
+/// State of an instance after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
     Running,
     Ended,
 }
 
-/// One process.
 pub(crate) struct Instance<D> {
     id: u32,
     engine: D,
     fetches: BTreeMap<InputPartition, Fetch>,
-    asked: Option<Asked>,
+    request: Option<Request>,
     working: Vec<Work>,
     ending: bool,
 }
@@ -47,14 +46,14 @@ impl<D: Delivery> Instance<D> {
     pub(crate) fn start(id: u32, engine: D, cluster: &mut Cluster) -> Self {
         cluster.trace.record(&trace::Step::Started(id));
         cluster.join(id);
-        Self { id, engine, fetches: BTreeMap::new(), asked: None, working: Vec::new(), ending: false }
+        Self { id, engine, fetches: BTreeMap::new(), request: None, working: Vec::new(), ending: false }
     }
 
-    /// One thing happens; mostly the engine settles then, sometimes it has to take in more first.
+    /// Runs one random step. Usually the engine settles then; sometimes it receives more events first.
     pub(crate) fn step(&mut self, cluster: &mut Cluster) -> Result<Life, Broken> {
         match cluster.rng.below(100) {
-            0..20 => self.hear(cluster),
-            20..45 => self.go_on(cluster)?,
+            0..20 => self.poll_events(cluster),
+            20..45 => self.advance(cluster)?,
             45..75 => self.poll(cluster),
             75..90 => self.work(cluster),
             _ => self.tick(cluster),
@@ -72,29 +71,29 @@ impl<D: Delivery> Instance<D> {
         Ok(life)
     }
 
-    /// Kafka gets on with what was asked, and answers or not.
-    fn go_on(&mut self, cluster: &mut Cluster) -> Result<(), Broken> {
-        let Some(asked) = self.asked.take() else { return Ok(()) };
-        let event = match asked.go_on(self.id, cluster)? {
-            Progress::Open(asked) => {
-                self.asked = Some(asked);
+    /// Advances the request in flight, and applies its outcome if there is one.
+    fn advance(&mut self, cluster: &mut Cluster) -> Result<(), Broken> {
+        let Some(request) = self.request.take() else { return Ok(()) };
+        let event = match request.advance(self.id, cluster)? {
+            Progress::Open(request) => {
+                self.request = Some(request);
                 return Ok(());
             }
-            Progress::Unknown(asked) => {
-                self.asked = Some(asked);
+            Progress::Unknown(request) => {
+                self.request = Some(request);
                 self.rebuild(cluster);
                 return Ok(());
             }
-            Progress::Answered(answer) => answer,
+            Progress::Completed(outcome) => outcome,
         };
         cluster.trace.record(&trace::Step::Completed(self.id, &event));
         let event = match event {
-            Answer::Committed(batch) => Event::Committed(batch),
-            Answer::Aborted(batch) => Event::Aborted(batch),
-            Answer::Delivered(batch) => Event::Delivered(batch),
-            Answer::DeliveryFailed(batch) => Event::DeliveryFailed(batch),
-            Answer::OffsetsCommitted => Event::OffsetsCommitted,
-            Answer::OffsetCommitFailed => Event::OffsetCommitFailed,
+            Outcome::Committed(batch) => Event::Committed(batch),
+            Outcome::Aborted(batch) => Event::Aborted(batch),
+            Outcome::Delivered(batch) => Event::Delivered(batch),
+            Outcome::DeliveryFailed(batch) => Event::DeliveryFailed(batch),
+            Outcome::OffsetsCommitted => Event::OffsetsCommitted,
+            Outcome::OffsetCommitFailed => Event::OffsetCommitFailed,
         };
         self.engine.apply(event, cluster.now);
         Ok(())
@@ -107,17 +106,17 @@ impl<D: Delivery> Instance<D> {
         self.engine.apply(Event::Tick, cluster.now);
     }
 
-    fn hear(&mut self, cluster: &mut Cluster) {
-        let Some(news) = cluster.hear(self.id) else { return self.poll(cluster) };
-        cluster.trace.record(&trace::Step::Received(self.id, &news));
-        match news {
-            News::Assigned(start) => {
+    fn poll_events(&mut self, cluster: &mut Cluster) {
+        let Some(group_events) = cluster.poll_events(self.id) else { return self.poll(cluster) };
+        cluster.trace.record(&trace::Step::Received(self.id, &group_events));
+        match group_events {
+            GroupEvent::Assigned(start) => {
                 let fetch = Fetch { next: start.position, paused: false, start: start.clone() };
                 self.fetches.insert(start.input, fetch);
                 self.engine.apply(Event::Assigned(&[start]), cluster.now);
             }
-            News::Revoked(inputs) => self.engine.apply(Event::Revoked(&inputs), cluster.now),
-            News::Lost => {
+            GroupEvent::Revoked(inputs) => self.engine.apply(Event::Revoked(&inputs), cluster.now),
+            GroupEvent::Lost => {
                 let inputs: Vec<InputPartition> = self.fetches.keys().copied().collect();
                 self.fetches.clear();
                 self.engine.apply(Event::Lost(&inputs), cluster.now);
@@ -127,14 +126,15 @@ impl<D: Delivery> Instance<D> {
     }
 
     fn poll(&mut self, cluster: &mut Cluster) {
-        let flowing: Vec<InputPartition> =
+        let fetched: Vec<InputPartition> =
             self.fetches.iter().filter(|(_, f)| !f.paused).map(|(input, _)| *input).collect();
-        let Some(&input) = cluster.rng.pick(&flowing) else { return self.tick(cluster) };
-        let most = usize::try_from(1 + cluster.rng.below(6)).unwrap_or(1);
+        let Some(&input) = cluster.rng.pick(&fetched) else { return self.tick(cluster) };
+        let count_max = usize::try_from(1 + cluster.rng.below(6)).unwrap_or(1);
         let (Some(partition), Some(fetch)) = (cluster.log.get(&input), self.fetches.get_mut(&input)) else {
             return;
         };
-        let mut records: Vec<(i64, Record)> = partition.from(fetch.next).iter().take(most).copied().collect();
+        let mut records: Vec<(i64, Record)> =
+            partition.from(fetch.next).iter().take(count_max).copied().collect();
         let end = partition.end;
         if let Some((last, _)) = records.last() {
             fetch.next = last + 1;
@@ -180,7 +180,7 @@ impl<D: Delivery> Instance<D> {
                     let generation = cluster.generation_of(self.id);
                     self.only_owned(positions.iter().map(|position| position.input))?;
                     self.only_new(&outputs, cluster)?;
-                    self.take_on(Asked::Transaction {
+                    self.take_on(Request::Transaction {
                         batch,
                         outputs,
                         positions,
@@ -191,12 +191,12 @@ impl<D: Delivery> Instance<D> {
                 Action::Produce { batch } => {
                     let outputs = self.engine.outputs(batch);
                     self.only_new(&outputs, cluster)?;
-                    self.take_on(Asked::Produce { batch, outputs, produced: 0 })?;
+                    self.take_on(Request::Produce { batch, outputs, produced: 0 })?;
                 }
                 Action::Commit { positions } => {
                     self.only_owned(positions.iter().map(|position| position.input))?;
                     let generation = cluster.generation_of(self.id);
-                    self.take_on(Asked::Commit { positions, generation })?;
+                    self.take_on(Request::Commit { positions, generation })?;
                 }
                 Action::Pause(input) => self.set_paused(input, true, cluster)?,
                 Action::Resume(input) => self.set_paused(input, false, cluster)?,
@@ -204,7 +204,7 @@ impl<D: Delivery> Instance<D> {
                 Action::AcknowledgeRevocation { inputs, .. } => {
                     for input in inputs {
                         self.fetches.remove(&input);
-                        cluster.give_back(self.id, input);
+                        cluster.acknowledge_revocation(self.id, input);
                     }
                 }
                 Action::Stop(stop) => return self.end(&stop, cluster),
@@ -216,15 +216,15 @@ impl<D: Delivery> Instance<D> {
     fn end(&mut self, stop: &Stop, cluster: &mut Cluster) -> Result<Life, Broken> {
         let all = self.engine.engine().counts();
         match stop {
-            Stop::Drained if all.held > 0 || self.asked.is_some() => {
+            Stop::Drained if all.held > 0 || self.request.is_some() => {
                 return broken(
                     "P1",
-                    format!("{} stops as drained, holds {}, asked {:?}", self.id, all.held, self.asked),
+                    format!("{} stops as drained, holds {}, in flight {:?}", self.id, all.held, self.request),
                 );
             }
             Stop::Drained => cluster.report.drained += 1,
             Stop::DrainTimedOut { .. } => cluster.report.budgets_spent += 1,
-            Stop::Failed(cause) if !cause.ends_with("can't be processed now") => {
+            Stop::Failed(cause) if !cause.ends_with("cannot be processed now") => {
                 return broken("stage", cause.clone());
             }
             Stop::Failed(_) => cluster.report.failed += 1,
@@ -234,11 +234,9 @@ impl<D: Delivery> Instance<D> {
         Ok(Life::Ended)
     }
 
-    fn take_on(&mut self, asked: Asked) -> Result<(), Broken> {
-        match self.asked.replace(asked) {
-            Some(before) => {
-                broken("P5", format!("{} is asked for more before {before:?} is answered", self.id))
-            }
+    fn take_on(&mut self, request: Request) -> Result<(), Broken> {
+        match self.request.replace(request) {
+            Some(before) => broken("P5", format!("{} requests more while {before:?} is in flight", self.id)),
             None => Ok(()),
         }
     }
@@ -255,7 +253,7 @@ impl<D: Delivery> Instance<D> {
             None => {
                 return broken(
                     "P4",
-                    format!("{} is told paused={paused} of {input:?}, which it has given back", self.id),
+                    format!("{} sets paused={paused} of {input:?}, which it does not own", self.id),
                 );
             }
         }
@@ -267,20 +265,21 @@ impl<D: Delivery> Instance<D> {
         match self.fetches.get_mut(&input) {
             Some(fetch) if fetch.paused && offset <= fetch.next => fetch.next = offset,
             fetch => {
-                return broken("P5", format!("{} is told to go back to {offset}, at {fetch:?}", self.id));
+                return broken("P5", format!("{} rewinds to {offset}, at {fetch:?}", self.id));
             }
         }
         Ok(())
     }
 
-    /// Outputs act for owned partitions, and for no record that was committed when its partition came.
+    /// Checks that outputs act for owned partitions, and for no record that was completed before the assignment.
     fn only_new(&self, outputs: &[Output], cluster: &Cluster) -> Result<(), Broken> {
         self.only_owned(outputs.iter().map(|output| output.input))?;
         for output in outputs {
             let (fetch, partition) = (self.fetches.get(&output.input), cluster.log.get(&output.input));
             let mut offsets = output.of.iter().filter_map(|id| partition?.offset_of(*id));
-            if let Some(offset) = offsets.find(|offset| fetch.is_some_and(|f| f.begins_behind(*offset))) {
-                let what = format!("{} does the committed record at {offset} again: {output:?}", self.id);
+            if let Some(offset) = offsets.find(|offset| fetch.is_some_and(|f| f.is_completed(*offset))) {
+                let what =
+                    format!("{} processes the committed record at {offset} again: {output:?}", self.id);
                 return broken("doubled", what);
             }
         }
@@ -289,17 +288,17 @@ impl<D: Delivery> Instance<D> {
 
     fn only_owned(&self, mut inputs: impl Iterator<Item = InputPartition>) -> Result<(), Broken> {
         match inputs.find(|input| !self.fetches.contains_key(input)) {
-            Some(input) => broken("P4", format!("{} acts for {input:?}, which it has given back", self.id)),
+            Some(input) => broken("P4", format!("{} acts for {input:?}, which it does not own", self.id)),
             None => Ok(()),
         }
     }
 
-    /// P1 to P5, as seen from outside.
+    /// Checks P1 to P5 from outside.
     fn check(&self) -> Result<(), Broken> {
         let engine = self.engine.engine();
         let violations = engine.violations();
         if violations != [0; 8] {
-            return broken("watch", format!("{} counts violations {violations:?}", self.id));
+            return broken("violations", format!("{} counts violations {violations:?}", self.id));
         }
         if !engine.counts().conserve() {
             return broken("P1", format!("{} does not conserve: {:?}", self.id, engine.counts()));
@@ -316,13 +315,16 @@ impl<D: Delivery> Instance<D> {
                 return broken("P1", what);
             }
             if engine.positions(*input).is_some_and(|(prefix, committed)| committed > prefix) {
-                return broken("P2", format!("{input:?} of {}: committed beyond the prefix", self.id));
+                return broken(
+                    "P2",
+                    format!("{input:?} of {}: committed offset is after the prefix", self.id),
+                );
             }
         }
         Ok(())
     }
 
-    /// The client is lost and built anew; the process lives on.
+    /// Recreates the client; the process continues.
     pub(crate) fn rebuild(&mut self, cluster: &mut Cluster) {
         cluster.trace.record(&trace::Step::ClientsRecreated(self.id));
         self.vanish(cluster);
@@ -332,7 +334,7 @@ impl<D: Delivery> Instance<D> {
         cluster.join(self.id);
     }
 
-    /// The process is gone, or its client.
+    /// Ends the process without a drain.
     pub(crate) fn crash(mut self, cluster: &mut Cluster) {
         cluster.trace.record(&trace::Step::Crashed(self.id));
         self.vanish(cluster);
@@ -345,18 +347,18 @@ impl<D: Delivery> Instance<D> {
         self.engine.apply(Event::ShutdownRequested, cluster.now);
     }
 
-    /// What it asked for stays behind, half done.
+    /// Leaves the request in flight as it is.
     fn vanish(&mut self, cluster: &mut Cluster) {
         let counts = self.engine.engine().counts();
         cluster.report.stale_effects += counts.stale_effects;
         cluster.report.skipped_completed += counts.skipped_completed;
         cluster.report.released += counts.released;
-        if let Some(asked) = self.asked.take() {
-            asked.orphan(cluster);
+        if let Some(request) = self.request.take() {
+            request.orphan(cluster);
         }
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.asked.is_none() && self.engine.engine().load().held == 0
+        self.request.is_none() && self.engine.engine().load().held == 0
     }
 }

@@ -1,22 +1,22 @@
-//! For tests alone: the delivery engine against a simulated Kafka, from a seed.
+//! Test support: the delivery engine against a simulated Kafka, from a seed.
 //!
-//! [`Simulation`] runs several engines as members of one group over an in-memory log with holes. Partitions move, sessions
-//! end, instances crash and are restarted, clients are rebuilt, transactions abort at each of their steps, deliveries fail,
-//! workers end held records in any order, rules fail; time is simulated. Then it grows calm, everything must come to its end,
-//! and what readers would see is compared with what went in. One seed gives one trace.
+//! [`Simulation`] runs several engines as members of one group over an in-memory log with holes. Partitions move, sessions expire,
+//! instances crash and restart, clients are recreated, transactions abort at each of their steps, deliveries fail, workers complete
+//! held records in any order, and rules fail. Time is simulated. In a final calm phase everything must complete, and the oracle
+//! compares the output log with the input log. One seed gives one trace.
 //!
-//! It knows Kafka by what delivery can tell of it (generations fence offsets, offsets pend with their transaction); it says nothing
-//! about the client library, the wire, or what the real rules compute. Those have tests of their own, on real parts.
+//! It models Kafka as far as delivery depends on it (generations fence offsets, offsets are pending with their transaction). It
+//! does not model the client library, the wire format or the real rules, which have tests of their own on real parts.
 //!
-//! Start at [`Simulation::run`]. [`Delivery`] is where a test puts a broken engine, to see that it is caught. Beside it stands
-//! [`OwnSchemas`], the registry that the services' tests decode by.
+//! [`Simulation::run`] is the entry point. A test passes a broken engine through [`Delivery`] to see that it is caught.
+//! [`OwnSchemas`] is the registry with which the tests of the services decode records.
 
-mod asked;
 mod cluster;
 mod delivery;
 mod instance;
 mod log;
 mod oracle;
+mod request;
 mod rng;
 mod rules;
 mod schemas;
@@ -24,6 +24,6 @@ mod simulation;
 mod trace;
 
 pub use delivery::Delivery;
-pub use rules::{Fate, Kind, Output, Record, Rules, Work};
+pub use rules::{Kind, Output, Plan, Record, Rules, Work};
 pub use schemas::OwnSchemas;
 pub use simulation::{Failure, Report, Simulation};

@@ -1,4 +1,4 @@
-//! Knows what should come out, and nothing of how: it compares what readers of the output log see with the input log.
+//! Oracle: compares the output log with the input log, without any knowledge of the engine.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,9 +6,9 @@ use std::ops::Range;
 use pipeline::{Delivery, InputPartition, Start};
 
 use crate::log::Partition;
-use crate::rules::{Fate, Kind, Output, Record};
+use crate::rules::{Kind, Output, Plan, Record};
 
-/// A law that did not hold.
+/// A violated law.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
     pub(crate) law: &'static str,
@@ -19,7 +19,7 @@ pub(crate) fn broken<T>(law: &'static str, what: String) -> Result<T, Broken> {
     Err(Broken { law, what })
 }
 
-/// What the output log shows so far.
+/// The state of the output log.
 #[derive(Debug, Clone)]
 pub(crate) struct Oracle {
     mode: Delivery,
@@ -44,7 +44,7 @@ impl Oracle {
         self.records.insert(record.id, record);
     }
 
-    /// An output that readers of committed records see from now on.
+    /// Checks an output that became visible to readers of committed records.
     pub(crate) fn see(&mut self, output: &Output) -> Result<(), Broken> {
         for id in &output.of {
             self.see_one(*id, output)?;
@@ -54,39 +54,42 @@ impl Oracle {
 
     fn see_one(&mut self, id: u64, output: &Output) -> Result<(), Broken> {
         let Some(record) = self.records.get(&id).copied() else {
-            return broken("lost", format!("an output names record {id}, which doesn't exist"));
+            return broken("lost", format!("an output names record {id}, which does not exist"));
         };
         let Output { kind, part, .. } = *output;
-        let seen = self.visible.entry((id, kind, part)).or_default();
-        *seen += 1;
-        let (first, times) = (*seen == 1, *seen);
+        let processed_ids = self.visible.entry((id, kind, part)).or_default();
+        *processed_ids += 1;
+        let (first, times) = (*processed_ids == 1, *processed_ids);
         if self.mode == Delivery::AtLeastOnce {
             return Ok(());
         }
-        // Work on a record that hasn't ended begins anew elsewhere, and its chunks with it.
+        // An unresolved record is processed again after a rebalance, and with it its chunks.
         if times > 1 && kind != Kind::Chunk {
             return broken("doubled", format!("record {id}: {kind:?} {part} is visible {times} times"));
         }
         if kind == Kind::Chunk && self.shows(&record) {
-            return broken("doubled", format!("record {id}: chunk {part} shows after its end"));
+            return broken("doubled", format!("record {id}: chunk {part} is visible after its end"));
         }
         if !first || kind != Kind::Result {
             return Ok(());
         }
         if part > 0 && !self.visible.contains_key(&(id, kind, part - 1)) {
-            return broken("P8", format!("record {id}: part {part} shows before part {}", part - 1));
+            return broken("P8", format!("record {id}: part {part} is visible before part {}", part - 1));
         }
-        let ordered = self.in_order || matches!(record.fate, Fate::Emit(_) | Fate::Collect);
+        let ordered = self.in_order || matches!(record.plan, Plan::Emit(_) | Plan::Collect);
         if part == 0 && ordered {
             let last = self.last_of_key.insert(record.key, id).unwrap_or(0);
             if last > id {
-                return broken("P8", format!("key {}: record {id} shows after record {last}", record.key));
+                return broken(
+                    "P8",
+                    format!("key {}: record {id} is visible after record {last}", record.key),
+                );
             }
         }
         Ok(())
     }
 
-    /// P2: a committed position passes only what needs nothing or shows, and so does what is said to be completed beyond it.
+    /// Checks P2: a committed position and its completed ranges cover only records that are resolved.
     pub(crate) fn passed(
         &self,
         input: InputPartition,
@@ -105,48 +108,46 @@ impl Oracle {
         Ok(())
     }
 
-    /// A partition begins anew. Exactly once, its owner is told of all that shows already.
+    /// Checks the start of an assignment. In transactional mode it must cover all visible outputs.
     pub(crate) fn granted(&self, start: &Start, partition: &Partition) -> Result<(), Broken> {
         if self.mode == Delivery::AtLeastOnce {
             return Ok(());
         }
         for (offset, record) in partition.from(start.position) {
             if self.shows(record) && !start.completed.contains(*offset) {
-                let what = format!("{start:?}: record {} at {offset} shows already", record.id);
+                let what = format!("{start:?}: record {} at {offset} is visible already", record.id);
                 return broken("doubled", what);
             }
         }
         Ok(())
     }
 
-    /// At the end, everything shows.
+    /// Checks that every output is visible at the end.
     pub(crate) fn finish(&self) -> Result<(), Broken> {
         match self.records.values().find(|record| !self.is_done(record)) {
-            Some(record) => {
-                broken("lost", format!("nothing more happens, and record {record:?} is not done"))
-            }
+            Some(record) => broken("lost", format!("the run ended and record {record:?} is not resolved")),
             None => Ok(()),
         }
     }
 
     fn is_done(&self, record: &Record) -> bool {
-        let chunks = if let Fate::WorkChunks(all) = record.fate { all } else { 0 };
+        let chunks = if let Plan::WorkChunks(all) = record.plan { all } else { 0 };
         (0..chunks).all(|part| self.visible.contains_key(&(record.id, Kind::Chunk, part)))
             && self.needs(record).iter().all(|part| self.visible.contains_key(part))
     }
 
-    /// Whether readers see how this record ended.
+    /// Returns `true` if readers see the outputs that resolve this record.
     fn shows(&self, record: &Record) -> bool {
         self.needs(record).iter().any(|part| self.visible.contains_key(part))
     }
 
-    /// The outputs that end a record.
+    /// Returns the outputs that resolve a record.
     fn needs(&self, record: &Record) -> Vec<(u64, Kind, u8)> {
-        let (kind, parts) = match record.fate {
-            Fate::Drop | Fate::WorkDrop => (Kind::Result, 0),
-            Fate::Emit(parts) | Fate::Work(parts) => (Kind::Result, parts),
-            Fate::Collect | Fate::WorkChunks(_) => (Kind::Result, 1),
-            Fate::Reject | Fate::WorkReject => (Kind::DeadLetter, 1),
+        let (kind, parts) = match record.plan {
+            Plan::Drop | Plan::WorkDrop => (Kind::Result, 0),
+            Plan::Emit(parts) | Plan::Work(parts) => (Kind::Result, parts),
+            Plan::Collect | Plan::WorkChunks(_) => (Kind::Result, 1),
+            Plan::Reject | Plan::WorkReject => (Kind::DeadLetter, 1),
         };
         (0..parts).map(|part| (record.id, kind, part)).collect()
     }

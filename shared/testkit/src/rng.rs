@@ -1,16 +1,16 @@
-//! The one input of chance: the same seed, the same run.
+//! Deterministic random numbers: the same seed gives the same run.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Not for secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// A generator whose whole future follows from the seed.
+    /// Creates a generator that is determined by the seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -19,17 +19,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, or 0 if that is 0. The bias of the remainder is far below what a simulation could see.
+    /// Returns a number below `bound`, or 0 if that is 0. The bias of the remainder is far below what a simulation could notice.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.bits().checked_rem(bound).unwrap_or(0)
     }
 
-    /// True `percent` times in a hundred.
+    /// Returns `true` with this probability, in percent.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of these, unless there are none.
+    /// Returns one of these; `None` if there are none.
     pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         let at = self.below(u64::try_from(of.len()).unwrap_or(u64::MAX));
         of.get(usize::try_from(at).unwrap_or(0))

@@ -1,25 +1,25 @@
-//! The rules under simulation: small, but with everything that makes delivery hard.
+//! The simulated rules: small, but with every case that makes delivery hard.
 //!
-//! They remember what they have seen (judging a record twice loses it), collect records into one output, hold records for a worker
-//! that ends them in any order, produce chunks on behalf of held ones, and reject. What becomes of a record follows from the record
-//! alone, so every instance would do the same.
+//! They keep the records that they processed (processing one twice loses it), collect records into one output, hold records for a
+//! worker that completes them in any order, produce chunks on behalf of held ones, and reject. The plan of a record follows from
+//! the record alone, so every instance decides the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
-/// How many records are collected into one output.
+/// Number of records that are collected into one output.
 const COLLECTED: usize = 3;
-/// How long a collection stays open.
+/// Longest duration of a collection.
 const COLLECTED_FOR: Duration = Duration::from_millis(40);
-/// How many records may wait for the worker: then the topic is full, and until they are half as many.
+/// Number of records that may be queued for the worker. Then the topic is full, until half of them are left.
 const WORK_MAX: usize = 8;
 
-/// What becomes of a record.
+/// The way in which a record is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// Needs no output.
+pub enum Plan {
+    /// Dropped.
     Drop,
     /// This many outputs at once.
     Emit(u8),
@@ -29,61 +29,54 @@ pub enum Fate {
     Collect,
     /// Held for the worker, then this many outputs.
     Work(u8),
-    /// Held for the worker, then needs no output after all.
+    /// Held for the worker, then dropped.
     WorkDrop,
     /// Held for the worker, then a dead letter.
     WorkReject,
-    /// Held for the worker, which produces this many chunks on its behalf before it ends.
+    /// Held for the worker, which produces this many chunks on its behalf before it completes.
     WorkChunks(u8),
 }
 
-/// An input record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// Rises along each partition; unique.
+    /// Unique; increases along each partition.
     pub id: u64,
-    /// What order is kept by.
+    /// Order is kept by key.
     pub key: u64,
-    /// What becomes of it.
-    pub fate: Fate,
-    /// The rules can't go on at this delivery of it.
+    pub plan: Plan,
+    /// The rules fail at this delivery.
     pub fails: bool,
-    /// The rules can't judge this delivery of it.
+    /// The rules defer this delivery.
     pub defers: bool,
 }
 
-/// What an output is.
+/// The kind of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Ends its records.
+    /// Resolves its records.
     Result,
-    /// Part of the work on a record that goes on.
+    /// Part of the work on a held record.
     Chunk,
-    /// Ends its record as unprocessable.
+    /// The dead letter of its record.
     DeadLetter,
 }
 
-/// An output record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// The partition whose records it comes from.
+    /// The partition of its records.
     pub input: InputPartition,
-    /// The records that it comes from.
+    /// The ids of its records.
     pub of: Vec<u64>,
-    /// Their key.
     pub key: u64,
-    /// What it is.
     pub kind: Kind,
-    /// Which of its record's outputs of this kind it is.
+    /// Its number among the outputs of this kind of its record.
     pub part: u8,
 }
 
-/// Work on one record, in the hands of the worker.
+/// Work on one record, as the worker has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
-    /// The record that is held for it.
     pub id: RecordId,
-    /// The record itself.
     pub record: Record,
     /// Chunks produced so far.
     pub chunks: u8,
@@ -106,36 +99,35 @@ struct Collection {
 struct Partition {
     epoch: Option<Epoch>,
     processed: u64,
-    seen: BTreeSet<u64>,
+    processed_ids: BTreeSet<u64>,
     collected: BTreeMap<u64, Collection>,
     waiting: Vec<Waiting>,
-    /// Given back: what a worker says of them is kept from the engine.
+    /// Released records, whose work is not reported to the engine.
     released: BTreeSet<RecordId>,
 }
 
-/// The rules.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     partitions: BTreeMap<InputPartition, Partition>,
     work_full: bool,
-    /// Records of a partition are worked on one after the other.
+    /// Records of a partition are worked on one by one.
     in_order: bool,
 }
 
 impl Rules {
-    /// Rules whose worker ends records in any order, or in that of their partition.
+    /// Creates rules whose worker completes records in any order, or in that of their partition.
     #[must_use]
     pub fn new(in_order: bool) -> Self {
         Self { in_order, ..Self::default() }
     }
 
-    /// Records taken in under the partition's last epoch.
+    /// Returns the number of records processed in the partition's last epoch.
     #[must_use]
     pub fn processed(&self, input: InputPartition) -> u64 {
         self.partitions.get(&input).map_or(0, |partition| partition.processed)
     }
 
-    /// Records of the partition's last epoch that the rules hold.
+    /// Returns the number of records held in the partition's last epoch.
     #[must_use]
     pub fn holds(&self, input: InputPartition) -> usize {
         let Some(partition) = self.partitions.get(&input) else { return 0 };
@@ -144,7 +136,7 @@ impl Rules {
         collected.chain(waiting).filter(|id| Some(id.epoch) == partition.epoch).count()
     }
 
-    /// Work that a worker could start.
+    /// Returns the work that the worker could start.
     #[must_use]
     pub fn startable(&self) -> Vec<Work> {
         let in_order = self.in_order;
@@ -155,7 +147,7 @@ impl Rules {
         self.partitions.values().flat_map(of_partition).collect()
     }
 
-    /// A worker has started.
+    /// Marks work as started.
     pub fn start(&mut self, work: Work) {
         if let Some(waiting) = self.find(work.id) {
             waiting.started = true;
@@ -167,8 +159,8 @@ impl Rules {
         partition.waiting.iter_mut().find(|waiting| waiting.work.id == id)
     }
 
-    /// Work of the second topic that no worker has started is given back: all of it when order is kept, else some.
-    fn give_back(&mut self, input: InputPartition) -> Vec<RecordId> {
+    /// Releases work of the second topic that is not started: all of it if order is kept, else some.
+    fn release(&mut self, input: InputPartition) -> Vec<RecordId> {
         let in_order = self.in_order;
         let Some(partition) = self.partitions.get_mut(&input) else { return Vec::new() };
         let gives = |waiting: &mut Waiting| {
@@ -245,10 +237,10 @@ impl Stage for Rules {
         effects: &mut Effects<Output>,
     ) -> Verdict<Output> {
         if record.fails {
-            return Verdict::Fail(format!("record {} can't be processed now", record.id));
+            return Verdict::Fail(format!("record {} cannot be processed now", record.id));
         }
         if record.defers {
-            return Verdict::Defer(format!("record {} can't be processed now", record.id));
+            return Verdict::Defer(format!("record {} cannot be processed now", record.id));
         }
         let Some(partition) = self.partitions.get_mut(&id.input) else {
             return Verdict::Fail(format!("record {} of a partition that was never assigned", record.id));
@@ -257,18 +249,18 @@ impl Stage for Rules {
             partition.processed = 0;
         }
         partition.processed += 1;
-        if !partition.seen.insert(record.id) {
-            return Verdict::Drop(Reason("seen"));
+        if !partition.processed_ids.insert(record.id) {
+            return Verdict::Drop(Reason("processed_ids"));
         }
-        match record.fate {
-            Fate::Drop => Verdict::Drop(Reason("unwanted")),
-            Fate::Emit(parts) => Verdict::Emit(outputs(id.input, record, Kind::Result, 0..parts)),
-            Fate::Reject => Verdict::Reject(dead_letter(id.input, record)),
-            Fate::Collect => {
+        match record.plan {
+            Plan::Drop => Verdict::Drop(Reason("unwanted")),
+            Plan::Emit(parts) => Verdict::Emit(outputs(id.input, record, Kind::Result, 0..parts)),
+            Plan::Reject => Verdict::Reject(dead_letter(id.input, record)),
+            Plan::Collect => {
                 self.collect(id, record, now, effects);
                 Verdict::Hold
             }
-            Fate::Work(_) | Fate::WorkDrop | Fate::WorkReject | Fate::WorkChunks(_) => {
+            Plan::Work(_) | Plan::WorkDrop | Plan::WorkReject | Plan::WorkChunks(_) => {
                 partition.waiting.push(Waiting { work: Work { id, record, chunks: 0 }, started: false });
                 Verdict::Hold
             }
@@ -280,7 +272,7 @@ impl Stage for Rules {
         if self.partitions.get(&id.input).is_some_and(|partition| partition.released.contains(&id)) {
             return;
         }
-        if let Fate::WorkChunks(all) = record.fate
+        if let Plan::WorkChunks(all) = record.plan
             && chunks < all
         {
             let chunk = outputs(id.input, record, Kind::Chunk, chunks..chunks + 1);
@@ -293,11 +285,11 @@ impl Stage for Rules {
         if let Some(partition) = self.partitions.get_mut(&id.input) {
             partition.waiting.retain(|waiting| waiting.work.id != id);
         }
-        // Said whether or not the record is still held here: that an older assignment's work is discarded is the engine's part.
-        effects.push(match record.fate {
-            Fate::WorkDrop => Effect::Drop { id, reason: Reason("pointless") },
-            Fate::WorkReject => Effect::Reject { id, dead_letter: dead_letter(id.input, record) },
-            Fate::Work(parts) => {
+        // Also for records that are not held any more: the engine discards work of an older assignment.
+        effects.push(match record.plan {
+            Plan::WorkDrop => Effect::Drop { id, reason: Reason("pointless") },
+            Plan::WorkReject => Effect::Reject { id, dead_letter: dead_letter(id.input, record) },
+            Plan::Work(parts) => {
                 let outputs = outputs(id.input, record, Kind::Result, 0..parts);
                 Effect::Emit { ids: vec![id], outputs, urgent: false }
             }
@@ -320,7 +312,7 @@ impl Stage for Rules {
     fn drain(&mut self, inputs: &[InputPartition], _now: Now, effects: &mut Effects<Output>) {
         for input in inputs {
             self.flush(*input, |_| true, effects);
-            let ids = self.give_back(*input);
+            let ids = self.release(*input);
             if !ids.is_empty() {
                 effects.push(Effect::Release { ids });
             }

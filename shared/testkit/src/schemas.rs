@@ -6,12 +6,12 @@ use std::sync::Arc;
 use apache_avro::Schema;
 use contracts::{Topic, WriterError, WriterSchemas};
 
-/// Knows every schema of the contract under a fixed id.
+/// Every schema of the contract under a fixed id.
 #[derive(Debug, Clone, Default)]
 pub struct OwnSchemas;
 
 impl OwnSchemas {
-    /// The id of each topic's schema.
+    /// Returns the id of each topic's schema.
     #[must_use]
     pub fn ids() -> HashMap<Topic, u32> {
         Topic::ALL.iter().copied().filter(|topic| !topic.is_dead_letter()).zip(1..).collect()

@@ -1,4 +1,4 @@
-//! A run: chaos, then calm, then the count.
+//! A run: random faults, then a calm phase, then the check.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,73 +13,68 @@ use crate::oracle::{Broken, broken};
 use crate::rules::Rules;
 use crate::trace::Step;
 
-/// Steps of calm after which a run that has not ended is stuck. Runs end within a tenth of it.
+/// Steps of the calm phase after which a run counts as stuck. Runs end within a tenth of it.
 const CALM_STEPS_MAX: u32 = 20_000;
 
-/// One run, wholly determined by these three.
+/// One run, determined by these three values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Simulation {
-    /// All chance comes from it.
+    /// Seed of all random numbers.
     pub seed: u64,
-    /// How outputs and offsets leave.
     pub mode: Mode,
-    /// Whether records end in the order of their partition. Otherwise they are completed beyond the prefix as well.
+    /// Whether records complete in the order of their partition. Otherwise they also complete beyond the prefix.
     pub in_order: bool,
 }
 
-/// What happened in a run: two runs of one seed are equal.
+/// Counts of a run: two runs of one seed are equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
     /// Digest of every step of the trace.
     pub trace_digest: u64,
-    /// Input records.
     pub records: u64,
-    /// Transactions committed.
+    /// Committed transactions.
     pub transactions: u64,
-    /// Transactions aborted while producing, after the offsets were sent, while ending.
+    /// Transactions aborted while producing, after the offsets were sent, while committing.
     pub aborts_at: [u64; 3],
-    /// Batches of which some output was not acknowledged.
+    /// Batches with an output that was not acknowledged.
     pub delivery_failures: u64,
-    /// Plain commits.
     pub commits: u64,
-    /// Offsets refused for the member's generation.
+    /// Offsets rejected because of the member's generation.
     pub fenced: u64,
-    /// Generations.
     pub rebalances: u64,
-    /// Sessions that ended without the member's knowing.
+    /// Sessions that expired.
     pub lost: u64,
-    /// Instances that vanished.
+    /// Instances that crashed.
     pub crashes: u64,
-    /// Clients built anew.
+    /// Clients recreated.
     pub rebuilt: u64,
-    /// Ends after a full drain.
+    /// Instances that ended after a full drain.
     pub drained: u64,
-    /// Ends after the drain's budget.
+    /// Instances that ended after a drain timeout.
     pub budgets_spent: u64,
-    /// Ends because a rule couldn't go on.
+    /// Instances that ended because a rule failed.
     pub failed: u64,
-    /// Pauses.
     pub pauses: u64,
     /// Effects of assignments that had ended.
     pub stale_effects: u64,
-    /// Records that an earlier owner had completed beyond the prefix: passed over.
+    /// Records that were skipped because an earlier owner had completed them.
     pub skipped_completed: u64,
-    /// Sources that went back for a record that couldn't be processed.
+    /// Partitions that were rewound after a deferred record.
     pub rewinds: u64,
-    /// Held records given back in a drain.
+    /// Held records released in a drain.
     pub released: u64,
 }
 
-/// A law that did not hold, with what led there.
+/// A violated law, with the trace that led to it.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The run: the same one fails the same way.
+    /// The run, which fails again in the same way.
     pub simulation: Simulation,
-    /// Which law.
+    /// The id of the law.
     pub law: &'static str,
-    /// How.
+    /// The violation.
     pub what: String,
-    /// The last lines of the trace.
+    /// The last steps of the trace.
     pub trace: Vec<String>,
 }
 
@@ -100,10 +95,10 @@ struct World<D, M> {
 }
 
 impl Simulation {
-    /// Runs it over engines made by `make`.
+    /// Runs it over engines created by `make`.
     ///
     /// # Errors
-    /// The first law that does not hold.
+    /// The first violated law.
     pub fn run<D, M>(self, make: M) -> Result<Report, Box<Failure>>
     where
         D: Delivery,
@@ -143,7 +138,7 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
                 return self.cluster.finish();
             }
         }
-        broken("progress", format!("nothing more comes and it doesn't end: {}", self.cluster.standing()))
+        broken("progress", format!("no progress in the calm phase: {}", self.cluster.state()))
     }
 
     fn step_in_chaos(&mut self) -> Result<(), Broken> {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use pipeline::{Action, InputPartition, Position, RecordId, Start, Stop};
 
-use crate::asked::Answer;
-use crate::cluster::News;
-use crate::rules::{Fate, Record};
+use crate::cluster::GroupEvent;
+use crate::request::Outcome;
+use crate::rules::{Plan, Record};
 
 /// Number of steps that a failure shows.
 const KEPT_STEPS: usize = 60;
@@ -20,8 +20,8 @@ pub(crate) enum Step<'a> {
     SessionExpired(u32),
     Assigned(u32, &'a Start),
     Started(u32),
-    Completed(u32, &'a Answer),
-    Received(u32, &'a News),
+    Completed(u32, &'a Outcome),
+    Received(u32, &'a GroupEvent),
     Read(u32, InputPartition, &'a [(i64, Record)]),
     EndReached(u32, InputPartition, i64),
     WorkCompleted(u32, RecordId),
@@ -97,13 +97,13 @@ impl Digest {
                 self.start(start);
             }
             Step::Started(id) => self.numbers([3, id.into()]),
-            Step::Completed(id, answer) => {
+            Step::Completed(id, outcome) => {
                 self.numbers([4, id.into()]);
-                self.answer(answer);
+                self.outcome(outcome);
             }
-            Step::Received(id, news) => {
+            Step::Received(id, group_events) => {
                 self.numbers([5, id.into()]);
-                self.news(news);
+                self.group_events(group_events);
             }
             Step::Read(id, input, records) => {
                 self.numbers([6, id.into()]);
@@ -197,43 +197,43 @@ impl Digest {
     }
 
     fn record(&mut self, record: &Record) {
-        let (fate, count) = match record.fate {
-            Fate::Drop => (0, 0),
-            Fate::Emit(count) => (1, count),
-            Fate::Reject => (2, 0),
-            Fate::Collect => (3, 0),
-            Fate::Work(count) => (4, count),
-            Fate::WorkDrop => (5, 0),
-            Fate::WorkReject => (6, 0),
-            Fate::WorkChunks(count) => (7, count),
+        let (plan, count) = match record.plan {
+            Plan::Drop => (0, 0),
+            Plan::Emit(count) => (1, count),
+            Plan::Reject => (2, 0),
+            Plan::Collect => (3, 0),
+            Plan::Work(count) => (4, count),
+            Plan::WorkDrop => (5, 0),
+            Plan::WorkReject => (6, 0),
+            Plan::WorkChunks(count) => (7, count),
         };
         let flags = [record.fails.into(), record.defers.into()];
-        self.numbers([record.id.into(), record.key.into(), fate, count.into()]);
+        self.numbers([record.id.into(), record.key.into(), plan, count.into()]);
         self.numbers(flags);
     }
 
-    fn answer(&mut self, answer: &Answer) {
-        match *answer {
-            Answer::Committed(batch) => self.numbers([0, batch.0.into()]),
-            Answer::Aborted(batch) => self.numbers([1, batch.0.into()]),
-            Answer::Delivered(batch) => self.numbers([2, batch.0.into()]),
-            Answer::DeliveryFailed(batch) => self.numbers([3, batch.0.into()]),
-            Answer::OffsetsCommitted => self.numbers([4]),
-            Answer::OffsetCommitFailed => self.numbers([5]),
+    fn outcome(&mut self, outcome: &Outcome) {
+        match *outcome {
+            Outcome::Committed(batch) => self.numbers([0, batch.0.into()]),
+            Outcome::Aborted(batch) => self.numbers([1, batch.0.into()]),
+            Outcome::Delivered(batch) => self.numbers([2, batch.0.into()]),
+            Outcome::DeliveryFailed(batch) => self.numbers([3, batch.0.into()]),
+            Outcome::OffsetsCommitted => self.numbers([4]),
+            Outcome::OffsetCommitFailed => self.numbers([5]),
         }
     }
 
-    fn news(&mut self, news: &News) {
-        match news {
-            News::Assigned(start) => {
+    fn group_events(&mut self, group_events: &GroupEvent) {
+        match group_events {
+            GroupEvent::Assigned(start) => {
                 self.number(0);
                 self.start(start);
             }
-            News::Revoked(inputs) => {
+            GroupEvent::Revoked(inputs) => {
                 self.number(1);
                 self.inputs(inputs);
             }
-            News::Lost => self.number(2),
+            GroupEvent::Lost => self.number(2),
         }
     }
 

@@ -1,12 +1,16 @@
-//! Rules about Markdown: lengths, links, decision records, and words that need a guarantee behind them.
+//! Markdown files: lengths, links, decision records, and claims of guarantees.
 
 use std::path::Path;
 
 use crate::tree::SourceFile;
 
-/// A document and its longest allowed length in lines.
-const LENGTHS: &[(&str, usize)] = &[("README.md", 120), ("ARCHITECTURE.md", 250)];
-const LONGEST_DECISION: usize = 60;
+/// A document and its permitted number of lines.
+const LINES_MAX: &[(&str, usize)] = &[("README.md", 120), ("ARCHITECTURE.md", 250)];
+const DECISION_LINES_MAX: usize = 62;
+/// The lines of a decision record that hold its title, status and date.
+const DECISION_HEAD_LINES: usize = 6;
+/// The index of the decision records.
+pub const DECISION_INDEX: &str = "docs/adr/README.md";
 const DECISION_PARTS: &[&str] = &["## Context", "## Decision", "## Consequences", "## Rejected"];
 
 /// The offences of one document that lies in the repository at `root`.
@@ -14,24 +18,24 @@ const DECISION_PARTS: &[&str] = &["## Context", "## Decision", "## Consequences"
 pub fn offences(document: &SourceFile, root: &Path) -> Vec<String> {
     let mut offences = dead_links(document, root);
     let lines = document.text.lines().count();
-    if let Some((_, longest)) = LENGTHS.iter().find(|(path, _)| *path == document.path)
-        && lines > *longest
+    if let Some((_, lines_max)) = LINES_MAX.iter().find(|(path, _)| *path == document.path)
+        && lines > *lines_max
     {
-        offences.push(format!("{} has {lines} lines, at most {longest} are allowed", document.path));
+        offences.push(format!("{} has {lines} lines, at most {lines_max} are allowed", document.path));
     }
-    if document.path.starts_with("docs/adr/") {
+    if document.path.starts_with("docs/adr/") && document.path != DECISION_INDEX {
         offences.extend(decision_offences(document));
     }
-    if document.path == "README.md" && promises_too_much(&document.text) {
+    if document.path == "README.md" && claims_exactly_once(&document.text) {
         offences.push(
-            "README.md says \"exactly once\" in a sentence without a link to the guarantee page".to_owned(),
+            "README.md has \"exactly once\" in a sentence without a link to docs/GUARANTEES.md".to_owned(),
         );
     }
     offences
 }
 
-/// The words behind which a row and a test have to stand, however they are spaced or broken over lines, where nothing leads there.
-fn promises_too_much(text: &str) -> bool {
+/// `true` if a sentence contains "exactly once", in any spelling, without a link to the guarantees.
+fn claims_exactly_once(text: &str) -> bool {
     let paragraphs: Vec<String> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
     let sentences = paragraphs.iter().flat_map(|paragraph| paragraph.split(". "));
     sentences.filter(|sentence| !sentence.contains("](docs/GUARANTEES.md)")).any(|sentence| {
@@ -50,8 +54,9 @@ fn decision_offences(document: &SourceFile) -> Vec<String> {
         .map(|part| format!("{} lacks the heading {part:?}", document.path))
         .collect();
     let lines = document.text.lines().count();
-    if lines > LONGEST_DECISION {
-        offences.push(format!("{} has {lines} lines, at most {LONGEST_DECISION} are allowed", document.path));
+    if lines > DECISION_LINES_MAX {
+        offences
+            .push(format!("{} has {lines} lines, at most {DECISION_LINES_MAX} are allowed", document.path));
     }
     let number = document.name().split('-').next().unwrap_or("");
     if number.len() != 3 || number.parse::<u16>().is_err() {
@@ -60,7 +65,31 @@ fn decision_offences(document: &SourceFile) -> Vec<String> {
     offences
 }
 
-/// Links to files that don't exist. Addresses and anchors of the same page are none of ours.
+/// Offences of a decision record against the index: it has a status and a date, and the index links to it.
+#[must_use]
+pub fn index_offences(decision: &SourceFile, index: &SourceFile) -> Vec<String> {
+    let value = |key: &str| {
+        decision.text.lines().take(DECISION_HEAD_LINES).find_map(|line| line.strip_prefix(key)).map(str::trim)
+    };
+    let mut offences = Vec::new();
+    if value("Status:").is_none_or(str::is_empty) {
+        offences.push(format!("{} has no line \"Status: ...\" at its beginning", decision.path));
+    }
+    if !value("Date:").is_some_and(is_date) {
+        offences.push(format!("{} has no line \"Date: YYYY-MM-DD\" at its beginning", decision.path));
+    }
+    if !link_targets(&index.text).contains(&decision.name()) {
+        offences.push(format!("{} is not listed in {}", decision.path, index.path));
+    }
+    offences
+}
+
+fn is_date(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [4, 2, 2] && text.chars().all(|c| c.is_ascii_digit() || c == '-')
+}
+
+/// Links to files that do not exist. URLs and anchors of the same page are not checked.
 fn dead_links(document: &SourceFile, root: &Path) -> Vec<String> {
     let folder = root.join(&document.path).parent().map(Path::to_owned).unwrap_or_default();
     link_targets(&document.text)
@@ -74,7 +103,7 @@ fn dead_links(document: &SourceFile, root: &Path) -> Vec<String> {
         .collect()
 }
 
-/// What stands in `](here)`, outside code.
+/// The targets of `](target)` outside code.
 fn link_targets(text: &str) -> Vec<&str> {
     let mut targets = Vec::new();
     let mut in_code = false;
@@ -96,17 +125,17 @@ fn link_targets(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{link_targets, promises_too_much};
+    use super::{claims_exactly_once, link_targets};
 
     #[test]
-    fn a_promise_leads_to_what_shows_it() {
-        assert!(promises_too_much("See [it](docs/GUARANTEES.md).\n\nExactly-\nonce."));
-        assert!(promises_too_much("See [it](docs/GUARANTEES.md). Exactly\nonce."));
-        assert!(!promises_too_much("Exactly once, [shown](docs/GUARANTEES.md).\n\nOnce."));
+    fn claim_without_a_link_is_found() {
+        assert!(claims_exactly_once("See [it](docs/GUARANTEES.md).\n\nExactly-\nonce."));
+        assert!(claims_exactly_once("See [it](docs/GUARANTEES.md). Exactly\nonce."));
+        assert!(!claims_exactly_once("Exactly once, [shown](docs/GUARANTEES.md).\n\nOnce."));
     }
 
     #[test]
-    fn a_link_in_code_is_no_link() {
+    fn links_in_code_are_skipped() {
         let text = "[a](b.md) `[c](d.md)` and [e](f.md#g \"title\")\n```\n[h](i.md)\n```\n";
         assert_eq!(link_targets(text), ["b.md", "f.md#g"]);
     }

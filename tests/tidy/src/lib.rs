@@ -1,18 +1,22 @@
-//! The house rules as functions: each takes a piece of the tree and returns its offences, one sentence each.
+//! Checks of the repository: each takes files and returns its offences, one line each.
 //!
-//! The tests beside it (`tests/`) run every rule over the repository, and over made-up pieces that break it, so
-//! that a rule that can no longer fail is noticed.
+//! The tests in `tests/` run every check over the repository, and over made-up files that violate it, so that a check
+//! that can no longer fail is noticed. The crate does not repeat checks of clippy, rustfmt or cargo-deny.
 //!
-//! What this crate deliberately does not do: repeat what clippy, rustfmt or cargo-deny already check, and parse
-//! Rust. It reads lines, so a rule that needs a parser isn't here.
-//!
-//! Start at [`arrows`], the rule that holds the architecture; [`tree`] reads the files.
+//! - [`dependencies`]: permitted dependencies between crates, from [`metadata`]; [`cycles`]: imports between files.
+//! - [`words`]: words and phrases that the project does not use; [`names`]: names of tests and files.
+//! - [`sources`], [`manifests`], [`documents`], [`review`], [`versions`]: form of files and their references.
+//! - [`counts`]: findings whose committed number may only fall. [`tree`] reads the files.
 
-pub mod arrows;
+pub mod counts;
+pub mod cycles;
+pub mod dependencies;
 pub mod documents;
 pub mod manifests;
 pub mod metadata;
-pub mod parts;
+pub mod names;
 pub mod review;
 pub mod sources;
 pub mod tree;
+pub mod versions;
+pub mod words;

@@ -1,58 +1,54 @@
-//! The packages and edges of the workspace, out of `cargo metadata`.
+//! Packages and dependencies of the workspace, from `cargo metadata`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// What an edge is for. Build dependencies count as normal ones.
+/// Kind of a dependency. Build dependencies count as normal ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Part of the crate as others use it.
+pub enum DependencyKind {
+    /// For the crate itself.
     Normal,
-    /// Part of its tests, examples and benches alone.
+    /// For its tests, examples and benches only.
     Dev,
 }
 
 /// A dependency that a member's manifest declares.
 #[derive(Debug, Clone)]
-pub struct Edge {
-    /// The member.
+pub struct Dependency {
     pub from: String,
-    /// The package it names.
     pub to: String,
-    /// What for.
-    pub kind: Kind,
+    pub kind: DependencyKind,
 }
 
 /// The workspace as a graph.
 #[derive(Debug, Default)]
 pub struct Graph {
-    /// The names of our own packages.
+    /// The names of the packages of the workspace.
     pub members: BTreeSet<String>,
-    /// What their manifests declare.
-    pub declared: Vec<Edge>,
-    /// For every package by name, also of others, the packages that it is built with (normal and build edges
-    /// as resolved).
+    /// The dependencies that their manifests declare.
+    pub declared: Vec<Dependency>,
+    /// The resolved normal and build dependencies of every package, external ones included, by name.
     pub resolved: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Graph {
-    /// Asks cargo.
+    /// Runs `cargo metadata`.
     ///
     /// # Errors
-    /// When cargo can't be run or prints something unexpected, in words.
+    /// If cargo fails or its output lacks an expected field.
     pub fn read() -> Result<Self, String> {
         let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
             .args(["metadata", "--format-version", "1", "--locked"])
             .current_dir(crate::tree::root())
             .output()
-            .map_err(|cause| format!("cannot run cargo metadata: {cause}"))?;
+            .map_err(|cause| format!("failed to run cargo metadata: {cause}"))?;
         if !output.status.success() {
             return Err(format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr)));
         }
         let metadata = serde_json::from_slice(&output.stdout)
-            .map_err(|cause| format!("cargo metadata is not json: {cause}"))?;
+            .map_err(|cause| format!("invalid output of cargo metadata: {cause}"))?;
         Self::parse(&metadata).ok_or_else(|| "cargo metadata lacks an expected field".to_owned())
     }
 
@@ -72,9 +68,10 @@ impl Graph {
             let from = package["name"].as_str()?;
             graph.members.insert(from.to_owned());
             for dependency in package["dependencies"].as_array()? {
-                let kind = if dependency["kind"] == "dev" { Kind::Dev } else { Kind::Normal };
+                let kind =
+                    if dependency["kind"] == "dev" { DependencyKind::Dev } else { DependencyKind::Normal };
                 let to = dependency["name"].as_str()?.to_owned();
-                graph.declared.push(Edge { from: from.to_owned(), to, kind });
+                graph.declared.push(Dependency { from: from.to_owned(), to, kind });
             }
         }
         for node in metadata["resolve"]["nodes"].as_array()? {
@@ -89,17 +86,17 @@ impl Graph {
         Some(graph)
     }
 
-    /// Everything that `package` is built with, near or far, with the path by which it is reached.
+    /// All direct and indirect dependencies of `package`, each with the chain that leads to it.
     #[must_use]
     pub fn reached_from(&self, package: &str) -> BTreeMap<String, String> {
         let mut paths = BTreeMap::from([(package.to_owned(), package.to_owned())]);
-        let mut waiting = vec![package.to_owned()];
-        while let Some(at) = waiting.pop() {
+        let mut open = vec![package.to_owned()];
+        while let Some(at) = open.pop() {
             let path = paths[&at].clone();
             for next in self.resolved.get(&at).into_iter().flatten() {
                 if !paths.contains_key(next) {
                     paths.insert(next.clone(), format!("{path} -> {next}"));
-                    waiting.push(next.clone());
+                    open.push(next.clone());
                 }
             }
         }

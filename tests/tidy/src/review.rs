@@ -1,25 +1,28 @@
-//! `docs/REVIEW.md`: a row for each of the 21 faults, and no claim without a test of that name.
+//! `docs/REVIEW.md`: one row for each of the 21 reviewed defects, each naming an existing test or `open`.
 
 use crate::tree::SourceFile;
 
-/// The ids of the reviewed faults.
-pub const FAULTS: std::ops::RangeInclusive<u32> = 3379..=3399;
-const COLUMNS: [&str; 6] = ["id", "severity", "fault", "mechanism", "shown by", "figure"];
+/// The ids of the reviewed defects.
+pub const DEFECTS: std::ops::RangeInclusive<u32> = 3379..=3399;
+const COLUMNS: [&str; 6] = ["id", "severity", "defect", "mechanism", "shown by", "figure"];
+/// The former title of the column "defect".
+const FORMER_TITLE: &str = "fault";
 const OPEN: &str = "open";
 
-/// All offences of the page, given the names of all tests and a way to know whether a file exists.
+/// All offences of the page. `tests` are the names of all tests; `exists` returns `true` for the path of a file.
 #[must_use]
 pub fn offences(page: &SourceFile, tests: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
     let rows: Vec<Vec<&str>> = page.text.lines().filter_map(cells).collect();
     let mut offences = Vec::new();
-    if !rows.iter().any(|row| row.iter().map(|cell| cell.to_lowercase()).eq(COLUMNS)) {
+    let title = |cell: &&str| cell.to_lowercase().replace(FORMER_TITLE, COLUMNS[2]);
+    if !rows.iter().any(|row| row.iter().map(title).eq(COLUMNS)) {
         offences.push(format!("{} has no table with the columns {}", page.path, COLUMNS.join(", ")));
     }
-    for id in FAULTS {
-        let mut of_fault = rows.iter().filter(|row| row[0] == id.to_string());
-        match (of_fault.next(), of_fault.next()) {
-            (None, _) => offences.push(format!("fault {id} has no row")),
-            (_, Some(_)) => offences.push(format!("fault {id} has more than one row")),
+    for id in DEFECTS {
+        let mut of_defect = rows.iter().filter(|row| row[0] == id.to_string());
+        match (of_defect.next(), of_defect.next()) {
+            (None, _) => offences.push(format!("defect {id} has no row")),
+            (_, Some(_)) => offences.push(format!("defect {id} has more than one row")),
             (Some(row), None) => offences.extend(row_offences(id, row, tests, &exists)),
         }
     }
@@ -28,21 +31,21 @@ pub fn offences(page: &SourceFile, tests: &[String], exists: impl Fn(&str) -> bo
 
 fn row_offences(id: u32, row: &[&str], tests: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
     if row.len() != COLUMNS.len() || row.iter().any(|cell| cell.is_empty()) {
-        return vec![format!("fault {id}: a row has {} filled cells", COLUMNS.len())];
+        return vec![format!("defect {id}: a row has {} filled cells", COLUMNS.len())];
     }
     let shown_by = row[4];
     let named: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
-    if named.is_empty() && !says_open(shown_by) {
-        return vec![format!("fault {id}: neither a test nor {OPEN:?} in {shown_by:?}")];
+    if named.is_empty() && !is_open(shown_by) {
+        return vec![format!("defect {id}: neither a test nor {OPEN:?} in {shown_by:?}")];
     }
     named
         .into_iter()
         .filter(|name| !is_known(name, tests, &exists))
-        .map(|name| format!("fault {id}: no test of the name {name}"))
+        .map(|name| format!("defect {id}: no test of the name {name}"))
         .collect()
 }
 
-/// Tests that another page names in backquotes, as words with two underscores at least, and that don't exist.
+/// Names of tests in another page that do not exist: in backquotes, with at least two underscores.
 #[must_use]
 pub fn unknown_tests(page: &SourceFile, tests: &[String]) -> Vec<String> {
     let is_a_name = |name: &&str| {
@@ -56,11 +59,11 @@ pub fn unknown_tests(page: &SourceFile, tests: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn says_open(cell: &str) -> bool {
+fn is_open(cell: &str) -> bool {
     cell.split(|c: char| !c.is_alphanumeric()).any(|word| word == OPEN)
 }
 
-/// A file, e.g. `clippy.toml` for what a ban shows; the word for an open row; or a test, maybe with its path.
+/// `true` for a file, e.g. `clippy.toml` for a lint, for [`OPEN`], and for a test, also with its module path.
 fn is_known(name: &str, tests: &[String], exists: impl Fn(&str) -> bool) -> bool {
     let function = name.rsplit("::").next().unwrap_or(name);
     name == OPEN || tests.iter().any(|test| test == function) || (name.contains('.') && exists(name))
@@ -71,8 +74,8 @@ fn cells(line: &str) -> Option<Vec<&str>> {
     Some(inner.split('|').map(str::trim).collect())
 }
 
-/// The names of the functions of a Rust file that are tests and run: an attribute ending in `test]` stands right above, none that
-/// has it ignored.
+/// The names of the test functions of a Rust file, without ignored ones: functions directly below an attribute that
+/// ends in `test]`.
 #[must_use]
 pub fn test_names(file: &SourceFile) -> Vec<String> {
     let mut names = Vec::new();

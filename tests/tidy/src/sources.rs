@@ -2,10 +2,10 @@
 
 use crate::tree::SourceFile;
 
-/// A file longer than this holds more than one idea.
-pub const LONGEST_FILE: usize = 400;
+/// The longest permitted file, in lines.
+pub const FILE_LINES_MAX: usize = 400;
 
-/// Names that say nothing about what a thing is.
+/// Endings of names that do not describe a thing.
 const EMPTY_NAMES: &[&str] = &["Manager", "Helper", "Util", "Utils"];
 
 /// All offences of one Rust file.
@@ -13,8 +13,8 @@ const EMPTY_NAMES: &[&str] = &["Manager", "Helper", "Util", "Utils"];
 pub fn offences(file: &SourceFile) -> Vec<String> {
     let mut offences = Vec::new();
     let lines = file.text.lines().count();
-    if lines > LONGEST_FILE {
-        offences.push(format!("{} has {lines} lines, at most {LONGEST_FILE} are allowed", file.path));
+    if lines > FILE_LINES_MAX {
+        offences.push(format!("{} has {lines} lines, at most {FILE_LINES_MAX} are allowed", file.path));
     }
     if file.name() == "lib.rs" && !file.text.starts_with("//!") {
         offences.push(format!("{} does not begin with its //! doc", file.path));
@@ -26,7 +26,7 @@ pub fn offences(file: &SourceFile) -> Vec<String> {
     offences
 }
 
-fn is_test_file(file: &SourceFile) -> bool {
+pub(crate) fn is_test_file(file: &SourceFile) -> bool {
     let folders = ["/tests/", "/benches/", "/examples/"];
     folders.iter().any(|folder| format!("/{}", file.path).contains(folder) && !file.path.contains("/src/"))
         || file.name() == "tests.rs"
@@ -51,7 +51,7 @@ fn empty_names(file: &SourceFile) -> Vec<String> {
         let Some(rest) = declarations.iter().find_map(|word| line.strip_prefix(word)) else { continue };
         let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         if EMPTY_NAMES.iter().any(|empty| name.ends_with(empty)) {
-            offences.push(format!("{}: the name {name} does not say what it is", file.path));
+            offences.push(format!("{}: the name {name} does not describe the thing", file.path));
         }
     }
     offences

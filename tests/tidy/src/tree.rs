@@ -26,7 +26,7 @@ impl SourceFile {
     }
 }
 
-/// Folders that hold no work of ours.
+/// Folders without files of the project.
 const SKIPPED: &[&str] = &["target", ".git", ".venv", "__pycache__", "node_modules"];
 
 /// The root of the repository.
@@ -59,7 +59,10 @@ fn collect(root: &Path, folder: &Path, ending: &str, found: &mut Vec<SourceFile>
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder && !SKIPPED.contains(&name.as_ref()) && !path.join("CACHEDIR.TAG").exists() {
+        if SKIPPED.contains(&name.as_ref()) {
+            continue;
+        }
+        if is_folder && !path.join("CACHEDIR.TAG").exists() {
             collect(root, &path, ending, found);
         } else if !is_folder
             && name.ends_with(ending)

@@ -1,7 +1,7 @@
-//! Plays a script of events against an engine, as a correct shell would, and writes down what happens.
+//! Runs a script of events against an engine, as a correct shell would, and records the history.
 //!
-//! Each input is a log: what was appended is read by whoever owns it, from where its last owner left it. What was asked for a
-//! input and isn't answered when it is lost is refused: the generation fences it.
+//! Each partition is a log: its owner reads what was appended, from the last committed position. A request for a partition that is
+//! lost meanwhile fails, because the generation fences it.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use pipeline::{
     RecordId, Start,
 };
 
-use crate::rig::{Out, Rig, Said, Told, What};
+use crate::harness::{Harness, Out, ScriptedStage, What, Work};
 use crate::script::Step;
 
 /// Three partitions of two topics.
-pub(crate) const SOURCES: [InputPartition; 3] = [
+pub(crate) const PARTITIONS: [InputPartition; 3] = [
     InputPartition { topic: 0, partition: 0 },
     InputPartition { topic: 0, partition: 1 },
     InputPartition { topic: 1, partition: 0 },
 ];
 
-/// The most records that one step delivers.
+/// Largest number of records that one step delivers.
 pub(crate) const POLL_MAX: usize = 5;
 
 pub(crate) fn options(mode: Delivery) -> Options {
@@ -38,43 +38,43 @@ pub(crate) fn options(mode: Delivery) -> Options {
     }
 }
 
-/// What happened, in order.
+/// The facts of a history, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Happened {
+pub(crate) enum Fact {
     Assigned(Start),
-    /// The next record of the input's log.
+    /// The next record of the partition's log.
     Appended(InputPartition, i64),
-    Judged(RecordId, What),
-    /// Taken without the rules: an earlier owner had completed it.
-    PassedOver(InputPartition, i64),
+    Processed(RecordId, What),
+    /// Skipped without the rules, because an earlier owner completed it.
+    Skipped(InputPartition, i64),
     Ended(InputPartition, i64),
-    Said(Said),
+    WorkCompleted(Work),
     Revoked(InputPartition),
-    Poisoned(InputPartition),
+    Stopped(InputPartition),
     Gone(InputPartition),
-    Asked {
+    Requested {
         positions: Vec<Position>,
         batch: Option<BatchId>,
         outputs: Vec<Out>,
     },
-    Answered {
+    OutcomeReported {
         ok: bool,
     },
     Paused(InputPartition, bool),
     Rewound(InputPartition),
     Acknowledged(Vec<InputPartition>),
-    Settled {
+    Settling {
         load: Load,
         counts: BTreeMap<InputPartition, Counts>,
         all: Counts,
     },
 }
 
-struct Asked {
+struct Requested {
     batch: Option<BatchId>,
     transactional: bool,
     positions: Vec<Position>,
-    /// A input that it acts for is someone else's by now.
+    /// Another member owns one of its partitions by now.
     fenced: bool,
 }
 
@@ -82,7 +82,7 @@ struct Asked {
 struct Log {
     records: Vec<(i64, What)>,
     end: i64,
-    /// What the group has stored.
+    /// The committed offset and metadata of the group.
     committed: (i64, Vec<u8>),
 }
 
@@ -94,29 +94,29 @@ struct Owned {
 }
 
 struct Player {
-    rig: Rig,
-    history: Vec<Happened>,
+    harness: Harness,
+    history: Vec<Fact>,
     logs: BTreeMap<InputPartition, Log>,
     owned: BTreeMap<InputPartition, Owned>,
-    /// What the stage holds; those of assignments that have ended stay in it, and are said in vain.
+    /// Records held by the stage, including those of ended assignments, whose effects are discarded.
     held: Vec<RecordId>,
-    asked: Option<Asked>,
+    requested: Option<Requested>,
 }
 
-/// Plays a script from beginning to end.
-pub(crate) fn play(mode: Delivery, script: &[Step]) -> Vec<Happened> {
+/// Runs a script from beginning to end.
+pub(crate) fn play(mode: Delivery, script: &[Step]) -> Vec<Fact> {
     let mut player = Player {
-        rig: Rig::new(options(mode)),
+        harness: Harness::new(options(mode)),
         history: Vec::new(),
-        logs: SOURCES.iter().map(|input| (*input, Log::default())).collect(),
+        logs: PARTITIONS.iter().map(|input| (*input, Log::default())).collect(),
         owned: BTreeMap::new(),
         held: Vec::new(),
-        asked: None,
+        requested: None,
     };
     for step in script {
         player.step(step);
     }
-    assert_eq!(player.rig.engine.violations(), [0; 8]);
+    assert_eq!(player.harness.engine.violations(), [0; 8]);
     player.history
 }
 
@@ -124,46 +124,46 @@ impl Player {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Records { input, hole, what, defer } => {
-                self.deliver(SOURCES[*input], *hole, what, *defer);
+                self.deliver(PARTITIONS[*input], *hole, what, *defer);
             }
-            Step::End { input, hole } => self.reach_end(SOURCES[*input], *hole),
-            Step::Say { pick, how, count } => self.say(*pick, *how, *count),
-            Step::Answer { ok } => self.answer(*ok),
-            Step::Tick => self.happens(Event::Tick),
+            Step::End { input, hole } => self.reach_end(PARTITIONS[*input], *hole),
+            Step::CompleteWork { pick, how, count } => self.complete_work(*pick, *how, *count),
+            Step::Outcome { ok } => self.report_outcome(*ok),
+            Step::Tick => self.apply(Event::Tick),
             Step::Pass { millis } => {
-                self.rig.now_ms += millis;
-                self.happens(Event::Tick);
+                self.harness.now_ms += millis;
+                self.apply(Event::Tick);
             }
-            Step::Assign { input } => self.assign(SOURCES[*input]),
+            Step::Assign { input } => self.assign(PARTITIONS[*input]),
             Step::Revoke { input } => {
-                let place = SOURCES[*input];
-                if let Some(owned) = self.owned.get_mut(&place).filter(|owned| !owned.leaving) {
+                let partition = PARTITIONS[*input];
+                if let Some(owned) = self.owned.get_mut(&partition).filter(|owned| !owned.leaving) {
                     owned.leaving = true;
-                    self.history.push(Happened::Revoked(place));
-                    self.happens(Event::Revoked(&[place]));
+                    self.history.push(Fact::Revoked(partition));
+                    self.apply(Event::Revoked(&[partition]));
                 }
             }
             Step::Lose { input } => {
-                let place = SOURCES[*input];
-                if self.owned.remove(&place).is_some() {
-                    let concerned = self.is_asked_for(place);
-                    if let Some(asked) = &mut self.asked {
-                        asked.fenced |= concerned;
+                let partition = PARTITIONS[*input];
+                if self.owned.remove(&partition).is_some() {
+                    let concerned = self.is_asked_for(partition);
+                    if let Some(requested) = &mut self.requested {
+                        requested.fenced |= concerned;
                     }
-                    self.history.push(Happened::Gone(place));
-                    self.happens(Event::Lost(&[place]));
+                    self.history.push(Fact::Gone(partition));
+                    self.apply(Event::Lost(&[partition]));
                 }
             }
             Step::Rebuild => {
-                self.history.extend(self.owned.keys().map(|input| Happened::Gone(*input)));
+                self.history.extend(self.owned.keys().map(|input| Fact::Gone(*input)));
                 self.owned.clear();
-                self.asked = None;
-                self.happens(Event::ClientsRecreated);
+                self.requested = None;
+                self.apply(Event::ClientsRecreated);
             }
         }
     }
 
-    /// A input whose offsets are on their way begins nowhere else.
+    /// A partition with a commit in flight is not assigned before its outcome.
     fn assign(&mut self, input: InputPartition) {
         if self.owned.contains_key(&input) || self.is_asked_for(input) {
             return;
@@ -173,14 +173,16 @@ impl Player {
         let start = Start { input, position: *position, completed };
         let owned = Owned { start: start.clone(), next: *position, paused: false, leaving: false };
         self.owned.insert(input, owned);
-        self.history.push(Happened::Assigned(start.clone()));
-        self.happens(Event::Assigned(&[start]));
+        self.history.push(Fact::Assigned(start.clone()));
+        self.apply(Event::Assigned(&[start]));
     }
 
     fn is_asked_for(&self, input: InputPartition) -> bool {
-        self.asked.as_ref().is_some_and(|asked| {
-            asked.positions.iter().any(|position| position.input == input)
-                || asked.batch.is_some_and(|id| self.rig.outputs(id).iter().any(|out| out.input == input))
+        self.requested.as_ref().is_some_and(|requested| {
+            requested.positions.iter().any(|position| position.input == input)
+                || requested
+                    .batch
+                    .is_some_and(|id| self.harness.outputs(id).iter().any(|out| out.input == input))
         })
     }
 
@@ -194,11 +196,11 @@ impl Player {
         log.end += hole;
         owned.next = log.end;
         let end = log.end;
-        self.history.push(Happened::Ended(input, end));
-        self.happens(Event::EndReached(input, end));
+        self.history.push(Fact::Ended(input, end));
+        self.apply(Event::EndReached(input, end));
     }
 
-    /// Reads on in the log, or appends to it first.
+    /// Reads the log further, and appends to it if it ends.
     fn deliver(&mut self, input: InputPartition, hole: i64, what: &[What], defer: Option<usize>) {
         let (Some(owned), Some(log)) = (self.owned.get_mut(&input), self.logs.get_mut(&input)) else {
             return;
@@ -208,7 +210,7 @@ impl Player {
         }
         if log.records.last().is_none_or(|(last, _)| *last < owned.next) {
             let new: Vec<(i64, What)> = (log.end + hole..).zip(what.iter().copied()).collect();
-            self.history.extend(new.iter().map(|(offset, _)| Happened::Appended(input, *offset)));
+            self.history.extend(new.iter().map(|(offset, _)| Fact::Appended(input, *offset)));
             log.end = new.last().map_or(log.end, |(last, _)| last + 1);
             log.records.extend(new);
         }
@@ -218,9 +220,9 @@ impl Player {
         if let Some((_, what)) = defer.and_then(|at| records.get_mut(at)) {
             *what = What::Defer;
         }
-        let (judged, passed) = (self.rig.engine.stage().judged.len(), self.passed_over(input));
-        let asked = self.rig.records(input, &records);
-        let new = self.rig.engine.stage().judged[judged..].to_vec();
+        let (processed, passed) = (self.harness.engine.stage().processed.len(), self.passed_over(input));
+        let requested = self.harness.records(input, &records);
+        let new = self.harness.engine.stage().processed[processed..].to_vec();
         let mut passed = self.passed_over(input) - passed;
         let completed = self.owned.get(&input).map(|owned| owned.start.completed.clone());
         for (offset, what) in records {
@@ -228,21 +230,21 @@ impl Player {
                 if what == What::Hold {
                     self.held.push(*id);
                 }
-                self.history.push(Happened::Judged(*id, what));
+                self.history.push(Fact::Processed(*id, what));
             } else if passed > 0 && completed.as_ref().is_some_and(|completed| completed.contains(offset)) {
                 passed -= 1;
-                self.history.push(Happened::PassedOver(input, offset));
+                self.history.push(Fact::Skipped(input, offset));
             }
         }
         assert_eq!(passed, 0, "what is passed over was completed");
-        self.write_down(asked);
+        self.write_down(requested);
     }
 
     fn passed_over(&self, input: InputPartition) -> u64 {
-        self.rig.engine.partition_counts(input).map_or(0, |counts| counts.skipped_completed)
+        self.harness.engine.partition_counts(input).map_or(0, |counts| counts.skipped_completed)
     }
 
-    fn say(&mut self, pick: usize, how: u8, count: u8) {
+    fn complete_work(&mut self, pick: usize, how: u8, count: u8) {
         if self.held.is_empty() {
             return;
         }
@@ -253,36 +255,36 @@ impl Player {
             id = *leaving;
         }
         let kin = |other: &&RecordId| (other.input, other.epoch) == (id.input, id.epoch);
-        let said = match how {
-            0 => Said::Append { id, outputs: count },
-            1 => Said::Drop(id),
-            2 => Said::Reject(id),
-            3 => Said::Emit { ids: vec![id], outputs: count, urgent: count == 1 },
+        let work = match how {
+            0 => Work::Append { id, outputs: count },
+            1 => Work::Drop(id),
+            2 => Work::Reject(id),
+            3 => Work::Emit { ids: vec![id], outputs: count, urgent: count == 1 },
             4 => {
                 let ids = self.held.iter().filter(kin).take(3).copied().collect();
-                Said::Emit { ids, outputs: count, urgent: false }
+                Work::Emit { ids, outputs: count, urgent: false }
             }
-            _ => Said::Release(self.held.iter().filter(kin).take(2).copied().collect()),
+            _ => Work::Release(self.held.iter().filter(kin).take(2).copied().collect()),
         };
-        match &said {
-            Said::Append { .. } => {}
-            Said::Drop(id) | Said::Reject(id) => self.held.retain(|other| other != id),
-            Said::Emit { ids, .. } | Said::Release(ids) => self.held.retain(|other| !ids.contains(other)),
+        match &work {
+            Work::Append { .. } => {}
+            Work::Drop(id) | Work::Reject(id) => self.held.retain(|other| other != id),
+            Work::Emit { ids, .. } | Work::Release(ids) => self.held.retain(|other| !ids.contains(other)),
         }
-        self.history.push(Happened::Said(said.clone()));
-        self.happens(Event::Completed(said));
+        self.history.push(Fact::WorkCompleted(work.clone()));
+        self.apply(Event::Completed(work));
     }
 
-    fn answer(&mut self, ok: bool) {
-        let Some(asked) = self.asked.take() else { return };
-        let ok = ok && !asked.fenced;
-        for Position { input, offset, completed } in asked.positions.iter().filter(|_| ok) {
+    fn report_outcome(&mut self, ok: bool) {
+        let Some(requested) = self.requested.take() else { return };
+        let ok = ok && !requested.fenced;
+        for Position { input, offset, completed } in requested.positions.iter().filter(|_| ok) {
             if let Some(log) = self.logs.get_mut(input) {
                 log.committed = (*offset, completed.to_bytes(*offset));
             }
         }
-        self.history.push(Happened::Answered { ok });
-        self.happens(match (asked.batch, ok, asked.transactional) {
+        self.history.push(Fact::OutcomeReported { ok });
+        self.apply(match (requested.batch, ok, requested.transactional) {
             (None, true, _) => Event::OffsetsCommitted,
             (None, false, _) => Event::OffsetCommitFailed,
             (Some(batch), true, true) => Event::Committed(batch),
@@ -292,9 +294,9 @@ impl Player {
         });
     }
 
-    fn happens(&mut self, event: Event<'_, Told>) {
-        let asked = self.rig.happens(event);
-        self.write_down(asked);
+    fn apply(&mut self, event: Event<'_, ScriptedStage>) {
+        let requested = self.harness.apply(event);
+        self.write_down(requested);
     }
 
     fn write_down(&mut self, actions: Vec<Action>) {
@@ -309,37 +311,36 @@ impl Player {
                     let owned = self.owned.get_mut(&input).expect("only what is owned goes back");
                     assert!(owned.paused && offset <= owned.next, "back, and while it is paused");
                     owned.next = offset;
-                    self.history.push(Happened::Rewound(input));
+                    self.history.push(Fact::Rewound(input));
                 }
                 Action::AcknowledgeRevocation { inputs, .. } => {
                     for input in &inputs {
                         self.owned.remove(input);
                     }
-                    self.history.push(Happened::Acknowledged(inputs));
+                    self.history.push(Fact::Acknowledged(inputs));
                 }
                 Action::Stop(stop) => panic!("nothing in a script ends the engine: {stop:?}"),
             }
         }
-        let engine = &self.rig.engine;
-        self.history.extend(engine.stopped_partitions().map(Happened::Poisoned));
+        let engine = &self.harness.engine;
+        self.history.extend(engine.stopped_partitions().map(Fact::Stopped));
         let counts =
-            SOURCES.iter().filter_map(|input| Some((*input, engine.partition_counts(*input)?.clone())));
-        let settled =
-            Happened::Settled { load: engine.load(), counts: counts.collect(), all: engine.counts() };
+            PARTITIONS.iter().filter_map(|input| Some((*input, engine.partition_counts(*input)?.clone())));
+        let settled = Fact::Settling { load: engine.load(), counts: counts.collect(), all: engine.counts() };
         self.history.push(settled);
     }
 
     fn take_on(&mut self, batch: Option<BatchId>, positions: Vec<Position>, transactional: bool) {
-        let asked = Asked { batch, transactional, positions: positions.clone(), fenced: false };
-        assert!(self.asked.replace(asked).is_none(), "one thing at a time is asked of Kafka");
-        let outputs = batch.map_or_else(Vec::new, |batch| self.rig.outputs(batch));
-        self.history.push(Happened::Asked { positions, batch, outputs });
+        let requested = Requested { batch, transactional, positions: positions.clone(), fenced: false };
+        assert!(self.requested.replace(requested).is_none(), "one request is in flight at a time");
+        let outputs = batch.map_or_else(Vec::new, |batch| self.harness.outputs(batch));
+        self.history.push(Fact::Requested { positions, batch, outputs });
     }
 
     fn set_paused(&mut self, input: InputPartition, paused: bool) {
-        let told = self.owned.get_mut(&input).expect("only what is owned is paused or resumed");
-        assert_ne!(told.paused, paused, "said only when it changes");
-        told.paused = paused;
-        self.history.push(Happened::Paused(input, paused));
+        let owned = self.owned.get_mut(&input).expect("only what is owned is paused or resumed");
+        assert_ne!(owned.paused, paused, "work only when it changes");
+        owned.paused = paused;
+        self.history.push(Fact::Paused(input, paused));
     }
 }

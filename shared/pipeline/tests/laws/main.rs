@@ -1,14 +1,14 @@
-//! The engine's laws: properties over scripts of events, and an example for each rule of what is asked and when.
+//! The engine's laws: properties over scripts of events, and examples of what the engine requests, and when.
 //!
-//! The properties read a history of what happened and was asked; none of them looks into the engine. What several engines do to each
-//! other in one group is the simulation's part.
+//! The properties read a history of events and requests; none of them inspects the engine. Effects of several engines in one group
+//! are the subject of the simulation.
 
 mod completed_ranges;
 mod examples;
 mod fair_resume;
+mod harness;
 mod history;
 mod properties;
 mod reader;
-mod rig;
+mod retry_and_release;
 mod script;
-mod settling;

@@ -1,4 +1,4 @@
-//! One property a law, over any script, in both modes.
+//! One property for each law, over any script, in both modes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,9 +6,9 @@ use pipeline::{BatchId, Delivery, InputPartition, RecordId};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use crate::history::{Happened, POLL_MAX, options, play};
+use crate::harness::{Out, Work};
+use crate::history::{Fact, POLL_MAX, options, play};
 use crate::reader::Reader;
-use crate::rig::{Out, Said};
 use crate::script::{Step, scripts};
 
 fn modes() -> impl Strategy<Value = Delivery> {
@@ -19,28 +19,28 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn p1_every_received_record_is_emitted_dropped_rejected_or_held(mode in modes(), script in scripts()) {
+    fn p1_received_is_emitted_dropped_rejected_or_held(mode in modes(), script in scripts()) {
         let mut reader = Reader::default();
         for happened in play(mode, &script) {
             reader.read(&happened);
-            let Happened::Settled { counts, all, .. } = &happened else { continue };
+            let Fact::Settling { counts, all, .. } = &happened else { continue };
             prop_assert!(all.conserve(), "{:?}", all);
             for (input, counts) in counts {
-                let judged = reader.accounts[input].judged.len() as u64;
-                prop_assert!(counts.conserve() && counts.received == judged, "{:?}: {} {:?}", input, judged, counts);
+                let processed = reader.accounts[input].processed.len() as u64;
+                prop_assert!(counts.conserve() && counts.received == processed, "{:?}: {} {:?}", input, processed, counts);
             }
         }
     }
 
     #[test]
-    fn p2_a_position_is_the_end_of_the_contiguous_resolved_prefix(mode in modes(), script in scripts()) {
+    fn p2_position_is_the_end_of_the_resolved_prefix(mode in modes(), script in scripts()) {
         let mut reader = Reader::default();
         for happened in play(mode, &script) {
-            if let Happened::Asked { positions, outputs, .. } = &happened {
+            if let Fact::Requested { positions, outputs, .. } = &happened {
                 for position in positions {
                     let prefix = reader.prefix(position.input, outputs);
                     prop_assert!(position.offset <= prefix, "{:?} beyond {}", position, prefix);
-                    let exact = reader.accounts[&position.input].flows;
+                    let exact = reader.accounts[&position.input].is_exact;
                     prop_assert!(!exact || position.offset == prefix, "{:?} short of {}", position, prefix);
                 }
             }
@@ -49,20 +49,20 @@ proptest! {
     }
 
     #[test]
-    fn p2_what_is_said_to_be_finished_is_and_all_that_was_emitted_is_said(mode in modes(), script in scripts()) {
+    fn p2_completed_ranges_are_exactly_the_emitted_records(mode in modes(), script in scripts()) {
         let mut reader = Reader::default();
         for happened in play(mode, &script) {
-            if let Happened::Asked { positions, outputs, .. } = &happened {
+            if let Fact::Requested { positions, outputs, .. } = &happened {
                 for position in positions {
                     let account = &reader.accounts[&position.input];
                     for offset in reader.appended.get(&position.input).into_iter().flat_map(|o| o.range(position.offset..)) {
-                        let said = position.completed.contains(*offset);
-                        let id = account.judged.get(offset);
+                        let is_listed = position.completed.contains(*offset);
+                        let id = account.processed.get(offset);
                         let before = account.start.completed.contains(*offset);
                         let done = before || id.is_some_and(|id| reader.is_done(id, outputs));
-                        prop_assert!(done || !said, "{:?} says {}", position, offset);
+                        prop_assert!(done || !is_listed, "{:?} lists {}", position, offset);
                         let emitted = before || id.is_some_and(|id| reader.is_emitted(id, outputs));
-                        prop_assert!(said || !emitted, "{:?} doesn't say {}", position, offset);
+                        prop_assert!(is_listed || !emitted, "{:?} does not list {}", position, offset);
                     }
                 }
             }
@@ -71,16 +71,16 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_was_committed_is_done_again(mode in modes(), script in scripts()) {
+    fn committed_records_are_not_processed_again(mode in modes(), script in scripts()) {
         let (mut reader, mut ended, mut in_flight) = (Reader::default(), BTreeSet::new(), Vec::new());
         for happened in play(mode, &script) {
             match &happened {
-                Happened::Judged(id, _) => {
+                Fact::Processed(id, _) => {
                     let start = &reader.accounts[&id.input].start;
                     prop_assert!(id.offset >= start.position && !start.completed.contains(id.offset), "{:?}", id);
                 }
-                Happened::Asked { outputs, .. } => in_flight.clone_from(outputs),
-                Happened::Answered { ok: true } if mode == Delivery::Transactional => {
+                Fact::Requested { outputs, .. } => in_flight.clone_from(outputs),
+                Fact::OutcomeReported { ok: true } if mode == Delivery::Transactional => {
                     let ids: BTreeSet<_> = in_flight.drain(..).flat_map(|output: Out| output.ends).collect();
                     for id in ids {
                         prop_assert!(ended.insert((id.input, id.offset)), "{:?} shows twice", id);
@@ -93,12 +93,12 @@ proptest! {
     }
 
     #[test]
-    fn no_record_is_taken_before_those_in_front_of_it(mode in modes(), script in scripts()) {
+    fn records_are_processed_in_delivery_order(mode in modes(), script in scripts()) {
         let mut reader = Reader::default();
         for happened in play(mode, &script) {
             let taken = match &happened {
-                Happened::Judged(id, _) => Some((id.input, id.offset)),
-                Happened::PassedOver(input, offset) => Some((*input, *offset)),
+                Fact::Processed(id, _) => Some((id.input, id.offset)),
+                Fact::Skipped(input, offset) => Some((*input, *offset)),
                 _ => None,
             };
             if let Some((input, offset)) = taken {
@@ -111,20 +111,20 @@ proptest! {
     }
 
     #[test]
-    fn p3_a_position_never_goes_back_within_an_assignment(mode in modes(), script in scripts()) {
+    fn p3_position_never_decreases_within_an_assignment(mode in modes(), script in scripts()) {
         let mut last: BTreeMap<InputPartition, i64> = BTreeMap::new();
-        let mut asked = Vec::new();
+        let mut requested = Vec::new();
         for happened in play(mode, &script) {
             match happened {
-                Happened::Assigned(start) => drop(last.insert(start.input, start.position)),
-                Happened::Asked { positions, .. } => {
+                Fact::Assigned(start) => drop(last.insert(start.input, start.position)),
+                Fact::Requested { positions, .. } => {
                     for position in &positions {
                         prop_assert!(position.offset >= last[&position.input], "{:?} after {:?}", position, last);
                     }
-                    asked = positions;
+                    requested = positions;
                 }
-                Happened::Answered { ok: true } => {
-                    last.extend(asked.drain(..).map(|position| (position.input, position.offset)));
+                Fact::OutcomeReported { ok: true } => {
+                    last.extend(requested.drain(..).map(|position| (position.input, position.offset)));
                 }
                 _ => {}
             }
@@ -132,13 +132,13 @@ proptest! {
     }
 
     #[test]
-    fn p4_nothing_leaves_for_a_partition_that_has_gone(mode in modes(), script in scripts()) {
+    fn p4_nothing_is_sent_for_an_unassigned_partition(mode in modes(), script in scripts()) {
         let mut reader = Reader::default();
         let mut epochs = BTreeMap::new();
         for happened in play(mode, &script) {
             match &happened {
-                Happened::Judged(id, _) => drop(epochs.insert(id.input, id.epoch)),
-                Happened::Asked { positions, outputs, .. } => {
+                Fact::Processed(id, _) => drop(epochs.insert(id.input, id.epoch)),
+                Fact::Requested { positions, outputs, .. } => {
                     let of_outputs = outputs.iter().map(|output| output.input);
                     for input in positions.iter().map(|position| position.input).chain(of_outputs) {
                         prop_assert!(reader.accounts.contains_key(&input), "{:?} has gone", input);
@@ -154,10 +154,10 @@ proptest! {
     }
 
     #[test]
-    fn p5_what_is_above_its_bound_pauses_every_source(mode in modes(), script in scripts()) {
+    fn p5_exceeded_bound_pauses_every_partition(mode in modes(), script in scripts()) {
         let held_max = options(mode).held_records_max + u64::try_from(POLL_MAX).expect("small");
         for happened in play(mode, &script) {
-            let Happened::Settled { load, .. } = happened else { continue };
+            let Fact::Settling { load, .. } = happened else { continue };
             prop_assert!(load.held <= held_max, "{:?}", load);
             let full = load.held > load.held_max || load.outputs > load.outputs_max;
             prop_assert!(!full || load.paused == load.inputs, "{:?}", load);
@@ -165,14 +165,14 @@ proptest! {
     }
 
     #[test]
-    fn p6_a_dead_letter_is_acknowledged_before_its_offset_or_with_it(mode in modes(), script in scripts()) {
+    fn p6_dead_letter_is_acknowledged_before_or_with_its_offset(mode in modes(), script in scripts()) {
         let mut reader = Reader::default();
         for happened in play(mode, &script) {
-            if let Happened::Asked { positions, outputs, .. } = &happened {
+            if let Fact::Requested { positions, outputs, .. } = &happened {
                 for position in positions {
                     let passed = |id: &&RecordId| {
-                        let said = id.offset < position.offset || position.completed.contains(id.offset);
-                        id.input == position.input && said
+                        let is_listed = id.offset < position.offset || position.completed.contains(id.offset);
+                        id.input == position.input && is_listed
                     };
                     for id in reader.rejected.iter().filter(passed) {
                         let now = outputs.iter().any(|output| output.dead_letter && output.ends.contains(id));
@@ -187,37 +187,37 @@ proptest! {
     }
 
     #[test]
-    fn p7_the_same_script_gives_the_same_history(mode in modes(), script in scripts()) {
+    fn p7_same_script_gives_the_same_history(mode in modes(), script in scripts()) {
         prop_assert_eq!(play(mode, &script), play(mode, &script));
     }
 
     #[test]
-    fn p8_outputs_leave_in_the_order_in_which_they_were_made(mode in modes(), script in scripts()) {
-        let (mut last, mut batch, mut refused): (u64, Vec<Out>, Vec<Out>) = (0, Vec::new(), Vec::new());
-        // A input that has spent its drain budget is not tried again, so those that leave are left out of the comparison.
+    fn p8_outputs_leave_in_the_order_of_creation(mode in modes(), script in scripts()) {
+        let (mut last, mut batch, mut failed): (u64, Vec<Out>, Vec<Out>) = (0, Vec::new(), Vec::new());
+        // A partition whose drain timed out is not retried, so draining ones are not compared.
         let mut leaving = BTreeSet::new();
         for happened in play(mode, &script) {
             let staying = |outputs: &[Out]| -> Vec<Out> {
                 outputs.iter().filter(|output| !leaving.contains(&output.input)).cloned().collect()
             };
             match happened {
-                Happened::Asked { batch: Some(_), outputs, .. } => {
+                Fact::Requested { batch: Some(_), outputs, .. } => {
                     let serials: Vec<u64> = outputs.iter().map(|output| output.serial).collect();
                     prop_assert!(serials.is_sorted() && serials.first().is_none_or(|first| *first > last));
-                    let (now, before) = (staying(&outputs), staying(&refused));
+                    let (now, before) = (staying(&outputs), staying(&failed));
                     prop_assert!(now.starts_with(&before), "{:?} leave before {:?}", now, before);
-                    (batch, refused) = (outputs, Vec::new());
+                    (batch, failed) = (outputs, Vec::new());
                 }
-                Happened::Answered { ok: true } => last = batch.drain(..).next_back().map_or(last, |o| o.serial),
-                Happened::Answered { ok: false } => refused.append(&mut batch),
-                Happened::Revoked(input) => drop(leaving.insert(input)),
-                Happened::Gone(input) => {
-                    refused.retain(|output| output.input != input);
+                Fact::OutcomeReported { ok: true } => last = batch.drain(..).next_back().map_or(last, |o| o.serial),
+                Fact::OutcomeReported { ok: false } => failed.append(&mut batch),
+                Fact::Revoked(input) => drop(leaving.insert(input)),
+                Fact::Gone(input) => {
+                    failed.retain(|output| output.input != input);
                     batch.retain(|output| output.input != input);
                 }
-                Happened::Acknowledged(inputs) => {
+                Fact::Acknowledged(inputs) => {
                     leaving.retain(|input| !inputs.contains(input));
-                    refused.retain(|output| !inputs.contains(&output.input));
+                    failed.retain(|output| !inputs.contains(&output.input));
                 }
                 _ => {}
             }
@@ -226,28 +226,28 @@ proptest! {
 }
 
 #[test]
-fn scripts_reach_what_the_laws_are_about() {
+fn scripts_reach_the_cases_of_the_laws() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut reached: BTreeMap<&str, u32> = BTreeMap::new();
     for _ in 0..200 {
         let script: Vec<Step> = scripts().new_tree(&mut runner).expect("a script").current();
         for happened in play(Delivery::Transactional, &script) {
             let what = match &happened {
-                Happened::Asked { batch: Some(BatchId(_)), .. } => "batch",
-                Happened::Asked { batch: None, .. } => "commit",
-                Happened::Answered { ok: false } => "refused",
-                Happened::Acknowledged(_) => "acknowledged",
-                Happened::Paused(_, true) => "paused",
-                Happened::Paused(_, false) => "resumed",
-                Happened::Settled { all, .. } if all.stale_effects > 0 => "stale effect",
-                Happened::PassedOver(..) => "passed over",
-                Happened::Rewound(_) => "went back",
-                Happened::Said(Said::Release(_)) => "given back",
-                Happened::Settled { all, .. } if all.returned > 0 => "returned",
+                Fact::Requested { batch: Some(BatchId(_)), .. } => "batch",
+                Fact::Requested { batch: None, .. } => "commit",
+                Fact::OutcomeReported { ok: false } => "failed",
+                Fact::Acknowledged(_) => "acknowledged",
+                Fact::Paused(_, true) => "paused",
+                Fact::Paused(_, false) => "resumed",
+                Fact::Settling { all, .. } if all.stale_effects > 0 => "stale effect",
+                Fact::Skipped(..) => "passed over",
+                Fact::Rewound(_) => "went back",
+                Fact::WorkCompleted(Work::Release(_)) => "released",
+                Fact::Settling { all, .. } if all.returned > 0 => "returned",
                 _ => continue,
             };
-            *seen.entry(what).or_default() += 1;
+            *reached.entry(what).or_default() += 1;
         }
     }
-    assert!(seen.len() == 11 && seen.values().all(|count| *count >= 20), "{seen:?}");
+    assert!(reached.len() == 11 && reached.values().all(|count| *count >= 20), "{reached:?}");
 }

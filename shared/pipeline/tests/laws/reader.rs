@@ -1,24 +1,24 @@
-//! What a history says of each assignment, read up to any point.
+//! Reader of a history: the state of each assignment at any point.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::{InputPartition, RecordId, Start};
 
-use crate::history::Happened;
-use crate::rig::{Out, Said, What};
+use crate::harness::{Out, What, Work};
+use crate::history::Fact;
 
-/// What the history says of one assignment.
+/// The state of one assignment.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) start: Start,
-    /// In delivery order: a record, or one that was passed over or a reached end; and the position behind it.
+    /// In delivery order: a record, or `None` for a skipped one or a reached end; with the position after it.
     pub(crate) delivered: Vec<(Option<RecordId>, i64)>,
     /// By offset.
-    pub(crate) judged: BTreeMap<i64, RecordId>,
-    /// The position behind all that was delivered.
+    pub(crate) processed: BTreeMap<i64, RecordId>,
+    /// The position after everything that was delivered.
     pub(crate) taken: i64,
-    /// Not asked back and not stopped for its rejects: then positions are exact, not merely safe.
-    pub(crate) flows: bool,
+    /// Neither revoked nor stopped for its dead letters: then positions are exact, not only safe.
+    pub(crate) is_exact: bool,
 }
 
 impl Account {
@@ -32,10 +32,10 @@ impl Account {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     pub(crate) accounts: BTreeMap<InputPartition, Account>,
-    /// What each log holds.
+    /// The offsets of each log.
     pub(crate) appended: BTreeMap<InputPartition, BTreeSet<i64>>,
     resolved: BTreeSet<RecordId>,
-    /// Those of the resolved that outputs ended.
+    /// The resolved records that outputs resolved.
     emitted: BTreeSet<RecordId>,
     pub(crate) rejected: BTreeSet<RecordId>,
     pub(crate) dead_lettered: BTreeSet<RecordId>,
@@ -43,25 +43,30 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn read(&mut self, happened: &Happened) {
+    pub(crate) fn read(&mut self, happened: &Fact) {
         match happened {
-            Happened::Assigned(start) => {
-                let (delivered, judged) = (Vec::new(), BTreeMap::new());
-                let account =
-                    Account { start: start.clone(), delivered, judged, taken: start.position, flows: true };
+            Fact::Assigned(start) => {
+                let (delivered, processed) = (Vec::new(), BTreeMap::new());
+                let account = Account {
+                    start: start.clone(),
+                    delivered,
+                    processed,
+                    taken: start.position,
+                    is_exact: true,
+                };
                 self.accounts.insert(start.input, account);
             }
-            Happened::Appended(input, offset) => {
+            Fact::Appended(input, offset) => {
                 self.appended.entry(*input).or_default().insert(*offset);
             }
-            Happened::PassedOver(input, offset) => {
+            Fact::Skipped(input, offset) => {
                 if let Some(account) = self.accounts.get_mut(input) {
                     account.take(None, offset + 1);
                 }
             }
-            Happened::Judged(id, what) => {
+            Fact::Processed(id, what) => {
                 if let Some(account) = self.accounts.get_mut(&id.input) {
-                    account.judged.insert(id.offset, *id);
+                    account.processed.insert(id.offset, *id);
                     account.take(Some(*id), id.offset + 1);
                 }
                 match what {
@@ -70,23 +75,23 @@ impl Reader {
                     What::Emit(_) | What::Hold | What::Defer | What::DeferHaving(_) | What::Fail => {}
                 }
             }
-            Happened::Ended(input, position) => {
-                if let Some(account) = self.accounts.get_mut(input).filter(|account| account.flows) {
+            Fact::Ended(input, position) => {
+                if let Some(account) = self.accounts.get_mut(input).filter(|account| account.is_exact) {
                     account.take(None, *position);
                 }
             }
-            Happened::Said(Said::Drop(id)) => drop(self.resolved.insert(*id)),
-            Happened::Said(Said::Reject(id)) => drop(self.rejected.insert(*id)),
-            Happened::Said(Said::Emit { .. } | Said::Append { .. } | Said::Release(_)) => {}
-            Happened::Revoked(input) | Happened::Poisoned(input) => {
+            Fact::WorkCompleted(Work::Drop(id)) => drop(self.resolved.insert(*id)),
+            Fact::WorkCompleted(Work::Reject(id)) => drop(self.rejected.insert(*id)),
+            Fact::WorkCompleted(Work::Emit { .. } | Work::Append { .. } | Work::Release(_)) => {}
+            Fact::Revoked(input) | Fact::Stopped(input) => {
                 if let Some(account) = self.accounts.get_mut(input) {
-                    account.flows = false;
+                    account.is_exact = false;
                 }
             }
-            Happened::Gone(input) => drop(self.accounts.remove(input)),
-            Happened::Acknowledged(inputs) => self.accounts.retain(|input, _| !inputs.contains(input)),
-            Happened::Asked { outputs, .. } => self.in_flight.clone_from(outputs),
-            Happened::Answered { ok } => {
+            Fact::Gone(input) => drop(self.accounts.remove(input)),
+            Fact::Acknowledged(inputs) => self.accounts.retain(|input, _| !inputs.contains(input)),
+            Fact::Requested { outputs, .. } => self.in_flight.clone_from(outputs),
+            Fact::OutcomeReported { ok } => {
                 for output in std::mem::take(&mut self.in_flight) {
                     if *ok {
                         self.resolved.extend(&output.ends);
@@ -95,21 +100,21 @@ impl Reader {
                     }
                 }
             }
-            Happened::Paused(..) | Happened::Rewound(_) | Happened::Settled { .. } => {}
+            Fact::Paused(..) | Fact::Rewound(_) | Fact::Settling { .. } => {}
         }
     }
 
-    /// Whether a record needs no more than these outputs.
+    /// Returns whether these outputs resolve a record, if it is not resolved yet.
     pub(crate) fn is_done(&self, id: &RecordId, outputs: &[Out]) -> bool {
         self.resolved.contains(id) || outputs.iter().any(|output| output.ends.contains(id))
     }
 
-    /// Whether it was ended by outputs, or will be by these.
+    /// Returns whether outputs resolved a record, or these will.
     pub(crate) fn is_emitted(&self, id: &RecordId, outputs: &[Out]) -> bool {
         self.emitted.contains(id) || outputs.iter().any(|output| output.ends.contains(id))
     }
 
-    /// The end of the contiguous prefix that is resolved, or will be with these outputs.
+    /// Returns the end of the contiguous prefix that is resolved, or will be with these outputs.
     pub(crate) fn prefix(&self, input: InputPartition, outputs: &[Out]) -> i64 {
         let account = &self.accounts[&input];
         let done = |(id, _): &&(Option<RecordId>, i64)| id.is_none_or(|id| self.is_done(&id, outputs));

@@ -1,14 +1,14 @@
-//! Scripts of events: anything that can happen to an engine, in any order.
+//! Scripts of events: everything that can happen to an engine, in any order.
 
 use proptest::prelude::*;
 
-use crate::history::{POLL_MAX, SOURCES};
-use crate::rig::What;
+use crate::harness::What;
+use crate::history::{PARTITIONS, POLL_MAX};
 
-/// One line of a script. Numbers are taken modulo what there is.
+/// One step of a script. Numbers are taken modulo what is available.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Reads on; what comes new if there is nothing to read, and which record of it can't be judged now.
+    /// Reads records; new ones are appended if none is left. One of them may be deferred.
     Records {
         input: usize,
         hole: i64,
@@ -19,12 +19,12 @@ pub(crate) enum Step {
         input: usize,
         hole: i64,
     },
-    Say {
+    CompleteWork {
         pick: usize,
         how: u8,
         count: u8,
     },
-    Answer {
+    Outcome {
         ok: bool,
     },
     Tick,
@@ -50,14 +50,14 @@ pub(crate) fn scripts() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(What::Hold),
         1 => Just(What::Reject),
     ];
-    let input = 0..SOURCES.len();
+    let input = 0..PARTITIONS.len();
     let defer = prop_oneof![4 => Just(None), 1 => (0..POLL_MAX).prop_map(Some)];
     let step = prop_oneof![
         8 => (input.clone(), 0..3_i64, prop::collection::vec(what, 1..=POLL_MAX), defer)
             .prop_map(|(input, hole, what, defer)| Step::Records { input, hole, what, defer }),
         1 => (input.clone(), 0..3_i64).prop_map(|(input, hole)| Step::End { input, hole }),
-        9 => (any::<usize>(), 0..8_u8, 1..3_u8).prop_map(|(pick, how, count)| Step::Say { pick, how, count }),
-        8 => prop::bool::weighted(0.7).prop_map(|ok| Step::Answer { ok }),
+        9 => (any::<usize>(), 0..8_u8, 1..3_u8).prop_map(|(pick, how, count)| Step::CompleteWork { pick, how, count }),
+        8 => prop::bool::weighted(0.7).prop_map(|ok| Step::Outcome { ok }),
         4 => Just(Step::Tick),
         2 => (0..150_u64).prop_map(|millis| Step::Pass { millis }),
         5 => input.clone().prop_map(|input| Step::Assign { input }),

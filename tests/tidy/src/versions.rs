@@ -1,8 +1,9 @@
-//! One set of pins for the real parts: those that the tests fetch are those that `docker-compose.yml` starts. And one version of ours.
+//! Pinned versions: the tests and `docker-compose.yml` run the same versions of Kafka and the registry, and the images of
+//! the project carry the version of the workspace.
 
 use crate::tree::SourceFile;
 
-/// The images whose tag must be the pinned version of a part.
+/// A name in the list of pins, and the image whose tag must be its version.
 const IMAGES: &[(&str, &str)] = &[("kafka", "apache/kafka"), ("registry", "apicurio/apicurio-registry")];
 
 /// The offences of a compose file against the pins.
@@ -17,13 +18,13 @@ pub fn offences(pins: &SourceFile, compose: &SourceFile) -> Vec<String> {
         };
         let wanted = format!("image: {image}:{pin}");
         if !compose.text.lines().any(|line| line.trim() == wanted) {
-            offences.push(format!("{} does not say {wanted:?}", compose.path));
+            offences.push(format!("{} lacks {wanted:?}", compose.path));
         }
     }
     offences
 }
 
-/// Images of ours that carry another tag than the workspace's version.
+/// Images of the project whose tag is not the version of the workspace.
 #[must_use]
 pub fn stale_tags(manifest: &SourceFile, compose: &SourceFile) -> Vec<String> {
     let version = manifest.text.lines().find_map(|line| line.strip_prefix("version = "));

@@ -1,4 +1,4 @@
-//! What an engine asked of Kafka, on its way: every step can fail.
+//! Requests of an engine to Kafka, in progress: every step can fail.
 
 use pipeline::{BatchId, Position};
 
@@ -6,29 +6,29 @@ use crate::cluster::Cluster;
 use crate::oracle::Broken;
 use crate::rules::Output;
 
-/// How often a step fails, in percent, before the calm.
+/// Probability that a step fails before the calm phase, in percent.
 const FAILURE_PERCENT: u64 = 6;
 
-/// How far a transaction has come.
+/// Progress of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// So many outputs are produced.
+    /// This many outputs are produced.
     Producing(usize),
     /// Its offsets are accepted, under this id.
     OffsetsSent(u64),
-    /// Its end is asked for.
+    /// Its commit is requested.
     Ending(u64),
 }
 
-/// A batch or a commit that is not answered yet.
+/// A batch or commit without outcome yet.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum Request {
     Transaction {
         batch: BatchId,
         outputs: Vec<Output>,
         positions: Vec<Position>,
-        /// The member's generation, read when the transaction began. Read later, it might be that of an assignment which no
-        /// longer has these partitions.
+        /// The member's generation, read when the transaction began. Read later, it might belong to an assignment without these
+        /// partitions.
         generation: Option<u32>,
         step: Step,
     },
@@ -43,9 +43,9 @@ pub(crate) enum Asked {
     },
 }
 
-/// What Kafka says in the end.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Answer {
+pub(crate) enum Outcome {
     Committed(BatchId),
     Aborted(BatchId),
     Delivered(BatchId),
@@ -54,56 +54,56 @@ pub(crate) enum Answer {
     OffsetCommitFailed,
 }
 
-/// One step further.
+/// The result of one step.
 pub(crate) enum Progress {
-    Open(Asked),
-    Answered(Answer),
-    /// Nobody knows whether it is committed: the client can't be used any more.
-    Unknown(Asked),
+    Open(Request),
+    Completed(Outcome),
+    /// In doubt: perhaps committed. The client must be recreated.
+    Unknown(Request),
 }
 
-impl Asked {
-    pub(crate) fn go_on(self, member: u32, cluster: &mut Cluster) -> Result<Progress, Broken> {
+impl Request {
+    pub(crate) fn advance(self, member: u32, cluster: &mut Cluster) -> Result<Progress, Broken> {
         let fails = !cluster.calm && cluster.rng.chance(FAILURE_PERCENT);
         match self {
-            Asked::Commit { positions, generation } => {
+            Request::Commit { positions, generation } => {
                 let applied = !fails || cluster.rng.chance(50);
                 let accepted = applied && cluster.commit(member, generation, &positions)?;
-                let answer =
-                    if accepted && !fails { Answer::OffsetsCommitted } else { Answer::OffsetCommitFailed };
-                Ok(Progress::Answered(answer))
+                let outcome =
+                    if accepted && !fails { Outcome::OffsetsCommitted } else { Outcome::OffsetCommitFailed };
+                Ok(Progress::Completed(outcome))
             }
-            Asked::Produce { batch, outputs, produced } if fails => {
+            Request::Produce { batch, outputs, produced } if fails => {
                 for output in &outputs[produced..] {
                     if cluster.rng.chance(50) {
                         cluster.show(std::slice::from_ref(output))?;
                     }
                 }
                 cluster.report.delivery_failures += 1;
-                Ok(Progress::Answered(Answer::DeliveryFailed(batch)))
+                Ok(Progress::Completed(Outcome::DeliveryFailed(batch)))
             }
-            Asked::Produce { batch, outputs, produced } => {
+            Request::Produce { batch, outputs, produced } => {
                 let until = some_more(produced, outputs.len(), cluster);
                 cluster.show(&outputs[produced..until])?;
                 if until == outputs.len() {
-                    return Ok(Progress::Answered(Answer::Delivered(batch)));
+                    return Ok(Progress::Completed(Outcome::Delivered(batch)));
                 }
-                Ok(Progress::Open(Asked::Produce { batch, outputs, produced: until }))
+                Ok(Progress::Open(Request::Produce { batch, outputs, produced: until }))
             }
-            Asked::Transaction { .. } => self.go_on_transaction(member, fails, cluster),
+            Request::Transaction { .. } => self.advance_transaction(member, fails, cluster),
         }
     }
 
-    fn go_on_transaction(
+    fn advance_transaction(
         mut self,
         member: u32,
         fails: bool,
         cluster: &mut Cluster,
     ) -> Result<Progress, Broken> {
-        let Asked::Transaction { batch, outputs, positions, generation, step } = &mut self else {
+        let Request::Transaction { batch, outputs, positions, generation, step } = &mut self else {
             return Ok(Progress::Open(self));
         };
-        let aborted = Ok(Progress::Answered(Answer::Aborted(*batch)));
+        let aborted = Ok(Progress::Completed(Outcome::Aborted(*batch)));
         if fails {
             if let Step::Ending(_) = step
                 && cluster.rng.chance(40)
@@ -130,20 +130,20 @@ impl Asked {
             Step::OffsetsSent(id) => *step = Step::Ending(id),
             Step::Ending(id) => {
                 cluster.end(id, outputs)?;
-                return Ok(Progress::Answered(Answer::Committed(*batch)));
+                return Ok(Progress::Completed(Outcome::Committed(*batch)));
             }
         }
         Ok(Progress::Open(self))
     }
 
-    /// Whoever asked is gone.
+    /// Handles a request whose instance is gone.
     pub(crate) fn orphan(self, cluster: &mut Cluster) {
         match self {
-            Asked::Transaction { outputs, step: Step::OffsetsSent(id), .. } => {
+            Request::Transaction { outputs, step: Step::OffsetsSent(id), .. } => {
                 cluster.orphan(id, outputs, false)
             }
-            Asked::Transaction { outputs, step: Step::Ending(id), .. } => cluster.orphan(id, outputs, true),
-            Asked::Transaction { .. } | Asked::Produce { .. } | Asked::Commit { .. } => {}
+            Request::Transaction { outputs, step: Step::Ending(id), .. } => cluster.orphan(id, outputs, true),
+            Request::Transaction { .. } | Request::Produce { .. } | Request::Commit { .. } => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A stage that does as it is told, and a hand on its engine.
+//! Test harness: a stage controlled by its records, and its engine.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use pipeline::{
     Options, Position, Reason, RecordId, Stage, Start, Verdict,
 };
 
-/// Two inputs for examples.
+/// Two partitions for examples.
 pub(crate) const A: InputPartition = InputPartition { topic: 0, partition: 0 };
 pub(crate) const B: InputPartition = InputPartition { topic: 1, partition: 0 };
 
-/// A record says what becomes of it.
+/// A record, which determines its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     Emit(u8),
@@ -19,14 +19,14 @@ pub(crate) enum What {
     Hold,
     Reject,
     Defer,
-    /// And has an effect, which it must not.
+    /// Deferred with an effect, which is invalid.
     DeferHaving(RecordId),
     Fail,
 }
 
-/// A completion says what the stage does.
+/// A completion, which determines the effects of the stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum Work {
     Emit { ids: Vec<RecordId>, outputs: u8, urgent: bool },
     Append { id: RecordId, outputs: u8 },
     Drop(RecordId),
@@ -34,7 +34,7 @@ pub(crate) enum Said {
     Release(Vec<RecordId>),
 }
 
-/// An output knows what it ends, and the order in which it was made.
+/// An output, with the records that it resolves and its creation order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Out {
     pub(crate) serial: u64,
@@ -44,15 +44,15 @@ pub(crate) struct Out {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct ScriptedStage {
     serial: u64,
-    pub(crate) judged: Vec<RecordId>,
+    pub(crate) processed: Vec<RecordId>,
     pub(crate) drained: Vec<Vec<InputPartition>>,
     pub(crate) released: Vec<InputPartition>,
     pub(crate) full_topic: Option<u16>,
 }
 
-impl Told {
+impl ScriptedStage {
     fn out(&mut self, input: InputPartition, ends: &[RecordId], dead_letter: bool) -> Out {
         self.serial += 1;
         Out { serial: self.serial, ends: ends.to_vec(), input, dead_letter }
@@ -63,10 +63,10 @@ impl Told {
     }
 }
 
-impl Stage for Told {
+impl Stage for ScriptedStage {
     type Record<'a> = What;
     type Output = Out;
-    type Completion = Said;
+    type Completion = Work;
 
     fn assigned(&mut self, _source: InputPartition, _epoch: Epoch, _now: Now) {}
 
@@ -76,7 +76,7 @@ impl Stage for Told {
 
     fn process(&mut self, id: RecordId, record: What, _now: Now, effects: &mut Effects<Out>) -> Verdict<Out> {
         if record != What::Defer {
-            self.judged.push(id);
+            self.processed.push(id);
         }
         match record {
             What::Defer => Verdict::Defer("away".to_owned()),
@@ -85,25 +85,25 @@ impl Stage for Told {
                 Verdict::Defer("away".to_owned())
             }
             What::Emit(count) => Verdict::Emit(self.outs(count, id.input, &[id])),
-            What::Drop => Verdict::Drop(Reason("told")),
+            What::Drop => Verdict::Drop(Reason("scripted")),
             What::Hold => Verdict::Hold,
             What::Reject => Verdict::Reject(self.out(id.input, &[id], true)),
-            What::Fail => Verdict::Fail("told to".to_owned()),
+            What::Fail => Verdict::Fail("scripted".to_owned()),
         }
     }
 
-    fn completed(&mut self, said: Said, _now: Now, effects: &mut Effects<Out>) {
-        effects.push(match said {
-            Said::Emit { ids, outputs, urgent } => {
+    fn completed(&mut self, work: Work, _now: Now, effects: &mut Effects<Out>) {
+        effects.push(match work {
+            Work::Emit { ids, outputs, urgent } => {
                 let input = ids.first().map_or(InputPartition { topic: 0, partition: 0 }, |id| id.input);
                 Effect::Emit { outputs: self.outs(outputs, input, &ids), ids, urgent }
             }
-            Said::Append { id, outputs } => {
+            Work::Append { id, outputs } => {
                 Effect::Append { on_behalf_of: id, outputs: self.outs(outputs, id.input, &[]) }
             }
-            Said::Drop(id) => Effect::Drop { id, reason: Reason("told later") },
-            Said::Release(ids) => Effect::Release { ids },
-            Said::Reject(id) => Effect::Reject { id, dead_letter: self.out(id.input, &[id], true) },
+            Work::Drop(id) => Effect::Drop { id, reason: Reason("scripted later") },
+            Work::Release(ids) => Effect::Release { ids },
+            Work::Reject(id) => Effect::Reject { id, dead_letter: self.out(id.input, &[id], true) },
         });
     }
 
@@ -122,23 +122,23 @@ impl Stage for Told {
     }
 }
 
-/// An engine, the time, and what it asked for.
-pub(crate) struct Rig {
-    pub(crate) engine: Engine<Told>,
+/// An engine, the time, and the last requests.
+pub(crate) struct Harness {
+    pub(crate) engine: Engine<ScriptedStage>,
     pub(crate) now_ms: u64,
 }
 
-impl Rig {
+impl Harness {
     pub(crate) fn new(options: Options) -> Self {
-        Self { engine: Engine::new(Told::default(), options), now_ms: 1_000 }
+        Self { engine: Engine::new(ScriptedStage::default(), options), now_ms: 1_000 }
     }
 
     pub(crate) fn now(&self) -> Now {
         Now { monotonic: Duration::from_millis(self.now_ms), wall_micros: 0 }
     }
 
-    /// Applies an event and settles; gives what is asked for.
-    pub(crate) fn happens(&mut self, event: Event<'_, Told>) -> Vec<Action> {
+    /// Applies an event, settles, and returns the requested actions.
+    pub(crate) fn apply(&mut self, event: Event<'_, ScriptedStage>) -> Vec<Action> {
         let now = self.now();
         self.engine.apply(event, now);
         self.engine.settle(now);
@@ -146,7 +146,7 @@ impl Rig {
     }
 
     pub(crate) fn records(&mut self, input: InputPartition, records: &[(i64, What)]) -> Vec<Action> {
-        self.happens(Event::Records(input, &mut records.iter().copied()))
+        self.apply(Event::Records(input, &mut records.iter().copied()))
     }
 
     pub(crate) fn outputs(&self, batch: BatchId) -> Vec<Out> {
@@ -154,7 +154,7 @@ impl Rig {
     }
 }
 
-/// An assignment of which nothing is completed beyond its position.
+/// An assignment without completed ranges.
 pub(crate) fn start(input: InputPartition, position: i64) -> Start {
     Start { input, position, completed: CompletedRanges::none() }
 }
@@ -179,15 +179,15 @@ pub(crate) fn acknowledged(input: InputPartition, left: u64) -> Action {
     Action::AcknowledgeRevocation { inputs: vec![input], left }
 }
 
-/// An engine that owns both inputs, from offset 0.
-pub(crate) fn rig_with(change: impl FnOnce(&mut Options)) -> Rig {
+/// An engine that owns both partitions, from offset 0.
+pub(crate) fn harness_with(change: impl FnOnce(&mut Options)) -> Harness {
     let mut options = Options::new(Delivery::Transactional);
     change(&mut options);
-    let mut rig = Rig::new(options);
-    assert_eq!(rig.happens(Event::Assigned(&[start(A, 0), start(B, 0)])), []);
-    rig
+    let mut harness = Harness::new(options);
+    assert_eq!(harness.apply(Event::Assigned(&[start(A, 0), start(B, 0)])), []);
+    harness
 }
 
-pub(crate) fn rig() -> Rig {
-    rig_with(|_| {})
+pub(crate) fn harness() -> Harness {
+    harness_with(|_| {})
 }

@@ -1,16 +1,16 @@
-//! Who may depend on whom.
+//! Permitted dependencies between crates.
 //!
-//! Three tables: the arrows between our own crates, the packages of others that a crate must not reach by any
-//! way, and the packages of others that only certain crates may name.
+//! Three tables: the dependencies between the crates of the workspace, the external packages that a crate must not
+//! reach through any chain, and the external packages that only certain crates may name.
 
-use crate::metadata::{Edge, Graph, Kind};
+use crate::metadata::{Dependency, DependencyKind, Graph};
 
 const SHARED: &[&str] =
     &["domain", "contracts", "pipeline", "kafka-io", "chassis", "hosting", "devstack", "testkit"];
 const SERVICE: &[&str] = &["kit", "domain", "contracts", "pipeline", "kafka-io", "chassis", "hosting"];
 
-/// A crate of ours, and those of ours that it may depend on.
-const ARROWS: &[(&str, &[&str])] = &[
+/// A crate of the workspace, and the crates of the workspace that it may depend on.
+const PERMITTED: &[(&str, &[&str])] = &[
     // Small mechanisms, for all but the domain and the contracts (ADR 073).
     ("kit", &[]),
     ("domain", &[]),
@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pipeline", &["kit"]),
     ("kafka-io", &["kit", "domain", "contracts", "pipeline"]),
     ("chassis", &["kit"]),
-    // Where the driver meets the process (ADR 004).
+    // Connects the driver and the process runtime (ADR 004).
     ("hosting", &["kit", "contracts", "pipeline", "kafka-io", "chassis"]),
     ("devstack", &["kit", "domain", "contracts", "pipeline", "kafka-io", "chassis"]),
     ("testkit", &["kit", "domain", "contracts", "pipeline", "kafka-io", "chassis", "devstack"]),
@@ -44,31 +44,36 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tidy", &[]),
+    ("reference", &["chassis", "publisher", "scanner-bridge", "feature", "backfill", "tapeline"]),
     ("integration", SHARED),
     ("chaos", &["domain", "contracts", "kafka-io", "integration"]),
-    // The stage that it measures, and the baseline under it.
+    // The measured stage, and the baseline without it.
     ("bench", &["domain", "contracts", "pipeline", "kafka-io", "testkit", "scanner-bridge"]),
 ];
 
-/// What tests may use on top, in any crate.
+/// Crates that the tests of any crate may use as well.
 const IN_TESTS: &[&str] = &["testkit", "devstack"];
 
-/// A crate of ours, and the only packages of others that it may be built with directly.
+/// A crate of the workspace, and the only external packages that it may depend on directly.
 const NOTHING_ELSE: &[(&str, &[&str])] = &[
     ("kit", &["serde"]),
     ("domain", &["jiff", "thiserror", "foldhash"]),
     ("pipeline", &[]),
-    ("tidy", &["serde_json"]),
+    ("tidy", &["proc-macro2", "serde_json", "syn"]),
 ];
 
-/// A crate of ours, and what must not be reached from it by any chain of normal dependencies, with the reason.
+/// A crate of the workspace, and the packages that no chain of its normal dependencies may reach, with the reason.
 const NEVER_REACHED: &[(&str, &[&str], &str)] = &[
     ("contracts", &["rdkafka", "tokio", "reqwest"], "contracts are bytes and laws, without a network"),
-    ("chassis", &["rdkafka", "domain", "contracts", "pipeline"], "how a process lives, whatever it does"),
+    (
+        "chassis",
+        &["rdkafka", "domain", "contracts", "pipeline"],
+        "the process runtime is independent of Kafka and the domain",
+    ),
     ("feature", &["csv"], "the feature service reads no files"),
 ];
 
-/// A package of others, and the crates of ours that may name it, in any kind of dependency.
+/// An external package, and the crates that may name it, in any kind of dependency.
 const NAMED_ONLY_BY: &[(&str, &[&str])] =
     &[("rdkafka", &["kafka-io", "devstack", "bench"]), ("schema_registry_converter", &["kafka-io"])];
 
@@ -79,9 +84,9 @@ pub fn offences(graph: &Graph) -> Vec<String> {
         .members
         .iter()
         .filter(|member| row(member).is_none())
-        .map(|member| format!("{member} has no row in the table of arrows"))
+        .map(|member| format!("{member} has no row in the table of permitted dependencies"))
         .collect();
-    offences.extend(graph.declared.iter().filter_map(|edge| offence_of_edge(graph, edge)));
+    offences.extend(graph.declared.iter().filter_map(|it| offence_of_dependency(graph, it)));
     for (from, never, reason) in NEVER_REACHED {
         let reached = graph.reached_from(from);
         let bad = never.iter().filter_map(|it| reached.get(*it));
@@ -91,14 +96,14 @@ pub fn offences(graph: &Graph) -> Vec<String> {
 }
 
 fn row(member: &str) -> Option<&'static [&'static str]> {
-    ARROWS.iter().find(|(name, _)| *name == member).map(|(_, to)| *to)
+    PERMITTED.iter().find(|(name, _)| *name == member).map(|(_, to)| *to)
 }
 
-fn offence_of_edge(graph: &Graph, Edge { from, to, kind }: &Edge) -> Option<String> {
+fn offence_of_dependency(graph: &Graph, Dependency { from, to, kind }: &Dependency) -> Option<String> {
     if graph.members.contains(to) {
         let allowed = row(from).is_some_and(|row| row.contains(&to.as_str()));
-        let allowed_in_tests = *kind == Kind::Dev && IN_TESTS.contains(&to.as_str());
-        let what = if *kind == Kind::Dev { "in its tests " } else { "" };
+        let allowed_in_tests = *kind == DependencyKind::Dev && IN_TESTS.contains(&to.as_str());
+        let what = if *kind == DependencyKind::Dev { "in its tests " } else { "" };
         return (!allowed && !allowed_in_tests).then(|| format!("{from} may not depend {what}on {to}"));
     }
     if let Some((_, only)) = NAMED_ONLY_BY.iter().find(|(package, _)| package == to)
@@ -107,7 +112,7 @@ fn offence_of_edge(graph: &Graph, Edge { from, to, kind }: &Edge) -> Option<Stri
         return Some(format!("{from} names {to}, which only {} may", only.join(" and ")));
     }
     let (_, only) = NOTHING_ELSE.iter().find(|(member, _)| member == from)?;
-    (*kind == Kind::Normal && !only.contains(&to.as_str()))
+    (*kind == DependencyKind::Normal && !only.contains(&to.as_str()))
         .then(|| format!("{from} may not depend on {to}: {}", nothing_but(only)))
 }
 

@@ -1,7 +1,7 @@
-//! The house rules over the whole tree, and each over something that breaks it.
+//! The checks over the whole repository, and each over files that violate it.
 
 use tidy::tree::{SourceFile, file, files, root};
-use tidy::{documents, manifests, parts, review, sources};
+use tidy::{documents, manifests, names, review, sources, versions};
 
 const PAGE: &str = "docs/REVIEW.md";
 
@@ -10,26 +10,26 @@ fn assert_none(offences: &[String]) {
 }
 
 #[test]
-fn rust_files_follow_the_house() {
+fn rust_files_have_the_required_form() {
     let files = files(".rs");
     assert!(files.len() > 20, "only {} rust files were found", files.len());
     assert_none(&files.iter().flat_map(sources::offences).collect::<Vec<_>>());
 }
 
 #[test]
-fn documents_are_short_and_their_links_lead_somewhere() {
+fn documents_are_short_and_their_links_exist() {
     let root = root();
     assert_none(&files(".md").iter().flat_map(|it| documents::offences(it, &root)).collect::<Vec<_>>());
 }
 
 #[test]
-fn versions_stand_in_the_root_manifest_alone() {
+fn members_take_versions_from_the_root_manifest() {
     let members = files("Cargo.toml").into_iter().filter(|it| it.path != "Cargo.toml");
     assert_none(&members.flat_map(|it| manifests::offences(&it)).collect::<Vec<_>>());
 }
 
 #[test]
-fn every_reviewed_fault_has_a_row_and_every_named_test_exists() {
+fn every_reviewed_defect_names_an_existing_test() {
     let page = file(PAGE).unwrap();
     let tests: Vec<String> = files(".rs").iter().flat_map(review::test_names).collect();
     assert_none(&review::offences(&page, &tests, |path| root().join(path).exists()));
@@ -40,22 +40,22 @@ fn every_guarantee_names_tests_that_exist() {
     let page = file("docs/GUARANTEES.md").unwrap();
     let tests: Vec<String> = files(".rs").iter().flat_map(review::test_names).collect();
     assert_none(&review::unknown_tests(&page, &tests));
-    let promises = page.text.lines().filter(|line| line.starts_with("| ") && line.contains('`')).count();
-    assert!(promises >= 10, "only {promises} rows name a test");
+    let guarantees = page.text.lines().filter(|line| line.starts_with("| ") && line.contains('`')).count();
+    assert!(guarantees >= 10, "only {guarantees} rows name a test");
     let made_up = SourceFile::made_up("p.md", "| a | `no_such_test` | `kafka.delivery` `at_least_once` |");
     assert_eq!(review::unknown_tests(&made_up, &["at_least_once".to_owned()]).len(), 1);
 }
 
 #[test]
-fn compose_starts_the_versions_that_the_tests_run() {
+fn compose_and_tests_run_the_same_versions() {
     let pins = file("tests/integration/real-parts/versions").unwrap();
     let compose = file("docker-compose.yml").unwrap();
-    assert_none(&parts::offences(&pins, &compose));
-    assert_none(&parts::stale_tags(&file("Cargo.toml").unwrap(), &compose));
+    assert_none(&versions::offences(&pins, &compose));
+    assert_none(&versions::stale_tags(&file("Cargo.toml").unwrap(), &compose));
 }
 
 #[test]
-fn a_broken_source_file_is_an_offence() {
+fn source_file_of_wrong_form_is_an_offence() {
     let count = |path: &str, text: &str| sources::offences(&SourceFile::made_up(path, text)).len();
     assert_eq!(count("shared/a/src/b.rs", &"x\n".repeat(400)), 0);
     assert_eq!(count("shared/a/src/b.rs", &"x\n".repeat(401)), 1);
@@ -71,24 +71,63 @@ fn a_broken_source_file_is_an_offence() {
 }
 
 #[test]
-fn a_broken_document_is_an_offence() {
+fn document_of_wrong_form_is_an_offence() {
     let root = root();
     let count = |path: &str, text: &str| documents::offences(&SourceFile::made_up(path, text), &root).len();
     assert_eq!(count("README.md", &"x\n".repeat(121)), 1);
     assert_eq!(count("ARCHITECTURE.md", &"x\n".repeat(251)), 1);
     assert_eq!(count("README.md", "delivered Exactly\nonce"), 1);
     assert_eq!(count("README.md", "exactly-once"), 1);
-    assert_eq!(count("README.md", "[a](nowhere.md) [b](Cargo.toml)"), 1);
+    assert_eq!(count("README.md", "[a](missing.md) [b](Cargo.toml)"), 1);
     assert_eq!(count("docs/x.md", "[a](../Cargo.toml#b) [c](#d)"), 0);
     let headings = "# x\n## Context\n## Decision\n## Consequences\n## Rejected\n";
     assert_eq!(count("docs/adr/001-x.md", headings), 0);
     assert_eq!(count("docs/adr/x.md", headings), 1);
     assert_eq!(count("docs/adr/001-x.md", "# x\n## Context\n## Decision\n## Consequences\n"), 1);
-    assert_eq!(count("docs/adr/001-x.md", &format!("{headings}{}", "x\n".repeat(60))), 1);
+    assert_eq!(count("docs/adr/001-x.md", &format!("{headings}{}", "x\n".repeat(62))), 1);
 }
 
 #[test]
-fn a_version_in_a_member_is_an_offence() {
+fn decision_records_are_listed_with_status_and_date() {
+    let Some(index) = file(documents::DECISION_INDEX) else { return };
+    let pages = files(".md");
+    let decisions = pages.iter().filter(|it| it.path.starts_with("docs/adr/") && it.path != index.path);
+    assert_none(&decisions.flat_map(|it| documents::index_offences(it, &index)).collect::<Vec<_>>());
+}
+
+#[test]
+fn unlisted_or_undated_decision_is_an_offence() {
+    let index = SourceFile::made_up(documents::DECISION_INDEX, "| [001](001-x.md) |");
+    let count =
+        |path: &str, text: &str| documents::index_offences(&SourceFile::made_up(path, text), &index).len();
+    let head = "# x\n\nStatus: accepted\nDate: 2026-03-01\n";
+    assert_eq!(count("docs/adr/001-x.md", head), 0);
+    assert_eq!(count("docs/adr/002-y.md", head), 1);
+    assert_eq!(count("docs/adr/001-x.md", &head.replace("accepted", "")), 1);
+    assert_eq!(count("docs/adr/001-x.md", &head.replace("2026-03-01", "March")), 1);
+    assert_eq!(count("docs/adr/001-x.md", "# x\n"), 2);
+}
+
+#[test]
+fn long_names_mod_files_and_missing_descriptions_are_found() {
+    let found = |path: &str, text: &str| -> Vec<(String, String)> {
+        let findings = names::findings(&[SourceFile::made_up(path, text)]);
+        findings.into_iter().map(|it| (it.area, it.kind)).collect()
+    };
+    let test = |length: usize| format!("#[test]\nfn {}() {{}}\n", "a".repeat(length));
+    let one = |kind: &str| vec![("b".to_owned(), kind.to_owned())];
+    assert_eq!(found("shared/b/tests/c.rs", &test(60)), []);
+    assert_eq!(found("shared/b/tests/c.rs", &test(61)), one("long test names"));
+    assert_eq!(found("shared/b/src/c/mod.rs", ""), one("mod files"));
+    assert_eq!(found("shared/b/tests/common/mod.rs", ""), []);
+    assert_eq!(found("shared/b/Cargo.toml", "[package]\n"), one("missing descriptions"));
+    assert_eq!(found("shared/b/Cargo.toml", "description = \"\"\n"), one("missing descriptions"));
+    assert_eq!(found("shared/b/Cargo.toml", "description = \"B\"\n"), []);
+    assert_eq!(found("Cargo.toml", "[workspace]\n"), []);
+}
+
+#[test]
+fn version_in_a_member_is_an_offence() {
     let count = |text: &str| manifests::offences(&SourceFile::made_up("a/Cargo.toml", text)).len();
     assert_eq!(count("[package]\nversion = \"1\"\n[dependencies]\na.workspace = true\n"), 0);
     assert_eq!(count("[dependencies]\na = { workspace = true, features = [\"b\"] }\n"), 0);
@@ -97,11 +136,11 @@ fn a_version_in_a_member_is_an_offence() {
     assert_eq!(count("[dependencies.a]\nversion = \"1\"\n"), 1);
 }
 
-/// A page with all rows, where one row's "shown by" is given.
+/// A page with all rows and this "shown by" in one of them.
 fn page(shown_by: &str) -> SourceFile {
     let mut text =
-        "| id | severity | fault | mechanism | shown by | figure |\n|---|---|---|---|---|---|\n".to_owned();
-    for id in review::FAULTS {
+        "| id | severity | defect | mechanism | shown by | figure |\n|---|---|---|---|---|---|\n".to_owned();
+    for id in review::DEFECTS {
         let shown_by = if id == 3385 { shown_by } else { "open" };
         text.push_str(&format!("| {id} | low | f | m | {shown_by} | open |\n"));
     }
@@ -109,7 +148,7 @@ fn page(shown_by: &str) -> SourceFile {
 }
 
 #[test]
-fn a_review_row_without_its_test_is_an_offence() {
+fn review_row_without_its_test_is_an_offence() {
     let tests = ["nothing_is_lost".to_owned()];
     let count = |page: &SourceFile| review::offences(page, &tests, |path| path == "clippy.toml").len();
     assert_eq!(count(&page("open")), 0);
@@ -117,7 +156,7 @@ fn a_review_row_without_its_test_is_an_offence() {
     assert_eq!(count(&page("`feature::pool::nothing_is_lost`; the soak is open")), 0);
     assert_eq!(count(&page("`everything_is_lost`")), 1);
     assert_eq!(count(&page("`feature::pool::everything_is_lost`")), 1);
-    assert_eq!(count(&page("`nowhere.toml`")), 1);
+    assert_eq!(count(&page("`missing.toml`")), 1);
     assert_eq!(count(&page("trust me")), 1);
     assert_eq!(count(&page("")), 1);
     let mut cut = page("open");
@@ -126,19 +165,20 @@ fn a_review_row_without_its_test_is_an_offence() {
 }
 
 #[test]
-fn only_functions_under_a_test_attribute_that_run_are_tests() {
+fn test_names_leave_out_ignored_functions() {
     let text = "#[test]\nfn a() {}\nfn b() {}\n#[tokio::test]\n#[ignore]\nasync fn c() {}\n#[cfg(test)]\nmod d {}\n#[test]\nfn e() {}\n";
     assert_eq!(review::test_names(&SourceFile::made_up("a.rs", text)), ["a", "e"]);
 }
 
 #[test]
-fn other_pins_in_compose_are_an_offence() {
+fn different_version_in_compose_is_an_offence() {
     let pins = SourceFile::made_up("versions", "kafka=1\nregistry=2\n");
     let compose = |text: &str| SourceFile::made_up("docker-compose.yml", text);
     let right = "    image: apache/kafka:1\n    image: apicurio/apicurio-registry:2\n";
-    assert!(parts::offences(&pins, &compose(right)).is_empty());
-    assert_eq!(parts::offences(&pins, &compose(&right.replace(":2", ":3"))).len(), 1);
+    assert!(versions::offences(&pins, &compose(right)).is_empty());
+    assert_eq!(versions::offences(&pins, &compose(&right.replace(":2", ":3"))).len(), 1);
     let manifest = SourceFile::made_up("Cargo.toml", "[workspace.package]\nversion = \"1.2.0\"\n");
-    let ours = compose("image: tapeline/feature:1.2.0\nimage: tapeline/backfill:1.1.0\nimage: tapeline/x\n");
-    assert_eq!(parts::stale_tags(&manifest, &ours).len(), 2);
+    let images =
+        compose("image: tapeline/feature:1.2.0\nimage: tapeline/backfill:1.1.0\nimage: tapeline/x\n");
+    assert_eq!(versions::stale_tags(&manifest, &images).len(), 2);
 }

@@ -1,12 +1,12 @@
-//! The arrows between crates, as cargo sees them.
+//! Dependencies between crates, in the workspace and in made-up ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidy::arrows::offences;
-use tidy::metadata::{Edge, Graph, Kind};
+use tidy::dependencies::offences;
+use tidy::metadata::{Dependency, DependencyKind, Graph};
 
 #[test]
-fn every_crate_depends_only_on_what_its_row_allows() {
+fn every_crate_depends_on_permitted_crates_only() {
     let graph = Graph::read().unwrap();
     assert!(graph.members.len() >= 14, "cargo metadata named only {:?}", graph.members);
     assert!(graph.reached_from("devstack").contains_key("rdkafka"), "the resolved graph was not read");
@@ -14,20 +14,20 @@ fn every_crate_depends_only_on_what_its_row_allows() {
     assert!(offences.is_empty(), "\n{}", offences.join("\n"));
 }
 
-/// The offences of a workspace that has all our crates and the one edge.
-fn offences_of(from: &str, to: &str, kind: Kind) -> Vec<String> {
+/// The offences of a workspace with this dependency.
+fn offences_of(from: &str, to: &str, kind: DependencyKind) -> Vec<String> {
     let members =
         ["kit", "domain", "contracts", "pipeline", "chassis", "feature", "testkit", "devstack", "backfill"];
     let mut graph = Graph { members: members.map(str::to_owned).into(), ..Graph::default() };
-    graph.declared.push(Edge { from: from.to_owned(), to: to.to_owned(), kind });
-    if kind == Kind::Normal {
+    graph.declared.push(Dependency { from: from.to_owned(), to: to.to_owned(), kind });
+    if kind == DependencyKind::Normal {
         graph.resolved.insert(from.to_owned(), BTreeSet::from([to.to_owned()]));
     }
     offences(&graph)
 }
 
 #[test]
-fn a_wrong_arrow_is_an_offence() {
+fn forbidden_dependency_is_an_offence() {
     for (from, to) in [
         ("kit", "domain"),
         ("kit", "thiserror"),
@@ -46,30 +46,30 @@ fn a_wrong_arrow_is_an_offence() {
         ("feature", "csv"),
         ("backfill", "schema_registry_converter"),
     ] {
-        assert!(!offences_of(from, to, Kind::Normal).is_empty(), "{from} -> {to} was let through");
+        assert!(!offences_of(from, to, DependencyKind::Normal).is_empty(), "{from} -> {to} is accepted");
     }
 }
 
 #[test]
-fn tests_may_use_more_but_not_everything() {
-    assert!(offences_of("feature", "devstack", Kind::Dev).is_empty());
-    assert!(offences_of("feature", "csv", Kind::Dev).is_empty());
-    assert!(offences_of("pipeline", "testkit", Kind::Dev).is_empty());
-    assert!(!offences_of("feature", "backfill", Kind::Dev).is_empty());
-    assert!(!offences_of("feature", "rdkafka", Kind::Dev).is_empty());
+fn tests_may_use_test_crates_only() {
+    assert!(offences_of("feature", "devstack", DependencyKind::Dev).is_empty());
+    assert!(offences_of("feature", "csv", DependencyKind::Dev).is_empty());
+    assert!(offences_of("pipeline", "testkit", DependencyKind::Dev).is_empty());
+    assert!(!offences_of("feature", "backfill", DependencyKind::Dev).is_empty());
+    assert!(!offences_of("feature", "rdkafka", DependencyKind::Dev).is_empty());
 }
 
 #[test]
-fn a_right_arrow_is_none() {
-    assert!(offences_of("contracts", "domain", Kind::Normal).is_empty());
-    assert!(offences_of("pipeline", "kit", Kind::Normal).is_empty());
-    assert!(offences_of("kit", "serde", Kind::Normal).is_empty());
-    assert!(offences_of("domain", "jiff", Kind::Normal).is_empty());
-    assert!(offences_of("feature", "chassis", Kind::Normal).is_empty());
+fn permitted_dependency_is_no_offence() {
+    assert!(offences_of("contracts", "domain", DependencyKind::Normal).is_empty());
+    assert!(offences_of("pipeline", "kit", DependencyKind::Normal).is_empty());
+    assert!(offences_of("kit", "serde", DependencyKind::Normal).is_empty());
+    assert!(offences_of("domain", "jiff", DependencyKind::Normal).is_empty());
+    assert!(offences_of("feature", "chassis", DependencyKind::Normal).is_empty());
 }
 
 #[test]
-fn what_is_reached_through_others_counts() {
+fn indirect_dependency_counts() {
     let mut graph = Graph { members: BTreeSet::from(["contracts".to_owned()]), ..Graph::default() };
     let chain = [("contracts", "serde"), ("serde", "harmless"), ("harmless", "tokio")];
     graph.resolved =
@@ -80,7 +80,7 @@ fn what_is_reached_through_others_counts() {
 }
 
 #[test]
-fn a_crate_without_a_row_is_an_offence() {
+fn crate_without_a_row_is_an_offence() {
     let graph = Graph { members: BTreeSet::from(["newcomer".to_owned()]), ..Graph::default() };
-    assert_eq!(offences(&graph), ["newcomer has no row in the table of arrows"]);
+    assert_eq!(offences(&graph), ["newcomer has no row in the table of permitted dependencies"]);
 }
