@@ -24,18 +24,17 @@ pub enum Failure {
     AccessDenied(Cause),
 }
 
-/// What failed, with the source error if there is one.
+/// The message of a failure, with its source error if there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// A message without a source.
     #[error("{0}")]
     Message(String),
-    /// What failed, because of `source`.
+    /// A message with its source.
     #[error("{context}")]
     Context {
-        /// What failed.
+        /// The action that failed.
         context: String,
-        /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
     /// An error whose own message names what failed.

@@ -112,9 +112,9 @@ impl RecordCollector {
         Ok(())
     }
 
-    fn dead_letter(&mut self, letter: &OwnedRecord) {
+    fn dead_letter(&mut self, dead_letter: &OwnedRecord) {
         let header = |name: &str| {
-            let found = letter.headers.iter().rev().find(|(key, _)| key == name);
+            let found = dead_letter.headers.iter().rev().find(|(key, _)| key == name);
             found.and_then(|(_, value)| std::str::from_utf8(value).ok())
         };
         let position = || {

@@ -19,7 +19,7 @@ impl SetPriorities {
         }
     }
 
-    /// Whether every set was requested at this priority or a higher one.
+    /// `true` if every set was requested at this priority or a higher one.
     pub(super) fn covers(&self, sets: FeatureSets, priority: u8) -> bool {
         sets.iter().all(|set| self.0[set.index()] >= priority)
     }
@@ -30,7 +30,7 @@ impl SetPriorities {
 pub(super) struct DedupWindow {
     /// The event time that opened it.
     pub(super) opened_at: i64,
-    /// What the inputs that passed request.
+    /// The sets and priorities that the passed inputs request.
     pub(super) passed: SetPriorities,
     /// Append time of the first output of this window, milliseconds. `None` without an output.
     first_output_at_ms: Option<i64>,
@@ -50,13 +50,13 @@ impl DedupWindow {
         self.first_output_at_ms.is_some()
     }
 
-    /// Whether the window has certainly expired by the clock at `at_ms`.
+    /// `true` if the window has certainly expired by the clock at `at_ms`.
     pub(super) fn is_expired(&self, at_ms: i64, window_micros: i64) -> bool {
         let lifetime_ms = (window_micros + SLACK_MICROS) / 1_000 + SKEW_MS;
         self.first_output_at_ms.is_some_and(|first| at_ms >= first.saturating_add(lifetime_ms))
     }
 
-    /// Whether the window certainly had not expired by the clock when an output was appended at `at_ms`. Windows expire their length and
+    /// `true` if the window certainly had not expired by the clock when an output was appended at `at_ms`. Windows expire their length and
     /// a slack after their first output, and an input is processed before its output is appended.
     pub(super) fn is_active(&self, at_ms: i64, window_micros: i64) -> bool {
         let lifetime_ms = (window_micros + SLACK_MICROS) / 1_000 - SKEW_MS;

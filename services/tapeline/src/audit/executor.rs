@@ -1,8 +1,8 @@
 //! The executor: each range request is completed or failed, and each attempt at a backfill ends once.
 //!
 //! A request that arrives while an attempt of the same backfill runs is resolved by the end of that attempt; one that arrives afterwards is
-//! the next attempt. So a request requires an end of its attempt or of a later one, appended after it. The executor remembers ends for an
-//! hour: an attempt that is requested again after that may end again.
+//! the next attempt. So a request requires an end of its attempt or of a later one, appended after it. The executor keeps ends for an hour: an
+//! attempt that is requested again after that may end again.
 //!
 //! Chunks are counted by their progress events, which are written in the transaction of the chunk's bars. The bars themselves are
 //! compacted and cannot be counted. A chunk has one progress event, and those of one run are in order; a run that continues after a
@@ -17,8 +17,8 @@ use super::stage::Stage;
 
 const STAGE: Stage = Stage::Executor;
 
-/// Time for which an ended attempt is remembered, milliseconds: 60 min and the slack of windows.
-const REMEMBERED_MS: i64 = 65 * 60_000;
+/// Time for which the executor keeps the end of an attempt, milliseconds: 60 min and the slack of windows.
+const END_RETENTION_MS: i64 = 65 * 60_000;
 
 /// Clock skew between two brokers, milliseconds.
 const SKEW_MS: i64 = 5_000;
@@ -89,7 +89,8 @@ fn count_lost(requests: &[RequestedRange], found: &[BackfillEnd], result: &mut A
 
 fn count_doubled(requests: &[RequestedRange], found: &[BackfillEnd], result: &mut AuditResult) {
     let is_repeated = |pair: &&[BackfillEnd]| {
-        pair[0].attempt == pair[1].attempt && pair[1].appended_at_ms - pair[0].appended_at_ms < REMEMBERED_MS
+        pair[0].attempt == pair[1].attempt
+            && pair[1].appended_at_ms - pair[0].appended_at_ms < END_RETENTION_MS
     };
     let repeated = found.windows(2).filter(is_repeated).count();
     let surplus = found.len().saturating_sub(requests.len());

@@ -1,4 +1,4 @@
-//! What the audit keeps of each record: as little as possible, so that millions fit into memory.
+//! The part of each record that the audit keeps: as little as possible, so that millions fit into memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -104,7 +104,7 @@ impl WindowedOutputs {
     }
 }
 
-/// How one symbol of a request ended.
+/// The event that ended one symbol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SymbolEndKind {
     Vector,

@@ -46,7 +46,7 @@ enum InputOutcome {
 struct WindowReplay<'a> {
     stage: &'a WindowedStage<'a>,
     windows: HashMap<Subject, DedupWindow>,
-    /// Whether each reference is assigned to an input.
+    /// `true` if each reference is assigned to an input.
     assigned: Vec<bool>,
 }
 
@@ -145,7 +145,7 @@ impl WindowReplay<'_> {
         }
     }
 
-    /// Whether the current window had expired by the clock when this input was processed: between the appends of the input and of its
+    /// `true` if the current window had expired by the clock when this input was processed: between the appends of the input and of its
     /// output. If the times leave that open, the output's own window decides.
     fn is_window_expired(&self, input: &WindowedInput) -> bool {
         let window_micros = self.stage.window_micros;

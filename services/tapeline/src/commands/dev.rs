@@ -176,8 +176,8 @@ async fn run_market(
     services: &Services,
 ) -> Result<(), Failure> {
     if let Err(failure) = runner.run(plan).await {
-        let largest_lag = group_positions::largest_lag(kafka, services.hosted()).await;
-        return Err(match largest_lag {
+        let lag_max = group_positions::lag_max(kafka, services.hosted()).await;
+        return Err(match lag_max {
             Some(position) => failure.context(&format!("market run failed, largest lag: {position}")),
             None => failure,
         });

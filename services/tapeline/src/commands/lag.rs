@@ -97,14 +97,14 @@ fn lag(kafka: &KafkaConfig, stages: &[Stage]) -> Result<Lag, Failure> {
             let count = cluster.partitions(*topic).map_err(Failure::query)?;
             let committed = group.committed(*topic, count).map_err(Failure::query)?;
             let ends = group.stable_ends(*topic, count).map_err(Failure::query)?;
-            for ((partition, committed), marks) in committed.into_iter().zip(ends) {
-                let start = committed.unwrap_or(marks.low).max(marks.low);
+            for ((partition, committed), watermarks) in committed.into_iter().zip(ends) {
+                let start = committed.unwrap_or(watermarks.low).max(watermarks.low);
                 let lag = PartitionLag {
                     group: stage.group(),
                     topic: topic.name(),
                     partition,
                     committed,
-                    end: marks.high,
+                    end: watermarks.high,
                     records: 0,
                     seconds: 0,
                 };

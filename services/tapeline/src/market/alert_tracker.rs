@@ -99,8 +99,8 @@ impl AlertTracker {
         self.backfills.get(symbol).map(String::as_str)
     }
 
-    /// Forgets a resolved alert, so that memory is bounded by the unresolved ones.
-    pub fn forget(&mut self, position: AlertPosition) {
+    /// Removes a resolved alert, so that memory is bounded by the unresolved ones.
+    pub fn remove(&mut self, position: AlertPosition) {
         let Some((id, _)) = self.alerts.remove(&position) else { return };
         let Entry::Occupied(mut id) = self.ids.entry(id) else { return };
         id.get_mut().alerts = id.get().alerts.saturating_sub(1);

@@ -43,7 +43,7 @@ impl AlertWaiter {
                 open.retain(|position| {
                     let is_open = tracker.state(*position) != AlertState::Resolved;
                     if !is_open {
-                        tracker.forget(*position);
+                        tracker.remove(*position);
                     }
                     is_open
                 });
@@ -89,7 +89,7 @@ impl AlertWaiter {
         }
         let covered: Vec<AlertPosition> =
             candidates.into_iter().filter(|position| is_unrequested(position, &self.follower)).collect();
-        self.follower.with(|tracker| covered.iter().for_each(|position| tracker.forget(*position)));
+        self.follower.with(|tracker| covered.iter().for_each(|position| tracker.remove(*position)));
         open.retain(|position| !covered.contains(position));
         Ok(())
     }

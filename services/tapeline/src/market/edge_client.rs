@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Timeout of one request. The edge gives up on its brokers earlier (`edge.acknowledge_timeout_ms`).
+/// Timeout of one request. Longer than the edge waits for its brokers (`edge.acknowledge_timeout_ms`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The outcome of one finding.
@@ -28,7 +28,7 @@ pub struct ItemResult {
 }
 
 impl ItemResult {
-    /// Whether the brokers acknowledged it.
+    /// `true` if the brokers acknowledged it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.outcome == "accepted"

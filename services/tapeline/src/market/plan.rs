@@ -11,7 +11,7 @@ use super::args::{MarketArgs, Speed};
 use super::findings_file::Findings;
 use crate::exit::Failure;
 
-/// What a run publishes.
+/// The bars and findings that a run publishes.
 #[derive(Debug)]
 pub struct MarketPlan {
     /// Bars and findings of the scanner, date by date.

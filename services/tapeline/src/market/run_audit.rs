@@ -18,11 +18,11 @@ use crate::exit::{Cause, Failure};
 /// The end of each partition before the run. Earlier records are not the run's.
 type Starts = BTreeMap<(Topic, i32), i64>;
 
-/// How a run ended.
+/// Duration and completion of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunEnd {
     pub duration: Duration,
-    /// Whether the run completed its plan without a failure.
+    /// `true` if the run completed its plan without a failure.
     pub is_complete: bool,
 }
 
@@ -45,8 +45,8 @@ impl RunAudit {
         let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
         let mut starts = Starts::new();
         for topic in Topic::ALL {
-            for marks in cluster.watermarks(*topic).map_err(Failure::query)? {
-                starts.insert((*topic, marks.partition), marks.high);
+            for watermarks in cluster.watermarks(*topic).map_err(Failure::query)? {
+                starts.insert((*topic, watermarks.partition), watermarks.high);
             }
         }
         Ok(Self { kafka: kafka.clone(), writers, starts })

@@ -25,7 +25,7 @@ pub struct StageReport {
 }
 
 impl StageReport {
-    /// Whether each received record is accounted for (law P1).
+    /// `true` if each received record is accounted for (law P1).
     #[must_use]
     pub fn conserves(&self) -> bool {
         self.received == self.emitted + self.dropped.values().sum::<u64>() + self.rejected + self.held

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use contracts::{Topic, WriterSchemas};
-use kafka_io::{ClusterQuery, KafkaConfig, OwnedRecord, ReadError, Start, TopicReader};
+use kafka_io::{ClusterQuery, KafkaConfig, OwnedRecord, Start, TopicReader};
 use scanner_bridge::rules::mapping::Mapping;
 
 use super::run_report::TopicReport;
@@ -17,12 +17,12 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// Timeout of one read.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What a run left in the topics.
+/// The records of the topics after a run.
 #[derive(Debug, Default)]
 pub(super) struct TopicContents {
     /// The records of the run, by topic, partition and offset.
     pub(super) records: BTreeMap<Topic, Vec<OwnedRecord>>,
-    /// What the audit needs of all records. Those from before the run are included: a dedup window that was open at the start
+    /// The data of all records for the audit. Those from before the run are included: a dedup window that was open at the start
     /// covers alerts of the run.
     pub(super) audited: AuditRecords,
 }
@@ -44,12 +44,12 @@ impl TopicContents {
         let cluster = ClusterQuery::new(kafka).map_err(unreadable)?;
         let mut collector = RecordCollector::new(mapping, kafka.partitions);
         for topic in Topic::ALL {
-            for marks in cluster.watermarks(*topic).map_err(unreadable)? {
-                let start = starts.get(&(*topic, marks.partition)).copied().unwrap_or(0);
-                if marks.low > start {
-                    return Err(deleted(*topic, marks.partition, start, marks.low));
+            for watermarks in cluster.watermarks(*topic).map_err(unreadable)? {
+                let start = starts.get(&(*topic, watermarks.partition)).copied().unwrap_or(0);
+                if watermarks.low > start {
+                    return Err(deleted(*topic, watermarks.partition, start, watermarks.low));
                 }
-                if marks.low > 0 {
+                if watermarks.low > 0 {
                     collector.mark_truncated(*topic);
                 }
             }
@@ -67,8 +67,10 @@ impl TopicContents {
                 }
             }
             if Instant::now() >= deadline && !reader.is_at_end() {
-                let cause = format!("timed out after {TOTAL_TIMEOUT:?} before the end");
-                return Err(unreadable(ReadError::Failed { cause }));
+                let timeout_s = TOTAL_TIMEOUT.as_secs();
+                return Err(Failure::not_ok(format!(
+                    "failed to read the topics of the run: timed out after {timeout_s} s before their ends"
+                )));
             }
         }
         for of_topic in records.values_mut() {

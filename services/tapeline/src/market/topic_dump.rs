@@ -12,7 +12,11 @@ use crate::output::{DecodedRecord, NdjsonFile};
 ///
 /// # Errors
 /// The error of the file system, with the path; [`Failure::Unreachable`] if the registry is unavailable.
-pub(super) fn dump(folder: &Path, contents: &TopicContents, writers: &dyn WriterSchemas) -> Result<(), Failure> {
+pub(super) fn dump(
+    folder: &Path,
+    contents: &TopicContents,
+    writers: &dyn WriterSchemas,
+) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, error))?;
     let codec = Codec::new();
     for (topic, records) in &contents.records {

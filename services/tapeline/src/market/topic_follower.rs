@@ -37,7 +37,7 @@ pub struct TopicFollower {
     synced: watch::Receiver<u64>,
 }
 
-/// What the thread is to do.
+/// The command for the thread.
 #[derive(Debug, Clone, Copy, Default)]
 struct FollowerCommand {
     /// Number of the last sync: read up to the ends at that time.

@@ -1,4 +1,4 @@
-//! The `tapeline` binary, run as a user runs it.
+//! The `tapeline` binary as a process.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dev;

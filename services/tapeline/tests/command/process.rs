@@ -1,4 +1,4 @@
-//! Runs the `tapeline` binary as a user does.
+//! Runs the `tapeline` binary as a process.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -7,31 +7,31 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// The real bars of the repository.
+/// Returns the folder of the repository's real bars.
 pub(crate) fn real_bars() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/bars")
 }
 
-/// The binary with these arguments.
+/// Returns a command with these arguments.
 pub(crate) fn tapeline(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tapeline"));
     command.args(args);
     command
 }
 
-/// What it printed to standard error.
-pub(crate) fn errors(output: &Output) -> String {
+/// Returns its standard error.
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A run of `tapeline dev` that leaves its files in a folder of its own.
-pub(crate) struct Run {
+/// A finished `tapeline dev` with its files in a folder of its own.
+pub(crate) struct DevRun {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) output: Output,
 }
 
-/// `tapeline dev --speed max --until-end` with every file asked for.
-pub(crate) fn dev(args: &[&str]) -> Run {
+/// Runs `tapeline dev --speed max --until-end` with all output files.
+pub(crate) fn dev(args: &[&str]) -> DevRun {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let output = tapeline(&["dev", "--speed", "max", "--until-end"])
@@ -44,14 +44,14 @@ pub(crate) fn dev(args: &[&str]) -> Run {
         .arg(path("topics"))
         .output()
         .unwrap();
-    Run { folder, output }
+    DevRun { folder, output }
 }
 
-impl Run {
-    /// Fails unless it ended with 0.
+impl DevRun {
+    /// Panics unless the exit code is 0.
     pub(crate) fn expect_ok(self) -> Self {
         let text = String::from_utf8_lossy(&self.output.stdout);
-        assert!(self.output.status.success(), "{}\n{text}\n{}", self.output.status, errors(&self.output));
+        assert!(self.output.status.success(), "{}\n{text}\n{}", self.output.status, stderr(&self.output));
         self
     }
 
@@ -68,7 +68,7 @@ impl Run {
         lines(&self.folder.path().join("topics").join(format!("{name}.ndjson")))
     }
 
-    /// The vectors without what differs from run to run: (symbol, as_of, sets), counted.
+    /// Returns the count of each (symbol, as_of, sets) of the vectors, which do not differ between runs.
     pub(crate) fn vector_set(&self) -> BTreeMap<String, usize> {
         let mut set = BTreeMap::new();
         for vector in self.vectors() {
@@ -84,20 +84,20 @@ fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A `tapeline dev` that runs until it is told to end.
-pub(crate) struct Live {
+/// A running `tapeline dev`.
+pub(crate) struct RunningDev {
     pub(crate) child: Child,
     pub(crate) lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
-impl Live {
+impl RunningDev {
     pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = tapeline(&["dev"]).args(args).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
 
-    /// The next line that starts so, without that start.
+    /// Waits for the next line with this start, and returns the text after it.
     pub(crate) fn wait_for(&mut self, start: &str) -> String {
         let line = self.lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
         line.unwrap_or_else(|| panic!("no line starts with {start}")).trim().to_owned()
@@ -111,9 +111,9 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for RunningDev {
     fn drop(&mut self) {
-        // Already ended when the test went well.
-        let _ended = self.child.kill();
+        // Fails if the process has exited, which is expected.
+        let _exited = self.child.kill();
     }
 }

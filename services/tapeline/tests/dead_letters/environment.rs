@@ -1,4 +1,4 @@
-//! A broker with dead letters, and the command.
+//! An embedded broker with dead letters, and the command as a process.
 
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -11,22 +11,22 @@ use kafka_io::{
 };
 use pipeline::Epoch;
 
-/// A registry that nobody asks.
+/// An unreachable registry.
 const NO_REGISTRY: [&str; 2] = ["--registry", "http://127.0.0.1:1"];
 
-pub(crate) struct Desk {
+pub(crate) struct TestBroker {
     broker: EmbeddedBroker,
     pub(crate) kafka: KafkaConfig,
 }
 
-/// How a command ended.
-pub(crate) struct Ended {
+/// Exit code and output of a command.
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Desk {
+impl TestBroker {
     pub(crate) fn start() -> Self {
         let topics: Vec<(&str, i32)> = Topic::ALL.iter().map(|topic| (topic.name(), 12)).collect();
         let broker = EmbeddedBroker::start(&topics).unwrap();
@@ -34,12 +34,12 @@ impl Desk {
         Self { broker, kafka }
     }
 
-    /// Writes these letters.
-    pub(crate) fn bury(&self, letters: &[OutRecord]) {
+    /// Writes these dead letters.
+    pub(crate) fn write(&self, dead_letters: &[OutRecord]) {
         let producer = BatchProducer::new(&self.kafka, ProducerLimits::default()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        for answer in runtime.block_on(producer.produce(letters.to_vec())) {
-            answer.unwrap();
+        for result in runtime.block_on(producer.produce(dead_letters.to_vec())) {
+            result.unwrap();
         }
     }
 
@@ -47,7 +47,7 @@ impl Desk {
         TopicReader::read_all(&self.kafka, &[topic], Duration::from_secs(20)).unwrap()
     }
 
-    /// `tapeline dead-letters …` on this broker.
+    /// Returns the command `tapeline dead-letters …` on this broker.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tapeline"));
         command.arg("dead-letters").args(arguments.split_whitespace());
@@ -56,29 +56,29 @@ impl Desk {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &str) -> Ended {
-        Ended::of(self.command(arguments).output().unwrap())
+    pub(crate) fn run(&self, arguments: &str) -> CommandOutput {
+        CommandOutput::of(self.command(arguments).output().unwrap())
     }
 }
 
-impl Ended {
+impl CommandOutput {
     pub(crate) fn of(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
-    /// What it printed, if it ended so.
+    /// Returns its standard output. Panics unless it exited with this code.
     pub(crate) fn expect(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         self.out
     }
 }
 
-/// The letter of a record of this topic in partition 3, which died `deaths` times before.
-pub(crate) fn letter(topic: Topic, class: &'static str, payload: &[u8], deaths: u32) -> OutRecord {
-    let mut headers = vec![("mine".to_owned(), vec![0, 255]), ("mine".to_owned(), b"again".to_vec())];
-    if deaths > 0 {
-        headers.push((dead_letter::GENERATION.to_owned(), deaths.to_string().into_bytes()));
+/// Returns the dead letter of a record of this topic in partition 3, which was dead-lettered `times` times before.
+pub(crate) fn dead_letter_of(topic: Topic, class: &'static str, payload: &[u8], times: u32) -> OutRecord {
+    let mut headers = vec![("custom".to_owned(), vec![0, 255]), ("custom".to_owned(), b"again".to_vec())];
+    if times > 0 {
+        headers.push((dead_letter::GENERATION.to_owned(), times.to_string().into_bytes()));
     }
     let record = InRecord {
         topic,
@@ -91,6 +91,6 @@ pub(crate) fn letter(topic: Topic, class: &'static str, payload: &[u8], deaths: 
         traceparent: None,
         headers: Headers::listed(&headers),
     };
-    let cause = Cause { class, error: "it would not do", attempts: 1, service: "scanner-bridge" };
+    let cause = Cause { class, error: "test error", attempts: 1, service: "scanner-bridge" };
     dead_letter::of(&record, Topic::ScannerBridgeDeadLetter, 12, cause)
 }

@@ -1,25 +1,25 @@
-//! Looking changes nothing: `list` and `show`.
+//! `list` and `show`.
 
 use contracts::Topic;
 use serde_json::{Value, json};
 
-use crate::environment::{Desk, letter};
+use crate::environment::{TestBroker, dead_letter_of};
 
-fn desk() -> Desk {
-    let desk = Desk::start();
-    desk.bury(&[
-        letter(Topic::AlertRaised, "bad_magic", &[9, 1], 0),
-        letter(Topic::GapDetected, "misplaced", b"\0\0\0\0\x01gap", 1),
-        letter(Topic::AlertRaised, "bad_magic", &[9, 2], 0),
+fn broker() -> TestBroker {
+    let broker = TestBroker::start();
+    broker.write(&[
+        dead_letter_of(Topic::AlertRaised, "bad_magic", &[9, 1], 0),
+        dead_letter_of(Topic::GapDetected, "misplaced", b"\0\0\0\0\x01gap", 1),
+        dead_letter_of(Topic::AlertRaised, "bad_magic", &[9, 2], 0),
     ]);
-    desk
+    broker
 }
 
 #[test]
-fn letters_are_listed_filtered_and_counted() {
-    let desk = desk();
+fn dead_letters_are_listed_filtered_and_counted() {
+    let broker = broker();
     let lines: Vec<Value> =
-        desk.run("list --json").expect(0).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        broker.run("list --json").expect(0).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 3);
     let second = &lines[1];
     for (name, value) in [
@@ -27,7 +27,7 @@ fn letters_are_listed_filtered_and_counted() {
         ("partition", json!(3)),
         ("offset", json!(1)),
         ("class", json!("misplaced")),
-        ("error", json!("it would not do")),
+        ("error", json!("test error")),
         ("service", json!("scanner-bridge")),
         ("attempts", json!(1)),
         ("epoch", json!(4)),
@@ -54,10 +54,10 @@ fn letters_are_listed_filtered_and_counted() {
         ("--service feature,publisher", 0),
         ("--service scanner-bridge --partition 3 --offset 2", 1),
     ] {
-        let lines = desk.run(&format!("list {filters}")).expect(0).lines().count();
+        let lines = broker.run(&format!("list {filters}")).expect(0).lines().count();
         assert_eq!(lines, expected, "{filters}");
     }
-    let counts = desk.run("list --counts").expect(0);
+    let counts = broker.run("list --counts").expect(0);
     let counts: Vec<Vec<&str>> = counts.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(
         counts,
@@ -66,24 +66,23 @@ fn letters_are_listed_filtered_and_counted() {
 }
 
 #[test]
-fn one_letter_is_shown_whole_and_its_bytes_saved() {
-    let (desk, folder) = (desk(), tempfile::tempdir().unwrap());
+fn one_dead_letter_is_shown_and_its_payload_saved() {
+    let (broker, folder) = (broker(), tempfile::tempdir().unwrap());
     let file = folder.path().join("payload");
-    let place = "show --service scanner-bridge --partition 3 --offset 2";
-    let page = desk.run(&format!("{place} --save {}", file.display())).expect(0);
-    for part in
-        ["bad_magic", "it would not do", "scanner.alert.raised.v1[3]@99", "\"mine\": \"again\"", "09 02"]
+    let show = "show --service scanner-bridge --partition 3 --offset 2";
+    let page = broker.run(&format!("{show} --save {}", file.display())).expect(0);
+    for part in ["bad_magic", "test error", "scanner.alert.raised.v1[3]@99", "\"custom\": \"again\"", "09 02"]
     {
         assert!(page.contains(part), "{part} in\n{page}");
     }
     assert_eq!(std::fs::read(file).unwrap(), [9, 2]);
-    assert!(desk.run("show --service scanner-bridge --partition 3 --offset 3").expect(2).is_empty());
-    assert!(desk.run("show --class bad_magic").err.contains("--offset"));
-    assert!(desk.run("show --service nobody").err.contains("scanner-bridge"));
+    assert!(broker.run("show --service scanner-bridge --partition 3 --offset 3").expect(2).is_empty());
+    assert!(broker.run("show --class bad_magic").err.contains("--offset"));
+    assert!(broker.run("show --service unknown").err.contains("scanner-bridge"));
 }
 
 #[test]
-fn a_payload_that_nobody_can_decode_now_is_shown_as_bytes_with_the_reason() {
-    let page = desk().run("show --service scanner-bridge --partition 3 --offset 1").expect(0);
+fn payload_of_an_unavailable_schema_is_shown_as_bytes() {
+    let page = broker().run("show --service scanner-bridge --partition 3 --offset 1").expect(0);
     assert!(page.contains("not decoded: schema 1 cannot be fetched") && page.contains("67 61 70"), "{page}");
 }

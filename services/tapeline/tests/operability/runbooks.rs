@@ -1,4 +1,4 @@
-//! The runbooks and the upgrade guide: a page an alert, and nothing in them that isn't there.
+//! The runbooks and the upgrade guide: one runbook for each alert, with metrics and commands that exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,13 +6,13 @@ use std::fs;
 use clap::CommandFactory;
 use tapeline::cli::Cli;
 
-use super::catalogue::Known;
+use super::catalogue::MetricNames;
 use super::{alerts, assert_none, files, root};
 
-/// Pages that belong to no alert.
+/// Pages without an alert.
 const OTHERS: [&str; 2] = ["growing-partitions.md", "resetting-offsets.md"];
 
-/// What each alert's page says, in this order.
+/// The sections of each runbook, in order.
 const HEADINGS: [&str; 5] =
     ["## What it means", "## What it costs", "## How to look", "## What to do", "## When to wake somebody"];
 
@@ -22,7 +22,7 @@ fn guides() -> Vec<(String, String)> {
     guides
 }
 
-/// The lines of the page's `sh` blocks that ask for our own command, continued lines as one.
+/// Returns the lines of the page's `sh` blocks that run `tapeline`, with continued lines joined.
 fn commands(text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     for block in text.split("```sh\n").skip(1) {
@@ -33,7 +33,7 @@ fn commands(text: &str) -> Vec<String> {
     commands
 }
 
-/// Words between backticks that look like metrics.
+/// Returns the words with the prefix of a metric.
 fn metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let namespaces = ["tapeline_stage_", "tapeline_registry_", "chassis_", "publisher_edge_"];
@@ -41,8 +41,8 @@ fn metrics(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_alert_has_a_page_and_each_page_an_alert() {
-    let expected: BTreeSet<String> = alerts::all().iter().map(alerts::Alert::page).collect();
+fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+    let expected: BTreeSet<String> = alerts::all().iter().map(alerts::Alert::runbook).collect();
     let pages = files("docs/runbooks", ".md");
     let found: BTreeSet<String> = pages
         .iter()
@@ -54,43 +54,48 @@ fn each_alert_has_a_page_and_each_page_an_alert() {
     for (name, text) in pages.iter().filter(|(name, _)| !OTHERS.contains(&name.as_str())) {
         let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("## ")).collect();
         assert_eq!(headings, HEADINGS, "{name}");
-        let alert = alerts::all().into_iter().find(|alert| alert.page().ends_with(name.as_str())).unwrap();
-        assert!(text.starts_with(&format!("# {}\n", alert.name)), "{name} isn't called {}", alert.name);
+        let alert = alerts::all().into_iter().find(|alert| alert.runbook().ends_with(name.as_str())).unwrap();
+        assert!(
+            text.starts_with(&format!("# {}\n", alert.name)),
+            "the title of {name} is not {}",
+            alert.name
+        );
     }
 }
 
 #[test]
-fn pages_name_metrics_that_are_told() {
-    let known = Known::read();
-    let mut faults = Vec::new();
+fn pages_name_exported_metrics() {
+    let known = MetricNames::read();
+    let mut errors = Vec::new();
     for (name, text) in guides() {
-        let strangers = metrics(&text).into_iter().filter(|metric| !known.tells(metric));
-        faults.extend(strangers.map(|metric| format!("{name} names {metric}")));
+        let unknown = metrics(&text).into_iter().filter(|metric| !known.has_metric(metric));
+        errors.extend(unknown.map(|metric| format!("{name} names {metric}")));
     }
-    assert_none(&faults);
+    assert_none(&errors);
 }
 
 #[test]
-fn pages_ask_for_commands_that_there_are() {
-    let (mut faults, mut seen) = (Vec::new(), 0);
+fn pages_name_commands_that_exist() {
+    let (mut errors, mut found) = (Vec::new(), 0);
     for (name, text) in guides() {
         for command in commands(&text) {
-            seen += 1;
+            found += 1;
             if let Err(error) = Cli::command().try_get_matches_from(command.split_whitespace()) {
-                faults.push(format!("{name}: {command}: {error}"));
+                errors.push(format!("{name}: {command}: {error}"));
             }
         }
     }
-    assert_none(&faults);
-    assert!(seen >= 10, "only {seen} commands were found");
+    assert_none(&errors);
+    assert!(found >= 10, "only {found} commands found");
 }
 
 #[test]
-fn what_a_page_must_not_say_is_seen() {
+fn commands_and_metrics_are_extracted() {
     assert_eq!(
         commands("```sh\ntapeline lag \\\n  --group a  # why\ncurl x\n```\ntapeline no\n"),
         ["tapeline lag    --group a"]
     );
     assert_eq!(metrics("`tapeline_stage_x > 0` and chassis_y, tapeline.feature").len(), 2);
-    assert!(Cli::command().try_get_matches_from(["tapeline", "lagg"]).is_err());
+    let error = Cli::command().try_get_matches_from(["tapeline", "lagg"]).unwrap_err();
+    assert_eq!(error.kind(), clap::error::ErrorKind::InvalidSubcommand);
 }

@@ -139,5 +139,5 @@ fn repeated_range_request_ends_with_the_running_or_next_attempt() {
     assert_eq!(findings(run.clone(), Stage::Executor), (0, 1, 0), "an attempt ends once");
     run.manual[1].2 = 80 * minute;
     run.backfill_ends[last].2 = 81 * minute;
-    assert_eq!(findings(run, Stage::Executor), (0, 0, 0), "after an hour the end is no longer remembered");
+    assert_eq!(findings(run, Stage::Executor), (0, 0, 0), "after an hour the end is no longer kept");
 }

@@ -83,7 +83,7 @@ impl DeadLetter {
         Some(Origin { topic, partition: self.number(dead_letter::PARTITION)? })
     }
 
-    /// Whether the original bytes are missing: they were too large for the topic, or no longer available when it was written.
+    /// `true` if the original bytes are missing: they were too large for the topic, or no longer available when it was written.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         let is_empty = self.0.payload.as_ref().is_none_or(Vec::is_empty);

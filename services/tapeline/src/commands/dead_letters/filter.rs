@@ -46,15 +46,15 @@ impl Filter {
         }
     }
 
-    /// Whether the dead letter passes all filters.
+    /// `true` if the dead letter passes all filters.
     #[must_use]
-    pub fn matches(&self, letter: &DeadLetter) -> bool {
-        let (args, record) = (&self.args, letter.record());
-        (args.class.is_empty() || args.class.contains(&letter.class()))
+    pub fn matches(&self, dead_letter: &DeadLetter) -> bool {
+        let (args, record) = (&self.args, dead_letter.record());
+        (args.class.is_empty() || args.class.contains(&dead_letter.class()))
             && self.since_ms.is_none_or(|since| record.timestamp_ms >= since)
             && self.until_ms.is_none_or(|until| record.timestamp_ms < until)
             && args.key.as_ref().is_none_or(|key| record.key.as_deref().unwrap_or_default() == key.as_bytes())
-            && args.topic.is_none_or(|topic| letter.topic_name() == topic.name())
+            && args.topic.is_none_or(|topic| dead_letter.topic_name() == topic.name())
             && args.partition.is_none_or(|partition| record.partition == partition)
             && args.offset.is_none_or(|offset| record.offset == offset)
     }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn each_filter_selects_by_its_own_property() {
-        let letter = dead_letter(|_| {});
+        let dead_letter = dead_letter(|_| {});
         let time = |text: &str| TimeArgument::parse(text).ok();
         type Change<'a> = &'a dyn Fn(&mut FilterArgs);
         let pairs: [(Change<'_>, Change<'_>); 7] = [
@@ -105,10 +105,10 @@ mod tests {
             (&|it| it.offset = Some(14), &|it| it.offset = Some(15)),
         ];
         for (i, (matching, other)) in pairs.into_iter().enumerate() {
-            assert!(filter(matching).matches(&letter), "{i}");
-            assert!(!filter(other).matches(&letter), "{i}");
+            assert!(filter(matching).matches(&dead_letter), "{i}");
+            assert!(!filter(other).matches(&dead_letter), "{i}");
         }
-        assert!(filter(|_| {}).matches(&letter));
+        assert!(filter(|_| {}).matches(&dead_letter));
     }
 
     #[test]

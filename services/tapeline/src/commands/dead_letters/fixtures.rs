@@ -12,7 +12,7 @@ pub(super) const NOW_MS: i64 = 1_720_641_660_000;
 pub(super) fn dead_letter(change: impl FnOnce(&mut OwnedRecord)) -> DeadLetter {
     let headers = [
         ("tapeline.topic", "scanner.alert.raised.v1"),
-        ("mine", "kept"),
+        ("custom", "kept"),
         ("tapeline.partition", "3"),
         ("tapeline.offset", "99"),
         ("tapeline.timestamp", "1720641500000"),

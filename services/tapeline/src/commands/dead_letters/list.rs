@@ -26,12 +26,12 @@ pub fn run(args: &ListArgs, kafka: &KafkaConfig, out: &mut dyn Write) -> Result<
     let mut reader = DeadLetterReader::all(kafka, &filter.topics())?;
     let mut counts = ClassCounts::default();
     while let Some(letters) = reader.next_batch()? {
-        for letter in letters.iter().filter(|letter| filter.matches(letter)) {
+        for dead_letter in letters.iter().filter(|dead_letter| filter.matches(dead_letter)) {
             if args.counts {
-                counts.add(letter);
+                counts.add(dead_letter);
                 continue;
             }
-            let line = if args.json { letter.to_json().to_string() } else { line(letter) };
+            let line = if args.json { dead_letter.to_json().to_string() } else { line(dead_letter) };
             // A closed pipe (`… | head`) ends the command without an error.
             if writeln!(out, "{line}").is_err() {
                 return Ok(());
@@ -47,17 +47,17 @@ pub fn run(args: &ListArgs, kafka: &KafkaConfig, out: &mut dyn Write) -> Result<
 }
 
 /// Position, time, class, original position and error.
-fn line(letter: &DeadLetter) -> String {
-    let error: String = letter.error().chars().take(ERROR_CHARACTERS_MAX).collect();
+fn line(dead_letter: &DeadLetter) -> String {
+    let error: String = dead_letter.error().chars().take(ERROR_CHARACTERS_MAX).collect();
     format!(
         "{} {} {} {} by {}, generation {}, key {:?}: {:?}",
-        letter.position(),
-        letter.time(),
-        letter.class(),
-        letter.original_position(),
-        letter.service(),
-        letter.generation(),
-        letter.key().unwrap_or_default(),
+        dead_letter.position(),
+        dead_letter.time(),
+        dead_letter.class(),
+        dead_letter.original_position(),
+        dead_letter.service(),
+        dead_letter.generation(),
+        dead_letter.key().unwrap_or_default(),
         error
     )
 }
@@ -67,8 +67,8 @@ fn line(letter: &DeadLetter) -> String {
 pub struct ClassCounts(BTreeMap<(String, String), u64>);
 
 impl ClassCounts {
-    pub fn add(&mut self, letter: &DeadLetter) {
-        *self.0.entry((letter.class(), letter.topic_name())).or_default() += 1;
+    pub fn add(&mut self, dead_letter: &DeadLetter) {
+        *self.0.entry((dead_letter.class(), dead_letter.topic_name())).or_default() += 1;
     }
 
     #[must_use]
@@ -97,12 +97,12 @@ mod tests {
 
     #[test]
     fn line_has_position_time_class_and_error_in_one_line() {
-        let letter = dead_letter(|record| {
+        let dead_letter = dead_letter(|record| {
             record.key = Some(b"AA\nPL".to_vec());
             let error = record.headers.iter_mut().find(|(name, _)| name == "tapeline.error").unwrap();
             error.1 = "long ".repeat(100).into_bytes();
         });
-        let line = line(&letter);
+        let line = line(&dead_letter);
         let start = "scanner-bridge.dead-letter[3]@14 2024-07-10T20:00:00Z bad_magic scanner.alert.raised.v1[3]@99 \
                      by scanner-bridge, generation 1, key \"AA\\nPL\": \"long";
         assert!(line.starts_with(start), "{line}");

@@ -38,16 +38,16 @@ impl Bounds {
         let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
         let mut bounds = Self::default();
         for topic in topics {
-            let marks = cluster.watermarks(*topic).map_err(Failure::query)?;
-            if marks.is_empty() {
+            let watermarks = cluster.watermarks(*topic).map_err(Failure::query)?;
+            if watermarks.is_empty() {
                 return Err(Failure::unreachable(format!(
                     "topic {topic} does not exist on {}: create it with `tapeline topics apply`",
                     kafka.brokers
                 )));
             }
-            for mark in marks {
-                bounds.lows.insert((*topic, mark.partition), mark.low);
-                bounds.ends.insert((*topic, mark.partition), mark.high);
+            for partition in watermarks {
+                bounds.lows.insert((*topic, partition.partition), partition.low);
+                bounds.ends.insert((*topic, partition.partition), partition.high);
             }
         }
         Ok(bounds)
@@ -97,8 +97,9 @@ impl DeadLetterReader {
         starts.insert((position.topic, position.partition), position.offset);
         let mut reader = Self::open(kafka, &[position.topic], &starts, bounds.ends)?;
         while let Some(read) = reader.next_batch()? {
-            if let Some(letter) = read.into_iter().find(|letter| letter.position() == position) {
-                return Ok(letter);
+            if let Some(dead_letter) = read.into_iter().find(|dead_letter| dead_letter.position() == position)
+            {
+                return Ok(dead_letter);
             }
         }
         Err(Failure::usage(format!("no dead letter at {position}")))

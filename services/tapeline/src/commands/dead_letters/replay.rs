@@ -102,7 +102,7 @@ enum Letters {
     Many(Box<DeadLetterReader>),
 }
 
-/// What was processed since the last commit.
+/// The dead letters processed since the last commit.
 #[derive(Default)]
 struct Batch {
     letters: Vec<DeadLetter>,
@@ -119,8 +119,8 @@ impl Replay {
         plan: ReplayPlan,
         position: RecordPosition,
     ) -> Result<Self, Failure> {
-        let letter = DeadLetterReader::read_one(kafka, position)?;
-        Self::new(args, kafka, plan, (Letters::One(Some(letter)), None, 1))
+        let dead_letter = DeadLetterReader::read_one(kafka, position)?;
+        Self::new(args, kafka, plan, (Letters::One(Some(dead_letter)), None, 1))
     }
 
     /// Replays from the group's committed offsets to the current ends.
@@ -172,8 +172,8 @@ impl Replay {
 
     async fn run(&mut self, shutdown: &Shutdown) -> Result<(), Failure> {
         while let Some(letters) = block_in_place(|| self.letters.next_batch())? {
-            for letter in letters {
-                self.add(letter);
+            for dead_letter in letters {
+                self.add(dead_letter);
                 if self.batch.records.len() >= self.batch_records || self.batch.bytes >= BATCH_BYTES {
                     self.send_and_commit(shutdown).await?;
                 }
@@ -184,17 +184,17 @@ impl Replay {
     }
 
     /// Adds a dead letter to the batch, or counts it as skipped or withheld.
-    fn add(&mut self, letter: DeadLetter) {
-        let record = letter.record();
+    fn add(&mut self, dead_letter: DeadLetter) {
+        let record = dead_letter.record();
         self.batch.offsets.insert((record.topic, record.partition), record.offset + 1);
-        match self.plan.action(&letter) {
+        match self.plan.action(&dead_letter) {
             ReplayAction::Skip => self.progress.skipped(),
-            ReplayAction::Withhold(reason) => self.progress.withheld(&letter, reason, ""),
-            ReplayAction::Send(_) if self.producer.is_none() => self.progress.sent(&letter),
+            ReplayAction::Withhold(reason) => self.progress.withheld(&dead_letter, reason, ""),
+            ReplayAction::Send(_) if self.producer.is_none() => self.progress.sent(&dead_letter),
             ReplayAction::Send(record) => {
                 self.batch.bytes += record.size_bytes();
                 self.batch.records.push(record);
-                self.batch.letters.push(letter);
+                self.batch.letters.push(dead_letter);
             }
         }
     }
@@ -219,13 +219,13 @@ impl Replay {
         };
         let mut offsets = batch.offsets;
         let mut result = Ok(());
-        for (letter, produced) in batch.letters.iter().zip(results) {
-            if let Err(error) = self.count(letter, produced) {
+        for (dead_letter, produced) in batch.letters.iter().zip(results) {
+            if let Err(error) = self.count(dead_letter, produced) {
                 // The group's offset stays at the first record of a partition whose write failed or is in doubt.
-                let record = letter.record();
+                let record = dead_letter.record();
                 let partition = (record.topic, record.partition);
                 offsets.entry(partition).and_modify(|offset| *offset = (*offset).min(record.offset));
-                result = result.and(Err(not_sent(letter, error)));
+                result = result.and(Err(not_sent(dead_letter, error)));
             }
         }
         if let Some(group) = self.group.as_ref().filter(|_| !offsets.is_empty()) {
@@ -237,13 +237,13 @@ impl Replay {
     /// Counts an acknowledged or rejected record. Returns any other error.
     fn count(
         &mut self,
-        letter: &DeadLetter,
+        dead_letter: &DeadLetter,
         produced: Result<RecordMetadata, ProduceError>,
     ) -> Result<(), ProduceError> {
         match produced {
-            Ok(_) => self.progress.sent(letter),
+            Ok(_) => self.progress.sent(dead_letter),
             Err(ProduceError::Rejected { cause }) => {
-                self.progress.withheld(letter, WithholdReason::Rejected, &format!(": {cause}"));
+                self.progress.withheld(dead_letter, WithholdReason::Rejected, &format!(": {cause}"));
             }
             Err(error) => return Err(error),
         }
@@ -255,7 +255,7 @@ impl Letters {
     /// Reads the next dead letters. `None` at the end. Blocks.
     fn next_batch(&mut self) -> Result<Option<Vec<DeadLetter>>, Failure> {
         match self {
-            Self::One(letter) => Ok(letter.take().map(|letter| vec![letter])),
+            Self::One(dead_letter) => Ok(dead_letter.take().map(|dead_letter| vec![dead_letter])),
             Self::Many(reader) => reader.next_batch(),
         }
     }
@@ -265,11 +265,11 @@ fn interrupted() -> Failure {
     Failure::not_ok("replay interrupted: run the same command to continue")
 }
 
-fn not_sent(letter: &DeadLetter, error: ProduceError) -> Failure {
+fn not_sent(dead_letter: &DeadLetter, error: ProduceError) -> Failure {
     let context = format!(
         "failed to send {} back to {}, run the same command to retry",
-        letter.position(),
-        letter.original_position()
+        dead_letter.position(),
+        dead_letter.original_position()
     );
     let is_denied = matches!(error, ProduceError::Denied { .. });
     let cause = Cause::new(context, error);

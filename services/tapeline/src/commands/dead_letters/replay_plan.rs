@@ -1,4 +1,4 @@
-//! What a replay does with each dead letter. Pure.
+//! The plan of a replay: the action for each dead letter. Pure.
 
 use std::collections::BTreeMap;
 
@@ -65,24 +65,24 @@ impl ReplayPlan {
     /// Returns the action for this dead letter. The record to send has the original key and headers, and the generation, so that it is
     /// counted if it is dead-lettered again.
     #[must_use]
-    pub fn action(&self, letter: &DeadLetter) -> ReplayAction {
-        if !self.filter.matches(letter) {
+    pub fn action(&self, dead_letter: &DeadLetter) -> ReplayAction {
+        if !self.filter.matches(dead_letter) {
             return ReplayAction::Skip;
         }
-        if letter.generation() >= self.generation_max {
+        if dead_letter.generation() >= self.generation_max {
             return ReplayAction::Withhold(WithholdReason::Generation);
         }
-        let Some(origin) = letter.origin() else {
+        let Some(origin) = dead_letter.origin() else {
             return ReplayAction::Withhold(WithholdReason::NoOrigin);
         };
         let partitions = self.partitions.get(&origin.topic).copied().unwrap_or(0);
         if !(0..partitions).contains(&origin.partition) {
             return ReplayAction::Withhold(WithholdReason::NoOrigin);
         }
-        if letter.is_truncated() && self.payload.is_none() {
+        if dead_letter.is_truncated() && self.payload.is_none() {
             return ReplayAction::Withhold(WithholdReason::Truncated);
         }
-        let record = letter.record();
+        let record = dead_letter.record();
         let payload = self.payload.as_ref().or(record.payload.as_ref());
         let missing = Missing { key: record.key.is_none(), payload: payload.is_none() };
         let (key, payload) = (record.key.clone().unwrap_or_default(), payload.cloned().unwrap_or_default());
@@ -90,7 +90,7 @@ impl ReplayPlan {
         for (name, value) in record.headers.iter().filter(|(name, _)| !dead_letter::is_ours(name)) {
             out = out.with_header(name.clone(), value.as_slice());
         }
-        ReplayAction::Send(out.with_header(dead_letter::GENERATION, letter.generation().to_string()))
+        ReplayAction::Send(out.with_header(dead_letter::GENERATION, dead_letter.generation().to_string()))
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn original_record_is_sent_with_its_generation() {
         let sent = OutRecord::new(Topic::AlertRaised, 3, "AAPL", vec![9, 255])
-            .with_header("mine", "kept")
+            .with_header("custom", "kept")
             .with_header("tapeline.generation", "1");
         assert_eq!(plan().action(&dead_letter(|_| {})), ReplayAction::Send(sent));
     }
@@ -124,8 +124,10 @@ mod tests {
             it.payload = None;
             it.headers.push(("tapeline.truncated".into(), b"true".to_vec()));
         });
-        for letter in [dead_letter(|_| {}), truncated] {
-            let ReplayAction::Send(record) = plan.action(&letter) else { panic!("{letter:?} is not sent") };
+        for dead_letter in [dead_letter(|_| {}), truncated] {
+            let ReplayAction::Send(record) = plan.action(&dead_letter) else {
+                panic!("{dead_letter:?} is not sent")
+            };
             assert_eq!((record.payload.as_slice(), record.partition), (&b"corrected"[..], 3));
         }
     }
@@ -142,14 +144,14 @@ mod tests {
             (header("tapeline.generation", "3"), WithholdReason::Generation),
             (header("tapeline.generation", "7"), WithholdReason::Generation),
             (header("tapeline.truncated", "true"), WithholdReason::Truncated),
-            (header("tapeline.topic", "nowhere"), WithholdReason::NoOrigin),
+            (header("tapeline.topic", "unknown"), WithholdReason::NoOrigin),
             (header("tapeline.topic", "feature.dead-letter"), WithholdReason::NoOrigin),
             (header("tapeline.partition", "12"), WithholdReason::NoOrigin),
             (header("tapeline.partition", "-1"), WithholdReason::NoOrigin),
             (header("tapeline.partition", "x"), WithholdReason::NoOrigin),
         ];
-        for (letter, reason) in cases {
-            assert_eq!(plan().action(&letter), ReplayAction::Withhold(reason), "{letter:?}");
+        for (dead_letter, reason) in cases {
+            assert_eq!(plan().action(&dead_letter), ReplayAction::Withhold(reason), "{dead_letter:?}");
         }
         assert!(matches!(plan().action(&header("tapeline.generation", "2")), ReplayAction::Send(_)));
         let unwritable = dead_letter(|it| {

@@ -28,9 +28,9 @@ impl ReplayProgress {
         Self { bar, sent: ClassCounts::default(), withheld: BTreeMap::new(), skipped: 0 }
     }
 
-    pub(super) fn sent(&mut self, letter: &DeadLetter) {
-        self.sent.add(letter);
-        self.bar.set_message(letter.topic_name());
+    pub(super) fn sent(&mut self, dead_letter: &DeadLetter) {
+        self.sent.add(dead_letter);
+        self.bar.set_message(dead_letter.topic_name());
         self.bar.inc(1);
     }
 
@@ -40,9 +40,9 @@ impl ReplayProgress {
     }
 
     /// Prints the position of the dead letter, for `tapeline dead-letters show`.
-    pub(super) fn withheld(&mut self, letter: &DeadLetter, reason: WithholdReason, cause: &str) {
+    pub(super) fn withheld(&mut self, dead_letter: &DeadLetter, reason: WithholdReason, cause: &str) {
         if self.withheld_total() < PRINTED_MAX {
-            let (position, class, text) = (letter.position(), letter.class(), reason.text());
+            let (position, class, text) = (dead_letter.position(), dead_letter.class(), reason.text());
             self.bar.suspend(|| eprintln!("withheld   {position} {class}: {text}{cause}"));
         }
         *self.withheld.entry(reason).or_default() += 1;

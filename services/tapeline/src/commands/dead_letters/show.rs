@@ -40,36 +40,36 @@ pub fn run(args: &ShowArgs, kafka: &KafkaConfig, writers: &dyn WriterSchemas) ->
     let position = filter.position()?.ok_or_else(|| {
         Failure::usage("no dead letter named: --service, --partition and --offset are required, see `list`")
     })?;
-    let letter = DeadLetterReader::read_one(kafka, position)?;
+    let dead_letter = DeadLetterReader::read_one(kafka, position)?;
     if let Some(path) = &args.save {
-        std::fs::write(path, letter.record().payload.as_deref().unwrap_or_default())
+        std::fs::write(path, dead_letter.record().payload.as_deref().unwrap_or_default())
             .map_err(|error| Failure::file("write", path, error))?;
     }
-    Ok(page(&letter, writers, args.bytes))
+    Ok(page(&dead_letter, writers, args.bytes))
 }
 
-fn page(letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> String {
-    let record = letter.record();
+fn page(dead_letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> String {
+    let record = dead_letter.record();
     let mut page = String::new();
     let mut field = |name: &str, value: String| page.push_str(&format!("{name:<12} {value}\n"));
-    field("dead letter", letter.position().to_string());
-    field("written", letter.time().to_string());
-    field("service", letter.service());
-    field("class", letter.class());
-    field("error", letter.error());
-    field("attempts", letter.header(dead_letter::ATTEMPTS).unwrap_or_default());
-    field("epoch", letter.header(dead_letter::EPOCH).unwrap_or_else(|| "none".to_owned()));
-    field("generation", letter.generation().to_string());
-    field("original", letter.original_position());
-    field("appended", letter.original_time().unwrap_or_default());
-    field("schema id", letter.schema_id().map_or_else(|| "none".to_owned(), |id| id.to_string()));
-    field("key", letter.key().map_or_else(|| "none".to_owned(), |key| format!("{key:?}")));
-    if letter.is_truncated() {
+    field("dead letter", dead_letter.position().to_string());
+    field("written", dead_letter.time().to_string());
+    field("service", dead_letter.service());
+    field("class", dead_letter.class());
+    field("error", dead_letter.error());
+    field("attempts", dead_letter.header(dead_letter::ATTEMPTS).unwrap_or_default());
+    field("epoch", dead_letter.header(dead_letter::EPOCH).unwrap_or_else(|| "none".to_owned()));
+    field("generation", dead_letter.generation().to_string());
+    field("original", dead_letter.original_position());
+    field("appended", dead_letter.original_time().unwrap_or_default());
+    field("schema id", dead_letter.schema_id().map_or_else(|| "none".to_owned(), |id| id.to_string()));
+    field("key", dead_letter.key().map_or_else(|| "none".to_owned(), |key| format!("{key:?}")));
+    if dead_letter.is_truncated() {
         field("truncated", "the original bytes are missing".to_owned());
     }
-    page.push_str(&headers(letter));
+    page.push_str(&headers(dead_letter));
     let payload = record.payload.as_deref().unwrap_or_default();
-    match decoded(letter, writers) {
+    match decoded(dead_letter, writers) {
         Ok(json) => {
             page.push_str(&format!("payload      {} bytes, decoded:\n{json:#}\n", payload.len()));
         }
@@ -82,7 +82,7 @@ fn page(letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: usize)
 }
 
 /// Returns the original headers, and those of Tapeline that are not among the fields above, such as the hash of an omitted payload.
-fn headers(letter: &DeadLetter) -> String {
+fn headers(dead_letter: &DeadLetter) -> String {
     let shown_above = [
         dead_letter::TOPIC,
         dead_letter::PARTITION,
@@ -96,8 +96,12 @@ fn headers(letter: &DeadLetter) -> String {
         dead_letter::EPOCH,
         dead_letter::GENERATION,
     ];
-    let others: Vec<_> =
-        letter.record().headers.iter().filter(|(name, _)| !shown_above.contains(&name.as_str())).collect();
+    let others: Vec<_> = dead_letter
+        .record()
+        .headers
+        .iter()
+        .filter(|(name, _)| !shown_above.contains(&name.as_str()))
+        .collect();
     let mut text = format!("headers      {}\n", others.len());
     for (name, value) in others.iter().take(HEADERS_MAX) {
         let shown: String = String::from_utf8_lossy(value).chars().take(HEADER_CHARACTERS_MAX).collect();
@@ -112,24 +116,24 @@ fn headers(letter: &DeadLetter) -> String {
     text
 }
 
-fn decoded(letter: &DeadLetter, writers: &dyn WriterSchemas) -> Result<serde_json::Value, PayloadError> {
-    let origin = letter.origin().ok_or(PayloadError::NoOrigin)?;
+fn decoded(dead_letter: &DeadLetter, writers: &dyn WriterSchemas) -> Result<serde_json::Value, PayloadError> {
+    let origin = dead_letter.origin().ok_or(PayloadError::NoOrigin)?;
     let contract = contract(origin.topic).ok_or(PayloadError::NoContract)?;
-    let payload = letter.record().payload.as_deref();
+    let payload = dead_letter.record().payload.as_deref();
     Ok(contract.decode_to_json(&Codec::new(), payload, writers)?)
 }
 
 /// Returns lines of offset, bytes in hex, and printable characters.
-fn dump(bytes: &[u8], max_bytes: usize) -> String {
+fn dump(bytes: &[u8], bytes_max: usize) -> String {
     let mut text = String::new();
-    for (i, line) in bytes[..bytes.len().min(max_bytes)].chunks(DUMP_BYTES).enumerate() {
+    for (i, line) in bytes[..bytes.len().min(bytes_max)].chunks(DUMP_BYTES).enumerate() {
         let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
         let printable = |byte: &u8| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' };
         let characters: String = line.iter().map(printable).collect();
         text.push_str(&format!("  {:06x}  {:<47}  {characters}\n", i * DUMP_BYTES, hex.join(" ")));
     }
-    if bytes.len() > max_bytes {
-        text.push_str(&format!("  … and {} bytes more\n", bytes.len() - max_bytes));
+    if bytes.len() > bytes_max {
+        text.push_str(&format!("  … and {} bytes more\n", bytes.len() - bytes_max));
     }
     text
 }
@@ -146,16 +150,16 @@ mod tests {
         let json = include_str!("../../../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
         let (mut payload, id) = (Vec::new(), OwnSchemas::ids()[&Topic::GapDetected]);
         contract(Topic::GapDetected).unwrap().encode_from_json(json.as_bytes(), id, &mut payload).unwrap();
-        let letter = dead_letter(|record| {
+        let dead_letter = dead_letter(|record| {
             record.payload = Some(payload.clone());
             record.headers[0].1 = Topic::GapDetected.name().into();
         });
-        let page = page(&letter, &OwnSchemas, 64);
+        let page = page(&dead_letter, &OwnSchemas, 64);
         for part in [
             "bytes, decoded:",
             "\"gap_start\"",
             "class        bad_magic",
-            "\"mine\": \"kept\"",
+            "\"custom\": \"kept\"",
             "headers      1\n",
         ] {
             assert!(page.contains(part), "{part} in\n{page}");

@@ -41,10 +41,10 @@ pub(super) async fn wait_for_rest(kafka: &KafkaConfig, stages: Vec<Hosted>) -> R
 }
 
 /// Returns the position with the largest lag. `None` if all groups are at their ends, or if the query fails.
-pub(super) async fn largest_lag(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Option<GroupPosition> {
+pub(super) async fn lag_max(kafka: &KafkaConfig, stages: Vec<Hosted>) -> Option<GroupPosition> {
     let query = PositionQuery::new(kafka, stages).ok()?;
     let positions = tokio::task::spawn_blocking(move || query.positions()).await.ok()?.ok()?;
-    rest_detector::largest_lag(&positions).cloned()
+    rest_detector::lag_max(&positions).cloned()
 }
 
 impl PositionQuery {
@@ -63,14 +63,14 @@ impl PositionQuery {
         for (stage, inputs, group) in &self.groups {
             for topic in inputs {
                 let committed = group.committed(*topic, DEFAULT_PARTITIONS)?;
-                for marks in self.cluster.watermarks(*topic)? {
-                    let found = committed.iter().find(|(partition, _)| *partition == marks.partition);
+                for watermarks in self.cluster.watermarks(*topic)? {
+                    let found = committed.iter().find(|(partition, _)| *partition == watermarks.partition);
                     positions.push(GroupPosition {
                         stage,
                         topic: topic.name().to_owned(),
-                        partition: marks.partition,
-                        committed: found.and_then(|(_, offset)| *offset).unwrap_or(marks.low),
-                        end: marks.high,
+                        partition: watermarks.partition,
+                        committed: found.and_then(|(_, offset)| *offset).unwrap_or(watermarks.low),
+                        end: watermarks.high,
                     });
                 }
             }

@@ -61,13 +61,13 @@ impl RestDetector {
         if now.saturating_sub(self.changed_at) < STALL_TIMEOUT {
             return RunState::Active;
         }
-        largest_lag(&self.previous).map_or(RunState::Active, |position| RunState::Stalled(position.clone()))
+        lag_max(&self.previous).map_or(RunState::Active, |position| RunState::Stalled(position.clone()))
     }
 }
 
 /// Returns the position with the largest lag, `None` if all groups are at their ends.
 #[must_use]
-pub(super) fn largest_lag(positions: &[GroupPosition]) -> Option<&GroupPosition> {
+pub(super) fn lag_max(positions: &[GroupPosition]) -> Option<&GroupPosition> {
     positions.iter().filter(|it| !it.is_at_end()).max_by_key(|it| it.end - it.committed)
 }
 

@@ -22,7 +22,7 @@ pub(super) struct CommittedOffset {
 /// The records of a partition after a committed offset.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PartitionTail {
-    marks: Watermarks,
+    watermarks: Watermarks,
     committed: i64,
     /// Committed records at or after the committed offset.
     open: u64,
@@ -46,13 +46,13 @@ pub(super) struct OffsetGap {
 }
 
 impl PartitionTail {
-    pub(super) fn new(marks: Watermarks, committed: Option<i64>) -> Self {
-        Self { marks, committed: committed.unwrap_or(0), open: 0, last: None }
+    pub(super) fn new(watermarks: Watermarks, committed: Option<i64>) -> Self {
+        Self { watermarks, committed: committed.unwrap_or(0), open: 0, last: None }
     }
 
     /// Adds a committed record. Returns whether it lies before the end.
     pub(super) fn add(&mut self, offset: i64) -> bool {
-        let is_before_end = offset < self.marks.high;
+        let is_before_end = offset < self.watermarks.high;
         if is_before_end {
             self.last = self.last.max(Some(offset));
             self.open += u64::from(offset >= self.committed);
@@ -64,14 +64,14 @@ impl PartitionTail {
 impl CommittedOffset {
     /// Returns the gap, in a partition that was read to its end. `None` if the committed offset fits.
     pub(super) fn gap(&self, tail: &PartitionTail) -> Option<OffsetGap> {
-        let is_after_end = self.committed.is_some_and(|committed| committed > tail.marks.high);
+        let is_after_end = self.committed.is_some_and(|committed| committed > tail.watermarks.high);
         (tail.open > 0 || is_after_end).then(|| OffsetGap {
             stage: self.stage,
             group: self.stage.group(),
             topic: self.topic.name(),
             partition: self.partition,
             committed: self.committed,
-            end: tail.marks.high,
+            end: tail.watermarks.high,
             records: tail.open,
         })
     }

@@ -37,7 +37,7 @@ fn topics() -> Vec<Topic> {
     topics
 }
 
-/// Whether the topic is written in transactions.
+/// `true` if the topic is written in transactions.
 fn is_output(topic: Topic) -> bool {
     topic.is_dead_letter() || Stage::ALL.iter().any(|stage| stage.outputs().contains(&topic))
 }
@@ -56,7 +56,7 @@ pub(super) fn read(
     let outputs: Vec<(Topic, Watermarks)> = ends
         .iter()
         .filter(|((topic, _), _)| is_output(*topic))
-        .map(|((topic, _), marks)| (*topic, *marks))
+        .map(|((topic, _), watermarks)| (*topic, *watermarks))
         .collect();
     std::thread::scope(|scope| {
         let counting = scope.spawn(|| count_with_aborted(kafka, &outputs, timeout));
@@ -95,11 +95,11 @@ fn ends(kafka: &KafkaConfig, topics: &[Topic]) -> Result<Ends, Failure> {
     let cluster = ClusterQuery::new(kafka).map_err(Failure::query)?;
     let (mut ends, mut missing) = (Ends::new(), Vec::new());
     for topic in topics {
-        let marks = cluster.watermarks(*topic).map_err(Failure::query)?;
-        if marks.is_empty() {
+        let watermarks = cluster.watermarks(*topic).map_err(Failure::query)?;
+        if watermarks.is_empty() {
             missing.push(topic.name());
         }
-        ends.extend(marks.into_iter().map(|marks| ((*topic, marks.partition), marks)));
+        ends.extend(watermarks.into_iter().map(|watermarks| ((*topic, watermarks.partition), watermarks)));
     }
     match missing.is_empty() {
         true => Ok(ends),
@@ -119,18 +119,18 @@ fn committed(
     let partitions = ends.keys().filter(|(topic, _)| *topic == Topic::AlertRaised).count();
     let mut collector = RecordCollector::new(mapping, i32::saturating_from(partitions));
     let mut notes = Vec::new();
-    for ((topic, partition), marks) in ends.iter().filter(|(_, marks)| marks.low > 0) {
+    for ((topic, partition), watermarks) in ends.iter().filter(|(_, watermarks)| watermarks.low > 0) {
         collector.mark_truncated(*topic);
         notes.push(format!(
             "{topic}[{partition}] starts at offset {}: deleted records cannot be verified",
-            marks.low
+            watermarks.low
         ));
     }
     let mut tails: BTreeMap<(Topic, i32), PartitionTail> = ends
         .iter()
-        .map(|(partition, marks)| {
+        .map(|(partition, watermarks)| {
             let offset = offsets.iter().find(|offset| (offset.topic, offset.partition) == *partition);
-            (*partition, PartitionTail::new(*marks, offset.and_then(|offset| offset.committed)))
+            (*partition, PartitionTail::new(*watermarks, offset.and_then(|offset| offset.committed)))
         })
         .collect();
     let mut records: BTreeMap<Topic, u64> = topics.iter().map(|topic| (*topic, 0)).collect();
@@ -148,7 +148,7 @@ fn committed(
         }
         if Instant::now() >= deadline {
             return Err(Failure::unreachable(
-                "timed out before the ends of the topics: raise --timeout-s, or look for an open transaction, which blocks readers",
+                "timed out before the ends of the topics: raise --timeout-s, or check for an open transaction, which blocks readers",
             ));
         }
     }

@@ -90,7 +90,7 @@ fn one_vector_resolves_all_alerts_of_its_request() {
     tracker.request(request("r", &["AAPL"], &["a", "b"]));
     tracker.vector(vector("r", "AAPL"));
     assert_eq!(tracker.state((0, 0)), AlertState::Resolved);
-    tracker.forget((0, 0));
+    tracker.remove((0, 0));
     assert_eq!(tracker.state((0, 1)), AlertState::Resolved);
 }
 
@@ -103,14 +103,14 @@ fn alerts_of_one_id_are_resolved_by_their_own_symbols() {
     tracker.request(request("s", &["MSFT"], &["a"]));
     tracker.vector(vector("r", "AAPL"));
     assert_eq!((tracker.state((0, 0)), tracker.state((1, 0))), (AlertState::Resolved, AlertState::Requested));
-    tracker.forget((0, 0));
+    tracker.remove((0, 0));
     assert_eq!(tracker.state((1, 0)), AlertState::Requested);
     tracker.vector(vector("s", "MSFT"));
     assert_eq!(tracker.state((1, 0)), AlertState::Resolved);
 }
 
 #[test]
-fn forgotten_alerts_leave_no_state() {
+fn removed_alerts_leave_no_state() {
     let mut tracker = AlertTracker::default();
     for round in 0..10 {
         let ids = ["a", "b", "c"].map(|id| format!("{id}{round}"));
@@ -122,7 +122,7 @@ fn forgotten_alerts_leave_no_state() {
         tracker.request(request(&format!("r{round}"), &["AAPL"], &names));
         tracker.request(request(&format!("r{round}"), &["AAPL"], &names));
         tracker.vector(vector(&format!("r{round}"), "AAPL"));
-        (0..3).for_each(|i| tracker.forget((0, 10 * round + i)));
+        (0..3).for_each(|i| tracker.remove((0, 10 * round + i)));
     }
     assert_eq!((tracker.alerts.len(), tracker.ids.len(), tracker.requests.len()), (0, 0, 0));
 }
