@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Modules depend on each other in one direction only: [`cli`] → [`commands`] → [`market`], [`audit`], [`cluster`] → [`output`],
-//! [`exit`]. [`cli`] defines the command line. [`audit`] recounts lost, doubled and reordered records and shares neither counters nor
+//! [`exit`], [`record_position`]. [`cli`] defines the command line. [`audit`] recounts lost, doubled and reordered records and shares neither counters nor
 //! state with the services.
 //!
 //! # What it does not do

@@ -36,7 +36,8 @@ struct Appended {
 }
 
 impl RecordCollector {
-    /// Returns an empty collector. `mapping` is the table of what each alert type requests; `partitions` is the partition count of the topics.
+    /// Returns an empty collector. `mapping` is the table of what each alert type requests; `partitions` is the partition count of every
+    /// topic.
     #[must_use]
     pub fn new(mapping: Mapping, partitions: i32) -> Self {
         Self { codec: Codec::new(), mapping, partitions, records: AuditRecords::default() }

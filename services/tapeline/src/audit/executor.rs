@@ -1,8 +1,8 @@
 //! The executor: each range request is completed or failed, and each attempt at a backfill ends once.
 //!
-//! A request that arrives while an attempt of the same backfill runs is resolved by the end of that attempt; one that arrives afterwards is
-//! the next attempt. So a request requires an end of its attempt or of a later one, appended after it. The executor keeps ends for an hour: an
-//! attempt that is requested again after that may end again.
+//! A request that arrives while an attempt of the same backfill runs is resolved by the end of that attempt; one that arrives afterwards
+//! is the next attempt. So a request requires an end of its attempt or of a later one, appended after it. The executor keeps ends for an
+//! hour: an attempt that is requested again after that may end again.
 //!
 //! Chunks are counted by their progress events, which are written in the transaction of the chunk's bars. The bars themselves are
 //! compacted and cannot be counted. A chunk has one progress event, and those of one run are in order; a run that continues after a

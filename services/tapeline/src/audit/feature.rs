@@ -19,7 +19,7 @@ const STAGE: Stage = Stage::Feature;
 
 /// A symbol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct RequestedSymbol {
+struct ExpectedSymbol {
     request: Id,
     symbol: Symbol,
     position: RecordPosition,
@@ -68,7 +68,7 @@ pub(super) fn count(records: &AuditRecords, result: &mut AuditResult) {
     count_reordered(computed, result);
 }
 
-fn requested_symbols(records: &AuditRecords, result: &mut AuditResult) -> Vec<RequestedSymbol> {
+fn requested_symbols(records: &AuditRecords, result: &mut AuditResult) -> Vec<ExpectedSymbol> {
     let mut requested = Vec::with_capacity(records.requests.members.len());
     for request in &records.requests.list {
         let members = records.requests.members_of(request);
@@ -76,7 +76,7 @@ fn requested_symbols(records: &AuditRecords, result: &mut AuditResult) -> Vec<Re
         if records.dead_letters.contains_key(&request.position) {
             continue;
         }
-        requested.extend(members.iter().map(|member| RequestedSymbol {
+        requested.extend(members.iter().map(|member| ExpectedSymbol {
             request: request.id,
             symbol: member.subject.symbol(),
             position: request.position,
@@ -89,7 +89,7 @@ fn requested_symbols(records: &AuditRecords, result: &mut AuditResult) -> Vec<Re
 
 fn compare(
     (request, symbol): (Id, Symbol),
-    expected: &[RequestedSymbol],
+    expected: &[ExpectedSymbol],
     found: &[SymbolEnd],
     is_unknown: bool,
     result: &mut AuditResult,

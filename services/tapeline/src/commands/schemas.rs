@@ -41,7 +41,7 @@ pub enum SchemasCommand {
 
 /// A subject in the registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Subject {
+struct RegisteredSubject {
     /// Version and schema, the oldest first.
     versions: Vec<(u32, String)>,
     /// The effective compatibility level.
@@ -110,8 +110,8 @@ async fn check(cluster: &ClusterArgs) -> Result<(), Failure> {
 }
 
 /// Returns the differences between a subject and the contract's schema of it. `None`: the subject is not registered.
-fn differences(contract: &str, subject: Option<&Subject>) -> Vec<String> {
-    let Some(Subject { versions, compatibility }) = subject else {
+fn differences(contract: &str, subject: Option<&RegisteredSubject>) -> Vec<String> {
+    let Some(RegisteredSubject { versions, compatibility }) = subject else {
         return vec!["not registered".to_owned()];
     };
     let mut differences = Vec::new();
@@ -165,7 +165,7 @@ impl SubjectClient {
     }
 
     /// Returns the subject, `None` if it is not registered.
-    async fn subject(&self, subject: &str) -> Result<Option<Subject>, Failure> {
+    async fn subject(&self, subject: &str) -> Result<Option<RegisteredSubject>, Failure> {
         let Some(numbers) = self.get::<Vec<u32>>(&format!("subjects/{subject}/versions")).await? else {
             return Ok(None);
         };
@@ -176,7 +176,7 @@ impl SubjectClient {
         }
         let config = self.get::<SubjectConfig>(&format!("config/{subject}?defaultToGlobal=true")).await?;
         let compatibility = config.map_or_else(|| "NONE".to_owned(), |config| config.level);
-        Ok(Some(Subject { versions, compatibility }))
+        Ok(Some(RegisteredSubject { versions, compatibility }))
     }
 
     /// Fetches a resource, `None` if it does not exist.
@@ -205,7 +205,7 @@ mod tests {
 
     fn found(schemas: &[&str], compatibility: &str) -> Vec<String> {
         let versions = (1..).zip(schemas.iter().map(|schema| (*schema).to_owned())).collect();
-        differences(CONTRACT, Some(&Subject { versions, compatibility: compatibility.to_owned() }))
+        differences(CONTRACT, Some(&RegisteredSubject { versions, compatibility: compatibility.to_owned() }))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use domain::{Bar, Symbol, Timeframe, Timestamp, calendar};
 
 use super::args::{MarketArgs, Speed};
 use super::findings_file::Findings;
-use crate::exit::Failure;
+use crate::exit::{Failure, error_chain};
 
 /// The bars and findings that a run publishes.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ fn folder_bars(folder: &Path) -> Result<Vec<(Symbol, Vec<Bar>)>, Failure> {
         match (Symbol::parse(name), read_bars(&path)) {
             (Ok(symbol), Ok(bars)) => files.push((symbol, bars)),
             (Err(error), _) => errors.push(format!("{}: file name is not a symbol: {error}", path.display())),
-            (_, Err(error)) => errors.push(error.to_string()),
+            (_, Err(error)) => errors.push(error_chain(&error)),
         }
     }
     if !errors.is_empty() {

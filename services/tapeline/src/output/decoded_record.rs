@@ -7,6 +7,8 @@ use kafka_io::OwnedRecord;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::exit::error_chain;
+
 /// A decoded record. One that cannot be decoded has no value; it has the error and the payload instead.
 #[derive(Debug, Serialize)]
 pub struct DecodedRecord {
@@ -48,7 +50,7 @@ impl DecodedRecord {
             headers: record.headers.iter().map(|(k, v)| (k.clone(), Value::String(text(v)))).collect(),
             schema_id: payload.and_then(|payload| split(payload).ok()).map(|(id, _)| id),
             value,
-            error: error.as_ref().map(ToString::to_string),
+            error: error.as_ref().map(|error| error_chain(error)),
             payload_hex,
             is_retryable: error.is_some_and(|error| error.is_retryable()),
         }

@@ -35,7 +35,7 @@ Examples:
   tapeline dead-letters replay --class unknown_schema --since 2026-11-24 --group replay-of-monday --rate 500
   tapeline dead-letters replay --service scanner-bridge --partition 3 --offset 14 --payload-file corrected.bin"
     )]
-    Replay(ReplayArgs),
+    Replay(DeadLetterReplayArgs),
 }
 
 /// Which dead letters. A dead letter must match all filters.
@@ -96,7 +96,7 @@ pub struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReplayArgs {
+pub struct DeadLetterReplayArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
     /// Print what would be sent, and send nothing.

@@ -16,7 +16,7 @@ use kit::SaturatingFrom;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use super::args::ReplayArgs;
+use super::args::DeadLetterReplayArgs;
 use super::dead_letter::DeadLetter;
 use super::filter::Filter;
 use super::rate_limiter::RateLimiter;
@@ -41,7 +41,7 @@ const BATCH_BYTES: usize = 8 << 20;
 ///
 /// # Errors
 /// [`Failure::NotOk`] if a dead letter was withheld or a signal interrupted the replay; a failed cluster query or write.
-pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
+pub async fn run(args: &DeadLetterReplayArgs) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
     signals::listen(&shutdown)
         .map_err(|error| Failure::NotOk(Cause::new("failed to start signal handlers", error)))?;
@@ -52,7 +52,11 @@ pub async fn run(args: &ReplayArgs) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As for [`run`].
-pub async fn replay(args: &ReplayArgs, kafka: &KafkaConfig, shutdown: &Shutdown) -> Result<(), Failure> {
+pub async fn replay(
+    args: &DeadLetterReplayArgs,
+    kafka: &KafkaConfig,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
     let filter = Filter::new(&args.filter, SystemClock::new().wall_micros().div_euclid(1_000));
     let read =
         |path: &std::path::PathBuf| std::fs::read(path).map_err(|error| Failure::file("read", path, error));
@@ -114,7 +118,7 @@ struct Batch {
 
 impl Replay {
     fn of_one(
-        args: &ReplayArgs,
+        args: &DeadLetterReplayArgs,
         kafka: &KafkaConfig,
         plan: ReplayPlan,
         position: RecordPosition,
@@ -124,7 +128,7 @@ impl Replay {
     }
 
     /// Replays from the group's committed offsets to the current ends.
-    fn of_group(args: &ReplayArgs, kafka: &KafkaConfig, plan: ReplayPlan) -> Result<Self, Failure> {
+    fn of_group(args: &DeadLetterReplayArgs, kafka: &KafkaConfig, plan: ReplayPlan) -> Result<Self, Failure> {
         let topics = plan.filter.topics();
         let Bounds { lows, ends } = Bounds::fetch(kafka, &topics)?;
         let group = GroupOffsets::new(kafka, &args.group).map_err(Failure::query)?;
@@ -151,7 +155,7 @@ impl Replay {
     }
 
     fn new(
-        args: &ReplayArgs,
+        args: &DeadLetterReplayArgs,
         kafka: &KafkaConfig,
         plan: ReplayPlan,
         (letters, group, total): (Letters, Option<GroupOffsets>, u64),

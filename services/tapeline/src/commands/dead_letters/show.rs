@@ -9,7 +9,7 @@ use super::args::ShowArgs;
 use super::dead_letter::DeadLetter;
 use super::filter::Filter;
 use super::reader::DeadLetterReader;
-use crate::exit::Failure;
+use crate::exit::{Failure, error_chain};
 
 /// Original headers that are shown.
 const HEADERS_MAX: usize = 50;
@@ -74,7 +74,11 @@ fn page(dead_letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: u
             page.push_str(&format!("payload      {} bytes, decoded:\n{json:#}\n", payload.len()));
         }
         Err(error) => {
-            page.push_str(&format!("payload      {} bytes, not decoded: {error}\n", payload.len()));
+            page.push_str(&format!(
+                "payload      {} bytes, not decoded: {}\n",
+                payload.len(),
+                error_chain(&error)
+            ));
             page.push_str(&dump(payload, dump_max_bytes));
         }
     }
