@@ -8,23 +8,16 @@ use std::time::Duration;
 
 use pipeline::{CompletedRanges, Delivery, InputPartition, Now, Position, Start};
 
+use crate::events::GroupEvent;
 use crate::log::{self, Partition};
 use crate::oracle::{Broken, Oracle, broken};
+use crate::report::Report;
 use crate::rng::Rng;
 use crate::rules::Output;
-use crate::simulation::Report;
 use crate::trace::{Step, Trace};
 
 /// Time after which the transaction of a crashed instance ends.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_millis(60);
-
-/// A rebalance event that a member receives on its next poll.
-#[derive(Debug, Clone)]
-pub(crate) enum GroupEvent {
-    Assigned(Start),
-    Revoked(Vec<InputPartition>),
-    Lost,
-}
 
 /// A transaction with sent offsets: no other member may start at its partitions before it ends.
 #[derive(Debug)]

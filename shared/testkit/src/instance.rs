@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use pipeline::{Action, Event, InputPartition, Start, Stop};
 
-use crate::cluster::{Cluster, GroupEvent};
+use crate::cluster::Cluster;
 use crate::delivery::Delivery;
+use crate::events::{GroupEvent, Outcome};
 use crate::oracle::{Broken, broken};
-use crate::request::{Outcome, Progress, Request, Step};
+use crate::request::{Progress, Request, Step};
 use crate::rules::{Output, Record, Work};
 use crate::trace;
 

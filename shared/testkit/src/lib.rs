@@ -15,9 +15,11 @@
 
 mod cluster;
 mod delivery;
+mod events;
 mod instance;
 mod log;
 mod oracle;
+mod report;
 mod request;
 mod rng;
 mod rules;
@@ -28,8 +30,9 @@ mod stored_record;
 mod trace;
 
 pub use delivery::Delivery;
+pub use report::Report;
 pub use rules::{Kind, Output, Plan, Record, Rules, Work};
 pub use schemas::OwnSchemas;
-pub use simulation::{Failure, Report, Simulation};
+pub use simulation::{Failure, Simulation};
 pub use stage_bench::StageBench;
 pub use stored_record::StoredRecord;

@@ -3,6 +3,7 @@
 use pipeline::{BatchId, Position};
 
 use crate::cluster::Cluster;
+use crate::events::Outcome;
 use crate::oracle::Broken;
 use crate::rules::Output;
 
@@ -41,17 +42,6 @@ pub(crate) enum Request {
         positions: Vec<Position>,
         generation: Option<u32>,
     },
-}
-
-/// The outcome of a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Outcome {
-    Committed(BatchId),
-    Aborted(BatchId),
-    Delivered(BatchId),
-    DeliveryFailed(BatchId),
-    OffsetsCommitted,
-    OffsetCommitFailed,
 }
 
 /// The result of one step.

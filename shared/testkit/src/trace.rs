@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use pipeline::{Action, InputPartition, Position, RecordId, Start, Stop};
 
-use crate::cluster::GroupEvent;
-use crate::request::Outcome;
+use crate::events::{GroupEvent, Outcome};
 use crate::rules::{Plan, Record};
 
 /// Number of steps that a failure shows.
