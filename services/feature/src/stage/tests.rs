@@ -1,23 +1,25 @@
-//! A request's way through the stage, without Kafka: every symbol ends once, and never with a bar from the future.
+//! Tests of the stage without Kafka: each symbol of a request ends once, and its vector uses no later bars.
 
-mod comparing;
+mod benchmarks;
 mod unwritable;
 
 use std::sync::{Arc, Mutex};
 
 use contracts::{ClosedBar, Event, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
 use domain::calendar;
+use hosting::WorkerError;
 use kafka_io::{Headers, KafkaStage, TableRecord, TableScope};
 use testkit::OwnSchemas;
 
 use super::*;
-use crate::work::compute;
+use crate::metric_names::REQUESTED_SYMBOLS;
+use crate::worker::compute;
 
-/// Workers that only take note of their jobs.
+/// Workers that record their jobs and compute nothing.
 #[derive(Clone, Default)]
-struct Noted(Arc<Mutex<Vec<Job>>>);
+struct RecordingWorkers(Arc<Mutex<Vec<Job>>>);
 
-impl Workers for Noted {
+impl Workers for RecordingWorkers {
     fn start(&self, job: Job) -> Result<(), Job> {
         self.0.lock().unwrap().push(job);
         Ok(())
@@ -26,7 +28,7 @@ impl Workers for Noted {
 
 struct Bench {
     stage: FeatureStage,
-    jobs: Noted,
+    jobs: RecordingWorkers,
     wire: Wire,
     effects: Effects<OutRecord>,
     offset: i64,
@@ -41,10 +43,10 @@ const LIMITS: Limits = Limits {
     slack_bars: 10,
     dedup_symbols_max: 100,
     workers: 2,
-    in_hand_symbols: 1,
+    worker_symbols_max: 1,
 };
 
-/// 2024-07-10 at 20:00 UTC, when the session closes.
+/// 2024-07-10T20:00:00Z, when the session closes.
 const WALL_MICROS: i64 = 1_720_641_600_000_000;
 
 fn now(seconds: u64) -> Now {
@@ -60,7 +62,7 @@ impl Bench {
     fn with(limits: Limits) -> Self {
         let schemas = Arc::new(OwnSchemas);
         let wire = Wire::new("feature", Topic::FeatureDeadLetter, 12, OwnSchemas::ids(), schemas);
-        let jobs = Noted::default();
+        let jobs = RecordingWorkers::default();
         let mut stage =
             FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), Box::new(jobs.clone()));
         let partition = wire.partition_of("AAPL");
@@ -72,7 +74,7 @@ impl Bench {
         self.wire.partition_of("AAPL")
     }
 
-    /// Puts day bars of July 2024 into the table; bar `d` closes at `100 + d`.
+    /// Adds day bars of July 2024 to the table. The bar of day `d` closes at the price `100 + d`.
     fn bars(&mut self, days: std::ops::RangeInclusive<i8>) {
         for day in days {
             let record = self.wire.write(&bar("AAPL", day), None).unwrap();
@@ -92,8 +94,8 @@ impl Bench {
 
     fn process(&mut self, record: &OutRecord, at: Now) -> Verdict<OutRecord> {
         self.offset += 1;
-        let source = InputPartition { topic: 0, partition: record.partition };
-        let id = RecordId { input: source, epoch: Epoch(1), offset: self.offset };
+        let input = InputPartition { topic: 0, partition: record.partition };
+        let id = RecordId { input, epoch: Epoch(1), offset: self.offset };
         let verdict = self.stage.process(id, record_of(record, self.offset), at, &mut self.effects);
         self.stage.tick(at, &mut self.effects);
         verdict
@@ -103,7 +105,7 @@ impl Bench {
         std::mem::take(&mut self.jobs.0.lock().unwrap())
     }
 
-    /// Everything emitted since, record by record.
+    /// Takes the outputs of all effects since the last call, which only emit.
     fn outputs(&mut self) -> Vec<OutRecord> {
         let emitted = self.effects.take().into_iter().map(|effect| match effect {
             Effect::Emit { outputs, .. } => outputs,
@@ -115,6 +117,10 @@ impl Bench {
     fn read<E: Event>(&self, record: &OutRecord) -> E {
         self.wire.read_table(&record_of(record, 0)).unwrap().unwrap()
     }
+}
+
+fn panicked(message: &str) -> JobError {
+    JobError::Worker(WorkerError::Panicked { message: message.to_owned() })
 }
 
 fn record_of(record: &OutRecord, offset: i64) -> InRecord<'_> {
@@ -179,13 +185,13 @@ fn ends_in_one_failure(verdict: Verdict<OutRecord>, bench: &Bench) -> RequestFai
 }
 
 #[test]
-fn a_request_sees_every_bar_acknowledged_before_it_and_none_of_the_future() {
+fn vector_uses_all_earlier_bars_and_no_later_one() {
     let mut bench = Bench::new();
     bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 5);
     assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     bench.bars(1..=3);
     bench.reach(3);
-    assert!(bench.take_jobs().is_empty(), "the table has not reached its end yet");
+    assert!(bench.take_jobs().is_empty(), "the table has not reached its end");
     bench.bars(5..=8);
     bench.reach(9);
     let jobs = bench.take_jobs();
@@ -199,7 +205,7 @@ fn a_request_sees_every_bar_acknowledged_before_it_and_none_of_the_future() {
 }
 
 #[test]
-fn an_expired_request_ends_in_a_failure_at_once_or_while_it_waits() {
+fn expired_request_ends_in_failure_at_once_or_in_queue() {
     let mut bench = Bench::new();
     let failure = ends_in_one_failure(bench.request(&request("late", 5, 5), now(301)), &bench);
     assert_eq!(failure.error_class, RequestErrorClass::Expired);
@@ -213,7 +219,7 @@ fn an_expired_request_ends_in_a_failure_at_once_or_while_it_waits() {
 }
 
 #[test]
-fn a_duplicate_ends_in_a_failure_that_names_the_earlier_request_and_a_higher_priority_passes() {
+fn duplicate_failure_names_the_earlier_request() {
     let mut bench = Bench::new();
     assert!(matches!(bench.request(&request("first", 5, 5), now(0)), Verdict::Hold));
     let failure = ends_in_one_failure(bench.request(&request("second", 5, 5), now(1)), &bench);
@@ -223,23 +229,23 @@ fn a_duplicate_ends_in_a_failure_that_names_the_earlier_request_and_a_higher_pri
 }
 
 #[test]
-fn a_request_in_another_partition_is_dead_lettered_as_misplaced() {
+fn request_in_other_partition_is_dead_lettered() {
     let mut bench = Bench::new();
     let mut record = bench.wire.write(&request("r", 5, 5), None).unwrap();
     record.partition = (record.partition + 1) % 12;
-    let Verdict::Reject(letter) = bench.process(&record, now(0)) else { panic!("not rejected") };
-    assert_eq!(letter.topic, Topic::FeatureDeadLetter);
-    assert!(letter.headers.iter().any(|(_, value)| value == b"misplaced"), "{:?}", letter.headers);
+    let Verdict::Reject(dead_letter) = bench.process(&record, now(0)) else { panic!("not rejected") };
+    assert_eq!(dead_letter.topic, Topic::FeatureDeadLetter);
+    assert!(dead_letter.headers.iter().any(|(_, value)| value == b"misplaced"), "{:?}", dead_letter.headers);
 }
 
 #[test]
-fn a_failing_job_is_tried_again_and_ends_in_a_failure_after_its_attempts() {
+fn failed_job_is_retried_until_attempts_are_exhausted() {
     let mut bench = Bench::new();
     assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     for attempt in 1..=ATTEMPTS_MAX {
         let jobs = bench.take_jobs();
         assert_eq!(jobs.len(), 1, "attempt {attempt}");
-        let done = Done::Failed { ticket: jobs[0].ticket, cause: "panicked".into() };
+        let done = JobResult::Failed { ticket: jobs[0].ticket, error: panicked("no such index") };
         bench.stage.completed(done, now(1), &mut bench.effects);
     }
     let outputs = bench.outputs();
@@ -249,14 +255,14 @@ fn a_failing_job_is_tried_again_and_ends_in_a_failure_after_its_attempts() {
 }
 
 #[test]
-fn answers_of_one_priority_leave_in_the_order_of_their_requests() {
+fn vectors_of_one_priority_leave_in_request_order() {
     let mut bench = Bench::new();
     bench.bars(1..=8);
     assert!(matches!(bench.request(&request("one", 3, 5), now(0)), Verdict::Hold));
     assert!(matches!(bench.request(&request("two", 5, 5), now(0)), Verdict::Hold));
     let jobs = bench.take_jobs();
     bench.stage.completed(compute(&jobs[1]), now(1), &mut bench.effects);
-    assert!(bench.outputs().is_empty(), "the first is not there yet");
+    assert!(bench.outputs().is_empty(), "the first is not completed yet");
     bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
     let outputs = bench.outputs();
     let order: Vec<String> = outputs.iter().map(|o| bench.read::<Vector>(o).request_id).collect();
@@ -264,7 +270,7 @@ fn answers_of_one_priority_leave_in_the_order_of_their_requests() {
 }
 
 #[test]
-fn what_a_released_partition_held_is_forgotten() {
+fn unassigned_partition_loses_its_requests() {
     let mut bench = Bench::new();
     assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     let jobs = bench.take_jobs();
@@ -276,7 +282,7 @@ fn what_a_released_partition_held_is_forgotten() {
 }
 
 #[test]
-fn a_request_delivered_again_is_computed_again() {
+fn redelivered_request_is_computed_again() {
     let mut bench = Bench::new();
     assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
     assert!(matches!(bench.request(&request("r", 5, 5), now(30)), Verdict::Hold));
@@ -285,26 +291,26 @@ fn a_request_delivered_again_is_computed_again() {
 }
 
 #[test]
-fn what_was_asked_is_forgotten_by_the_clock_without_any_traffic() {
+fn dedup_window_expires_without_traffic() {
     let mut bench = Bench::new();
     assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
-    let asked = |bench: &Bench| {
-        let note = bench.stage.notes().into_iter().find(|note| note.name == "asked_symbols");
+    let requested = |bench: &Bench| {
+        let note = bench.stage.notes().into_iter().find(|note| note.name == REQUESTED_SYMBOLS.name);
         note.unwrap().value
     };
-    assert_eq!(asked(&bench), 1);
+    assert_eq!(requested(&bench), 1);
     assert!(bench.stage.next_wake(now(0)).is_some());
     bench.stage.tick(now(60), &mut bench.effects);
-    assert_eq!((asked(&bench), bench.stage.next_wake(now(60))), (0, None));
+    assert_eq!((requested(&bench), bench.stage.next_wake(now(60))), (0, None));
 }
 
 #[test]
-fn workers_have_so_many_symbols_in_hand_and_no_more() {
-    let bench = holding(6, Limits { workers: 1, in_hand_symbols: 4, ..LIMITS });
+fn running_symbols_per_worker_are_limited() {
+    let bench = holding(6, Limits { workers: 1, worker_symbols_max: 4, ..LIMITS });
     assert_eq!(bench.take_jobs().len(), 4);
 }
 
-/// So many requests of one symbol, all admitted.
+/// A bench with this number of admitted requests for one symbol.
 fn holding(count: i64, limits: Limits) -> Bench {
     let mut bench = Bench::with(limits);
     for number in 0..count {
@@ -316,7 +322,7 @@ fn holding(count: i64, limits: Limits) -> Bench {
 }
 
 #[test]
-fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
+fn running_requests_per_symbol_are_limited() {
     let mut bench = holding(12, Limits { ordinary_max: 100, workers: 20, ..LIMITS });
     let jobs = bench.take_jobs();
     assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
@@ -325,7 +331,7 @@ fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
 }
 
 #[test]
-fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_that_leave() {
+fn drain_releases_queued_and_completes_running_requests() {
     let mut bench = Bench::with(Limits { workers: 1, ..LIMITS });
     bench.bars(1..=8);
     for (id, day) in [("one", 3), ("two", 4), ("three", 5)] {
@@ -333,11 +339,11 @@ fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_th
     }
     bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 9);
     assert!(matches!(bench.request(&request("waits for bars", 8, 5), now(0)), Verdict::Hold));
-    let elsewhere = InputPartition { topic: 1, partition: bench.partition() };
-    bench.stage.drain(&[elsewhere], now(0), &mut bench.effects);
+    let other = InputPartition { topic: 1, partition: bench.partition() };
+    bench.stage.drain(&[other], now(0), &mut bench.effects);
     assert!(bench.effects.take().is_empty());
-    let source = InputPartition { topic: 0, partition: bench.partition() };
-    bench.stage.drain(&[source], now(0), &mut bench.effects);
+    let input = InputPartition { topic: 0, partition: bench.partition() };
+    bench.stage.drain(&[input], now(0), &mut bench.effects);
     let effects = bench.effects.take();
     let [Effect::Release { ids }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(ids.iter().map(|id| id.offset).collect::<Vec<_>>(), [2, 3, 4]);
@@ -345,7 +351,11 @@ fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_th
     let jobs = bench.take_jobs();
     bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
     bench.stage.tick(now(1), &mut bench.effects);
-    bench.stage.drain(&[source], now(1), &mut bench.effects);
+    bench.stage.drain(&[input], now(1), &mut bench.effects);
     let outputs = bench.outputs();
-    assert_eq!((outputs.len(), bench.take_jobs().len()), (1, 0), "it has ended, no other begins");
+    assert_eq!(
+        (outputs.len(), bench.take_jobs().len()),
+        (1, 0),
+        "the running request is resolved, no other starts"
+    );
 }

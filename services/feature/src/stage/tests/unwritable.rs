@@ -1,15 +1,15 @@
-//! Ends that a topic doesn't take, and requests that no topic should have had.
+//! Events that exceed the maximum of a record, and requests that exceed the bounds of the contract.
 
 use contracts::bounds::TEXT_BYTES_MAX;
 use contracts::codec::PAYLOAD_BYTES_MAX;
 
 use super::*;
 
-/// A running request that no contract would let in.
+/// A running request, whether or not the contract permits it.
 fn admitted(bench: &Bench, request: FeatureRequest) -> Admitted {
-    let source = InputPartition { topic: 0, partition: bench.partition() };
+    let input = InputPartition { topic: 0, partition: bench.partition() };
     Admitted {
-        id: RecordId { input: source, epoch: Epoch(1), offset: 7 },
+        id: RecordId { input, epoch: Epoch(1), offset: 7 },
         lane: Lane::Ordinary,
         timeframe: Timeframe::Day1,
         traceparent: None,
@@ -20,17 +20,17 @@ fn admitted(bench: &Bench, request: FeatureRequest) -> Admitted {
     }
 }
 
-fn header(letter: &OutRecord, name: &str) -> String {
-    let value = &letter.headers.iter().find(|(key, _)| key == name).unwrap().1;
+fn header(dead_letter: &OutRecord, name: &str) -> String {
+    let value = &dead_letter.headers.iter().find(|(key, _)| key == name).unwrap().1;
     String::from_utf8(value.clone()).unwrap()
 }
 
 #[test]
-fn a_request_whose_end_cannot_be_written_is_a_dead_letter_that_names_its_place() {
+fn unwritable_result_dead_letters_the_request() {
     let mut bench = Bench::new();
     let request = request(&"r".repeat(PAYLOAD_BYTES_MAX), 5, 5);
     let running = admitted(&bench, request.clone());
-    let failed = bench.stage.end(running, Err("panicked".into()), now(1));
+    let failed = bench.stage.resolve(running, Err(panicked("no such index")), now(1));
     bench.stage.expire(admitted(&bench, request), now(1), &mut bench.effects);
     let expired = bench.effects.take().remove(0);
     for effect in [failed, expired] {
@@ -42,17 +42,18 @@ fn a_request_whose_end_cannot_be_written_is_a_dead_letter_that_names_its_place()
 }
 
 #[test]
-fn a_request_beyond_the_bounds_is_a_dead_letter() {
+fn oversized_request_is_dead_lettered() {
     let mut bench = Bench::new();
     let verdict = bench.request(&request(&"r".repeat(600_000), 5, 5), now(0));
-    let Verdict::Reject(letter) = verdict else { panic!("{verdict:?}") };
-    assert_eq!(header(&letter, "tapeline.error-class"), "invalid");
+    let Verdict::Reject(dead_letter) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(header(&dead_letter, "tapeline.error-class"), "invalid");
 }
 
 #[test]
-fn an_error_of_any_length_is_cut_to_what_a_reader_takes() {
+fn long_error_is_cut_to_the_bound() {
     let bench = Bench::new();
-    let effect = bench.stage.end(admitted(&bench, request("r", 5, 5)), Err("é".repeat(5_000)), now(1));
+    let effect =
+        bench.stage.resolve(admitted(&bench, request("r", 5, 5)), Err(panicked(&"é".repeat(5_000))), now(1));
     let Effect::Emit { outputs, .. } = effect else { panic!("{effect:?}") };
     let failure: RequestFailure = bench.read(&outputs[0]);
     assert_eq!(failure.error.len(), TEXT_BYTES_MAX);

@@ -1,6 +1,7 @@
 //! Requests that compare a symbol with the benchmarks.
 
 use super::*;
+use crate::metric_names::SKIPPED_BENCHMARK_BARS;
 
 fn comparing(id: &str, day: i8) -> FeatureRequest {
     FeatureRequest { feature_sets: vec!["relative_strength".into()], ..request(id, day, 5) }
@@ -21,7 +22,7 @@ impl Bench {
         }
     }
 
-    /// The reason of the comparing set in the one vector that there is.
+    /// Completes the first job and returns the reason of the comparing set in its vector.
     fn reason(&mut self) -> String {
         let jobs = self.take_jobs();
         self.stage.completed(compute(&jobs[0]), now(2), &mut self.effects);
@@ -32,7 +33,7 @@ impl Bench {
 }
 
 #[test]
-fn a_request_waits_for_the_benchmarks_and_none_behind_it_overtakes_it() {
+fn request_waits_for_benchmarks_and_is_not_overtaken() {
     let mut bench = Bench::new();
     let spy = bench.partition_of("SPY");
     assert!(bench.stage.globals().contains(&(Topic::BarClosed, spy)));
@@ -40,7 +41,7 @@ fn a_request_waits_for_the_benchmarks_and_none_behind_it_overtakes_it() {
     bench.stage.table_end(TableScope::Global, Topic::BarClosed, spy, 9);
     assert!(matches!(bench.request(&comparing("compares", 8), now(0)), Verdict::Hold));
     assert!(matches!(bench.request(&request("plain", 8, 5), now(0)), Verdict::Hold));
-    assert!(bench.take_jobs().is_empty(), "nothing is read yet");
+    assert!(bench.take_jobs().is_empty(), "no benchmark bar is read yet");
 
     bench.benchmark("SPY", 1..=9);
     bench.stage.table_position(TableScope::Global, Topic::BarClosed, spy, 8);
@@ -53,7 +54,7 @@ fn a_request_waits_for_the_benchmarks_and_none_behind_it_overtakes_it() {
 }
 
 #[test]
-fn a_symbol_whose_newest_bar_is_old_is_compared_up_to_there() {
+fn symbol_with_old_bars_is_compared_up_to_its_newest() {
     let mut bench = Bench::with(Limits { history_bars: 4, slack_bars: 10, ..LIMITS });
     bench.bars(1..=3);
     bench.benchmark("SPY", 1..=9);
@@ -63,8 +64,8 @@ fn a_symbol_whose_newest_bar_is_old_is_compared_up_to_there() {
 }
 
 #[test]
-fn jobs_share_what_is_known_of_the_benchmarks_until_a_bar_changes_it() {
-    let mut bench = holding(2, Limits { in_hand_symbols: 10, ..LIMITS });
+fn jobs_share_benchmarks_until_a_new_bar() {
+    let mut bench = holding(2, Limits { worker_symbols_max: 10, ..LIMITS });
     let jobs = bench.take_jobs();
     assert!(Arc::ptr_eq(&jobs[0].benchmarks, &jobs[1].benchmarks));
     bench.benchmark("SPY", 1..=1);
@@ -75,19 +76,19 @@ fn jobs_share_what_is_known_of_the_benchmarks_until_a_bar_changes_it() {
 }
 
 #[test]
-fn a_benchmark_that_lacks_the_newest_bar_says_of_when_its_newest_is() {
+fn stale_benchmark_is_named_with_its_newest_date() {
     let mut bench = Bench::new();
     bench.bars(1..=8);
     bench.benchmark("SPY", 1..=5);
     bench.benchmark("QQQ", 9..=9);
     assert!(matches!(bench.request(&comparing("r", 8), now(0)), Verdict::Hold));
-    // What is of later says nothing.
+    // Bars of QQQ exist only after the symbol's newest bar.
     let reason = "the newest bar of SPY is of 2024-07-05; no bars of QQQ; no bars of IWM";
     assert_eq!(bench.reason(), reason);
 }
 
 #[test]
-fn of_a_global_partition_other_symbols_are_left_unread_and_a_benchmark_that_is_no_bar_is_counted() {
+fn invalid_benchmark_bar_is_counted_other_symbols_are_not() {
     let mut bench = Bench::new();
     let mut record = bench.wire.write(&bar("SPY", 1), None).unwrap();
     record.payload = b"no bar".to_vec();
@@ -98,5 +99,5 @@ fn of_a_global_partition_other_symbols_are_left_unread_and_a_benchmark_that_is_n
     record.key = b"AAPL|1day|0".to_vec();
     assert_eq!(bench.stage.table_record(TableScope::Global, &record_of(&record, 1)), Ok(TableRecord::Taken));
     let notes = bench.stage.notes();
-    assert_eq!(notes.iter().find(|note| note.name == "skipped_benchmark_bars").unwrap().value, 1);
+    assert_eq!(notes.iter().find(|note| note.name == SKIPPED_BENCHMARK_BARS.name).unwrap().value, 1);
 }
