@@ -11,7 +11,7 @@ use kafka_io::{Completions, completions};
 use crate::config::{FeatureConfig, RequestsSection};
 use crate::metric_names::METRICS;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
-use crate::worker::{Job, JobError, JobResult, compute};
+use crate::worker::{Job, JobResult, compute};
 
 /// The name of the stage in metrics and reports.
 pub const STAGE: &str = "feature";
@@ -86,10 +86,8 @@ fn start_workers(
         job_deadline: section.worker_deadline_ms.into(),
         ..pool::Options::new("feature-workers", section.workers, jobs_max)
     };
-    let failed = |job: &Job, error: WorkerError| JobResult::Failed {
-        ticket: job.ticket,
-        error: JobError::Worker(error),
-    };
+    let failed =
+        |job: &Job, error: WorkerError| JobResult::Failed { ticket: job.ticket, error: error.into() };
     PoolWorkers::start(context, options, done, || compute, failed)
 }
 

@@ -56,8 +56,8 @@ pub enum JobResult {
 /// The reason why a job has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
-    #[error("job failed")]
-    Worker(#[source] WorkerError),
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     #[error("job rejected: the queue of the workers is full or closed")]
     Rejected,
 }
