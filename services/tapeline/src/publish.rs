@@ -7,7 +7,7 @@ use chassis::SystemClock;
 use chassis::telemetry::Scope;
 use contracts::Topic;
 use kafka_io::{BatchProducer, ProducerLimits, cluster as kafka_cluster};
-use publisher::edge::{Edge, EdgeCounts, EdgeLimits, answer};
+use publisher::edge::{Edge, EdgeCounts, EdgeLimits, response_body};
 
 use crate::cli::PublishArgs;
 use crate::cluster;
@@ -90,10 +90,10 @@ impl Way {
             Self::Produced(edge) => {
                 let body = lines.join("\n");
                 let outcomes = edge
-                    .take(body.as_bytes(), true, None)
+                    .ingest(body.as_bytes(), true, None)
                     .await
                     .map_err(|fault| Failure::Usage(fault.to_string()))?;
-                let results = answer(&outcomes)["results"].take();
+                let results = response_body(&outcomes)["results"].take();
                 serde_json::from_value(results).map_err(|e| Failure::NotOk(e.to_string()))
             }
         }

@@ -25,7 +25,7 @@ pub struct AccessDenied {
 
 /// An error that may mean denied access, in contrast to a cluster that is unavailable.
 pub trait MaybeAccessDenied: std::error::Error {
-    /// Whether access is denied, so that no retry succeeds.
+    /// Returns whether access is denied, so that no retry succeeds.
     fn is_access_denied(&self) -> bool;
 }
 

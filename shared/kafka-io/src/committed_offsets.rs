@@ -11,7 +11,7 @@ const RETRY_WAIT: Duration = Duration::from_millis(50);
 
 /// Fetches the committed offsets of these partitions. Retries until `timeout` while the coordinator has moved or is loading. Blocks.
 ///
-/// librdkafka waits for an unknown coordinator, but returns the error of a former one and only starts to look for its successor
+/// librdkafka waits for an unknown coordinator, but returns the error of a former one and only starts to discover its successor
 /// (`rd_kafka_handle_OffsetFetch`). It retries commits itself.
 pub(crate) fn committed_offsets<C: ConsumerContext>(
     client: &BaseConsumer<C>,

@@ -46,7 +46,7 @@ pub struct KafkaConfig {
     pub query_timeout_ms: Millis<u32>,
     /// The time without fetched records, milliseconds, after which the stall watchdog checks a partition. If records are available, and
     /// still are a quarter of this time later, the clients are recreated. Longer than a client needs to find a leader that has
-    /// moved (about 10 s), and shorter than the minute after which it repeats a lost request by itself.
+    /// moved (about 10 s), and shorter than the minute after which it repeats a lost request automatically.
     pub watchdog_ms: Millis<u32>,
     /// `linger.ms`, milliseconds: the time that a producer waits for more records before it sends. Consuming broker batches of a single
     /// record takes half as much time again.
@@ -336,11 +336,11 @@ mod tests {
         assert_eq!(serde_json::to_value(&config).unwrap()["linger_ms"], serde_json::json!(7));
         for value in ["-1", "4294967296", "\"soon\"", "1.5"] {
             let text = format!("{{\"linger_ms\":{value}}}");
-            let (ours, plain) =
+            let (read, plain) =
                 (serde_json::from_str::<KafkaConfig>(&text).unwrap_err(), serde_json::from_str::<u32>(value));
-            let [ours, plain] = [ours, plain.unwrap_err()].map(|error| error.to_string());
-            let (ours, plain) = (ours.split(" at line").next(), plain.split(" at line").next());
-            assert_eq!(ours, plain, "{value}");
+            let [read, plain] = [read, plain.unwrap_err()].map(|error| error.to_string());
+            let (read, plain) = (read.split(" at line").next(), plain.split(" at line").next());
+            assert_eq!(read, plain, "{value}");
         }
     }
 }

@@ -30,12 +30,12 @@ pub struct RecordMetadata {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProduceError {
     /// The bound of bytes in flight is reached; nothing was sent. A later call may succeed.
-    #[error("producer full: {in_flight_bytes} bytes in flight, at most {max_bytes} allowed")]
+    #[error("producer full: {in_flight_bytes} bytes in flight, at most {bytes_max} allowed")]
     Full {
         /// Bytes in flight.
         in_flight_bytes: usize,
         /// The bound.
-        max_bytes: usize,
+        bytes_max: usize,
     },
     /// The record is not written. A later call may succeed.
     #[error("not written: {cause}")]
@@ -180,13 +180,13 @@ impl BatchProducer {
     }
 
     fn reserve(&self, bytes: usize) -> Result<(), ProduceError> {
-        let max_bytes = self.limits.in_flight_max_bytes;
+        let bytes_max = self.limits.in_flight_max_bytes;
         let reserved = self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
-            now.checked_add(bytes).filter(|then| *then <= max_bytes)
+            now.checked_add(bytes).filter(|then| *then <= bytes_max)
         });
         match reserved {
             Ok(_) => Ok(()),
-            Err(in_flight_bytes) => Err(ProduceError::Full { in_flight_bytes, max_bytes }),
+            Err(in_flight_bytes) => Err(ProduceError::Full { in_flight_bytes, bytes_max }),
         }
     }
 

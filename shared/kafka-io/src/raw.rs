@@ -8,9 +8,10 @@
 #![allow(unsafe_code)]
 
 mod calls;
+mod memory;
 
 use std::borrow::Cow;
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use crate::error_codes::is_access_denied;
 
 pub(crate) use self::calls::{commit_transaction, generation, known_end, metadata};
+use self::memory::{NO_ERROR, bytes, owned};
 
 /// An event of a consumer's queue.
 pub(crate) enum Polled<'c> {
@@ -128,7 +130,7 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
 
 impl Queue {
     fn of<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<Self> {
-        // SAFETY: the client pointer is valid while the consumer lives; the call takes a reference of its own.
+        // SAFETY: the client pointer is valid while the consumer exists; the call takes a reference of its own.
         let queue = unsafe { sys::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) };
         NonNull::new(queue).map(Self)
     }
@@ -176,7 +178,7 @@ impl Event {
     }
 
     fn partitions(&self) -> Vec<(String, i32)> {
-        // SAFETY: a rebalance event owns its list while it lives; the elements are `cnt` initialised structs.
+        // SAFETY: a rebalance event owns its list while it exists; the elements are `cnt` initialised structs.
         unsafe {
             let list = sys::rd_kafka_event_topic_partition_list(self.0.as_ptr());
             let Some(list) = list.as_ref() else { return Vec::new() };
@@ -219,16 +221,6 @@ fn log_level(level: i32) -> RDKafkaLogLevel {
         6 => RDKafkaLogLevel::Info,
         _ => RDKafkaLogLevel::Debug,
     }
-}
-
-/// # Safety
-/// `text` is null or a C string.
-unsafe fn owned(text: *const std::ffi::c_char) -> String {
-    if text.is_null() {
-        return String::new();
-    }
-    // SAFETY: guaranteed by the caller.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().trim_end().to_owned()
 }
 
 // === Fetched ===
@@ -297,15 +289,6 @@ impl Fetched<'_> {
             Some((CStr::from_ptr(name).to_string_lossy(), bytes(value, len).unwrap_or_default()))
         }
     }
-}
-
-const NO_ERROR: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-
-/// # Safety
-/// `start` is null or points to `len` bytes that are valid for `'a`.
-unsafe fn bytes<'a>(start: *const c_void, len: usize) -> Option<&'a [u8]> {
-    // SAFETY: guaranteed by the caller.
-    (!start.is_null()).then(|| unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) })
 }
 
 // === Wake ===

@@ -1,4 +1,4 @@
-//! Input records, which borrow librdkafka's memory, and output records, which own theirs.
+//! Input records, which borrow librdkafka's memory, and output records.
 
 use std::borrow::Cow;
 

@@ -29,11 +29,11 @@ pub fn count_with_aborted(
     let consumer = client::uncommitted_follower(config, "tapeline.counter")?;
     let mut list = TopicPartitionList::new();
     let mut open = BTreeMap::new();
-    for (topic, marks) in ends.iter().filter(|(_, marks)| marks.low < marks.high) {
-        list.add_partition(topic.name(), marks.partition)
-            .set_offset(Offset::Offset(marks.low))
+    for (topic, of) in ends.iter().filter(|(_, of)| of.low < of.high) {
+        list.add_partition(topic.name(), of.partition)
+            .set_offset(Offset::Offset(of.low))
             .map_err(ReadError::assign)?;
-        open.insert((*topic, marks.partition), marks.high);
+        open.insert((*topic, of.partition), of.high);
     }
     consumer.assign(&list).map_err(ReadError::assign)?;
     let deadline = Instant::now() + timeout;

@@ -1,5 +1,5 @@
 //! Payloads that are no event: each record becomes a dead output with an error class, and a table skips it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

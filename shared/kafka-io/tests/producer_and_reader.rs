@@ -1,5 +1,5 @@
 //! The batch producer and the topic reader on a mocked broker.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod common;
 
@@ -26,7 +26,8 @@ fn record(partition: i32, payload: &str) -> OutRecord {
 fn results_are_in_the_order_of_the_records() {
     let mock = Mock::start();
     let producer = BatchProducer::new(&mock.config, ProducerLimits::default()).unwrap();
-    let records = vec![record(1, "a"), record(2, "b"), record(1, "c"), record(99, "nowhere"), record(2, "d")];
+    let records =
+        vec![record(1, "a"), record(2, "b"), record(1, "c"), record(99, "no such partition"), record(2, "d")];
     let results = runtime().block_on(producer.produce(records));
     assert_eq!(results[..3], [written(1, 0), written(2, 0), written(1, 1)]);
     assert!(
@@ -45,7 +46,7 @@ fn batch_above_the_byte_bound_is_rejected_as_a_whole() {
     let producer = BatchProducer::new(&mock.config, limits).unwrap();
     let results = runtime().block_on(producer.produce(vec![record(0, "small"), record(0, &"x".repeat(100))]));
     assert_eq!(results.len(), 2);
-    assert!(results.iter().all(|result| matches!(result, Err(ProduceError::Full { max_bytes: 100, .. }))));
+    assert!(results.iter().all(|result| matches!(result, Err(ProduceError::Full { bytes_max: 100, .. }))));
     assert_eq!(mock.read(Topic::AlertRaised), []);
     assert_eq!(runtime().block_on(producer.produce(vec![record(0, "small")])), [written(0, 0)]);
 }

@@ -1,5 +1,5 @@
 //! The registry client against a server with the failures of real registries and their proxies.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@ use contracts::{
 };
 use domain::{AlertType, FeatureSets, Layer, Symbol, Timeframe};
 use kafka_io::{OwnedRecord, dead_letter};
-use scanner_bridge::rules::manual::{FEATURE_SETS_KEY, asked_sets};
+use scanner_bridge::rules::requested_sets::{FEATURE_SETS_KEY, requested_sets};
 use scanner_bridge::rules::mapping::Mapping;
 use scanner_bridge::rules::priority::priority;
 
@@ -154,7 +154,7 @@ fn alert(intake: &mut Intake, at: At, event: Alert) -> Option<()> {
     let row = intake.mapping.row(event.alert_type);
     let is_manual = event.alert_type == AlertType::Manual;
     let named = event.metadata.get(FEATURE_SETS_KEY).map(String::as_str);
-    let sets = if is_manual { asked_sets(named, row.sets).ok()? } else { row.sets };
+    let sets = if is_manual { requested_sets(named, row.sets).ok()? } else { row.sets };
     intake.seen.alerts.push(Ask {
         place: at.place,
         id: cause(&event),

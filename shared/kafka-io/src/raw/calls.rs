@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::producer::{Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::{NO_ERROR, bytes, owned};
+use super::memory::{NO_ERROR, bytes, owned};
 use crate::call_error::CallError;
 
 /// Commits the open transaction after librdkafka's own flush, which ignores linger. Blocks up to the transaction timeout. Another
@@ -17,7 +17,7 @@ where
     C: ProducerContext,
     P: Producer<C>,
 {
-    // SAFETY: the client is alive; -1 stands for the remaining time of the transaction, as the manual requires.
+    // SAFETY: the client is alive; -1 is the remaining time of the transaction, as the manual requires.
     let error = unsafe { sys::rd_kafka_commit_transaction(producer.client().native_ptr(), -1) };
     if error.is_null() {
         return Ok(());

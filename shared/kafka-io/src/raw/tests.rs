@@ -1,6 +1,6 @@
 //! Records that only clients of other languages can write, on a mocked broker.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CString, c_int, c_void};
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
@@ -75,7 +75,7 @@ fn header_name_that_is_not_utf8_hides_no_later_header() {
     assert_eq!(headers, [("caf\u{fffd}".to_owned(), &b"v"[..]), ("traceparent".to_owned(), b"v")]);
     assert_eq!(record.headers.get("traceparent"), Some(&b"v"[..]));
     let cause = Cause { class: "tombstone", error: "no payload", attempts: 1, service: "bench" };
-    let letter = dead_letter::of(&record, Topic::ScannerBridgeDeadLetter, 1, cause);
-    let kept: Vec<&str> = letter.headers.iter().take(2).map(|(name, _)| name.as_ref()).collect();
+    let dead_letter = dead_letter::of(&record, Topic::ScannerBridgeDeadLetter, 1, cause);
+    let kept: Vec<&str> = dead_letter.headers.iter().take(2).map(|(name, _)| name.as_ref()).collect();
     assert_eq!(kept, ["caf\u{fffd}", "traceparent"]);
 }

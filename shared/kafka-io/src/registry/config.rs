@@ -29,7 +29,7 @@ pub struct RegistryConfig {
     pub cached_start_patience_ms: Millis<u32>,
     /// The time, milliseconds, for which an id that the registry does not have is not looked up again.
     pub unknown_ttl_ms: Millis<u32>,
-    /// The time, milliseconds, that records wait for a lookup of their writer's schema. The lookup continues in the background, and the
+    /// The time, milliseconds, for which a lookup of a writer's schema blocks records. The lookup continues in the background, and the
     /// records are processed again later.
     pub lookup_wait_ms: Millis<u32>,
     /// Consecutive failed lookups that open the circuit breaker: for 1 s, doubled up to 30 s.
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(keys(&RegistryConfig::default()), Vec::<String>::new());
         let config = RegistryConfig {
             url: "http://me:hunter2@registry:8081/path".to_owned(),
-            ca_file: Some("/nowhere".into()),
+            ca_file: Some("/missing".into()),
             password: Secret::new("hunter2"),
             timeout_ms: 0.into(),
             ..RegistryConfig::default()
@@ -134,7 +134,7 @@ mod tests {
         let url = "https://registry".to_owned();
         let config = RegistryConfig {
             url,
-            ca_file: Some("/nowhere".into()),
+            ca_file: Some("/missing".into()),
             username: Some("me".to_owned()),
             ..RegistryConfig::default()
         };

@@ -51,11 +51,11 @@ fn certificate_without_key_and_missing_file_are_invalid() {
     let halved = Security { certificate_file: Some(FILE.into()), key_password: Secret::new("x"), ..login() };
     assert_eq!(keys(halved), ["security.key_file", "security.key_password"]);
     let config = KafkaConfig {
-        security: Security { ca_file: Some("/nowhere/ca.pem".into()), ..login() },
+        security: Security { ca_file: Some("/missing/ca.pem".into()), ..login() },
         ..KafkaConfig::default()
     };
     let error = config.errors().remove(0).to_string();
-    assert!(error.contains("/nowhere/ca.pem") && error.contains("No such file"), "{error}");
+    assert!(error.contains("/missing/ca.pem") && error.contains("No such file"), "{error}");
 }
 
 #[test]

@@ -1,30 +1,24 @@
-//! The HTTP edge: findings in, an outcome an item out. One validation pass, one produce batch, one answer.
-
-mod body;
-mod counts;
-mod outcome;
-mod server;
-
-pub use body::{BodyError, Item, items};
-pub use counts::EdgeCounts;
-pub use outcome::{Outcome, answer, status};
-pub use server::{EdgeServer, ServeLimits, serve};
+//! Ingest of a request's findings: validate each, produce the valid ones in one batch, return an outcome for each.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use chassis::Clock;
 use contracts::finding::{Defaults, Finding, parse};
-use contracts::{Event, Topic, Violation, ids};
+use contracts::{EncodeError, Topic, Violation, ids};
 use domain::Timestamp;
 use kafka_io::{BatchProducer, OutRecord, ProduceError, RecordMetadata, Wire};
 
-/// What findings without a `source` are said to come from: callers have no names yet.
-const NAMELESS_SOURCE: &str = "edge";
+use super::body::{BodyError, Item, items};
+use super::finding_counts::EdgeCounts;
+use super::outcome::Outcome;
 
-/// Whoever takes records to Kafka; one result a record, in order.
+/// The source of findings that name none. Callers are not authenticated, so the edge has no name for them.
+const DEFAULT_SOURCE: &str = "edge";
+
+/// A producer of batches.
 pub trait Produce: Send + Sync + 'static {
-    /// Produces all of them and waits for the brokers' word.
+    /// Produces all records and waits for their acknowledgements. Returns one result per record, in order.
     fn produce(
         &self,
         records: Vec<OutRecord>,
@@ -37,12 +31,12 @@ impl Produce for BatchProducer {
     }
 }
 
-/// Bounds of one request.
+/// Limits of one request.
 #[derive(Debug, Clone, Copy)]
 pub struct EdgeLimits {
-    /// Bytes of a body.
+    /// Maximum size of the body, in bytes.
     pub body_max_bytes: usize,
-    /// Findings of a body.
+    /// Maximum number of findings.
     pub items_max: usize,
 }
 
@@ -50,13 +44,12 @@ pub struct EdgeLimits {
 pub struct Edge<P> {
     wire: Wire,
     producer: P,
-    limits: EdgeLimits,
+    pub(super) limits: EdgeLimits,
     counts: EdgeCounts,
     clock: Arc<dyn Clock>,
 }
 
 impl<P: Produce> Edge<P> {
-    /// An edge that produces through `producer`.
     #[must_use]
     pub fn new(
         wire: Wire,
@@ -68,20 +61,22 @@ impl<P: Produce> Edge<P> {
         Self { wire, producer, limits, counts, clock }
     }
 
-    /// Takes a body in: an outcome for each finding, in order.
+    /// Publishes the findings of a body. Returns an outcome for each, in order.
+    ///
+    /// If `traceparent` is `None`, each finding starts a trace of its own.
     ///
     /// # Errors
-    /// [`BodyError`] when the body as a whole can't be used; then nothing of it was taken.
-    pub async fn take(
+    /// [`BodyError`] if the body as a whole is invalid. Then none of its findings was published.
+    pub async fn ingest(
         &self,
         body: &[u8],
         is_ndjson: bool,
         traceparent: Option<&str>,
     ) -> Result<Vec<Outcome>, BodyError> {
         let items = items(body, is_ndjson, self.limits.items_max)?;
-        let open = self.counts.open(items.len());
+        let pending = self.counts.receive(items.len());
         let now = Timestamp::from_micros(self.clock.wall_micros());
-        let defaults = Defaults { now, source: NAMELESS_SOURCE };
+        let defaults = Defaults { now, source: DEFAULT_SOURCE };
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(items.len());
         let mut records = Vec::new();
         for item in &items {
@@ -96,10 +91,10 @@ impl<P: Produce> Edge<P> {
         let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
         let results = self.producer.produce(records).await;
         let mut produced = topics.into_iter().zip(results).map(|(topic, result)| of_result(topic, result));
-        let missing = || Outcome::Unknown { cause: "the producer gave no result".to_owned() };
+        let missing = || Outcome::Unknown { cause: "no result from the producer".to_owned() };
         let outcomes: Vec<Outcome> =
             outcomes.into_iter().map(|o| o.or_else(|| produced.next()).unwrap_or_else(missing)).collect();
-        open.close(&outcomes);
+        pending.resolve(&outcomes);
         Ok(outcomes)
     }
 
@@ -109,21 +104,20 @@ impl<P: Produce> Edge<P> {
         defaults: &Defaults<'_>,
         traceparent: Option<&str>,
     ) -> Result<OutRecord, Outcome> {
-        let text = item.as_ref().map_err(|cause| invalid(String::new(), cause.clone()))?;
+        let text = item.as_ref().map_err(|error| invalid(String::new(), error.to_string()))?;
         let finding = parse(text.as_bytes(), defaults)
             .map_err(|Violation { event, path, cause }| invalid(path, format!("{event}: {cause}")))?;
         let new_trace = traceparent.is_none().then(|| ids::traceparent(finding.event_id()));
         let traceparent = traceparent.or(new_trace.as_deref());
-        let written = match &finding {
-            Finding::Alert(alert) => self.write(alert, traceparent),
-            Finding::Gap(gap) => self.write(gap, traceparent),
-            Finding::Proposal(proposal) => self.write(proposal, traceparent),
-        };
-        written.map_err(|cause| invalid(String::new(), cause))
+        self.encode(&finding, traceparent).map_err(|error| invalid(String::new(), error.to_string()))
     }
 
-    fn write<E: Event>(&self, event: &E, traceparent: Option<&str>) -> Result<OutRecord, String> {
-        self.wire.write(event, traceparent).map_err(|fault| fault.to_string())
+    fn encode(&self, finding: &Finding, traceparent: Option<&str>) -> Result<OutRecord, EncodeError> {
+        match finding {
+            Finding::Alert(alert) => self.wire.write(alert, traceparent),
+            Finding::Gap(gap) => self.wire.write(gap, traceparent),
+            Finding::Proposal(proposal) => self.wire.write(proposal, traceparent),
+        }
     }
 }
 
@@ -136,14 +130,11 @@ fn of_result(topic: Topic, result: Result<RecordMetadata, ProduceError>) -> Outc
         Ok(RecordMetadata { partition, offset }) => {
             Outcome::Accepted { topic: topic.name(), partition, offset }
         }
-        Err(fault @ ProduceError::Full { .. }) => Outcome::Refused { cause: fault.to_string() },
-        Err(fault @ (ProduceError::Failed { .. } | ProduceError::Denied { .. })) => {
-            Outcome::Failed { cause: fault.to_string() }
+        Err(error @ ProduceError::Full { .. }) => Outcome::Refused { cause: error.to_string() },
+        Err(error @ (ProduceError::Failed { .. } | ProduceError::Denied { .. })) => {
+            Outcome::Failed { cause: error.to_string() }
         }
-        Err(fault @ ProduceError::Unknown { .. }) => Outcome::Unknown { cause: fault.to_string() },
-        Err(fault @ ProduceError::Rejected { .. }) => invalid(String::new(), fault.to_string()),
+        Err(error @ ProduceError::Unknown { .. }) => Outcome::Unknown { cause: error.to_string() },
+        Err(error @ ProduceError::Rejected { .. }) => invalid(String::new(), error.to_string()),
     }
 }
-
-#[cfg(test)]
-mod tests;
