@@ -297,7 +297,7 @@ fn dedup_window_expires_without_traffic() {
     bench.hold(&request("r", 5, 5), now(0));
     let requested = |bench: &Bench| bench.note(REQUESTED_SYMBOLS.name);
     assert_eq!(requested(&bench), 1);
-    assert!(bench.stage.next_wake(now(0)).is_some());
+    assert_eq!(bench.stage.next_wake(now(0)), Some(EXPIRY_INTERVAL));
     bench.tick(now(60));
     assert_eq!((requested(&bench), bench.stage.next_wake(now(60))), (0, None));
 }
