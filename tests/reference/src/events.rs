@@ -45,7 +45,7 @@ pub fn page() -> String {
         }
         enums.extend(event.enums.iter().map(|one| (one.name.clone(), one.clone())));
     }
-    text.push_str("\n## Enums\n\nEvery enum has the default `unknown`, so that a reader accepts a symbol that it does not know.\n");
+    text.push_str("\n## Enums\n\nEvery enum has the default `unknown`, so that a reader accepts a symbol that is missing in its schema.\n");
     for one in enums.values() {
         choices(&mut text, one);
     }
