@@ -1,4 +1,4 @@
-//! The feature service's configuration.
+//! Configuration of the feature service.
 
 use std::collections::BTreeSet;
 
@@ -7,24 +7,25 @@ use chassis::run::Process;
 use contracts::bounds::SET_VALUES_MAX;
 use domain::Symbol;
 use hosting::{KafkaSection, RegistrySection};
+use kit::Millis;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{COMPARED, in_name};
 
-/// Each adds four values to the set that has most of them, and a set has a bound.
+/// The maximum number of benchmarks: each adds four values to `correlation_features`, and a set has a maximum number of values.
 const BENCHMARKS_MAX: usize = SET_VALUES_MAX / 4;
 
-/// Everything that an operator may say to the feature service.
+/// Settings of the feature service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FeatureConfig {
-    /// The process.
+    /// Admin server, logs and shutdown of the process.
     pub process: Process,
-    /// The cluster.
+    /// Kafka cluster and its clients.
     pub kafka: KafkaSection,
-    /// The schema registry.
+    /// Schema registry and its cache.
     pub registry: RegistrySection,
-    /// Requests and their answers.
+    /// Processing of requests into vectors.
     pub requests: RequestsSection,
 }
 
@@ -39,29 +40,39 @@ impl Default for FeatureConfig {
     }
 }
 
-/// Requests and their answers.
+/// Settings of the processing of requests into vectors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RequestsSection {
-    /// Ordinary requests that may wait before their partitions pause. 10,000: some seconds of work.
+    /// Number of queued ordinary requests (`feature.batch.requested`) at which their partitions are paused; they are resumed when fewer
+    /// than half of it are queued. 10,000 requests are some seconds of work.
     pub queue_max: usize,
-    /// Urgent requests that may wait before theirs do: a bound of their own, so that ordinary ones never stop them.
+    /// The same for urgent requests (`feature.batch.urgent`). They have their own bound, so that ordinary requests never delay them;
+    /// 1,000 because urgent requests are few and leave the queue first.
     pub urgent_queue_max: usize,
-    /// Time from `requested_at` after which a request ends in a failure. 300 s: nobody acts on an older answer.
-    pub ttl_ms: u64,
-    /// How long the same symbol, timeframe, sets and time are answered once.
-    pub dedup_window_ms: u64,
-    /// Symbols of requests that are remembered for it at most, about 200 bytes each. 100,000: three windows at the bridge's rate.
+    /// Time in milliseconds from `requested_at` of a request after which it ends in a failure of the class `expired`. 300 s by default:
+    /// a vector of an older request has no use.
+    pub ttl_ms: Millis,
+    /// Dedup window in milliseconds of processing time. A symbol of a request ends in a failure of the class `duplicate` if an earlier
+    /// request in the window has the same symbol, timeframe, sets and time, at the same or a higher priority. 60 s is the dedup window
+    /// of alerts in the scanner bridge as well.
+    pub dedup_window_ms: Millis,
+    /// Maximum number of requested symbols in the dedup window, about 200 bytes each; above it, the oldest are evicted. 100,000 is
+    /// three windows at the default rate limit of the scanner bridge.
     pub dedup_symbols_max: usize,
-    /// Worker threads.
+    /// Number of worker threads, which compute requests, at most 1024. 4 is the CPU limit of an instance in the Helm chart.
     pub workers: usize,
-    /// Silence of a worker after which it is replaced and its request tried again. A request of 100 symbols takes about 100 ms.
-    pub worker_deadline_ms: u64,
-    /// Bars of a window, per symbol and timeframe.
+    /// Time in milliseconds after which a worker that has not completed its request is replaced, and the request is tried again. 30 s
+    /// by default: a request of 100 symbols takes about 100 ms.
+    pub worker_deadline_ms: Millis,
+    /// Maximum number of bars of a window, per symbol and timeframe. 300 bars are enough for every value: the longest window of a value
+    /// has 253 bars.
     pub history_bars: usize,
-    /// Bars held beyond a window, for requests of the past.
+    /// Number of bars per symbol and timeframe that are kept in addition to a window, for requests whose `occurred_at` is in the past.
+    /// 700 by default, so that 1,000 bars are kept.
     pub slack_bars: usize,
-    /// The symbols that each is compared with: values as `corr_spy_20`. Every instance reads their bars.
+    /// Symbols that each symbol is compared with, in values such as `corr_spy_20`; 1 to 12. Every instance reads their bars. By default
+    /// large companies (SPY), technology companies (QQQ) and small companies (IWM).
     pub benchmarks: Vec<String>,
 }
 
@@ -70,11 +81,11 @@ impl Default for RequestsSection {
         Self {
             queue_max: 10_000,
             urgent_queue_max: 1_000,
-            ttl_ms: 300_000,
-            dedup_window_ms: 60_000,
+            ttl_ms: Millis::new(300_000),
+            dedup_window_ms: Millis::new(60_000),
             dedup_symbols_max: 100_000,
             workers: 4,
-            worker_deadline_ms: 30_000,
+            worker_deadline_ms: Millis::new(30_000),
             history_bars: 300,
             slack_bars: 700,
             benchmarks: COMPARED.map(|symbol| symbol.to_string()).to_vec(),
@@ -83,7 +94,7 @@ impl Default for RequestsSection {
 }
 
 impl RequestsSection {
-    /// The benchmarks, as the stage takes them.
+    /// Returns the benchmarks as symbols.
     #[must_use]
     pub fn compared(&self) -> Vec<Symbol> {
         self.benchmarks.iter().filter_map(|name| Symbol::parse(name).ok()).collect()
@@ -115,16 +126,16 @@ impl Validate for RequestsSection {
         }
         let benchmarks = &self.benchmarks;
         let count = format!("1 to {BENCHMARKS_MAX} symbols of different names");
-        let different = self.compared().into_iter().map(in_name).collect::<BTreeSet<_>>().len();
-        let is_list = (1..=BENCHMARKS_MAX).contains(&different) && different == self.compared().len();
+        let names = self.compared().into_iter().map(in_name).collect::<BTreeSet<_>>().len();
+        let is_list = (1..=BENCHMARKS_MAX).contains(&names) && names == self.compared().len();
         errors.check(is_list, "benchmarks", benchmarks.join(", "), &count, "[\"SPY\"]");
         for name in benchmarks.iter().filter(|name| Symbol::parse(name).is_err()) {
             errors.check(false, "benchmarks", name, "a symbol", "SPY");
         }
         errors.check(self.workers <= 1_024, "workers", self.workers, "at most 1024", "4");
-        errors.check(self.ttl_ms >= 1, "ttl_ms", self.ttl_ms, "at least 1", "300000");
+        errors.check(!self.ttl_ms.is_zero(), "ttl_ms", self.ttl_ms, "at least 1", "300000");
         let deadline = self.worker_deadline_ms;
-        errors.check(deadline >= 1, "worker_deadline_ms", deadline, "at least 1", "30000");
+        errors.check(!deadline.is_zero(), "worker_deadline_ms", deadline, "at least 1", "30000");
     }
 }
 
@@ -134,22 +145,22 @@ mod tests {
 
     use super::*;
 
-    fn fault_of(benchmarks: &str) -> Option<String> {
+    fn errors_of(benchmarks: &str) -> Option<String> {
         let env = [("FEATURE__REQUESTS__BENCHMARKS".to_owned(), benchmarks.to_owned())];
         let errors = load::<FeatureConfig>("FEATURE", None, env.into_iter()).err()?;
         Some(errors.iter().map(ToString::to_string).collect())
     }
 
     #[test]
-    fn benchmarks_are_symbols_whose_values_have_names_of_their_own_and_fit_a_set() {
-        assert_eq!(fault_of("A,B,C,D,E,F,G,H,I,J,K,L"), None);
-        for (wrong, part) in [
+    fn benchmarks_are_distinct_symbols_that_fit_a_set() {
+        assert_eq!(errors_of("A,B,C,D,E,F,G,H,I,J,K,L"), None);
+        for (invalid, part) in [
             ("A,B,C,D,E,F,G,H,I,J,K,L,M", "must be 1 to 12 symbols of different names"),
             ("BRK.B,BRK-B", "must be 1 to 12 symbols of different names"),
             ("SPY,spy", "= spy (FEATURE__REQUESTS__BENCHMARKS): must be a symbol"),
         ] {
-            let fault = fault_of(wrong).unwrap_or_default();
-            assert!(fault.contains(part), "{wrong}: {fault}");
+            let errors = errors_of(invalid).unwrap_or_default();
+            assert!(errors.contains(part), "{invalid}: {errors}");
         }
     }
 }

@@ -1,22 +1,45 @@
-//! The feature service: requests for features in, vectors out.
+//! Feature service: computes the requested feature sets of symbols from their bars.
+//!
+//! # Data flow
 //!
 //! ```text
-//! feature.batch.requested ─┐                         ┌─► feature.vector.computed
-//! feature.batch.urgent ────┴► admit ► wait ► compute ┴─► feature.request.failed
-//! market.bar.closed ──(tables)───────┘ for the bars acknowledged before the request
+//! feature.batch.requested ─┐                                        ┌─► feature.vector.computed
+//! feature.batch.urgent ────┴─► admit ─► queue ─► compute ─► reorder ┴─► feature.request.failed
+//! market.bar.closed ──(tables)────────────────┘ (the bars that were acknowledged before the request)
 //! ```
 //!
-//! Each symbol of a request ends in one vector or one failure, all of a request in one emission. A vector looks at bars that closed
-//! at or before its symbol's `occurred_at` and at nothing else, so that a replay gives the same values.
+//! - Each symbol of a request ends in one vector or one failure. All events of a request are one emission.
+//! - A vector uses only bars that closed at or before the `occurred_at` of its symbol, so that a replay computes the same values.
+//! - The bars are two tables: the co-partitioned table has the symbols of the assigned partitions, the global table has the benchmarks
+//!   and is read by every instance.
+//! - A request that was resolved is never computed again: its offset is committed in one transaction with its events.
 //!
-//! The bars are two tables: its share, of the symbols whose partitions it owns, and those of the benchmarks, which every instance has.
+//! # What the service does not do
 //!
-//! It keeps no state beyond the bars: a restart forgets which questions were asked lately, so that one asked again is computed, not
-//! refused as a duplicate. A request that has ended is never computed again: its offset left with its answers.
+//! - It has no state except the bars. A restart loses the dedup window: a request that would have been a duplicate is computed.
+//! - It reads no files and no history, and calls no other service. The bar tables are its only source of market data.
 //!
-//! It deliberately reads no file, fetches no history and asks nobody: what it knows of the market it has from the bar table.
+//! # Example
 //!
-//! Start at [`service`], then [`stage`]; meaning lives in [`rules`], the way of a request through the stage in [`intake`].
+//! The rules are pure functions of a window of bars:
+//!
+//! ```
+//! use domain::{Bar, FeatureSet, Timeframe, Timestamp};
+//! use feature::rules::{Window, compute};
+//!
+//! let bars = [10.0, 11.0].map(|close| {
+//!     let open_time = Timestamp::from_micros(close as i64 * 86_400_000_000);
+//!     Bar { open_time, open: 10.0, high: 12.0, low: 9.0, close, volume: 100.0 }
+//! });
+//! let set = compute(FeatureSet::ReturnsFeatures, &Window::new(Timeframe::Day1, &bars));
+//! assert_eq!(set.values[0], ("return_1".into(), 11.0 / 10.0 - 1.0));
+//! assert_eq!(set.reason.as_deref(), Some("61 bars needed, 2 held"));
+//! ```
+//!
+//! # Modules
+//!
+//! [`service`] is the composition root. [`stage`] has the stage, [`intake`] its dedup window, queue and reorder buffer, [`worker`] the
+//! job of a worker thread, [`rules`] the feature sets, [`config`] the configuration, [`metric_names`] the metrics of the stage.
 
 pub mod config;
 pub mod intake;
@@ -24,4 +47,4 @@ pub mod metric_names;
 pub mod rules;
 pub mod service;
 pub mod stage;
-pub mod work;
+pub mod worker;

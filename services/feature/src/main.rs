@@ -1,4 +1,4 @@
-//! The feature service as a process.
+//! Process of the feature service.
 
 fn main() -> std::process::ExitCode {
     chassis::run::<feature::service::Feature>()

@@ -1,6 +1,4 @@
-//! The one place where the feature service is put together.
-
-use std::time::Duration;
+//! Composition root of the feature service.
 
 use chassis::pool;
 use chassis::run::Process;
@@ -13,17 +11,17 @@ use kafka_io::{Completions, completions};
 use crate::config::{FeatureConfig, RequestsSection};
 use crate::metric_names::METRICS;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
-use crate::work::{Done, Job, compute};
+use crate::worker::{Job, JobResult, compute};
 
-/// What the stage is called in metrics and reports.
+/// The name of the stage in metrics and reports.
 pub const STAGE: &str = "feature";
 
-/// The stage's consumer group.
+/// The consumer group of the stage.
 pub const GROUP: &str = "tapeline.feature";
 
-/// As many symbols as a full request has. Below that another is handed out, so an urgent request waits behind less than two full ones
-/// for each worker (ADR 068).
-const IN_HAND_SYMBOLS: usize = contracts::events::SYMBOLS_MAX;
+/// The number of symbols of a full request. A worker that has fewer gets another request, so an urgent request waits for less than
+/// two full ones per worker (ADR 068).
+const WORKER_SYMBOLS_MAX: usize = contracts::events::SYMBOLS_MAX;
 
 /// The feature service.
 #[derive(Debug)]
@@ -49,7 +47,7 @@ impl Service for Feature {
         let kafka = &config.kafka.0;
         let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
         let limits = limits(&config.requests);
-        // Room for all that is under way: no worker waits for a driver that is in a transaction.
+        // The channel has room for the results of all running jobs: no worker waits for a driver that is in a transaction.
         let (sender, completed) = completions(limits.jobs_max());
         let workers = start_workers(&config.requests, limits.jobs_max(), &context, sender)?;
         let compared = config.requests.compared();
@@ -68,13 +66,13 @@ fn limits(section: &RequestsSection) -> Limits {
     Limits {
         ordinary_max: section.queue_max,
         urgent_max: section.urgent_queue_max,
-        request_ttl: Duration::from_millis(section.ttl_ms),
-        dedup_window: Duration::from_millis(section.dedup_window_ms),
+        request_ttl: section.ttl_ms.into(),
+        dedup_window: section.dedup_window_ms.into(),
         dedup_symbols_max: section.dedup_symbols_max,
         history_bars: section.history_bars,
         slack_bars: section.slack_bars,
         workers: section.workers,
-        in_hand_symbols: IN_HAND_SYMBOLS,
+        worker_symbols_max: WORKER_SYMBOLS_MAX,
     }
 }
 
@@ -82,18 +80,18 @@ fn start_workers(
     section: &RequestsSection,
     jobs_max: usize,
     context: &Context,
-    done: Completions<Done>,
-) -> Result<PoolWorkers<Job, Done>, Failure> {
+    done: Completions<JobResult>,
+) -> Result<PoolWorkers<Job, JobResult>, Failure> {
     let options = pool::Options {
-        job_deadline: Duration::from_millis(section.worker_deadline_ms),
+        job_deadline: section.worker_deadline_ms.into(),
         ..pool::Options::new("feature-workers", section.workers, jobs_max)
     };
     let failed =
-        |job: &Job, error: WorkerError| Done::Failed { ticket: job.ticket, cause: error.to_string() };
+        |job: &Job, error: WorkerError| JobResult::Failed { ticket: job.ticket, error: error.into() };
     PoolWorkers::start(context, options, done, || compute, failed)
 }
 
-impl Workers for PoolWorkers<Job, Done> {
+impl Workers for PoolWorkers<Job, JobResult> {
     fn start(&self, job: Job) -> Result<(), Job> {
         self.submit(job)
     }

@@ -1,8 +1,8 @@
-//! The rules against TA-Lib, pandas and numpy: `golden/make.py` wrote the values, `golden/sets.py` is how they were computed.
+//! Comparison of the rules with TA-Lib, pandas and numpy. `golden/make.py` has written the values, `golden/sets.py` has computed them.
 //!
-//! Both ways: what is there must agree to 1e-9 (relative) or 1e-12 (absolute), and what isn't there must not be computed.
+//! A golden value must agree to 1e-9 (relative) or 1e-12 (absolute), and a value that is omitted there must be omitted by the rule.
 
-#![expect(clippy::unwrap_used, reason = "a golden file that can't be read is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a golden file that cannot be read is a failed test")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,16 +16,17 @@ const HISTORY: usize = 300;
 const RELATIVE: f64 = 1e-9;
 const ABSOLUTE: f64 = 1e-12;
 
-/// Where the goldens and the bars of real symbols are.
+/// The folder of the golden files and of the synthetic bars.
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
+/// The folder of the bars of real symbols.
 fn real_bars() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/bars")
 }
 
-/// All golden files whose bars lie in the folder, by name.
+/// The markets whose bars are in the folder, by name, each with its golden file.
 fn markets(folder: &Path) -> Vec<(String, Vec<Bar>, Value)> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
@@ -51,18 +52,18 @@ fn read_bars(path: &Path) -> Vec<Bar> {
     .collect()
 }
 
-/// What differs, and the largest deviation of each set in units of the tolerance.
+/// The differences, and the largest deviation of each set in units of the tolerance.
 #[derive(Default)]
-struct Findings {
+struct Comparison {
     compared: usize,
     worst: BTreeMap<String, (f64, String)>,
-    faults: Vec<String>,
+    differences: Vec<String>,
 }
 
-impl Findings {
+impl Comparison {
     fn compare_case(&mut self, (market, bars): (&str, &[Bar]), benchmarks: &Benchmarks, case: &Value) {
         let date: Date = case["as_of"].as_str().unwrap().parse().unwrap();
-        // The bars of later days are there as well: which ones count is the rule's decision.
+        // The bars include later days: the rule selects those that count.
         let window = select(bars, Timeframe::Day1, session_close(date), HISTORY);
         let held = case["bars"].as_u64().unwrap();
         assert_eq!(window.len() as u64, held.min(HISTORY as u64), "{market} {date}");
@@ -75,56 +76,58 @@ impl Findings {
             let mut expected: BTreeMap<&str, f64> =
                 expected.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap())).collect();
             for (name, value) in compute(set, &window).values {
-                let place = format!("{market} {date} ({held} bars) {}.{name}", set.as_str());
+                let value_of = format!("{market} {date} ({held} bars) {}.{name}", set.as_str());
                 match expected.remove(name.as_ref()) {
-                    Some(wanted) => self.compare(set.as_str(), place, value, wanted),
-                    None => self.faults.push(format!("{place} is {value}, golden leaves it out")),
+                    Some(wanted) => self.compare(set.as_str(), value_of, value, wanted),
+                    None => self.differences.push(format!("{value_of} is {value}, golden omits it")),
                 }
             }
             for (name, wanted) in expected {
-                self.faults.push(format!(
-                    "{market} {date} ({held} bars) {}.{name} is left out, golden {wanted}",
+                self.differences.push(format!(
+                    "{market} {date} ({held} bars) {}.{name} is omitted, golden {wanted}",
                     set.as_str()
                 ));
             }
         }
     }
 
-    fn compare(&mut self, set: &str, place: String, value: f64, wanted: f64) {
+    fn compare(&mut self, set: &str, value_of: String, value: f64, wanted: f64) {
         self.compared += 1;
         let deviation = (value - wanted).abs() / ABSOLUTE.max(RELATIVE * wanted.abs());
         if deviation > 1.0 || !value.is_finite() {
-            self.faults.push(format!("{place} is {value}, golden {wanted}: {deviation:.1} tolerances"));
+            self.differences
+                .push(format!("{value_of} is {value}, golden {wanted}: {deviation:.1} tolerances"));
         }
         let worst = self.worst.entry(set.to_owned()).or_default();
         if deviation > worst.0 {
-            *worst = (deviation, place);
+            *worst = (deviation, value_of);
         }
     }
 }
 
-fn check(folder: &Path, at_least: usize) {
-    let mut findings = Findings::default();
+fn check(folder: &Path, values_min: usize) {
+    let mut comparison = Comparison::default();
     let markets = markets(folder);
     for (market, bars, file) in &markets {
         assert_eq!(file["history"], HISTORY);
-        // Whose bars stand for a benchmark's.
+        // The market whose bars are used as those of a benchmark.
         let series = file["benchmarks"].as_object().unwrap().iter().map(|(symbol, other)| {
             let (_, bars, _) = markets.iter().find(|(name, ..)| other == name).unwrap();
             (Symbol::parse(symbol).unwrap(), bars.clone())
         });
         let benchmarks = Benchmarks::new(HISTORY, COMPARED.to_vec(), series.collect());
         for case in file["cases"].as_array().unwrap() {
-            findings.compare_case((market, bars), &benchmarks, case);
+            comparison.compare_case((market, bars), &benchmarks, case);
         }
     }
-    for (set, (deviation, place)) in &findings.worst {
-        println!("{set:24} worst {deviation:.1e} tolerances, {place}");
+    for (set, (deviation, value_of)) in &comparison.worst {
+        println!("{set:24} worst {deviation:.1e} tolerances, {value_of}");
     }
-    println!("{} values compared", findings.compared);
-    let faults = &findings.faults;
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults[..faults.len().min(60)].join("\n"));
-    assert!(findings.compared >= at_least, "only {} values", findings.compared);
+    println!("{} values compared", comparison.compared);
+    let differences = &comparison.differences;
+    let first = &differences[..differences.len().min(60)];
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), first.join("\n"));
+    assert!(comparison.compared >= values_min, "only {} values", comparison.compared);
 }
 
 #[test]
@@ -138,7 +141,7 @@ fn values_at_the_edges_agree_with_talib_pandas_and_numpy() {
 }
 
 #[test]
-fn the_sets_with_a_golden_are_those_with_a_rule() {
+fn sets_with_golden_values_are_the_built_sets() {
     let file: Value =
         serde_json::from_str(&std::fs::read_to_string(golden().join("AAPL.json")).unwrap()).unwrap();
     let mut golden: Vec<&str> =

@@ -1,4 +1,4 @@
-//! What holds for every window, whatever its bars.
+//! Laws of the rules for any bars.
 
 use domain::calendar::bar_close;
 use domain::{Bar, FeatureSet, Symbol, Timeframe, Timestamp};
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 const HISTORY: usize = 300;
 const MINUTE_MICROS: i64 = 60_000_000;
 
-/// Prices as they come, with flat stretches and the extremes that a valid bar may have.
+/// Prices with equal values and the extremes that a valid bar may have.
 fn price() -> impl Strategy<Value = f64> {
     prop_oneof![
         6 => 1.0..500.0_f64,
@@ -32,7 +32,7 @@ fn bar(minute: i64, prices: [f64; 4], volume: f64) -> Bar {
     Bar { open_time, open, high, low, close, volume }
 }
 
-/// Valid bars in the order of their open times, some of them like the one before.
+/// Valid bars in the order of their open times, some with the prices of the previous one.
 fn bars(lengths: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Bar>> {
     let one = (prop::array::uniform4(price()), volume(), 1_i64..4, prop::bool::weighted(0.3));
     prop::collection::vec(one, lengths).prop_map(|rows| {
@@ -52,22 +52,22 @@ fn all_sets(window: &Window<'_>) -> Vec<SetResult> {
     FeatureSet::ALL.into_iter().map(|set| compute(set, window)).collect()
 }
 
-/// Benchmarks that all have these bars.
+/// Benchmarks with these bars for each symbol.
 fn benchmarks(bars: &[Bar]) -> Benchmarks {
     let series = followed(&COMPARED).into_iter().map(|symbol| (symbol, bars.to_vec()));
     Benchmarks::new(HISTORY, COMPARED.to_vec(), series.collect())
 }
 
-/// Everything at one instant: the newest bar's close, or between two bars.
-fn at(bars: &[Bar], place: usize) -> Timestamp {
-    bars.get(place).map_or(Timestamp::from_micros(0), |bar| bar_close(Timeframe::Minute1, bar.open_time))
+/// The close of the bar at this index.
+fn close_time(bars: &[Bar], index: usize) -> Timestamp {
+    bars.get(index).map_or(Timestamp::from_micros(0), |bar| bar_close(Timeframe::Minute1, bar.open_time))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn no_value_is_ever_nan_or_infinite(bars in bars(0..330), others in bars(0..330)) {
+    fn no_value_is_nan_or_infinite(bars in bars(0..330), others in bars(0..330)) {
         let benchmarks = benchmarks(&others);
         for timeframe in [Timeframe::Day1, Timeframe::Minute5] {
             let window = Window::new(timeframe, &bars).with_benchmarks(&benchmarks);
@@ -80,16 +80,16 @@ proptest! {
     }
 
     #[test]
-    fn nothing_but_the_newest_history_closed_by_then_counts(bars in bars(1..700), place in 0_usize..700) {
-        let place = place % bars.len();
-        let occurred_at = at(&bars, place);
-        let seen = select(&bars, Timeframe::Minute1, occurred_at, HISTORY);
-        let closed = &bars[..=place];
-        prop_assert_eq!(seen, &closed[closed.len().saturating_sub(HISTORY)..]);
-        // Other bars after it, or other bars before the history, change nothing.
+    fn only_the_newest_closed_history_counts(bars in bars(1..700), index in 0_usize..700) {
+        let index = index % bars.len();
+        let occurred_at = close_time(&bars, index);
+        let selected = select(&bars, Timeframe::Minute1, occurred_at, HISTORY);
+        let closed = &bars[..=index];
+        prop_assert_eq!(selected, &closed[closed.len().saturating_sub(HISTORY)..]);
+        // Bars after it and bars before the history do not count.
         let mut others = bars.clone();
-        for (index, other) in others.iter_mut().enumerate() {
-            if index > place || index + HISTORY <= place {
+        for (position, other) in others.iter_mut().enumerate() {
+            if position > index || position + HISTORY <= index {
                 *other = Bar { open_time: other.open_time, ..bar(0, [3.0, 4.0, 5.0, 2.0], 7.0) };
             }
         }
@@ -97,11 +97,11 @@ proptest! {
         let of = |bars, all: &[Bar]| {
             all_sets(&Window::new(Timeframe::Minute1, bars).with_benchmarks(&benchmarks(all)))
         };
-        prop_assert_eq!(of(seen, &bars), of(again, &others));
+        prop_assert_eq!(of(selected, &bars), of(again, &others));
     }
 
     #[test]
-    fn the_order_and_repetition_of_inserts_change_nothing(
+    fn order_and_repetition_of_inserts_change_nothing(
         bars in bars(1..400),
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..200),
         seed in any::<u64>(),
@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn computing_twice_gives_the_same_bits(bars in bars(0..310)) {
+    fn computing_twice_returns_the_same_bits(bars in bars(0..310)) {
         let of = || -> Vec<(String, u64)> {
             let benchmarks = benchmarks(&bars);
             let window = Window::new(Timeframe::Day1, &bars).with_benchmarks(&benchmarks);
@@ -130,7 +130,7 @@ proptest! {
     }
 }
 
-/// Bars that go up and down, with no two alike.
+/// Bars that rise and fall, no two of them equal.
 fn waves(n: u16) -> Vec<Bar> {
     let one = |minute: u16| {
         let price = 100.0 + 10.0 * (f64::from(minute) * 0.7).sin();
@@ -140,17 +140,17 @@ fn waves(n: u16) -> Vec<Bar> {
 }
 
 #[test]
-fn a_name_in_two_sets_is_one_value() {
+fn name_in_two_sets_has_one_value() {
     let bars = waves(300);
-    let mut seen = std::collections::HashMap::new();
+    let mut by_name = std::collections::HashMap::new();
     let mut names = 0;
     for result in all_sets(&Window::new(Timeframe::Day1, &bars)) {
         for (name, value) in result.values {
             names += 1;
-            assert_eq!(*seen.entry(name.clone()).or_insert(value), value, "{name}");
+            assert_eq!(*by_name.entry(name.clone()).or_insert(value), value, "{name}");
         }
     }
-    assert!(names > seen.len());
+    assert!(names > by_name.len());
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn equal_bars_have_spreads_of_exactly_zero() {
 }
 
 #[test]
-fn the_shortfall_is_named() {
+fn reason_names_the_shortfall() {
     let bars = waves(150);
     let reason = |set, held: usize| compute(set, &Window::new(Timeframe::Day1, &bars[..held])).reason;
     assert_eq!(reason(FeatureSet::TrendFeatures, 150).as_deref(), Some("200 bars needed, 150 held"));
@@ -199,7 +199,7 @@ fn the_shortfall_is_named() {
 }
 
 #[test]
-fn a_set_without_a_rule_says_why() {
+fn set_without_a_rule_names_the_reason() {
     let window = Window::new(Timeframe::Day1, &[]);
     for set in FeatureSet::ALL.into_iter().filter(|set| !is_built(*set)) {
         let SetResult { status, reason, values } = compute(set, &window);

@@ -1,14 +1,14 @@
-//! The bars held of every symbol and timeframe.
+//! Bars of every symbol and timeframe of a table partition.
 
 use std::collections::HashMap;
 
 use domain::{Bar, Symbol, Timeframe};
 use foldhash::fast::RandomState;
 
-/// The newest bars of each symbol and timeframe, one each open time.
+/// The newest bars of each symbol and timeframe, one per open time.
 ///
-/// What it shows depends on the bars that were put in, never on their order: of bars with one open time the last written wins,
-/// and of the others the newest `kept` are shown.
+/// The content depends on the inserted bars, not on their order, except that of bars with the same open time the last one counts. The
+/// newest `kept` bars are visible.
 #[derive(Debug)]
 pub struct History {
     kept: usize,
@@ -16,44 +16,45 @@ pub struct History {
 }
 
 impl History {
-    /// Keeps the newest `history + slack` bars each: `history` for a window, `slack` for requests of the past.
+    /// An empty history that keeps the newest `history + slack` bars per series: `history` for a window, `slack` for requests of the
+    /// past.
     #[must_use]
     pub fn new(history: usize, slack: usize) -> Self {
         Self { kept: history + slack, series: HashMap::default() }
     }
 
-    /// Puts a bar in its place; it replaces the one with its open time.
+    /// Inserts a bar. It replaces the bar of the same open time.
     pub fn insert(&mut self, symbol: Symbol, timeframe: Timeframe, bar: Bar) {
-        // Cutting an eighth at a time keeps an insert's cost constant; what is beyond `kept` isn't shown.
+        // Removing an eighth at a time makes the time per insert constant; bars in excess of `kept` are not visible.
         let limit = self.kept + self.kept / 8 + 1;
         let series = self.series.entry((symbol, timeframe)).or_default();
         if series.len() == series.capacity() {
             series.reserve_exact(series.len().max(8).min(limit - series.len()));
         }
         match series.binary_search_by_key(&bar.open_time, |held| held.open_time) {
-            Ok(place) => series[place] = bar,
-            Err(0) if series.len() >= self.kept => {} // older than all that is kept
-            Err(place) => series.insert(place, bar),
+            Ok(index) => series[index] = bar,
+            Err(0) if series.len() >= self.kept => {} // older than all kept bars
+            Err(index) => series.insert(index, bar),
         }
         if series.len() == limit {
             series.drain(..series.len() - self.kept);
         }
     }
 
-    /// The newest bars held of the symbol, oldest first.
+    /// Returns the newest bars of a series, oldest first.
     #[must_use]
     pub fn bars(&self, symbol: Symbol, timeframe: Timeframe) -> &[Bar] {
         let series = self.series.get(&(symbol, timeframe)).map_or(&[][..], Vec::as_slice);
         &series[series.len().saturating_sub(self.kept)..]
     }
 
-    /// How many bars are held in memory, over all symbols.
+    /// The number of bars in memory, over all series.
     #[must_use]
     pub fn len(&self) -> usize {
         self.series.values().map(Vec::len).sum()
     }
 
-    /// Whether no bar is held.
+    /// `true` if no bar was inserted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_written_bar_of_an_open_time_wins() {
+    fn last_bar_of_an_open_time_counts() {
         let mut history = History::new(3, 0);
         let symbol = Symbol::parse("AAPL").unwrap();
         for held in [bar(2, 2.0), bar(1, 1.0), bar(2, 2.5), bar(3, 3.0)] {
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_newest_are_kept_in_any_order() {
+    fn newest_bars_are_kept_in_any_order() {
         let symbol = Symbol::parse("AAPL").unwrap();
         for reversed in [false, true] {
             let mut history = History::new(16, 4);

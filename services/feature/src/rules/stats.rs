@@ -1,28 +1,28 @@
-//! Sums over columns of numbers.
+//! Statistics over columns of numbers.
 //!
-//! Every mean is taken of the distances from the first value, so that equal values have exactly their own mean, and a spread
-//! of exactly 0, whatever their number; a plain sum would leave a rest of rounding.
+//! A mean is computed from the distances to the first value, so that equal values have exactly their own mean and a spread of exactly
+//! 0. A plain sum would add a rounding error.
 
-use super::value::{Gap, Value};
+use super::value::{Omission, Value};
 
-/// The number of things as a divisor; exact below 2^53, and a window holds hundreds.
-pub(crate) fn count(things: usize) -> f64 {
-    things as f64
+/// Converts a count to a divisor. Exact below 2^53; a window has hundreds of bars.
+pub(crate) fn count(n: usize) -> f64 {
+    n as f64
 }
 
-/// The newest `n` of the column (oldest first), or that `n` bars are needed.
-pub(crate) fn newest(column: &[f64], n: usize) -> Result<&[f64], Gap> {
-    let start = column.len().checked_sub(n).ok_or(Gap::Bars(n))?;
+/// Returns the newest `n` values of the column (oldest first), or the omission that `n` bars are needed.
+pub(crate) fn newest(column: &[f64], n: usize) -> Result<&[f64], Omission> {
+    let start = column.len().checked_sub(n).ok_or(Omission::TooFewBars(n))?;
     Ok(&column[start..])
 }
 
-/// The last value and the one `n` before it, or that `n + 1` bars are needed.
-pub(crate) fn ends(column: &[f64], n: usize) -> Result<(f64, f64), Gap> {
+/// Returns the last value and the one `n` before it, or the omission that `n + 1` bars are needed.
+pub(crate) fn ends(column: &[f64], n: usize) -> Result<(f64, f64), Omission> {
     let part = newest(column, n + 1)?;
     Ok((part[n], part[0]))
 }
 
-/// Arithmetic mean; NaN of none.
+/// Arithmetic mean; NaN without values.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     let first = values.first().copied().unwrap_or(f64::NAN);
     first + values.iter().map(|value| value - first).sum::<f64>() / count(values.len())
@@ -55,22 +55,22 @@ pub(crate) fn sample_covariance(left: &[f64], right: &[f64]) -> f64 {
     sum / (count(left.len()) - 1.0)
 }
 
-/// The highest of the values; -∞ of none.
+/// The highest value; -∞ without values.
 pub(crate) fn highest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// The lowest of the values; ∞ of none.
+/// The lowest value; ∞ without values.
 pub(crate) fn lowest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-/// 0 in place of a negative; unlike `f64::max` it lets NaN through, which is left out later rather than made a zero.
+/// Replaces a negative value with 0. Unlike `f64::max` it returns NaN for NaN, which is omitted later instead of becoming a zero.
 pub(crate) fn at_least_zero(value: f64) -> f64 {
     if value < 0.0 { 0.0 } else { value }
 }
 
-/// Simple moving average of the newest `n`.
+/// Simple moving average of the newest `n` values.
 pub(crate) fn sma(column: &[f64], n: usize) -> Value {
     newest(column, n).map(mean)
 }
@@ -93,15 +93,15 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_the_newest_values_or_the_number_it_needs() {
+    fn newest_returns_values_or_the_needed_number() {
         assert_eq!(newest(&[1.0, 2.0, 3.0], 2), Ok(&[2.0, 3.0][..]));
-        assert_eq!(newest(&[1.0], 2), Err(Gap::Bars(2)));
+        assert_eq!(newest(&[1.0], 2), Err(Omission::TooFewBars(2)));
         assert_eq!(ends(&[1.0, 2.0, 3.0], 2), Ok((3.0, 1.0)));
-        assert_eq!(ends(&[1.0, 2.0, 3.0], 3), Err(Gap::Bars(4)));
+        assert_eq!(ends(&[1.0, 2.0, 3.0], 3), Err(Omission::TooFewBars(4)));
     }
 
     #[test]
-    fn nan_is_never_made_a_zero() {
+    fn nan_is_not_replaced_with_zero() {
         assert!(at_least_zero(f64::NAN).is_nan());
         assert_eq!(at_least_zero(-1.0), 0.0);
     }

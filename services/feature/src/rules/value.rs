@@ -1,4 +1,4 @@
-//! What a rule answers: values, and why the others were left out.
+//! Results of a rule: values, and the reasons why others are omitted.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,75 +6,74 @@ use std::fmt::Write as _;
 use domain::Symbol;
 use domain::calendar::Date;
 
-/// Whether a feature set has values.
+/// The status of a feature set in a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// At least one value; what is left out is named in the reason.
+    /// At least one value. The reason names the cause of each omission.
     Computed,
-    /// No value, for a reason that lies in the data.
+    /// No value, because of the data.
     Unavailable,
-    /// No value, for a reason that lies in this program. No rule answers this; a worker does, for a rule that panicked.
+    /// No value, because of a bug: the rule panicked. Only a worker sets this status.
     Failed,
 }
 
 /// The values of one feature set over one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetResult {
-    /// Whether there are values.
     pub status: Status,
-    /// What is missing, and why; none when nothing is.
+    /// The causes of the omissions; `None` if no value is omitted.
     pub reason: Option<String>,
-    /// Names and values in the catalogue's order: always finite, never a zero that stands for "unknown".
+    /// Names and values in the order of the rule: always finite, never a substituted zero.
     pub values: Vec<(Cow<'static, str>, f64)>,
 }
 
 impl SetResult {
-    /// A set that has no values at all, with the reason.
+    /// A set without values, with the reason.
     #[must_use]
     pub fn unavailable(reason: impl Into<String>) -> Self {
         Self { status: Status::Unavailable, reason: Some(reason.into()), values: Vec::new() }
     }
 }
 
-/// Why a value is left out.
+/// The reason why a value is omitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gap {
-    /// Its window takes this many bars, and fewer are held.
-    Bars(usize),
+pub(crate) enum Omission {
+    /// Its window needs this number of bars, and fewer are held.
+    TooFewBars(usize),
     /// Its divisor is 0.
-    Divisor,
-    /// No bar of the window is what it asks for.
+    ZeroDivisor,
+    /// No bar of the window fulfils its condition.
     NotFound,
-    /// The day bar that the pivots are made of isn't held.
+    /// The day bar of the pivots is not held.
     PriorDay,
-    /// What it takes of a benchmark isn't held.
-    Benchmark(Symbol, Shortfall),
+    /// It needs bars of a benchmark that are not held.
+    Benchmark(Symbol, BenchmarkShortfall),
 }
 
-/// What is lacked of a benchmark.
+/// The bars of a benchmark that are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shortfall {
-    /// Nothing is held up to the window's newest bar.
+pub(crate) enum BenchmarkShortfall {
+    /// No bar is held up to the window's newest bar.
     NoBars,
-    /// Its newest bar up to there is of this date, and older.
+    /// Its newest bar up to there is older than that bar, and of this date.
     Stale(Date),
-    /// It takes so many of its bars, and fewer are held.
+    /// The value needs more bars of the benchmark.
     Bars { needed: usize, held: usize },
-    /// It takes so many that the symbol has as well, and fewer are held.
+    /// The value needs more bars at open times that the symbol has as well.
     Common { needed: usize, held: usize },
 }
 
-impl Shortfall {
-    /// Whether it says all that the other does: the largest shortfall stands for the smaller ones.
+impl BenchmarkShortfall {
+    /// Returns `true` if the reason need not name the other shortfall: the larger one includes the smaller one.
     fn covers(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Bars { needed: most, .. }, Self::Bars { needed, .. })
-            | (Self::Common { needed: most, .. }, Self::Common { needed, .. }) => most >= needed,
+            (Self::Bars { needed: own, .. }, Self::Bars { needed, .. })
+            | (Self::Common { needed: own, .. }, Self::Common { needed, .. }) => own >= needed,
             _ => self == other,
         }
     }
 
-    fn say(self, symbol: Symbol) -> String {
+    fn describe(self, symbol: Symbol) -> String {
         match self {
             Self::NoBars => format!("no bars of {symbol}"),
             Self::Stale(date) => format!("the newest bar of {symbol} is of {date}"),
@@ -86,21 +85,22 @@ impl Shortfall {
     }
 }
 
-/// A value, or why there is none. Infinite and NaN are caught by [`Values::put`].
-pub(crate) type Value = Result<f64, Gap>;
+/// A value, or the reason why it is omitted. [`Values::put`] omits infinite values and NaN.
+pub(crate) type Value = Result<f64, Omission>;
 
-/// `numerator / divisor`, unless the divisor is 0.
+/// Returns `numerator / divisor`, or an omission if the divisor is 0.
 pub(crate) fn divide(numerator: f64, divisor: f64) -> Value {
-    if divisor == 0.0 { Err(Gap::Divisor) } else { Ok(numerator / divisor) }
+    if divisor == 0.0 { Err(Omission::ZeroDivisor) } else { Ok(numerator / divisor) }
 }
 
-/// Collects the values of one set, in the order in which they are put.
+/// The values of one set, in the order of their rule.
 pub(crate) struct Values {
     held: usize,
     needed: usize,
-    prior_day_lacks: bool,
-    /// What is lacked of benchmarks, in the order in which it was found.
-    lacks: Vec<(Symbol, Shortfall)>,
+    lacks_prior_day: bool,
+    /// The missing bars of benchmarks, in the order of the values.
+    shortfalls: Vec<(Symbol, BenchmarkShortfall)>,
+    /// The other omissions, each with the name of its value.
     others: String,
     values: Vec<(Cow<'static, str>, f64)>,
 }
@@ -111,43 +111,43 @@ impl Values {
         Self {
             held,
             needed: 0,
-            prior_day_lacks: false,
-            lacks: Vec::new(),
+            lacks_prior_day: false,
+            shortfalls: Vec::new(),
             others: String::new(),
             values: Vec::new(),
         }
     }
 
-    /// Keeps the value, or why there is none.
+    /// Adds the value, or the reason why it is omitted.
     pub(crate) fn put(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
         let name = name.into();
         match value {
-            // Adding 0 turns the -0 of "nothing, from below" into 0.
+            // The sum turns -0 into 0.
             Ok(value) if value.is_finite() => self.values.push((name, value + 0.0)),
-            // A logarithm of a price that isn't positive, or a sum beyond what 64 bits hold.
-            Ok(_) => self.leave_out(&name, "no finite value for these prices"),
-            Err(Gap::Bars(needed)) => self.needed = self.needed.max(needed),
-            Err(Gap::PriorDay) => self.prior_day_lacks = true,
-            Err(Gap::Divisor) => self.leave_out(&name, "divisor is 0"),
-            Err(Gap::NotFound) => {
-                let why = format!("none in {} bars", self.held);
-                self.leave_out(&name, &why);
+            // The logarithm of a price that is not positive, or a sum that overflows.
+            Ok(_) => self.omit(&name, "no finite value for these prices"),
+            Err(Omission::TooFewBars(needed)) => self.needed = self.needed.max(needed),
+            Err(Omission::PriorDay) => self.lacks_prior_day = true,
+            Err(Omission::ZeroDivisor) => self.omit(&name, "divisor is 0"),
+            Err(Omission::NotFound) => {
+                let cause = format!("none in {} bars", self.held);
+                self.omit(&name, &cause);
             }
-            Err(Gap::Benchmark(symbol, shortfall)) => self.lack(symbol, shortfall),
+            Err(Omission::Benchmark(symbol, shortfall)) => self.add_shortfall(symbol, shortfall),
         }
     }
 
-    /// The set's result. The largest shortfall of bars stands for the smaller ones; every other gap is named by its value.
+    /// Returns the result of the set. Its reason names the largest shortfall of bars, and each other omission with its value.
     pub(crate) fn finish(self) -> SetResult {
         let mut reason = String::new();
         if self.needed > self.held {
             append(&mut reason, &format!("{} bars needed, {} held", self.needed, self.held));
         }
-        if self.prior_day_lacks {
+        if self.lacks_prior_day {
             append(&mut reason, "no day bar of an earlier date held");
         }
-        for (symbol, shortfall) in &self.lacks {
-            append(&mut reason, &shortfall.say(*symbol));
+        for (symbol, shortfall) in &self.shortfalls {
+            append(&mut reason, &shortfall.describe(*symbol));
         }
         if !self.others.is_empty() {
             append(&mut reason, &self.others);
@@ -156,17 +156,17 @@ impl Values {
         SetResult { status, reason: (!reason.is_empty()).then_some(reason), values: self.values }
     }
 
-    fn lack(&mut self, symbol: Symbol, shortfall: Shortfall) {
-        let mut of_symbol = self.lacks.iter_mut().filter(|(of, _)| *of == symbol);
+    fn add_shortfall(&mut self, symbol: Symbol, shortfall: BenchmarkShortfall) {
+        let mut of_symbol = self.shortfalls.iter_mut().filter(|(of, _)| *of == symbol);
         match of_symbol.find(|(_, known)| known.covers(shortfall) || shortfall.covers(*known)) {
             Some((_, known)) if known.covers(shortfall) => {}
             Some((_, known)) => *known = shortfall,
-            None => self.lacks.push((symbol, shortfall)),
+            None => self.shortfalls.push((symbol, shortfall)),
         }
     }
 
-    fn leave_out(&mut self, name: &str, why: &str) {
-        append(&mut self.others, &format!("{name}: {why}"));
+    fn omit(&mut self, name: &str, cause: &str) {
+        append(&mut self.others, &format!("{name}: {cause}"));
     }
 }
 
@@ -180,17 +180,17 @@ fn append(text: &mut String, part: &str) {
 mod tests {
     use domain::Symbol;
 
-    use super::{Gap, Shortfall, Status, Values, divide};
+    use super::{BenchmarkShortfall, Omission, Status, Values, divide};
 
     #[test]
-    fn the_reason_names_the_largest_shortfall_and_each_other_gap() {
+    fn reason_names_largest_shortfall_and_each_other_omission() {
         let mut values = Values::new(30);
         values.put("a", Ok(1.0));
-        values.put("b", Err(Gap::Bars(50)));
+        values.put("b", Err(Omission::TooFewBars(50)));
         values.put("c", divide(1.0, 0.0));
-        values.put("d", Err(Gap::Bars(200)));
+        values.put("d", Err(Omission::TooFewBars(200)));
         values.put("e", Ok(f64::NAN));
-        values.put("f", Err(Gap::NotFound));
+        values.put("f", Err(Omission::NotFound));
         let result = values.finish();
         assert_eq!(result.status, Status::Computed);
         assert_eq!(result.values, [("a".into(), 1.0)]);
@@ -204,14 +204,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lacked_of_a_benchmark_is_said_once_by_its_largest_shortfall() {
+    fn reason_names_the_largest_shortfall_per_benchmark() {
         let (spy, qqq) = (Symbol::constant("SPY"), Symbol::constant("QQQ"));
-        let short = |symbol, needed| Err(Gap::Benchmark(symbol, Shortfall::Common { needed, held: 40 }));
+        let short = |symbol, needed| {
+            Err(Omission::Benchmark(symbol, BenchmarkShortfall::Common { needed, held: 40 }))
+        };
         let mut values = Values::new(300);
         values.put("a", short(spy, 61));
-        values.put("b", Err(Gap::Benchmark(qqq, Shortfall::NoBars)));
+        values.put("b", Err(Omission::Benchmark(qqq, BenchmarkShortfall::NoBars)));
         values.put("c", short(spy, 253));
-        values.put("d", Err(Gap::Benchmark(qqq, Shortfall::NoBars)));
+        values.put("d", Err(Omission::Benchmark(qqq, BenchmarkShortfall::NoBars)));
         values.put("e", short(spy, 201));
         let result = values.finish();
         let reason = "253 bars in common with SPY needed, 40 held; no bars of QQQ";
@@ -219,9 +221,9 @@ mod tests {
     }
 
     #[test]
-    fn a_set_without_a_value_is_unavailable_and_a_full_one_has_no_reason() {
+    fn set_without_values_is_unavailable_full_set_has_no_reason() {
         let mut values = Values::new(1);
-        values.put("a", Err(Gap::Bars(2)));
+        values.put("a", Err(Omission::TooFewBars(2)));
         let result = values.finish();
         assert_eq!(
             (result.status, result.reason.as_deref()),

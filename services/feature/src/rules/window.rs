@@ -1,35 +1,37 @@
-//! The bars a vector is computed over: which they are, and their columns.
+//! Window of a vector: the bars that it is computed from, and their columns.
 
 use domain::calendar::{bar_close, date_of};
 use domain::{Bar, Timeframe, Timestamp};
 
-use super::benchmarks::{self, Benchmarks};
+use super::benchmarks::Benchmarks;
 use super::stats::newest;
-use super::value::Gap;
+use super::value::Omission;
 
-/// Of a symbol's bars (one each open time, oldest first) the newest `history` that closed at or before `occurred_at`.
+/// Returns the newest `history` bars that closed at or before `occurred_at`. The bars are those of one symbol, one per open time,
+/// oldest first.
 #[must_use]
 pub fn select(bars: &[Bar], timeframe: Timeframe, occurred_at: Timestamp, history: usize) -> &[Bar] {
     let end = bars.partition_point(|bar| bar_close(timeframe, bar.open_time) <= occurred_at);
     &bars[end.saturating_sub(history)..end]
 }
 
-/// Of a symbol's day bars (oldest first) the newest of an earlier date in New York than `as_of`.
+/// Returns the newest day bar of an earlier date in New York than `as_of`; `None` if there is none. The bars are those of one symbol,
+/// oldest first.
 ///
-/// It has closed whenever a bar that opened at `as_of` has.
+/// The result has closed if a bar that opened at `as_of` has closed.
 #[must_use]
 pub fn prior_day(day_bars: &[Bar], as_of: Timestamp) -> Option<&Bar> {
     let date = date_of(as_of);
     day_bars[..day_bars.partition_point(|bar| date_of(bar.open_time) < date)].last()
 }
 
-/// A stretch of one symbol's bars, oldest first, with what every rule reads of it.
+/// Consecutive bars of one symbol, oldest first, with the columns that the rules read.
 #[derive(Debug)]
 pub struct Window<'a> {
     timeframe: Timeframe,
     bars: &'a [Bar],
     prior_day: Option<Bar>,
-    benchmarks: &'a Benchmarks,
+    benchmarks: Option<&'a Benchmarks>,
     high: Vec<f64>,
     low: Vec<f64>,
     close: Vec<f64>,
@@ -39,12 +41,12 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Over bars with one each open time, oldest first, as [`select`] gives them.
+    /// A window of bars as [`select`] returns them: one per open time, oldest first.
     #[must_use]
     pub fn new(timeframe: Timeframe, bars: &'a [Bar]) -> Self {
         debug_assert!(
             bars.is_sorted_by(|a, b| a.open_time < b.open_time),
-            "one bar each open time, oldest first"
+            "one bar per open time, oldest first"
         );
         let column = |of: fn(&Bar) -> f64| bars.iter().map(of).collect::<Vec<_>>();
         let prior_day = match (timeframe, bars) {
@@ -55,68 +57,69 @@ impl<'a> Window<'a> {
             timeframe,
             bars,
             prior_day,
-            benchmarks: &benchmarks::NONE,
+            benchmarks: None,
             high: column(|bar| bar.high),
             low: column(|bar| bar.low),
             close: column(|bar| bar.close),
             volume: column(|bar| bar.volume),
             typical: column(|bar| (bar.high + bar.low + bar.close) / 3.0),
-            // NaN beside a price that isn't positive: a value made of it is left out.
+            // NaN for a price that is not positive: values that use it are omitted.
             log_returns: bars.windows(2).map(|pair| (pair[1].close / pair[0].close).ln()).collect(),
         }
     }
 
-    /// Below a day, the pivots come from another timeframe's bar: that of [`prior_day`].
+    /// Sets the bar of the pivots for timeframes below a day: the result of [`prior_day`].
     #[must_use]
     pub fn with_prior_day(mut self, bar: Option<&Bar>) -> Self {
         self.prior_day = bar.copied();
         self
     }
 
-    /// What the symbol is compared with, at the window's timeframe.
+    /// Sets the benchmarks, at the timeframe of the window.
     #[must_use]
     pub fn with_benchmarks(mut self, benchmarks: &'a Benchmarks) -> Self {
-        self.benchmarks = benchmarks;
+        self.benchmarks = Some(benchmarks);
         self
     }
 
-    pub(crate) fn benchmarks(&self) -> &'a Benchmarks {
+    pub(crate) const fn benchmarks(&self) -> Option<&'a Benchmarks> {
         self.benchmarks
     }
 
-    /// All its bars, oldest first.
+    /// All bars, oldest first.
     pub(crate) fn all(&self) -> &'a [Bar] {
         self.bars
     }
 
-    /// The open time of the newest bar; none without bars.
+    /// The open time of the newest bar; `None` without bars.
     #[must_use]
     pub fn as_of(&self) -> Option<Timestamp> {
         self.bars.last().map(|bar| bar.open_time)
     }
 
-    /// How many bars are held.
+    /// The number of bars.
     #[must_use]
     pub fn len(&self) -> usize {
         self.bars.len()
     }
 
-    /// Whether there is no bar.
+    /// `true` if there are no bars.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bars.is_empty()
     }
 
     /// The newest bar.
-    pub(crate) fn newest(&self) -> Result<&'a Bar, Gap> {
-        self.bars.last().ok_or(Gap::Bars(1))
+    pub(crate) fn newest(&self) -> Result<&'a Bar, Omission> {
+        self.bars.last().ok_or(Omission::TooFewBars(1))
     }
 
-    /// The day bar that the pivots are made of.
-    pub(crate) fn prior(&self) -> Result<&Bar, Gap> {
-        // A day's window that has no earlier bar lacks a second one; below a day nothing was held for it.
-        let gap = if self.timeframe == Timeframe::Day1 { Gap::Bars(2) } else { Gap::PriorDay };
-        self.prior_day.as_ref().ok_or(gap)
+    /// The day bar of the pivots.
+    pub(crate) fn prior(&self) -> Result<&Bar, Omission> {
+        // The pivots of a day window need a second bar; those of another window a day bar.
+        let omission =
+            if self.timeframe == Timeframe::Day1 { Omission::TooFewBars(2) } else { Omission::PriorDay };
+        self.prior_day.as_ref().ok_or(omission)
     }
 
     pub(crate) fn high(&self) -> &[f64] {
@@ -140,28 +143,28 @@ impl<'a> Window<'a> {
         &self.typical
     }
 
-    /// The newest `n` of r, the log returns from close to close; needs one bar more.
-    pub(crate) fn log_returns(&self, n: usize) -> Result<&[f64], Gap> {
-        newest(&self.log_returns, n).map_err(|_| Gap::Bars(n + 1))
+    /// The newest `n` values of r, the log returns from close to close; needs `n + 1` bars.
+    pub(crate) fn log_returns(&self, n: usize) -> Result<&[f64], Omission> {
+        newest(&self.log_returns, n).map_err(|_| Omission::TooFewBars(n + 1))
     }
 
-    /// All r of the window, at least `n`.
-    pub(crate) fn all_log_returns(&self, n: usize) -> Result<&[f64], Gap> {
+    /// All values of r of the window, at least `n`.
+    pub(crate) fn all_log_returns(&self, n: usize) -> Result<&[f64], Omission> {
         self.log_returns(n).map(|_| &self.log_returns[..])
     }
 
     /// The newest `n` bars.
-    pub(crate) fn bars(&self, n: usize) -> Result<&'a [Bar], Gap> {
-        let start = self.bars.len().checked_sub(n).ok_or(Gap::Bars(n))?;
+    pub(crate) fn bars(&self, n: usize) -> Result<&'a [Bar], Omission> {
+        let start = self.bars.len().checked_sub(n).ok_or(Omission::TooFewBars(n))?;
         Ok(&self.bars[start..])
     }
 
-    /// The newest `n` bars, each with the one before it; needs one bar more.
-    pub(crate) fn steps(&self, n: usize) -> Result<impl Iterator<Item = (&'a Bar, &'a Bar)>, Gap> {
+    /// The newest `n` bars, each with its predecessor first; needs `n + 1` bars.
+    pub(crate) fn steps(&self, n: usize) -> Result<impl Iterator<Item = (&'a Bar, &'a Bar)>, Omission> {
         Ok(self.bars(n + 1)?.windows(2).map(|pair| (&pair[0], &pair[1])))
     }
 
-    /// What a standard deviation per bar is multiplied with to become one per year of 252 sessions of 390 minutes.
+    /// The factor from a standard deviation per bar to one per year of 252 sessions of 390 minutes.
     pub(crate) fn annualisation(&self) -> f64 {
         match self.timeframe {
             Timeframe::Minute1 => 252.0 * 390.0,
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_bar_belongs_to_the_window_from_its_session_close_on() {
+    fn day_bar_is_selected_from_its_session_close_on() {
         // 2024-07-03 is a half day.
         let bars = [1, 2, 3].map(|number| bar(day_open(day(number))));
         let select = |at: Timestamp| select(&bars, Timeframe::Day1, at, 300).len();
@@ -200,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_the_newest_history() {
+    fn selection_is_the_newest_history() {
         let bars = [1, 2, 3].map(|number| bar(day_open(day(number))));
         assert_eq!(select(&bars, Timeframe::Day1, session_close(day(3)), 2), &bars[1..]);
         assert_eq!(select(&bars, Timeframe::Day1, session_close(day(2)), 1), &bars[1..2]);
     }
 
     #[test]
-    fn below_a_day_a_bar_closes_after_its_minutes() {
+    fn minute_bar_closes_after_its_minutes() {
         let open = Timestamp::parse("2024-07-02T13:30:00Z").unwrap();
         let bars = [bar(open)];
         let close = open.saturating_add_micros(300_000_000);
@@ -216,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn the_prior_day_is_the_newest_of_an_earlier_date() {
+    fn prior_day_is_the_newest_of_an_earlier_date() {
         let bars = [1, 2, 3].map(|number| bar(day_open(day(number))));
         let at = Timestamp::parse("2024-07-03T13:30:00Z").unwrap();
         assert_eq!(prior_day(&bars, at), Some(&bars[1]));
         assert_eq!(prior_day(&bars, day_open(day(1))), None);
         assert_eq!(Window::new(Timeframe::Day1, &bars).prior(), Ok(&bars[1]));
-        assert_eq!(Window::new(Timeframe::Day1, &bars[..1]).prior(), Err(Gap::Bars(2)));
-        assert_eq!(Window::new(Timeframe::Hour1, &bars).prior(), Err(Gap::PriorDay));
+        assert_eq!(Window::new(Timeframe::Day1, &bars[..1]).prior(), Err(Omission::TooFewBars(2)));
+        assert_eq!(Window::new(Timeframe::Hour1, &bars).prior(), Err(Omission::PriorDay));
         assert_eq!(Window::new(Timeframe::Hour1, &bars).with_prior_day(Some(&bars[0])).prior(), Ok(&bars[0]));
     }
 }

@@ -1,35 +1,51 @@
-//! A request's way through the stage, without Kafka: every symbol ends once, and never with a bar from the future.
+//! Tests of the stage without Kafka: each symbol of a request ends once, and its vector uses no later bars.
 
-mod comparing;
+mod benchmarks;
 mod unwritable;
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
-use contracts::{ClosedBar, Event, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
+use contracts::{ClosedBar, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
 use domain::calendar;
-use kafka_io::{Headers, KafkaStage, TableRecord, TableScope};
-use testkit::OwnSchemas;
+use hosting::WorkerError;
+use kafka_io::{KafkaStage, TableRecord, TableScope};
+use testkit::stage_bench::{DeadLetter, START_MICROS, emitted, now_after, rejected, wire};
+use testkit::{StageBench, StoredRecord};
 
 use super::*;
-use crate::work::compute;
+use crate::metric_names::REQUESTED_SYMBOLS;
+use crate::worker::compute;
 
-/// Workers that only take note of their jobs.
+/// Workers that record their jobs and compute nothing.
 #[derive(Clone, Default)]
-struct Noted(Arc<Mutex<Vec<Job>>>);
+struct RecordingWorkers(Arc<Mutex<Vec<Job>>>);
 
-impl Workers for Noted {
+impl Workers for RecordingWorkers {
     fn start(&self, job: Job) -> Result<(), Job> {
         self.0.lock().unwrap().push(job);
         Ok(())
     }
 }
 
+/// A bench whose stage has the ordinary partition of AAPL.
 struct Bench {
-    stage: FeatureStage,
-    jobs: Noted,
-    wire: Wire,
-    effects: Effects<OutRecord>,
-    offset: i64,
+    bench: StageBench<FeatureStage>,
+    workers: RecordingWorkers,
+}
+
+impl Deref for Bench {
+    type Target = StageBench<FeatureStage>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.bench
+    }
+}
+
+impl DerefMut for Bench {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.bench
+    }
 }
 
 const LIMITS: Limits = Limits {
@@ -41,15 +57,11 @@ const LIMITS: Limits = Limits {
     slack_bars: 10,
     dedup_symbols_max: 100,
     workers: 2,
-    in_hand_symbols: 1,
+    worker_symbols_max: 1,
 };
 
-/// 2024-07-10 at 20:00 UTC, when the session closes.
-const WALL_MICROS: i64 = 1_720_641_600_000_000;
-
 fn now(seconds: u64) -> Now {
-    let micros = i64::try_from(seconds * 1_000_000).unwrap();
-    Now { monotonic: Duration::from_secs(seconds), wall_micros: WALL_MICROS + micros }
+    now_after(Duration::from_secs(seconds))
 }
 
 impl Bench {
@@ -58,84 +70,77 @@ impl Bench {
     }
 
     fn with(limits: Limits) -> Self {
-        let schemas = Arc::new(OwnSchemas);
-        let wire = Wire::new("feature", Topic::FeatureDeadLetter, 12, OwnSchemas::ids(), schemas);
-        let jobs = Noted::default();
-        let mut stage =
-            FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), Box::new(jobs.clone()));
-        let partition = wire.partition_of("AAPL");
-        stage.assigned(InputPartition { topic: 0, partition }, Epoch(1), now(0));
-        Self { stage, jobs, wire, effects: Effects::default(), offset: 0 }
+        let wire = wire("feature", Topic::FeatureDeadLetter);
+        let workers = RecordingWorkers::default();
+        let stage =
+            FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), Box::new(workers.clone()));
+        let mut bench = Self { bench: StageBench::new(wire, &INPUTS, stage), workers };
+        let own = bench.own_input();
+        bench.assign(&[own], now(0));
+        bench
     }
 
     fn partition(&self) -> i32 {
         self.wire.partition_of("AAPL")
     }
 
-    /// Puts day bars of July 2024 into the table; bar `d` closes at `100 + d`.
+    fn own_input(&self) -> InputPartition {
+        self.input(Topic::BatchRequested, self.partition())
+    }
+
+    /// Adds day bars of July 2024 to the table. The bar of day `d` closes at the price `100 + d`.
     fn bars(&mut self, days: std::ops::RangeInclusive<i8>) {
         for day in days {
             let record = self.wire.write(&bar("AAPL", day), None).unwrap();
-            self.stage.table_record(TableScope::CoPartitioned, &record_of(&record, 0)).unwrap();
+            let stored = StoredRecord::new(&record);
+            self.stage.table_record(TableScope::CoPartitioned, &stored.as_input()).unwrap();
         }
     }
 
+    /// Sets the end of the own bar table.
+    fn set_table_end(&mut self, end: i64) {
+        let partition = self.partition();
+        self.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, partition, end);
+    }
+
     fn reach(&mut self, position: i64) {
-        self.stage.table_position(TableScope::CoPartitioned, Topic::BarClosed, self.partition(), position);
-        self.stage.tick(now(1), &mut self.effects);
+        let partition = self.partition();
+        self.stage.table_position(TableScope::CoPartitioned, Topic::BarClosed, partition, position);
+        self.tick(now(1));
     }
 
+    /// Processes a request, and starts those that are ready.
     fn request(&mut self, request: &FeatureRequest, at: Now) -> Verdict<OutRecord> {
-        let record = self.wire.write(request, None).unwrap();
-        self.process(&record, at)
-    }
-
-    fn process(&mut self, record: &OutRecord, at: Now) -> Verdict<OutRecord> {
-        self.offset += 1;
-        let source = InputPartition { topic: 0, partition: record.partition };
-        let id = RecordId { input: source, epoch: Epoch(1), offset: self.offset };
-        let verdict = self.stage.process(id, record_of(record, self.offset), at, &mut self.effects);
-        self.stage.tick(at, &mut self.effects);
+        let verdict = self.process(request, at);
+        self.tick(at);
         verdict
     }
 
+    #[track_caller]
+    fn hold(&mut self, request: &FeatureRequest, at: Now) {
+        let verdict = self.request(request, at);
+        assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
+    }
+
     fn take_jobs(&self) -> Vec<Job> {
-        std::mem::take(&mut self.jobs.0.lock().unwrap())
+        std::mem::take(&mut self.workers.0.lock().unwrap())
     }
 
-    /// Everything emitted since, record by record.
+    /// Takes the outputs of all effects since the last call, which only emit.
     fn outputs(&mut self) -> Vec<OutRecord> {
-        let emitted = self.effects.take().into_iter().map(|effect| match effect {
-            Effect::Emit { outputs, .. } => outputs,
-            other => panic!("{other:?}"),
-        });
-        emitted.flatten().collect()
-    }
-
-    fn read<E: Event>(&self, record: &OutRecord) -> E {
-        self.wire.read_table(&record_of(record, 0)).unwrap().unwrap()
+        self.emitted().into_iter().flat_map(|emitted| emitted.outputs).collect()
     }
 }
 
-fn record_of(record: &OutRecord, offset: i64) -> InRecord<'_> {
-    InRecord {
-        topic: record.topic,
-        partition: record.partition,
-        offset,
-        timestamp_ms: 0,
-        key: Some(&record.key),
-        payload: Some(&record.payload),
-        epoch: None,
-        traceparent: None,
-        headers: Headers::none(),
-    }
+fn panicked(message: &str) -> JobError {
+    JobError::Worker(WorkerError::Panicked { message: message.to_owned() })
 }
 
 fn bar(symbol: &str, day: i8) -> ClosedBar {
     let close = 100.0 + f64::from(day);
     ClosedBar {
         event_id: contracts::ids::event_id(),
-        occurred_at: WALL_MICROS,
+        occurred_at: START_MICROS,
         source: "test".into(),
         correlation_id: None,
         symbol: symbol.into(),
@@ -168,30 +173,30 @@ fn request(id: &str, day: i8, priority: i32) -> FeatureRequest {
         requester: "test".into(),
         source_scanners: vec![],
         correlation_ids: vec!["cause".into()],
-        requested_at: WALL_MICROS,
+        requested_at: START_MICROS,
     }
 }
 
 fn ends_in_one_failure(verdict: Verdict<OutRecord>, bench: &Bench) -> RequestFailure {
-    let Verdict::Emit(outputs) = verdict else { panic!("{verdict:?}") };
+    let outputs = emitted(verdict);
     assert_eq!(outputs.len(), 1);
-    bench.read(&outputs[0])
+    bench.decode(&outputs[0])
 }
 
 #[test]
-fn a_request_sees_every_bar_acknowledged_before_it_and_none_of_the_future() {
+fn vector_uses_all_earlier_bars_and_no_later_one() {
     let mut bench = Bench::new();
-    bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 5);
-    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
+    bench.set_table_end(5);
+    bench.hold(&request("r", 5, 5), now(0));
     bench.bars(1..=3);
     bench.reach(3);
-    assert!(bench.take_jobs().is_empty(), "the table has not reached its end yet");
+    assert!(bench.take_jobs().is_empty(), "the table has not reached its end");
     bench.bars(5..=8);
     bench.reach(9);
     let jobs = bench.take_jobs();
-    bench.stage.completed(compute(&jobs[0]), now(2), &mut bench.effects);
+    bench.complete(compute(&jobs[0]), now(2));
     let outputs = bench.outputs();
-    let vector: Vector = bench.read(&outputs[0]);
+    let vector: Vector = bench.decode(&outputs[0]);
     assert_eq!((outputs.len(), vector.bars_held, vector.request_id.as_str()), (1, 4, "r"));
     assert_eq!(vector.as_of, calendar::day_open(calendar::Date::constant(2024, 7, 5)).micros());
     assert_eq!(vector.sets["price_features"].values["close"], 105.0);
@@ -199,153 +204,156 @@ fn a_request_sees_every_bar_acknowledged_before_it_and_none_of_the_future() {
 }
 
 #[test]
-fn an_expired_request_ends_in_a_failure_at_once_or_while_it_waits() {
+fn expired_request_ends_in_failure_at_once_or_in_queue() {
     let mut bench = Bench::new();
     let failure = ends_in_one_failure(bench.request(&request("late", 5, 5), now(301)), &bench);
     assert_eq!(failure.error_class, RequestErrorClass::Expired);
 
     let mut bench = Bench::new();
-    bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 5);
-    assert!(matches!(bench.request(&request("waits", 5, 5), now(0)), Verdict::Hold));
-    bench.stage.tick(now(301), &mut bench.effects);
+    bench.set_table_end(5);
+    bench.hold(&request("waits", 5, 5), now(0));
+    bench.tick(now(301));
     let outputs = bench.outputs();
-    assert_eq!(bench.read::<RequestFailure>(&outputs[0]).error_class, RequestErrorClass::Expired);
+    assert_eq!(bench.decode::<RequestFailure>(&outputs[0]).error_class, RequestErrorClass::Expired);
 }
 
 #[test]
-fn a_duplicate_ends_in_a_failure_that_names_the_earlier_request_and_a_higher_priority_passes() {
+fn duplicate_failure_names_the_earlier_request() {
     let mut bench = Bench::new();
-    assert!(matches!(bench.request(&request("first", 5, 5), now(0)), Verdict::Hold));
+    bench.hold(&request("first", 5, 5), now(0));
     let failure = ends_in_one_failure(bench.request(&request("second", 5, 5), now(1)), &bench);
     assert_eq!(failure.error_class, RequestErrorClass::Duplicate);
     assert_eq!(failure.earlier_request_id.as_deref(), Some("first"));
-    assert!(matches!(bench.request(&request("urgent", 5, 7), now(1)), Verdict::Hold));
+    bench.hold(&request("urgent", 5, 7), now(1));
 }
 
 #[test]
-fn a_request_in_another_partition_is_dead_lettered_as_misplaced() {
+fn request_in_other_partition_is_dead_lettered() {
     let mut bench = Bench::new();
     let mut record = bench.wire.write(&request("r", 5, 5), None).unwrap();
     record.partition = (record.partition + 1) % 12;
-    let Verdict::Reject(letter) = bench.process(&record, now(0)) else { panic!("not rejected") };
-    assert_eq!(letter.topic, Topic::FeatureDeadLetter);
-    assert!(letter.headers.iter().any(|(_, value)| value == b"misplaced"), "{:?}", letter.headers);
+    let dead_letter = rejected(bench.process_record(&record, now(0)));
+    assert_eq!((dead_letter.topic, dead_letter.class.as_str()), (Topic::FeatureDeadLetter, "misplaced"));
 }
 
 #[test]
-fn a_failing_job_is_tried_again_and_ends_in_a_failure_after_its_attempts() {
+fn failed_job_is_retried_until_attempts_are_exhausted() {
     let mut bench = Bench::new();
-    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
+    bench.hold(&request("r", 5, 5), now(0));
     for attempt in 1..=ATTEMPTS_MAX {
         let jobs = bench.take_jobs();
         assert_eq!(jobs.len(), 1, "attempt {attempt}");
-        let done = Done::Failed { ticket: jobs[0].ticket, cause: "panicked".into() };
-        bench.stage.completed(done, now(1), &mut bench.effects);
+        let done = JobResult::Failed { ticket: jobs[0].ticket, error: panicked("no such index") };
+        bench.complete(done, now(1));
     }
     let outputs = bench.outputs();
-    let failure: RequestFailure = bench.read(&outputs[0]);
+    let failure: RequestFailure = bench.decode(&outputs[0]);
     assert_eq!((failure.error_class, failure.attempts), (RequestErrorClass::Exhausted, 3));
     assert!(bench.take_jobs().is_empty());
 }
 
 #[test]
-fn answers_of_one_priority_leave_in_the_order_of_their_requests() {
+fn vectors_of_one_priority_leave_in_request_order() {
     let mut bench = Bench::new();
     bench.bars(1..=8);
-    assert!(matches!(bench.request(&request("one", 3, 5), now(0)), Verdict::Hold));
-    assert!(matches!(bench.request(&request("two", 5, 5), now(0)), Verdict::Hold));
+    bench.hold(&request("one", 3, 5), now(0));
+    bench.hold(&request("two", 5, 5), now(0));
     let jobs = bench.take_jobs();
-    bench.stage.completed(compute(&jobs[1]), now(1), &mut bench.effects);
-    assert!(bench.outputs().is_empty(), "the first is not there yet");
-    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
+    bench.complete(compute(&jobs[1]), now(1));
+    assert!(bench.outputs().is_empty(), "the first is not completed yet");
+    bench.complete(compute(&jobs[0]), now(1));
     let outputs = bench.outputs();
-    let order: Vec<String> = outputs.iter().map(|o| bench.read::<Vector>(o).request_id).collect();
+    let order: Vec<String> = outputs.iter().map(|o| bench.decode::<Vector>(o).request_id).collect();
     assert_eq!(order, ["one", "two"]);
 }
 
 #[test]
-fn what_a_released_partition_held_is_forgotten() {
+fn unassigned_partition_loses_its_requests() {
     let mut bench = Bench::new();
-    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
+    bench.hold(&request("r", 5, 5), now(0));
     let jobs = bench.take_jobs();
-    bench.stage.unassigned(InputPartition { topic: 0, partition: bench.partition() });
-    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
+    let own = bench.own_input();
+    bench.unassign(&[own]);
+    bench.complete(compute(&jobs[0]), now(1));
     assert!(bench.outputs().is_empty());
-    bench.stage.assigned(InputPartition { topic: 0, partition: bench.partition() }, Epoch(2), now(2));
-    assert!(matches!(bench.request(&request("again", 5, 5), now(2)), Verdict::Hold), "no duplicate");
+    bench.assign(&[own], now(2));
+    // The dedup window of the partition was lost.
+    bench.hold(&request("again", 5, 5), now(2));
 }
 
 #[test]
-fn a_request_delivered_again_is_computed_again() {
+fn redelivered_request_is_computed_again() {
     let mut bench = Bench::new();
-    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
-    assert!(matches!(bench.request(&request("r", 5, 5), now(30)), Verdict::Hold));
+    bench.hold(&request("r", 5, 5), now(0));
+    bench.hold(&request("r", 5, 5), now(30));
     let minutes = FeatureRequest { timeframe: "5min".into(), ..request("m", 5, 5) };
-    assert!(matches!(bench.request(&minutes, now(30)), Verdict::Hold), "another timeframe is no duplicate");
+    // Another timeframe is no duplicate.
+    bench.hold(&minutes, now(30));
 }
 
 #[test]
-fn what_was_asked_is_forgotten_by_the_clock_without_any_traffic() {
+fn dedup_window_expires_without_traffic() {
     let mut bench = Bench::new();
-    assert!(matches!(bench.request(&request("r", 5, 5), now(0)), Verdict::Hold));
-    let asked = |bench: &Bench| {
-        let note = bench.stage.notes().into_iter().find(|note| note.name == "asked_symbols");
-        note.unwrap().value
-    };
-    assert_eq!(asked(&bench), 1);
-    assert!(bench.stage.next_wake(now(0)).is_some());
-    bench.stage.tick(now(60), &mut bench.effects);
-    assert_eq!((asked(&bench), bench.stage.next_wake(now(60))), (0, None));
+    bench.hold(&request("r", 5, 5), now(0));
+    let requested = |bench: &Bench| bench.note(REQUESTED_SYMBOLS.name);
+    assert_eq!(requested(&bench), 1);
+    assert_eq!(bench.stage.next_wake(now(0)), Some(EXPIRY_INTERVAL));
+    bench.tick(now(60));
+    assert_eq!((requested(&bench), bench.stage.next_wake(now(60))), (0, None));
 }
 
 #[test]
-fn workers_have_so_many_symbols_in_hand_and_no_more() {
-    let bench = holding(6, Limits { workers: 1, in_hand_symbols: 4, ..LIMITS });
+fn running_symbols_per_worker_are_limited() {
+    let bench = holding(6, Limits { workers: 1, worker_symbols_max: 4, ..LIMITS });
     assert_eq!(bench.take_jobs().len(), 4);
 }
 
-/// So many requests of one symbol, all admitted.
+/// A bench with this number of admitted requests for one symbol.
 fn holding(count: i64, limits: Limits) -> Bench {
     let mut bench = Bench::with(limits);
     for number in 0..count {
         let mut request = request(&number.to_string(), 5, 5);
         request.symbols[0].occurred_at -= number;
-        assert!(matches!(bench.request(&request, now(0)), Verdict::Hold));
+        bench.hold(&request, now(0));
     }
     bench
 }
 
 #[test]
-fn no_more_than_ten_requests_run_for_a_symbol_and_the_next_waits_its_turn() {
+fn running_requests_per_symbol_are_limited() {
     let mut bench = holding(12, Limits { ordinary_max: 100, workers: 20, ..LIMITS });
     let jobs = bench.take_jobs();
     assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
-    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
+    bench.complete(compute(&jobs[0]), now(1));
     assert_eq!(bench.take_jobs().len(), 1);
 }
 
 #[test]
-fn a_drain_waits_for_what_workers_have_and_gives_back_the_rest_of_the_sources_that_leave() {
+fn drain_releases_queued_and_completes_running_requests() {
     let mut bench = Bench::with(Limits { workers: 1, ..LIMITS });
     bench.bars(1..=8);
     for (id, day) in [("one", 3), ("two", 4), ("three", 5)] {
-        assert!(matches!(bench.request(&request(id, day, 5), now(0)), Verdict::Hold));
+        bench.hold(&request(id, day, 5), now(0));
     }
-    bench.stage.table_end(TableScope::CoPartitioned, Topic::BarClosed, bench.partition(), 9);
-    assert!(matches!(bench.request(&request("waits for bars", 8, 5), now(0)), Verdict::Hold));
-    let elsewhere = InputPartition { topic: 1, partition: bench.partition() };
-    bench.stage.drain(&[elsewhere], now(0), &mut bench.effects);
-    assert!(bench.effects.take().is_empty());
-    let source = InputPartition { topic: 0, partition: bench.partition() };
-    bench.stage.drain(&[source], now(0), &mut bench.effects);
-    let effects = bench.effects.take();
+    bench.set_table_end(9);
+    bench.hold(&request("waits for bars", 8, 5), now(0));
+    let other = bench.input(Topic::BatchUrgent, bench.partition());
+    bench.drain(&[other], now(0));
+    assert_eq!(bench.effects().len(), 0);
+    let input = bench.own_input();
+    bench.drain(&[input], now(0));
+    let effects = bench.effects();
     let [Effect::Release { ids }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(ids.iter().map(|id| id.offset).collect::<Vec<_>>(), [2, 3, 4]);
 
     let jobs = bench.take_jobs();
-    bench.stage.completed(compute(&jobs[0]), now(1), &mut bench.effects);
-    bench.stage.tick(now(1), &mut bench.effects);
-    bench.stage.drain(&[source], now(1), &mut bench.effects);
+    bench.complete(compute(&jobs[0]), now(1));
+    bench.tick(now(1));
+    bench.drain(&[input], now(1));
     let outputs = bench.outputs();
-    assert_eq!((outputs.len(), bench.take_jobs().len()), (1, 0), "it has ended, no other begins");
+    assert_eq!(
+        (outputs.len(), bench.take_jobs().len()),
+        (1, 0),
+        "the running request is resolved, no other starts"
+    );
 }

@@ -1,8 +1,8 @@
 """Writes the golden values: python make.py <folder of bars>   (see requirements.txt; Python 3.11 or newer).
 
-Beside this file it writes `<symbol>.json` for every `<symbol>.csv` of the folder, and for every market of markets.py its bars
-(`bars/<market>.csv`) and `<market>.json`. A golden file: the versions of what computed it, and for a choice of days the values of each
-set over the newest 300 bars up to that day. A value that isn't there is left out by the rules.
+It writes `<symbol>.json` for every `<symbol>.csv` of the folder, and the bars (`bars/<market>.csv`) and `<market>.json` of every market
+of markets.py. A golden file has the versions of the libraries and, for a selection of days, the values of each set over the newest 300
+bars up to that day. A value that is absent must be omitted by the rules.
 """
 
 import json
@@ -28,21 +28,21 @@ VERSIONS = {
     "pandas": pandas.__version__,
     "numpy": numpy.__version__,
 }
-# Whose bars stand for a benchmark's: real ones with real ones (FB begins years after the others), made-up ones with made-up ones, of
-# which some end early, one lacks every seventh day, and one never moves.
+# The markets whose bars are used as those of a benchmark. Real markets have real ones (FB begins years after the others), synthetic
+# markets synthetic ones: some end early, one lacks every seventh day, and one has constant prices.
 REAL_STAND_INS = {"SPY": "GOOG", "QQQ": "FB", "IWM": "AAPL", "TLT": "FB", "GLD": "AAPL", "UUP": "GOOG"}
 STAND_INS = {"SPY": "huge", "QQQ": "sparse", "IWM": "constant", "TLT": "flat_then_move", "GLD": "sparse", "UUP": "no_range"}
-# Numbers of bars held around which values begin: windows, windows + 1, and TA-Lib's lookbacks.
+# Numbers of bars from which values are available: windows, windows + 1, and the lookbacks of TA-Lib.
 EDGES = [1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 14, 15, 16, 18, 19, 20, 21, 22, 26, 27, 28, 29, 30, 31, 33, 34, 49, 50, 51, 52]
 EDGES += [59, 60, 61, 199, 200, 251, 252, 253, 299, 300, 301]
 
 
 def chosen(bars, real):
-    """How many bars are held on each of the chosen days."""
+    """Returns the number of bars held on each of the selected days."""
     days = {edge for edge in EDGES if edge <= len(bars)} | {len(bars)}
     if real:
         days |= set(range(350, len(bars), 173))
-        # Around a split that the bars aren't adjusted for.
+        # Days around a split; the bars are not adjusted for splits.
         moves = (bars.close / bars.close.shift(1)).to_numpy()
         for day in numpy.flatnonzero((moves < 0.6) | (moves > 1.7)):
             days |= {int(day) + n for n in (0, 1, 2, 20, 21, 60) if int(day) + n <= len(bars)}

@@ -1,11 +1,11 @@
-"""Made-up day bars for the edges that real ones don't reach: equal values, zero divisors, ties, extreme scales."""
+"""Synthetic day bars for cases that real bars do not cover: equal values, zero divisors, ties, extreme scales."""
 
 import numpy as np
 import pandas as pd
 
 
 def frame(close, spread=0.0, volume=1000.0, gap=0.0, digits=4):
-    """Bars around closes: each opens `gap` of the last move away from its close, and reaches `spread` beyond both."""
+    """Bars around closes: each opens `gap` times the last move away from its close; high and low are `spread` outside both."""
     close = np.round(np.asarray(close, dtype=float), digits)
     before = np.r_[close[0], close[:-1]]
     start = np.round(close - gap * (close - before), digits)
@@ -21,12 +21,12 @@ def walk(seed, n, start, scale):
 
 
 def no_range(n):
-    """Bars that trade at one price each, which changes."""
+    """Bars without a range, whose price changes."""
     return frame(walk(5, n, 50, 0.02), gap=0.0, spread=0.0)
 
 
 def zero_volume(n):
-    """No share is traded at first, then on every other stretch of 33 bars."""
+    """No volume at first, then volume in every other interval of 33 bars."""
     volume = np.where((np.arange(n) // 33) % 2 == 0, 0.0, 1500.0)
     return frame(walk(7, n, 20, 0.02), spread=0.05, volume=volume, gap=0.4)
 

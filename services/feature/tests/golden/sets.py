@@ -1,8 +1,8 @@
-"""The feature sets of the catalogue by TA-Lib, pandas and numpy: the other opinion that the Rust rules are held to.
+"""The feature sets by TA-Lib, pandas and numpy: independent code with which the Rust rules are compared.
 
-Each function takes a window (a data frame of open, high, low, close, volume, oldest first) and gives {name: value}, None for a
-value that is left out: its bars aren't all there, or a divisor is 0. Those of COMPARING also take the benchmarks' bars up to the
-window's newest, by symbol.
+Each function takes a window (a data frame of open, high, low, close, volume, oldest first) and returns {name: value}. A value is None if
+it is omitted, because bars are missing or a divisor is 0. The functions of COMPARING also take the bars of the benchmarks up to the
+newest bar of the window, by symbol.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ YEAR = np.sqrt(252.0)  # day bars
 
 
 def finite(value):
-    """The value, or None where TA-Lib or pandas say that there is none."""
+    """Returns the value, or None if TA-Lib or pandas return none."""
     return None if value is None or not np.isfinite(value) else float(value)
 
 
@@ -111,7 +111,7 @@ def volume_features(w):
 
 
 def pivots(w):
-    """Pivot, classic resistances and supports, and the range, of the day before."""
+    """Returns pivot, classic resistances and supports, and the range, of the previous day."""
     if len(w) < 2:
         return None, [None] * 3, [None] * 3, None
     h, l, c = (float(w[name].iloc[-2]) for name in ("high", "low", "close"))
@@ -124,7 +124,7 @@ def technical_indicators(w):
     upper, middle, lower = (finite(band[-1]) for band in talib.BBANDS(close, 20, 2.0, 2.0, 0)) if len(w) > 1 else [None] * 3
     out = {"bb_upper": upper, "bb_middle": middle, "bb_lower": lower, "bb_width": None, "bb_percent": None}
     if middle is not None:
-        # TA-Lib's equal closes may leave a rest of rounding; the spread of equal values is 0.
+        # TA-Lib may return a rounding error for equal closes; the spread of equal values is 0.
         equal = np.ptp(close[-20:]) == 0
         out["bb_width"] = 0.0 if equal else ratio(upper - lower, middle)
         out["bb_percent"] = None if equal else ratio(close[-1] - lower, upper - lower)
@@ -167,7 +167,7 @@ def momentum_features(w):
 
 
 def true_range(w):
-    """Of each bar that has one before it."""
+    """Each bar that has a predecessor has a value."""
     before = w.close.shift(1)
     parts = [w.high - w.low, (before - w.high).abs(), (before - w.low).abs()]
     return pd.concat(parts, axis=1).max(axis=1).iloc[1:]
@@ -287,7 +287,7 @@ SETS = {
 
 
 def common(w, b, n=None):
-    """The newest n common bars (all of them without n) with both closes; None when there are fewer, or the benchmark's lack the newest."""
+    """Returns the newest n common bars (all of them without n) with both closes; None if there are fewer, or if the benchmark lacks the newest bar."""
     if len(b) == 0 or b.date.iloc[-1] != w.date.iloc[-1]:
         return None
     m = w.merge(b, on="date", suffixes=("", "_b"))

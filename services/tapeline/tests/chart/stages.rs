@@ -34,7 +34,7 @@ pub(crate) struct StageInfo {
 struct Idle;
 
 impl feature::stage::Workers for Idle {
-    fn start(&self, job: feature::work::Job) -> Result<(), feature::work::Job> {
+    fn start(&self, job: feature::worker::Job) -> Result<(), feature::worker::Job> {
         Err(job)
     }
 }
@@ -96,7 +96,7 @@ fn features() -> FeatureStage {
         history_bars: 1,
         slack_bars: 1,
         workers: 1,
-        in_hand_symbols: 1,
+        worker_symbols_max: 1,
     };
     FeatureStage::new(wire(), limits, feature::rules::COMPARED.to_vec(), Box::new(Idle))
 }

@@ -1,9 +1,9 @@
-//! CCI: the newest typical price's distance from the mean, in mean distances.
+//! CCI: distance of the newest typical price to the mean, in mean distances.
 
 use crate::rules::stats::{count, mean, newest};
 use crate::rules::value::{Value, divide};
 
-/// CCI over `n`; none for typical prices that are all equal.
+/// CCI over `n`; omitted if all typical prices are equal.
 pub(crate) fn cci(typical: &[f64], n: usize) -> Value {
     let part = newest(typical, n)?;
     let mean = mean(part);

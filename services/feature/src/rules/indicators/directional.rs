@@ -1,13 +1,13 @@
-//! PLUS_DI, MINUS_DI and ADX: how much of the range went beyond the bar before, upwards and downwards.
+//! PLUS_DI, MINUS_DI and ADX: moves above and below the range of the previous bar, relative to the true range.
 
 use domain::Bar;
 
-use super::range::true_range;
+use super::true_range::true_range;
 use crate::rules::stats::count;
-use crate::rules::value::{Gap, Value, divide};
+use crate::rules::value::{Omission, Value, divide};
 use crate::rules::window::Window;
 
-/// In ADX, TA-Lib takes a sum of the two indices (percent) below this for 0.
+/// In ADX, TA-Lib treats a sum of the two indices (percent) below this as 0.
 const NO_DIRECTION: f64 = 1e-14;
 
 /// Wilder's running sums of the directional moves and of the true range.
@@ -25,7 +25,7 @@ impl Sums {
         self.range -= self.range / n;
     }
 
-    /// Only the larger of the two moves counts, and neither when they are equal.
+    /// Only the larger of the two moves counts. Equal moves do not count.
     fn add(&mut self, previous: &Bar, bar: &Bar) {
         let (up, down) = (bar.high - previous.high, previous.low - bar.low);
         if down > 0.0 && up < down {
@@ -44,15 +44,15 @@ impl Sums {
         divide(100.0 * self.minus, self.range)
     }
 
-    /// DX: the difference of the indices as a share of their sum, in percent.
+    /// DX: the difference of the indices relative to their sum, in percent.
     fn direction(&self) -> Value {
         let (plus, minus) = (self.plus_index()?, self.minus_index()?);
         let sum = plus + minus;
-        if sum < NO_DIRECTION { Err(Gap::Divisor) } else { Ok(100.0 * (plus - minus).abs() / sum) }
+        if sum < NO_DIRECTION { Err(Omission::ZeroDivisor) } else { Ok(100.0 * (plus - minus).abs() / sum) }
     }
 }
 
-/// The three values over one pass.
+/// The three values, computed in one pass.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Directional {
     pub(crate) plus: Value,
@@ -60,21 +60,21 @@ pub(crate) struct Directional {
     pub(crate) adx: Value,
 }
 
-/// Over `n`: the indices need `n + 1` bars, their average `2 n`.
+/// The values over `n`: the indices need `n + 1` bars, their average `2 n`.
 ///
-/// A bar without a direction counts 0 in ADX's seed and is passed over after it, as in TA-Lib; ADX itself is left out when the
-/// newest bar has none, which is when no bar of the window had.
+/// As in TA-Lib, a bar without a direction counts as 0 in the seed of ADX and is skipped after it. ADX is omitted if the newest bar has
+/// no direction, which is the case if no bar of the window has one.
 pub(crate) fn directional(window: &Window<'_>, n: usize) -> Directional {
     let Ok(steps) = window.bars(n + 1).and_then(|_| window.steps(window.len() - 1)) else {
-        let gap = Err(Gap::Bars(n + 1));
-        return Directional { plus: gap, minus: gap, adx: Err(Gap::Bars(2 * n)) };
+        let omission = Err(Omission::TooFewBars(n + 1));
+        return Directional { plus: omission, minus: omission, adx: Err(Omission::TooFewBars(2 * n)) };
     };
     let period = count(n);
     let mut sums = Sums::default();
     let mut seed = 0.0;
-    let mut adx = Err(Gap::Bars(2 * n));
-    for (place, (previous, bar)) in (1..).zip(steps) {
-        if place < n {
+    let mut adx = Err(Omission::TooFewBars(2 * n));
+    for (index, (previous, bar)) in (1..).zip(steps) {
+        if index < n {
             sums.add(previous, bar);
             continue;
         }
@@ -84,7 +84,7 @@ pub(crate) fn directional(window: &Window<'_>, n: usize) -> Directional {
         match adx {
             Err(_) => {
                 seed += direction.unwrap_or(0.0);
-                if place == 2 * n - 1 {
+                if index == 2 * n - 1 {
                     adx = Ok(seed / period);
                 }
             }

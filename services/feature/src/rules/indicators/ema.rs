@@ -1,4 +1,4 @@
-//! EMA: the exponential moving average, and Wilder's.
+//! EMA: exponential moving average, and Wilder's average.
 
 use crate::rules::stats::{count, mean, newest};
 use crate::rules::value::Value;
@@ -7,7 +7,7 @@ use crate::rules::value::Value;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ema {
     weight: f64,
-    /// The average so far.
+    /// The average of the values so far.
     pub(crate) value: f64,
 }
 
@@ -17,7 +17,7 @@ impl Ema {
         Self { weight: 2.0 / (count(first.len()) + 1.0), value: mean(first) }
     }
 
-    /// Takes one more value.
+    /// Adds a value.
     pub(crate) fn push(&mut self, value: f64) {
         self.value += self.weight * (value - self.value);
     }
@@ -32,7 +32,7 @@ pub(crate) fn ema(column: &[f64], n: usize) -> Value {
     Ok(ema.value)
 }
 
-/// Wilder's average: the mean of the first `n`, then the weight 1 / n for the newest; `column` holds at least `n`.
+/// Wilder's average: the mean of the first `n` values, then the weight 1 / n for each newer one. `column` has at least `n` values.
 pub(crate) fn wilder(column: &[f64], n: usize) -> f64 {
     let (first, rest) = column.split_at(n);
     let period = count(n);
@@ -42,13 +42,13 @@ pub(crate) fn wilder(column: &[f64], n: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::value::Gap;
+    use crate::rules::value::Omission;
 
     #[test]
-    fn it_is_seeded_with_the_mean_of_the_first_values() {
+    fn average_is_seeded_with_the_mean_of_the_first_values() {
         assert_eq!(ema(&[1.0, 2.0, 3.0], 3), Ok(2.0));
         assert_eq!(ema(&[1.0, 2.0, 3.0, 6.0], 3), Ok(4.0));
-        assert_eq!(ema(&[1.0, 2.0], 3), Err(Gap::Bars(3)));
+        assert_eq!(ema(&[1.0, 2.0], 3), Err(Omission::TooFewBars(3)));
         assert_eq!(wilder(&[1.0, 2.0, 3.0, 8.0], 3), 4.0);
     }
 

@@ -1,8 +1,8 @@
-//! MACD(12, 26, 9).
+//! MACD(12, 26, 9): difference of a fast and a slow exponential moving average.
 
 use super::ema::Ema;
 use crate::rules::stats::newest;
-use crate::rules::value::Gap;
+use crate::rules::value::Omission;
 
 const FAST: usize = 12;
 const SLOW: usize = 26;
@@ -15,8 +15,8 @@ pub(crate) struct Macd {
     pub(crate) signal: f64,
 }
 
-/// Both need the bars of the slow average and of the signal; the fast average's seed ends on the bar where the slow one's does.
-pub(crate) fn macd(close: &[f64]) -> Result<Macd, Gap> {
+/// Computes both lines, which need the bars of the slow average and of the signal. The seeds of both averages end at the same bar.
+pub(crate) fn macd(close: &[f64]) -> Result<Macd, Omission> {
     newest(close, SLOW + SIGNAL - 1)?;
     let (seed, rest) = close.split_at(SLOW);
     let mut fast = Ema::seeded(&seed[SLOW - FAST..]);

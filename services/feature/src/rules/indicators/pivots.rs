@@ -1,8 +1,8 @@
-//! Pivot points of a day bar: the classic levels and Fibonacci's.
+//! Pivot points of a day bar: classic levels and Fibonacci levels.
 
 use domain::Bar;
 
-/// What the levels of the day after are made of.
+/// The basis of the levels of the next day.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pivots {
     high: f64,
@@ -28,8 +28,8 @@ impl Pivots {
         [2.0 * pivot - high, pivot - high + low, low - 2.0 * (high - pivot)]
     }
 
-    /// The pivot moved by this share of the day's range.
-    pub(crate) fn fibonacci(&self, share: f64) -> f64 {
-        self.pivot + share * (self.high - self.low)
+    /// The pivot plus this fraction of the day's range.
+    pub(crate) fn fibonacci(&self, ratio: f64) -> f64 {
+        self.pivot + ratio * (self.high - self.low)
     }
 }

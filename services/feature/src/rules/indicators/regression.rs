@@ -1,12 +1,12 @@
-//! LINEARREG_SLOPE: the slope of the least-squares line.
+//! LINEARREG_SLOPE: slope of the least-squares line.
 
 use crate::rules::stats::{count, newest};
 use crate::rules::value::Value;
 
-/// Slope per bar over the newest `n` of the column.
+/// Slope per bar over the newest `n` values of the column.
 ///
-/// The two sums slide from the column's first window to its newest, as TA-Lib's do. Their rounding adds up: summed anew, a small
-/// slope of large prices would differ from TA-Lib's by more than 1e-9.
+/// The two sums slide from the first window of the column to the newest, as in TA-Lib, and accumulate rounding errors. With sums over
+/// the newest window alone, a small slope of large prices would differ from TA-Lib's by more than 1e-9.
 pub(crate) fn slope(column: &[f64], n: usize) -> Value {
     newest(column, n)?;
     let period = count(n);
@@ -30,7 +30,7 @@ mod tests {
     use super::slope;
 
     #[test]
-    fn a_line_has_its_slope_wherever_it_began() {
+    fn line_has_its_slope_for_any_first_bar() {
         let line: Vec<f64> = (0..100).map(|x| 3.0 + 0.5 * f64::from(x)).collect();
         assert_eq!(slope(&line[..20], 20), Ok(0.5));
         assert_eq!(slope(&line, 20), Ok(0.5));

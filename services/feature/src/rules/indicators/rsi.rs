@@ -1,10 +1,10 @@
-//! RSI: Wilder's average gain as a share of his average move.
+//! RSI: Wilder's average gain relative to the average move.
 
 use super::ema::wilder;
 use crate::rules::stats::newest;
 use crate::rules::value::{Value, divide};
 
-/// RSI over `n`, in percent; none for closes that never moved.
+/// RSI over `n`, in percent; omitted if all closes are equal.
 pub(crate) fn rsi(close: &[f64], n: usize) -> Value {
     newest(close, n + 1)?;
     let moves = |sign: f64| -> Vec<f64> {
@@ -17,16 +17,16 @@ pub(crate) fn rsi(close: &[f64], n: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::rsi;
-    use crate::rules::value::Gap;
+    use crate::rules::value::Omission;
 
     #[test]
-    fn closes_that_never_moved_have_none() {
-        assert_eq!(rsi(&[10.0; 30], 14), Err(Gap::Divisor));
-        assert_eq!(rsi(&[10.0; 14], 14), Err(Gap::Bars(15)));
+    fn equal_closes_have_no_rsi() {
+        assert_eq!(rsi(&[10.0; 30], 14), Err(Omission::ZeroDivisor));
+        assert_eq!(rsi(&[10.0; 14], 14), Err(Omission::TooFewBars(15)));
     }
 
     #[test]
-    fn one_sided_moves_are_the_ends_of_the_scale() {
+    fn moves_in_one_direction_are_the_ends_of_the_scale() {
         let up: Vec<f64> = (1..40).map(f64::from).collect();
         let down: Vec<f64> = up.iter().rev().copied().collect();
         assert_eq!(rsi(&up, 14), Ok(100.0));

@@ -1,4 +1,4 @@
-//! The bid-ask spread, estimated from bars alone.
+//! Effective spread and price impact of trades, estimated from bars.
 
 use domain::Bar;
 
@@ -6,7 +6,7 @@ use crate::rules::stats::{at_least_zero, count, mean, sample_covariance};
 use crate::rules::value::{Value, divide};
 use crate::rules::window::Window;
 
-/// Corwin and Schultz (2012): the mean of the newest `n` two-bar estimates, each floored at 0, not adjusted for gaps overnight.
+/// Corwin and Schultz (2012): the mean of the newest `n` two-bar estimates, each floored at 0, without an adjustment for gaps overnight.
 pub(crate) fn corwin_schultz(window: &Window<'_>, n: usize) -> Value {
     let estimates: Vec<f64> = window.steps(n)?.map(|(previous, bar)| two_bars(previous, bar)).collect();
     Ok(mean(&estimates))
@@ -21,7 +21,8 @@ fn two_bars(previous: &Bar, bar: &Bar) -> f64 {
     at_least_zero(2.0 * alpha.exp_m1() / (1.0 + alpha.exp()))
 }
 
-/// Roll (1984): twice the root of the negated covariance of successive changes of the close, over `n` pairs; 0 when it is positive.
+/// Roll (1984): twice the root of the negated covariance of successive changes of the close, over `n` pairs; 0 if the covariance is
+/// positive.
 pub(crate) fn roll(window: &Window<'_>, n: usize) -> Value {
     let changes: Vec<f64> = window.steps(n + 1)?.map(|(previous, bar)| bar.close - previous.close).collect();
     Ok(2.0 * at_least_zero(-sample_covariance(&changes[1..], &changes[..n])).sqrt())

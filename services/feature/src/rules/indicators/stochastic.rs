@@ -1,7 +1,7 @@
-//! STOCH(14, 3, 3) and WILLR: where the close lies between the extremes of the window.
+//! STOCH(14, 3, 3) and WILLR: position of the close between the extremes of the window.
 
 use crate::rules::stats::{highest, lowest, mean, newest};
-use crate::rules::value::{Gap, Value, divide};
+use crate::rules::value::{Omission, Value, divide};
 use crate::rules::window::Window;
 
 const PERIOD: usize = 14;
@@ -14,14 +14,14 @@ pub(crate) struct Stochastic {
     pub(crate) d: Value,
 }
 
-/// STOCH with simple averages. Both lines begin where the second can.
+/// STOCH with simple averages. Both lines need the bars of the second one.
 ///
-/// A window of the unsmoothed line whose extremes are equal leaves out what is averaged over it: TA-Lib would take it for a 0.
+/// If the extremes of a window of the unsmoothed line are equal, the averages over it are omitted; TA-Lib uses 0 instead.
 pub(crate) fn stochastic(window: &Window<'_>) -> Stochastic {
     let lines = 2 * SMOOTHING - 1;
     let Ok(bars) = window.bars(PERIOD + lines - 1) else {
-        let gap = Err(Gap::Bars(PERIOD + lines - 1));
-        return Stochastic { k: gap, d: gap };
+        let omission = Err(Omission::TooFewBars(PERIOD + lines - 1));
+        return Stochastic { k: omission, d: omission };
     };
     let unsmoothed: Vec<Value> = bars
         .windows(PERIOD)
@@ -42,5 +42,5 @@ pub(crate) fn williams(window: &Window<'_>, n: usize) -> Value {
 }
 
 fn average(values: &[Value]) -> Value {
-    values.iter().copied().collect::<Result<Vec<f64>, Gap>>().map(|values| mean(&values))
+    values.iter().copied().collect::<Result<Vec<f64>, Omission>>().map(|values| mean(&values))
 }

@@ -1,4 +1,4 @@
-//! What trading costs: price impact and the spread, estimated from bars.
+//! Costs of trading: price impact and spread, estimated from bars.
 
 use crate::rules::indicators::spread::{amihud, corwin_schultz, roll};
 use crate::rules::value::Values;

@@ -1,4 +1,4 @@
-//! How fast the price moves: oscillators and rates of change.
+//! Momentum of the price: oscillators and rates of change.
 
 use crate::rules::indicators::cci::cci;
 use crate::rules::indicators::macd::macd;

@@ -1,4 +1,4 @@
-//! The newest bar's prices, and where its close lies in the ranges before it.
+//! Prices of the newest bar, and the position of its close in recent ranges.
 
 use domain::Bar;
 
@@ -22,14 +22,14 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
         values.put(high, newest(window.high(), n).map(highest));
         values.put(low, newest(window.low(), n).map(lowest));
         values.put(average, sma(window.close(), n));
-        values.put(position, place_in_range(window, n));
+        values.put(position, position_in_range(window, n));
     }
     for (n, name) in [(1, "return_1"), (5, "return_5"), (20, "return_20")] {
         values.put(name, simple_return(window, n));
     }
 }
 
-fn place_in_range(window: &Window<'_>, n: usize) -> Value {
+fn position_in_range(window: &Window<'_>, n: usize) -> Value {
     let (high, low) = (highest(newest(window.high(), n)?), lowest(newest(window.low(), n)?));
     divide(window.newest()?.close - low, high - low)
 }

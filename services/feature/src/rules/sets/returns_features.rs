@@ -20,13 +20,13 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
     values.put("intraday_return", intraday(window).map(|ratio| ratio - 1.0));
 }
 
-/// The newest open by the close before it.
+/// The newest open divided by the close before it.
 pub(super) fn overnight(window: &Window<'_>) -> Value {
     let pair = window.bars(2)?;
     divide(pair[1].open, pair[0].close)
 }
 
-/// The newest close by its open.
+/// The newest close divided by its open.
 pub(super) fn intraday(window: &Window<'_>) -> Value {
     let bar = window.newest()?;
     divide(bar.close, bar.open)

@@ -18,14 +18,14 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
     }
 }
 
-/// The adjusted Fisher-Pearson coefficient, as `pandas.Series.skew`; none for equal values.
+/// The adjusted Fisher-Pearson coefficient, as `pandas.Series.skew`; omitted for equal values.
 fn skewness(values: &[f64]) -> Value {
     let n = count(values.len());
     let [second, third, _] = central_sums(values);
     Ok(n * (n - 1.0).sqrt() / (n - 2.0) * divide(third, second * second.sqrt())?)
 }
 
-/// The unbiased excess kurtosis, as `pandas.Series.kurt`; none for equal values.
+/// The unbiased excess kurtosis, as `pandas.Series.kurt`; omitted for equal values.
 fn excess_kurtosis(values: &[f64]) -> Value {
     let n = count(values.len());
     let [second, _, fourth] = central_sums(values);

@@ -12,7 +12,7 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
     let (tenkan, kijun) = (middle(window, 9), middle(window, 26));
     values.put("ichimoku_tenkan", tenkan);
     values.put("ichimoku_kijun", kijun);
-    // The later of the two decides how many bars it needs.
+    // If bars are missing, the number of `kijun` is the larger one.
     values.put("ichimoku_senkou_a", kijun.and_then(|kijun| Ok((tenkan? + kijun) / 2.0)));
     values.put("ichimoku_senkou_b", middle(window, 52));
     values.put("sar", sar(window));
@@ -35,11 +35,11 @@ fn put_bands(window: &Window<'_>, values: &mut Values) {
 fn put_pivots(window: &Window<'_>, values: &mut Values) {
     let pivots = window.prior().map(Pivots::of);
     values.put("pivot", pivots.map(|pivots| pivots.pivot));
-    for (place, name) in ["pivot_r1", "pivot_r2", "pivot_r3"].into_iter().enumerate() {
-        values.put(name, pivots.map(|pivots| pivots.resistances()[place]));
+    for (index, name) in ["pivot_r1", "pivot_r2", "pivot_r3"].into_iter().enumerate() {
+        values.put(name, pivots.map(|pivots| pivots.resistances()[index]));
     }
-    for (place, name) in ["pivot_s1", "pivot_s2", "pivot_s3"].into_iter().enumerate() {
-        values.put(name, pivots.map(|pivots| pivots.supports()[place]));
+    for (index, name) in ["pivot_s1", "pivot_s2", "pivot_s3"].into_iter().enumerate() {
+        values.put(name, pivots.map(|pivots| pivots.supports()[index]));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the price is heading: averages, directional indices, channels and the regression line.
+//! Direction of the price: averages, directional indices, channels and the regression line.
 
 use crate::rules::indicators::aroon::aroon;
 use crate::rules::indicators::directional::directional;

@@ -1,10 +1,10 @@
-//! How widely the price moves: annualised estimates from closes and from ranges, and the average true range.
+//! Volatility: annualised estimates from closes and from ranges, and the average true range.
 
 use std::f64::consts::LN_2;
 
 use domain::Bar;
 
-use crate::rules::indicators::range::atr;
+use crate::rules::indicators::true_range::atr;
 use crate::rules::stats::{at_least_zero, count, mean, sample_std, sample_variance};
 use crate::rules::value::{Value, Values, divide};
 use crate::rules::window::Window;
@@ -27,7 +27,7 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
     values.put("natr_14", atr.and_then(|atr| Ok(100.0 * divide(atr, window.newest()?.close)?)));
 }
 
-/// The bars that the estimates from ranges look at.
+/// The window of the estimates from ranges.
 const RANGE_BARS: usize = 20;
 
 fn mean_of_bars(window: &Window<'_>, of: fn(&Bar) -> f64) -> Value {
@@ -50,7 +50,7 @@ fn rogers_satchell(bar: &Bar) -> f64 {
     (high / close).ln() * (high / open).ln() + (low / close).ln() * (low / open).ln()
 }
 
-/// Yang and Zhang (2000): variances overnight and from open to close, and Rogers and Satchell's.
+/// Yang and Zhang (2000): the variances overnight and from open to close, and the estimate of Rogers and Satchell.
 fn yang_zhang(window: &Window<'_>) -> Value {
     let n = count(RANGE_BARS);
     let overnight: Vec<f64> =
@@ -63,12 +63,12 @@ fn yang_zhang(window: &Window<'_>) -> Value {
 
 /// The unbiased standard deviation under exponential weights of the given span, as `pandas.Series.ewm(span=n).std()`.
 fn weighted_std(values: &[f64], span: usize) -> f64 {
-    let keep = 1.0 - 2.0 / (count(span) + 1.0);
+    let decay = 1.0 - 2.0 / (count(span) + 1.0);
     let newest = values.last().copied().unwrap_or(f64::NAN);
     let weighted = || {
         values.iter().rev().scan(1.0, |weight, value| {
             let now = *weight;
-            *weight *= keep;
+            *weight *= decay;
             Some((now, value - newest))
         })
     };
@@ -77,6 +77,6 @@ fn weighted_std(values: &[f64], span: usize) -> f64 {
     });
     let mean = mean / sum;
     let spread: f64 = weighted().map(|(weight, value)| weight * (value - mean).powi(2)).sum();
-    // The weighted mean square, freed of its bias.
+    // The weighted mean square without its bias.
     (spread / (sum - squares / sum)).sqrt()
 }

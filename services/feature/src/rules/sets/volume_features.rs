@@ -1,4 +1,4 @@
-//! What was traded, in shares and in dollars.
+//! Traded volume, in shares and in dollars.
 
 use crate::rules::stats::{mean, newest, sma};
 use crate::rules::value::{Value, Values, divide};
@@ -26,5 +26,5 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
 /// Σ(tp · v) / Σv of the newest `n`.
 fn vwap(window: &Window<'_>, n: usize) -> Value {
     let (typical, volume) = (newest(window.typical(), n)?, newest(window.volume(), n)?);
-    divide(typical.iter().zip(volume).map(|(price, shares)| price * shares).sum(), volume.iter().sum())
+    divide(typical.iter().zip(volume).map(|(price, volume)| price * volume).sum(), volume.iter().sum())
 }

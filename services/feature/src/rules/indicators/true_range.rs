@@ -1,4 +1,4 @@
-//! TRANGE and ATR: the range of a bar with the gap before it, and Wilder's average of it.
+//! TRANGE and ATR: range of a bar including the gap before it, and Wilder's average of it.
 
 use domain::Bar;
 

@@ -1,26 +1,30 @@
-//! Admission: what a request must be before it may wait.
+//! Admission of a request: decoding, expiry and deduplication, before it is queued.
 
 use std::collections::BTreeMap;
 
 use contracts::{EncodeError, FeatureRequest, RequestErrorClass};
 use domain::{Symbol, Timeframe, Timestamp};
-use kafka_io::{InRecord, OutRecord, UNWRITABLE};
+use kafka_io::{InRecord, OutRecord, TableScope, UNWRITABLE};
+use kit::ErrorChain;
 use pipeline::{Effects, Now, RecordId, Verdict};
 
-use super::answer::Failing;
+use super::result_events::FailureCause;
 use super::{Admitted, FeatureStage, lane_of};
-use crate::intake::{Asked, Key, Table};
+use crate::intake::{DedupKey, Occurrence, TablePartition};
 
 impl FeatureStage {
-    /// Judges a request record: a dead letter, ended at once (expired, or a duplicate in all its symbols), or waiting.
+    /// Processes a request record: rejects it, ends it at once (if it is expired, or if all its symbols are duplicates), or queues it.
     pub(super) fn admit(&mut self, id: RecordId, record: &InRecord<'_>, now: Now) -> Verdict<OutRecord> {
         let request: FeatureRequest = match self.wire.read(record, Timestamp::from_micros(now.wall_micros)) {
             Ok(request) => request,
-            Err(refused) => return refused.into(),
+            Err(failure) => return failure.into(),
         };
-        // The contract has checked the names; a failure to parse them again would be a fault of this build.
+        // The contract has validated the names; if one cannot be parsed, this build has a bug.
         let Some(timeframe) = Timeframe::from_name(&request.timeframe) else {
-            return Verdict::Fail(format!("{record:?}: timeframe {} passed validation", request.timeframe));
+            return Verdict::Fail(format!(
+                "invalid timeframe {} passed validation: {record:?}",
+                request.timeframe
+            ));
         };
         let mut admitted = Admitted {
             id,
@@ -36,7 +40,7 @@ impl FeatureStage {
             let symbols = symbol_names(&admitted.request);
             return match self.failure(&admitted, &symbols, self.expired(), now) {
                 Ok(failure) => Verdict::Emit(vec![failure]),
-                Err(fault) => self.unwritable(record, &fault),
+                Err(error) => self.reject_unwritable(record, &error),
             };
         }
         if let Err(verdict) = self.split_duplicates(&mut admitted, record, now) {
@@ -46,14 +50,14 @@ impl FeatureStage {
             return Verdict::Emit(admitted.failures);
         }
         let partition = id.input.partition;
-        let share = (Table::Share(partition), self.table_ends.get(&partition).copied().unwrap_or(0));
-        let needs = self.benchmarks.needs().chain([share]).collect();
+        let table = TablePartition { scope: TableScope::CoPartitioned, partition };
+        let needs = self.benchmarks.needs().chain([(table, self.bars.end(partition))]).collect();
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
         self.queue.push(admitted.lane, needs, priority, admitted);
         Verdict::Hold
     }
 
-    /// Sorts the symbols into those to compute and those that an earlier request answers; the latter get their failure.
+    /// Divides the symbols into those to compute and the duplicates of earlier requests. The latter end in a failure.
     fn split_duplicates(
         &mut self,
         admitted: &mut Admitted,
@@ -63,48 +67,48 @@ impl FeatureStage {
         let (timeframe, sets) = (admitted.timeframe, admitted.request.sets());
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
         let mut duplicates: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for asked in &admitted.request.symbols {
-            let Ok(symbol) = Symbol::parse(&asked.symbol) else {
-                let text = format!("{record:?}: symbol {} passed validation", asked.symbol);
+        for requested in &admitted.request.symbols {
+            let Ok(symbol) = Symbol::parse(&requested.symbol) else {
+                let text = format!("invalid symbol {} passed validation: {record:?}", requested.symbol);
                 return Err(Verdict::Fail(text));
             };
-            let occurred_at = Timestamp::from_micros(asked.occurred_at);
-            let key = Key { symbol, timeframe, sets, occurred_at };
-            match self.recent.ask(key, priority, &admitted.request.request_id, now.monotonic) {
-                Asked::New => admitted.to_compute.push((symbol, occurred_at)),
-                Asked::Before { request_id } => {
-                    duplicates.entry(request_id).or_default().push(asked.symbol.clone());
+            let occurred_at = Timestamp::from_micros(requested.occurred_at);
+            let key = DedupKey { symbol, timeframe, sets, occurred_at };
+            match self.dedup_window.record(key, priority, &admitted.request.request_id, now.monotonic) {
+                Occurrence::New => admitted.to_compute.push((symbol, occurred_at)),
+                Occurrence::Duplicate { earlier_request_id } => {
+                    duplicates.entry(earlier_request_id).or_default().push(requested.symbol.clone());
                 }
             }
         }
         for (earlier, symbols) in duplicates {
-            let failing = Failing {
+            let cause = FailureCause {
                 class: RequestErrorClass::Duplicate,
-                error: format!("request {earlier} asks for the same symbols, timeframe, sets and time"),
+                error: format!("duplicate of request {earlier}: same symbols, timeframe, sets and time"),
                 attempts: 0,
                 earlier_request_id: Some(earlier),
             };
-            let failure = self.failure(admitted, &symbols, failing, now);
-            admitted.failures.push(failure.map_err(|fault| self.unwritable(record, &fault))?);
+            let failure = self.failure(admitted, &symbols, cause, now);
+            admitted.failures.push(failure.map_err(|error| self.reject_unwritable(record, &error))?);
         }
         Ok(())
     }
 
-    /// Ends a request in a dead letter because its failure can't be written, which is so of no valid request.
-    fn unwritable(&self, record: &InRecord<'_>, fault: &EncodeError) -> Verdict<OutRecord> {
-        Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string()))
+    /// Dead-letters a request whose failure cannot be written. No valid request has such a failure.
+    fn reject_unwritable(&self, record: &InRecord<'_>, error: &EncodeError) -> Verdict<OutRecord> {
+        Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &ErrorChain(error).to_string()))
     }
 
-    fn expired(&self) -> Failing {
-        Failing {
+    fn expired(&self) -> FailureCause {
+        FailureCause {
             class: RequestErrorClass::Expired,
-            error: format!("older than {} s", self.limits.request_ttl.as_secs()),
+            error: format!("request expired: older than {} s", self.limits.request_ttl.as_secs()),
             attempts: 0,
             earlier_request_id: None,
         }
     }
 
-    /// Ends a waiting request whose time is over.
+    /// Resolves a queued request that has expired.
     pub(super) fn expire(&self, mut admitted: Admitted, now: Now, effects: &mut Effects<OutRecord>) {
         let symbols: Vec<String> = admitted.to_compute.iter().map(|(symbol, _)| symbol.to_string()).collect();
         let mut outputs = std::mem::take(&mut admitted.failures);
@@ -113,10 +117,10 @@ impl FeatureStage {
             outputs.push(failure);
             outputs
         });
-        effects.push(self.ended(&admitted, written, false));
+        effects.push(self.emit_or_reject(&admitted, written, false));
     }
 }
 
 fn symbol_names(request: &FeatureRequest) -> Vec<String> {
-    request.symbols.iter().map(|asked| asked.symbol.clone()).collect()
+    request.symbols.iter().map(|requested| requested.symbol.clone()).collect()
 }

@@ -1,6 +1,9 @@
 //! Requests that compare a symbol with the benchmarks.
 
+use kafka_io::Unavailable;
+
 use super::*;
+use crate::metric_names::SKIPPED_BENCHMARK_BARS;
 
 fn comparing(id: &str, day: i8) -> FeatureRequest {
     FeatureRequest { feature_sets: vec!["relative_strength".into()], ..request(id, day, 5) }
@@ -11,92 +14,89 @@ impl Bench {
         self.wire.partition_of(symbol)
     }
 
+    fn apply_global(&mut self, record: &OutRecord) -> Result<TableRecord, Unavailable> {
+        self.stage.table_record(TableScope::Global, &StoredRecord::new(record).as_input())
+    }
+
     fn benchmark(&mut self, symbol: &str, days: std::ops::RangeInclusive<i8>) {
         for day in days {
             let record = self.wire.write(&bar(symbol, day), None).unwrap();
-            assert_eq!(
-                self.stage.table_record(TableScope::Global, &record_of(&record, 0)),
-                Ok(TableRecord::Taken)
-            );
+            assert_eq!(self.apply_global(&record), Ok(TableRecord::Taken));
         }
     }
 
-    /// The reason of the comparing set in the one vector that there is.
+    /// Completes the first job and returns the reason of the comparing set in its vector.
     fn reason(&mut self) -> String {
         let jobs = self.take_jobs();
-        self.stage.completed(compute(&jobs[0]), now(2), &mut self.effects);
+        self.complete(compute(&jobs[0]), now(2));
         let outputs = self.outputs();
-        let vector: Vector = self.read(&outputs[0]);
+        let vector: Vector = self.decode(&outputs[0]);
         vector.sets["relative_strength"].reason.clone().unwrap()
     }
 }
 
 #[test]
-fn a_request_waits_for_the_benchmarks_and_none_behind_it_overtakes_it() {
+fn request_waits_for_benchmarks_and_is_not_overtaken() {
     let mut bench = Bench::new();
     let spy = bench.partition_of("SPY");
     assert!(bench.stage.globals().contains(&(Topic::BarClosed, spy)));
     bench.bars(1..=8);
     bench.stage.table_end(TableScope::Global, Topic::BarClosed, spy, 9);
-    assert!(matches!(bench.request(&comparing("compares", 8), now(0)), Verdict::Hold));
-    assert!(matches!(bench.request(&request("plain", 8, 5), now(0)), Verdict::Hold));
-    assert!(bench.take_jobs().is_empty(), "nothing is read yet");
+    bench.hold(&comparing("compares", 8), now(0));
+    bench.hold(&request("plain", 8, 5), now(0));
+    assert!(bench.take_jobs().is_empty(), "no benchmark bar is read yet");
 
     bench.benchmark("SPY", 1..=9);
     bench.stage.table_position(TableScope::Global, Topic::BarClosed, spy, 8);
-    bench.stage.tick(now(1), &mut bench.effects);
+    bench.tick(now(1));
     assert!(bench.take_jobs().is_empty(), "one bar is missing");
     bench.stage.table_position(TableScope::Global, Topic::BarClosed, spy, 9);
-    bench.stage.tick(now(1), &mut bench.effects);
+    bench.tick(now(1));
     let reason = "253 bars in common with SPY needed, 8 held; no bars of QQQ; no bars of IWM";
     assert_eq!(bench.reason(), reason);
 }
 
 #[test]
-fn a_symbol_whose_newest_bar_is_old_is_compared_up_to_there() {
+fn symbol_with_old_bars_is_compared_up_to_its_newest() {
     let mut bench = Bench::with(Limits { history_bars: 4, slack_bars: 10, ..LIMITS });
     bench.bars(1..=3);
     bench.benchmark("SPY", 1..=9);
-    assert!(matches!(bench.request(&comparing("r", 9), now(0)), Verdict::Hold));
+    bench.hold(&comparing("r", 9), now(0));
     let reason = "253 bars in common with SPY needed, 3 held; no bars of QQQ; no bars of IWM";
     assert_eq!(bench.reason(), reason);
 }
 
 #[test]
-fn jobs_share_what_is_known_of_the_benchmarks_until_a_bar_changes_it() {
-    let mut bench = holding(2, Limits { in_hand_symbols: 10, ..LIMITS });
+fn jobs_share_benchmarks_until_a_new_bar() {
+    let mut bench = holding(2, Limits { worker_symbols_max: 10, ..LIMITS });
     let jobs = bench.take_jobs();
     assert!(Arc::ptr_eq(&jobs[0].benchmarks, &jobs[1].benchmarks));
     bench.benchmark("SPY", 1..=1);
     let mut third = request("third", 5, 5);
     third.symbols[0].occurred_at += 1;
-    assert!(matches!(bench.request(&third, now(0)), Verdict::Hold));
+    bench.hold(&third, now(0));
     assert_ne!(bench.take_jobs()[0].benchmarks, jobs[0].benchmarks);
 }
 
 #[test]
-fn a_benchmark_that_lacks_the_newest_bar_says_of_when_its_newest_is() {
+fn stale_benchmark_is_named_with_its_newest_date() {
     let mut bench = Bench::new();
     bench.bars(1..=8);
     bench.benchmark("SPY", 1..=5);
     bench.benchmark("QQQ", 9..=9);
-    assert!(matches!(bench.request(&comparing("r", 8), now(0)), Verdict::Hold));
-    // What is of later says nothing.
+    bench.hold(&comparing("r", 8), now(0));
+    // Bars of QQQ exist only after the symbol's newest bar.
     let reason = "the newest bar of SPY is of 2024-07-05; no bars of QQQ; no bars of IWM";
     assert_eq!(bench.reason(), reason);
 }
 
 #[test]
-fn of_a_global_partition_other_symbols_are_left_unread_and_a_benchmark_that_is_no_bar_is_counted() {
+fn invalid_benchmark_bar_is_counted_other_symbols_are_not() {
     let mut bench = Bench::new();
     let mut record = bench.wire.write(&bar("SPY", 1), None).unwrap();
     record.payload = b"no bar".to_vec();
-    assert_eq!(
-        bench.stage.table_record(TableScope::Global, &record_of(&record, 0)),
-        Ok(TableRecord::Skipped)
-    );
+    assert_eq!(bench.apply_global(&record), Ok(TableRecord::Skipped));
     record.key = b"AAPL|1day|0".to_vec();
-    assert_eq!(bench.stage.table_record(TableScope::Global, &record_of(&record, 1)), Ok(TableRecord::Taken));
-    let notes = bench.stage.notes();
-    assert_eq!(notes.iter().find(|note| note.name == "skipped_benchmark_bars").unwrap().value, 1);
+    assert_eq!(bench.apply_global(&record), Ok(TableRecord::Taken));
+    assert_eq!(bench.note(SKIPPED_BENCHMARK_BARS.name), 1);
 }

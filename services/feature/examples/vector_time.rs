@@ -1,4 +1,5 @@
-//! What a vector of all built sets over 300 bars costs: `cargo run --release -p feature --example cost`.
+//! Measures the computation time of a vector of all built sets over 300 bars:
+//! `cargo run --release -p feature --example vector_time`.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! The feature sets, a file each: names in the catalogue's order, formulas in [`super::indicators`] and [`super::stats`].
+//! Rules of the feature sets, one file per set. The names are in the order of `docs/features.md`; the formulas are in
+//! [`super::indicators`] and [`super::stats`].
 
 mod correlation_features;
 mod correlation_regime;
@@ -23,16 +24,16 @@ use domain::FeatureSet;
 use super::value::Values;
 use super::window::Window;
 
-/// Why no window can give a set its values.
-pub(super) enum Lack {
-    /// The catalogue says how it is computed; this program doesn't do so yet.
+/// The reason why a set has no rule.
+pub(super) enum Unsupported {
+    /// The formulas are documented but not implemented.
     NotBuilt,
-    /// It takes data that no topic carries.
-    Source(&'static str),
+    /// No topic has the data that the set needs.
+    NoSource(&'static str),
 }
 
-/// The rule of a set, or why there is none.
-pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Lack> {
+/// Returns the rule of a set, which puts the values of a window, or the reason why there is none.
+pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Unsupported> {
     use FeatureSet as Set;
     match set {
         Set::PriceFeatures => Ok(price_features::put),
@@ -66,15 +67,15 @@ pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Lack
         | Set::SeasonalityFeatures
         | Set::CalendarFeatures
         | Set::NewsFeatures
-        | Set::SentimentFeatures => Err(Lack::NotBuilt),
-        Set::OrderFlowFeatures => Err(Lack::Source("trades and quotes")),
+        | Set::SentimentFeatures => Err(Unsupported::NotBuilt),
+        Set::OrderFlowFeatures => Err(Unsupported::NoSource("trades and quotes")),
         Set::FundamentalFeatures | Set::EarningsFeatures | Set::FinancialRatios | Set::GrowthMetrics => {
-            Err(Lack::Source("fundamentals"))
+            Err(Unsupported::NoSource("fundamentals"))
         }
-        Set::SocialFeatures => Err(Lack::Source("social media")),
-        Set::InsiderFeatures => Err(Lack::Source("insider filings")),
-        Set::OptionsFeatures => Err(Lack::Source("option quotes")),
-        Set::SectorFeatures => Err(Lack::Source("sector membership")),
-        Set::NetworkFeatures | Set::ClusteringFeatures => Err(Lack::Source("models")),
+        Set::SocialFeatures => Err(Unsupported::NoSource("social media")),
+        Set::InsiderFeatures => Err(Unsupported::NoSource("insider filings")),
+        Set::OptionsFeatures => Err(Unsupported::NoSource("option quotes")),
+        Set::SectorFeatures => Err(Unsupported::NoSource("sector membership")),
+        Set::NetworkFeatures | Set::ClusteringFeatures => Err(Unsupported::NoSource("models")),
     }
 }

@@ -1,0 +1,285 @@
+//! Queue of admitted requests. A request waits for its bars, then for a worker: highest priority first, then oldest.
+
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+
+use kafka_io::TableScope;
+use kit::{Hysteresis, Marks};
+
+/// The two input topics, each with its own bound, so that a full queue of ordinary requests never stops urgent ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Requests of `feature.batch.requested`.
+    Ordinary,
+    /// Requests of `feature.batch.urgent`.
+    Urgent,
+}
+
+impl Lane {
+    const fn index(self) -> usize {
+        match self {
+            Self::Ordinary => 0,
+            Self::Urgent => 1,
+        }
+    }
+}
+
+/// A partition of the bar table. The co-partitioned table and the global table are read independently of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TablePartition {
+    pub scope: TableScope,
+    pub partition: i32,
+}
+
+#[derive(Debug)]
+struct QueueEntry<T> {
+    priority: u8,
+    arrival: u64,
+    lane: Lane,
+    /// Table positions that are not yet known to be reached.
+    needs: Vec<(TablePartition, i64)>,
+    item: T,
+}
+
+impl<T> PartialEq for QueueEntry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl<T> Eq for QueueEntry<T> {}
+
+impl<T> PartialOrd for QueueEntry<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for QueueEntry<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.priority.cmp(&other.priority).then(other.arrival.cmp(&self.arrival))
+    }
+}
+
+/// The position of a table partition, and the requests that wait for a later one.
+#[derive(Debug)]
+struct TableProgress<T> {
+    position: i64,
+    waiting: BTreeMap<i64, Vec<QueueEntry<T>>>,
+}
+
+impl<T> Default for TableProgress<T> {
+    fn default() -> Self {
+        Self { position: 0, waiting: BTreeMap::new() }
+    }
+}
+
+/// The queue. It never drops a request: a full lane pauses its partitions.
+#[derive(Debug)]
+pub struct RequestQueue<T> {
+    tables: HashMap<TablePartition, TableProgress<T>>,
+    ready: BinaryHeap<QueueEntry<T>>,
+    arrivals: u64,
+    len: [usize; 2],
+    max: [usize; 2],
+    full: [Hysteresis; 2],
+}
+
+impl<T> RequestQueue<T> {
+    /// A queue with these bounds. Each may be exceeded by at most the batch of records that was already fetched.
+    #[must_use]
+    pub fn new(ordinary_max: usize, urgent_max: usize) -> Self {
+        Self {
+            tables: HashMap::new(),
+            ready: BinaryHeap::new(),
+            arrivals: 0,
+            len: [0; 2],
+            max: [ordinary_max, urgent_max],
+            full: [Hysteresis::new(); 2],
+        }
+    }
+
+    /// Adds a request that may start when each table has reached the position in `needs` (causality).
+    pub fn push(&mut self, lane: Lane, needs: Vec<(TablePartition, i64)>, priority: u8, item: T) {
+        self.arrivals += 1;
+        self.len[lane.index()] += 1;
+        self.enqueue(QueueEntry { priority, arrival: self.arrivals, lane, needs, item });
+        self.update_full();
+    }
+
+    /// Adds the request to those that wait for the next table position not yet reached, or to the ready ones.
+    fn enqueue(&mut self, mut entry: QueueEntry<T>) {
+        while let Some((table, needed)) = entry.needs.pop() {
+            let progress = self.tables.entry(table).or_default();
+            if progress.position < needed {
+                progress.waiting.entry(needed).or_default().push(entry);
+                return;
+            }
+        }
+        self.ready.push(entry);
+    }
+
+    /// Sets the position of a table partition; requests that need no later position are no longer delayed by it.
+    pub fn table_reached(&mut self, table: TablePartition, position: i64) {
+        let progress = self.tables.entry(table).or_default();
+        progress.position = position;
+        let later = progress.waiting.split_off(&position.saturating_add(1));
+        let reached = std::mem::replace(&mut progress.waiting, later);
+        for entry in reached.into_values().flatten() {
+            self.enqueue(entry);
+        }
+    }
+
+    /// Removes and returns the next request whose bars are loaded: the one of the highest priority, the oldest of those.
+    pub fn pop(&mut self) -> Option<T> {
+        let entry = self.ready.pop()?;
+        self.len[entry.lane.index()] -= 1;
+        self.update_full();
+        Some(entry.item)
+    }
+
+    /// Returns the request that [`Self::pop`] would return.
+    #[must_use]
+    pub fn peek(&self) -> Option<&T> {
+        self.ready.peek().map(|entry| &entry.item)
+    }
+
+    /// Resets the position of a table partition to 0, because it is no longer read.
+    pub fn table_released(&mut self, table: TablePartition) {
+        if let Some(progress) = self.tables.get_mut(&table) {
+            progress.position = 0;
+        }
+    }
+
+    /// Removes and returns all requests, waiting or ready, for which `matches` is true, oldest first.
+    pub fn take(&mut self, matches: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken: Vec<QueueEntry<T>> = Vec::new();
+        for progress in self.tables.values_mut() {
+            for entries in progress.waiting.values_mut() {
+                taken.extend(entries.extract_if(.., |entry| matches(&entry.item)));
+            }
+            progress.waiting.retain(|_, entries| !entries.is_empty());
+        }
+        let mut ready = std::mem::take(&mut self.ready).into_vec();
+        taken.extend(ready.extract_if(.., |entry| matches(&entry.item)));
+        self.ready = ready.into();
+        taken.sort_by_key(|entry| entry.arrival);
+        for entry in &taken {
+            self.len[entry.lane.index()] -= 1;
+        }
+        self.update_full();
+        taken.into_iter().map(|entry| entry.item).collect()
+    }
+
+    /// Returns `true` if the lane is full: from its bound on, until fewer than half of it are queued.
+    #[must_use]
+    pub fn is_full(&self, lane: Lane) -> bool {
+        self.full[lane.index()].is_set()
+    }
+
+    /// Returns the number of requests of a lane.
+    #[must_use]
+    pub fn len(&self, lane: Lane) -> usize {
+        self.len[lane.index()]
+    }
+
+    /// Returns `true` if both lanes are empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == [0, 0]
+    }
+
+    fn update_full(&mut self) {
+        for (full, (len, max)) in self.full.iter_mut().zip(self.len.into_iter().zip(self.max)) {
+            full.update(len, Marks::at(max).low(max.div_ceil(2)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(scope: TableScope, partition: i32) -> TablePartition {
+        TablePartition { scope, partition }
+    }
+
+    fn own(partition: i32) -> TablePartition {
+        table(TableScope::CoPartitioned, partition)
+    }
+
+    fn needs(partition: i32, position: i64) -> Vec<(TablePartition, i64)> {
+        vec![(own(partition), position)]
+    }
+
+    fn drain(queue: &mut RequestQueue<&'static str>) -> Vec<&'static str> {
+        std::iter::from_fn(|| queue.pop()).collect()
+    }
+
+    #[test]
+    fn highest_priority_leaves_first_then_oldest() {
+        let mut queue = RequestQueue::new(10, 10);
+        queue.push(Lane::Ordinary, needs(0, 0), 5, "a");
+        queue.push(Lane::Urgent, needs(1, 0), 9, "b");
+        queue.push(Lane::Ordinary, needs(2, 0), 5, "c");
+        queue.push(Lane::Ordinary, needs(0, 0), 6, "d");
+        assert_eq!(drain(&mut queue), ["b", "d", "a", "c"]);
+    }
+
+    #[test]
+    fn request_waits_until_its_table_position_is_reached() {
+        let mut queue = RequestQueue::new(10, 10);
+        queue.table_reached(own(0), 4);
+        queue.push(Lane::Ordinary, needs(0, 5), 5, "needs 5");
+        queue.push(Lane::Ordinary, needs(0, 7), 5, "needs 7");
+        queue.push(Lane::Ordinary, needs(1, 1), 5, "another partition");
+        assert_eq!(drain(&mut queue), [] as [&str; 0]);
+        queue.table_reached(own(0), 5);
+        assert_eq!(drain(&mut queue), ["needs 5"]);
+        queue.table_reached(own(0), 9);
+        assert_eq!(drain(&mut queue), ["needs 7"]);
+        assert_eq!(queue.len(Lane::Ordinary), 1);
+    }
+
+    #[test]
+    fn request_waits_for_all_its_tables_in_any_order() {
+        let needs = [(own(1), 3), (table(TableScope::Global, 1), 9), (table(TableScope::Global, 2), 4)];
+        for last in 0..needs.len() {
+            let mut queue = RequestQueue::new(10, 10);
+            queue.push(Lane::Ordinary, needs.to_vec(), 5, "compares");
+            for (index, (table, position)) in needs.into_iter().enumerate() {
+                queue.table_reached(table, if index == last { position - 1 } else { position });
+            }
+            assert_eq!((drain(&mut queue).len(), queue.len(Lane::Ordinary)), (0, 1));
+            queue.table_reached(needs[last].0, needs[last].1);
+            assert_eq!(drain(&mut queue), ["compares"]);
+        }
+    }
+
+    #[test]
+    fn full_lane_stays_full_until_half_without_the_other() {
+        for (max, full_after_pops) in [(4, [true, true, false]), (5, [true, true, false])] {
+            let mut queue = RequestQueue::new(max, max);
+            for _ in 0..max {
+                assert!(!queue.is_full(Lane::Ordinary));
+                queue.push(Lane::Ordinary, needs(0, 0), 5, "x");
+            }
+            assert!(queue.is_full(Lane::Ordinary) && !queue.is_full(Lane::Urgent));
+            let after_pops = [(); 3].map(|()| {
+                queue.pop();
+                queue.is_full(Lane::Ordinary)
+            });
+            assert_eq!(after_pops, full_after_pops, "2 of 4 and 3 of 5 are not below half");
+        }
+    }
+
+    #[test]
+    fn taken_requests_are_oldest_first_waiting_or_ready() {
+        let mut queue = RequestQueue::new(10, 10);
+        queue.push(Lane::Ordinary, needs(0, 5), 5, "old");
+        queue.push(Lane::Urgent, needs(0, 0), 9, "young");
+        queue.push(Lane::Urgent, needs(0, 0), 9, "other");
+        assert_eq!(queue.take(|item| *item != "other"), ["old", "young"]);
+        assert_eq!(drain(&mut queue), ["other"]);
+        assert!(queue.is_empty());
+    }
+}

@@ -1,0 +1,79 @@
+//! Co-partitioned bar table: the bars of the symbols whose requests are in the same partitions.
+
+use std::collections::HashMap;
+
+use contracts::{ClosedBar, Topic};
+use domain::{Bar, Symbol, Timeframe};
+use kafka_io::{InRecord, TableRecord, Unavailable, Wire};
+
+use super::limits::Limits;
+use crate::rules::History;
+
+/// The topic of both bar tables.
+pub(super) const BAR_TOPIC: Topic = Topic::BarClosed;
+
+/// Returns the content of a bar record; `None` if the record is invalid.
+pub(super) fn parse_bar(bar: Option<ClosedBar>) -> Option<(Symbol, Timeframe, Bar)> {
+    let bar = bar?;
+    let symbol = Symbol::parse(&bar.symbol).ok()?;
+    let timeframe = Timeframe::from_name(&bar.timeframe)?;
+    Some((symbol, timeframe, bar.bar()))
+}
+
+/// The bars and the known end of each partition of the table.
+pub(super) struct BarTable {
+    history_bars: usize,
+    slack_bars: usize,
+    histories: HashMap<i32, History>,
+    ends: HashMap<i32, i64>,
+    skipped: u64,
+}
+
+impl BarTable {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            history_bars: limits.history_bars,
+            slack_bars: limits.slack_bars,
+            histories: HashMap::new(),
+            ends: HashMap::new(),
+            skipped: 0,
+        }
+    }
+
+    /// Stores a bar, or skips and counts an invalid record.
+    pub(super) fn apply(&mut self, wire: &Wire, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        let Some((symbol, timeframe, bar)) = parse_bar(wire.read_table::<ClosedBar>(record)?) else {
+            self.skipped += 1;
+            return Ok(TableRecord::Skipped);
+        };
+        self.histories
+            .entry(record.partition)
+            .or_insert_with(|| History::new(self.history_bars, self.slack_bars))
+            .insert(symbol, timeframe, bar);
+        Ok(TableRecord::Taken)
+    }
+
+    /// Returns the bars of a partition; `None` if it has none.
+    pub(super) fn history(&self, partition: i32) -> Option<&History> {
+        self.histories.get(&partition)
+    }
+
+    pub(super) fn set_end(&mut self, partition: i32, end: i64) {
+        self.ends.insert(partition, end);
+    }
+
+    /// Returns the last known end of a partition; 0 before it is known.
+    pub(super) fn end(&self, partition: i32) -> i64 {
+        self.ends.get(&partition).copied().unwrap_or(0)
+    }
+
+    pub(super) fn release(&mut self, partition: i32) {
+        self.histories.remove(&partition);
+        self.ends.remove(&partition);
+    }
+
+    /// Returns the number of invalid records.
+    pub(super) const fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}

@@ -1,0 +1,99 @@
+//! Global bar table: the bars of the benchmarks, which every instance reads, whatever partitions it is assigned.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use contracts::{ClosedBar, Topic};
+use domain::{Symbol, Timeframe};
+use kafka_io::{InRecord, TableRecord, TableScope, Unavailable, Wire};
+
+use super::bar_table::{BAR_TOPIC, parse_bar};
+use super::limits::Limits;
+use crate::intake::TablePartition;
+use crate::rules::{self, Benchmarks, History};
+
+/// The bars of the benchmarks and the known end of each of their partitions.
+pub(super) struct BenchmarkTable {
+    /// The configured benchmarks.
+    compared: Vec<Symbol>,
+    /// The symbols whose bars are kept: the configured benchmarks and those that sets name.
+    followed: Vec<Symbol>,
+    partitions: BTreeSet<i32>,
+    history_bars: usize,
+    history: History,
+    /// Snapshots for jobs, each valid until the next bar of its timeframe.
+    snapshots: HashMap<Timeframe, Arc<Benchmarks>>,
+    ends: BTreeMap<i32, i64>,
+    skipped: u64,
+}
+
+impl BenchmarkTable {
+    pub(super) fn new(wire: &Wire, limits: Limits, compared: Vec<Symbol>) -> Self {
+        let followed = rules::followed(&compared);
+        let partitions = followed.iter().map(|symbol| wire.partition_of(symbol.as_str())).collect();
+        Self {
+            compared,
+            followed,
+            partitions,
+            history_bars: limits.history_bars,
+            history: History::new(limits.history_bars, limits.slack_bars),
+            snapshots: HashMap::new(),
+            ends: BTreeMap::new(),
+            skipped: 0,
+        }
+    }
+
+    /// Returns the partitions that contain bars of the benchmarks.
+    pub(super) fn partitions(&self) -> BTreeSet<(Topic, i32)> {
+        self.partitions.iter().map(|partition| (BAR_TOPIC, *partition)).collect()
+    }
+
+    /// Stores a bar of a benchmark, or skips and counts an invalid record. Records of other symbols are not decoded: the key of a bar
+    /// begins with its symbol.
+    pub(super) fn apply(&mut self, wire: &Wire, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        let is_followed = |key: &[u8]| {
+            let name = key.split(|byte| *byte == b'|').next();
+            self.followed.iter().any(|symbol| name == Some(symbol.as_str().as_bytes()))
+        };
+        if !record.key.is_some_and(is_followed) {
+            return Ok(TableRecord::Taken);
+        }
+        let Some((symbol, timeframe, bar)) = parse_bar(wire.read_table::<ClosedBar>(record)?) else {
+            self.skipped += 1;
+            return Ok(TableRecord::Skipped);
+        };
+        if self.followed.contains(&symbol) {
+            self.history.insert(symbol, timeframe, bar);
+            self.snapshots.remove(&timeframe);
+        }
+        Ok(TableRecord::Taken)
+    }
+
+    pub(super) fn set_end(&mut self, partition: i32, end: i64) {
+        self.ends.insert(partition, end);
+    }
+
+    /// Returns the table positions that must be reached before a request that is admitted now is computed. They apply to requests
+    /// that compare nothing, too: otherwise these would overtake requests that do (P8).
+    pub(super) fn needs(&self) -> impl Iterator<Item = (TablePartition, i64)> {
+        self.ends.iter().map(|(&partition, end)| {
+            let table = TablePartition { scope: TableScope::Global, partition };
+            (table, *end)
+        })
+    }
+
+    /// Returns the number of invalid records.
+    pub(super) const fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Returns the bars of a timeframe. All jobs share the snapshot until the next bar.
+    pub(super) fn snapshot(&mut self, timeframe: Timeframe) -> Arc<Benchmarks> {
+        let (followed, history) = (&self.followed, &self.history);
+        let snapshot = self.snapshots.entry(timeframe).or_insert_with(|| {
+            let series = followed.iter().map(|symbol| (*symbol, history.bars(*symbol, timeframe).to_vec()));
+            Arc::new(Benchmarks::new(self.history_bars, self.compared.clone(), series.collect()))
+        });
+        Arc::clone(snapshot)
+    }
+}

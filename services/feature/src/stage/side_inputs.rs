@@ -1,0 +1,57 @@
+//! Side inputs of the stage, the two bar tables, and its metrics.
+
+use std::collections::BTreeSet;
+
+use contracts::Topic;
+use kafka_io::{InRecord, KafkaStage, Note, TableRecord, TableScope, Unavailable};
+
+use super::FeatureStage;
+use super::bar_table::BAR_TOPIC;
+use crate::intake::{Lane, TablePartition};
+use crate::metric_names as names;
+
+impl KafkaStage for FeatureStage {
+    fn tables(&self) -> &[Topic] {
+        &[BAR_TOPIC]
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let waiting = |lane| self.queue.len(lane) as u64;
+        vec![
+            Note { name: names::SKIPPED_BARS.name, value: self.bars.skipped() },
+            Note { name: names::SKIPPED_BENCHMARK_BARS.name, value: self.benchmarks.skipped() },
+            Note { name: names::ORDINARY_LANE_REQUESTS.name, value: waiting(Lane::Ordinary) },
+            Note { name: names::URGENT_LANE_REQUESTS.name, value: waiting(Lane::Urgent) },
+            Note { name: names::RUNNING_REQUESTS.name, value: self.running.len() as u64 },
+            Note { name: names::REQUESTED_SYMBOLS.name, value: self.dedup_window.len() as u64 },
+            Note { name: names::REQUESTED_SYMBOL_EVICTIONS.name, value: self.dedup_window.evictions() },
+        ]
+    }
+
+    fn table_record(&mut self, scope: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        match scope {
+            TableScope::CoPartitioned => self.bars.apply(&self.wire, record),
+            TableScope::Global => self.benchmarks.apply(&self.wire, record),
+        }
+    }
+
+    fn table_position(&mut self, scope: TableScope, _topic: Topic, partition: i32, position: i64) {
+        self.queue.table_reached(TablePartition { scope, partition }, position);
+    }
+
+    fn table_end(&mut self, scope: TableScope, _topic: Topic, partition: i32, end: i64) {
+        match scope {
+            TableScope::CoPartitioned => self.bars.set_end(partition, end),
+            TableScope::Global => self.benchmarks.set_end(partition, end),
+        }
+    }
+
+    fn table_released(&mut self, _topic: Topic, partition: i32) {
+        self.bars.release(partition);
+        self.queue.table_released(TablePartition { scope: TableScope::CoPartitioned, partition });
+    }
+
+    fn globals(&self) -> BTreeSet<(Topic, i32)> {
+        self.benchmarks.partitions()
+    }
+}
