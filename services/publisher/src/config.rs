@@ -1,25 +1,26 @@
-//! The publisher's configuration.
+//! Configuration of the publisher.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use hosting::{KafkaSection, RegistrySection};
+use kit::Millis;
 use serde::{Deserialize, Serialize};
 
-/// Everything that an operator may say to the publisher.
+/// Settings of the publisher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublisherConfig {
-    /// The process.
+    /// Admin server, logs and shutdown of the process.
     pub process: Process,
-    /// The cluster.
+    /// Kafka cluster and its clients.
     pub kafka: KafkaSection,
-    /// The schema registry.
+    /// Schema registry and its cache.
     pub registry: RegistrySection,
-    /// The HTTP edge.
+    /// HTTP edge that accepts findings.
     pub edge: EdgeSection,
-    /// The announcer.
+    /// Stage that announces proposed symbols.
     pub announcer: AnnouncerSection,
 }
 
@@ -35,34 +36,39 @@ impl Default for PublisherConfig {
     }
 }
 
-/// The HTTP edge.
+/// Settings of the HTTP edge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EdgeSection {
-    /// Where it listens. Loopback: callers have no names and tokens yet.
+    /// Address and port of the HTTP server. The default is a loopback address, because the edge does not authenticate callers.
     pub listen: SocketAddr,
-    /// The largest body. 8 MiB: 10,000 findings of a usual size.
+    /// Maximum size of a request body, in bytes. 8 MiB is enough for 10,000 findings of usual size.
     pub body_max_bytes: usize,
-    /// The most findings of a body.
+    /// Maximum number of findings in one request. 10,000 findings of usual size fit in the default `body_max_bytes`.
     pub items_max: usize,
-    /// Requests that are answered at a time; beyond, callers are told to come again. 64: at worst 512 MiB of bodies, and as much again
-    /// of what is made of them.
+    /// Maximum number of concurrent requests; the edge rejects further requests with status 503 and `Retry-After`. With 64 requests
+    /// of the default `body_max_bytes`, the bodies occupy at most 512 MiB of memory, and the records made from them as much again.
     pub requests_max: usize,
-    /// How long a body may take to come: a caller that stalls gives its place back.
-    pub body_timeout_ms: u64,
-    /// Bytes in flight to the brokers at most; beyond, callers are told to come again. 32 MiB: a second of a busy edge.
+    /// Time within which a request body must arrive, in milliseconds; a later request is rejected with status 408, so that a stalled
+    /// caller does not occupy one of `requests_max`. 10 s is enough for the largest body at 7 Mbit/s.
+    pub body_timeout_ms: Millis,
+    /// Maximum size of the records that are not acknowledged yet, in bytes, at least `body_max_bytes`; findings in excess of it have the
+    /// outcome `refused`. 32 MiB is about one second of a busy edge.
     pub in_flight_max_bytes: usize,
-    /// How long to wait for the brokers' acknowledgement before the outcome is `unknown`.
-    pub acknowledge_timeout_ms: u64,
+    /// Time to wait for the brokers' acknowledgement, in milliseconds; then the outcome is `unknown`. 10 s is longer than the election
+    /// of a new partition leader usually takes.
+    pub acknowledge_timeout_ms: Millis,
 }
 
-/// The announcer.
+/// Settings of the announcer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AnnouncerSection {
-    /// How long the same is announced once. 24 h.
-    pub window_ms: u64,
-    /// Windows that a partition remembers at most. 100,000: every symbol in every layer.
+    /// Dedup window of a symbol's qualification for a layer, or promotion between two layers, in milliseconds of event time: within it,
+    /// the same announcement is published once. 24 h, so that a symbol is announced once per trading day.
+    pub window_ms: Millis,
+    /// Maximum number of dedup windows per partition; the oldest is removed first. 100,000 is enough for every tradable symbol in every
+    /// layer.
     pub partition_windows_max: usize,
 }
 
@@ -73,16 +79,16 @@ impl Default for EdgeSection {
             body_max_bytes: 8 << 20,
             items_max: 10_000,
             requests_max: 64,
-            body_timeout_ms: 10_000,
+            body_timeout_ms: Millis::new(10_000),
             in_flight_max_bytes: 32 << 20,
-            acknowledge_timeout_ms: 10_000,
+            acknowledge_timeout_ms: Millis::new(10_000),
         }
     }
 }
 
 impl Default for AnnouncerSection {
     fn default() -> Self {
-        Self { window_ms: 24 * 3_600 * 1_000, partition_windows_max: 100_000 }
+        Self { window_ms: Millis::new(24 * 3_600 * 1_000), partition_windows_max: 100_000 }
     }
 }
 
@@ -106,15 +112,15 @@ impl Validate for EdgeSection {
         errors.check(self.items_max >= 1, "items_max", self.items_max, "at least 1", "10000");
         errors.check(self.requests_max >= 1, "requests_max", self.requests_max, "at least 1", "64");
         let body_timeout = self.body_timeout_ms;
-        errors.check(body_timeout >= 1, "body_timeout_ms", body_timeout, "at least 1", "10000");
+        errors.check(!body_timeout.is_zero(), "body_timeout_ms", body_timeout, "at least 1", "10000");
         let timeout = self.acknowledge_timeout_ms;
-        errors.check(timeout >= 1, "acknowledge_timeout_ms", timeout, "at least 1", "10000");
+        errors.check(!timeout.is_zero(), "acknowledge_timeout_ms", timeout, "at least 1", "10000");
     }
 }
 
 impl Validate for AnnouncerSection {
     fn validate(&self, errors: &mut ErrorCollector) {
-        errors.check(self.window_ms >= 1, "window_ms", self.window_ms, "at least 1", "86400000");
+        errors.check(!self.window_ms.is_zero(), "window_ms", self.window_ms, "at least 1", "86400000");
         let windows = self.partition_windows_max;
         errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
     }

@@ -1,4 +1,4 @@
-//! The publisher as a process.
+//! Process of the publisher.
 
 fn main() -> std::process::ExitCode {
     chassis::run::<publisher::service::Publisher>()

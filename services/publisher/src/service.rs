@@ -1,8 +1,7 @@
-//! The one place where the publisher is put together: the edge and the announcer.
+//! Composition root of the publisher: the edge and the announcer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
@@ -10,6 +9,7 @@ use chassis::{Context, EndPolicy, Exit, Failure, Service};
 use contracts::Topic;
 use hosting::{Hosted, StageSpec};
 use kafka_io::{BatchProducer, KafkaConfig, ProducerLimits, Wire, completions};
+use kit::SaturatingFrom;
 
 use crate::config::{AnnouncerSection, EdgeSection, PublisherConfig};
 use crate::edge::{Edge, EdgeCounts, EdgeLimits, EdgeServer, ServeLimits, serve};
@@ -17,10 +17,10 @@ use crate::metric_names::METRICS;
 use crate::rules::announce::Announcer;
 use crate::stage::{AnnouncerStage, INPUT};
 
-/// What the edge is called in reports.
+/// The name of the edge in reports.
 pub const EDGE: &str = "publisher-edge";
 
-/// What the announcer is called in metrics and reports.
+/// The name of the announcer in metrics and reports.
 pub const STAGE: &str = "announcer";
 
 /// The announcer's consumer group.
@@ -30,13 +30,12 @@ pub const GROUP: &str = "tapeline.publisher.announcer";
 #[derive(Debug)]
 pub struct Publisher;
 
-/// A publisher that runs.
+/// A started publisher.
 pub struct Running {
-    /// Where the edge listens.
+    /// The address of the edge.
     pub edge: SocketAddr,
-    /// What became of the edge's items.
+    /// Counts of the edge's findings.
     pub edge_counts: EdgeCounts,
-    /// The announcer.
     pub stages: Vec<Hosted>,
 }
 
@@ -55,7 +54,7 @@ impl Service for Publisher {
     }
 
     async fn start(config: PublisherConfig, context: Context) -> Result<Running, Failure> {
-        // A port in use is known before anything is connected.
+        // Before any connection, so that a port in use fails the start at once.
         let server = EdgeServer::bind(config.edge.listen).await.map_err(|e| Failure::with(Exit::Usage, e))?;
         let writes = [
             Topic::AlertRaised,
@@ -80,9 +79,9 @@ fn host_announcer(
     section: &AnnouncerSection,
     wire: Wire,
 ) -> Result<Hosted, Failure> {
-    let window_micros = i64::try_from(section.window_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+    let window_micros = i64::saturating_from(section.window_ms.get().saturating_mul(1_000));
     let announcer = Announcer::new(window_micros, section.partition_windows_max);
-    // No work is done elsewhere, so nothing ever comes back through this.
+    // The stage has no workers, so nothing is sent through this channel.
     let (_, completed) = completions(1);
     let spec = StageSpec {
         stage: STAGE,
@@ -100,14 +99,17 @@ fn serve_edge(
     wire: Wire,
     counts: EdgeCounts,
 ) -> Result<(), Failure> {
-    let EdgeSection { body_max_bytes, items_max, in_flight_max_bytes, acknowledge_timeout_ms, .. } =
-        config.edge;
-    let serve_limits = ServeLimits {
-        requests_max: config.edge.requests_max,
-        body_timeout: Duration::from_millis(config.edge.body_timeout_ms),
-    };
-    let timeout = Duration::from_millis(acknowledge_timeout_ms);
-    let limits = ProducerLimits { in_flight_max_bytes, timeout };
+    let EdgeSection {
+        body_max_bytes,
+        items_max,
+        requests_max,
+        body_timeout_ms,
+        in_flight_max_bytes,
+        acknowledge_timeout_ms,
+        ..
+    } = config.edge;
+    let serve_limits = ServeLimits { requests_max, body_timeout: body_timeout_ms.into() };
+    let limits = ProducerLimits { in_flight_max_bytes, timeout: acknowledge_timeout_ms.into() };
     let producer =
         BatchProducer::new(&config.kafka.0, limits).map_err(|e| Failure::with(Exit::Unreachable, e))?;
     let limits = EdgeLimits { body_max_bytes, items_max };

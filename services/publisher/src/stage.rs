@@ -1,26 +1,28 @@
-//! The announcer as a stage: proposals in, qualifications and promotions out, each once within its window.
+//! Announcer as a stage: reads proposals, publishes qualifications and promotions, each once per dedup window.
 
 mod restore;
 
 use std::time::Duration;
 
-use contracts::{Promotion, Proposal, Qualification, Topic, ids};
-use domain::{Layer, Symbol, Timestamp};
-use kafka_io::{InRecord, OutRecord, Restore, UNWRITABLE, Wire};
+use contracts::{EncodeError, Promotion, Proposal, Qualification, Topic, ids};
+use domain::{Layer, LayerError, Symbol, SymbolError, Timestamp};
+use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, UNWRITABLE, Unavailable, Wire};
 use pipeline::{Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
-use crate::rules::announce::{Announcement, Announcer, Judgement};
+use self::restore::Restored;
+use crate::metric_names as names;
+use crate::rules::announce::{Announcement, Announcer, Decision};
 
 /// The input topic.
 pub const INPUT: Topic = Topic::SymbolProposed;
 
-/// What announcements name as their source.
+/// The source of the announcements.
 const SOURCE: &str = "announcer";
 
-/// It was announced within its window.
+/// The drop reason of a proposal that was announced within its dedup window.
 const DUPLICATE: Reason = Reason("duplicate");
 
-/// How often windows whose time is over are forgotten, traffic or not.
+/// The interval at which expired windows are evicted when there are no records.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
 /// The stage.
@@ -32,8 +34,17 @@ pub struct AnnouncerStage {
     restore_skipped: u64,
 }
 
+/// A decoded proposal that the domain rejects. The contract has the same rules, so decoding fails first.
+#[derive(Debug, thiserror::Error)]
+enum ProposalError {
+    #[error(transparent)]
+    Symbol(#[from] SymbolError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+}
+
 impl AnnouncerStage {
-    /// A stage that owns nothing yet.
+    /// Creates a stage without partitions.
     #[must_use]
     pub fn new(wire: Wire, announcer: Announcer) -> Self {
         let restores = restore::topics(announcer.kept());
@@ -45,27 +56,25 @@ impl AnnouncerStage {
         id: RecordId,
         record: &InRecord<'_>,
         now: Now,
-    ) -> Result<Verdict<OutRecord>, String> {
+    ) -> Result<Verdict<OutRecord>, ProposalError> {
         let wall = Timestamp::from_micros(now.wall_micros);
         let proposal: Proposal = match self.wire.read(record, wall) {
             Ok(proposal) => proposal,
-            Err(refused) => return Ok(refused.into()),
+            Err(failure) => return Ok(failure.into()),
         };
-        let at = |fault: &dyn std::fmt::Display| format!("{record:?}: {fault}");
-        let symbol = Symbol::parse(&proposal.symbol).map_err(|fault| at(&fault))?;
-        let layer = |number| Layer::from_number(number).map_err(|fault| at(&fault));
-        let from = proposal.from_layer.map(layer).transpose()?;
-        let announcement = Announcement::of(symbol, from, layer(proposal.to_layer)?);
+        let symbol = Symbol::parse(&proposal.symbol)?;
+        let from = proposal.from_layer.map(Layer::from_number).transpose()?;
+        let announcement = Announcement::of(symbol, from, Layer::from_number(proposal.to_layer)?);
         let occurred_at = Timestamp::from_micros(proposal.occurred_at);
         match self.announcer.process(id.input.partition, announcement, occurred_at, wall) {
-            Judgement::Announced { .. } => Ok(Verdict::Drop(DUPLICATE)),
-            Judgement::Announce { opens } => {
+            Decision::Duplicate { .. } => Ok(Verdict::Drop(DUPLICATE)),
+            Decision::Announce { opens } => {
                 let output = self.event(proposal, announcement, record.traceparent);
                 let output = output.map(|output| if opens { output } else { restore::opens_none(output) });
-                // An announcement is as long as its proposal, whose texts have bounds: no valid one comes here. Stopping would bring it
-                // back for ever.
+                // An announcement is as large as its proposal, whose texts are bounded, so a valid proposal never fails here.
+                // `Verdict::Fail` would redeliver the record indefinitely.
                 Ok(output.map_or_else(
-                    |fault| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &fault.to_string())),
+                    |error| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &error.to_string())),
                     |output| Verdict::Emit(vec![output]),
                 ))
             }
@@ -77,7 +86,7 @@ impl AnnouncerStage {
         proposal: Proposal,
         announcement: Announcement,
         traceparent: Option<&str>,
-    ) -> Result<OutRecord, contracts::EncodeError> {
+    ) -> Result<OutRecord, EncodeError> {
         let correlation_id = Some(proposal.correlation_id.unwrap_or(proposal.event_id));
         let (event_id, source) = (ids::event_id(), SOURCE.to_owned());
         let Proposal { occurred_at, symbol, reason, metrics, .. } = proposal;
@@ -119,10 +128,10 @@ impl Stage for AnnouncerStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _source: InputPartition, _epoch: Epoch, _now: Now) {}
+    fn assigned(&mut self, _input: InputPartition, _epoch: Epoch, _now: Now) {}
 
-    fn unassigned(&mut self, source: InputPartition) {
-        self.announcer.released(source.partition);
+    fn unassigned(&mut self, input: InputPartition) {
+        self.announcer.unassigned(input.partition);
     }
 
     fn process(
@@ -132,7 +141,8 @@ impl Stage for AnnouncerStage {
         now: Now,
         _effects: &mut Effects<OutRecord>,
     ) -> Verdict<OutRecord> {
-        self.announce(id, &record, now).unwrap_or_else(Verdict::Fail)
+        let verdict = self.announce(id, &record, now);
+        verdict.unwrap_or_else(|error| Verdict::Fail(format!("invalid proposal {record:?}: {error}")))
     }
 
     fn completed(&mut self, (): (), _now: Now, _effects: &mut Effects<OutRecord>) {}
@@ -141,8 +151,8 @@ impl Stage for AnnouncerStage {
         self.announcer.expire(Timestamp::from_micros(now.wall_micros));
     }
 
-    fn drain(&mut self, _sources: &[InputPartition], _now: Now, _effects: &mut Effects<OutRecord>) {
-        // Nothing is ever held.
+    fn drain(&mut self, _inputs: &[InputPartition], _now: Now, _effects: &mut Effects<OutRecord>) {
+        // The stage holds no records.
     }
 
     fn is_full(&self, _topic: u16) -> bool {
@@ -151,6 +161,39 @@ impl Stage for AnnouncerStage {
 
     fn next_wake(&self, _now: Now) -> Option<Duration> {
         (self.announcer.held() > 0).then_some(EXPIRE_EVERY)
+    }
+}
+
+impl KafkaStage for AnnouncerStage {
+    fn restores(&self) -> &[Restore] {
+        &self.restores
+    }
+
+    fn restore_record(&mut self, record: &InRecord<'_>, now: Now) -> Result<(), Unavailable> {
+        match restore::read(&self.wire, record)? {
+            Restored::NoWindow => {}
+            Restored::Invalid => self.restore_skipped += 1,
+            Restored::Window { announcement, occurred_at } => {
+                let now = Timestamp::from_micros(now.wall_micros);
+                let announced_at = record.appended_at_micros().map_or(now, Timestamp::from_micros);
+                self.announcer.restore(record.partition, announcement, occurred_at, (announced_at, now));
+                self.restored += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn restore_abandoned(&mut self, partition: i32) {
+        self.announcer.unassigned(partition);
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        vec![
+            Note { name: names::DEDUP_WINDOWS.name, value: self.announcer.held() as u64 },
+            Note { name: names::DEDUP_WINDOW_EVICTIONS.name, value: self.announcer.evicted_by_bound() },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restore_skipped },
+        ]
     }
 }
 

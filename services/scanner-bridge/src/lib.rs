@@ -1,14 +1,18 @@
-//! The scanner bridge: alerts of scanners become requests for features.
+//! Scanner bridge: turns alerts of scanners into requests for features.
 //!
 //! ```text
 //! scanner.alert.raised ─► validate ─► dedup ─► map ─► prioritise ─► batch ─► limit ─┬► feature.batch.requested
 //!                                                                                   └► feature.batch.urgent (priority ≥ 8)
 //! ```
 //!
-//! It is the only writer of `feature.batch.*`. It deliberately computes no features, keeps no store of its own (its windows are found again in its requests), and doesn't split
-//! batches: a batch never grows beyond what one request may hold.
+//! An alert is held until the request that contains it is acknowledged; the request and the offsets of its alerts are committed in
+//! one transaction. The bridge is the only writer of `feature.batch.*`.
 //!
-//! Start at [`service`], then [`stage`] and [`rules`]; the mapping that says what each alert type asks for is `config/mapping.toml`, read by [`mapping_file`].
+//! The crate computes no features, and it has no store: dedup windows are restored from its own requests. It never splits a batch,
+//! because a batch never exceeds the limits of one request.
+//!
+//! [`service`] is the composition root, [`stage`] connects the [`rules`] to the engine, and [`config`] holds the settings. The
+//! built-in mapping of alert types to feature sets is `config/mapping.toml`, read by [`mapping_file`].
 
 pub mod config;
 pub mod mapping_file;

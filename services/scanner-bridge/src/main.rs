@@ -1,4 +1,4 @@
-//! The scanner bridge as a process.
+//! Process of the scanner bridge.
 
 fn main() -> std::process::ExitCode {
     chassis::run::<scanner_bridge::service::Bridge>()

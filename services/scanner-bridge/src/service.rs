@@ -1,4 +1,4 @@
-//! The one place where the bridge is put together.
+//! Composition root of the bridge.
 
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
@@ -7,13 +7,12 @@ use contracts::Topic;
 use hosting::{Hosted, StageSpec};
 use kafka_io::completions;
 
-use crate::config::{AlertsSection, BridgeConfig};
+use crate::config::BridgeConfig;
 use crate::mapping_file;
 use crate::metric_names::METRICS;
-use crate::rules::mapping::Mapping;
 use crate::stage::{BridgeStage, INPUT};
 
-/// What the stage is called in metrics and reports.
+/// The name of the stage in metrics and reports.
 pub const STAGE: &str = "bridge";
 
 /// The stage's consumer group.
@@ -38,13 +37,14 @@ impl Service for Bridge {
     }
 
     async fn start(config: BridgeConfig, context: Context) -> Result<Vec<Hosted>, Failure> {
-        let mapping = mapping(&config.alerts)?;
+        let mapping = mapping_file::load(&config.alerts.mapping_file)
+            .map_err(|error| Failure::with(Exit::Usage, error))?;
         let kafka = &config.kafka.0;
         let writes = [Topic::BatchRequested, Topic::BatchUrgent];
         let dead_letters = Topic::ScannerBridgeDeadLetter;
         let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
         let stage = BridgeStage::new(connection.wire, mapping, config.alerts.settings());
-        // No work is done elsewhere, so nothing ever comes back through this.
+        // The stage has no workers, so nothing is sent through this channel.
         let (_, completed) = completions(1);
         let spec = StageSpec {
             stage: STAGE,
@@ -54,15 +54,4 @@ impl Service for Bridge {
         };
         Ok(vec![hosting::host(&context, kafka, stage, completed, spec)?])
     }
-}
-
-fn mapping(section: &AlertsSection) -> Result<Mapping, Failure> {
-    let path = &section.mapping_file;
-    let text = if path.as_os_str().is_empty() {
-        mapping_file::DEFAULT.to_owned()
-    } else {
-        std::fs::read_to_string(path)
-            .map_err(|e| Failure::with(Exit::Usage, format!("alerts.mapping_file {}: {e}", path.display())))?
-    };
-    mapping_file::parse(&text).map_err(|fault| Failure::with(Exit::Usage, fault))
 }

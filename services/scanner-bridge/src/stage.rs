@@ -1,65 +1,59 @@
-//! The bridge as a stage: an alert is decoded, judged by the rules, and held until the request that answers it is acknowledged.
+//! Bridge as a stage: decodes alerts, applies the rules, and holds each alert until its request is acknowledged.
 //!
-//! **Order.** Requests leave by priority, then by age: the stage reorders (P8).
+//! **Order.** Requests are emitted by priority, then by age: the stage reorders (law P8).
 //!
-//! **Drain.** Batches of partitions that leave are closed and leave while there are tokens for them, for a second; what still waits
-//! then is given back, and comes again to the next owner. So a rebalance never waits for the rate limit.
+//! **Drain.** Batches of draining partitions are closed, and emitted while there are tokens, for one second. Then the remaining alerts
+//! are released, to be redelivered to the next owner. So a rebalance never waits for the rate limit.
 
+mod request;
 mod restore;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use contracts::{Alert, FeatureRequest, RequestedSymbol, Topic, ids};
-use domain::{AlertType, Priority, Symbol, Timestamp};
-use kafka_io::{InRecord, OutRecord, Restore, Wire};
+use contracts::{Alert, Topic};
+use domain::{AlertType, Symbol, SymbolError, Timestamp};
+use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, Unavailable, Wire};
+use kit::SaturatingFrom;
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
+use self::request::HeldAlert;
+use self::restore::{RestoreCounts, Restored};
+use crate::metric_names as names;
 use crate::rules::batch::{Arrival, Batch, BatchKey};
 use crate::rules::batcher::{Batcher, Limits};
-use crate::rules::dedup::{Asking, Dedup, Judgement};
+use crate::rules::dedup::{Decision, Dedup, Occurrence};
 use crate::rules::limiter::{Limiter, Rate};
-use crate::rules::manual::{FEATURE_SETS_KEY, asked_sets};
 use crate::rules::mapping::Mapping;
-use crate::rules::marks::Written;
 use crate::rules::priority::priority;
+use crate::rules::requested_sets::{FEATURE_SETS_KEY, requested_sets};
 
 /// The input topic.
 pub const INPUT: Topic = Topic::AlertRaised;
 
-/// What requests name as their source and requester.
-const REQUESTER: &str = "scanner-bridge";
-
-/// The alert says nothing that its window hasn't asked for.
+/// The drop reason of an alert that adds nothing to its dedup window.
 const DUPLICATE: Reason = Reason("duplicate");
 
-/// How long batches of partitions that leave wait for their tokens: an eighth of the budget that a drain has by default.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+/// The time that batches of draining partitions wait for tokens: an eighth of the default drain timeout.
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// How often windows whose time is over are forgotten, traffic or not.
+/// The interval at which expired windows are evicted when there are no records.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
-/// The class of a manual alert that names sets which don't exist.
+/// The error class of a manual alert with an unknown feature set.
 const INVALID: &str = "invalid";
 
-/// What an operator may turn.
+/// Settings of the stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// The dedup window, both ways, in event time.
+    /// The dedup window before and after its first alert, in event time.
     pub window: Duration,
-    /// Windows that a partition remembers at most.
+    /// Maximum number of dedup windows per partition.
     pub partition_windows_max: usize,
-    /// When batches close.
+    /// Limits of batches.
     pub limits: Limits,
-    /// How fast they may leave.
+    /// Rate limit of requests.
     pub rate: Rate,
-}
-
-/// An alert's record, and the trace that it belongs to.
-#[derive(Debug, Clone)]
-struct Waiting {
-    id: RecordId,
-    traceparent: Option<String>,
 }
 
 /// The stage.
@@ -67,30 +61,30 @@ pub struct BridgeStage {
     wire: Wire,
     mapping: Mapping,
     dedup: Dedup,
-    batcher: Batcher<Waiting>,
+    batcher: Batcher<HeldAlert>,
     limiter: Limiter,
     passed_symbols: u64,
     delayed_batches: u64,
-    /// Whether the batch at the head waits for its tokens.
+    /// `true` while the next batch waits for tokens.
     is_delayed: bool,
     assigned: HashSet<i32>,
-    /// Partitions that are about to go, and since when (monotonic).
-    leaving: BTreeMap<i32, Duration>,
+    /// The draining partitions, with the monotonic time at which their drain started.
+    draining: BTreeMap<i32, Duration>,
     restores: [Restore; 2],
-    restored: restore::Counts,
+    restore_counts: RestoreCounts,
 }
 
 impl BridgeStage {
-    /// A stage that owns nothing yet.
+    /// Creates a stage without partitions.
     #[must_use]
     pub fn new(wire: Wire, mapping: Mapping, settings: Settings) -> Self {
-        let window_micros = i64::try_from(settings.window.as_micros()).unwrap_or(i64::MAX);
+        let window_micros = i64::saturating_from(settings.window.as_micros());
         let dedup = Dedup::new(window_micros, settings.partition_windows_max);
         Self {
             wire,
             mapping,
             restores: restore::topics(dedup.kept()),
-            restored: restore::Counts::default(),
+            restore_counts: RestoreCounts::default(),
             dedup,
             batcher: Batcher::new(settings.limits),
             limiter: Limiter::new(settings.rate, Duration::ZERO),
@@ -98,51 +92,51 @@ impl BridgeStage {
             delayed_batches: 0,
             is_delayed: false,
             assigned: HashSet::new(),
-            leaving: BTreeMap::new(),
+            draining: BTreeMap::new(),
         }
     }
 
-    fn share(&mut self, now: Now) {
-        let owned = u32::try_from(self.assigned.len()).unwrap_or(u32::MAX);
+    fn update_share(&mut self, now: Now) {
+        let owned = u32::saturating_from(self.assigned.len());
         let total = u32::try_from(self.wire.partitions()).unwrap_or(1);
         self.limiter.set_share(owned, total, now.monotonic);
     }
 
-    fn take_in(
+    fn process_alert(
         &mut self,
         id: RecordId,
         record: &InRecord<'_>,
         now: Now,
-    ) -> Result<Verdict<OutRecord>, String> {
+    ) -> Result<Verdict<OutRecord>, SymbolError> {
         let wall = Timestamp::from_micros(now.wall_micros);
         let alert: Alert = match self.wire.read(record, wall) {
             Ok(alert) => alert,
-            Err(refused) => return Ok(refused.into()),
+            Err(failure) => return Ok(failure.into()),
         };
-        let symbol = Symbol::parse(&alert.symbol).map_err(|fault| format!("{record:?}: {fault}"))?;
+        let symbol = Symbol::parse(&alert.symbol)?;
         let row = *self.mapping.row(alert.alert_type);
         let priority = priority(alert.score, row.boost);
         let occurred_at = Timestamp::from_micros(alert.occurred_at);
         let partition = id.input.partition;
         let (sets, window) = if alert.alert_type == AlertType::Manual {
-            let named = alert.metadata.get(FEATURE_SETS_KEY).map(String::as_str);
-            match asked_sets(named, row.sets) {
+            let listed = alert.metadata.get(FEATURE_SETS_KEY).map(String::as_str);
+            match requested_sets(listed, row.sets) {
                 Ok(sets) => (sets, None),
-                Err(fault) => {
-                    let letter = self.wire.dead_letter(record, INVALID, &fault.to_string());
-                    return Ok(Verdict::Reject(letter));
+                Err(error) => {
+                    let dead_letter = self.wire.dead_letter(record, INVALID, &error.to_string());
+                    return Ok(Verdict::Reject(dead_letter));
                 }
             }
         } else {
-            let asking = Asking { symbol, occurred_at, sets: row.sets, priority };
-            match self.dedup.process(partition, id.offset, asking, wall) {
-                Judgement::Passes { window } => (row.sets, window),
-                Judgement::Covered => return Ok(Verdict::Drop(DUPLICATE)),
+            let occurrence = Occurrence { symbol, occurred_at, sets: row.sets, priority };
+            match self.dedup.process(partition, id.offset, occurrence, wall) {
+                Decision::Pass { window } => (row.sets, window),
+                Decision::Duplicate => return Ok(Verdict::Drop(DUPLICATE)),
             }
         };
         let traceparent = record.traceparent.map(str::to_owned);
         let arrival = Arrival {
-            id: Waiting { id, traceparent },
+            id: HeldAlert { id, traceparent },
             key: BatchKey { partition, priority, timeframe: row.timeframe, sets },
             symbol,
             window,
@@ -155,8 +149,8 @@ impl BridgeStage {
         Ok(Verdict::Hold)
     }
 
-    /// Lets ready batches leave while there are tokens for them.
-    fn release(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+    /// Emits ready batches while there are tokens.
+    fn emit_ready(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         while let Some(symbols) = self.batcher.head() {
             if !self.limiter.take(symbols, now.monotonic) {
                 self.delayed_batches += u64::from(!self.is_delayed);
@@ -166,72 +160,24 @@ impl BridgeStage {
             self.passed_symbols += symbols as u64;
             self.is_delayed = false;
             let Some(batch) = self.batcher.take() else { return };
-            self.emit(batch, now, effects);
+            self.emit(&batch, now, effects);
         }
     }
 
-    fn emit(&mut self, batch: Batch<Waiting>, now: Now, effects: &mut Effects<OutRecord>) {
+    fn emit(&mut self, batch: &Batch<HeldAlert>, now: Now, effects: &mut Effects<OutRecord>) {
         let at = Timestamp::from_micros(now.wall_micros);
-        for mark in &batch.marks {
-            self.dedup.announced(batch.key.partition, mark.symbol, mark.window.first_seen, at);
+        for alert in &batch.windowed {
+            self.dedup.announced(batch.key.partition, alert.symbol, alert.window.first_seen, at);
         }
-        let traceparent = batch.ids.first().and_then(|waiting| waiting.traceparent.clone());
-        let request = request_of(&batch, now);
-        let ids = batch.ids.iter().map(|waiting| waiting.id).collect();
-        match self.wire.write(&request, traceparent.as_deref()) {
-            Ok(mut record) => {
-                if !batch.marks.is_empty() {
-                    let marks = Written { members: &batch.members, marks: &batch.marks };
-                    record = record.with_header(restore::MARKS, marks.to_string());
-                }
-                // A batch has many causes; the first gives the trace, the others are linked beside it.
-                let links = batch.ids.iter().skip(1).filter_map(|waiting| waiting.traceparent.clone());
-                let links: Vec<String> = links.take(LINKS_MAX).collect();
-                if !links.is_empty() {
-                    record = record.with_header(LINKS, links.join(","));
-                }
-                effects.push(Effect::Emit {
-                    ids,
-                    outputs: vec![record],
-                    urgent: batch.key.priority.is_urgent(),
-                });
-            }
-            Err(fault) => {
-                for Waiting { id, .. } in &batch.ids {
-                    effects.push(self.wire.reject_unwritable(INPUT, *id, &fault));
-                }
-            }
+        let ids = batch.ids.iter().map(|alert| alert.id);
+        match request::write(&self.wire, batch, now) {
+            Ok(record) => effects.push(Effect::Emit {
+                ids: ids.collect(),
+                outputs: vec![record],
+                urgent: batch.key.priority.is_urgent(),
+            }),
+            Err(error) => ids.for_each(|id| effects.push(self.wire.reject_unwritable(INPUT, id, &error))),
         }
-    }
-}
-
-/// The header that carries the traces of a batch's other causes.
-const LINKS: &str = "tapeline.trace-links";
-
-/// Traces linked at most: 55 bytes each, as no other header is a trace to `kafka_io`.
-const LINKS_MAX: usize = 32;
-
-fn request_of(batch: &Batch<Waiting>, now: Now) -> FeatureRequest {
-    let newest = batch.members.iter().map(|member| member.occurred_at).max();
-    let symbols = batch.members.iter().map(|member| RequestedSymbol {
-        symbol: member.symbol.to_string(),
-        first_seen: member.first_seen().micros(),
-        occurred_at: member.occurred_at.micros(),
-    });
-    FeatureRequest {
-        event_id: ids::event_id(),
-        occurred_at: newest.map_or(now.wall_micros, Timestamp::micros),
-        source: REQUESTER.to_owned(),
-        correlation_id: batch.correlation_ids.first().cloned(),
-        request_id: ids::event_id(),
-        symbols: symbols.collect(),
-        feature_sets: batch.key.sets.iter().map(|set| set.as_str().to_owned()).collect(),
-        timeframe: batch.key.timeframe.as_str().to_owned(),
-        priority: i32::from(Priority::get(batch.key.priority)),
-        requester: REQUESTER.to_owned(),
-        source_scanners: batch.source_scanners.clone(),
-        correlation_ids: batch.correlation_ids.clone(),
-        requested_at: now.wall_micros,
     }
 }
 
@@ -240,16 +186,16 @@ impl Stage for BridgeStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, source: InputPartition, _epoch: Epoch, now: Now) {
-        self.assigned.insert(source.partition);
-        self.share(now);
+    fn assigned(&mut self, input: InputPartition, _epoch: Epoch, now: Now) {
+        self.assigned.insert(input.partition);
+        self.update_share(now);
     }
 
-    fn unassigned(&mut self, source: InputPartition) {
-        self.assigned.remove(&source.partition);
-        self.leaving.remove(&source.partition);
-        self.dedup.released(source.partition);
-        self.batcher.forget(source.partition);
+    fn unassigned(&mut self, input: InputPartition) {
+        self.assigned.remove(&input.partition);
+        self.draining.remove(&input.partition);
+        self.dedup.unassigned(input.partition);
+        self.batcher.remove_partition(input.partition);
     }
 
     fn process(
@@ -259,29 +205,31 @@ impl Stage for BridgeStage {
         now: Now,
         _effects: &mut Effects<OutRecord>,
     ) -> Verdict<OutRecord> {
-        self.take_in(id, &record, now).unwrap_or_else(Verdict::Fail)
+        // The contract has the same rule for symbols, so decoding fails first.
+        let verdict = self.process_alert(id, &record, now);
+        verdict.unwrap_or_else(|error| Verdict::Fail(format!("invalid alert {record:?}: {error}")))
     }
 
     fn completed(&mut self, (): (), _now: Now, _effects: &mut Effects<OutRecord>) {}
 
     fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
-        self.share(now);
+        self.update_share(now);
         self.dedup.expire(Timestamp::from_micros(now.wall_micros));
         self.batcher.tick(now.monotonic);
-        self.release(now, effects);
+        self.emit_ready(now, effects);
     }
 
-    fn drain(&mut self, sources: &[InputPartition], now: Now, effects: &mut Effects<OutRecord>) {
-        for source in sources {
-            self.leaving.entry(source.partition).or_insert(now.monotonic);
+    fn drain(&mut self, inputs: &[InputPartition], now: Now, effects: &mut Effects<OutRecord>) {
+        for input in inputs {
+            self.draining.entry(input.partition).or_insert(now.monotonic);
         }
-        self.batcher.close(|partition| self.leaving.contains_key(&partition));
-        self.release(now, effects);
-        for source in sources {
-            let since = self.leaving.get(&source.partition).copied().unwrap_or_default();
-            if now.monotonic.saturating_sub(since) >= DRAIN_PATIENCE {
-                let waiting = self.batcher.forget(source.partition);
-                let ids: Vec<RecordId> = waiting.into_iter().map(|waiting| waiting.id).collect();
+        self.batcher.close(|partition| self.draining.contains_key(&partition));
+        self.emit_ready(now, effects);
+        for input in inputs {
+            let since = self.draining.get(&input.partition).copied().unwrap_or_default();
+            if now.monotonic.saturating_sub(since) >= DRAIN_WAIT_MAX {
+                let alerts = self.batcher.remove_partition(input.partition);
+                let ids: Vec<RecordId> = alerts.into_iter().map(|alert| alert.id).collect();
                 if !ids.is_empty() {
                     effects.push(Effect::Release { ids });
                 }
@@ -298,6 +246,44 @@ impl Stage for BridgeStage {
         let closing = self.batcher.next_wake(now.monotonic);
         let expiry = (self.dedup.held() > 0).then_some(EXPIRE_EVERY);
         [ready, closing, expiry].into_iter().flatten().min()
+    }
+}
+
+impl KafkaStage for BridgeStage {
+    fn restores(&self) -> &[Restore] {
+        &self.restores
+    }
+
+    fn restore_record(&mut self, record: &InRecord<'_>, now: Now) -> Result<(), Unavailable> {
+        match restore::read(&self.wire, record, now)? {
+            Restored::Request(alerts) => {
+                for alert in alerts {
+                    self.dedup.restore(record.partition, alert);
+                }
+                self.restore_counts.restored += 1;
+            }
+            Restored::Foreign => self.restore_counts.foreign += 1,
+            Restored::Invalid => self.restore_counts.skipped += 1,
+        }
+        Ok(())
+    }
+
+    fn restore_abandoned(&mut self, partition: i32) {
+        self.dedup.unassigned(partition);
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        vec![
+            Note { name: names::DEDUP_WINDOWS.name, value: self.dedup.held() as u64 },
+            Note { name: names::DEDUP_WINDOW_EVICTIONS.name, value: self.dedup.evicted_by_bound() },
+            Note { name: names::WAITING_ALERTS.name, value: self.batcher.waiting() as u64 },
+            Note { name: names::LIMITER_CAPACITY.name, value: self.limiter.capacity_symbols().into() },
+            Note { name: names::LIMITER_PASSED.name, value: self.passed_symbols },
+            Note { name: names::LIMITER_DELAYED.name, value: self.delayed_batches },
+            Note { name: names::RESTORE_APPLIED.name, value: self.restore_counts.restored },
+            Note { name: names::RESTORE_SKIPPED.name, value: self.restore_counts.skipped },
+            Note { name: names::RESTORE_FOREIGN.name, value: self.restore_counts.foreign },
+        ]
     }
 }
 

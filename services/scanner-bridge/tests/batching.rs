@@ -1,4 +1,4 @@
-//! How alerts become batches: by size, by age, by quiet, at once; in what order batches leave.
+//! Batches of alerts: when they are ready (size, age, linger, urgency), and their order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use domain::{FeatureSet, Priority, Symbol, Timeframe, Timestamp};
 use proptest::prelude::*;
 use scanner_bridge::rules::batch::{Arrival, Batch, BatchKey};
 use scanner_bridge::rules::batcher::{Batcher, Limits};
-use scanner_bridge::rules::marks::Window;
+use scanner_bridge::rules::windows::Window;
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -19,8 +19,8 @@ fn at(seconds: i64) -> Timestamp {
 
 /// A symbol for each number below 26 × 26 × 26.
 fn symbol(number: usize) -> Symbol {
-    let letter = |place: usize| char::from(b'A' + u8::try_from(number / place % 26).expect("below 26"));
-    Symbol::parse(&[letter(676), letter(26), letter(1)].iter().collect::<String>()).expect("three letters")
+    let digit = |unit: usize| char::from(b'A' + u8::try_from(number / unit % 26).expect("below 26"));
+    Symbol::parse(&[digit(676), digit(26), digit(1)].iter().collect::<String>()).expect("three characters")
 }
 
 fn key(partition: i32, priority: i64, set: usize) -> BatchKey {
@@ -55,7 +55,7 @@ fn taken(batcher: &mut Batcher<usize>) -> Vec<Batch<usize>> {
 }
 
 #[test]
-fn fifty_symbols_close_a_batch() {
+fn batch_of_fifty_symbols_is_ready() {
     let mut batcher = batcher();
     for number in 0..49 {
         assert!(!batcher.add(arrival(number, number, key(0, 5, 0)), ms(0)));
@@ -65,10 +65,10 @@ fn fifty_symbols_close_a_batch() {
     assert_eq!(batcher.take().unwrap().members.len(), 50);
 }
 
-/// P8: else its successor, which may gather 50 symbols first, would leave before it.
+/// P8: otherwise the next batch of the key, if it has 50 symbols first, would be taken before it.
 #[test]
-fn a_batch_that_is_full_by_its_alerts_is_closed_and_its_successor_does_not_overtake_it() {
-    let mut batcher = Batcher::new(Limits { most_alerts: 3, ..Limits::default() });
+fn batch_at_its_alert_limit_is_taken_before_the_next() {
+    let mut batcher = Batcher::new(Limits { alerts_max: 3, ..Limits::default() });
     for number in 0..2 {
         assert!(!batcher.add(arrival(number, 0, key(0, 5, 0)), ms(0)));
     }
@@ -76,12 +76,12 @@ fn a_batch_that_is_full_by_its_alerts_is_closed_and_its_successor_does_not_overt
     for number in 3..6 {
         batcher.add(arrival(number, number, key(0, 5, 0)), ms(0));
     }
-    let left: Vec<Vec<usize>> = taken(&mut batcher).into_iter().map(|batch| batch.ids).collect();
-    assert_eq!(left, [[0, 1, 2], [3, 4, 5]]);
+    let batches: Vec<Vec<usize>> = taken(&mut batcher).into_iter().map(|batch| batch.ids).collect();
+    assert_eq!(batches, [[0, 1, 2], [3, 4, 5]]);
 }
 
 #[test]
-fn a_quiet_key_closes_its_batch() {
+fn batch_is_ready_after_linger() {
     let mut batcher = batcher();
     batcher.add(arrival(0, 0, key(0, 5, 0)), ms(0));
     batcher.add(arrival(1, 1, key(0, 5, 0)), ms(30));
@@ -94,22 +94,22 @@ fn a_quiet_key_closes_its_batch() {
 }
 
 #[test]
-fn five_seconds_are_the_longest_wait() {
+fn batch_is_ready_after_its_maximum_wait() {
     let mut batcher = batcher();
     for number in 0..200_usize {
         let now = ms(40 * number as u64);
-        batcher.add(arrival(number, number % 40, key(0, 5, 0)), now); // never quiet, never 50 symbols
+        batcher.add(arrival(number, number % 40, key(0, 5, 0)), now); // never lingers, never 50 symbols
         batcher.tick(now);
         if let Some(batch) = batcher.take() {
             assert_eq!((now, batch.ids.len()), (ms(5_000), 126));
             return;
         }
     }
-    panic!("the batch never closed");
+    panic!("the batch is never ready");
 }
 
 #[test]
-fn an_urgent_alert_closes_its_batch_at_once() {
+fn batch_with_an_urgent_alert_is_ready_at_once() {
     let mut batcher = batcher();
     assert!(!batcher.add(arrival(0, 0, key(0, 7, 0)), ms(0)));
     assert!(batcher.add(arrival(1, 1, key(0, 8, 0)), ms(0)));
@@ -117,7 +117,7 @@ fn an_urgent_alert_closes_its_batch_at_once() {
 }
 
 #[test]
-fn a_waiting_batch_stays_open_to_a_hundred_symbols() {
+fn ready_batch_accepts_up_to_a_hundred_symbols() {
     let mut batcher = batcher();
     for number in 0..101 {
         batcher.add(arrival(number, number, key(0, 5, 0)), ms(0));
@@ -130,7 +130,7 @@ fn a_waiting_batch_stays_open_to_a_hundred_symbols() {
 }
 
 #[test]
-fn a_symbol_that_is_in_the_batch_joins_it() {
+fn alerts_of_one_symbol_share_a_member() {
     let mut batcher = batcher();
     let of = |id, second| Arrival { occurred_at: at(second), ..arrival(id, 0, key(0, 5, 0)) };
     for (id, second) in [(0, 10), (1, 30), (2, 20)] {
@@ -147,7 +147,7 @@ fn a_symbol_that_is_in_the_batch_joins_it() {
 }
 
 #[test]
-fn a_symbol_joins_a_batch_whose_hundred_places_are_taken() {
+fn batch_with_a_hundred_symbols_accepts_alerts_of_its_symbols() {
     let mut batcher = batcher();
     for number in 0..100 {
         batcher.add(arrival(number, number, key(0, 5, 0)), ms(0));
@@ -158,7 +158,7 @@ fn a_symbol_joins_a_batch_whose_hundred_places_are_taken() {
 }
 
 #[test]
-fn the_newest_window_is_told() {
+fn newest_window_of_a_symbol_is_requested() {
     let mut batcher = batcher();
     for (id, second) in [(0, 100), (1, 200), (2, 20)] {
         let window = (second > 50).then(|| joined(second));
@@ -172,7 +172,7 @@ fn the_newest_window_is_told() {
 }
 
 #[test]
-fn the_highest_priority_leaves_first_then_the_oldest() {
+fn batches_are_taken_by_priority_then_age() {
     let mut batcher = batcher();
     for (id, priority, set) in [(0, 3, 0), (1, 5, 0), (2, 9, 0), (3, 5, 1), (4, 9, 1)] {
         batcher.add(arrival(id, 0, key(0, priority, set)), ms(id as u64));
@@ -183,28 +183,28 @@ fn the_highest_priority_leaves_first_then_the_oldest() {
 }
 
 #[test]
-fn a_leaving_partition_waits_for_nothing_and_a_gone_one_is_forgotten() {
+fn draining_partition_is_ready_and_removed_one_is_dropped() {
     let mut batcher = batcher();
     for partition in 0..3 {
         batcher.add(arrival(usize::try_from(partition).unwrap(), 0, key(partition, 5, 0)), ms(0));
     }
     batcher.close(|partition| partition == 1);
-    batcher.forget(2);
+    batcher.remove_partition(2);
     assert_eq!(taken(&mut batcher).into_iter().map(|batch| batch.key.partition).collect::<Vec<_>>(), [1]);
     assert_eq!(batcher.waiting(), 1);
 }
 
 #[test]
-fn full_is_full_until_half_has_left() {
-    let mut batcher = Batcher::new(Limits { most_waiting: 10, ..Limits::default() });
+fn full_batcher_stays_full_until_half_is_taken() {
+    let mut batcher = Batcher::new(Limits { waiting_max: 10, ..Limits::default() });
     for number in 0..10 {
         assert!(!batcher.is_full());
         batcher.add(arrival(number, number, key(0, 9, number)), ms(0));
     }
-    for left in (5..10).rev() {
+    for waiting in (5..10).rev() {
         assert!(batcher.is_full());
         batcher.take();
-        assert_eq!(batcher.waiting(), left);
+        assert_eq!(batcher.waiting(), waiting);
     }
     assert!(batcher.is_full());
     batcher.take();
@@ -214,9 +214,9 @@ fn full_is_full_until_half_has_left() {
 #[derive(Debug, Clone)]
 enum Step {
     Arrive { symbol: usize, key: BatchKey },
-    Pass { millis: u64 },
+    Wait { millis: u64 },
     Take,
-    Release { partition: i32 },
+    Unassign { partition: i32 },
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -226,9 +226,9 @@ fn any_step() -> impl Strategy<Value = Step> {
             symbol,
             key: key(partition, priority, set)
         }),
-        2 => (0..30_u64).prop_map(|millis| Step::Pass { millis }),
+        2 => (0..30_u64).prop_map(|millis| Step::Wait { millis }),
         1 => Just(Step::Take),
-        1 => (0..40_i32).prop_map(|partition| Step::Release { partition }), // mostly not one of ours
+        1 => (0..40_i32).prop_map(|partition| Step::Unassign { partition }), // mostly one without alerts
     ]
 }
 
@@ -239,7 +239,7 @@ fn check(batch: &Batch<usize>, waiting: &mut BTreeMap<usize, (usize, BatchKey)>)
     assert_eq!(batch.ids.len(), batch.correlation_ids.len());
     let mut symbols = Vec::new();
     for id in &batch.ids {
-        let (number, key) = waiting.remove(id).expect("a record leaves once");
+        let (number, key) = waiting.remove(id).expect("a record is taken once");
         assert_eq!(key, batch.key);
         symbols.push(symbol(number));
     }
@@ -250,7 +250,7 @@ fn check(batch: &Batch<usize>, waiting: &mut BTreeMap<usize, (usize, BatchKey)>)
 
 proptest! {
     #[test]
-    fn every_alert_leaves_once_in_a_batch_of_its_key(steps in prop::collection::vec(any_step(), 0..400)) {
+    fn every_alert_is_taken_once_in_a_batch_of_its_key(steps in prop::collection::vec(any_step(), 0..400)) {
         let mut batcher = batcher();
         let mut waiting = BTreeMap::new();
         let mut now = ms(0);
@@ -260,7 +260,7 @@ proptest! {
                     waiting.insert(id, (symbol, key));
                     batcher.add(arrival(id, symbol, key), now);
                 }
-                Step::Pass { millis } => {
+                Step::Wait { millis } => {
                     now += ms(millis);
                     batcher.tick(now);
                     prop_assert!(batcher.next_wake(now).is_none_or(|wait| wait > ms(0)));
@@ -272,14 +272,14 @@ proptest! {
                         check(&batch, &mut waiting);
                     }
                 }
-                Step::Release { partition } => {
-                    batcher.forget(partition);
+                Step::Unassign { partition } => {
+                    batcher.remove_partition(partition);
                     waiting.retain(|_, (_, key)| key.partition != partition);
                 }
             }
             prop_assert_eq!(batcher.waiting(), waiting.len());
         }
-        batcher.tick(now + ms(5_000)); // the longest wait is over for all
+        batcher.tick(now + ms(5_000)); // the maximum wait of all batches
         let last = taken(&mut batcher);
         prop_assert!(last.is_sorted_by(|a, b| a.key.priority >= b.key.priority));
         for batch in &last {

@@ -1,9 +1,9 @@
-//! The mapping that ships, against the table that it has to be: a row for each alert type, sets by their short names.
+//! The built-in mapping against the expected table: one row per alert type, sets by their short names.
 
 use domain::{AlertType, FeatureSet, FeatureSets, Timeframe};
 use scanner_bridge::mapping_file;
 
-/// Alert type, sets, boost. A short name stands for `<name>_features` or, where there is no such set, for itself.
+/// Alert type, sets, boost. A short name means `<name>_features` or, if there is no such set, itself.
 const TABLE: [(&str, &str, u8); 34] = [
     ("unknown", "price, volume, volatility", 0),
     ("volume_spike", "volume, price, momentum, market_microstructure", 0),
@@ -44,11 +44,11 @@ const TABLE: [(&str, &str, u8); 34] = [
 fn set_of(short: &str) -> FeatureSet {
     FeatureSet::from_name(&format!("{short}_features"))
         .or_else(|| FeatureSet::from_name(short))
-        .unwrap_or_else(|| panic!("{short} is no feature set"))
+        .unwrap_or_else(|| panic!("{short} is not a feature set"))
 }
 
 #[test]
-fn the_default_mapping_is_the_table() {
+fn default_mapping_matches_the_table() {
     let mapping = mapping_file::parse(mapping_file::DEFAULT).unwrap();
     for (name, sets, boost) in TABLE {
         let row = mapping.row(AlertType::from_name(name).unwrap());
@@ -62,7 +62,7 @@ fn the_default_mapping_is_the_table() {
 }
 
 #[test]
-fn the_table_names_every_alert_type_once() {
+fn table_contains_every_alert_type_once() {
     let mut names: Vec<_> = TABLE.iter().map(|(name, _, _)| *name).collect();
     names.sort_unstable();
     names.dedup();

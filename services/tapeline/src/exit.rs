@@ -1,56 +1,143 @@
-//! How the command ends when it doesn't end well.
+//! Failures of a command and their exit codes (`docs/errors/exit-codes.md`).
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
 
 use chassis::Exit;
 use kafka_io::MaybeAccessDenied;
 
-/// Why; each kind has an exit code (docs/errors/exit-codes.md).
+/// Why a command failed. Each variant has its exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The run came to its end and something is not in order.
+    /// The command ran, and its result is not ok.
+    #[error(transparent)]
+    NotOk(Cause),
+    /// Invalid flag, file or event name.
+    #[error(transparent)]
+    Usage(Cause),
+    /// A broker, registry or edge is unreachable.
+    #[error(transparent)]
+    Unreachable(Cause),
+    /// The cluster denied access or authorization.
+    #[error(transparent)]
+    AccessDenied(Cause),
+}
+
+/// The message of a failure, with its source error if there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// A message without a source.
     #[error("{0}")]
-    NotOk(String),
-    /// What was asked can't be done as asked: a wrong flag, file or event name.
-    #[error("{0}")]
-    Usage(String),
-    /// A broker, registry or edge that is needed can't be reached.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The cluster answers, but doesn't let us in, or not do what must be done.
-    #[error("{0}")]
-    Refused(String),
+    Message(String),
+    /// A message with its source.
+    #[error("{context}")]
+    Context {
+        /// The action that failed.
+        context: String,
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// An error whose own message names what failed.
+    #[error(transparent)]
+    Error(Box<dyn Error + Send + Sync>),
+}
+
+impl From<String> for Cause {
+    fn from(message: String) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl Cause {
+    /// Returns `context` as what failed, and `source` as why.
+    pub fn new(context: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Context { context: context.into(), source: source.into() }
+    }
 }
 
 impl Failure {
-    /// A question to the cluster that came to nothing: nobody answers, or we are turned away.
-    pub fn of(error: impl MaybeAccessDenied) -> Self {
-        Self::of_cause(&error, kafka_io::ErrorChain(&error).to_string())
+    /// Returns a failed result.
+    pub fn not_ok(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::NotOk(Cause::Error(error.into()))
     }
 
-    /// The same, in these words.
-    pub fn of_cause(error: &impl MaybeAccessDenied, text: String) -> Self {
-        if error.is_access_denied() { Self::Refused(text) } else { Self::Unreachable(text) }
+    /// Returns a usage error.
+    pub fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Usage(Cause::Error(error.into()))
     }
 
-    /// The same, with what was seen beside it.
+    /// Returns an error of an unreachable service.
+    pub fn unreachable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unreachable(Cause::Error(error.into()))
+    }
+
+    /// Returns a failed cluster query: access denied or unreachable.
+    pub fn query(error: impl MaybeAccessDenied + Send + Sync + 'static) -> Self {
+        let is_access_denied = error.is_access_denied();
+        Self::of_query(is_access_denied, Cause::Error(Box::new(error)))
+    }
+
+    /// Returns a failed cluster query, with what it was for.
+    pub fn query_context(
+        context: impl Into<String>,
+        error: impl MaybeAccessDenied + Send + Sync + 'static,
+    ) -> Self {
+        let is_access_denied = error.is_access_denied();
+        Self::of_query(is_access_denied, Cause::new(context, error))
+    }
+
+    fn of_query(is_access_denied: bool, cause: Cause) -> Self {
+        if is_access_denied { Self::AccessDenied(cause) } else { Self::Unreachable(cause) }
+    }
+
+    /// Returns a failure to read or write a file.
+    pub fn file(action: &str, path: &Path, error: io::Error) -> Self {
+        Self::Usage(Cause::new(format!("failed to {action} {}", path.display()), error))
+    }
+
+    /// Puts `context` in front of the message.
     #[must_use]
-    pub fn with_cause(self, cause: &str) -> Self {
+    pub fn context(self, context: &str) -> Self {
+        let of = |cause: Cause| Cause::new(context, cause);
         match self {
-            Self::NotOk(text) => Self::NotOk(format!("{text}; {cause}")),
-            Self::Usage(text) => Self::Usage(format!("{text}; {cause}")),
-            Self::Unreachable(text) => Self::Unreachable(format!("{text}; {cause}")),
-            Self::Refused(text) => Self::Refused(format!("{text}; {cause}")),
+            Self::NotOk(cause) => Self::NotOk(of(cause)),
+            Self::Usage(cause) => Self::Usage(of(cause)),
+            Self::Unreachable(cause) => Self::Unreachable(of(cause)),
+            Self::AccessDenied(cause) => Self::AccessDenied(of(cause)),
         }
     }
 
-    /// The exit code.
+    /// Returns the exit code.
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotOk(_) => Exit::Failed,
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable(_) => Exit::Unreachable,
-            Self::Refused(_) => Exit::Refused,
+            Self::AccessDenied(_) => Exit::Refused,
         }
     }
+
+    /// Returns the message with the messages of all sources.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        error_chain(self)
+    }
+}
+
+/// Returns the messages of an error and of its sources, joined by `: `. A source whose message is already part of the text is left out.
+#[must_use]
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let message = cause.to_string();
+        if !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]
@@ -58,19 +145,34 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("no answer")]
-    struct Said(bool);
+    #[error("query failed")]
+    struct QueryFailure {
+        is_access_denied: bool,
+        source: io::Error,
+    }
 
-    impl MaybeAccessDenied for Said {
+    impl MaybeAccessDenied for QueryFailure {
         fn is_access_denied(&self) -> bool {
-            self.0
+            self.is_access_denied
         }
     }
 
+    fn failure(is_access_denied: bool) -> QueryFailure {
+        QueryFailure { is_access_denied, source: io::Error::other("connection reset") }
+    }
+
     #[test]
-    fn a_cluster_that_turns_us_away_is_told_from_one_that_is_away() {
-        assert_eq!(Failure::of(Said(true)).exit(), Exit::Refused);
-        assert_eq!(Failure::of(Said(false)).exit(), Exit::Unreachable);
-        assert_eq!(Failure::of(Said(true)).with_cause("why").to_string(), "no answer; why");
+    fn access_denied_and_unreachable_have_their_own_exit_codes() {
+        assert_eq!(Failure::query(failure(true)).exit(), Exit::Refused);
+        assert_eq!(Failure::query(failure(false)).exit(), Exit::Unreachable);
+        assert_eq!(Failure::query_context("fetch", failure(true)).exit(), Exit::Refused);
+    }
+
+    #[test]
+    fn chain_has_each_source_once() {
+        let failure = Failure::query(failure(false)).context("feature lags");
+        assert_eq!(failure.chain(), "feature lags: query failed: connection reset");
+        let repeated = Cause::new("read failed: connection reset", io::Error::other("connection reset"));
+        assert_eq!(Failure::NotOk(repeated).chain(), "read failed: connection reset");
     }
 }

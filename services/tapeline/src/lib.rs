@@ -1,81 +1,69 @@
-//! `tapeline`, the operator's command, and everything in one process for development.
+//! `tapeline`, the operator's command, and a development mode that runs everything in one process.
 //!
-//! It deliberately decides nothing that a service decides. Start at [`cli`] for what can be asked, then [`dev`]; how a run is judged
-//! is in [`audit`].
+//! | command | what it does |
+//! |---|---|
+//! | `dev` | runs an embedded broker and registry, all four services and a market in this process, then audits the run |
+//! | `replay` | runs the same market against services on a cluster, then audits the run |
+//! | `topics`, `schemas` | create or register what the contract defines, or compare it with the cluster |
+//! | `publish`, `tail` | write findings, read events |
+//! | `dead-letters` | list, show and replay dead letters |
+//! | `lag`, `verify` | consumer lag; the loss audit from the topics alone |
+//!
+//! # Data flow
+//!
+//! A run of `dev` or `replay`:
+//!
+//! ```text
+//! bars, findings ──► market::MarketRunner ──► edge and brokers ──► services ──► topics
+//!                           ▲                                                     │
+//!                           └────────── market::TopicFollower ◄───────────────────┤
+//!                                                                                 ▼
+//!                         report, NDJSON files ◄── market::RunAudit ◄── audit::count
+//! ```
+//!
+//! Modules depend on each other in one direction only: [`cli`] → [`commands`] → [`market`], [`audit`], [`cluster`] → [`output`],
+//! [`exit`], [`record_position`]. [`cli`] defines the command line. [`audit`] recounts lost, doubled and reordered records and shares neither counters nor
+//! state with the services.
+//!
+//! # What it does not do
+//!
+//! It contains no rules of the services: `dev` starts the services as their crates define them, and `publish` without `--edge` uses the
+//! publisher's own edge without its socket. It never deletes or changes topics, and no service needs it in order to run.
 
 pub mod audit;
 pub mod cli;
 pub mod cluster;
-pub mod collect;
-pub mod dead_letters;
-pub mod decoded;
-pub mod dev;
-pub mod dump;
-pub mod edge_client;
+pub mod commands;
 pub mod exit;
-pub mod findings_file;
-pub mod flow;
-pub mod follow;
-pub mod lag;
-pub mod publish;
-pub mod quiet;
-pub mod replay;
-pub mod report;
-pub mod run;
-mod say;
-pub mod schemas_check;
-pub mod settings;
-pub mod tail;
-pub mod verify;
+pub mod market;
+pub mod output;
+pub mod record_position;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, SchemasCommand, TopicsCommand};
-use exit::Failure;
+use self::cli::Cli;
 
-/// Does what the command line asks, and gives the exit code.
+/// Runs the command of the process's arguments and returns its exit code.
 #[must_use]
-pub fn command() -> ExitCode {
+pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("tapeline: no runtime: {error}");
+            eprintln!("tapeline: failed to start the async runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let end = runtime.block_on(dispatch(cli.command));
-    // A thread that still reads from a topic must not hold the process up.
+    let result = runtime.block_on(cli.run());
+    // A blocking thread that still reads from a topic must not keep the process alive.
     runtime.shutdown_background();
-    match end {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("tapeline: {failure}");
+            eprintln!("tapeline: {}", failure.chain());
             failure.exit().into()
         }
-    }
-}
-
-async fn dispatch(command: Command) -> Result<(), Failure> {
-    match command {
-        Command::Dev(args) => dev::run(args).await,
-        Command::Replay(args) => replay::run(args).await,
-        Command::Topics { command: TopicsCommand::Apply { cluster, replication } } => {
-            cluster::apply_topics(&cluster, replication).await
-        }
-        Command::Topics { command: TopicsCommand::Check { cluster, replication } } => {
-            cluster::check_topics(&cluster, replication).await
-        }
-        Command::Schemas { command: SchemasCommand::Register { cluster } } => {
-            cluster::register_schemas(&cluster).await
-        }
-        Command::Schemas { command: SchemasCommand::Check { cluster } } => schemas_check::run(&cluster).await,
-        Command::Publish(args) => publish::run(&args).await,
-        Command::DeadLetters { command } => dead_letters::run(command).await,
-        Command::Tail(args) => tail::run(args).await,
-        Command::Verify(args) => verify::run(args).await,
-        Command::Lag(args) => lag::run(args).await,
     }
 }

@@ -1,5 +1,5 @@
-//! The operator's command as a process.
+//! The `tapeline` binary.
 
 fn main() -> std::process::ExitCode {
-    tapeline::command()
+    tapeline::run()
 }

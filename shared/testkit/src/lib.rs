@@ -9,7 +9,9 @@
 //! does not model the client library, the wire format or the real rules, which have tests of their own on real parts.
 //!
 //! [`Simulation::run`] is the entry point. A test passes a broken engine through [`Delivery`] to see that it is caught.
-//! [`OwnSchemas`] is the registry with which the tests of the services decode records.
+//!
+//! The tests of one stage use [`StageBench`], which processes events and applies effects without Kafka and without an engine, and
+//! [`OwnSchemas`], a registry of the contract's own schemas that never fails.
 
 mod cluster;
 mod delivery;
@@ -21,9 +23,13 @@ mod rng;
 mod rules;
 mod schemas;
 mod simulation;
+pub mod stage_bench;
+mod stored_record;
 mod trace;
 
 pub use delivery::Delivery;
 pub use rules::{Kind, Output, Plan, Record, Rules, Work};
 pub use schemas::OwnSchemas;
 pub use simulation::{Failure, Report, Simulation};
+pub use stage_bench::StageBench;
+pub use stored_record::StoredRecord;

@@ -87,7 +87,8 @@ impl Key {
 pub fn keys(program: &Program, sources: &Sources) -> Result<Vec<Key>, Error> {
     let mut keys = Vec::new();
     let (of, declaration) = declared(sources, program.name, &program.root)?;
-    collect(program, sources, of, declaration, "", &program.defaults, &mut keys)?;
+    let walk = Walk { program, sources };
+    walk.collect(of, declaration, "", &program.defaults, &mut keys)?;
     let known: BTreeSet<String> = keys.iter().map(Key::dotted).collect();
     let mut serialized = BTreeSet::new();
     list(&program.defaults, "", program.free_form, &mut serialized);
@@ -109,47 +110,55 @@ fn declared<'a>(sources: &'a Sources, of: &str, name: &str) -> Result<(&'a str, 
     sources.find(of, name)?.ok_or_else(missing)
 }
 
-fn collect(
-    program: &Program,
-    sources: &Sources,
-    of: &str,
-    declaration: &Declaration,
-    section: &str,
-    defaults: &Value,
-    keys: &mut Vec<Key>,
-) -> Result<(), Error> {
-    let fields = match declaration {
-        Declaration::Section(fields) => fields,
-        Declaration::Transparent(ty) => {
-            let (of, inner) = declared(sources, of, &type_name(ty))?;
-            return collect(program, sources, of, inner, section, defaults, keys);
-        }
-        Declaration::Choice(_) => return Err(broken(program, section, "is no section")),
-    };
-    let mut sections = Vec::new();
-    for Field { name, ty, doc } in fields {
-        let dotted = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
-        let default = defaults.get(name).cloned().unwrap_or_default();
-        let (inner, is_optional) = without_option(ty);
-        let found = sources.find(of, &type_name(inner))?;
-        let kind = match found {
-            Some((at, section)) if is_section(sources, at, section)? => {
-                sections.push((dotted, at, section, default));
-                continue;
-            }
-            Some((_, Declaration::Choice(choices))) => Kind::Choice(choices.clone()),
-            _ => kind_of(inner, &default).ok_or_else(|| broken(program, &dotted, "has an unknown type"))?,
-        };
-        let section = section.to_owned();
-        keys.push(Key { section, name: name.clone(), kind, default, doc: doc.clone(), is_optional });
-    }
-    for (dotted, at, declaration, default) in sections {
-        collect(program, sources, at, declaration, &dotted, &default, keys)?;
-    }
-    Ok(())
+/// What a walk through the sections reads.
+struct Walk<'a> {
+    program: &'a Program,
+    sources: &'a Sources,
 }
 
-/// A named struct, also behind a transparent one. A transparent type of a plain value (a duration, a secret) is none.
+impl Walk<'_> {
+    fn collect(
+        &self,
+        of: &str,
+        declaration: &Declaration,
+        section: &str,
+        defaults: &Value,
+        keys: &mut Vec<Key>,
+    ) -> Result<(), Error> {
+        let fields = match declaration {
+            Declaration::Section(fields) => fields,
+            Declaration::Transparent(ty) => {
+                let (of, inner) = declared(self.sources, of, &type_name(ty))?;
+                return self.collect(of, inner, section, defaults, keys);
+            }
+            Declaration::Choice(_) => return Err(broken(self.program, section, "is no section")),
+        };
+        let mut sections = Vec::new();
+        for Field { name, ty, doc } in fields {
+            let dotted = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
+            let default = defaults.get(name).cloned().unwrap_or_default();
+            let (inner, is_optional) = without_option(ty);
+            let found = self.sources.find(of, &type_name(inner))?;
+            let kind = match found {
+                Some((at, section)) if is_section(self.sources, at, section)? => {
+                    sections.push((dotted, at, section, default));
+                    continue;
+                }
+                Some((_, Declaration::Choice(choices))) => Kind::Choice(choices.clone()),
+                _ => kind_of(inner, &default)
+                    .ok_or_else(|| broken(self.program, &dotted, "has an unknown type"))?,
+            };
+            let section = section.to_owned();
+            keys.push(Key { section, name: name.clone(), kind, default, doc: doc.clone(), is_optional });
+        }
+        for (dotted, at, declaration, default) in sections {
+            self.collect(at, declaration, &dotted, &default, keys)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns `true` for a named struct, also inside a transparent one. A transparent type of a plain value (a duration, a secret) is no section.
 fn is_section(sources: &Sources, of: &str, declaration: &Declaration) -> Result<bool, Error> {
     Ok(match declaration {
         Declaration::Section(fields) => !fields.is_empty(),

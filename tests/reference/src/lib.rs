@@ -6,6 +6,7 @@
 
 pub mod configuration;
 pub mod error;
+pub mod events;
 pub mod example;
 pub mod pages;
 pub mod services;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::services::Program;
 use crate::sources::{Sources, root};
-use crate::{Error, configuration, example};
+use crate::{Error, configuration, events, example};
 
 /// A rendered file: its path from the root of the repository, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +39,11 @@ impl Page {
 /// If the sources, the defaults or the texts are not consistent.
 pub fn render() -> Result<Vec<Page>, Error> {
     let (programs, sources) = (Program::all()?, Sources::read()?);
-    let mut pages = vec![Page {
-        path: "docs/configuration.md".to_owned(),
-        text: configuration::page(&programs, &sources)?,
-    }];
+    let configuration = configuration::page(&programs, &sources)?;
+    let mut pages = vec![
+        Page { path: "docs/configuration.md".to_owned(), text: configuration },
+        Page { path: "docs/events.md".to_owned(), text: events::page() },
+    ];
     for program in &programs {
         let keys = configuration::keys(program, &sources)?;
         let text = example::file(program.name, &keys);

@@ -36,7 +36,7 @@ impl Program {
             Self::of_service::<scanner_bridge::service::Bridge>()?,
             Self::of_service::<feature::service::Feature>()?,
             Self::of_service::<backfill::service::Backfill>()?,
-            Self::of::<tapeline::settings::Settings>("tapeline", tapeline::settings::PREFIX.to_owned())?,
+            Self::of::<tapeline::cluster::Settings>("tapeline", tapeline::cluster::PREFIX.to_owned())?,
         ])
     }
 

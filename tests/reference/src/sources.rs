@@ -29,7 +29,7 @@ pub enum Declaration {
     /// Names, each with its text.
     Choice(Vec<(String, String)>),
     /// Another type by another name.
-    Transparent(Type),
+    Transparent(Box<Type>),
 }
 
 /// A field of a section.
@@ -110,7 +110,7 @@ impl Sources {
     /// If more than one declaration fits.
     pub fn find(&self, crate_name: &str, name: &str) -> Result<Option<(&str, &Declaration)>, Error> {
         let own = self.types.get_key_value(&(crate_name.to_owned(), name.to_owned()));
-        let mut found: Vec<(&str, &Declaration)> = own.iter().flat_map(|it| pairs(it)).collect();
+        let mut found: Vec<(&str, &Declaration)> = own.iter().flat_map(pairs).collect();
         if found.is_empty() {
             let shared = self.types.iter().filter(|((of, other), _)| other == name && is_shared(of));
             found = shared.flat_map(|it| pairs(&it)).collect();
@@ -140,7 +140,9 @@ fn is_shared(crate_name: &str) -> bool {
 
 fn section(fields: &Fields) -> Declaration {
     match fields {
-        Fields::Unnamed(one) if one.unnamed.len() == 1 => Declaration::Transparent(one.unnamed[0].ty.clone()),
+        Fields::Unnamed(one) if one.unnamed.len() == 1 => {
+            Declaration::Transparent(Box::new(one.unnamed[0].ty.clone()))
+        }
         fields => Declaration::Section(
             fields
                 .iter()

@@ -44,7 +44,10 @@ const PERMITTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("tidy", &[]),
-    ("reference", &["chassis", "publisher", "scanner-bridge", "feature", "backfill", "tapeline"]),
+    (
+        "reference",
+        &["chassis", "contracts", "publisher", "scanner-bridge", "feature", "backfill", "tapeline"],
+    ),
     ("integration", SHARED),
     ("chaos", &["domain", "contracts", "kafka-io", "integration"]),
     // The measured stage, and the baseline without it.

@@ -1,42 +1,45 @@
-//! A request's body as a list of findings: one JSON object, an array of them, or a line each (NDJSON).
+//! Body of a request as a list of findings: one JSON object, an array of objects, or one object per line (NDJSON).
 
 use serde_json::value::RawValue;
 
-/// A body that can't be taken apart, and why. Nothing of it was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A body that is invalid as a whole: none of its findings is accepted. The text, cause included, is the `error` of the response.
+#[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// No finding in it.
-    #[error("the batch is empty: send at least one finding")]
+    #[error("empty batch: send at least one finding")]
     Empty,
-    /// More findings than one request may hold.
-    #[error("the batch holds {items} findings, more than the {items_max} that one request may hold")]
-    TooMany {
-        /// How many it holds.
-        items: usize,
-        /// How many it may hold.
-        items_max: usize,
+    #[error("batch too large: {items} findings, at most {items_max} are allowed in one request")]
+    TooMany { items: usize, items_max: usize },
+    #[error("malformed JSON: byte {valid_up_to} is not UTF-8")]
+    NotUtf8 {
+        /// The number of valid bytes before it.
+        valid_up_to: usize,
     },
-    /// Not JSON.
-    #[error("malformed JSON: {cause}")]
-    Malformed {
-        /// What is wrong, with line and column.
-        cause: String,
-    },
+    /// With line and column.
+    #[error("malformed JSON: {0}")]
+    Malformed(serde_json::Error),
 }
 
-/// One finding of a batch: its JSON text, or why a line of NDJSON is none.
-pub type Item<'a> = Result<&'a str, String>;
+/// A line of an NDJSON body that is not JSON. The text is the `cause` of the finding's outcome.
+#[derive(Debug, thiserror::Error)]
+#[error("malformed JSON: line {line}: {error}")]
+pub struct LineError {
+    /// The number of the line in the body, from 1.
+    line: usize,
+    error: serde_json::Error,
+}
 
-/// Takes a body apart without reading into its findings.
+/// One finding of a batch: its JSON text, or the error of an NDJSON line.
+pub type Item<'a> = Result<&'a str, LineError>;
+
+/// Splits a body into the JSON texts of its findings. The findings themselves are not validated.
 ///
-/// A body that starts with `[` is an array. `is_ndjson` (the content type says so) makes each line an item of its own, so
-/// that one broken line costs only itself; without it a body of several lines of which the first is whole is NDJSON too.
+/// A body that starts with `[` is an array. If `is_ndjson` (from the content type), each line is an item, so that a malformed line
+/// affects no other. Otherwise a body of several lines is NDJSON as well if its first line is a complete JSON value.
 ///
 /// # Errors
-/// [`BodyError`] when the body as a whole can't be used.
+/// [`BodyError`] if the body as a whole is invalid.
 pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
-    let text = std::str::from_utf8(body)
-        .map_err(|e| BodyError::Malformed { cause: format!("byte {} is not UTF-8", e.valid_up_to()) })?;
+    let text = std::str::from_utf8(body).map_err(|e| BodyError::NotUtf8 { valid_up_to: e.valid_up_to() })?;
     let text = text.trim();
     let items = if text.is_empty() {
         return Err(BodyError::Empty);
@@ -55,7 +58,7 @@ pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<
 }
 
 fn array(text: &str) -> Result<Vec<Item<'_>>, BodyError> {
-    let raw: Vec<&RawValue> = serde_json::from_str(text).map_err(malformed)?;
+    let raw: Vec<&RawValue> = serde_json::from_str(text).map_err(BodyError::Malformed)?;
     Ok(raw.into_iter().map(|item| Ok(item.get())).collect())
 }
 
@@ -64,7 +67,7 @@ fn object_or_lines(text: &str) -> Result<Vec<Item<'_>>, BodyError> {
         Ok(_) => Ok(vec![Ok(text)]),
         Err(whole) => match text.split_once('\n') {
             Some((first, _)) if serde_json::from_str::<&RawValue>(first).is_ok() => Ok(lines(text)),
-            _ => Err(malformed(whole)),
+            _ => Err(BodyError::Malformed(whole)),
         },
     }
 }
@@ -73,16 +76,11 @@ fn lines(text: &str) -> Vec<Item<'_>> {
     text.lines()
         .zip(1..)
         .filter(|(line, _)| !line.trim().is_empty())
-        .map(|(line, number)| match serde_json::from_str::<&RawValue>(line) {
-            Ok(_) => Ok(line),
-            Err(e) => Err(format!("malformed JSON: line {number}: {e}")),
+        .map(|(text, line)| match serde_json::from_str::<&RawValue>(text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(LineError { line, error }),
         })
         .collect()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
-fn malformed(e: serde_json::Error) -> BodyError {
-    BodyError::Malformed { cause: e.to_string() }
 }
 
 #[cfg(test)]
@@ -94,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn one_object_an_array_and_lines_are_batches() {
+    fn object_array_and_lines_are_batches() {
         let one = items(b" {\"a\":\n 1} ", false, 10).unwrap();
         assert_eq!(texts(&one), ["{\"a\":\n 1}"]);
         let array = items(br#"[{"a":1}, {"b":2}]"#, false, 10).unwrap();
@@ -106,32 +104,32 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_batch_is_refused() {
+    fn empty_batch_is_rejected() {
         for body in [&b""[..], b" \n ", b"[]"] {
-            assert_eq!(items(body, false, 10), Err(BodyError::Empty));
+            assert!(matches!(items(body, false, 10), Err(BodyError::Empty)));
         }
     }
 
     #[test]
-    fn an_oversized_batch_is_refused_with_both_numbers() {
-        let fault = items(b"[1,2,3]", false, 2).unwrap_err().to_string();
-        assert!(fault.contains("3 findings") && fault.contains("the 2 that"), "{fault}");
+    fn oversized_batch_is_rejected_with_both_numbers() {
+        let error = items(b"[1,2,3]", false, 2).unwrap_err().to_string();
+        assert_eq!(error, "batch too large: 3 findings, at most 2 are allowed in one request");
     }
 
     #[test]
     fn malformed_json_names_line_and_column() {
-        let fault = items(b"{\"a\": }", false, 10).unwrap_err().to_string();
-        assert!(fault.contains("line 1 column 7"), "{fault}");
+        let error = items(b"{\"a\": }", false, 10).unwrap_err().to_string();
+        assert!(error.contains("line 1 column 7"), "{error}");
         assert!(items(b"[{\"a\":1},", false, 10).unwrap_err().to_string().starts_with("malformed JSON"));
         assert!(items(b"\xff{}", false, 10).unwrap_err().to_string().contains("byte 0 is not UTF-8"));
     }
 
     #[test]
-    fn a_broken_line_costs_only_itself() {
+    fn malformed_line_affects_no_other_line() {
         let items = items(b"{\"a\":1}\n{oops\n{\"b\":2}", false, 10).unwrap();
         assert_eq!(items.len(), 3);
-        let fault = items[1].as_ref().unwrap_err();
-        assert!(fault.starts_with("malformed JSON: line 2: "), "{fault}");
-        assert!(items[0].is_ok() && items[2].is_ok());
+        let error = items[1].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("malformed JSON: line 2: "), "{error}");
+        assert_eq!([&items[0], &items[2]].map(|item| *item.as_ref().unwrap()), ["{\"a\":1}", "{\"b\":2}"]);
     }
 }

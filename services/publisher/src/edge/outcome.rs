@@ -1,49 +1,35 @@
-//! What became of each finding of a request, as its caller is told.
+//! Outcome of each finding of a request, and the response made of the outcomes.
 
 use serde::Serialize;
 
-/// The end of one finding at the edge.
+/// The outcome of one finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The brokers acknowledged it.
-    Accepted {
-        /// The topic.
-        topic: &'static str,
-        /// The partition.
-        partition: i32,
-        /// The offset.
-        offset: i64,
-    },
-    /// It breaks a rule: it was not produced and never will be.
+    /// The brokers acknowledged the record.
+    Accepted { topic: &'static str, partition: i32, offset: i64 },
+    /// The finding violates a rule. It was not produced, and a retry has the same outcome.
     Invalid {
-        /// Where in the finding, as `metrics.rsi`; empty for the finding as a whole.
+        /// The path to the invalid field, as `metrics.rsi`; empty for the finding as a whole.
         path: String,
-        /// What is wrong.
         cause: String,
     },
-    /// The brokers didn't take it; sending it again may work.
+    /// The record was not written. A retry may succeed.
     Failed {
-        /// What they said.
+        /// The error of the client library or the brokers.
         cause: String,
     },
-    /// The edge is full or shutting down; it was not tried.
-    Refused {
-        /// Why.
-        cause: String,
-    },
-    /// The acknowledgement timed out: it may be in the topic or not. A retry with the same event_id and occurred_at is
-    /// harmless; without them it may double.
-    Unknown {
-        /// What was waited for.
-        cause: String,
-    },
+    /// The edge is full or shutting down, and did not try to produce the record. A retry may succeed.
+    Refused { cause: String },
+    /// The acknowledgement timed out: the record is in doubt. A retry with the same `event_id` and `occurred_at` is safe; without
+    /// them the finding may be duplicated.
+    Unknown { cause: String },
 }
 
 impl Outcome {
-    /// What the answer calls each outcome.
+    /// The names of the outcomes in the response, in the order of [`Self::index`].
     pub const NAMES: [&str; 5] = ["accepted", "invalid", "failed", "refused", "unknown"];
 
-    /// Its name's place in [`Self::NAMES`].
+    /// Returns the index of its name in [`Self::NAMES`].
     #[must_use]
     pub const fn index(&self) -> usize {
         match self {
@@ -55,16 +41,16 @@ impl Outcome {
         }
     }
 
-    /// Whether trying again, unchanged, may end better.
+    /// Returns `true` if a retry of the unchanged finding may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Failed { .. } | Self::Refused { .. } | Self::Unknown { .. })
     }
 }
 
-/// One line of the answer.
+/// One element of `results` in the response.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct OutcomeJson<'a> {
     index: usize,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,9 +65,9 @@ struct Line<'a> {
     cause: Option<&'a str>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> OutcomeJson<'a> {
     fn of(index: usize, outcome: &'a Outcome) -> Self {
-        let mut line = Line {
+        let mut json = Self {
             index,
             outcome: Outcome::NAMES[outcome.index()],
             topic: None,
@@ -90,33 +76,35 @@ impl<'a> Line<'a> {
             path: None,
             cause: None,
         };
-        line.cause = match outcome {
+        json.cause = match outcome {
             Outcome::Accepted { topic, partition, offset } => {
-                (line.topic, line.partition, line.offset) = (Some(*topic), Some(*partition), Some(*offset));
+                (json.topic, json.partition, json.offset) = (Some(*topic), Some(*partition), Some(*offset));
                 None
             }
             Outcome::Invalid { path, cause } => {
-                line.path = Some(path.as_str());
+                json.path = Some(path.as_str());
                 Some(cause.as_str())
             }
             Outcome::Failed { cause } | Outcome::Refused { cause } | Outcome::Unknown { cause } => {
                 Some(cause.as_str())
             }
         };
-        line
+        json
     }
 }
 
-/// The body of the answer: `{"results": [a line for each finding, in order]}`.
+/// Returns the body of the response: `{"results": [one object per finding, in order]}`.
 #[must_use]
-pub fn answer(outcomes: &[Outcome]) -> serde_json::Value {
-    let results: Vec<Line<'_>> = outcomes.iter().enumerate().map(|(i, o)| Line::of(i, o)).collect();
+pub fn response_body(outcomes: &[Outcome]) -> serde_json::Value {
+    let results: Vec<OutcomeJson<'_>> =
+        outcomes.iter().enumerate().map(|(i, o)| OutcomeJson::of(i, o)).collect();
     serde_json::json!({ "results": results })
 }
 
-/// The status of the answer: 200 all accepted, 207 mixed, 400 none; 503 when none was and a retry may end better.
+/// Returns the status of the response: 200 if all findings were accepted, 207 if some were, 503 if none was and a retry may succeed for
+/// any of them, 400 otherwise.
 #[must_use]
-pub fn status(outcomes: &[Outcome]) -> u16 {
+pub fn response_status(outcomes: &[Outcome]) -> u16 {
     let accepted = outcomes.iter().filter(|o| matches!(o, Outcome::Accepted { .. })).count();
     if accepted == outcomes.len() {
         200
@@ -142,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_has_a_line_an_item_in_order() {
-        let answer = answer(&[accepted(), invalid()]);
+    fn response_has_one_object_per_finding_in_order() {
+        let body = response_body(&[accepted(), invalid()]);
         assert_eq!(
-            answer,
+            body,
             serde_json::json!({"results": [
                 {"index": 0, "outcome": "accepted", "topic": "scanner.alert.raised.v1", "partition": 3, "offset": 9},
                 {"index": 1, "outcome": "invalid", "path": "score", "cause": "1.7 is outside 0..=1"},
@@ -154,11 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn the_status_says_all_some_none_or_later() {
+    fn status_depends_on_accepted_and_retryable_outcomes() {
         let failed = Outcome::Failed { cause: "timed out".into() };
-        assert_eq!(status(&[accepted(), accepted()]), 200);
-        assert_eq!(status(&[accepted(), invalid()]), 207);
-        assert_eq!(status(&[invalid()]), 400);
-        assert_eq!(status(&[invalid(), failed]), 503);
+        assert_eq!(response_status(&[accepted(), accepted()]), 200);
+        assert_eq!(response_status(&[accepted(), invalid()]), 207);
+        assert_eq!(response_status(&[invalid()]), 400);
+        assert_eq!(response_status(&[invalid(), failed]), 503);
     }
 }

@@ -1,9 +1,10 @@
-//! The edge's socket: HTTP in and out.
+//! HTTP server of the edge.
 //!
-//! A body is in memory from its first byte to its answer, so only so many requests are let in at a time, whatever the number of
-//! connections, and each has only so long to send its body. Who is turned away is told before any of the body is read.
+//! A body is in memory from its first byte until the response, so the number of concurrent requests is limited, whatever the number
+//! of connections, and a body must arrive within a timeout. The server rejects excess requests before it reads the body.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,22 +21,32 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::outcome::{Outcome, answer, status};
-use super::{BodyError, Edge, Produce};
+use super::body::BodyError;
+use super::ingest::{Edge, Produce};
+use super::outcome::{Outcome, response_body, response_status};
 
-/// Seconds after which a caller that was turned away may come again: a batch is acknowledged or given up in that order of time.
+/// The value of `Retry-After`, in seconds. A batch is acknowledged or times out within seconds.
 const RETRY_AFTER_S: &str = "1";
 
-/// How much the edge takes on at a time.
+/// Limits of concurrent requests.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeLimits {
-    /// Requests whose bodies are in memory.
+    /// Maximum number of requests whose bodies are in memory.
     pub requests_max: usize,
-    /// How long a body may take to come.
+    /// The time within which a body must arrive.
     pub body_timeout: Duration,
 }
 
-/// A bound socket, not yet served.
+/// The edge failed to bind its address.
+#[derive(Debug, thiserror::Error)]
+#[error("edge failed to listen on {address}")]
+pub struct BindError {
+    address: SocketAddr,
+    #[source]
+    source: io::Error,
+}
+
+/// A bound socket that is not served yet.
 #[derive(Debug)]
 pub struct EdgeServer {
     listener: TcpListener,
@@ -43,99 +54,101 @@ pub struct EdgeServer {
 }
 
 impl EdgeServer {
-    /// Binds the address; port 0 takes a free one.
+    /// Binds the address. Port 0 binds a free port.
     ///
     /// # Errors
-    /// What the system says, with the address: a port in use, for one.
-    pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
-        let named = |e: std::io::Error| {
-            std::io::Error::new(e.kind(), format!("the edge can't listen on {address}: {e}"))
-        };
-        let listener = TcpListener::bind(address).await.map_err(named)?;
-        let address = listener.local_addr().map_err(named)?;
+    /// [`BindError`], for example if the port is in use.
+    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let error = |source| BindError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let address = listener.local_addr().map_err(error)?;
         Ok(Self { listener, address })
     }
 
-    /// Where it listens.
+    /// Returns the bound address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// Serves until `end`, then answers the requests that are under way and returns.
+/// Serves until `end`, then completes the requests in progress and returns.
 ///
 /// # Errors
-/// What the system says of the socket.
+/// An error of the socket.
 pub async fn serve<P: Produce>(
     server: EdgeServer,
     edge: Arc<Edge<P>>,
     limits: ServeLimits,
     end: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     axum::serve(server.listener, router(edge, limits)).with_graceful_shutdown(end).await
 }
 
 fn router<P: Produce>(edge: Arc<Edge<P>>, limits: ServeLimits) -> Router {
     let body_limit = DefaultBodyLimit::max(edge.limits.body_max_bytes);
-    let door = Arc::new(Door { edge, limits, places: Semaphore::new(limits.requests_max) });
-    Router::new().route("/v1/findings", post(findings::<P>)).layer(body_limit).with_state(door)
+    let shared = Arc::new(Shared { edge, limits, permits: Semaphore::new(limits.requests_max) });
+    Router::new().route("/v1/findings", post(findings::<P>)).layer(body_limit).with_state(shared)
 }
 
-/// The edge, and the places of those who may be in it at a time.
-struct Door<P> {
+/// State shared by all requests.
+struct Shared<P> {
     edge: Arc<Edge<P>>,
     limits: ServeLimits,
-    places: Semaphore,
+    /// One per request in progress.
+    permits: Semaphore,
 }
 
-async fn findings<P: Produce>(State(door): State<Arc<Door<P>>>, request: Request) -> Response {
-    // Held until the answer is made.
-    let Ok(_place) = door.places.try_acquire() else { return busy(door.limits.requests_max) };
+async fn findings<P: Produce>(State(shared): State<Arc<Shared<P>>>, request: Request) -> Response {
+    // Held until the response is complete.
+    let Ok(_permit) = shared.permits.try_acquire() else { return busy(shared.limits.requests_max) };
     let headers = request.headers().clone();
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
-        let text = format!("content-encoding {encoding:?} can't be read: send the body as it is");
+        let text = format!("unsupported content-encoding {encoding:?}: send the body without an encoding");
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text);
     }
-    let body = match timeout(door.limits.body_timeout, Bytes::from_request(request, &())).await {
+    let body = match timeout(shared.limits.body_timeout, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
-        Ok(Err(rejection)) => return unreadable(&rejection, door.edge.limits.body_max_bytes),
-        Err(_) => return late(door.limits.body_timeout),
+        Ok(Err(rejection)) => return unreadable(&rejection, shared.edge.limits.body_max_bytes),
+        Err(_) => return timed_out(shared.limits.body_timeout),
     };
-    taken(&door.edge, &headers, &body).await
+    ingest(&shared.edge, &headers, &body).await
 }
 
-async fn taken<P: Produce>(edge: &Edge<P>, headers: &HeaderMap, body: &[u8]) -> Response {
+async fn ingest<P: Produce>(edge: &Edge<P>, headers: &HeaderMap, body: &[u8]) -> Response {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let is_ndjson = text(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("ndjson"));
-    match edge.take(body, is_ndjson, text(TRACEPARENT).filter(|text| is_trace(text))).await {
-        Ok(outcomes) => answered(&outcomes),
-        Err(fault @ BodyError::TooMany { .. }) => error(StatusCode::PAYLOAD_TOO_LARGE, &fault.to_string()),
-        Err(fault) => error(StatusCode::BAD_REQUEST, &fault.to_string()),
+    match edge.ingest(body, is_ndjson, text(TRACEPARENT).filter(|text| is_trace(text))).await {
+        Ok(outcomes) => response_of(&outcomes),
+        Err(invalid @ BodyError::TooMany { .. }) => {
+            error(StatusCode::PAYLOAD_TOO_LARGE, &invalid.to_string())
+        }
+        Err(invalid) => error(StatusCode::BAD_REQUEST, &invalid.to_string()),
     }
 }
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Whether it may be a W3C trace context. Every record carries it, so its length counts against the topic's bound.
+/// Returns `true` if it may be a W3C trace context. Every record of the request carries it, so its length counts against the maximum
+/// size of a record.
 fn is_trace(text: &str) -> bool {
     text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 fn busy(requests_max: usize) -> Response {
-    let text = format!("{requests_max} requests are being answered, as many as may be at a time: come again");
+    let text = format!("request rejected: {requests_max} requests are in progress, the maximum; retry later");
     let body = Json(json!({ "error": text }));
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, RETRY_AFTER_S)], body).into_response()
 }
 
-fn late(body_timeout: Duration) -> Response {
-    let text = format!("the body did not come within {} ms", body_timeout.as_millis());
+fn timed_out(body_timeout: Duration) -> Response {
+    let text = format!("request timed out: the body did not arrive within {} ms", body_timeout.as_millis());
     error(StatusCode::REQUEST_TIMEOUT, &text)
 }
 
-fn answered(outcomes: &[Outcome]) -> Response {
-    let code = StatusCode::from_u16(status(outcomes)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = Json(answer(outcomes));
+fn response_of(outcomes: &[Outcome]) -> Response {
+    let code = StatusCode::from_u16(response_status(outcomes)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = Json(response_body(outcomes));
     if code == StatusCode::SERVICE_UNAVAILABLE {
         return (code, [(header::RETRY_AFTER, RETRY_AFTER_S)], body).into_response();
     }
@@ -144,7 +157,7 @@ fn answered(outcomes: &[Outcome]) -> Response {
 
 fn unreadable(rejection: &BytesRejection, body_max_bytes: usize) -> Response {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let text = format!("the body is larger than the {body_max_bytes} bytes that one request may hold");
+        let text = format!("request too large: at most {body_max_bytes} bytes are allowed in one body");
         return error(StatusCode::PAYLOAD_TOO_LARGE, &text);
     }
     error(rejection.status(), &rejection.body_text())

@@ -1,9 +1,9 @@
-//! A proposal becomes an announcement, once within its window.
+//! Announcements of proposals, deduplicated.
 //!
-//! What is announced is a qualification (symbol, layer), when the proposal names no layer that the symbol comes from, or a promotion
-//! (symbol, from, to). Each has a dedup window of its own (`domain::window`), so that a symbol that left a layer and qualifies again
-//! after the window is announced again. Windows belong to partitions: a key's partition has one owner, so no replica announces what
-//! another did.
+//! A proposal without a current layer of its symbol becomes a qualification (symbol, layer), one with a current layer a promotion
+//! (symbol, from, to). Each has its own dedup window (`domain::window`), so that a symbol that left a layer and qualifies again after
+//! the window is announced again. Windows belong to partitions: the partition of a symbol has one owner, so two replicas never
+//! announce the same.
 
 use std::time::Duration;
 
@@ -12,29 +12,17 @@ use domain::{Layer, Observation, PartitionWindows, Symbol, Timestamp};
 /// 24 h, in microseconds.
 pub const DEFAULT_WINDOW_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
-/// What a scanner proposes, and what would be announced of it.
+/// The content of an announcement; the key of its dedup window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Announcement {
     /// The symbol belongs to this layer now.
-    Qualified {
-        /// Which symbol.
-        symbol: Symbol,
-        /// Its layer.
-        layer: Layer,
-    },
-    /// The symbol rose from one layer to a higher one.
-    Promoted {
-        /// Which symbol.
-        symbol: Symbol,
-        /// The layer that it leaves.
-        from: Layer,
-        /// The layer that it enters.
-        to: Layer,
-    },
+    Qualified { symbol: Symbol, layer: Layer },
+    /// The symbol moved from one layer to a higher one.
+    Promoted { symbol: Symbol, from: Layer, to: Layer },
 }
 
 impl Announcement {
-    /// What a proposal asks to announce.
+    /// Returns the announcement of a proposal.
     #[must_use]
     pub const fn of(symbol: Symbol, from: Option<Layer>, to: Layer) -> Self {
         match from {
@@ -44,36 +32,36 @@ impl Announcement {
     }
 }
 
-/// What becomes of a proposal.
+/// The decision on a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
-    /// It is announced.
+pub enum Decision {
     Announce {
-        /// Whether its occurrence opens a window: not when it is older than the one there is.
+        /// `true` if its occurrence opens a window, `false` if the symbol has a newer window.
         opens: bool,
     },
-    /// It was announced within the window that this occurrence opened.
-    Announced {
-        /// The occurrence.
+    /// It was announced within its window.
+    Duplicate {
+        /// The occurrence that opened the window.
         first_seen: Timestamp,
     },
 }
 
-/// The windows of all owned partitions.
+/// The dedup windows of all assigned partitions.
 #[derive(Debug)]
 pub struct Announcer {
     windows: PartitionWindows<Announcement, ()>,
 }
 
 impl Announcer {
-    /// Nothing announced yet. A window reaches `window_micros` both ways; a partition remembers at most `partition_capacity`.
+    /// Creates an announcer without windows. A window extends `window_micros` before and after its first occurrence; a partition has at
+    /// most `partition_windows_max`.
     #[must_use]
-    pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
-        Self { windows: PartitionWindows::new(window_micros, partition_capacity) }
+    pub const fn new(window_micros: i64, partition_windows_max: usize) -> Self {
+        Self { windows: PartitionWindows::new(window_micros, partition_windows_max) }
     }
 
-    /// An announcement that opened a window, read again: it was appended at `announced_at` (wall clock), and what is over at `now`
-    /// isn't held.
+    /// Restores the window of an announcement that was appended at `announced_at`, and evicts expired windows at `now` (both wall
+    /// clock).
     pub fn restore(
         &mut self,
         partition: i32,
@@ -86,51 +74,51 @@ impl Announcer {
         windows.expire(now);
     }
 
-    /// Judges a proposal at `now` (wall clock), when its announcement, if it is due one, leaves.
+    /// Processes a proposal at `now` (wall clock), which is also the time of its announcement.
     pub fn process(
         &mut self,
         partition: i32,
         announcement: Announcement,
         occurred_at: Timestamp,
         now: Timestamp,
-    ) -> Judgement {
+    ) -> Decision {
         let windows = self.windows.of(partition);
         windows.expire(now);
         match windows.observe(announcement, occurred_at) {
-            Observation::Inside { first_seen, .. } => Judgement::Announced { first_seen },
-            Observation::Older => Judgement::Announce { opens: false },
+            Observation::Inside { first_seen, .. } => Decision::Duplicate { first_seen },
+            Observation::Older => Decision::Announce { opens: false },
             Observation::New | Observation::Later => {
                 windows.open(announcement, occurred_at, (), now);
-                Judgement::Announce { opens: true }
+                Decision::Announce { opens: true }
             }
         }
     }
 
-    /// How long after its announcement a window is forgotten.
+    /// Returns the time after its announcement at which a window expires.
     #[must_use]
     pub fn kept(&self) -> Duration {
         Duration::from_micros(self.windows.kept_micros().unsigned_abs())
     }
 
-    /// How many windows are held.
+    /// Returns the number of windows.
     #[must_use]
     pub fn held(&self) -> usize {
         self.windows.len()
     }
 
-    /// How many windows the partitions held now had to forget before their time because of the bound.
+    /// Returns the number of windows of the assigned partitions that were evicted before they expired, because of the maximum.
     #[must_use]
-    pub fn forgotten_by_bound(&self) -> u64 {
+    pub fn evicted_by_bound(&self) -> u64 {
         self.windows.evicted_by_bound()
     }
 
-    /// Forgets the windows whose time is over at `now` (wall clock).
+    /// Evicts the windows that are expired at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
         self.windows.expire(now);
     }
 
-    /// The partition has gone, and its windows with it.
-    pub fn released(&mut self, partition: i32) {
+    /// Drops the windows of a partition.
+    pub fn unassigned(&mut self, partition: i32) {
         self.windows.remove(partition);
     }
 }
@@ -139,7 +127,7 @@ impl Announcer {
 mod tests {
     use domain::{Layer, Symbol, Timestamp};
 
-    use super::{Announcement, Announcer, DEFAULT_WINDOW_MICROS, Judgement};
+    use super::{Announcement, Announcer, DEFAULT_WINDOW_MICROS, Decision};
 
     const HOUR: i64 = 3_600_000_000;
 
@@ -155,36 +143,36 @@ mod tests {
         Announcement::of(Symbol::parse(symbol).unwrap(), Some(from), to)
     }
 
-    const OPENS: Judgement = Judgement::Announce { opens: true };
+    const OPENS: Decision = Decision::Announce { opens: true };
 
     fn announcer() -> Announcer {
         Announcer::new(DEFAULT_WINDOW_MICROS, 100)
     }
 
-    fn judge(announcer: &mut Announcer, announcement: Announcement, hour: i64) -> Judgement {
+    fn process(announcer: &mut Announcer, announcement: Announcement, hour: i64) -> Decision {
         announcer.process(0, announcement, at(hour), at(hour))
     }
 
     #[test]
-    fn a_proposal_is_announced_once_within_a_window() {
+    fn repeated_proposal_within_the_window_is_a_duplicate() {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
-        assert_eq!(judge(&mut announcer, aapl, 100), OPENS);
-        assert_eq!(judge(&mut announcer, aapl, 100), Judgement::Announced { first_seen: at(100) });
-        assert_eq!(judge(&mut announcer, aapl, 124), Judgement::Announced { first_seen: at(100) });
+        assert_eq!(process(&mut announcer, aapl, 100), OPENS);
+        assert_eq!(process(&mut announcer, aapl, 100), Decision::Duplicate { first_seen: at(100) });
+        assert_eq!(process(&mut announcer, aapl, 124), Decision::Duplicate { first_seen: at(100) });
     }
 
     #[test]
-    fn a_symbol_that_qualifies_again_after_the_window_is_announced_again() {
+    fn proposal_after_the_window_is_announced_again() {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
-        assert_eq!(judge(&mut announcer, aapl, 100), OPENS);
-        assert_eq!(judge(&mut announcer, aapl, 125), OPENS);
-        assert_eq!(judge(&mut announcer, aapl, 149), Judgement::Announced { first_seen: at(125) });
+        assert_eq!(process(&mut announcer, aapl, 100), OPENS);
+        assert_eq!(process(&mut announcer, aapl, 125), OPENS);
+        assert_eq!(process(&mut announcer, aapl, 149), Decision::Duplicate { first_seen: at(125) });
     }
 
     #[test]
-    fn each_layer_and_each_promotion_has_a_window_of_its_own() {
+    fn each_layer_and_promotion_has_its_own_window() {
         let mut announcer = announcer();
         for announcement in [
             qualified("AAPL", Layer::Basic),
@@ -193,27 +181,27 @@ mod tests {
             promoted("AAPL", Layer::Basic, Layer::Active),
             promoted("AAPL", Layer::Liquid, Layer::Active),
         ] {
-            assert_eq!(judge(&mut announcer, announcement, 100), OPENS, "{announcement:?}");
+            assert_eq!(process(&mut announcer, announcement, 100), OPENS, "{announcement:?}");
         }
         assert_eq!(announcer.held(), 5);
     }
 
     #[test]
-    fn an_older_proposal_is_announced_and_opens_no_window() {
+    fn proposal_before_the_window_is_announced_without_a_window() {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
-        judge(&mut announcer, aapl, 100);
-        assert_eq!(judge(&mut announcer, aapl, 75), Judgement::Announce { opens: false });
-        assert_eq!(judge(&mut announcer, aapl, 76), Judgement::Announced { first_seen: at(100) });
+        process(&mut announcer, aapl, 100);
+        assert_eq!(process(&mut announcer, aapl, 75), Decision::Announce { opens: false });
+        assert_eq!(process(&mut announcer, aapl, 76), Decision::Duplicate { first_seen: at(100) });
     }
 
     #[test]
-    fn windows_end_by_the_clock_and_go_with_their_partition() {
+    fn expired_or_unassigned_window_is_dropped() {
         let mut announcer = announcer();
         let aapl = qualified("AAPL", Layer::Liquid);
-        judge(&mut announcer, aapl, 100);
+        process(&mut announcer, aapl, 100);
         announcer.process(1, qualified("MSFT", Layer::Liquid), at(100), at(100));
-        announcer.released(1);
+        announcer.unassigned(1);
         assert_eq!(announcer.held(), 1);
         announcer.expire(Timestamp::from_micros(124 * HOUR + 300_000_000 - 1));
         assert_eq!(announcer.held(), 1);
@@ -222,11 +210,11 @@ mod tests {
     }
 
     #[test]
-    fn the_windows_are_bounded_in_count() {
+    fn excess_window_is_evicted_and_counted() {
         let mut announcer = Announcer::new(DEFAULT_WINDOW_MICROS, 2);
         for symbol in ["A", "B", "C"] {
-            judge(&mut announcer, qualified(symbol, Layer::Basic), 100);
+            process(&mut announcer, qualified(symbol, Layer::Basic), 100);
         }
-        assert_eq!((announcer.held(), announcer.forgotten_by_bound()), (2, 1));
+        assert_eq!((announcer.held(), announcer.evicted_by_bound()), (2, 1));
     }
 }

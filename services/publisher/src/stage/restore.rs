@@ -1,27 +1,39 @@
-//! Windows are found again in what was announced: an announcement and the offset of its proposal leave in one transaction, so the
-//! announcements say which windows there are. (ADR 043)
+//! Restoration of the announcer's windows from its own announcements.
+//!
+//! An announcement and the offset of its proposal are committed in one transaction, so the committed announcements determine the
+//! windows (ADR 043).
 
 use std::time::Duration;
 
 use contracts::{Event, Promotion, Qualification, Topic};
 use domain::{Layer, Symbol, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, Unavailable};
-use pipeline::Now;
+use kafka_io::{InRecord, OutRecord, Restore, Unavailable, Wire};
 
-use super::AnnouncerStage;
-use crate::metric_names as names;
 use crate::rules::announce::Announcement;
 
-/// The header of an announcement that opened no window: its occurrence is older than the window that there was.
+/// The header of an announcement that opened no window, because its occurrence is older than the existing window.
 const OPENS: &str = "tapeline.window";
 
-/// Its value.
+/// The value of [`OPENS`].
 const NONE: &[u8] = b"none";
 
-/// Clocks of brokers and of ours don't agree, and a transaction takes its time: read so much further back than a window is kept.
+/// The time by which restoration starts earlier than the windows require: for the difference between the clocks of brokers and
+/// services, and for the duration of a transaction.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// The topics that are read again, when windows are kept for so long.
+/// The content of an announcement.
+pub(super) enum Restored {
+    Window {
+        announcement: Announcement,
+        occurred_at: Timestamp,
+    },
+    /// It opened no window.
+    NoWindow,
+    /// It cannot be decoded.
+    Invalid,
+}
+
+/// Returns the topics to restore from, for windows that are kept for this duration.
 pub(super) fn topics(kept: Duration) -> [Restore; 2] {
     [Topic::SymbolQualified, Topic::SymbolPromoted].map(|topic| Restore { topic, back: kept + MARGIN })
 }
@@ -31,54 +43,31 @@ pub(super) fn opens_none(output: OutRecord) -> OutRecord {
     output.with_header(OPENS, NONE)
 }
 
-impl KafkaStage for AnnouncerStage {
-    fn restores(&self) -> &[Restore] {
-        &self.restores
+/// Reads an announcement.
+///
+/// # Errors
+/// The schema of the record cannot be fetched now.
+pub(super) fn read(wire: &Wire, record: &InRecord<'_>) -> Result<Restored, Unavailable> {
+    if record.headers.get(OPENS) == Some(NONE) {
+        return Ok(Restored::NoWindow);
     }
-
-    fn restore_record(&mut self, record: &InRecord<'_>, now: Now) -> Result<(), Unavailable> {
-        if record.headers.get(OPENS) == Some(NONE) {
-            return Ok(());
+    let restored = match record.topic {
+        Topic::SymbolQualified => {
+            let event: Option<Qualification> = wire.read_table(record)?;
+            event.and_then(|event| window(&event, None, event.layer))
         }
-        let told = match record.topic {
-            Topic::SymbolQualified => {
-                let event: Option<Qualification> = self.wire.read_table(record)?;
-                event.and_then(|event| told(&event, None, event.layer))
-            }
-            Topic::SymbolPromoted => {
-                let event: Option<Promotion> = self.wire.read_table(record)?;
-                event.and_then(|event| told(&event, Some(event.from_layer), event.to_layer))
-            }
-            _ => None,
-        };
-        let Some((announcement, occurred_at)) = told else {
-            self.restore_skipped += 1;
-            return Ok(());
-        };
-        let now = Timestamp::from_micros(now.wall_micros);
-        let announced_at = record.appended_at_micros().map_or(now, Timestamp::from_micros);
-        self.announcer.restore(record.partition, announcement, occurred_at, (announced_at, now));
-        self.restored += 1;
-        Ok(())
-    }
-
-    fn restore_abandoned(&mut self, partition: i32) {
-        self.announcer.released(partition);
-    }
-
-    fn notes(&self) -> Vec<Note> {
-        vec![
-            Note { name: names::DEDUP_WINDOWS.name, value: self.announcer.held() as u64 },
-            Note { name: names::DEDUP_WINDOW_EVICTIONS.name, value: self.announcer.forgotten_by_bound() },
-            Note { name: names::RESTORE_APPLIED.name, value: self.restored },
-            Note { name: names::RESTORE_SKIPPED.name, value: self.restore_skipped },
-        ]
-    }
+        Topic::SymbolPromoted => {
+            let event: Option<Promotion> = wire.read_table(record)?;
+            event.and_then(|event| window(&event, Some(event.from_layer), event.to_layer))
+        }
+        _ => None,
+    };
+    Ok(restored.unwrap_or(Restored::Invalid))
 }
 
-fn told(event: &impl Event, from: Option<i32>, to: i32) -> Option<(Announcement, Timestamp)> {
+fn window(event: &impl Event, from: Option<i32>, to: i32) -> Option<Restored> {
     let symbol = Symbol::parse(event.symbol()).ok()?;
     let from = from.map(Layer::from_number).transpose().ok()?;
     let announcement = Announcement::of(symbol, from, Layer::from_number(to).ok()?);
-    Some((announcement, Timestamp::from_micros(event.envelope().occurred_at)))
+    Some(Restored::Window { announcement, occurred_at: Timestamp::from_micros(event.envelope().occurred_at) })
 }

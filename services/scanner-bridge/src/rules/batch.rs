@@ -1,40 +1,37 @@
-//! What leaves together: symbols whose alerts ask for the same, at the same priority.
+//! Batches: symbols whose alerts request the same feature sets, timeframe and priority.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{FeatureSets, Priority, Symbol, Timeframe, Timestamp};
 
-use super::marks::{Mark, Window};
+use super::windows::{Window, WindowedAlert};
 
-/// What the alerts of one batch have in common.
+/// The properties that all alerts of a batch share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BatchKey {
-    /// The partition that all its symbols have.
+    /// The partition of all its symbols.
     pub partition: i32,
-    /// How urgent it is.
     pub priority: Priority,
     /// The timeframe of the bars.
     pub timeframe: Timeframe,
-    /// What is asked for.
+    /// The requested feature sets.
     pub sets: FeatureSets,
 }
 
-/// An alert that passed its window, on its way into a batch.
+/// An alert that passed deduplication and joins a batch.
 #[derive(Debug, Clone)]
 pub struct Arrival<I> {
-    /// The input record that waits for the batch.
+    /// The input record that is held until the batch is emitted.
     pub id: I,
-    /// Which batch it joins.
+    /// The key of its batch.
     pub key: BatchKey,
-    /// Whose features.
     pub symbol: Symbol,
-    /// Its window; none for an alert outside of windows (`manual`, or older than its window).
+    /// Its dedup window. `None` for an alert without one: type `manual`, or older than the window of its symbol.
     pub window: Option<Window>,
-    /// Where the alert lies in its partition.
+    /// The alert's offset in its partition.
     pub offset: i64,
-    /// When the alert occurred.
     pub occurred_at: Timestamp,
-    /// The alert's correlation id, or its event id when it has none.
+    /// The alert's correlation id, or its event id if it has none.
     pub correlation_id: String,
     /// The scanner that raised it.
     pub source_scanner: String,
@@ -43,55 +40,53 @@ pub struct Arrival<I> {
 /// One symbol of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// Whose features.
     pub symbol: Symbol,
-    /// The occurrence that opened the newest window that its alerts lie in, if any does.
+    /// The occurrence that opened the newest window of its alerts. `None` if none of them is in a window.
     pub window: Option<Timestamp>,
-    /// The newest of its alerts.
+    /// The newest occurrence of its alerts.
     pub occurred_at: Timestamp,
-    /// What stands for the window when there is none: the occurrence of its first alert.
-    own_first: Timestamp,
+    /// The occurrence of the alert that joined first, used if there is no window.
+    first_occurred_at: Timestamp,
 }
 
 impl Member {
-    /// A symbol of which an alert came at `occurred_at`.
+    /// Creates the member of a symbol whose first alert occurred at `occurred_at`.
     pub(super) const fn of(symbol: Symbol, window: Option<Timestamp>, occurred_at: Timestamp) -> Self {
-        Self { symbol, window, occurred_at, own_first: occurred_at }
+        Self { symbol, window, occurred_at, first_occurred_at: occurred_at }
     }
 
-    /// What the request says: the occurrence that opened the symbol's window.
+    /// Returns `first_seen` of the request: the occurrence that opened the symbol's window.
     ///
-    /// Usually all alerts of a member lie in one window. When one that waited was overtaken by an alert after its window, the newer
-    /// window is told: it is the one that the symbol has now.
+    /// Usually all alerts of a member are in one window. If an alert of a later window joins while an older one is still held, the
+    /// newer window is returned, because it is the symbol's current one.
     #[must_use]
     pub fn first_seen(&self) -> Timestamp {
-        self.window.unwrap_or(self.own_first)
+        self.window.unwrap_or(self.first_occurred_at)
     }
 }
 
-/// A batch that has left.
+/// A complete batch, to be emitted as one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch<I> {
-    /// What its alerts have in common.
     pub key: BatchKey,
     /// Its symbols, sorted, each once.
     pub members: Vec<Member>,
-    /// One for each alert that lies in a window, in the order of their arrival.
-    pub marks: Vec<Mark>,
-    /// One for each alert, in the order of their arrival.
+    /// The alerts that are in a window, in order of arrival.
+    pub windowed: Vec<WindowedAlert>,
+    /// One per alert, in order of arrival.
     pub correlation_ids: Vec<String>,
     /// The scanners that raised the alerts, sorted, each once.
     pub source_scanners: Vec<String>,
-    /// The input records that end with it, in the order of their arrival.
+    /// The input records that the request resolves, in order of arrival.
     pub ids: Vec<I>,
 }
 
-/// A batch that still takes alerts.
+/// A batch that alerts can still join.
 #[derive(Debug)]
 pub(super) struct OpenBatch<I> {
     pub(super) key: BatchKey,
     members: BTreeMap<Symbol, Member>,
-    marks: Vec<Mark>,
+    windowed: Vec<WindowedAlert>,
     correlation_ids: Vec<String>,
     source_scanners: BTreeSet<String>,
     ids: Vec<I>,
@@ -102,7 +97,7 @@ impl<I> OpenBatch<I> {
         Self {
             key,
             members: BTreeMap::new(),
-            marks: Vec::new(),
+            windowed: Vec::new(),
             correlation_ids: Vec::new(),
             source_scanners: BTreeSet::new(),
             ids: Vec::new(),
@@ -111,7 +106,7 @@ impl<I> OpenBatch<I> {
 
     pub(super) fn join(&mut self, arrival: Arrival<I>) {
         let Arrival { id, symbol, window, offset, occurred_at, correlation_id, source_scanner, .. } = arrival;
-        self.marks.extend(window.map(|window| Mark { symbol, offset, window }));
+        self.windowed.extend(window.map(|window| WindowedAlert { symbol, offset, window }));
         let window = window.map(|window| window.first_seen);
         let member = self.members.entry(symbol).or_insert(Member::of(symbol, window, occurred_at));
         member.window = member.window.max(window);
@@ -121,7 +116,7 @@ impl<I> OpenBatch<I> {
         self.ids.push(id);
     }
 
-    pub(super) fn holds(&self, symbol: Symbol) -> bool {
+    pub(super) fn contains(&self, symbol: Symbol) -> bool {
         self.members.contains_key(&symbol)
     }
 
@@ -133,11 +128,11 @@ impl<I> OpenBatch<I> {
         self.ids.len()
     }
 
-    pub(super) fn leave(self) -> Batch<I> {
+    pub(super) fn into_batch(self) -> Batch<I> {
         Batch {
             key: self.key,
             members: self.members.into_values().collect(),
-            marks: self.marks,
+            windowed: self.windowed,
             correlation_ids: self.correlation_ids,
             source_scanners: self.source_scanners.into_iter().collect(),
             ids: self.ids,

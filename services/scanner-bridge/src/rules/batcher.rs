@@ -1,14 +1,14 @@
-//! Gathers alerts that ask for the same into batches, and says which batch leaves next.
+//! Collects alerts of the same key into batches, and orders the batches.
 //!
 //! ```text
-//!              50 symbols or 1,000 alerts, 5 s since it opened, 50 ms
-//!              without a new alert, urgent, or its partition leaves
-//!   gathering ──────────────────────────────────────────────► ready ──► taken
-//!       └──────── takes new symbols up to 100 ───────────────────┘
+//!              50 symbols or 1,000 alerts, 5 s since the first alert, 50 ms
+//!              without a new alert, urgent, or its partition is drained
+//!   collecting ─────────────────────────────────────────────────► ready ──► taken
+//!       └──────── accepts new symbols, up to 100 ────────────────────┘
 //! ```
 //!
-//! A ready batch waits for its turn, and for its tokens (`limiter`); until it is taken it stays open. Ready batches leave by priority,
-//! the highest first, then by age.
+//! A ready batch is held until it is the first in order and the `limiter` has tokens for it; until then alerts can join it. Ready
+//! batches are taken by priority, the highest first, then by age.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -16,54 +16,57 @@ use std::time::Duration;
 
 use contracts::bounds::MERGED_ALERTS_MAX;
 use domain::Priority;
+use kit::{Hysteresis, Marks};
 
 use super::batch::{Arrival, Batch, BatchKey, OpenBatch};
 
-/// When batches close, and how much may wait.
+/// Limits of batches, and of all held alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// So many symbols close a batch.
-    pub closing_symbols: usize,
-    /// A batch never holds more symbols.
-    pub most_symbols: usize,
-    /// A batch never holds more alerts: a symbol that is in it joins again and again, and the request has a size. Each alert leaves a
-    /// correlation id and a scanner of at most 256 bytes there: 1,000 of them are 516,000 bytes, of 1,000,000 that a payload may have.
-    pub most_alerts: usize,
-    /// A batch is ready this long after it opened, at the latest.
-    pub longest_wait: Duration,
-    /// A batch is ready when no alert joined it for so long.
-    pub quiet: Duration,
-    /// So many alerts waiting are full; room is again below half of it.
-    pub most_waiting: usize,
+    /// The number of symbols at which a batch is ready.
+    pub ready_symbols: usize,
+    /// Maximum number of symbols of a batch.
+    pub symbols_max: usize,
+    /// Maximum number of alerts of a batch. Any number of alerts can be of one symbol, and a request has a maximum size: each alert
+    /// adds a correlation id and a scanner of at most 256 bytes, so 1,000 of them are 516,000 bytes, of 1,000,000 allowed in a
+    /// payload.
+    pub alerts_max: usize,
+    /// Maximum time from the first alert of a batch until it is ready.
+    pub wait_max: Duration,
+    /// The time without a new alert after which a batch is ready.
+    pub linger: Duration,
+    /// The number of held alerts at which the batcher is full. It stays full until fewer than half of it are held.
+    pub waiting_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            closing_symbols: 50,
-            most_symbols: 100,
-            most_alerts: MERGED_ALERTS_MAX,
-            longest_wait: Duration::from_secs(5),
-            quiet: Duration::from_millis(50),
-            most_waiting: 10_000,
+            ready_symbols: 50,
+            symbols_max: 100,
+            alerts_max: MERGED_ALERTS_MAX,
+            wait_max: Duration::from_secs(5),
+            linger: Duration::from_millis(50),
+            waiting_max: 10_000,
         }
     }
 }
 
-/// The open batches. `I` names an input record; all that is known of it is given back when its batch leaves.
+/// The open batches. `I` identifies an input record; it is returned with the batch.
 #[derive(Debug)]
 pub struct Batcher<I> {
     limits: Limits,
-    /// By number, which grows with each batch that opens: lower is older.
+    /// By number, which increases with each batch: a lower number is an older batch.
     batches: BTreeMap<u64, Timed<I>>,
-    /// Of each key the batch that takes its alerts.
+    /// The number of the batch that alerts of this key join.
     current: BTreeMap<BatchKey, u64>,
     ready: BTreeSet<(Reverse<Priority>, u64)>,
-    /// One for each batch that opened, due at its deadline or before: quiet moves the deadline, and the timer follows when it rings.
+    /// One per open batch, due at its deadline or earlier: each alert extends the deadline, and [`Batcher::tick`] moves the timer when
+    /// it is due.
     timers: BinaryHeap<Reverse<(Duration, u64)>>,
     last_number: u64,
     waiting: usize,
-    is_full: bool,
+    full: Hysteresis,
 }
 
 #[derive(Debug)]
@@ -74,7 +77,6 @@ struct Timed<I> {
 }
 
 impl<I> Batcher<I> {
-    /// No batches yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -85,34 +87,34 @@ impl<I> Batcher<I> {
             timers: BinaryHeap::new(),
             last_number: 0,
             waiting: 0,
-            is_full: false,
+            full: Hysteresis::new(),
         }
     }
 
-    /// Puts an alert into the batch of its key; whether that batch is ready.
+    /// Adds an alert to the batch of its key. Returns `true` if that batch is ready now.
     pub fn add(&mut self, arrival: Arrival<I>, now: Duration) -> bool {
         let limits = self.limits;
         let is_urgent = arrival.key.priority.is_urgent();
         let number = self.batch_for(&arrival, now);
         let Some(timed) = self.batches.get_mut(&number) else {
-            debug_assert!(false, "the batch that takes an alert is open");
+            debug_assert!(false, "the batch of an alert is open");
             return false;
         };
         timed.last_arrival = now;
         timed.batch.join(arrival);
-        // Full by any bound: the key's next alert opens a batch of its own, which must not leave before this one.
-        let is_closed = is_urgent
-            || timed.batch.symbols() >= limits.closing_symbols
-            || timed.batch.records() >= limits.most_alerts;
-        if is_closed {
+        // Ready when any limit is reached: the key's next alert may open another batch, which must not be taken before this one.
+        let is_ready = is_urgent
+            || timed.batch.symbols() >= limits.ready_symbols
+            || timed.batch.records() >= limits.alerts_max;
+        if is_ready {
             self.ready.insert((Reverse(timed.batch.key.priority), number));
         }
         self.waiting += 1;
-        self.is_full |= self.waiting >= limits.most_waiting;
-        is_closed
+        self.update_full();
+        is_ready
     }
 
-    /// Makes ready what has waited long enough.
+    /// Makes the batches ready whose deadline has passed.
     pub fn tick(&mut self, now: Duration) {
         while let Some(&Reverse((due, number))) = self.timers.peek() {
             if due > now {
@@ -131,62 +133,62 @@ impl<I> Batcher<I> {
         }
     }
 
-    /// Makes ready all batches of the partitions that leave: they wait for nothing but their tokens.
-    pub fn close(&mut self, is_leaving: impl Fn(i32) -> bool) {
+    /// Makes all batches of draining partitions ready, so that they only wait for tokens.
+    pub fn close(&mut self, is_draining: impl Fn(i32) -> bool) {
         for (number, timed) in &self.batches {
-            if is_leaving(timed.batch.key.partition) {
+            if is_draining(timed.batch.key.partition) {
                 self.ready.insert((Reverse(timed.batch.key.priority), *number));
             }
         }
     }
 
-    /// How many symbols the next batch to leave holds, that is, how many tokens it needs; none when no batch is ready.
+    /// Returns the number of symbols of the next batch, which is the number of tokens that it needs. `None` if no batch is ready.
     #[must_use]
     pub fn head(&self) -> Option<usize> {
         self.ready.first().and_then(|(_, number)| self.batches.get(number)).map(|timed| timed.batch.symbols())
     }
 
-    /// Takes the next batch to leave.
+    /// Takes the next batch. `None` if no batch is ready.
     pub fn take(&mut self) -> Option<Batch<I>> {
         let (_, number) = self.ready.pop_first()?;
-        self.remove(number).map(OpenBatch::leave)
+        self.remove(number).map(OpenBatch::into_batch)
     }
 
-    /// Forgets what waits of a partition: the records that waited for it.
-    pub fn forget(&mut self, partition: i32) -> Vec<I> {
+    /// Removes all batches of a partition. Returns their input records.
+    pub fn remove_partition(&mut self, partition: i32) -> Vec<I> {
         let is_of = |(_, timed): &(&u64, &Timed<I>)| timed.batch.key.partition == partition;
         let numbers: Vec<u64> = self.batches.iter().filter(is_of).map(|(number, _)| *number).collect();
         let mut ids = Vec::new();
         for number in numbers {
             if let Some(batch) = self.remove(number) {
                 self.ready.remove(&(Reverse(batch.key.priority), number));
-                ids.extend(batch.leave().ids);
+                ids.extend(batch.into_batch().ids);
             }
         }
         ids
     }
 
-    /// How long until [`Self::tick`] may have something to do; after it was called at `now`.
+    /// Returns the time until [`Self::tick`] may make a batch ready, after it was called at `now`. `None` if there is no batch.
     #[must_use]
     pub fn next_wake(&self, now: Duration) -> Option<Duration> {
         self.timers.peek().map(|Reverse((due, _))| due.saturating_sub(now))
     }
 
-    /// How many alerts wait.
+    /// Returns the number of held alerts.
     #[must_use]
     pub const fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Whether the bound on what waits was reached, and less than half of it isn't yet.
+    /// Returns `true` from the time when [`Limits::waiting_max`] is reached until fewer than half of it are held.
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        self.is_full
+        self.full.is_set()
     }
 
     fn batch_for(&mut self, arrival: &Arrival<I>, now: Duration) -> u64 {
         if let Some(number) = self.current.get(&arrival.key)
-            && self.batches.get(number).is_some_and(|timed| timed.takes(arrival, &self.limits))
+            && self.batches.get(number).is_some_and(|timed| timed.accepts(arrival, &self.limits))
         {
             return *number;
         }
@@ -204,18 +206,23 @@ impl<I> Batcher<I> {
             self.current.remove(&batch.key);
         }
         self.waiting -= batch.records();
-        self.is_full &= self.waiting >= self.limits.most_waiting / 2;
+        self.update_full();
         Some(batch)
+    }
+
+    fn update_full(&mut self) {
+        let max = self.limits.waiting_max;
+        self.full.update(self.waiting, Marks::at(max).low(max / 2));
     }
 }
 
 impl<I> Timed<I> {
-    fn takes(&self, arrival: &Arrival<I>, limits: &Limits) -> bool {
-        let has_room = self.batch.holds(arrival.symbol) || self.batch.symbols() < limits.most_symbols;
-        has_room && self.batch.records() < limits.most_alerts
+    fn accepts(&self, arrival: &Arrival<I>, limits: &Limits) -> bool {
+        let has_room = self.batch.contains(arrival.symbol) || self.batch.symbols() < limits.symbols_max;
+        has_room && self.batch.records() < limits.alerts_max
     }
 
     fn deadline(&self, limits: &Limits) -> Duration {
-        (self.opened + limits.longest_wait).min(self.last_arrival + limits.quiet)
+        (self.opened + limits.wait_max).min(self.last_arrival + limits.linger)
     }
 }

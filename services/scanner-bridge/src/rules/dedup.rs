@@ -1,15 +1,15 @@
-//! Whether an alert says anything that its symbol's window doesn't know.
+//! Deduplication: drops alerts that add nothing to the dedup window of their symbol.
 //!
-//! A window keeps, for each feature set, the highest priority at which it was asked for. An alert inside passes when one of its sets is
-//! new or was asked for at a lower priority, and then asks for all its sets: nothing urgent is lost. An alert after the window opens
-//! the next; one before it passes and opens none (`domain::window`). A `manual` alert isn't judged at all: the caller passes it on.
+//! A window stores the highest requested priority per feature set. An alert in the window passes if one of its sets is new or was
+//! requested at a lower priority, and then requests all its sets, so that nothing urgent is lost. An alert after the window opens the
+//! next one; one before it passes and opens none (`domain::window`). Alerts of type `manual` are not processed here.
 //!
-//! Windows belong to partitions, so that those of a revoked one go with it.
+//! Windows belong to partitions and are dropped with them.
 //!
-//! **Restored windows.** Requests leave in another order than their alerts came: an urgent one overtakes those that wait. When a
-//! partition comes, some of its alerts come again that were judged before others that have left. Each has to find its window as it
-//! was at its place, or what left later would cover it. So what requests tell is only kept, and done when the alerts have come as far
-//! as the one that did it. This needs no order among requests, nor between the topics that they lie in.
+//! **Restored windows.** Requests are emitted in another order than their alerts arrived: urgent ones first. After a restart, some
+//! alerts are redelivered although alerts after them were already requested. Each of them must be processed with the window as it was
+//! before the alert; with the later window, it would be dropped as a duplicate. So a restored alert is applied to its window only
+//! when an alert of the same or a higher offset is processed. This requires no order among requests, nor between their topics.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,151 +19,152 @@ use domain::{
     DedupWindows, FeatureSet, FeatureSets, Observation, PartitionWindows, Priority, Symbol, Timestamp,
 };
 
-use super::marks::{Mark, Window};
+use super::windows::{Window, WindowedAlert};
 
-/// What becomes of an alert.
+/// The decision on an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
-    /// It asks for something.
-    Passes {
-        /// The window that it lies in; none when it is older than its symbol's window.
+pub enum Decision {
+    Pass {
+        /// Its window. `None` if the alert is older than the window of its symbol.
         window: Option<Window>,
     },
-    /// Everything that it asks for was asked for already, at its priority or higher.
-    Covered,
+    /// All its sets were requested within the window, at its priority or a higher one.
+    Duplicate,
 }
 
-/// An alert, as far as its window is concerned.
+/// The properties of an alert that deduplication compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asking {
-    /// Whose features.
+pub struct Occurrence {
     pub symbol: Symbol,
-    /// When the alert occurred.
     pub occurred_at: Timestamp,
-    /// What it asks for.
+    /// The feature sets that it requests.
     pub sets: FeatureSets,
-    /// How urgently.
     pub priority: Priority,
 }
 
-/// What a request tells of one of its alerts.
+/// An alert of a committed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
-    /// What the alert did to its symbol's window.
-    pub mark: Mark,
-    /// What it asked for.
+pub struct RestoredAlert {
+    pub alert: WindowedAlert,
+    /// The feature sets that it requested.
     pub sets: FeatureSets,
-    /// How urgently.
     pub priority: Priority,
-    /// When the request was appended.
+    /// The append time of the request.
     pub appended_at: Timestamp,
 }
 
-/// The windows of all owned partitions.
+/// The dedup windows of all assigned partitions.
 #[derive(Debug)]
 pub struct Dedup {
-    windows: PartitionWindows<Symbol, Asked>,
-    /// What requests told, by partition and by the alert's offset, until the alerts have come so far.
-    told: BTreeMap<i32, BTreeMap<i64, Told>>,
+    windows: PartitionWindows<Symbol, RequestedPriorities>,
+    /// The restored alerts that are not applied yet, by partition and offset.
+    restored: BTreeMap<i32, BTreeMap<i64, RestoredAlert>>,
 }
 
 impl Dedup {
-    /// No windows yet; each reaches `window_micros` both ways, and a partition remembers at most `partition_capacity` of them.
+    /// Creates deduplication without windows. A window extends `window_micros` before and after its first occurrence; a partition has
+    /// at most `partition_windows_max`.
     #[must_use]
-    pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
-        let windows = PartitionWindows::new(window_micros, partition_capacity);
-        Self { windows, told: BTreeMap::new() }
+    pub const fn new(window_micros: i64, partition_windows_max: usize) -> Self {
+        let windows = PartitionWindows::new(window_micros, partition_windows_max);
+        Self { windows, restored: BTreeMap::new() }
     }
 
-    /// How long after its first announcement a window is forgotten.
+    /// Returns the time after its first announcement at which a window expires.
     #[must_use]
     pub fn kept(&self) -> Duration {
         Duration::from_micros(self.windows.kept_micros().unsigned_abs())
     }
 
-    /// What a request of an earlier owner tells of a partition's alert. Of several requests of an alert the first counts.
-    pub fn restore(&mut self, partition: i32, told: Told) {
-        match self.told.entry(partition).or_default().entry(told.mark.offset) {
+    /// Adds an alert from a request of an earlier owner of the partition. If several requests contain the alert, the first counts.
+    pub fn restore(&mut self, partition: i32, restored: RestoredAlert) {
+        match self.restored.entry(partition).or_default().entry(restored.alert.offset) {
             Entry::Vacant(vacant) => {
-                vacant.insert(told);
+                vacant.insert(restored);
             }
-            Entry::Occupied(mut known) if told.appended_at < known.get().appended_at => {
-                known.insert(told);
+            Entry::Occupied(mut existing) if restored.appended_at < existing.get().appended_at => {
+                existing.insert(restored);
             }
             Entry::Occupied(_) => {}
         }
     }
 
-    /// Judges the alert at `offset` of its partition at `now` (wall clock); one that passes has asked from now on. Its window waits
-    /// to be [`Self::announced`].
-    pub fn process(&mut self, partition: i32, offset: i64, asking: Asking, now: Timestamp) -> Judgement {
-        self.catch_up(partition, offset);
-        let Asking { symbol, occurred_at, sets, priority } = asking;
+    /// Processes the alert at `offset` of its partition at `now` (wall clock). If it passes, its sets count as requested, and its
+    /// window does not expire until [`Self::announced`].
+    pub fn process(
+        &mut self,
+        partition: i32,
+        offset: i64,
+        occurrence: Occurrence,
+        now: Timestamp,
+    ) -> Decision {
+        self.apply_restored(partition, offset);
+        let Occurrence { symbol, occurred_at, sets, priority } = occurrence;
         let windows = self.windows.of(partition);
         windows.expire(now);
         match windows.observe(symbol, occurred_at) {
             Observation::Inside { first_seen, value } => {
                 if value.raise(sets, priority) {
-                    Judgement::Passes { window: Some(Window { first_seen, is_opened: false }) }
+                    Decision::Pass { window: Some(Window { first_seen, is_opened: false }) }
                 } else {
-                    Judgement::Covered
+                    Decision::Duplicate
                 }
             }
-            Observation::Older => Judgement::Passes { window: None },
+            Observation::Older => Decision::Pass { window: None },
             Observation::New | Observation::Later => {
-                windows.open_unannounced(symbol, occurred_at, Asked::of(sets, priority));
-                Judgement::Passes { window: Some(Window { first_seen: occurred_at, is_opened: true }) }
+                windows.open_unannounced(symbol, occurred_at, RequestedPriorities::of(sets, priority));
+                Decision::Pass { window: Some(Window { first_seen: occurred_at, is_opened: true }) }
             }
         }
     }
 
-    /// Does what was told of the alerts up to `offset`, that one included: should it come again although its request has left, it
-    /// is covered by itself.
-    fn catch_up(&mut self, partition: i32, offset: i64) {
-        let Some(told) = self.told.get_mut(&partition) else { return };
+    /// Applies the restored alerts up to and including `offset`, so that an alert that is redelivered although its request is
+    /// committed is a duplicate of itself.
+    fn apply_restored(&mut self, partition: i32, offset: i64) {
+        let Some(restored) = self.restored.get_mut(&partition) else { return };
         let windows = self.windows.of(partition);
-        while let Some(first) = told.first_entry().filter(|first| *first.key() <= offset) {
+        while let Some(first) = restored.first_entry().filter(|first| *first.key() <= offset) {
             first.remove().apply(windows);
         }
-        if told.is_empty() {
-            self.told.remove(&partition);
+        if restored.is_empty() {
+            self.restored.remove(&partition);
         }
     }
 
-    /// A request that tells of this symbol's `window` leaves at `at` (wall clock): from the first on, the window's time runs.
+    /// Records that a request with this symbol's `window` is emitted at `at` (wall clock). The first one starts the window's expiry.
     pub fn announced(&mut self, partition: i32, symbol: Symbol, window: Timestamp, at: Timestamp) {
         self.windows.of(partition).announced(symbol, window, at);
     }
 
-    /// Forgets the windows whose time is over at `now` (wall clock).
+    /// Evicts the windows that are expired at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
         self.windows.expire(now);
     }
 
-    /// The partition has gone, and its windows with it, and what was told of them.
-    pub fn released(&mut self, partition: i32) {
+    /// Drops the windows and the restored alerts of a partition.
+    pub fn unassigned(&mut self, partition: i32) {
         self.windows.remove(partition);
-        self.told.remove(&partition);
+        self.restored.remove(&partition);
     }
 
-    /// How many windows are held.
+    /// Returns the number of windows.
     #[must_use]
     pub fn held(&self) -> usize {
         self.windows.len()
     }
 
-    /// How many windows the partitions held now had to forget before their time because of the bound.
+    /// Returns the number of windows of the assigned partitions that were evicted before they expired, because of the maximum.
     #[must_use]
-    pub fn forgotten_by_bound(&self) -> u64 {
+    pub fn evicted_by_bound(&self) -> u64 {
         self.windows.evicted_by_bound()
     }
 }
 
-impl Told {
-    /// The window as it was after the alert. One that joined a window that isn't known was the first of it that left, or its window
-    /// is over.
-    fn apply(self, windows: &mut DedupWindows<Symbol, Asked>) {
-        let Self { mark: Mark { symbol, window, .. }, sets, priority, appended_at } = self;
+impl RestoredAlert {
+    /// Brings the window to its state after the alert. If an alert joined a window that does not exist, either it was the first alert
+    /// of that window to be requested, or the window has expired.
+    fn apply(self, windows: &mut DedupWindows<Symbol, RequestedPriorities>) {
+        let Self { alert: WindowedAlert { symbol, window, .. }, sets, priority, appended_at } = self;
         match windows.observe(symbol, window.first_seen) {
             Observation::Inside { first_seen, value }
                 if first_seen == window.first_seen && !window.is_opened =>
@@ -171,23 +172,25 @@ impl Told {
                 value.raise(sets, priority);
                 windows.announced(symbol, first_seen, appended_at);
             }
-            _ => windows.open(symbol, window.first_seen, Asked::of(sets, priority), appended_at),
+            _ => {
+                windows.open(symbol, window.first_seen, RequestedPriorities::of(sets, priority), appended_at)
+            }
         }
     }
 }
 
-/// For each feature set the highest priority at which it was asked for; 0 when it wasn't.
+/// The highest requested priority per feature set; 0 if the set was not requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Asked([u8; FeatureSet::ALL.len()]);
+struct RequestedPriorities([u8; FeatureSet::ALL.len()]);
 
-impl Asked {
+impl RequestedPriorities {
     fn of(sets: FeatureSets, priority: Priority) -> Self {
-        let mut asked = Self([0; FeatureSet::ALL.len()]);
-        asked.raise(sets, priority);
-        asked
+        let mut requested = Self([0; FeatureSet::ALL.len()]);
+        requested.raise(sets, priority);
+        requested
     }
 
-    /// Notes that the sets were asked for at this priority; whether that is more than was asked before.
+    /// Records a request of the sets at this priority. Returns `true` if a set is new or was requested at a lower priority.
     fn raise(&mut self, sets: FeatureSets, priority: Priority) -> bool {
         let mut is_more = false;
         for set in sets.iter() {
@@ -206,7 +209,7 @@ mod tests {
     use domain::{FeatureSet, FeatureSets, Priority, Symbol, Timestamp};
     use proptest::prelude::*;
 
-    use super::{Asking, Dedup, Judgement, Window};
+    use super::{Decision, Dedup, Occurrence, Window};
 
     const PRICE: FeatureSet = FeatureSet::PriceFeatures;
     const VOLUME: FeatureSet = FeatureSet::VolumeFeatures;
@@ -216,8 +219,8 @@ mod tests {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
-    fn asking(second: i64, sets: &[FeatureSet], priority: i64) -> Asking {
-        Asking {
+    fn occurrence(second: i64, sets: &[FeatureSet], priority: i64) -> Occurrence {
+        Occurrence {
             symbol: Symbol::parse("AAPL").unwrap(),
             occurred_at: at(second),
             sets: sets.iter().copied().collect(),
@@ -229,106 +232,106 @@ mod tests {
         Dedup::new(60_000_000, 100)
     }
 
-    fn opens(second: i64) -> Judgement {
-        Judgement::Passes { window: Some(Window { first_seen: at(second), is_opened: true }) }
+    fn opens(second: i64) -> Decision {
+        Decision::Pass { window: Some(Window { first_seen: at(second), is_opened: true }) }
     }
 
-    fn joins(second: i64) -> Judgement {
-        Judgement::Passes { window: Some(Window { first_seen: at(second), is_opened: false }) }
+    fn joins(second: i64) -> Decision {
+        Decision::Pass { window: Some(Window { first_seen: at(second), is_opened: false }) }
     }
 
-    /// No alert comes again, so it doesn't matter where they lie.
-    fn process(dedup: &mut Dedup, partition: i32, asking: Asking) -> Judgement {
-        dedup.process(partition, 0, asking, at(0))
-    }
-
-    #[test]
-    fn what_was_asked_already_is_covered() {
-        let mut dedup = dedup();
-        assert_eq!(process(&mut dedup, 0, asking(100, &[PRICE, VOLUME], 5)), opens(100));
-        assert_eq!(process(&mut dedup, 0, asking(130, &[PRICE], 5)), Judgement::Covered);
-        assert_eq!(process(&mut dedup, 0, asking(70, &[PRICE, VOLUME], 4)), Judgement::Covered);
+    /// Processes an alert that is not redelivered, so its offset does not matter.
+    fn process(dedup: &mut Dedup, partition: i32, occurrence: Occurrence) -> Decision {
+        dedup.process(partition, 0, occurrence, at(0))
     }
 
     #[test]
-    fn a_new_set_or_a_higher_priority_passes_with_all_sets() {
+    fn alert_with_requested_sets_is_a_duplicate() {
         let mut dedup = dedup();
-        assert_eq!(process(&mut dedup, 0, asking(100, &[PRICE], 5)), opens(100));
-        assert_eq!(process(&mut dedup, 0, asking(110, &[PRICE, NEWS], 3)), joins(100));
-        assert_eq!(process(&mut dedup, 0, asking(120, &[NEWS], 4)), joins(100));
-        // A lower priority asked for price again, which doesn't make it less urgent than it was.
-        assert_eq!(process(&mut dedup, 0, asking(130, &[PRICE], 5)), Judgement::Covered);
-        assert_eq!(process(&mut dedup, 0, asking(130, &[PRICE], 6)), joins(100));
+        assert_eq!(process(&mut dedup, 0, occurrence(100, &[PRICE, VOLUME], 5)), opens(100));
+        assert_eq!(process(&mut dedup, 0, occurrence(130, &[PRICE], 5)), Decision::Duplicate);
+        assert_eq!(process(&mut dedup, 0, occurrence(70, &[PRICE, VOLUME], 4)), Decision::Duplicate);
     }
 
     #[test]
-    fn a_later_alert_opens_a_window_and_an_older_one_opens_none() {
+    fn new_set_or_higher_priority_passes_with_all_sets() {
         let mut dedup = dedup();
-        assert_eq!(process(&mut dedup, 0, asking(100, &[PRICE], 5)), opens(100));
+        assert_eq!(process(&mut dedup, 0, occurrence(100, &[PRICE], 5)), opens(100));
+        assert_eq!(process(&mut dedup, 0, occurrence(110, &[PRICE, NEWS], 3)), joins(100));
+        assert_eq!(process(&mut dedup, 0, occurrence(120, &[NEWS], 4)), joins(100));
+        // Price was requested again at a lower priority, which does not lower its highest priority.
+        assert_eq!(process(&mut dedup, 0, occurrence(130, &[PRICE], 5)), Decision::Duplicate);
+        assert_eq!(process(&mut dedup, 0, occurrence(130, &[PRICE], 6)), joins(100));
+    }
+
+    #[test]
+    fn later_alert_opens_a_window_and_older_one_opens_none() {
+        let mut dedup = dedup();
+        assert_eq!(process(&mut dedup, 0, occurrence(100, &[PRICE], 5)), opens(100));
         for _ in 0..2 {
-            assert_eq!(process(&mut dedup, 0, asking(39, &[PRICE], 5)), Judgement::Passes { window: None });
+            assert_eq!(process(&mut dedup, 0, occurrence(39, &[PRICE], 5)), Decision::Pass { window: None });
         }
-        assert_eq!(process(&mut dedup, 0, asking(161, &[PRICE], 5)), opens(161));
-        assert_eq!(process(&mut dedup, 0, asking(200, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(process(&mut dedup, 0, occurrence(161, &[PRICE], 5)), opens(161));
+        assert_eq!(process(&mut dedup, 0, occurrence(200, &[PRICE], 5)), Decision::Duplicate);
         assert_eq!(dedup.held(), 1);
     }
 
     #[test]
-    fn windows_go_with_their_partition() {
+    fn windows_are_dropped_with_their_partition() {
         let mut dedup = dedup();
-        process(&mut dedup, 0, asking(100, &[PRICE], 5));
-        process(&mut dedup, 1, asking(100, &[PRICE], 5));
-        dedup.released(0);
+        process(&mut dedup, 0, occurrence(100, &[PRICE], 5));
+        process(&mut dedup, 1, occurrence(100, &[PRICE], 5));
+        dedup.unassigned(0);
         assert_eq!(dedup.held(), 1);
-        assert_eq!(process(&mut dedup, 0, asking(110, &[PRICE], 5)), opens(110));
-        assert_eq!(process(&mut dedup, 1, asking(110, &[PRICE], 5)), Judgement::Covered);
+        assert_eq!(process(&mut dedup, 0, occurrence(110, &[PRICE], 5)), opens(110));
+        assert_eq!(process(&mut dedup, 1, occurrence(110, &[PRICE], 5)), Decision::Duplicate);
     }
 
     #[test]
-    fn a_window_is_forgotten_by_the_clock_from_its_request_on() {
+    fn window_expires_after_its_first_request() {
         let mut dedup = dedup();
-        process(&mut dedup, 0, asking(100, &[PRICE], 5));
+        process(&mut dedup, 0, occurrence(100, &[PRICE], 5));
         dedup.expire(at(10_000));
         assert_eq!(dedup.held(), 1);
-        dedup.announced(0, asking(100, &[], 5).symbol, at(100), at(10_000));
+        dedup.announced(0, occurrence(100, &[], 5).symbol, at(100), at(10_000));
         dedup.expire(at(10_359));
         assert_eq!(dedup.held(), 1);
         dedup.expire(at(10_360));
         assert_eq!(dedup.held(), 0);
     }
 
-    fn any_asking() -> impl Strategy<Value = Asking> {
+    fn any_occurrence() -> impl Strategy<Value = Occurrence> {
         (0..400_i64, prop::collection::vec(0..4_usize, 1..4), 1..=10_i64).prop_map(
             |(second, sets, priority)| {
-                let sets: Vec<_> = sets.into_iter().map(|place| FeatureSet::ALL[place]).collect();
-                asking(second, &sets, priority)
+                let sets: Vec<_> = sets.into_iter().map(|index| FeatureSet::ALL[index]).collect();
+                occurrence(second, &sets, priority)
             },
         )
     }
 
     proptest! {
-        /// Whatever is covered was asked for, in a window that it lies in, at its priority or higher.
+        /// Every duplicate was requested, in a window that contains it, at its priority or a higher one.
         #[test]
-        fn nothing_urgent_is_lost(alerts in prop::collection::vec(any_asking(), 1..60)) {
+        fn every_duplicate_was_requested_in_its_window(alerts in prop::collection::vec(any_occurrence(), 1..60)) {
             let mut dedup = dedup();
             // By window: the highest priority that passed for each set.
-            let mut asked: BTreeMap<(Timestamp, FeatureSet), Priority> = BTreeMap::new();
+            let mut requested: BTreeMap<(Timestamp, FeatureSet), Priority> = BTreeMap::new();
             let mut newest = None;
             for alert in alerts {
                 match process(&mut dedup, 0, alert) {
-                    Judgement::Passes { window: None } => {}
-                    Judgement::Passes { window: Some(Window { first_seen: window, .. }) } => {
+                    Decision::Pass { window: None } => {}
+                    Decision::Pass { window: Some(Window { first_seen: window, .. }) } => {
                         newest = Some(window);
                         for set in alert.sets.iter() {
-                            let highest = asked.entry((window, set)).or_insert(alert.priority);
+                            let highest = requested.entry((window, set)).or_insert(alert.priority);
                             *highest = alert.priority.max(*highest);
                         }
                     }
-                    Judgement::Covered => {
+                    Decision::Duplicate => {
                         let window = newest.unwrap();
                         prop_assert!(alert.occurred_at.micros_since(window).abs() <= 60_000_000);
                         for set in alert.sets.iter() {
-                            prop_assert!(asked.get(&(window, set)).is_some_and(|p| *p >= alert.priority));
+                            prop_assert!(requested.get(&(window, set)).is_some_and(|p| *p >= alert.priority));
                         }
                     }
                 }
@@ -337,12 +340,12 @@ mod tests {
     }
 
     #[test]
-    fn no_sets_ask_for_nothing() {
+    fn alert_without_sets_is_a_duplicate() {
         let mut dedup = dedup();
-        process(&mut dedup, 0, asking(100, &[PRICE], 5));
+        process(&mut dedup, 0, occurrence(100, &[PRICE], 5));
         assert_eq!(
-            process(&mut dedup, 0, Asking { sets: FeatureSets::EMPTY, ..asking(100, &[], 9) }),
-            Judgement::Covered
+            process(&mut dedup, 0, Occurrence { sets: FeatureSets::EMPTY, ..occurrence(100, &[], 9) }),
+            Decision::Duplicate
         );
     }
 }

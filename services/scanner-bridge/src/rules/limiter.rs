@@ -1,23 +1,25 @@
-//! How fast requests may leave: a bucket of tokens, one for each symbol.
+//! Rate limit of requests: a token bucket with one token per symbol.
 //!
-//! The rate is the whole group's; an instance takes the share of the partitions that it owns. The bucket is no larger than it has to be
-//! (one full batch, or what passes between two looks at it), so that the rate holds over short times too.
+//! The rate is that of the whole group; an instance has the share of the partitions that are assigned to it. The bucket is as small as
+//! possible (one full batch, or the tokens of the time between two ticks), so that the rate holds over short intervals too.
 
 use std::time::Duration;
 
-/// Tokens are counted in billionths, so that short waits fill the bucket exactly.
+use kit::SaturatingFrom;
+
+/// Parts of a token: the level is counted in billionths, so that short intervals add exact amounts.
 const PARTS: u128 = 1_000_000_000;
 
-/// The bucket holds what the rate gives in this time at least: while a transaction waits (100 ms) and commits nobody looks at it, and
-/// what would run over then is lost to the rate. At 500 symbols a second it is one full batch.
-const UNSEEN: Duration = Duration::from_millis(200);
+/// The capacity of the bucket is at least the tokens of this time. While a transaction is open (100 ms) and commits, the stage does not
+/// take tokens, and those above the capacity are lost. At 500 symbols per second it is one full batch.
+const REFILL_MIN: Duration = Duration::from_millis(200);
 
-/// The rate of the group, and the size of an instance's bucket.
+/// Rate of the group, and capacity of an instance's bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Symbols a second, of all instances together.
+    /// Symbols per second, of all instances together.
     pub group_symbols_per_s: u32,
-    /// Symbols that the bucket holds: at least one full batch.
+    /// Minimum capacity of the bucket, in symbols: one full batch.
     pub bucket_symbols: u32,
 }
 
@@ -27,32 +29,32 @@ impl Default for Rate {
     }
 }
 
-/// A token bucket; full at first, filled by nothing until a share is set.
+/// A token bucket. It starts full, and is refilled once partitions are assigned.
 #[derive(Debug)]
 pub struct Limiter {
     rate: Rate,
     owned: u32,
     total: u32,
-    /// In billionths of a token.
+    /// Billionths of a token.
     level: u128,
     filled_at: Duration,
 }
 
 impl Limiter {
-    /// A full bucket at `now`.
+    /// Creates a full bucket at `now`.
     #[must_use]
     pub const fn new(rate: Rate, now: Duration) -> Self {
         Self { rate, owned: 0, total: 1, level: rate.bucket_symbols as u128 * PARTS, filled_at: now }
     }
 
-    /// From now on this instance owns `owned` of the topic's `total` partitions.
+    /// Sets the instance's share of the rate: `owned` of the topic's `total` partitions are assigned to it.
     pub fn set_share(&mut self, owned: u32, total: u32, now: Duration) {
         self.fill(now);
         self.total = total.max(1);
         self.owned = owned.min(self.total);
     }
 
-    /// Takes a token for each of `symbols`, if so many are there.
+    /// Takes a token per symbol. Returns `false`, and takes none, if there are fewer tokens than symbols.
     pub fn take(&mut self, symbols: usize, now: Duration) -> bool {
         self.fill(now);
         let needed = parts(symbols);
@@ -63,7 +65,7 @@ impl Limiter {
         is_enough
     }
 
-    /// How long until `symbols` tokens are there, if nobody takes any; none when that will never be.
+    /// Returns the time until `symbols` tokens are available if none are taken. `None` if they never are.
     #[must_use]
     pub fn wait(&self, symbols: usize, now: Duration) -> Option<Duration> {
         let missing = parts(symbols).saturating_sub(self.level_at(now));
@@ -78,10 +80,10 @@ impl Limiter {
         u64::try_from(nanos).ok().map(Duration::from_nanos)
     }
 
-    /// Whole tokens in the bucket: what the metric of its use is made of.
+    /// Returns the number of whole tokens in the bucket.
     #[must_use]
     pub fn available(&self, now: Duration) -> u32 {
-        u32::try_from(self.level_at(now) / PARTS).unwrap_or(u32::MAX)
+        u32::saturating_from(self.level_at(now) / PARTS)
     }
 
     fn fill(&mut self, now: Duration) {
@@ -94,15 +96,15 @@ impl Limiter {
         (self.level + elapsed.saturating_mul(self.parts_per_s()) / 1_000_000_000).min(self.capacity())
     }
 
-    /// Tokens that the bucket holds.
+    /// Returns the capacity of the bucket, in tokens.
     #[must_use]
     pub fn capacity_symbols(&self) -> u32 {
-        u32::try_from(self.capacity() / PARTS).unwrap_or(u32::MAX)
+        u32::saturating_from(self.capacity() / PARTS)
     }
 
     fn capacity(&self) -> u128 {
-        let unseen = self.parts_per_s() * UNSEEN.as_millis() / 1_000;
-        unseen.max(u128::from(self.rate.bucket_symbols) * PARTS)
+        let refill = self.parts_per_s() * REFILL_MIN.as_millis() / 1_000;
+        refill.max(u128::from(self.rate.bucket_symbols) * PARTS)
     }
 
     fn parts_per_s(&self) -> u128 {
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_batch_can_leave_at_once_and_the_next_waits_for_its_tokens() {
+    fn full_batch_passes_and_the_next_waits_for_tokens() {
         let mut limiter = limiter(12, 12);
         assert!(limiter.take(100, ms(0)));
         assert!(!limiter.take(1, ms(0)));
@@ -143,10 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_has_the_share_of_its_partitions() {
+    fn instance_has_the_share_of_its_partitions() {
         let mut limiter = limiter(3, 12);
         assert!(limiter.take(100, ms(0)));
-        assert_eq!(limiter.wait(125, ms(0)), None); // more than the bucket ever holds
+        assert_eq!(limiter.wait(125, ms(0)), None); // more than the capacity
         assert_eq!(limiter.wait(50, ms(0)), Some(ms(400)));
         limiter.set_share(12, 12, ms(200)); // 25 so far
         assert_eq!(limiter.available(ms(200)), 25);
@@ -154,19 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn a_high_rate_fills_a_bucket_that_lasts_from_look_to_look() {
+    fn bucket_of_a_high_rate_lasts_from_tick_to_tick() {
         let rate = Rate { group_symbols_per_s: 10_000, ..Rate::default() };
         let mut limiter = Limiter::new(rate, ms(0));
         limiter.set_share(6, 12, ms(0));
         assert_eq!((limiter.capacity_symbols(), limiter.available(ms(0))), (1_000, 100));
         let passed = (0..=10)
-            .map(|look| ms(200 * look))
+            .map(|tick| ms(200 * tick))
             .map(|now| (0..).take_while(|_| limiter.take(50, now)).count());
         assert_eq!(passed.sum::<usize>() * 50, 100 + 10 * 1_000);
     }
 
     #[test]
-    fn without_partitions_the_bucket_does_not_fill() {
+    fn bucket_without_partitions_is_not_refilled() {
         let mut limiter = limiter(0, 12);
         assert!(limiter.take(100, ms(0)));
         assert_eq!(limiter.wait(1, ms(1_000_000)), None);
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_fills_nothing_twice() {
+    fn clock_that_steps_back_adds_no_tokens() {
         let mut limiter = limiter(12, 12);
         assert!(limiter.take(100, ms(1_000)));
         assert_eq!(limiter.available(ms(500)), 0);
@@ -183,9 +185,9 @@ mod tests {
     }
 
     proptest! {
-        /// In no stretch of time more leaves than the bucket and what flowed into it.
+        /// In any interval, at most the capacity and the tokens of the interval are taken.
         #[test]
-        fn the_rate_holds_over_every_stretch_of_time(
+        fn rate_holds_over_every_interval(
             takes in prop::collection::vec((0_u64..300, 1_usize..=100), 1..100),
             owned in 1_u32..=12,
         ) {
@@ -198,18 +200,18 @@ mod tests {
                     granted.push((now, symbols as u64));
                 }
             }
-            for (place, (from, _)) in granted.iter().enumerate() {
+            for (index, (from, _)) in granted.iter().enumerate() {
                 let mut sum = 0;
-                for (to, symbols) in &granted[place..] {
+                for (to, symbols) in &granted[index..] {
                     sum += symbols;
-                    let flowed = (to - from) * 500 * u64::from(owned) / 12 / 1_000 + 1;
-                    prop_assert!(sum <= 100 + flowed, "{sum} symbols in {} ms", to - from);
+                    let refilled = (to - from) * 500 * u64::from(owned) / 12 / 1_000 + 1;
+                    prop_assert!(sum <= 100 + refilled, "{sum} symbols in {} ms", to - from);
                 }
             }
         }
 
         #[test]
-        fn who_waits_as_long_as_told_gets_the_tokens(
+        fn tokens_are_available_after_the_returned_wait(
             first in 1_usize..=100,
             second in 1_usize..=100,
             owned in 1_u32..=12,

@@ -1,40 +1,39 @@
-//! Alert type → what it asks for.
+//! Mapping of alert types to requests.
 
 use domain::{AlertType, FeatureSets, Timeframe};
 
-/// The greatest boost that an alert type can be given.
-pub const MAX_BOOST: u8 = 3;
+/// Maximum boost of an alert type.
+pub const BOOST_MAX: u8 = 3;
 
-/// What alerts of one type ask for.
+/// The request of one alert type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// The feature sets; never empty.
+    /// The feature sets, at least one.
     pub sets: FeatureSets,
-    /// The timeframe of the bars that they are computed on.
+    /// The timeframe of the bars.
     pub timeframe: Timeframe,
-    /// Added to the priority, 0..=[`MAX_BOOST`].
+    /// Added to the priority, 0..=[`BOOST_MAX`].
     pub boost: u8,
 }
 
-/// A row for every alert type.
+/// One row per alert type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     rows: [Row; AlertType::ALL.len()],
 }
 
 impl Mapping {
-    /// A mapping in which every alert type has the default row.
+    /// Creates a mapping in which every alert type has the default row.
     #[must_use]
     pub const fn of_default(row: Row) -> Self {
         Self { rows: [row; AlertType::ALL.len()] }
     }
 
-    /// Gives an alert type a row of its own.
+    /// Sets the row of an alert type.
     pub fn set(&mut self, alert_type: AlertType, row: Row) {
         self.rows[alert_type as usize] = row;
     }
 
-    /// What alerts of this type ask for.
     #[must_use]
     pub const fn row(&self, alert_type: AlertType) -> &Row {
         &self.rows[alert_type as usize]

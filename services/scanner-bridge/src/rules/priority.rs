@@ -1,8 +1,8 @@
-//! How urgent an alert is.
+//! Priority of an alert.
 
 use domain::Priority;
 
-/// trunc(score × 10) + boost, at least 1 and at most 10.
+/// Returns trunc(score × 10) + boost, limited to 1 to 10.
 #[must_use]
 pub fn priority(score: f64, boost: u8) -> Priority {
     #[expect(
@@ -20,7 +20,7 @@ mod tests {
     use super::priority;
 
     #[test]
-    fn tenths_are_cut_and_the_boost_is_added() {
+    fn priority_is_truncated_tenths_plus_boost() {
         for (score, boost, expected) in [
             (0.0, 0, 1),
             (0.09, 0, 1),
@@ -40,7 +40,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_greater_score_or_boost_is_never_less_urgent(a in 0.0..=1.0_f64, b in 0.0..=1.0_f64, boost in 0..3_u8) {
+        fn priority_never_decreases_with_score_or_boost(a in 0.0..=1.0_f64, b in 0.0..=1.0_f64, boost in 0..3_u8) {
             prop_assert!(priority(a.min(b), boost) <= priority(a.max(b), boost));
             prop_assert!(priority(a, boost) <= priority(a, boost + 1));
         }

@@ -1,128 +1,139 @@
-//! The executor: each request for a range ends, and each attempt at a backfill ends once.
+//! The executor: each range request is completed or failed, and each attempt at a backfill ends once.
 //!
-//! A request that comes while an attempt of the same backfill runs is answered by the end of that one; one that comes afterwards is the
-//! next attempt. So a request owes an end of its attempt or a later one, appended after it. Ends are remembered for an hour: the same
-//! attempt may end again after that, when it is asked for again.
+//! A request that arrives while an attempt of the same backfill runs is resolved by the end of that attempt; one that arrives afterwards
+//! is the next attempt. So a request requires an end of its attempt or of a later one, appended after it. The executor keeps ends for an
+//! hour: an attempt that is requested again after that may end again.
 //!
-//! Chunks are counted by their progress, which leaves in the transaction of the chunk's bars: the bars themselves are compacted, so that
-//! counting them would say nothing. A chunk's progress comes once, and those of one run in order; a run that goes on after a crash has
-//! fewer chunks in all.
+//! Chunks are counted by their progress events, which are written in the transaction of the chunk's bars. The bars themselves are
+//! compacted and cannot be counted. A chunk has one progress event, and those of one run are in order; a run that continues after a
+//! crash has a smaller total.
 
-use super::order::Order;
-use super::seen::{Progress, RangeAsked, Seen, Terminal};
-use super::tally::{Count, Stage};
+use std::collections::HashSet;
+
+use super::order_check::OrderCheck;
+use super::records::{AuditRecords, BackfillEnd, ChunkProgress, RequestedRange};
+use super::result::AuditResult;
+use super::stage::Stage;
 
 const STAGE: Stage = Stage::Executor;
 
-/// How long an ended attempt is remembered, milliseconds: 60 min and what windows live on for.
-const REMEMBERED_MS: i64 = 65 * 60_000;
+/// Time for which the executor keeps the end of an attempt, milliseconds: 60 min and the slack of windows.
+const END_RETENTION_MS: i64 = 65 * 60_000;
 
-/// How far the clocks of two brokers may be apart, milliseconds.
+/// Clock skew between two brokers, milliseconds.
 const SKEW_MS: i64 = 5_000;
 
-pub(super) fn count(seen: &Seen, count: &mut Count) {
-    count.of(STAGE).inputs += seen.ranges.len() as u64;
-    let asked: Vec<RangeAsked> =
-        seen.ranges.iter().filter(|range| !seen.letters.contains_key(&range.place)).copied().collect();
-    let is_truncated = STAGE.inputs().iter().any(|topic| seen.truncated.contains(topic));
-    let (mut asked, mut ends) = (asked.as_slice(), seen.terminals.as_slice());
+pub(super) fn count(records: &AuditRecords, result: &mut AuditResult) {
+    result.tally(STAGE).inputs += records.ranges.len() as u64;
+    let is_alive = |range: &&RequestedRange| !records.dead_letters.contains_key(&range.position);
+    let requests: Vec<RequestedRange> = records.ranges.iter().filter(is_alive).copied().collect();
+    let is_truncated = STAGE.inputs().iter().any(|topic| records.truncated.contains(topic));
+    let (mut requests, mut ends) = (requests.as_slice(), records.backfill_ends.as_slice());
     loop {
-        let backfill = match (asked.first(), ends.first()) {
-            (Some(one), Some(end)) => one.backfill.min(end.backfill),
-            (Some(one), None) => one.backfill,
+        let backfill = match (requests.first(), ends.first()) {
+            (Some(request), Some(end)) => request.backfill.min(end.backfill),
+            (Some(request), None) => request.backfill,
             (None, Some(end)) => end.backfill,
             (None, None) => break,
         };
-        let (requests, rest) = asked.split_at(asked.partition_point(|one| one.backfill <= backfill));
-        asked = rest;
+        let (expected, rest) =
+            requests.split_at(requests.partition_point(|request| request.backfill <= backfill));
+        requests = rest;
         let (found, rest) = ends.split_at(ends.partition_point(|end| end.backfill <= backfill));
         ends = rest;
-        if requests.is_empty() && is_truncated {
+        if expected.is_empty() && is_truncated {
             continue;
         }
-        count_lost(requests, found, count);
-        count_doubled(requests, found, count);
-        count_order(found, count);
+        count_lost(expected, found, result);
+        count_doubled(expected, found, result);
+        count_reordered(found, result);
     }
-    count_progress(&seen.progress, count);
+    count_progress(&records.progress, result);
 }
 
-fn count_lost(requests: &[RangeAsked], found: &[Terminal], count: &mut Count) {
-    let answers = |request: &RangeAsked, end: &&Terminal| {
+fn count_lost(requests: &[RequestedRange], found: &[BackfillEnd], result: &mut AuditResult) {
+    let resolves = |request: &RequestedRange, end: &BackfillEnd| {
         end.attempt >= request.attempt && end.appended_at_ms + SKEW_MS >= request.appended_at_ms
     };
-    let mut owing = 0;
+    let mut resolved = 0;
     for request in requests {
-        if found.iter().any(|end| answers(request, &end)) {
-            owing += 1;
+        if found.iter().any(|end| resolves(request, end)) {
+            resolved += 1;
             continue;
         }
-        count.of(STAGE).expected += 1;
-        count.lost(STAGE, || {
+        result.tally(STAGE).expected += 1;
+        result.lost(STAGE, || {
             format!(
-                "attempt {} of backfill {} ({}) has no end",
-                request.attempt, request.backfill, request.place
+                "attempt {} of backfill {} ({}) has no completion or failure",
+                request.attempt, request.backfill, request.position
             )
         });
     }
-    // Requests that came while the same ran have no end of their own.
-    let own = owing.min(found.len() as u64);
-    count.of(STAGE).expected += own;
-    count.of(STAGE).found += own;
-    count.of(STAGE).covered += owing - own;
-    // A later attempt that nobody asked for by its number tells that the one before it had ended.
+    // Requests that arrived while an attempt ran have no end of their own.
+    let own = resolved.min(found.len() as u64);
+    result.tally(STAGE).expected += own;
+    result.tally(STAGE).found += own;
+    result.tally(STAGE).covered += resolved - own;
+    // A later attempt that no request names by its number implies that the attempt before it had ended.
     for end in found.iter().filter(|end| end.attempt > 1) {
-        let is_asked = requests.iter().any(|request| request.attempt >= end.attempt);
-        let follows = found.iter().any(|earlier| earlier.attempt == end.attempt - 1);
-        if !is_asked && !follows {
-            count.of(STAGE).expected += 1;
-            count.lost(STAGE, || {
+        let is_requested = requests.iter().any(|request| request.attempt >= end.attempt);
+        let has_previous = found.iter().any(|earlier| earlier.attempt == end.attempt - 1);
+        if !is_requested && !has_previous {
+            result.tally(STAGE).expected += 1;
+            result.lost(STAGE, || {
                 format!("the end before attempt {} of backfill {}", end.attempt, end.backfill)
             });
         }
     }
 }
 
-fn count_doubled(requests: &[RangeAsked], found: &[Terminal], count: &mut Count) {
-    let is_again = |pair: &&[Terminal]| {
-        pair[0].attempt == pair[1].attempt && pair[1].appended_at_ms - pair[0].appended_at_ms < REMEMBERED_MS
+fn count_doubled(requests: &[RequestedRange], found: &[BackfillEnd], result: &mut AuditResult) {
+    let is_repeated = |pair: &&[BackfillEnd]| {
+        pair[0].attempt == pair[1].attempt
+            && pair[1].appended_at_ms - pair[0].appended_at_ms < END_RETENTION_MS
     };
-    let again = found.windows(2).filter(is_again).count();
-    let beyond = found.len().saturating_sub(requests.len());
-    let doubled = again.max(beyond) as u64;
+    let repeated = found.windows(2).filter(is_repeated).count();
+    let surplus = found.len().saturating_sub(requests.len());
+    let doubled = repeated.max(surplus) as u64;
     if doubled > 0 {
-        let (has, asked) = (found.len(), requests.len());
-        count.doubled(STAGE, doubled, || {
+        let (ended, requested) = (found.len(), requests.len());
+        result.doubled(STAGE, doubled, || {
             let backfill = found.first().map(|end| end.backfill.to_string()).unwrap_or_default();
-            format!("backfill {backfill} ended {has} times, it was asked for {asked} times")
+            format!("backfill {backfill} ended {ended} times, requested {requested} times")
         });
     }
 }
 
-/// Attempts end in their order; completions and failures lie in topics of their own.
-fn count_order(found: &[Terminal], count: &mut Count) {
-    let mut order = Order::new();
+/// Attempts end in order. Completions and failures are in topics of their own, and are checked separately.
+fn count_reordered(found: &[BackfillEnd], result: &mut AuditResult) {
+    let mut order = OrderCheck::new();
     for end in found {
-        if order.is_late(end.place.topic, end.place.offset) {
-            count.reordered(STAGE, || format!("{} ends attempt {} too early", end.place, end.attempt));
+        if order.is_reordered(end.position.topic, end.position.offset) {
+            result.reordered(STAGE, || {
+                format!(
+                    "{}, the end of attempt {}, precedes that of an earlier attempt",
+                    end.position, end.attempt
+                )
+            });
         }
     }
 }
 
-fn count_progress(progress: &[Progress], count: &mut Count) {
-    let run = |one: &Progress| (one.backfill, one.attempt, one.series, one.total);
-    let mut chunks = std::collections::HashSet::with_capacity(progress.len());
-    let mut done: Option<&Progress> = None;
-    for one in progress {
-        if !chunks.insert((one.backfill, one.attempt, one.series, one.chunk_start)) {
-            count.doubled(STAGE, 1, || format!("{} tells of a chunk that was written before", one.place));
-        } else if let Some(last) = done.filter(|last| run(last) == run(one))
-            && one.done < last.done
+fn count_progress(progress: &[ChunkProgress], result: &mut AuditResult) {
+    let run = |event: &ChunkProgress| (event.backfill, event.attempt, event.series, event.total);
+    let mut chunks = HashSet::with_capacity(progress.len());
+    let mut previous: Option<&ChunkProgress> = None;
+    for event in progress {
+        if !chunks.insert((event.backfill, event.attempt, event.series, event.chunk_start)) {
+            result
+                .doubled(STAGE, 1, || format!("{} is the progress of a chunk that has one", event.position));
+        } else if let Some(last) = previous.filter(|last| run(last) == run(event))
+            && event.done < last.done
         {
-            count.reordered(STAGE, || {
-                format!("{} tells of chunk {} after {}", one.place, one.done, last.done)
+            result.reordered(STAGE, || {
+                format!("{} is the progress of chunk {} after {}", event.position, event.done, last.done)
             });
         }
-        done = Some(one);
+        previous = Some(event);
     }
 }

@@ -1,6 +1,6 @@
-//! The feature stage: each symbol of each request ends once, in a vector or in a failure that names it.
+//! The feature stage: each symbol of each request has exactly one vector, or one failure that names it.
 //!
-//! A request that is in a dead letter has ended as a whole. A failure has no place in the order: it may leave at once, and lies in
+//! A dead-lettered request requires neither. Failures are not checked for order: the stage may emit them at once, and they are written to
 //! another topic.
 
 use std::collections::HashSet;
@@ -8,110 +8,117 @@ use std::collections::HashSet;
 use contracts::Topic;
 use domain::Symbol;
 
-use super::order::Order;
-use super::seen::{Answer, End, EndKind, Seen};
-use super::tally::{Count, Stage};
-use super::{Id, Place};
+use super::id::Id;
+use super::order_check::OrderCheck;
+use super::records::{AuditRecords, SymbolEnd, SymbolEndKind, WindowedInput, WindowedOutput};
+use super::result::AuditResult;
+use super::stage::Stage;
+use crate::record_position::RecordPosition;
 
 const STAGE: Stage = Stage::Feature;
 
 /// A symbol of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Owed {
+struct ExpectedSymbol {
     request: Id,
     symbol: Symbol,
-    place: Place,
+    position: RecordPosition,
     priority: u8,
 }
 
-/// A symbol of a request that has a vector.
+/// A symbol of a request with its vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Answered {
+struct ComputedSymbol {
     symbol: Symbol,
     priority: u8,
-    request: Place,
+    request: RecordPosition,
     vector_offset: i64,
 }
 
-pub(super) fn count(seen: &Seen, count: &mut Count) {
-    let owed = owed(seen, count);
-    let is_truncated = STAGE.inputs().iter().any(|topic| seen.truncated.contains(topic));
+pub(super) fn count(records: &AuditRecords, result: &mut AuditResult) {
+    let requested = requested_symbols(records, result);
+    let is_truncated = STAGE.inputs().iter().any(|topic| records.truncated.contains(topic));
     let known: HashSet<Id> = match is_truncated {
-        true => seen.requests.list.iter().map(|request| request.id).collect(),
+        true => records.requests.list.iter().map(|request| request.id).collect(),
         false => HashSet::new(),
     };
-    let mut answered: Vec<Answered> = Vec::with_capacity(owed.len());
-    let (mut owed, mut ends) = (owed.as_slice(), seen.ends.as_slice());
+    let mut computed: Vec<ComputedSymbol> = Vec::with_capacity(requested.len());
+    let (mut requested, mut ends) = (requested.as_slice(), records.symbol_ends.as_slice());
     loop {
-        let key = match (owed.first(), ends.first()) {
+        let key = match (requested.first(), ends.first()) {
             (Some(one), Some(end)) => (one.request, one.symbol).min((end.request, end.symbol)),
             (Some(one), None) => (one.request, one.symbol),
             (None, Some(end)) => (end.request, end.symbol),
             (None, None) => break,
         };
-        let (wanted, rest) = owed.split_at(owed.partition_point(|one| (one.request, one.symbol) <= key));
-        owed = rest;
+        let (expected, rest) =
+            requested.split_at(requested.partition_point(|one| (one.request, one.symbol) <= key));
+        requested = rest;
         let (found, rest) = ends.split_at(ends.partition_point(|end| (end.request, end.symbol) <= key));
         ends = rest;
-        compare(key, wanted, found, is_truncated && !known.contains(&key.0), count);
-        let vectors = found.iter().filter(|end| end.kind == EndKind::Vector);
-        answered.extend(wanted.iter().zip(vectors).map(|(one, end)| Answered {
+        compare(key, expected, found, is_truncated && !known.contains(&key.0), result);
+        let vectors = found.iter().filter(|end| end.kind == SymbolEndKind::Vector);
+        computed.extend(expected.iter().zip(vectors).map(|(one, end)| ComputedSymbol {
             symbol: one.symbol,
             priority: one.priority,
-            request: one.place,
+            request: one.position,
             vector_offset: end.offset,
         }));
     }
-    count_reordered(answered, count);
+    count_reordered(computed, result);
 }
 
-fn owed(seen: &Seen, count: &mut Count) -> Vec<Owed> {
-    let mut owed = Vec::with_capacity(seen.requests.members.len());
-    for request in &seen.requests.list {
-        let symbols = seen.requests.members_of(request);
-        count.of(STAGE).inputs += symbols.len() as u64;
-        if seen.letters.contains_key(&request.place) {
+fn requested_symbols(records: &AuditRecords, result: &mut AuditResult) -> Vec<ExpectedSymbol> {
+    let mut requested = Vec::with_capacity(records.requests.members.len());
+    for request in &records.requests.list {
+        let members = records.requests.members_of(request);
+        result.tally(STAGE).inputs += members.len() as u64;
+        if records.dead_letters.contains_key(&request.position) {
             continue;
         }
-        owed.extend(symbols.iter().map(|member| Owed {
+        requested.extend(members.iter().map(|member| ExpectedSymbol {
             request: request.id,
             symbol: member.subject.symbol(),
-            place: request.place,
+            position: request.position,
             priority: request.priority,
         }));
     }
-    owed.sort_unstable();
-    owed
+    requested.sort_unstable();
+    requested
 }
 
 fn compare(
     (request, symbol): (Id, Symbol),
-    owed: &[Owed],
-    found: &[End],
+    expected: &[ExpectedSymbol],
+    found: &[SymbolEnd],
     is_unknown: bool,
-    count: &mut Count,
+    result: &mut AuditResult,
 ) {
-    let (owes, has) = (owed.len() as u64, found.len() as u64);
-    count.of(STAGE).expected += owes;
-    count.of(STAGE).found += owes.min(has);
-    for one in owed.iter().skip(found.len()) {
-        count.lost(STAGE, || format!("{symbol} of request {request} ({}) has no end", one.place));
+    let (expected_count, found_count) = (expected.len() as u64, found.len() as u64);
+    result.tally(STAGE).expected += expected_count;
+    result.tally(STAGE).found += expected_count.min(found_count);
+    for one in expected.iter().skip(found.len()) {
+        result.lost(STAGE, || {
+            format!("{symbol} of request {request} ({}) has no vector or failure", one.position)
+        });
     }
-    if has > owes && !(is_unknown && owes == 0) {
-        count.doubled(STAGE, has - owes, || {
-            format!("{symbol} of request {request} ended {has} times, it was asked for {owes} times")
+    if found_count > expected_count && !(is_unknown && expected_count == 0) {
+        result.doubled(STAGE, found_count - expected_count, || {
+            format!(
+                "{symbol} of request {request} has {found_count} vectors or failures, expected {expected_count}"
+            )
         });
     }
 }
 
-fn count_reordered(mut answered: Vec<Answered>, count: &mut Count) {
-    answered.sort_unstable();
-    let mut order: Order<(Symbol, u8, Topic)> = Order::new();
-    for one in answered {
-        if order.is_late((one.symbol, one.priority, one.request.topic), one.vector_offset) {
-            count.reordered(STAGE, || {
+fn count_reordered(mut computed: Vec<ComputedSymbol>, result: &mut AuditResult) {
+    computed.sort_unstable();
+    let mut order: OrderCheck<(Symbol, u8, Topic)> = OrderCheck::new();
+    for one in computed {
+        if order.is_reordered((one.symbol, one.priority, one.request.topic), one.vector_offset) {
+            result.reordered(STAGE, || {
                 format!(
-                    "the vector at offset {} of {}, for {}, came too early",
+                    "the vector at offset {} of {} for {} precedes one of an earlier request",
                     one.vector_offset, one.symbol, one.request
                 )
             });
@@ -119,19 +126,20 @@ fn count_reordered(mut answered: Vec<Answered>, count: &mut Count) {
     }
 }
 
-/// From the append of each alert to that of its vector, milliseconds, sorted. `answered` holds for each alert its request.
-pub(super) fn latencies_ms(seen: &Seen, answered: &[Option<usize>]) -> Vec<i64> {
-    let vector_of = |request: &Answer, symbol: Symbol| {
-        let key = (request.id, symbol, EndKind::Vector);
-        let at = seen.ends.partition_point(|end| (end.request, end.symbol, end.kind) < key);
-        seen.ends.get(at).filter(|end| (end.request, end.symbol, end.kind) == key)
+/// Returns the times from the append of each alert to the append of its vector, milliseconds, sorted. `requested` has the request of
+/// each alert.
+pub(super) fn latencies_ms(records: &AuditRecords, requested: &[Option<usize>]) -> Vec<i64> {
+    let vector_of = |request: &WindowedOutput, symbol: Symbol| {
+        let key = (request.id, symbol, SymbolEndKind::Vector);
+        let at = records.symbol_ends.partition_point(|end| (end.request, end.symbol, end.kind) < key);
+        records.symbol_ends.get(at).filter(|end| (end.request, end.symbol, end.kind) == key)
     };
-    let latency = |(alert, request): (&super::Ask, &Option<usize>)| {
-        let request = seen.requests.list.get((*request)?)?;
+    let latency = |(alert, request): (&WindowedInput, &Option<usize>)| {
+        let request = records.requests.list.get((*request)?)?;
         let vector = vector_of(request, alert.subject.symbol())?;
         Some(vector.appended_at_ms - alert.appended_at_ms)
     };
-    let mut latencies: Vec<i64> = seen.alerts.iter().zip(answered).filter_map(latency).collect();
+    let mut latencies: Vec<i64> = records.alerts.iter().zip(requested).filter_map(latency).collect();
     latencies.sort_unstable();
     latencies
 }

@@ -1,13 +1,13 @@
-//! Ids in 16 bytes: a million of them fit where their texts would not.
+//! Ids in 16 bytes instead of their texts, so that millions fit into memory.
 
 use uuid::Uuid;
 
-/// An id: a UUID's own bits, or those of a hash (UUID v5) where the text is none.
+/// An id: the bits of a UUID, or those of a hash (UUID v5) if the text is no UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(u128);
 
 impl Id {
-    /// The id that this text is.
+    /// Returns the id of this text.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let uuid =

@@ -1,4 +1,4 @@
-//! `files/facts.json` of the chart: what its templates know of the services.
+//! `files/facts.json` of the chart: the properties of the services that its templates use.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,52 +13,52 @@ use publisher::config::PublisherConfig;
 use scanner_bridge::config::BridgeConfig;
 use serde_json::{Map, Value, json};
 
-use crate::stages::{self, Known};
+use crate::stages::{self, StageInfo};
 
 #[tokio::test]
-async fn the_chart_knows_the_services_as_they_are() {
-    let known: Value = serde_json::from_str(&fs::read_to_string(path()).unwrap()).unwrap();
-    let now = now();
+async fn facts_file_matches_the_services() {
+    let stored: Value = serde_json::from_str(&fs::read_to_string(path()).unwrap()).unwrap();
+    let current = current_facts();
     for part in ["memory", "topics", "services"] {
         assert_eq!(
-            known[part], now[part],
-            "{part}: `cargo test -p tapeline --test chart -- --ignored` writes facts.json anew"
+            stored[part], current[part],
+            "{part}: update facts.json with `cargo test -p tapeline --test chart -- --ignored`"
         );
     }
 }
 
 #[tokio::test]
-#[ignore = "writes facts.json as the services are now"]
+#[ignore = "writes facts.json"]
 async fn write_facts() {
-    fs::write(path(), format!("{:#}\n", now())).unwrap();
+    fs::write(path(), format!("{:#}\n", current_facts())).unwrap();
 }
 
-/// The templates add up `stage_bytes + consumers × (prefetch + fetch_bytes) + inputs × partitions × source_bytes`.
+/// The templates compute `stage_bytes + consumers × (prefetch + fetch_bytes) + inputs × partitions × source_bytes`.
 #[tokio::test]
-async fn a_stage_s_memory_is_what_the_templates_add_up() {
-    let number = |key: &str| now()["memory"][key].as_u64().unwrap();
-    for known in stages::all() {
+async fn memory_of_a_stage_matches_the_formula_of_the_templates() {
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    for stage in stages::all() {
         for (partitions, prefetch_kib) in [(12, 16_384), (48, 1), (1, 262_144)] {
             let kafka = KafkaConfig { partitions, prefetch_kib, ..KafkaConfig::default() };
-            let sources = u64::try_from(known.inputs.len()).unwrap() * u64::try_from(partitions).unwrap();
-            let told = number("stage_bytes")
-                + known.consumers * (u64::from(prefetch_kib) * 1_024 + number("fetch_bytes"))
-                + sources * number("source_bytes");
-            assert_eq!(told, bytes(&known, &kafka), "{} with {partitions} partitions", known.stage);
+            let inputs = u64::try_from(stage.inputs.len()).unwrap() * u64::try_from(partitions).unwrap();
+            let computed = number("stage_bytes")
+                + stage.consumers * (u64::from(prefetch_kib) * 1_024 + number("fetch_bytes"))
+                + inputs * number("source_bytes");
+            assert_eq!(computed, bytes(&stage, &kafka), "{} with {partitions} partitions", stage.stage);
         }
     }
 }
 
-/// What a stage may hold.
-pub(crate) fn bytes(known: &Known, kafka: &KafkaConfig) -> u64 {
-    of_stage(known.stage, kafka, known.inputs.len(), known.consumers).iter().map(|part| part.bytes).sum()
+/// Returns the memory limit of a stage.
+pub(crate) fn bytes(stage: &StageInfo, kafka: &KafkaConfig) -> u64 {
+    of_stage(stage.stage, kafka, stage.inputs.len(), stage.consumers).iter().map(|part| part.bytes).sum()
 }
 
 fn path() -> PathBuf {
     crate::helm().join("tapeline/files/facts.json")
 }
 
-fn now() -> Value {
+fn current_facts() -> Value {
     let of = |partitions, inputs, consumers| {
         let kafka = KafkaConfig { partitions, prefetch_kib: 0, ..KafkaConfig::default() };
         of_stage("any", &kafka, inputs, consumers).iter().map(|part| part.bytes).sum::<u64>()
@@ -95,10 +95,10 @@ fn now() -> Value {
 fn service(name: &str, defaults: Value) -> Value {
     let stages: Vec<Value> = stages::all()
         .into_iter()
-        .filter(|known| known.service == name)
-        .map(|known| {
-            let inputs: Vec<&str> = known.inputs.iter().map(|topic| topic.name()).collect();
-            json!({ "stage": known.stage, "group": known.group, "inputs": inputs, "consumers": known.consumers })
+        .filter(|stage| stage.service == name)
+        .map(|stage| {
+            let inputs: Vec<&str> = stage.inputs.iter().map(|topic| topic.name()).collect();
+            json!({ "stage": stage.stage, "group": stage.group, "inputs": inputs, "consumers": stage.consumers })
         })
         .collect();
     json!({ "stages": stages, "defaults": defaults })

@@ -1,5 +1,5 @@
-//! What the chart under `deploy/helm/tapeline` knows of the services, and what it makes of their configuration, held to the services
-//! themselves. That its objects are ones that Kubernetes takes is for `deploy/helm/check`.
+//! Checks the chart under `deploy/helm/tapeline` against the services: the properties that its templates use, and the configurations
+//! that they render. `deploy/helm/check` validates the objects for Kubernetes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod facts;
@@ -9,7 +9,7 @@ mod stages;
 
 use std::path::{Path, PathBuf};
 
-/// The chart's folder and that of its checks.
+/// Returns the folder of the chart and its checks.
 fn helm() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/helm").canonicalize().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Rendered objects, as far as a service is concerned.
+//! The rendered workloads of the services.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 /// A workload of a service with its configuration.
 pub(crate) struct Workload {
-    /// Which golden output, and which object: for messages.
+    /// Golden output and object, for messages.
     pub(crate) at: String,
     pub(crate) service: String,
     pub(crate) spec: Yaml,
@@ -29,7 +29,7 @@ impl Workload {
         !self.spec["serviceName"].is_badvalue()
     }
 
-    /// Milliseconds from the request to end to the kill, and those of them before the signal.
+    /// Returns the milliseconds from the termination request to the kill, and those before the signal.
     pub(crate) fn grace_ms(&self) -> (u64, u64) {
         let seconds = |value: &Yaml| u64::try_from(value.as_i64().unwrap_or(0)).unwrap();
         let before = seconds(&self.container()["lifecycle"]["preStop"]["sleep"]["seconds"]);
@@ -41,9 +41,9 @@ impl Workload {
         limit.strip_suffix("Mi").unwrap().parse::<u64>().unwrap() << 20
     }
 
-    /// The container's variables, those from the pod's labels as a pod of ordinal 7 has them.
+    /// Returns the container's environment variables, with the labels of a pod of ordinal 7.
     pub(crate) fn env(&self) -> Vec<(String, String)> {
-        let given = self.container()["env"].as_vec().cloned().unwrap_or_default();
+        let variables = self.container()["env"].as_vec().cloned().unwrap_or_default();
         let value = |variable: &Yaml| match variable["value"].as_str() {
             Some(text) => text.to_owned(),
             None => {
@@ -52,10 +52,10 @@ impl Workload {
                 "7".to_owned()
             }
         };
-        given.iter().map(|one| (one["name"].as_str().unwrap().to_owned(), value(one))).collect()
+        variables.iter().map(|it| (it["name"].as_str().unwrap().to_owned(), value(it))).collect()
     }
 
-    /// The port of this name.
+    /// Returns the port of this name.
     pub(crate) fn port(&self, name: &str) -> Option<u16> {
         let ports = self.container()["ports"].as_vec()?;
         let port = ports.iter().find(|port| port["name"].as_str() == Some(name))?;
@@ -63,7 +63,7 @@ impl Workload {
     }
 }
 
-/// Every workload of every golden output.
+/// Returns every workload of every golden output.
 pub(crate) fn workloads() -> Vec<Workload> {
     let mut found = Vec::new();
     for entry in fs::read_dir(crate::helm().join("checks/golden")).unwrap() {

@@ -1,4 +1,4 @@
-//! Each rendered configuration is one that its service takes, and fits the pod that it is rendered into.
+//! Each rendered configuration is valid for its service and fits its pod.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,15 +17,15 @@ use serde_json::Value;
 use crate::objects::{Workload, workloads};
 use crate::{facts, stages};
 
-/// What the runtime may take to end, after the tasks and after itself (`chassis::run`).
+/// Time limit of the runtime's shutdown after the tasks (`chassis::run`), milliseconds.
 const RUNTIME_END_MS: u64 = 2_000;
 
 #[test]
-fn every_configuration_is_one_that_the_service_takes() {
+fn every_configuration_is_valid_for_its_service() {
     for workload in workloads() {
         let config = load(&workload);
         let admin: SocketAddr = config["process"]["admin"].as_str().unwrap().parse().unwrap();
-        assert!(admin.ip().is_unspecified(), "{}: nobody outside the pod reaches {admin}", workload.at);
+        assert!(admin.ip().is_unspecified(), "{}: {admin} is unreachable from outside the pod", workload.at);
         assert_eq!(Some(admin.port()), workload.port("admin"), "{}", workload.at);
         let edge = config["edge"]["listen"].as_str().map(|it| it.parse::<SocketAddr>().unwrap().port());
         assert_eq!(edge, workload.port("edge"), "{}", workload.at);
@@ -40,9 +40,9 @@ fn every_configuration_is_one_that_the_service_takes() {
     }
 }
 
-/// preStop + drain + the end of the runtime < grace, and a stage's drain and commit fit into the process's, with time to leave.
+/// preStop + drain + shutdown of the runtime < grace period, and a stage's drain and commit fit into the process's drain.
 #[test]
-fn every_drain_ends_before_the_kill() {
+fn every_drain_completes_before_the_kill() {
     for workload in workloads() {
         let config = load(&workload);
         let number = |section: &str, key: &str| config[section][key].as_u64().unwrap();
@@ -58,7 +58,7 @@ fn every_drain_ends_before_the_kill() {
     }
 }
 
-/// As at start (`hosting::reserve`): below the four fifths from which it warns.
+/// As at start (`hosting::reserve`): below four fifths, from which it warns.
 #[tokio::test]
 async fn every_configuration_fits_its_memory_limit() {
     let stages = stages::all();
@@ -70,14 +70,14 @@ async fn every_configuration_fits_its_memory_limit() {
             prefetch_kib: u32::try_from(number("prefetch_kib")).unwrap(),
             ..KafkaConfig::default()
         };
-        let of_service = stages.iter().filter(|known| known.service == workload.service);
-        let sum = PROCESS_BYTES + of_service.map(|known| facts::bytes(known, &kafka)).sum::<u64>();
+        let of_service = stages.iter().filter(|stage| stage.service == workload.service);
+        let sum = PROCESS_BYTES + of_service.map(|stage| facts::bytes(stage, &kafka)).sum::<u64>();
         let limit = workload.memory_limit();
-        assert!(sum <= limit / 100 * 80, "{}: may hold {sum} of {limit} bytes", workload.at);
+        assert!(sum <= limit / 100 * 80, "{}: up to {sum} of {limit} bytes", workload.at);
     }
 }
 
-/// The configuration as the service would have it, its secrets in files of this test's.
+/// Loads the configuration as the service does, with secrets in files of this test.
 fn load(workload: &Workload) -> Value {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in &workload.files {
@@ -99,7 +99,7 @@ fn load(workload: &Workload) -> Value {
         "scanner-bridge" => read::<BridgeConfig>(workload, &path),
         "feature" => read::<FeatureConfig>(workload, &path),
         "backfill" => read::<BackfillConfig>(workload, &path),
-        other => panic!("{}: no service {other}", workload.at),
+        other => panic!("{}: unknown service {other}", workload.at),
     }
 }
 
@@ -111,6 +111,6 @@ fn in_folder(text: &str, folder: &Path) -> String {
 fn read<C: Config>(workload: &Workload, path: &Path) -> Value {
     match config::load::<C>(&config::prefix(&workload.service), Some(path), workload.env().into_iter()) {
         Ok(config) => config::redacted(&config),
-        Err(faults) => panic!("{}: {faults}", workload.at),
+        Err(errors) => panic!("{}: {errors}", workload.at),
     }
 }

@@ -1,4 +1,4 @@
-//! The stages of each service as the services build them.
+//! The stages of each service, as the services create them.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ use scanner_bridge::service as scan;
 use scanner_bridge::stage::BridgeStage;
 use tokio::runtime::Handle;
 
-/// A stage, and what it needs of the cluster.
-pub(crate) struct Known {
+/// A stage and its use of the cluster.
+pub(crate) struct StageInfo {
     pub(crate) service: &'static str,
     pub(crate) stage: &'static str,
     pub(crate) group: &'static str,
     pub(crate) inputs: Vec<Topic>,
-    /// As `hosting::host` counts them.
+    /// The number of consumers, as in `hosting::host`.
     pub(crate) consumers: u64,
 }
 
-/// Workers that do nothing.
+/// Workers that start no job.
 struct Idle;
 
 impl feature::stage::Workers for Idle {
@@ -45,8 +45,8 @@ impl executor::Workers for Idle {
     }
 }
 
-/// All five.
-pub(crate) fn all() -> Vec<Known> {
+/// Returns all five stages.
+pub(crate) fn all() -> Vec<StageInfo> {
     let announcer = AnnouncerStage::new(wire(), Announcer::new(1, 1));
     let mapping = mapping_file::parse(mapping_file::DEFAULT).unwrap();
     let bridge = BridgeStage::new(wire(), mapping, AlertsSection::default().settings());
@@ -54,7 +54,7 @@ pub(crate) fn all() -> Vec<Known> {
     let settings = BackfillConfig::default().executor.settings();
     let market = Arc::new(SyntheticMarket::new(1));
     let executor = ExecutorStage::new(wire(), market, settings, Box::new(Idle), 1);
-    let known = |service, (stage, group), inputs: &[Topic], consumers| Known {
+    let info = |service, (stage, group), inputs: &[Topic], consumers| StageInfo {
         service,
         stage,
         group,
@@ -62,26 +62,26 @@ pub(crate) fn all() -> Vec<Known> {
         consumers,
     };
     vec![
-        known(
+        info(
             "publisher",
             (publish::STAGE, publish::GROUP),
             &[publisher::stage::INPUT],
             consumers(&announcer),
         ),
-        known(
+        info(
             "scanner-bridge",
             (scan::STAGE, scan::GROUP),
             &[scanner_bridge::stage::INPUT],
             consumers(&bridge),
         ),
-        known(
+        info(
             "feature",
             (feature::service::STAGE, feature::service::GROUP),
             &feature::stage::INPUTS,
             consumers(&features()),
         ),
-        known("backfill", (fill::PLANNER, fill::PLANNER_GROUP), &planner::INPUTS, consumers(&planner)),
-        known("backfill", (fill::EXECUTOR, fill::EXECUTOR_GROUP), &[executor::INPUT], consumers(&executor)),
+        info("backfill", (fill::PLANNER, fill::PLANNER_GROUP), &planner::INPUTS, consumers(&planner)),
+        info("backfill", (fill::EXECUTOR, fill::EXECUTOR_GROUP), &[executor::INPUT], consumers(&executor)),
     ]
 }
 
@@ -101,7 +101,7 @@ fn features() -> FeatureStage {
     FeatureStage::new(wire(), limits, feature::rules::COMPARED.to_vec(), Box::new(Idle))
 }
 
-/// A way to nowhere: nothing is read or written.
+/// Returns a wire without a connection.
 fn wire() -> Wire {
     let registry = Registry::new(&RegistryConfig::default(), Handle::current()).unwrap();
     Wire::new("chart", Topic::PublisherDeadLetter, 12, SchemaIds::new(), Arc::new(registry))

@@ -1,9 +1,9 @@
-//! `tapeline dev` from outside: its files, its endpoints, and what it says of bad input.
+//! `tapeline dev` as a process: its files, its endpoints, and its errors for invalid input.
 
-use crate::run::{Live, dev, errors, real_bars, tapeline};
+use crate::process::{RunningDev, dev, real_bars, stderr, tapeline};
 use serde_json::Value;
 
-/// A month of bars: seconds.
+/// A month of bars, which takes seconds.
 const MONTH: [&str; 4] = ["--from", "2012-03-01", "--to", "2012-03-30"];
 
 fn month(more: &[&str]) -> Vec<String> {
@@ -11,7 +11,7 @@ fn month(more: &[&str]) -> Vec<String> {
     ["--bars".to_owned(), bars].into_iter().chain(MONTH.iter().chain(more).map(|s| (*s).to_owned())).collect()
 }
 
-fn run_month(more: &[&str]) -> crate::run::Run {
+fn run_month(more: &[&str]) -> crate::process::DevRun {
     let args = month(more);
     dev(&args.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -23,7 +23,7 @@ fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
 }
 
 #[test]
-fn the_report_agrees_with_the_topics_and_every_stage_conserves() {
+fn report_matches_topics_and_every_stage_conserves_records() {
     let run = run_month(&[]).expect_ok();
     let report = run.report();
     for (topic, count) in report["topics"].as_object().unwrap() {
@@ -37,23 +37,23 @@ fn the_report_agrees_with_the_topics_and_every_stage_conserves() {
     for (name, stage) in stages {
         let number = |key: &str| stage[key].as_u64().unwrap();
         let dropped: u64 = stage["dropped"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
-        let settled = number("emitted") + dropped + number("rejected");
-        assert_eq!((number("received"), number("held")), (settled, 0), "{name}");
+        let resolved = number("emitted") + dropped + number("rejected");
+        assert_eq!((number("received"), number("held")), (resolved, 0), "{name}");
     }
     let alerts = run.topic("scanner.alert.raised.v1");
     assert_eq!(stages["bridge"]["received"], alerts.len());
     assert!(!alerts.is_empty());
     for key in ["partition", "offset", "timestamp", "key", "headers", "schema_id", "value"] {
-        assert!(alerts[0].get(key).is_some(), "{key} is missing in {}", alerts[0]);
+        assert_ne!(alerts[0].get(key), None, "{key} is missing in {}", alerts[0]);
     }
 }
 
 #[test]
-fn findings_of_a_file_are_posted_beside_the_scanner_and_bad_ones_are_refused_with_their_place() {
+fn findings_file_is_posted_and_invalid_findings_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     let finding = |symbol: &str, more: &str| {
         format!(
-            r#"{{"event":"scanner.alert.raised","symbol":"{symbol}","alert_type":"volume_spike","score":0.9,"message":"m","source_scanner":"mine","metadata":{{}}{more}}}"#
+            r#"{{"event":"scanner.alert.raised","symbol":"{symbol}","alert_type":"volume_spike","score":0.9,"message":"m","source_scanner":"custom","metadata":{{}}{more}}}"#
         )
     };
     let lines = [
@@ -66,71 +66,71 @@ fn findings_of_a_file_are_posted_beside_the_scanner_and_bad_ones_are_refused_wit
     ];
     let file = write(&folder, "findings.ndjson", &lines.join("\n"));
     let run = run_month(&["--findings", &file]).expect_ok();
-    let said = errors(&run.output);
-    assert!(said.contains("flavour") && said.contains("malformed JSON"), "{said}");
+    let stderr = stderr(&run.output);
+    assert!(stderr.contains("flavour") && stderr.contains("malformed JSON"), "{stderr}");
     assert_eq!(run.report()["stages"]["publisher-edge"]["rejected"], 2);
     let requests = [run.topic("feature.batch.urgent.v1"), run.topic("feature.batch.requested.v1")].concat();
-    let mine = requests.iter().find(|request| {
+    let requested = requests.iter().find(|request| {
         let ids = request["value"]["correlation_ids"].as_array().unwrap();
         ids.contains(&Value::from("018f0000-0000-7000-8000-000000000001"))
     });
-    assert!(mine.is_some(), "no request answers the finding");
+    assert_ne!(requested, None, "no request names the finding");
 }
 
 #[test]
-fn findings_alone_need_no_market() {
+fn findings_without_bars_run_without_a_market() {
     let folder = tempfile::tempdir().unwrap();
-    let finding = r#"{"event":"scanner.alert.raised","symbol":"MSFT","alert_type":"manual","score":0.1,"message":"m","source_scanner":"mine","metadata":{"feature_sets":"price_features,news_features,order_flow_features"}}"#;
+    let finding = r#"{"event":"scanner.alert.raised","symbol":"MSFT","alert_type":"manual","score":0.1,"message":"m","source_scanner":"custom","metadata":{"feature_sets":"price_features,news_features,order_flow_features"}}"#;
     let file = write(&folder, "findings.ndjson", finding);
     let run = dev(&["--findings", &file]).expect_ok();
     let vectors = run.vectors();
     assert_eq!(vectors.len(), 1);
     let sets = &vectors[0]["sets"];
-    assert_eq!(sets["price_features"]["status"], "unavailable", "no bars are known of MSFT");
+    assert_eq!(sets["price_features"]["status"], "unavailable", "there are no bars of MSFT");
     assert_eq!(sets["news_features"]["reason"], "not built yet");
     assert_eq!(sets["order_flow_features"]["reason"], "no source of trades and quotes");
 }
 
 #[test]
-fn bad_bars_end_with_2_and_name_file_line_and_cause() {
+fn invalid_bars_exit_with_2_and_name_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, "AAPL.csv", "date,open,high,low,close,volume\n2012-01-03,1,0.5,1,1,1\n");
     let run = dev(&["--bars", folder.path().to_str().unwrap()]);
     assert_eq!(run.output.status.code(), Some(2));
-    let said = errors(&run.output);
-    assert!(said.contains("AAPL.csv:2: ") && said.contains("high"), "{said}");
+    let stderr = stderr(&run.output);
+    assert!(stderr.contains("AAPL.csv:2: ") && stderr.contains("high"), "{stderr}");
     let run = dev(&["--bars", "no/such/folder"]);
     assert_eq!(run.output.status.code(), Some(2));
-    assert!(errors(&run.output).contains("no/such/folder"));
+    assert!(crate::process::stderr(&run.output).contains("no/such/folder"));
 }
 
 #[test]
-fn an_edge_or_admin_port_in_use_ends_with_2_and_names_the_address() {
+fn port_in_use_exits_with_2_and_names_the_address() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for flag in ["--edge", "--admin"] {
         let run = run_month(&[flag, &address]);
-        let said = errors(&run.output);
-        assert_eq!(run.output.status.code(), Some(2), "{flag}: {said}");
-        assert!(said.contains(&address), "{flag}: {said}");
+        let stderr = stderr(&run.output);
+        assert_eq!(run.output.status.code(), Some(2), "{flag}: {stderr}");
+        assert!(stderr.contains(&address), "{flag}: {stderr}");
     }
 }
 
 #[test]
-fn an_unknown_event_in_tail_ends_with_2_and_names_those_that_there_are() {
+fn unknown_event_exits_with_2_and_names_the_known_events() {
     let output = tapeline(&["tail", "scanner.alert.lowered"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = errors(&output);
-    assert!(said.contains("scanner.alert.lowered") && said.contains("scanner.alert.raised"), "{said}");
+    let stderr = stderr(&output);
+    assert!(stderr.contains("scanner.alert.lowered") && stderr.contains("scanner.alert.raised"), "{stderr}");
 }
 
 #[tokio::test]
-async fn the_synthetic_market_tells_a_line_a_second_answers_on_its_endpoints_and_ends_on_ctrl_c() {
-    let mut live = Live::start(&["--speed", "50", "--seed", "7"]);
-    let edge = live.wait_for("edge");
-    let admin = live.wait_for("admin");
+async fn synthetic_market_prints_status_and_stops_on_ctrl_c() {
+    let mut running = RunningDev::start(&["--speed", "50", "--seed", "7"]);
+    let edge = running.wait_for("edge");
+    let admin = running.wait_for("admin");
     assert!(edge.ends_with("/v1/findings"), "{edge}");
-    let line = live.wait_for("dates");
+    let line = running.wait_for("dates");
     assert!(line.contains("vectors") && line.contains("lag") && line.contains("bridge"), "{line}");
     let get = async |path: &str| {
         let response = reqwest::get(format!("{admin}{path}")).await.unwrap();
@@ -148,7 +148,7 @@ async fn the_synthetic_market_tells_a_line_a_second_answers_on_its_endpoints_and
     let accepted = metrics.lines().find(|l| is_accepted(l)).unwrap();
     assert!(!accepted.ends_with(" 0"), "{accepted}");
     assert!(get("/version").await.1.contains("tapeline"));
-    assert_eq!(live.interrupt(), 0);
-    let rest: Vec<String> = live.lines.by_ref().map(Result::unwrap).collect();
-    assert!(rest.iter().any(|line| line.trim() == "ok"), "{rest:?}");
+    assert_eq!(running.interrupt(), 0);
+    let remaining: Vec<String> = running.lines.by_ref().map(Result::unwrap).collect();
+    assert!(remaining.iter().any(|line| line.trim() == "ok"), "{remaining:?}");
 }

@@ -1,8 +1,8 @@
-//! The `tapeline` binary, run as a user runs it.
+//! The `tapeline` binary as a process.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dev;
-mod operator;
+mod process;
+mod publish_and_tail;
 mod replay;
-mod run;
 mod verify;

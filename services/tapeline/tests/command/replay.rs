@@ -1,15 +1,15 @@
 //! The main job on real bars, as the README runs it.
 
-use crate::run::{dev, real_bars};
+use crate::process::{dev, real_bars};
 
 #[test]
-fn thirteen_years_of_real_bars_lose_nothing_and_give_the_same_vectors_twice() {
+fn two_replays_of_real_bars_lose_nothing_and_have_equal_vectors() {
     let bars = real_bars();
     let bars = bars.to_str().unwrap();
-    // Both at once: a replay waits most of its time.
+    // Both run concurrently: a replay waits most of its time.
     let (first, second) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| dev(&["--bars", bars]).expect_ok());
-        (dev(&["--bars", bars]).expect_ok(), other.join().unwrap())
+        let second = scope.spawn(|| dev(&["--bars", bars]).expect_ok());
+        (dev(&["--bars", bars]).expect_ok(), second.join().unwrap())
     });
     let report = first.report();
     assert_eq!(report["ok"], true);
@@ -21,7 +21,7 @@ fn thirteen_years_of_real_bars_lose_nothing_and_give_the_same_vectors_twice() {
     assert_eq!(report["topics"]["feature.vector.computed.v1"]["records"], vectors.len());
     assert_eq!(first.vector_set(), second.vector_set());
 
-    // Every bar is in the topic once: history from the backfill, the rest from the market.
+    // Every bar is in the topic once: history from the backfill, later bars from the market.
     let bars = first.topic("market.bar.closed.v1");
     let mut keys: Vec<&str> = bars.iter().map(|bar| bar["key"].as_str().unwrap()).collect();
     keys.sort_unstable();

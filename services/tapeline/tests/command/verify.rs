@@ -1,4 +1,4 @@
-//! `tapeline verify` and `lag` against a cluster: a run in order, and the same run after somebody wrote a vector again.
+//! `tapeline verify` and `lag` against a cluster: a correct run, and the same run with a doubled vector.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,50 +7,50 @@ use contracts::Topic;
 use kafka_io::{BatchProducer, KafkaConfig, OutRecord, OwnedRecord, ProducerLimits, TopicReader};
 use serde_json::Value;
 
-use crate::run::{Live, errors, tapeline};
+use crate::process::{RunningDev, stderr, tapeline};
 
 /// Three alerts, of which the second covers the third; a symbol that qualifies, and a gap.
-const FINDINGS: &str = r#"{"event":"scanner.alert.raised","occurred_at":"2024-01-02T21:00:00Z","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"mine","metadata":{}}
-{"event":"scanner.alert.raised","occurred_at":"2024-01-03T21:00:00Z","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"mine","metadata":{}}
-{"event":"scanner.alert.raised","occurred_at":"2024-01-03T21:00:10Z","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"mine","metadata":{}}
+const FINDINGS: &str = r#"{"event":"scanner.alert.raised","occurred_at":"2024-01-02T21:00:00Z","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"custom","metadata":{}}
+{"event":"scanner.alert.raised","occurred_at":"2024-01-03T21:00:00Z","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"custom","metadata":{}}
+{"event":"scanner.alert.raised","occurred_at":"2024-01-03T21:00:10Z","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"custom","metadata":{}}
 {"event":"scanner.symbol.proposed","occurred_at":"2024-01-03T21:00:10Z","symbol":"ZZZ","from_layer":null,"to_layer":2,"reason":"r","metrics":{}}
 {"event":"market.gap.detected","occurred_at":"2024-01-03T21:00:10Z","symbol":"ZZZ","data_type":"market_data","gap_start":"2024-01-01T00:00:00Z","gap_end":"2024-01-02T00:00:00Z","priority":5}
 "#;
 
-/// How long the run may take to come to rest.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit until the run is at rest.
+const REST_TIMEOUT: Duration = Duration::from_secs(60);
 
 struct Cluster {
-    live: Live,
+    dev: RunningDev,
     brokers: String,
     registry: String,
 }
 
 impl Cluster {
-    /// `tapeline dev` with these findings, posted already.
+    /// Starts `tapeline dev` and waits until the findings are posted.
     fn start(folder: &Path) -> Self {
         let file = folder.join("findings.ndjson");
         std::fs::write(&file, FINDINGS).unwrap();
-        let mut live = Live::start(&["--findings", file.to_str().unwrap()]);
-        let brokers = live.wait_for("broker").split_whitespace().next().unwrap().to_owned();
-        let registry = live.wait_for("registry");
-        live.wait_for("the market has come to its end");
-        Self { live, brokers, registry }
+        let mut dev = RunningDev::start(&["--findings", file.to_str().unwrap()]);
+        let brokers = dev.wait_for("broker").split_whitespace().next().unwrap().to_owned();
+        let registry = dev.wait_for("registry");
+        dev.wait_for("the market has ended");
+        Self { dev, brokers, registry }
     }
 
-    fn ask(&self, command: &[&str]) -> (Option<i32>, Value) {
+    fn run(&self, command: &[&str]) -> (Option<i32>, Value) {
         let cluster = ["--brokers", &self.brokers, "--registry", &self.registry];
         let output = tapeline(command).args(cluster).arg("--json").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        let value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{}", errors(&output)));
+        let value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{}", stderr(&output)));
         (output.status.code(), value)
     }
 
-    /// Verifies until the run is at rest.
+    /// Runs `verify` until the run is at rest.
     fn verify(&self) -> (Option<i32>, Value) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + REST_TIMEOUT;
         loop {
-            let (code, report) = self.ask(&["verify"]);
+            let (code, report) = self.run(&["verify"]);
             let has_ended =
                 report["stages"]["executor"]["found"] == 2 && report["stages"]["feature"]["found"] != 0;
             if report["at_rest"] == true && has_ended || Instant::now() > deadline {
@@ -59,21 +59,21 @@ impl Cluster {
         }
     }
 
-    /// Writes the first record of a topic again.
-    fn write_again(&self, topic: Topic) {
+    /// Writes the first record of a topic a second time.
+    fn duplicate_first(&self, topic: Topic) {
         let kafka = KafkaConfig::embedded(&self.brokers);
-        let first: OwnedRecord = TopicReader::read_all(&kafka, &[topic], PATIENCE).unwrap().remove(0);
+        let first: OwnedRecord = TopicReader::read_all(&kafka, &[topic], REST_TIMEOUT).unwrap().remove(0);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let producer = BatchProducer::new(&kafka, ProducerLimits::default()).unwrap();
-            let again = OutRecord::new(topic, first.partition, first.key.unwrap(), first.payload.unwrap());
-            producer.produce(vec![again]).await.remove(0).unwrap();
+            let copy = OutRecord::new(topic, first.partition, first.key.unwrap(), first.payload.unwrap());
+            producer.produce(vec![copy]).await.remove(0).unwrap();
         });
     }
 }
 
 #[test]
-fn a_run_in_order_verifies_until_a_vector_is_written_again() {
+fn correct_run_verifies_until_a_vector_is_doubled() {
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::start(folder.path());
     let (code, report) = cluster.verify();
@@ -81,26 +81,26 @@ fn a_run_in_order_verifies_until_a_vector_is_written_again() {
     assert_eq!(report["stages"]["bridge"]["covered"], 1, "{report:#}");
     assert_eq!(report["stages"]["planner"]["found"], 2, "{report:#}");
 
-    let (code, lag) = cluster.ask(&["lag"]);
+    let (code, lag) = cluster.run(&["lag"]);
     assert_eq!((code, &lag["records"], &lag["seconds"]), (Some(0), &0.into(), &0.into()), "{lag:#}");
 
-    cluster.write_again(Topic::VectorComputed);
+    cluster.duplicate_first(Topic::VectorComputed);
     let (code, report) = cluster.verify();
     assert_eq!(code, Some(1), "{report:#}");
     let feature = &report["stages"]["feature"];
     assert_eq!((&feature["lost"], &feature["doubled"]), (&0.into(), &1.into()), "{report:#}");
     assert_eq!(report["doubled"], 1, "{report:#}");
-    assert_eq!(cluster.live.interrupt(), 1, "the run's own count at its end sees it, too");
+    assert_eq!(cluster.dev.interrupt(), 1, "the audit at the end finds it too");
 }
 
 #[test]
-fn a_cluster_that_is_away_ends_with_3_and_its_address() {
+fn unreachable_cluster_exits_with_3_and_names_its_address() {
     for command in ["verify", "lag"] {
         let output = tapeline(&[command, "--brokers", "127.0.0.1:1"]).output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{command}: {}", errors(&output));
-        assert!(errors(&output).contains("127.0.0.1:1"), "{command}: {}", errors(&output));
+        assert_eq!(output.status.code(), Some(3), "{command}: {}", stderr(&output));
+        assert!(stderr(&output).contains("127.0.0.1:1"), "{command}: {}", stderr(&output));
     }
     let check = ["schemas", "check", "--registry", "http://127.0.0.1:1"];
     let output = tapeline(&check).output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
 }

@@ -1,6 +1,6 @@
-//! `tapeline dead-letters` as an operator runs it, on an embedded broker.
+//! `tapeline dead-letters` as a process, on an embedded broker.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod desk;
-mod look;
+mod environment;
+mod list_and_show;
 mod replay;

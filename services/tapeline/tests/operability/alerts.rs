@@ -2,12 +2,12 @@
 
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::catalogue::Known;
+use super::catalogue::MetricNames;
 use super::{assert_none, files, promql, root};
 
 pub(crate) const FOLDER: &str = "deploy/helm/tapeline/alerts";
 
-/// A rule, as far as it is looked at here.
+/// An alert rule.
 pub(crate) struct Alert {
     pub(crate) name: String,
     expression: String,
@@ -15,7 +15,7 @@ pub(crate) struct Alert {
     annotations: Vec<(String, String)>,
 }
 
-/// Every rule of every file.
+/// Returns every rule of every file.
 pub(crate) fn all() -> Vec<Alert> {
     let mut alerts = Vec::new();
     for (_, text) in files(FOLDER, ".yaml") {
@@ -39,14 +39,14 @@ impl Alert {
         }
     }
 
-    /// The path of its page: `TapelineNoProgress` has `docs/runbooks/tapeline-no-progress.md`.
-    pub(crate) fn page(&self) -> String {
+    /// Returns the path of its runbook: `TapelineNoProgress` has `docs/runbooks/tapeline-no-progress.md`.
+    pub(crate) fn runbook(&self) -> String {
         let mut kebab = String::new();
-        for letter in self.name.chars() {
-            if letter.is_ascii_uppercase() && !kebab.is_empty() {
+        for c in self.name.chars() {
+            if c.is_ascii_uppercase() && !kebab.is_empty() {
                 kebab.push('-');
             }
-            kebab.push(letter.to_ascii_lowercase());
+            kebab.push(c.to_ascii_lowercase());
         }
         format!("docs/runbooks/{kebab}.md")
     }
@@ -55,60 +55,61 @@ impl Alert {
         self.annotations.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
-    fn faults(&self, known: &Known) -> Vec<String> {
+    fn errors(&self, metrics: &MetricNames) -> Vec<String> {
         let names = match promql::names(&self.expression) {
             Ok(names) => names,
-            Err(fault) => return vec![fault],
+            Err(error) => return vec![error.to_string()],
         };
-        let mut faults = known.faults(&names);
+        let mut errors = metrics.errors(&names);
         if !["critical", "warning"].contains(&self.severity.as_str()) {
-            faults.push(format!("its severity is {:?}", self.severity));
+            errors.push(format!("invalid severity {:?}", self.severity));
         }
         for (key, text) in &self.annotations {
-            let strangers =
-                labels_in(text, "$labels.").into_iter().filter(|label| !known.carries(&names, label));
-            faults.extend(strangers.map(|label| format!("{key}: no metric in it has the label {label}")));
+            let unknown =
+                labels_in(text, "$labels.").into_iter().filter(|label| !metrics.has_label(&names, label));
+            errors
+                .extend(unknown.map(|label| format!("{key}: no metric of the expression has label {label}")));
         }
         for key in ["summary", "description"] {
             if self.annotation(key).is_empty() {
-                faults.push(format!("it has no {key}"));
+                errors.push(format!("missing {key}"));
             }
         }
-        if self.annotation("runbook") != self.page() || !root().join(self.page()).exists() {
-            faults.push(format!("its page is {}, and has to be there and named", self.page()));
+        if self.annotation("runbook") != self.runbook() || !root().join(self.runbook()).exists() {
+            errors.push(format!("missing runbook {}", self.runbook()));
         }
-        faults
+        errors
     }
 }
 
-/// The labels that a template names: those behind `start`.
+/// Returns the labels that a template names: those after `start`.
 pub(crate) fn labels_in(text: &str, start: &str) -> Vec<String> {
     let is_of_label = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
     text.split(start).skip(1).map(|rest| rest.chars().take_while(is_of_label).collect()).collect()
 }
 
 #[test]
-fn alerts_ask_for_what_is_told_and_have_their_page() {
-    let (known, alerts) = (Known::read(), all());
+fn alerts_use_exported_metrics_and_have_runbooks() {
+    let (metrics, alerts) = (MetricNames::read(), all());
     assert!(alerts.len() >= 15, "only {} alerts were read", alerts.len());
-    let faults = |alert: &Alert| {
-        alert.faults(&known).into_iter().map(|fault| format!("{}: {fault}", alert.name)).collect::<Vec<_>>()
+    let errors = |alert: &Alert| {
+        alert.errors(&metrics).into_iter().map(|error| format!("{}: {error}", alert.name)).collect::<Vec<_>>()
     };
-    assert_none(&alerts.iter().flat_map(faults).collect::<Vec<_>>());
+    assert_none(&alerts.iter().flat_map(errors).collect::<Vec<_>>());
 }
 
 #[test]
-fn why_an_alert_waits_so_long_stands_above_it() {
+fn every_alert_has_a_comment_above_it() {
     for (file, text) in files(FOLDER, ".yaml") {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         for pair in lines.windows(2).filter(|pair| pair[1].starts_with("- alert:")) {
-            assert!(pair[0].starts_with("# "), "{file}: {} stands without its reason", pair[1]);
+            assert!(pair[0].starts_with("# "), "{file}: {} has no comment", pair[1]);
         }
     }
 }
 
 #[test]
-fn each_alert_is_fired_by_a_test() {
+fn every_alert_is_fired_by_a_test() {
     let tests: String = files("deploy/alert-tests", ".yaml").into_iter().map(|(_, text)| text).collect();
     let is_fired = |alert: &Alert| {
         [format!("alertname=\"{}\"", alert.name), format!("alertname: {}\n", alert.name)]
@@ -121,21 +122,24 @@ fn each_alert_is_fired_by_a_test() {
 }
 
 #[test]
-fn an_alert_that_asks_for_something_else_is_a_fault() {
-    let good = "alert: TapelineDeadLetters\nexpr: increase(tapeline_stage_rejected_total[5m]) > 0\n\
+fn alert_with_unknown_names_is_an_error() {
+    let valid = "alert: TapelineDeadLetters\nexpr: increase(tapeline_stage_rejected_total[5m]) > 0\n\
                 labels: {severity: warning}\nannotations:\n  summary: \"{{ $labels.stage }}\"\n  description: x\n  \
                 runbook: docs/runbooks/tapeline-dead-letters.md\n";
-    let known = Known::read();
-    let count = |text: &str| Alert::of(&YamlLoader::load_from_str(text).unwrap()[0]).faults(&known).len();
-    assert_eq!(count(good), 0);
-    for (right, wrong) in [
+    let metrics = MetricNames::read();
+    let count = |text: &str| Alert::of(&YamlLoader::load_from_str(text).unwrap()[0]).errors(&metrics).len();
+    assert_eq!(count(valid), 0);
+    for (text, invalid) in [
         ("rejected_total", "regected_total"),
         ("severity: warning", "severity: urgent"),
         ("$labels.stage", "$labels.topic"),
         ("description: x", "descripton: x"),
         ("dead-letters.md", "dead-letter.md"),
-        ("alert: TapelineDeadLetters", "alert: TapelineNobody"),
+        ("alert: TapelineDeadLetters", "alert: TapelineUnknown"),
     ] {
-        assert!(good.contains(right) && count(&good.replace(right, wrong)) >= 1, "{wrong} was let through");
+        assert!(
+            valid.contains(text) && count(&valid.replace(text, invalid)) >= 1,
+            "{invalid} is not detected"
+        );
     }
 }

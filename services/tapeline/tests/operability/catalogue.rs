@@ -1,4 +1,4 @@
-//! Every metric that a process of Tapeline tells, and what may be asked of it.
+//! Every metric that a process of Tapeline exports, with its labels and their values.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use chassis::telemetry::{Catalogue, Kind, Metric};
 
 use super::promql::{Matcher, Names, Use};
 
-/// What the scrape adds to everything.
-const OF_THE_SCRAPE: [&str; 2] = ["service", "instance"];
+/// Labels that the scrape adds.
+const SCRAPE_LABELS: [&str; 2] = ["service", "instance"];
 
-/// What Prometheus itself tells of a scrape.
+/// The metric that Prometheus adds for each scrape.
 const UP: Metric = Metric {
     name: "up",
     kind: Kind::Gauge,
@@ -20,14 +20,14 @@ const UP: Metric = Metric {
     help: "Whether the last scrape worked.",
 };
 
-/// The metrics, and the values of those labels whose values are names in the code.
-pub(crate) struct Known {
+/// The exported metrics, and the values of those labels whose values are names in the code.
+pub(crate) struct MetricNames {
     metrics: Catalogue,
     names: BTreeMap<&'static str, Vec<String>>,
 }
 
-impl Known {
-    /// From the crates themselves; notes, which each stage makes as it goes, from their source.
+impl MetricNames {
+    /// Reads the metrics from the crates, and the notes from their sources.
     pub(crate) fn read() -> Self {
         let metrics = Catalogue::new()
             .with(chassis::run::METRICS)
@@ -50,7 +50,7 @@ impl Known {
         Self { metrics, names }
     }
 
-    /// The metric behind a name that may have the suffix of a histogram's series, and whether it has.
+    /// Returns the metric of a name, which may have the suffix of a histogram's series, and whether it has one.
     fn metric(&self, name: &str) -> Result<(&'static Metric, bool), String> {
         let find = |name: &str| self.metrics.iter().find(|metric| metric.name == name);
         if name == UP.name {
@@ -58,7 +58,7 @@ impl Known {
         }
         match find(name) {
             Some(metric) if matches!(metric.kind, Kind::Histogram(_)) => {
-                Err(format!("{name} is a histogram: it is told as {name}_bucket, _sum and _count"))
+                Err(format!("{name} is a histogram: use {name}_bucket, _sum or _count"))
             }
             Some(metric) => Ok((metric, false)),
             None => ["_bucket", "_sum", "_count"]
@@ -70,62 +70,62 @@ impl Known {
         }
     }
 
-    /// Whether a word of a page names something that is told.
-    pub(crate) fn tells(&self, name: &str) -> bool {
+    /// Returns `true` if the name is an exported metric.
+    pub(crate) fn has_metric(&self, name: &str) -> bool {
         self.metric(name).is_ok() || self.metrics.iter().any(|metric| metric.name == name)
     }
 
-    /// Every label that a use may carry.
+    /// Returns every label of a metric.
     fn labels(&self, name: &str) -> Vec<&'static str> {
         let Ok((metric, _)) = self.metric(name) else { return Vec::new() };
         let mut labels: Vec<&str> =
-            metric.labels.iter().map(|(label, _)| *label).chain(OF_THE_SCRAPE).collect();
+            metric.labels.iter().map(|(label, _)| *label).chain(SCRAPE_LABELS).collect();
         if name.ends_with("_bucket") {
             labels.push("le");
         }
         labels
     }
 
-    /// Whether a label may be carried by any of the metrics of an expression.
-    pub(crate) fn carries(&self, names: &Names, label: &str) -> bool {
+    /// Returns `true` if a metric of the expression has this label.
+    pub(crate) fn has_label(&self, names: &Names, label: &str) -> bool {
         names.uses.iter().any(|used| self.labels(&used.metric).contains(&label))
     }
 
-    /// What is wrong with an expression's names.
-    pub(crate) fn faults(&self, names: &Names) -> Vec<String> {
-        let mut faults: Vec<String> = names.uses.iter().flat_map(|used| self.faults_of(used)).collect();
+    /// Returns the errors of an expression's names.
+    pub(crate) fn errors(&self, names: &Names) -> Vec<String> {
+        let mut errors: Vec<String> = names.uses.iter().flat_map(|used| self.errors_of(used)).collect();
         if names.uses.is_empty() {
-            faults.push("it asks for no metric".to_owned());
+            errors.push("no metric in the expression".to_owned());
         }
-        let strangers = names.grouped.iter().filter(|label| !self.carries(names, label));
-        faults.extend(strangers.map(|label| format!("no metric in it has the label {label}")));
-        faults
+        let unknown = names.grouped.iter().filter(|label| !self.has_label(names, label));
+        errors.extend(unknown.map(|label| format!("no metric of the expression has label {label}")));
+        errors
     }
 
-    fn faults_of(&self, used: &Use) -> Vec<String> {
+    fn errors_of(&self, used: &Use) -> Vec<String> {
         let name = &used.metric;
         let (metric, is_of_histogram) = match self.metric(name) {
             Ok(found) => found,
-            Err(fault) => return vec![fault],
+            Err(error) => return vec![error],
         };
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let grows = metric.kind == Kind::Counter || is_of_histogram;
         if ["rate", "increase"].contains(&used.inside.as_str()) && !(grows && used.has_window) {
-            faults.push(format!("{} of {name}: only of what grows, over a window", used.inside));
+            errors.push(format!("{} of {name}: requires a counter and a window", used.inside));
         }
         let labels = self.labels(name);
         for Matcher { label, op, value } in &used.matchers {
             if !labels.contains(&label.as_str()) {
-                faults.push(format!("{name} has no label {label}"));
+                errors.push(format!("{name} has no label {label}"));
                 continue;
             }
             let is_pattern = op.ends_with('~');
             let values: Vec<&str> =
                 if is_pattern { value.split('|').collect() } else { vec![value.as_str()] };
-            let wrong = values.into_iter().filter(|value| !self.may_be(metric, label, value));
-            faults.extend(wrong.map(|value| format!("{name}: {label} is never {value}")));
+            let unknown = values.into_iter().filter(|value| !self.may_be(metric, label, value));
+            errors.extend(unknown.map(|value| format!("{name}: unknown value {value} of {label}")));
         }
-        faults
+        errors
     }
 
     fn may_be(&self, metric: &Metric, label: &str, value: &str) -> bool {
@@ -140,19 +140,19 @@ impl Known {
 }
 
 #[test]
-fn what_the_catalogue_does_not_have_is_a_fault() {
-    let known = Known::read();
-    let count = |text: &str| known.faults(&super::promql::names(text).unwrap()).len();
-    for right in [
+fn unknown_metric_label_or_value_is_an_error() {
+    let metrics = MetricNames::read();
+    let count = |text: &str| metrics.errors(&super::promql::names(text).unwrap()).len();
+    for valid in [
         "rate(tapeline_stage_emitted_total{service=\"feature\"}[5m])",
         "tapeline_dedup_windows{stage=\"bridge\"}",
         "histogram_quantile(0.9, sum by (le, stage) (rate(tapeline_stage_restore_ms_bucket{stage=~\"bridge|feature\"}[5m])))",
         "sum without (outcome) (tapeline_stage_batches_total{outcome=~\"aborted|failed\",instance=~\"$instance\"})",
         "up{service=\"publisher\"}",
     ] {
-        assert_eq!(count(right), 0, "{right}");
+        assert_eq!(count(valid), 0, "{valid}");
     }
-    for wrong in [
+    for invalid in [
         "rate(tapeline_stage_emited_total[5m])",
         "tapeline_stage_lag_records_total",
         "tapeline_stage_restore_ms",
@@ -168,6 +168,6 @@ fn what_the_catalogue_does_not_have_is_a_fault() {
         "rate(tapeline_stage_emitted_total)",
         "time()",
     ] {
-        assert_eq!(count(wrong), 1, "{wrong}");
+        assert_eq!(count(invalid), 1, "{invalid}");
     }
 }

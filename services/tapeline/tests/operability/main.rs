@@ -1,25 +1,24 @@
-//! What is under `deploy/helm/tapeline/{alerts,dashboards}` and `docs/runbooks`, held to the catalogue of metrics: nothing asks for what no
-//! process tells, and each alert has its page.
+//! Checks `deploy/helm/tapeline/{alerts,dashboards}` and `docs/runbooks` against the catalogue of metrics: they use exported metrics only,
+//! and each alert has a runbook.
 //!
-//! `promql` takes expressions apart, `catalogue` knows what may stand in them; whether an alert fires when it should is for
-//! `deploy/alert-tests`, with Prometheus itself.
+//! `promql` parses expressions, `catalogue` has the exported names. `deploy/alert-tests` checks with Prometheus whether an alert fires.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod alerts;
 mod catalogue;
 mod dashboards;
-mod pages;
 mod promql;
+mod runbooks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The repository.
+/// Returns the root of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Files of a folder of the repository with this ending, by name.
+/// Returns name and text of the files with this ending in a folder of the repository, by name.
 fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let mut files: Vec<(String, String)> = entries
@@ -34,6 +33,6 @@ fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     files
 }
 
-fn assert_none(faults: &[String]) {
-    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+fn assert_none(errors: &[String]) {
+    assert!(errors.is_empty(), "\n{}", errors.join("\n"));
 }

@@ -1,16 +1,16 @@
-//! Takes a PromQL expression apart, as far as names go: metrics with their matchers and the function around them, and the labels that
-//! it groups or joins by. What it doesn't know is a fault; that an expression is well-formed beyond that is for `promtool` to say.
+//! Parses the names of a PromQL expression: metrics with their matchers and the enclosing function, and the labels by which it groups
+//! or joins. Unknown syntax is an error; `promtool` checks the rest.
 //! Grammar: <https://prometheus.io/docs/prometheus/latest/querying/basics/>.
 
 /// A metric in an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Use {
-    /// As it stands there, suffix included.
+    /// The name in the expression, suffix included.
     pub(crate) metric: String,
     pub(crate) matchers: Vec<Matcher>,
-    /// The innermost function or aggregation around it.
+    /// The innermost enclosing function or aggregation.
     pub(crate) inside: String,
-    /// Whether a window `[…]` follows it.
+    /// `true` if a window `[…]` follows.
     pub(crate) has_window: bool,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Matcher {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) uses: Vec<Use>,
-    /// Labels behind `by`, `without`, `on`, `ignoring` and the like.
+    /// Labels after `by`, `without`, `on`, `ignoring` and the like.
     pub(crate) grouped: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ enum Token {
     Sign(String),
 }
 
-/// Functions and aggregations that ours may use. A name in front of `(` that isn't here is misspelt, or new.
+/// Permitted functions and aggregations. Another name before `(` is misspelt or new.
 const FUNCTIONS: &[&str] = &[
     "sum",
     "max",
@@ -61,15 +61,15 @@ const FUNCTIONS: &[&str] = &[
 const GROUPING: &[&str] = &["by", "without", "on", "ignoring", "group_left", "group_right"];
 const OPERATORS: &[&str] = &["and", "or", "unless", "offset", "bool"];
 
-/// The names in `expression`.
+/// Returns the names in `expression`.
 ///
 /// # Errors
-/// What it doesn't understand.
+/// The part that is not understood.
 pub(crate) fn names(expression: &str) -> Result<Names, String> {
     let tokens = tokens(expression)?;
     let mut names = Names::default();
     let (mut around, mut at) = (Vec::<String>::new(), 0);
-    // The aggregation whose argument begins at the next parenthesis: `sum by (a) (…)`.
+    // The aggregation whose argument starts at the next parenthesis: `sum by (a) (…)`.
     let mut pending = String::new();
     while let Some(token) = tokens.get(at) {
         let next = tokens.get(at + 1);
@@ -83,7 +83,7 @@ pub(crate) fn names(expression: &str) -> Result<Names, String> {
             Token::Name(name) if FUNCTIONS.contains(&name.as_str()) => pending.clone_from(name),
             Token::Name(name) if OPERATORS.contains(&name.as_str()) => {}
             Token::Name(name) if next.is_some_and(|next| next.is("(")) => {
-                return Err(format!("{name} is no function that is known here"));
+                return Err(format!("unknown function {name}"));
             }
             Token::Name(metric) => {
                 let mut matchers = Vec::new();
@@ -95,20 +95,22 @@ pub(crate) fn names(expression: &str) -> Result<Names, String> {
                 names.uses.push(Use { metric: metric.clone(), matchers, inside, has_window });
             }
             Token::Sign(sign) if sign == "(" => {
-                // A plain parenthesis is in what it stands in.
+                // A parenthesis without a function belongs to the enclosing one.
                 let outer = around.last().cloned().unwrap_or_default();
                 let inner = std::mem::take(&mut pending);
                 around.push(if inner.is_empty() { outer } else { inner });
             }
             Token::Sign(sign) if sign == ")" => {
-                around.pop().ok_or("a ) without its (")?;
+                around.pop().ok_or(") without (")?;
             }
-            Token::Sign(sign) if sign == "{" => return Err("a selector without a name".to_owned()),
-            Token::Window(content) if !is_window(content) => return Err(format!("[{content}] is no window")),
+            Token::Sign(sign) if sign == "{" => return Err("selector without a metric name".to_owned()),
+            Token::Window(content) if !is_window(content) => {
+                return Err(format!("invalid window [{content}]"));
+            }
             _ => {}
         }
     }
-    if around.is_empty() { Ok(names) } else { Err("a ( without its )".to_owned()) }
+    if around.is_empty() { Ok(names) } else { Err("( without )".to_owned()) }
 }
 
 impl Token {
@@ -117,11 +119,11 @@ impl Token {
     }
 }
 
-/// `(a, b)` at `at`, and the place behind it.
+/// Parses `(a, b)` at `at`. Returns the labels and the index after them.
 fn labels(tokens: &[Token], mut at: usize) -> Result<(Vec<String>, usize), String> {
     let mut labels = Vec::new();
     if !tokens.get(at).is_some_and(|token| token.is("(")) {
-        return Err("labels stand in ( )".to_owned());
+        return Err("expected ( before labels".to_owned());
     }
     loop {
         at += 1;
@@ -129,12 +131,12 @@ fn labels(tokens: &[Token], mut at: usize) -> Result<(Vec<String>, usize), Strin
             Some(Token::Name(label)) => labels.push(label.clone()),
             Some(token) if token.is(",") => {}
             Some(token) if token.is(")") => return Ok((labels, at + 1)),
-            other => return Err(format!("{other:?} among labels")),
+            other => return Err(format!("unexpected {other:?} in labels")),
         }
     }
 }
 
-/// `a="b",c=~"d"}` at `at`, and the place behind it.
+/// Parses `a="b",c=~"d"}` at `at`. Returns the matchers and the index after them.
 fn matchers(tokens: &[Token], mut at: usize) -> Result<(Vec<Matcher>, usize), String> {
     let mut matchers = Vec::new();
     loop {
@@ -147,7 +149,7 @@ fn matchers(tokens: &[Token], mut at: usize) -> Result<(Vec<Matcher>, usize), St
                 matchers.push(Matcher { label: label.clone(), op: op.clone(), value: value.clone() });
                 at += 3;
             }
-            other => return Err(format!("{:?} among matchers", other.first())),
+            other => return Err(format!("unexpected {:?} in matchers", other.first())),
         }
     }
 }
@@ -164,14 +166,14 @@ fn tokens(expression: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = expression.trim_start();
     while let Some(first) = rest.chars().next() {
-        let taken = match first {
+        let length = match first {
             '"' => {
-                let end = rest[1..].find('"').ok_or("a text without its end")?;
+                let end = rest[1..].find('"').ok_or("unterminated string")?;
                 tokens.push(Token::Text(rest[1..=end].to_owned()));
                 end + 2
             }
             '[' => {
-                let end = rest.find(']').ok_or("a window without its end")?;
+                let end = rest.find(']').ok_or("unterminated window")?;
                 tokens.push(Token::Window(rest[1..end].to_owned()));
                 end + 1
             }
@@ -188,22 +190,25 @@ fn tokens(expression: &str) -> Result<Vec<Token>, String> {
                 let two =
                     ["=~", "!~", "!=", "==", ">=", "<="].into_iter().find(|sign| rest.starts_with(*sign));
                 let one = "(){},=<>+-*/".contains(first).then(|| first.to_string());
-                let sign = two.map(str::to_owned).or(one).ok_or_else(|| format!("{first:?} is no sign"))?;
+                let sign = two
+                    .map(str::to_owned)
+                    .or(one)
+                    .ok_or_else(|| format!("unexpected character {first:?}"))?;
                 tokens.push(Token::Sign(sign.clone()));
                 sign.len()
             }
         };
-        rest = rest[taken..].trim_start();
+        rest = rest[length..].trim_start();
     }
     Ok(tokens)
 }
 
-fn end_of(text: &str, belongs: impl Fn(char) -> bool) -> usize {
-    text.find(|c| !belongs(c)).unwrap_or(text.len())
+fn end_of(text: &str, is_part: impl Fn(char) -> bool) -> usize {
+    text.find(|c| !is_part(c)).unwrap_or(text.len())
 }
 
 #[test]
-fn an_expression_gives_its_metrics_matchers_functions_and_labels() {
+fn expression_has_metrics_matchers_functions_and_labels() {
     let text = "sum by (a, b) (rate(x_total{c=~\"d|e\",f!=\"g\"}[5m])) / (max_over_time(y[1h:1m] offset 10m) > 0.5)\n\
                 unless on(h) z";
     let found = names(text).unwrap();
@@ -218,20 +223,21 @@ fn an_expression_gives_its_metrics_matchers_functions_and_labels() {
 }
 
 #[test]
-fn what_is_not_understood_is_a_fault() {
-    for text in [
-        "rat(x[5m])",
-        "rate(x[5 minutes])",
-        "sum(x",
-        "x)",
-        "{a=\"b\"}",
-        "x{a=b}",
-        "x{a=\"b}",
-        "x % 2",
-        "sum by a (x)",
-        "x{a==\"b\"}",
-        "rate(x[5m)",
+fn invalid_expression_is_an_error() {
+    for (text, expected) in [
+        ("rat(x[5m])", "unknown function rat"),
+        ("rate(x[5 minutes])", "invalid window [5 minutes]"),
+        ("sum(x", "( without )"),
+        ("x)", ") without ("),
+        ("{a=\"b\"}", "selector without a metric name"),
+        ("x{a=b}", "in matchers"),
+        ("x{a=\"b}", "unterminated string"),
+        ("x % 2", "unexpected character '%'"),
+        ("sum by a (x)", "expected ( before labels"),
+        ("x{a==\"b\"}", "in matchers"),
+        ("rate(x[5m)", "unterminated window"),
     ] {
-        assert!(names(text).is_err(), "{text} was let through: {:?}", names(text));
+        let error = names(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
     }
 }

@@ -1,0 +1,3 @@
+//! Rules of the publisher, independent of Kafka and HTTP: [`announce`].
+
+pub mod announce;

@@ -1,3 +1,0 @@
-//! What the publisher decides, without knowing how facts arrive or are written: [`announce`].
-
-pub mod announce;

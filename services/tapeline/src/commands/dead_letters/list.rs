@@ -1,0 +1,125 @@
+//! `tapeline dead-letters list`: a line for each dead letter, or counts.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use chassis::{Clock, SystemClock};
+use kafka_io::KafkaConfig;
+use serde_json::json;
+
+use super::args::ListArgs;
+use super::dead_letter::DeadLetter;
+use super::filter::Filter;
+use super::reader::DeadLetterReader;
+use crate::exit::Failure;
+
+/// Characters of an error in a line.
+const ERROR_CHARACTERS_MAX: usize = 120;
+
+/// Prints the dead letters, each partition in order. Blocks.
+///
+/// # Errors
+/// If the cluster is unreachable or denies access, or the filters are inconsistent.
+pub fn run(args: &ListArgs, kafka: &KafkaConfig, out: &mut dyn Write) -> Result<(), Failure> {
+    let filter = Filter::new(&args.filter, SystemClock::new().wall_micros().div_euclid(1_000));
+    filter.position()?;
+    let mut reader = DeadLetterReader::all(kafka, &filter.topics())?;
+    let mut counts = ClassCounts::default();
+    while let Some(letters) = reader.next_batch()? {
+        for dead_letter in letters.iter().filter(|dead_letter| filter.matches(dead_letter)) {
+            if args.counts {
+                counts.add(dead_letter);
+                continue;
+            }
+            let line = if args.json { dead_letter.to_json().to_string() } else { line(dead_letter) };
+            // A closed pipe (`… | head`) ends the command without an error.
+            if writeln!(out, "{line}").is_err() {
+                return Ok(());
+            }
+        }
+    }
+    for line in counts.lines(args.json) {
+        if writeln!(out, "{line}").is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Position, time, class, original position and error.
+fn line(dead_letter: &DeadLetter) -> String {
+    let error: String = dead_letter.error().chars().take(ERROR_CHARACTERS_MAX).collect();
+    format!(
+        "{} {} {} {} by {}, generation {}, key {:?}: {:?}",
+        dead_letter.position(),
+        dead_letter.time(),
+        dead_letter.class(),
+        dead_letter.original_position(),
+        dead_letter.service(),
+        dead_letter.generation(),
+        dead_letter.key().unwrap_or_default(),
+        error
+    )
+}
+
+/// Number of dead letters by class and original topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClassCounts(BTreeMap<(String, String), u64>);
+
+impl ClassCounts {
+    pub fn add(&mut self, dead_letter: &DeadLetter) {
+        *self.0.entry((dead_letter.class(), dead_letter.topic_name())).or_default() += 1;
+    }
+
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Returns a line for each class and topic, as text or JSON.
+    #[must_use]
+    pub fn lines(&self, as_json: bool) -> Vec<String> {
+        let line = |((class, topic), count): (&(String, String), &u64)| {
+            if as_json {
+                json!({"class": class, "topic": topic, "letters": count}).to_string()
+            } else {
+                format!("{count:>8}  {class:<22}  {topic}")
+            }
+        };
+        self.0.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::dead_letter;
+    use super::*;
+
+    #[test]
+    fn line_has_position_time_class_and_error_in_one_line() {
+        let dead_letter = dead_letter(|record| {
+            record.key = Some(b"AA\nPL".to_vec());
+            let error = record.headers.iter_mut().find(|(name, _)| name == "tapeline.error").unwrap();
+            error.1 = "long ".repeat(100).into_bytes();
+        });
+        let line = line(&dead_letter);
+        let start = "scanner-bridge.dead-letter[3]@14 2024-07-10T20:00:00Z bad_magic scanner.alert.raised.v1[3]@99 \
+                     by scanner-bridge, generation 1, key \"AA\\nPL\": \"long";
+        assert!(line.starts_with(start), "{line}");
+        assert!(line.len() < 400 && !line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn counts_are_by_class_and_topic() {
+        let mut counts = ClassCounts::default();
+        for _ in 0..2 {
+            counts.add(&dead_letter(|_| {}));
+        }
+        assert_eq!(counts.total(), 2);
+        assert_eq!(
+            counts.lines(true),
+            [r#"{"class":"bad_magic","letters":2,"topic":"scanner.alert.raised.v1"}"#]
+        );
+        assert!(counts.lines(false)[0].contains("2  bad_magic"));
+    }
+}

@@ -1,0 +1,186 @@
+//! `tapeline dev`: broker, registry, all four services, a market and a small scanner in one process.
+//!
+//! In order: the run is planned from bars and findings; broker and registry start; the services start and become ready; the market
+//! runs; with `--until-end` all records are processed; the services drain; the run is audited from its topics.
+
+mod args;
+mod group_positions;
+mod history;
+mod rest_detector;
+mod services;
+mod status_lines;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chassis::shutdown::Cause as ShutdownCause;
+use chassis::{Shutdown, signals};
+use contracts::Topic;
+use contracts::topics::DEFAULT_PARTITIONS;
+use devstack::broker::EmbeddedBroker;
+use devstack::registry::EmbeddedRegistry;
+use kafka_io::{BatchProducer, GroupQuery, KafkaConfig, ProducerLimits, RegistryConfig};
+
+use self::history::History;
+use self::services::Services;
+use crate::cluster;
+use crate::exit::{Cause, Failure};
+use crate::market::{
+    self, AlertWaiter, DateProgress, EdgeClient, FindingPoster, MarketPlan, MarketRunner, RunAudit, RunEnd,
+    TopicFollower,
+};
+use crate::output::{NdjsonFile, print};
+
+pub use self::args::DevArgs;
+
+/// Time for unresolved records after an interrupt, before the services drain.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
+
+/// Runs everything, and audits the run.
+///
+/// # Errors
+/// If something cannot be started, fails or makes no progress; [`Failure::NotOk`] if the report is not ok.
+pub async fn run(args: DevArgs) -> Result<(), Failure> {
+    let interrupt = Shutdown::new();
+    signals::listen(&interrupt).map_err(not_started("signal handlers"))?;
+    let plan = market::plan(&args.market)?;
+    let vectors = args.market.vectors.as_deref().map(NdjsonFile::create).transpose()?;
+    let broker = start_broker()?;
+    let registry = EmbeddedRegistry::start((Ipv4Addr::LOCALHOST, 0).into())
+        .await
+        .map_err(not_started("the embedded registry"))?;
+    let kafka = KafkaConfig::embedded(&broker.bootstrap());
+    let history = History::of(&plan.replay);
+    // The services have a shutdown of their own: an interrupt stops the market first, so that its records can be processed.
+    let shutdown = Shutdown::new();
+    let url = registry.url();
+    let services = tokio::select! {
+        started = Services::start(&args, &kafka, &url, history, &shutdown) => started?,
+        () = interrupt.begun() => return interrupted(&args, &interrupt),
+    };
+    print_addresses(&services, &kafka, &url);
+    let config = RegistryConfig { url, ..RegistryConfig::default() };
+    let client = Arc::new(cluster::registry_client(config)?);
+    let started = Instant::now();
+    let audit = tokio::task::block_in_place(|| RunAudit::start(&kafka, client.clone()))?;
+    let (mut follower, task) = market::follow(&kafka, client, vectors)?;
+    let reading = tokio::task::spawn_blocking(move || task.run());
+    let result = tokio::select! {
+        result = drive(&args, plan, &kafka, &services, &follower) => result,
+        () = status_lines::warn_of_deleted_records(&broker) => Ok(()),
+        () = interrupt.begun() => interrupted(&args, &interrupt),
+        () = shutdown.begun() => Err(Failure::not_ok("a service failed")),
+    };
+    if interrupt.is_begun() {
+        // Records that are still unresolved then show as held in the report.
+        let rest = group_positions::wait_for_rest(&kafka, services.hosted());
+        drop(tokio::time::timeout(INTERRUPT_GRACE, rest).await);
+    }
+    let drained = services.drain().await;
+    follower.sync().await;
+    follower.stop();
+    let result = result.and(reading.await.map_err(Failure::not_ok)?);
+    let result = drained.failure.map_or(result, Err);
+    let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
+    let report = tokio::task::block_in_place(|| audit.finish(&args.market, drained.counts, end))?;
+    print(&report.summary());
+    result?;
+    report.verdict()
+}
+
+fn start_broker() -> Result<EmbeddedBroker, Failure> {
+    let topics: Vec<(&str, i32)> =
+        Topic::ALL.iter().map(|topic| (topic.name(), DEFAULT_PARTITIONS)).collect();
+    EmbeddedBroker::start(&topics).map_err(not_started("the embedded broker"))
+}
+
+fn not_started<E: std::error::Error + Send + Sync + 'static>(what: &str) -> impl FnOnce(E) -> Failure {
+    let context = format!("failed to start {what}");
+    move |error| Failure::NotOk(Cause::new(context, error))
+}
+
+fn print_addresses(services: &Services, kafka: &KafkaConfig, registry: &str) {
+    print(&format!(
+        "edge      http://{}/v1/findings\n\
+         admin     http://{}\n\
+         broker    {} (embedded, at least once)\n\
+         registry  {registry}\n",
+        services.edge(),
+        services.admin(),
+        kafka.brokers,
+    ));
+}
+
+/// Runs the market to its end. Without `--until-end` the services run until Ctrl-C.
+async fn drive(
+    args: &DevArgs,
+    plan: MarketPlan,
+    kafka: &KafkaConfig,
+    services: &Services,
+    follower: &TopicFollower,
+) -> Result<(), Failure> {
+    let progress = DateProgress::new(args.market.bars.is_some());
+    let runner = market_runner(kafka, services, follower.clone(), progress.clone())?;
+    let work = async {
+        run_market(runner, plan, args.until_end, kafka, services).await?;
+        if !args.until_end {
+            print("the market has ended; press Ctrl-C to stop the services\n");
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    };
+    let is_synthetic = args.market.bars.is_none();
+    tokio::select! {
+        result = work => result,
+        () = status_lines::print_lines(is_synthetic, follower.clone(), &progress, services) => Ok(()),
+    }
+}
+
+fn interrupted(args: &DevArgs, shutdown: &Shutdown) -> Result<(), Failure> {
+    let cause = match shutdown.cause() {
+        Some(ShutdownCause::Signal(name)) => name,
+        _ => "requested",
+    };
+    eprintln!(
+        "shutting down ({cause}): waiting up to {} s for unresolved records",
+        INTERRUPT_GRACE.as_secs()
+    );
+    if args.until_end { Err(Failure::not_ok("the run was interrupted")) } else { Ok(()) }
+}
+
+fn market_runner(
+    kafka: &KafkaConfig,
+    services: &Services,
+    follower: TopicFollower,
+    progress: DateProgress,
+) -> Result<MarketRunner, Failure> {
+    let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(Failure::unreachable)?;
+    let edge = EdgeClient::new(services.edge()).map_err(Failure::unreachable)?;
+    let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(Failure::unreachable)?;
+    Ok(MarketRunner {
+        poster: FindingPoster::new(edge),
+        waiter: AlertWaiter::new(follower.clone(), bridge, DEFAULT_PARTITIONS),
+        follower,
+        producer,
+        wire: services.market_wire(),
+        progress,
+    })
+}
+
+async fn run_market(
+    mut runner: MarketRunner,
+    plan: MarketPlan,
+    until_end: bool,
+    kafka: &KafkaConfig,
+    services: &Services,
+) -> Result<(), Failure> {
+    if let Err(failure) = runner.run(plan).await {
+        let lag_max = group_positions::lag_max(kafka, services.hosted()).await;
+        return Err(match lag_max {
+            Some(position) => failure.context(&format!("market run failed, largest lag: {position}")),
+            None => failure,
+        });
+    }
+    if until_end { group_positions::wait_for_rest(kafka, services.hosted()).await } else { Ok(()) }
+}

@@ -1,0 +1,66 @@
+//! `tapeline replay`: the market, the scanner and the audit of `dev`, against services on a cluster.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use contracts::Topic;
+use kafka_io::{BatchProducer, GroupQuery, ProducerLimits};
+
+use crate::cluster::{self, ClusterArgs, parse_socket_address};
+use crate::exit::Failure;
+use crate::market::{
+    self, AlertWaiter, DateProgress, EdgeClient, FindingPoster, MarketArgs, MarketRunner, RunAudit, RunEnd,
+};
+use crate::output::{NdjsonFile, print};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tapeline replay --bars tests/data/bars --from 2012-01-03 --to 2012-12-31 --speed max \\
+      --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081 --edge 127.0.0.1:8080 --report report.json")]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub market: MarketArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Address of the publisher's HTTP edge, host:port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = parse_socket_address)]
+    pub edge: SocketAddr,
+}
+
+/// Runs the market to its end and audits the run.
+///
+/// # Errors
+/// If the edge, the cluster or the registry is unreachable; [`Failure::NotOk`] if the run makes no progress or its report is not ok.
+pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
+    let plan = market::plan(&args.market)?;
+    let kafka = cluster::kafka(&args.cluster)?;
+    let registry = cluster::registry(&args.cluster)?;
+    let started = Instant::now();
+    let audit = tokio::task::block_in_place(|| RunAudit::start(&kafka, Arc::new(registry.clone())))?;
+    let vectors = args.market.vectors.as_deref().map(NdjsonFile::create).transpose()?;
+    let (follower, task) = market::follow(&kafka, Arc::new(registry.clone()), vectors)?;
+    let reading = tokio::task::spawn_blocking(move || task.run());
+    let bridge = GroupQuery::new(&kafka, scanner_bridge::service::GROUP).map_err(Failure::unreachable)?;
+    let mut runner = MarketRunner {
+        poster: FindingPoster::new(EdgeClient::new(args.edge).map_err(Failure::unreachable)?),
+        waiter: AlertWaiter::new(follower.clone(), bridge, kafka.partitions),
+        follower: follower.clone(),
+        producer: BatchProducer::new(&kafka, ProducerLimits::default()).map_err(Failure::unreachable)?,
+        wire: cluster::wire(&registry, &[Topic::BarClosed], kafka.partitions).await?,
+        progress: DateProgress::new(true),
+    };
+    let result = runner.run(plan).await;
+    // The vectors file is closed after it has everything that was acknowledged before the end.
+    let mut last = follower.clone();
+    last.sync().await;
+    follower.stop();
+    let result = result.and(reading.await.map_err(Failure::not_ok)?);
+    let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
+    let report = tokio::task::block_in_place(|| audit.finish(&args.market, BTreeMap::new(), end))?;
+    print(&report.summary());
+    result?;
+    report.verdict()
+}

@@ -1,0 +1,231 @@
+//! `tapeline schemas`: registers the schemas of the contract, or compares them with the registry.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use contracts::catalogue::contracts;
+use contracts::compat::is_full_transitive;
+use kafka_io::{HttpError, http_client};
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cluster::{self, ClusterArgs};
+use crate::exit::Failure;
+use crate::output::print;
+
+/// Timeout of one registry request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The compatibility level of every subject.
+const COMPATIBILITY: &str = "FULL_TRANSITIVE";
+
+#[derive(Debug, Subcommand)]
+pub enum SchemasCommand {
+    /// Register every schema of the contract, set its compatibility level and print its id.
+    #[command(after_help = "Example:
+  tapeline schemas register --registry http://127.0.0.1:8081")]
+    Register {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+    /// Compare the registered schemas with the contract and print a line for each difference. Exit code 1 if there is any.
+    #[command(after_help = "Example:
+  tapeline schemas check --registry http://127.0.0.1:8081")]
+    Check {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    },
+}
+
+/// A subject in the registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct RegisteredSubject {
+    /// Version and schema, the oldest first.
+    versions: Vec<(u32, String)>,
+    /// The effective compatibility level.
+    compatibility: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct SchemaVersion {
+    version: u32,
+    schema: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct SubjectConfig {
+    #[serde(rename = "compatibilityLevel")]
+    level: String,
+}
+
+/// Client of the registry's subjects and compatibility levels, which `kafka_io::Registry` does not cover.
+struct SubjectClient {
+    client: reqwest::Client,
+    url: String,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// If the registry is unreachable, denies access or rejects a schema; [`Failure::NotOk`] if schemas differ from the contract.
+pub async fn run(command: &SchemasCommand) -> Result<(), Failure> {
+    match command {
+        SchemasCommand::Register { cluster } => register(cluster).await,
+        SchemasCommand::Check { cluster } => check(cluster).await,
+    }
+}
+
+/// Registers every schema. From then on the registry rejects a version that is not compatible in both directions with every earlier
+/// one.
+async fn register(cluster: &ClusterArgs) -> Result<(), Failure> {
+    let registry = cluster::registry(cluster)?;
+    let subjects = SubjectClient::new(cluster)?;
+    for contract in contracts() {
+        let Some(subject) = contract.topic.subject() else { continue };
+        let id = cluster::register(&registry, contract.topic).await?;
+        subjects.set_compatibility(&subject).await?;
+        print(&format!("{id:>6}  {subject}\n"));
+    }
+    Ok(())
+}
+
+async fn check(cluster: &ClusterArgs) -> Result<(), Failure> {
+    let client = SubjectClient::new(cluster)?;
+    let (mut subjects, mut lines) = (0, Vec::new());
+    for contract in contracts() {
+        let Some(name) = contract.topic.subject() else { continue };
+        subjects += 1;
+        let subject = client.subject(&name).await?;
+        let found = differences(contract.schema, subject.as_ref());
+        lines.extend(found.into_iter().map(|difference| format!("{name}: {difference}")));
+    }
+    if lines.is_empty() {
+        print(&format!("{subjects} subjects match the contract\n"));
+        return Ok(());
+    }
+    print(&lines.iter().map(|line| format!("differs    {line}\n")).collect::<String>());
+    Err(Failure::not_ok(format!("schemas differ from the contract: {} differences", lines.len())))
+}
+
+/// Returns the differences between a subject and the contract's schema of it. `None`: the subject is not registered.
+fn differences(contract: &str, subject: Option<&RegisteredSubject>) -> Vec<String> {
+    let Some(RegisteredSubject { versions, compatibility }) = subject else {
+        return vec!["not registered".to_owned()];
+    };
+    let mut differences = Vec::new();
+    let is_contract = |schema: &str| {
+        let value = |text| serde_json::from_str::<Value>(text).ok();
+        value(schema).is_some_and(|schema| Some(schema) == value(contract))
+    };
+    match versions.last() {
+        None => differences.push("not registered".to_owned()),
+        Some((latest, schema)) if !is_contract(schema) => {
+            let same = versions.iter().find(|(_, schema)| is_contract(schema));
+            differences.push(match same {
+                Some((version, _)) => {
+                    format!("latest version is {latest}, the contract's schema is version {version}")
+                }
+                None => format!("no version has the contract's schema, latest version is {latest}"),
+            });
+        }
+        Some(_) => {}
+    }
+    let earlier: Vec<&str> =
+        versions.iter().map(|(_, schema)| schema.as_str()).filter(|schema| !is_contract(schema)).collect();
+    differences.extend(is_full_transitive(&earlier, contract).err().unwrap_or_default());
+    if compatibility != COMPATIBILITY {
+        differences.push(format!("compatibility is {compatibility}, expected {COMPATIBILITY}"));
+    }
+    differences
+}
+
+impl SubjectClient {
+    fn new(cluster: &ClusterArgs) -> Result<Self, Failure> {
+        let config = cluster::registry_config(cluster)?;
+        let client = http_client(&config)
+            .map_err(Failure::usage)?
+            .timeout(REQUEST_TIMEOUT)
+            .build()
+            .map_err(Failure::not_ok)?;
+        Ok(Self { client, url: config.url.trim_end_matches('/').to_owned() })
+    }
+
+    /// Sets the subject's compatibility level to [`COMPATIBILITY`].
+    async fn set_compatibility(&self, subject: &str) -> Result<(), Failure> {
+        let level = serde_json::json!({ "compatibility": COMPATIBILITY });
+        let response = self.client.put(format!("{}/config/{subject}", self.url)).json(&level).send().await;
+        let error = match response {
+            Ok(response) if response.status().is_success() => return Ok(()),
+            Ok(response) => HttpError::from(response.status()),
+            Err(error) => error.into(),
+        };
+        Err(self.failure(&format!("set compatibility of {subject} to {COMPATIBILITY}"), error))
+    }
+
+    /// Returns the subject, `None` if it is not registered.
+    async fn subject(&self, subject: &str) -> Result<Option<RegisteredSubject>, Failure> {
+        let Some(numbers) = self.get::<Vec<u32>>(&format!("subjects/{subject}/versions")).await? else {
+            return Ok(None);
+        };
+        let mut versions = Vec::new();
+        for number in numbers {
+            let path = format!("subjects/{subject}/versions/{number}");
+            versions.extend(self.get::<SchemaVersion>(&path).await?.map(|it| (it.version, it.schema)));
+        }
+        let config = self.get::<SubjectConfig>(&format!("config/{subject}?defaultToGlobal=true")).await?;
+        let compatibility = config.map_or_else(|| "NONE".to_owned(), |config| config.level);
+        Ok(Some(RegisteredSubject { versions, compatibility }))
+    }
+
+    /// Fetches a resource, `None` if it does not exist.
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+        let failure = |error: HttpError| self.failure(&format!("fetch {path}"), error);
+        let response = self.client.get(format!("{}/{path}", self.url)).send().await;
+        let response = response.map_err(|error| failure(error.into()))?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if !status.is_success() => Err(failure(status.into())),
+            _ => response.json().await.map(Some).map_err(|error| failure(error.into())),
+        }
+    }
+
+    fn failure(&self, action: &str, error: HttpError) -> Failure {
+        Failure::query_context(format!("failed to {action} at registry {}", self.url), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTRACT: &str =
+        r#"{"type":"record","name":"Bar","namespace":"t","fields":[{"name":"a","type":"int"}]}"#;
+
+    fn found(schemas: &[&str], compatibility: &str) -> Vec<String> {
+        let versions = (1..).zip(schemas.iter().map(|schema| (*schema).to_owned())).collect();
+        differences(CONTRACT, Some(&RegisteredSubject { versions, compatibility: compatibility.to_owned() }))
+    }
+
+    #[test]
+    fn same_schema_in_other_notation_is_no_difference() {
+        let reordered = r#"{"name": "Bar", "type": "record", "namespace": "t", "fields": [{"type": "int", "name": "a"}]}"#;
+        assert_eq!(found(&[reordered], "FULL_TRANSITIVE"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn missing_other_or_incompatible_schema_is_a_difference() {
+        assert_eq!(differences(CONTRACT, None), ["not registered"]);
+        assert!(found(&[CONTRACT], "BACKWARD")[0].contains("BACKWARD"));
+
+        let newer = CONTRACT.replace(r#"}]}"#, r#"},{"name":"b","type":"int","default":0}]}"#);
+        let differences = found(&[CONTRACT, &newer], "FULL_TRANSITIVE");
+        assert_eq!(differences, ["latest version is 2, the contract's schema is version 1"]);
+
+        let other = CONTRACT.replace("int", "long");
+        let differences = found(&[&other], "FULL_TRANSITIVE");
+        let (missing, incompatible) = (&differences[0], &differences[1]);
+        assert!(missing.contains("no version") && incompatible.contains("version 1"), "{differences:?}");
+    }
+}

@@ -1,0 +1,32 @@
+//! A market run, as `dev` and `replay` share it.
+//!
+//! [`plan`] reads bars and findings. [`MarketRunner`] publishes them date by date, waits until their alerts are resolved
+//! ([`AlertWaiter`], from what [`TopicFollower`] reads), and [`RunAudit`] counts and reports the run from its topics.
+
+mod alert_tracker;
+mod alert_waiter;
+mod args;
+mod edge_client;
+mod finding_poster;
+mod findings_file;
+mod plan;
+mod progress_bar;
+mod run_audit;
+mod run_report;
+mod runner;
+mod topic_contents;
+mod topic_dump;
+mod topic_follower;
+mod vector_line;
+
+pub use self::alert_tracker::AlertTracker;
+pub use self::alert_waiter::AlertWaiter;
+pub use self::args::{MarketArgs, Speed};
+pub use self::edge_client::{EdgeClient, EdgeError, ItemResult};
+pub use self::finding_poster::FindingPoster;
+pub use self::plan::{MarketPlan, plan};
+pub use self::progress_bar::DateProgress;
+pub use self::run_audit::{RunAudit, RunEnd};
+pub use self::run_report::{RunReport, StageReport};
+pub use self::runner::MarketRunner;
+pub use self::topic_follower::{FollowerTask, TopicFollower, follow};

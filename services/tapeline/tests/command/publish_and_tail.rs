@@ -1,0 +1,51 @@
+//! `publish`, `tail` and `schemas` against the broker and registry of a running `tapeline dev`.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::process::{RunningDev, stderr, tapeline};
+use serde_json::Value;
+
+const FINDINGS: &str = r#"{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"custom","metadata":{}}
+
+{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":1.5,"message":"m","source_scanner":"custom","metadata":{}}
+"#;
+
+#[test]
+fn findings_published_to_kafka_are_validated_and_tailed() {
+    let mut dev = RunningDev::start(&["--speed", "1"]);
+    dev.wait_for("edge");
+    let broker = dev.wait_for("broker").split_whitespace().next().unwrap().to_owned();
+    let registry = dev.wait_for("registry");
+    let cluster = ["--brokers", &broker, "--registry", &registry];
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("findings.ndjson");
+    std::fs::write(&file, FINDINGS).unwrap();
+
+    let published = tapeline(&["publish"]).arg(&file).args(cluster).output().unwrap();
+    let stdout = String::from_utf8_lossy(&published.stdout);
+    assert_eq!(published.status.code(), Some(1), "{stdout}{}", stderr(&published));
+    assert!(stdout.contains("line 3: invalid: score"), "{stdout}");
+    assert!(stdout.contains("1 accepted, 1 not accepted"), "{stdout}");
+
+    let tail = ["tail", "scanner.alert.raised", "--json", "--from-start"];
+    let mut tail = tapeline(&tail).args(cluster).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let records = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let record = records.into_iter().find(|record| record["key"] == "ZZZ").unwrap();
+    assert_eq!(record["value"]["alert_type"], "momentum");
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+
+    let unreachable = ["tail", "scanner.alert.raised", "--from-start", "--registry", "http://127.0.0.1:1"];
+    let unreachable = tapeline(&unreachable).args(["--brokers", &broker]).output().unwrap();
+    assert_eq!(unreachable.status.code(), Some(3), "{}", stderr(&unreachable));
+    assert!(stderr(&unreachable).contains("http://127.0.0.1:1"), "{}", stderr(&unreachable));
+
+    let registered = tapeline(&["schemas", "register"]).args(cluster).output().unwrap();
+    let stdout = String::from_utf8_lossy(&registered.stdout);
+    assert!(registered.status.success(), "{}", stderr(&registered));
+    assert_eq!(stdout.lines().count(), 17, "{stdout}");
+    assert!(stdout.contains("feature.batch.urgent.v1-value"), "{stdout}");
+    assert_eq!(dev.interrupt(), 0);
+}
