@@ -12,7 +12,7 @@ use crate::input::Source;
 use crate::resource_usage::resident_kib;
 
 /// Interval of lines.
-const EVERY: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Batches per second in which alerts are produced.
 const BATCHES_PER_S: u64 = 50;
@@ -61,7 +61,7 @@ fn produce(brokers: &str, rate: u64, sent: &AtomicU64, over: &AtomicBool) -> Res
 fn report(length: Duration, sent: &AtomicU64) {
     let begun = Instant::now();
     while begun.elapsed() < length {
-        thread::park_timeout(EVERY.min(length.saturating_sub(begun.elapsed())));
+        thread::park_timeout(INTERVAL.min(length.saturating_sub(begun.elapsed())));
         let line = serde_json::json!({
             "second": begun.elapsed().as_secs(),
             "sent": sent.load(Ordering::Relaxed),

@@ -29,7 +29,7 @@ pub struct InstanceSettings {
     pub partitions: i32,
 }
 
-/// How an instance ended.
+/// The cause of an exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitCause {
     /// With this exit code.
@@ -42,11 +42,11 @@ pub enum ExitCause {
 #[derive(Debug)]
 pub struct Instance {
     pub target: Target,
-    /// Whether the supervisor restarts it.
+    /// `true` if the supervisor restarts it.
     pub is_wanted: bool,
-    /// Whether the storm stopped it.
+    /// `true` if the storm stopped it.
     pub is_stopped_by_storm: bool,
-    /// Whether its log is on a full disk.
+    /// `true` if its log is on a full disk.
     pub has_full_log_disk: bool,
     binary: PathBuf,
     folder: PathBuf,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::numbers::{Numbers, Raised};
 
-/// How long a bridge keeps a window after its request: 60 s and 5 min, in microseconds. An alert that was read later (because a
+/// Time for which a bridge keeps a window after its request: 60 s and 5 min, in microseconds. An alert that was read later (because a
 /// fault blocked its partition) opens a new window, which is correct.
 const WINDOW_RETENTION_MICROS: i64 = 360_000_000;
 
@@ -25,7 +25,7 @@ pub struct RecordPosition {
 #[derive(Debug, Clone)]
 pub struct Oracle {
     numbers: Numbers,
-    /// How many times each number is in the input.
+    /// Occurrences of each number in the input.
     raised: Vec<u32>,
     /// The requests that contain each number, for its first alert and for its repetition.
     requested: HashMap<Raised, Vec<u32>>,

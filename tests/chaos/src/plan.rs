@@ -103,7 +103,7 @@ pub struct Step {
     pub hold: Duration,
     /// The pause after it.
     pub rest: Duration,
-    /// Whether the pause lasts until the recovery.
+    /// `true` if the pause lasts until the recovery.
     pub until_recovered: bool,
 }
 
@@ -121,7 +121,7 @@ pub struct Extent {
     pub bridges: u32,
     /// Instances of the feature service.
     pub features: u32,
-    /// Whether clocks can be changed.
+    /// `true` if clocks can be changed.
     pub clocks: bool,
 }
 

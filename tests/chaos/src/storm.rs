@@ -58,7 +58,7 @@ pub struct Outcome {
     pub faults: usize,
     /// The longest time without output during input.
     pub longest_gap: Duration,
-    /// Whether `tapeline verify` found no difference. `None` if it printed no summary.
+    /// `true` if `tapeline verify` found no difference. `None` if it printed no summary.
     pub is_verified: Option<bool>,
 }
 

@@ -32,7 +32,7 @@ impl Binaries {
 
     fn build() -> io::Result<Self> {
         let folder = folder_of(&std::env::current_exe()?)
-            .ok_or_else(|| io::Error::other("this test run not run from cargo's target folder"))?;
+            .ok_or_else(|| io::Error::other("the test executable is not in cargo's target folder"))?;
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked"]);
         // Set by `.ci/timed-test` for this process; it would make the compiler build everything again.

@@ -7,8 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Lines of a log that are printed when a test fails.
-const EXCERPT_LINES: usize = 40;
-const EXCERPT_BYTES: u64 = 16 * 1024;
+const EXCERPT_LINES_MAX: usize = 40;
+const EXCERPT_MAX_BYTES: u64 = 16 * 1024;
 const POLL: Duration = Duration::from_millis(50);
 
 /// A child process. Both of its outputs are written to one file. It is killed on drop; if a test is panicking then, the end of its
@@ -133,7 +133,7 @@ impl Process {
     pub fn excerpt(&self) -> String {
         let tail = tail(&self.log).unwrap_or_else(|cause| format!("(unreadable: {cause})"));
         let lines: Vec<&str> = tail.lines().collect();
-        let from = lines.len().saturating_sub(EXCERPT_LINES);
+        let from = lines.len().saturating_sub(EXCERPT_LINES_MAX);
         format!("--- end of {}\n{}\n---", self.log.display(), lines[from..].join("\n"))
     }
 }
@@ -186,7 +186,7 @@ pub fn run_to_end(name: &str, command: Command, folder: &Path, limit: Duration) 
 fn tail(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(EXCERPT_BYTES)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(EXCERPT_MAX_BYTES)))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -131,7 +131,7 @@ fn first(alert: &Alert, id: u32) -> Vec<u8> {
     payload
 }
 
-/// Encodes the alert as a later release would: with a confidence, and for every tenth alert with a type that the bridge cannot
+/// Encodes the alert as a later release would: with a confidence, and for some alerts with a type that the bridge cannot
 /// decode.
 fn second(alert: &Alert, id: u32, newer: &Schema) -> Vec<u8> {
     let mut fields = as_newer(&first(alert, id)[5..], contracts::codec::schema::<Alert>(), newer);

@@ -116,7 +116,7 @@ impl Group {
         });
     }
 
-    /// Resumes the suspended instance and waits until both share the partitions the partitions.
+    /// Resumes the suspended instance and waits until both share the partitions.
     fn resume(&mut self, successor: &Running) {
         self.other.signal("CONT").unwrap();
         let other = &mut self.other;

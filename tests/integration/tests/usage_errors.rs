@@ -1,4 +1,4 @@
-//! An operator's errors: every program exits with code 2 before it processes anything, and reports the error and its place.
+//! An operator's errors: every program exits with code 2 before it processes anything, and reports the error with its location.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::net::TcpListener;
