@@ -21,7 +21,7 @@ def main():
     seconds, _, sent = load[-1]
     print(f"at rest {rest[-1][1] / 1024:.1f} MiB")
     print(f"under {sent / seconds:.0f} alerts/s for {seconds} s: {mean_y / 1024:.1f} MiB, at most {peak / 1024:.1f} MiB")
-    print(f"slope over the second half: {slope * 60 / 1024:+.3f} MiB a minute, {slope * 1024 * (seconds / sent):+.2f} bytes an alert")
+    print(f"slope over the second half: {slope * 60 / 1024:+.3f} MiB per minute, {slope * 1024 * (seconds / sent):+.2f} bytes per alert")
 
 
 main()

@@ -1,4 +1,4 @@
-"""Prints what `run engine` measured: ratios to librdkafka alone, and where the instructions of the dearest variant go."""
+"""Prints what `run engine` measured: ratios to librdkafka alone, and the functions with most instructions of the most expensive variant."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ BASELINE = "passthrough"
 
 
 def instructions(folder):
-    """Instructions an event by variant, from two runs of different length: what starting costs cancels out."""
+    """Returns the instructions per event by variant, from two runs of different length, so that those of the start cancel out."""
     runs = {}
     for file in folder.glob("callgrind.*.[0-9]*"):
         if file.suffix == ".line":
@@ -50,7 +50,7 @@ def main():
         print(f"{name} / no-op, at least once: {best[name][0] / best['no-op, at least once'][0]:.2f}")
     if counted:
         name = "bridge, transactions of 5000"
-        print(f"\nWhere the instructions go: {name}")
+        print(f"\nInstructions by function: {name}")
         report = subprocess.run(
             ["callgrind_annotate", str(counted[name][1])], capture_output=True, text=True, check=True
         )

@@ -1,4 +1,4 @@
-//! The bridge's own stage, counted from outside.
+//! The bridge's stage, with a limit of records.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,36 +11,37 @@ use scanner_bridge::mapping_file;
 use scanner_bridge::stage::BridgeStage;
 use testkit::OwnSchemas;
 
-use crate::Failed;
-use crate::stage::{Enough, How, drive};
+use crate::driver::{DriveArgs, StopSignal, drive};
+use crate::error::Error;
 
-/// More than any machine reaches: what is measured is the work, not the limit.
+/// More than any machine processes, so that the limiter has no effect.
 const UNLIMITED_SYMBOLS_PER_S: u32 = 1_000_000_000;
 
-/// The bridge's stage, and how many records it is still to judge. What it would restore is left out: each run begins anew.
+/// The bridge's stage and the number of records that are left. It restores nothing, since each run starts from the beginning.
 pub(crate) struct Counted {
     bridge: BridgeStage,
     left: u64,
-    enough: Arc<Enough>,
+    stop: Arc<StopSignal>,
 }
 
 impl Counted {
-    pub(crate) fn new(records: u64, enough: &Arc<Enough>) -> Result<Self, Failed> {
+    pub(crate) fn new(records: u64, stop: &Arc<StopSignal>) -> Result<Self, Error> {
         let partitions = KafkaConfig::default().partitions;
-        let letters = Topic::ScannerBridgeDeadLetter;
-        let wire = Wire::new("scanner-bridge", letters, partitions, OwnSchemas::ids(), Arc::new(OwnSchemas));
-        let mapping = mapping_file::parse(mapping_file::DEFAULT).map_err(|fault| fault.to_string())?;
+        let dead_letters = Topic::ScannerBridgeDeadLetter;
+        let wire =
+            Wire::new("scanner-bridge", dead_letters, partitions, OwnSchemas::ids(), Arc::new(OwnSchemas));
+        let mapping = mapping_file::parse(mapping_file::DEFAULT).map_err(|error| error.to_string())?;
         let alerts =
             AlertsSection { group_symbols_per_s: UNLIMITED_SYMBOLS_PER_S, ..AlertsSection::default() };
         let bridge = BridgeStage::new(wire, mapping, alerts.settings());
-        Ok(Self { bridge, left: records, enough: Arc::clone(enough) })
+        Ok(Self { bridge, left: records, stop: Arc::clone(stop) })
     }
 }
 
-/// Measures it.
-pub(crate) fn run(brokers: &str, how: How) -> Result<(), Failed> {
-    let enough = Arc::new(Enough::default());
-    drive(brokers, how, "bridge", Counted::new(how.records, &enough)?, &enough)
+/// Measures the stage.
+pub(crate) fn run(brokers: &str, args: DriveArgs) -> Result<(), Error> {
+    let stop = Arc::new(StopSignal::default());
+    drive(brokers, args, "bridge", Counted::new(args.records, &stop)?, &stop)
 }
 
 impl Stage for Counted {
@@ -48,12 +49,12 @@ impl Stage for Counted {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, source: InputPartition, epoch: Epoch, now: Now) {
-        self.bridge.assigned(source, epoch, now);
+    fn assigned(&mut self, input: InputPartition, epoch: Epoch, now: Now) {
+        self.bridge.assigned(input, epoch, now);
     }
 
-    fn unassigned(&mut self, source: InputPartition) {
-        self.bridge.unassigned(source);
+    fn unassigned(&mut self, input: InputPartition) {
+        self.bridge.unassigned(input);
     }
 
     fn process(
@@ -65,7 +66,7 @@ impl Stage for Counted {
     ) -> Verdict<OutRecord> {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
-            self.enough.reached();
+            self.stop.send();
         }
         self.bridge.process(id, record, now, effects)
     }
@@ -78,8 +79,8 @@ impl Stage for Counted {
         self.bridge.tick(now, effects);
     }
 
-    fn drain(&mut self, sources: &[InputPartition], now: Now, effects: &mut Effects<OutRecord>) {
-        self.bridge.drain(sources, now, effects);
+    fn drain(&mut self, inputs: &[InputPartition], now: Now, effects: &mut Effects<OutRecord>) {
+        self.bridge.drain(inputs, now, effects);
     }
 
     fn is_full(&self, topic: u16) -> bool {

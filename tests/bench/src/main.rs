@@ -1,74 +1,73 @@
-//! What delivery costs, on one real broker, beside librdkafka alone.
+//! Cost of delivery on one real broker, compared with librdkafka alone.
 //!
-//! `tests/bench/run engine` starts the broker and calls this once a variant; each call consumes a given number of alerts from the
-//! start of the topic, in a group of its own, passes them on, and prints one line of JSON: records, CPU time, wall time, memory.
-//! It deliberately measures nothing itself but the process that it is: instructions are counted by callgrind around it.
+//! `tests/bench/run engine` starts the broker and runs this program once per variant. Each run consumes a given number of alerts from
+//! the start of the topic in its own group, forwards them, and prints one line of JSON: records, CPU time, wall time, memory. It
+//! measures only its own process; callgrind counts its instructions from outside.
 //!
 //! Start at [`Variant`].
 
 mod bridge;
-mod fill;
-mod noop;
+mod driver;
+mod error;
+mod input;
+mod no_op;
 mod passthrough;
+mod resource_usage;
 mod soak;
-mod stage;
-mod usage;
 
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::stage::How;
-
-/// Anything that ends a measurement.
-type Failed = Box<dyn std::error::Error + Send + Sync>;
+use crate::driver::DriveArgs;
+use crate::error::Error;
 
 #[derive(Parser)]
 struct Args {
-    /// Bootstrap servers of a broker made for this.
+    /// Bootstrap servers of a broker that is used for this only.
     #[arg(long)]
     brokers: String,
     #[command(subcommand)]
     variant: Variant,
 }
 
-/// One thing to be measured, or what has to be there before.
+/// The measured programs, and the preparation of their input.
 #[derive(Subcommand)]
 enum Variant {
-    /// Creates the topics, and produces numbered alerts of which the second half repeats the first.
+    /// Create the topics and produce numbered alerts, of which the second half repeats the first.
     Fill {
-        /// How many.
+        /// Count of alerts.
         #[arg(long)]
         records: u64,
     },
-    /// librdkafka alone: consume, produce the same bytes, commit now and then.
+    /// librdkafka alone: consume, produce the same bytes, commit once per second.
     Passthrough {
-        /// How many records to pass on.
+        /// Count of records to forward.
         #[arg(long)]
         records: u64,
     },
-    /// The engine with a stage that passes the bytes on.
-    Noop(How),
+    /// The engine with a stage that forwards the bytes.
+    Noop(DriveArgs),
     /// The bridge's stage: Avro in and out, windows, batches.
-    Bridge(How),
-    /// The bridge under a steady stream until the time is over; a line of memory each five seconds.
+    Bridge(DriveArgs),
+    /// The bridge under a steady load; prints its memory every five seconds.
     Soak {
-        /// How long.
+        /// Duration in minutes.
         #[arg(long)]
         minutes: u64,
-        /// Alerts a second; 0 leaves the input alone, to see memory at rest.
+        /// Alerts per second; 0 produces none, to measure memory at rest.
         #[arg(long)]
         rate: u64,
     },
 }
 
-fn main() -> Result<(), Failed> {
+fn main() -> Result<(), Error> {
     let Args { brokers, variant } = Args::parse();
     match variant {
-        Variant::Fill { records } => fill::fill(&brokers, records),
+        Variant::Fill { records } => input::fill(&brokers, records),
         Variant::Passthrough { records } => passthrough::run(&brokers, records),
-        Variant::Noop(how) => noop::run(&brokers, how),
-        Variant::Bridge(how) => bridge::run(&brokers, how),
+        Variant::Noop(args) => no_op::run(&brokers, args),
+        Variant::Bridge(args) => bridge::run(&brokers, args),
         Variant::Soak { minutes, rate } => soak::run(&brokers, Duration::from_secs(60 * minutes), rate),
     }
 }

@@ -1,7 +1,7 @@
-//! The baseline: what any program on librdkafka pays for consuming a record and producing it again.
+//! The baseline: the cost of consuming and producing a record with librdkafka alone.
 //!
-//! `BaseConsumer` to `ThreadedProducer` with the house's own batching and durability settings, offsets committed once a second for
-//! what was handed to the producer: it may lose what the product may not.
+//! `BaseConsumer` to `ThreadedProducer` with the project's settings for batching and durability. Once per second it commits the offsets
+//! of the records that were passed to the producer, so a crash may lose records, unlike in the project.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
-use crate::Failed;
-use crate::stage::{LINGER_MS, client};
-use crate::usage::Usage;
+use crate::driver::{LINGER_MS, client};
+use crate::error::Error;
+use crate::resource_usage::Usage;
 
-/// How often offsets are committed.
+/// Interval of commits.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
-/// Passes `records` records on.
-pub(crate) fn run(brokers: &str, records: u64) -> Result<(), Failed> {
+/// Forwards `records` records.
+pub(crate) fn run(brokers: &str, records: u64) -> Result<(), Error> {
     let usage = Usage::begin();
     let consumer: BaseConsumer = client(brokers)
         .set("group.id", format!("bench.passthrough-{}", std::process::id()))
@@ -42,12 +42,12 @@ pub(crate) fn run(brokers: &str, records: u64) -> Result<(), Failed> {
             .partition(record.partition())
             .key(record.key().unwrap_or_default())
             .payload(record.payload().unwrap_or_default());
-        while let Err((error, refused)) = producer.send(output) {
+        while let Err((error, rejected)) = producer.send(output) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(error.into());
             }
             producer.poll(Duration::from_millis(10));
-            output = refused;
+            output = rejected;
         }
         passed += 1;
         if committed.elapsed() >= COMMIT_EVERY {
@@ -57,12 +57,12 @@ pub(crate) fn run(brokers: &str, records: u64) -> Result<(), Failed> {
     }
     producer.flush(Duration::from_secs(60))?;
     commit(&consumer, CommitMode::Sync)?;
-    usage.tell("passthrough", passed);
-    // Its drop would read on for ever what nobody wants.
+    usage.report("passthrough", passed);
+    // Dropping the consumer would fetch records indefinitely.
     std::process::exit(0);
 }
 
-/// The last commit of the loop may have covered all that there is.
+/// The last commit of the loop may have included every offset.
 fn commit(consumer: &BaseConsumer, mode: CommitMode) -> Result<(), KafkaError> {
     match consumer.commit_consumer_state(mode) {
         Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(()),

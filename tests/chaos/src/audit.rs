@@ -1,4 +1,4 @@
-//! Reads the topics of a run and feeds the oracle.
+//! Reads the topics of a run into the oracle.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,19 +13,19 @@ use integration::{Registry, request};
 use kafka_io::{KafkaConfig, OwnedRecord, Start, TopicReader};
 
 use crate::numbers::Numbers;
-use crate::oracle::{Count, Oracle, Place};
+use crate::oracle::{Count, Oracle, RecordPosition};
 
 const WAIT: Duration = Duration::from_millis(200);
-/// Silence after which a topic is given up.
-const SILENCE: Duration = Duration::from_secs(120);
+/// Maximum time without a record before the end of a topic.
+const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Reads everything and counts.
+/// Reads every topic and returns the counts.
 ///
 /// # Errors
-/// When a topic can't be read to its end, or a record can't be decoded: a count of a part would be no count.
+/// A topic that cannot be read to its end, or a record that cannot be decoded: a partial count would be worthless.
 pub fn count(brokers: &str, registry_port: u16, numbers: Numbers) -> io::Result<Count> {
     let kafka = KafkaConfig { brokers: brokers.to_owned(), ..KafkaConfig::default() };
-    let (codec, writers) = (Codec::new(), Writers { port: registry_port, known: Mutex::default() });
+    let (codec, writers) = (Codec::new(), Writers { port: registry_port, parsed: Mutex::default() });
     let mut oracle = Oracle::new(numbers);
     each(&kafka, Topic::AlertRaised, |record| {
         let alert: Alert = decode(&codec, &writers, record)?;
@@ -35,15 +35,15 @@ pub fn count(brokers: &str, registry_port: u16, numbers: Numbers) -> io::Result<
     for topic in [Topic::BatchRequested, Topic::BatchUrgent] {
         each(&kafka, topic, |record| {
             let request: FeatureRequest = decode(&codec, &writers, record)?;
-            let symbols = request.symbols.into_iter().map(|asked| asked.symbol).collect();
-            let at = (place(record), request.requested_at);
+            let symbols = request.symbols.into_iter().map(|requested| requested.symbol).collect();
+            let at = (position(record), request.requested_at);
             oracle.request(&request.request_id, at, symbols, &request.correlation_ids);
             Ok(())
         })?;
     }
     each(&kafka, Topic::VectorComputed, |record| {
         let vector: Vector = decode(&codec, &writers, record)?;
-        oracle.end(&vector.request_id, &vector.symbol, Some(place(record)));
+        oracle.end(&vector.request_id, &vector.symbol, Some(position(record)));
         Ok(())
     })?;
     each(&kafka, Topic::RequestFailed, |record| {
@@ -56,29 +56,29 @@ pub fn count(brokers: &str, registry_port: u16, numbers: Numbers) -> io::Result<
             let header =
                 |(name, value): &(String, Vec<u8>)| format!("{name}={}", String::from_utf8_lossy(value));
             let headers: Vec<String> = record.headers.iter().map(header).collect();
-            oracle.strange(format!("{topic} holds a letter: {}", headers.join(" ")));
+            oracle.unexpected(format!("{topic} has a dead letter: {}", headers.join(" ")));
             Ok(())
         })?;
     }
     Ok(oracle.count())
 }
 
-/// Every committed record of a topic, in each partition in order.
+/// Calls `act` with every committed record of a topic, each partition in order.
 fn each(
     kafka: &KafkaConfig,
     topic: Topic,
     mut act: impl FnMut(&OwnedRecord) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut reader = TopicReader::open(kafka, &[topic], Start::Earliest).map_err(io::Error::other)?;
-    let mut heard = Instant::now();
+    let mut last_read = Instant::now();
     while !reader.is_at_end() {
         let records = reader.read(WAIT).map_err(io::Error::other)?;
         if !records.is_empty() {
-            heard = Instant::now();
+            last_read = Instant::now();
         }
-        if heard.elapsed() > SILENCE {
+        if last_read.elapsed() > READ_TIMEOUT {
             return Err(io::Error::other(format!(
-                "{topic}: its end is not reached, nothing came for {SILENCE:?}"
+                "{topic}: end not reached: no record within {READ_TIMEOUT:?}"
             )));
         }
         records.iter().try_for_each(&mut act)?;
@@ -86,52 +86,52 @@ fn each(
     Ok(())
 }
 
-fn place(record: &OwnedRecord) -> Place {
+fn position(record: &OwnedRecord) -> RecordPosition {
     let topic = u8::from(record.topic == Topic::BatchUrgent);
-    Place { topic, partition: record.partition, offset: record.offset }
+    RecordPosition { topic, partition: record.partition, offset: record.offset }
 }
 
 fn decode<E: Event>(codec: &Codec, writers: &Writers, record: &OwnedRecord) -> io::Result<E> {
-    codec.decode(record.payload.as_deref(), writers).map_err(|fault| {
+    codec.decode(record.payload.as_deref(), writers).map_err(|error| {
         let OwnedRecord { topic, partition, offset, .. } = record;
-        io::Error::other(format!("{topic}[{partition}]@{offset} is no event: {fault}"))
+        io::Error::other(format!("{topic}[{partition}]@{offset} cannot be decoded: {error}"))
     })
 }
 
-/// Schemas by id, asked of the registry itself.
+/// Writer schemas by id, fetched directly from the registry.
 struct Writers {
     port: u16,
-    known: Mutex<HashMap<u32, Arc<Schema>>>,
+    parsed: Mutex<HashMap<u32, Arc<Schema>>>,
 }
 
 impl WriterSchemas for Writers {
     fn writer(&self, id: u32) -> Result<Arc<Schema>, WriterError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(schema) = known.get(&id) {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(schema) = parsed.get(&id) {
             return Ok(Arc::clone(schema));
         }
         let unreadable = |cause: String| WriterError::Unreadable { id, cause };
         let path = format!("{}/schemas/ids/{id}", Registry::API);
         let reply = request(self.port, "GET", &path, "").map_err(|error| unreadable(error.to_string()))?;
-        let answer: serde_json::Value =
+        let body: serde_json::Value =
             serde_json::from_str(&reply.body).map_err(|error| unreadable(error.to_string()))?;
-        let text = answer["schema"].as_str().ok_or_else(|| unreadable(reply.body.clone()))?;
+        let text = body["schema"].as_str().ok_or_else(|| unreadable(reply.body.clone()))?;
         let schema = Arc::new(Schema::parse_str(text).map_err(|error| unreadable(error.to_string()))?);
-        known.insert(id, Arc::clone(&schema));
+        parsed.insert(id, Arc::clone(&schema));
         Ok(schema)
     }
 }
 
-/// Registers the schema of an event and gives its id.
+/// Registers the schema of an event and returns its id.
 ///
 /// # Errors
-/// When the registry doesn't answer with one.
+/// The registry returns no id.
 pub fn register<E: Event>(registry_port: u16) -> io::Result<u32> {
     let subject = E::TOPIC.subject().unwrap_or_default();
     let body = serde_json::json!({ "schema": E::SCHEMA }).to_string();
     let path = format!("{}/subjects/{subject}/versions", Registry::API);
     let reply = request(registry_port, "POST", &path, &body)?;
-    let answer: serde_json::Value = serde_json::from_str(&reply.body)?;
-    let id = answer["id"].as_u64().and_then(|id| u32::try_from(id).ok());
-    id.ok_or_else(|| io::Error::other(format!("the registry gives no id for {subject}: {}", reply.body)))
+    let body: serde_json::Value = serde_json::from_str(&reply.body)?;
+    let id = body["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+    id.ok_or_else(|| io::Error::other(format!("the registry returned no id for {subject}: {}", reply.body)))
 }

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line arguments.
 
 use std::path::PathBuf;
 
@@ -6,26 +6,24 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::numbers::Numbers;
 
-/// Tapeline's services under faults, on real brokers: was anything lost, doubled or reordered?
+/// Injects faults into Tapeline's services on real brokers and counts lost, doubled and reordered records
 #[derive(Debug, Parser)]
 #[command(name = "storm")]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a storm.
     Run(RunArgs),
     /// Print the faults of a plan.
     Plan(RunArgs),
-    /// A storm's own producer.
+    /// Run the producer of a storm.
     #[command(hide = true)]
     Produce(ProduceArgs),
-    /// A storm's own watcher.
+    /// Run the watcher of a storm.
     #[command(hide = true)]
     Watch {
         /// Bootstrap servers.
@@ -34,72 +32,70 @@ pub enum Command {
     },
 }
 
-/// Which faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlanName {
-    /// One of each kind.
+    /// One fault of each kind.
     Short,
-    /// 32 restarts of every bridge, and the other kinds in between.
+    /// 32 restarts of every bridge, with one of the other faults between two rounds.
     Long,
 }
 
-/// A storm.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Which faults.
+    /// Plan of the faults.
     #[arg(long, value_enum)]
     pub plan: PlanName,
-    /// Decides about their order, targets and pauses.
+    /// Seed of the order, the targets and the pauses of the faults.
     #[arg(long)]
     pub seed: u64,
-    /// Instances of the bridge; of the feature service as many in the short plan, a quarter in the long one. By default 2 and 8.
+    /// Instances of the bridge (default: 2 in the short plan, 8 in the long plan). The feature service has as many in the short
+    /// plan and a quarter in the long plan.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=64))]
     pub instances: Option<u32>,
-    /// Partitions of every topic. By default 12 and 64.
+    /// Partitions of every topic (default: 12 in the short plan, 64 in the long plan).
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub partitions: Option<i32>,
-    /// Numbered records of the input. By default 60,000 and 1,000,000.
+    /// Numbered records of the input (default: 60,000 in the short plan, 1,000,000 in the long plan).
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub records: Option<u64>,
-    /// So many of the plan's faults at most, for a quick look.
+    /// Maximum number of faults, to shorten a run.
     #[arg(long)]
     pub faults: Option<usize>,
-    /// The library with which clocks are moved; without it they are left alone.
+    /// Library that changes the clock of a process; without it the plan has no clock jumps.
     #[arg(long)]
     pub clock: Option<PathBuf>,
-    /// Keep the folder with logs and data also when all went well.
+    /// Keep the folder with logs and data after a successful run.
     #[arg(long)]
     pub keep: bool,
 }
 
-/// What the producer sends.
 #[derive(Debug, Clone, Args)]
 pub struct ProduceArgs {
     /// Bootstrap servers.
     #[arg(long)]
     pub brokers: String,
-    /// The registry's id of the alert's schema.
+    /// Schema id of alerts in the registry.
     #[arg(long)]
     pub schema_id: u32,
     /// Partitions of the topic.
     #[arg(long)]
     pub partitions: i32,
-    /// Numbers in all.
+    /// Count of numbers.
     #[arg(long)]
     pub count: u64,
-    /// Symbols that they go round.
+    /// Count of symbols.
     #[arg(long)]
     pub symbols: u64,
-    /// When number 0 occurred, microseconds since 1970-01-01 UTC.
+    /// Event time of number 0, microseconds since 1970-01-01 UTC.
     #[arg(long)]
     pub base_micros: i64,
-    /// The run's seed.
+    /// Seed of the run.
     #[arg(long)]
     pub seed: u64,
-    /// The first turn to send.
+    /// First slot to send.
     #[arg(long)]
     pub from: u64,
-    /// Records a second, until a line of standard input says otherwise.
+    /// Records per second until a line of standard input sets another pace.
     #[arg(long)]
     pub pace: f64,
 }
@@ -107,7 +103,6 @@ pub struct ProduceArgs {
 // === impl ProduceArgs ===
 
 impl ProduceArgs {
-    /// The numbers.
     #[must_use]
     pub fn numbers(&self) -> Numbers {
         let Self { count, symbols, base_micros, seed, .. } = *self;
@@ -118,13 +113,13 @@ impl ProduceArgs {
 // === impl RunArgs ===
 
 impl RunArgs {
-    /// Instances of the bridge.
+    /// Returns the number of bridge instances.
     #[must_use]
     pub fn bridges(&self) -> u32 {
         self.instances.unwrap_or(if self.plan == PlanName::Short { 2 } else { 8 })
     }
 
-    /// Instances of the feature service.
+    /// Returns the number of feature instances.
     #[must_use]
     pub fn features(&self) -> u32 {
         match self.plan {
@@ -133,13 +128,13 @@ impl RunArgs {
         }
     }
 
-    /// Partitions of every topic.
+    /// Returns the number of partitions of every topic.
     #[must_use]
     pub fn partitions(&self) -> i32 {
         self.partitions.unwrap_or(if self.plan == PlanName::Short { 12 } else { 64 })
     }
 
-    /// Numbers of the input.
+    /// Returns the count of numbers in the input.
     #[must_use]
     pub fn records(&self) -> u64 {
         self.records.unwrap_or(if self.plan == PlanName::Short { 60_000 } else { 1_000_000 })
@@ -152,7 +147,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 }

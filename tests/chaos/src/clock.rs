@@ -1,13 +1,13 @@
-//! A process's wall clock that can be moved: a preloaded library adds to it what stands in a file.
+//! The wall clock of a process, changed by a preloaded library that adds the offset in a file.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What the library reads its file's name from.
+/// The environment variable with the path of the offset file.
 const FILE: &str = "STORM_CLOCK";
 
-/// One process's clock.
+/// The clock of one process.
 #[derive(Debug, Clone)]
 pub struct Clock {
     library: PathBuf,
@@ -17,28 +17,28 @@ pub struct Clock {
 // === impl Clock ===
 
 impl Clock {
-    /// A clock whose offset stands in `file`.
+    /// Creates a clock whose offset is in `file`.
     #[must_use]
     pub fn new(library: PathBuf, file: PathBuf) -> Self {
         Self { library, file }
     }
 
-    /// Sets it right, and puts it into a process that is about to be started.
+    /// Resets the offset and configures a process that is about to be started.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// The file cannot be written.
     pub fn prepare(&self, command: &mut Command) -> io::Result<()> {
         self.set(0)?;
         command.env("LD_PRELOAD", &self.library).env(FILE, &self.file);
         Ok(())
     }
 
-    /// How far it is ahead from now on.
+    /// Sets the offset, in seconds ahead.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// The file cannot be written.
     pub fn set(&self, seconds: i64) -> io::Result<()> {
-        // In place: the process has the file mapped, and eight aligned bytes are seen whole or not at all.
+        // In place: the process has the file mapped, and eight aligned bytes are read whole.
         use std::os::unix::fs::FileExt;
         let file = std::fs::File::options().create(true).truncate(false).write(true).open(&self.file)?;
         file.write_all_at(&seconds.to_ne_bytes(), 0)

@@ -1,4 +1,4 @@
-//! Three real brokers as processes, each a controller too, with a second listener whose clients come through a proxy.
+//! Three real brokers as processes. Each is also a controller, and has a second listener for clients that connect through a proxy.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use integration::{Process, free_port, script, wait_until, wire};
+use integration::{Process, cluster_metadata, free_port, script, wait_until};
 
-use crate::ending;
 use crate::plan::BROKERS;
 use crate::proxy::Proxy;
+use crate::signals;
 
-/// A start beside a full build on two cores.
+/// For a start during a full build on two cores.
 const START_LIMIT: Duration = Duration::from_secs(180);
-/// Until replicas that were away have caught up.
+/// Maximum time until replicas of a restarted broker are in sync.
 const SYNC_LIMIT: Duration = Duration::from_secs(300);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// What differs from a broker of its own: everything threefold, and quick to see that somebody is gone.
+/// The differences from a single broker: replication factor 3, and short timeouts for the detection of failures.
 const SETTINGS: &[&str] = &[
     "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "default.replication.factor=3",
@@ -36,7 +36,6 @@ const SETTINGS: &[&str] = &[
     "log.segment.bytes=67108864",
 ];
 
-/// The cluster.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
@@ -45,10 +44,10 @@ pub struct Cluster {
 
 #[derive(Debug)]
 struct Node {
-    /// For brokers and clients without a proxy.
+    /// The port for brokers and for clients without a proxy.
     direct: u16,
-    /// Behind the proxy.
-    hidden: u16,
+    /// The port that the proxy connects to.
+    proxied_listener: u16,
     controller: u16,
     proxy: Proxy,
     process: Option<Process>,
@@ -57,18 +56,18 @@ struct Node {
 // === impl Cluster ===
 
 impl Cluster {
-    /// Starts all brokers with their data and logs in `folder`, and waits until they know each other.
+    /// Starts all brokers with their data and logs in `folder` and waits until each one reports all of them.
     ///
     /// # Errors
-    /// When they don't, with the end of a log.
+    /// A broker is not ready in time; the error contains the end of its log.
     pub fn start(folder: &Path) -> io::Result<Self> {
         let node = || {
-            let hidden = free_port()?;
+            let proxied_listener = free_port()?;
             Ok(Node {
                 direct: free_port()?,
-                hidden,
+                proxied_listener,
                 controller: free_port()?,
-                proxy: Proxy::start(hidden)?,
+                proxy: Proxy::start(proxied_listener)?,
                 process: None,
             })
         };
@@ -83,52 +82,52 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Bootstrap servers without a proxy.
+    /// Returns the bootstrap servers without proxies.
     #[must_use]
     pub fn direct(&self) -> String {
         addresses(self.nodes.iter().map(|node| node.direct))
     }
 
-    /// Bootstrap servers through the proxies.
+    /// Returns the bootstrap servers through the proxies.
     #[must_use]
     pub fn proxied(&self) -> String {
         addresses(self.nodes.iter().map(|node| node.proxy.port()))
     }
 
-    /// The proxy of a broker.
+    /// Returns the proxy of a broker.
     #[must_use]
     pub fn proxy(&self, broker: usize) -> &Proxy {
         &self.nodes[broker].proxy
     }
 
-    /// Ends a broker: by SIGTERM, with which it hands its leaderships over, or by SIGKILL.
+    /// Stops a broker: by SIGTERM, on which it transfers its leaderships, or by SIGKILL.
     ///
     /// # Errors
-    /// When another broker is away or behind, so that this would be a second outage; or when it doesn't end.
+    /// Another broker is down or not in sync, so that this would be a second outage; or the broker does not exit.
     pub fn end(&mut self, broker: usize, signal: &str) -> io::Result<()> {
         self.wait_in_sync()?;
         let Some(mut process) = self.nodes[broker].process.take() else {
-            return Err(io::Error::other(format!("broker {} is away already", broker + 1)));
+            return Err(io::Error::other(format!("broker {} is already down", broker + 1)));
         };
         process.signal(signal)?;
         process.wait(STOP_LIMIT)?;
         Ok(())
     }
 
-    /// Starts a broker that was ended, and waits until every replica has caught up.
+    /// Starts a stopped broker and waits until every replica is in sync.
     ///
     /// # Errors
-    /// When it doesn't come back.
-    pub fn bring_back(&mut self, broker: usize) -> io::Result<()> {
+    /// It is not ready in time.
+    pub fn restart_stopped(&mut self, broker: usize) -> io::Result<()> {
         self.run(broker)?;
         self.wait_until_joined(broker)?;
         self.wait_in_sync()
     }
 
-    /// The broker that leads a partition.
+    /// Returns the broker that leads a partition.
     ///
     /// # Errors
-    /// When no broker says, or none leads it.
+    /// No broker responds, or the partition has no leader.
     pub fn leader_of(&self, topic: &str, number: i32) -> io::Result<usize> {
         let metadata = self.metadata()?;
         let found = metadata.partitions.iter().find(|it| it.topic == topic && it.number == number);
@@ -138,20 +137,20 @@ impl Cluster {
             .ok_or_else(|| io::Error::other(format!("{topic}[{number}] has no leader")))
     }
 
-    /// How many partitions a topic has.
+    /// Returns the number of partitions of a topic.
     ///
     /// # Errors
-    /// When no broker says.
+    /// No broker responds.
     pub fn partitions_of(&self, topic: &str) -> io::Result<i32> {
         let metadata = self.metadata()?;
         let count = metadata.partitions.iter().filter(|partition| partition.topic == topic).count();
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
 
-    /// Gives every partition back to its preferred leader; says how many moved.
+    /// Elects the preferred leader of every partition and returns the number of partitions whose leader changed.
     ///
     /// # Errors
-    /// When Kafka's command fails.
+    /// Kafka's command fails.
     pub fn elect_preferred(&self) -> io::Result<usize> {
         let before = self.metadata()?.partitions;
         let mut command = Command::new(script("kafka"));
@@ -159,8 +158,8 @@ impl Cluster {
         command.args(["--bootstrap-server", &self.direct()]);
         let output = command.args(["--election-type", "PREFERRED", "--all-topic-partitions"]).output()?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(io::Error::other(format!("the election failed: {said}")));
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(io::Error::other(format!("the election failed: {text}")));
         }
         let after = self.metadata()?.partitions;
         let leader_before = |topic: &str, number: i32| {
@@ -169,10 +168,10 @@ impl Cluster {
         Ok(after.iter().filter(|it| leader_before(&it.topic, it.number) != Some(it.leader)).count())
     }
 
-    /// Waits until every broker is there and every partition has all its replicas in sync.
+    /// Waits until every broker runs and every partition has all its replicas in sync.
     ///
     /// # Errors
-    /// When that doesn't come about.
+    /// The timeout is exceeded.
     pub fn wait_in_sync(&self) -> io::Result<()> {
         let is_in_sync = || {
             self.nodes.iter().all(|node| node.process.is_some())
@@ -184,24 +183,24 @@ impl Cluster {
         if wait_until(SYNC_LIMIT, is_in_sync) {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, format!("not in sync within {SYNC_LIMIT:?}")))
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("replicas not in sync within {SYNC_LIMIT:?}")))
     }
 
-    /// What the first broker that answers says.
-    fn metadata(&self) -> io::Result<wire::Metadata> {
+    /// Returns the metadata from the first broker that responds.
+    fn metadata(&self) -> io::Result<cluster_metadata::Metadata> {
         let running = self.nodes.iter().filter(|node| node.process.is_some());
-        let mut refusal = io::Error::other("no broker runs");
+        let mut last_error = io::Error::other("no broker is running");
         for node in running {
-            match wire::metadata(node.direct) {
+            match cluster_metadata::fetch(node.direct) {
                 Ok(metadata) => return Ok(metadata),
-                Err(error) => refusal = error,
+                Err(error) => last_error = error,
             }
         }
-        Err(refusal)
+        Err(last_error)
     }
 
     fn run(&mut self, broker: usize) -> io::Result<()> {
-        ending::refuse_after_signal()?;
+        signals::check_not_interrupted()?;
         let voters: Vec<String> =
             (1..).zip(&self.nodes).map(|(id, node)| format!("{id}@127.0.0.1:{}", node.controller)).collect();
         let node = &mut self.nodes[broker];
@@ -215,7 +214,7 @@ impl Cluster {
             format!("controller.quorum.voters={}", voters.join(",")),
             format!(
                 "listeners=PLAINTEXT://127.0.0.1:{},PROXIED://127.0.0.1:{},CONTROLLER://127.0.0.1:{}",
-                node.direct, node.hidden, node.controller
+                node.direct, node.proxied_listener, node.controller
             ),
             format!(
                 "advertised.listeners=PLAINTEXT://127.0.0.1:{},PROXIED://127.0.0.1:{}",
@@ -223,8 +222,8 @@ impl Cluster {
                 node.proxy.port()
             ),
         ];
-        for setting in own.iter().map(String::as_str).chain(SETTINGS.iter().copied()) {
-            command.args(["--set", setting]);
+        for settings in own.iter().map(String::as_str).chain(SETTINGS.iter().copied()) {
+            command.args(["--set", settings]);
         }
         node.process = Some(Process::start(&name, command, &self.folder)?);
         Ok(())
@@ -234,12 +233,12 @@ impl Cluster {
         let Node { direct, process, .. } = &mut self.nodes[broker];
         let address = format!("127.0.0.1:{direct}");
         let is_known = || {
-            wire::metadata(*direct)
+            cluster_metadata::fetch(*direct)
                 .is_ok_and(|it| it.brokers.len() == BROKERS && it.brokers.contains(&address))
         };
         match process {
             Some(process) => process.wait_until_ready(START_LIMIT, is_known),
-            None => Err(io::Error::other(format!("broker {} is away", broker + 1))),
+            None => Err(io::Error::other(format!("broker {} is down", broker + 1))),
         }
     }
 }
@@ -248,8 +247,8 @@ fn addresses(ports: impl Iterator<Item = u16>) -> String {
     ports.map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
 }
 
-/// The partition of the internal topic by whose leader a group or a transactional id is coordinated: the hash of a Java string,
-/// without its sign, modulo the topic's partitions (`Utils.abs` in Kafka's sources).
+/// Returns the partition of the internal topic whose leader is the coordinator of a group or transactional id: the hash of a Java
+/// string without its sign, modulo the topic's partitions (`Utils.abs` in Kafka's sources).
 #[must_use]
 pub fn coordinating_partition(id: &str, partitions: i32) -> i32 {
     let hash = id.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
@@ -261,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_hashed_as_java_hashes_strings() {
+    fn coordinator_hash_equals_the_hash_of_java_strings() {
         // "hello".hashCode() is 99162322, "polygenelubricants".hashCode() is Integer.MIN_VALUE.
         assert_eq!(coordinating_partition("hello", 1_000), 322);
         assert_eq!(coordinating_partition("polygenelubricants", 50), 0);

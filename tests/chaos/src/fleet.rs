@@ -1,4 +1,4 @@
-//! All instances, and the supervisor that starts one again when it has ended.
+//! All instances, and the supervisor that restarts an instance after its exit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,145 +12,151 @@ use std::time::Duration;
 use integration::{Metrics, wait_until};
 
 use crate::clock::Clock;
-use crate::instance::{self, Ending, Instance, Setting};
+use crate::instance::{self, ExitCause, Instance, InstanceSettings};
 use crate::plan::{Extent, Service, Target};
 
-/// How soon a supervisor sees that an instance has ended, and starts it again: as soon as one of a cluster would.
-const LOOK: Duration = Duration::from_millis(500);
-/// A start on a machine that is busy with brokers.
+/// Interval of the supervisor's checks; it restarts instances about as fast as a supervisor in a cluster.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// For a start on a machine that is busy with brokers.
 const READY_LIMIT: Duration = Duration::from_secs(180);
-/// What a drain may take beside its budget of 10 s.
+/// Maximum duration of an exit: the drain budget of 10 s and more.
 const END_LIMIT: Duration = Duration::from_secs(60);
 
-/// Exit codes with which starting again is no use: wrong configuration, and an offset that is gone.
-const REFUSALS: [Ending; 2] = [Ending::Code(2), Ending::Code(6)];
+/// Exit codes after which a restart is useless: invalid configuration, and an offset that is no longer in the log.
+const FATAL_EXITS: [ExitCause; 2] = [ExitCause::Code(2), ExitCause::Code(6)];
 
-/// The instances.
 pub struct Fleet {
-    setting: Setting,
+    settings: InstanceSettings,
     shared: Arc<Shared>,
     supervisor: Option<JoinHandle<()>>,
 }
 
 struct Shared {
-    is_over: AtomicBool,
+    is_finished: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     instances: Vec<Instance>,
-    /// How often instances of a service ended how, and whether the storm did it.
-    endings: BTreeMap<(Service, Ending, bool), u32>,
-    refusal: Option<String>,
+    /// The number of exits by service, cause, and whether the storm stopped the instance.
+    exits: BTreeMap<(Service, ExitCause, bool), u32>,
+    fatal_error: Option<String>,
 }
 
 // === impl Fleet ===
 
 impl Fleet {
-    /// Starts all instances; the last one of each service talks to the brokers through the proxies. With a clock library each
-    /// instance has a clock that can be moved.
+    /// Starts all instances; the last one of each service connects to the brokers through the proxies. With a clock library, the
+    /// clock of each instance can be changed.
     ///
     /// # Errors
-    /// When one can't be started or isn't ready in time.
-    pub fn start(setting: Setting, extent: Extent, clock_library: Option<&PathBuf>) -> io::Result<Self> {
+    /// An instance cannot be started or is not ready in time.
+    pub fn start(
+        settings: InstanceSettings,
+        extent: Extent,
+        clock_library: Option<&PathBuf>,
+    ) -> io::Result<Self> {
         let mut instances = Vec::new();
         for (service, count) in [(Service::Bridge, extent.bridges), (Service::Feature, extent.features)] {
             for ordinal in 0..count {
                 let target = Target { service, ordinal };
-                let file = setting.folder.join(format!("{target}.clock"));
+                let file = settings.folder.join(format!("{target}.clock"));
                 let clock = clock_library.map(|library| Clock::new(library.clone(), file));
                 let is_proxied = ordinal + 1 == count;
-                let mut instance = Instance::new(&setting, target, is_proxied, clock)?;
+                let mut instance = Instance::new(&settings, target, is_proxied, clock)?;
                 instance.start()?;
                 instances.push(instance);
             }
         }
         let shared = Arc::new(Shared {
-            is_over: AtomicBool::new(false),
+            is_finished: AtomicBool::new(false),
             state: Mutex::new(State { instances, ..State::default() }),
         });
         let watched = Arc::clone(&shared);
         let supervise = move || {
-            while !watched.is_over.load(Ordering::Acquire) {
-                watched.state().look();
-                thread::park_timeout(LOOK);
+            while !watched.is_finished.load(Ordering::Acquire) {
+                watched.state().check_instances();
+                thread::park_timeout(POLL_INTERVAL);
             }
         };
         let supervisor = thread::Builder::new().name("supervisor".to_owned()).spawn(supervise)?;
-        let fleet = Self { setting, shared, supervisor: Some(supervisor) };
+        let fleet = Self { settings, shared, supervisor: Some(supervisor) };
         fleet.wait_until_ready()?;
         Ok(fleet)
     }
 
-    /// Sends a signal to an instance; when that ends it, it is started again.
+    /// Sends a signal to an instance; the supervisor restarts it after an exit.
     pub fn signal(&self, target: Target, signal: &str) {
-        // It may just be between an end and a start.
+        // It may be between an exit and a start.
         wait_until(END_LIMIT, || self.with(target, |instance| instance.is_running()).unwrap_or(true));
         self.with(target, |instance| {
-            instance.is_ending |= matches!(signal, "TERM" | "KILL");
+            instance.is_stopped_by_storm |= matches!(signal, "TERM" | "KILL");
             instance.signal(signal);
         });
     }
 
-    /// One more instance of a service.
+    /// Starts an additional instance of a service.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// It cannot be started.
     pub fn scale_out(&self, service: Service) -> io::Result<Target> {
         let mut state = self.shared.state();
         let count = state.instances.iter().filter(|instance| instance.target.service == service).count();
         let target = Target { service, ordinal: u32::try_from(count).unwrap_or(u32::MAX) };
-        let mut instance = Instance::new(&self.setting, target, false, None)?;
+        let mut instance = Instance::new(&self.settings, target, false, None)?;
         instance.start()?;
         state.instances.push(instance);
         Ok(target)
     }
 
-    /// The instance that came last of a service ends for good.
+    /// Stops an additional instance and removes it.
     pub fn scale_in(&self, target: Target) {
         self.with(target, |instance| {
             instance.is_wanted = false;
-            instance.is_ending = true;
+            instance.is_stopped_by_storm = true;
             instance.signal("TERM");
         });
         wait_until(END_LIMIT, || self.with(target, |instance| !instance.is_running()).unwrap_or(true));
         self.shared.state().instances.retain(|instance| instance.target != target);
     }
 
-    /// From its next start on, which is now, its log goes to a full disk, or no longer does.
-    pub fn set_log_full(&self, target: Target, is_full: bool) {
-        self.with(target, |instance| instance.is_log_full = is_full);
+    /// Restarts an instance with its log on a full disk, or no longer there.
+    pub fn set_full_log_disk(&self, target: Target, is_full: bool) {
+        self.with(target, |instance| instance.has_full_log_disk = is_full);
         self.signal(target, "TERM");
     }
 
-    /// Moves an instance's clock forward; its next start sets it right.
+    /// Sets an instance's clock forward; its next start resets it.
     ///
     /// # Errors
-    /// When its file can't be written.
+    /// The offset file cannot be written.
     pub fn jump(&self, target: Target, seconds: i64) -> io::Result<()> {
         self.with(target, |instance| instance.jump(seconds)).unwrap_or(Ok(()))
     }
 
-    /// Waits until every instance says that it is ready.
+    /// Waits until every instance is ready.
     ///
     /// # Errors
-    /// When one isn't in time, with the end of its log, or when one refuses to work.
+    /// An instance is not ready in time, with the end of its log, or exits with a fatal error.
     pub fn wait_until_ready(&self) -> io::Result<()> {
         for (target, admin) in self.admins() {
-            let is_ready = wait_until(READY_LIMIT, || instance::is_ready(admin) || self.refusal().is_some());
-            if let Some(refusal) = self.refusal() {
-                return Err(io::Error::other(refusal));
+            let is_ready =
+                wait_until(READY_LIMIT, || instance::is_ready(admin) || self.fatal_error().is_some());
+            if let Some(fatal_error) = self.fatal_error() {
+                return Err(io::Error::other(fatal_error));
             }
             if !is_ready {
                 let log = self.with(target, |instance| instance.log_excerpt()).unwrap_or_default();
-                return Err(io::Error::other(format!("{target} is not ready within {READY_LIMIT:?}\n{log}")));
+                return Err(io::Error::other(format!(
+                    "{target} was not ready within {READY_LIMIT:?}\n{log}"
+                )));
             }
         }
         Ok(())
     }
 
-    /// What the instances of a service count; none of those that don't answer.
+    /// Returns the metrics of a service's instances that respond.
     #[must_use]
     pub fn metrics(&self, service: Service) -> Vec<Metrics> {
         let admins = self.admins();
@@ -158,17 +164,17 @@ impl Fleet {
         of_service.filter_map(|(_, admin)| instance::metrics(admin).ok()).collect()
     }
 
-    /// An instance that can't work: its configuration is wrong, or an offset is missing.
+    /// Returns the first fatal error of an instance: invalid configuration, a missing offset, or a failed start.
     #[must_use]
-    pub fn refusal(&self) -> Option<String> {
-        self.shared.state().refusal.clone()
+    pub fn fatal_error(&self) -> Option<String> {
+        self.shared.state().fatal_error.clone()
     }
 
-    /// Ends all instances by SIGTERM, and those that don't end by SIGKILL; says how all endings were.
+    /// Stops all instances by SIGTERM, and by SIGKILL after a timeout. Returns a summary of all exits.
     pub fn end(mut self) -> String {
         for instance in &mut self.shared.state().instances {
             instance.is_wanted = false;
-            instance.is_ending = true;
+            instance.is_stopped_by_storm = true;
             instance.signal("TERM");
         }
         let runs = || self.shared.state().instances.iter().any(Instance::is_running);
@@ -179,7 +185,7 @@ impl Fleet {
             wait_until(END_LIMIT, || !runs());
         }
         self.stop_supervisor();
-        told(&self.shared.state().endings)
+        summary(&self.shared.state().exits)
     }
 
     fn admins(&self) -> Vec<(Target, u16)> {
@@ -192,17 +198,17 @@ impl Fleet {
     }
 
     fn stop_supervisor(&mut self) {
-        self.shared.is_over.store(true, Ordering::Release);
+        self.shared.is_finished.store(true, Ordering::Release);
         if let Some(supervisor) = self.supervisor.take() {
             supervisor.thread().unpark();
-            // It only panics with a poisoned lock, which nobody minds at the end.
+            // It panics only if another thread panicked with the lock, which has no effect at the end.
             supervisor.join().ok();
         }
     }
 }
 
 impl Drop for Fleet {
-    /// The processes end when the last to know them, the supervisor, has ended.
+    /// The processes end with the supervisor, the last owner of the state.
     fn drop(&mut self) {
         self.stop_supervisor();
     }
@@ -219,17 +225,18 @@ impl Shared {
 // === impl State ===
 
 impl State {
-    fn look(&mut self) {
+    fn check_instances(&mut self) {
         for instance in &mut self.instances {
-            if let Some((ending, log)) = instance.ended() {
-                let key = (instance.target.service, ending, instance.is_ending);
-                *self.endings.entry(key).or_default() += 1;
-                let is_access_denied = REFUSALS.contains(&ending);
-                if !instance.is_ending {
-                    println!("            {} ended by itself: {ending}\n{log}", instance.target);
+            if let Some((cause, log)) = instance.ended() {
+                let key = (instance.target.service, cause, instance.is_stopped_by_storm);
+                *self.exits.entry(key).or_default() += 1;
+                let is_fatal = FATAL_EXITS.contains(&cause);
+                if !instance.is_stopped_by_storm {
+                    println!("            {} exited unexpectedly: {cause}\n{log}", instance.target);
                 }
-                if is_access_denied {
-                    self.refusal = Some(format!("{} refuses to work: {ending}", instance.target));
+                if is_fatal {
+                    self.fatal_error =
+                        Some(format!("{} exited with a fatal error: {cause}", instance.target));
                     instance.is_wanted = false;
                 }
             }
@@ -237,18 +244,18 @@ impl State {
                 && !instance.is_running()
                 && let Err(error) = instance.start()
             {
-                self.refusal = Some(format!("{} can't be started: {error}", instance.target));
+                self.fatal_error = Some(format!("{} failed to start: {error}", instance.target));
             }
         }
     }
 }
 
-fn told(endings: &BTreeMap<(Service, Ending, bool), u32>) -> String {
+fn summary(exits: &BTreeMap<(Service, ExitCause, bool), u32>) -> String {
     let mut text = String::new();
-    for ((service, ending, is_ours), count) in endings {
-        let whose = if *is_ours { "asked for" } else { "by itself" };
-        // Writing to a string doesn't fail.
-        writeln!(text, "  {count:4} × {} {ending}, {whose}", service.name()).ok();
+    for ((service, cause, is_expected), count) in exits {
+        let origin = if *is_expected { "requested" } else { "unexpected" };
+        // Writing to a string does not fail.
+        writeln!(text, "  {count:4} × {} {cause}, {origin}", service.name()).ok();
     }
     text
 }

@@ -1,4 +1,4 @@
-//! One service process of the fleet: its configuration, how it is started, and how it ended.
+//! One service process: its configuration, start and exit.
 
 use std::fmt;
 use std::io;
@@ -9,29 +9,29 @@ use std::process::{Command, ExitStatus};
 use integration::{Metrics, Process, free_port, request};
 
 use crate::clock::Clock;
-use crate::ending;
 use crate::plan::{Service, Target};
+use crate::signals;
 
-/// What all instances are told.
+/// The settings of all instances.
 #[derive(Debug, Clone)]
-pub struct Setting {
-    /// Where our binaries are.
+pub struct InstanceSettings {
+    /// The folder of the service binaries.
     pub binaries: PathBuf,
-    /// Where each instance has its folder.
+    /// The folder that contains a folder per instance.
     pub folder: PathBuf,
     /// Bootstrap servers.
     pub brokers: String,
     /// Bootstrap servers through the proxies, for the last instance of each service.
     pub proxied: String,
-    /// The registry, through its proxy.
+    /// The URL of the registry, through its proxy.
     pub registry: String,
     /// Partitions of every topic.
     pub partitions: i32,
 }
 
-/// How an instance ended.
+/// The cause of an exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
+pub enum ExitCause {
     /// With this exit code.
     Code(i32),
     /// By this signal.
@@ -41,14 +41,13 @@ pub enum Ending {
 /// An instance, running or not.
 #[derive(Debug)]
 pub struct Instance {
-    /// Which one.
     pub target: Target,
-    /// Whether it is started again when it ends.
+    /// `true` if the supervisor restarts it.
     pub is_wanted: bool,
-    /// Whether the storm ended it.
-    pub is_ending: bool,
-    /// Whether its log is on a full disk.
-    pub is_log_full: bool,
+    /// `true` if the storm stopped it.
+    pub is_stopped_by_storm: bool,
+    /// `true` if its log is on a full disk.
+    pub has_full_log_disk: bool,
     binary: PathBuf,
     folder: PathBuf,
     admin: u16,
@@ -59,25 +58,25 @@ pub struct Instance {
 // === impl Instance ===
 
 impl Instance {
-    /// Writes its configuration; it isn't started.
+    /// Creates an instance and writes its configuration, without starting it.
     ///
     /// # Errors
-    /// When its folder can't be written.
+    /// Its folder cannot be written.
     pub fn new(
-        setting: &Setting,
+        settings: &InstanceSettings,
         target: Target,
         is_proxied: bool,
         clock: Option<Clock>,
     ) -> io::Result<Self> {
-        let (folder, admin) = (setting.folder.join(target.to_string()), free_port()?);
+        let (folder, admin) = (settings.folder.join(target.to_string()), free_port()?);
         std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("config.toml"), config(setting, target, is_proxied, admin, &folder))?;
+        std::fs::write(folder.join("config.toml"), config(settings, target, is_proxied, admin, &folder))?;
         Ok(Self {
             target,
             is_wanted: true,
-            is_ending: false,
-            is_log_full: false,
-            binary: setting.binaries.join(target.service.name()),
+            is_stopped_by_storm: false,
+            has_full_log_disk: false,
+            binary: settings.binaries.join(target.service.name()),
             folder,
             admin,
             clock,
@@ -85,13 +84,13 @@ impl Instance {
         })
     }
 
-    /// Starts it, with its clock set right.
+    /// Starts it with a correct clock.
     ///
     /// # Errors
-    /// When it can't be run.
+    /// It cannot be started.
     pub fn start(&mut self) -> io::Result<()> {
-        ending::refuse_after_signal()?;
-        let mut command = if self.is_log_full {
+        signals::check_not_interrupted()?;
+        let mut command = if self.has_full_log_disk {
             let mut shell = Command::new("sh");
             shell.args(["-c", "exec \"$0\" \"$@\" >/dev/full 2>&1"]).arg(&self.binary);
             shell
@@ -102,77 +101,83 @@ impl Instance {
         if let Some(clock) = &self.clock {
             clock.prepare(&mut command)?;
         }
-        self.is_ending = false;
+        self.is_stopped_by_storm = false;
         self.process = Some(Process::start("log", command, &self.folder)?);
         Ok(())
     }
 
-    /// Sends a signal, if it runs.
+    /// Sends a signal if it is running.
     pub fn signal(&self, signal: &str) {
         if let Some(process) = &self.process {
-            // It may have ended by itself just now, which the supervisor sees.
+            // Fails if it has just exited, which the supervisor detects.
             process.signal(signal).ok();
         }
     }
 
-    /// How it ended, and the end of its log; once, if it did.
-    pub fn ended(&mut self) -> Option<(Ending, String)> {
+    /// Returns the cause of its exit and the end of its log, once. `None` if it has not exited.
+    pub fn ended(&mut self) -> Option<(ExitCause, String)> {
         let status = self.process.as_mut()?.ended().ok()??;
         let log = self.log_excerpt();
         self.process = None;
-        Some((Ending::of(status), log))
+        Some((ExitCause::of(status), log))
     }
 
-    /// Whether there is a process.
+    /// Returns whether it has a process.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.process.is_some()
     }
 
-    /// The end of its log.
+    /// Returns the end of its log.
     #[must_use]
     pub fn log_excerpt(&self) -> String {
         self.process.as_ref().map(Process::excerpt).unwrap_or_default()
     }
 
-    /// Moves its clock forward, where that was prepared.
+    /// Sets its clock forward, if it has a changeable one.
     ///
     /// # Errors
-    /// When the clock's file can't be written.
+    /// The offset file cannot be written.
     pub fn jump(&self, seconds: i64) -> io::Result<()> {
         self.clock.as_ref().map_or(Ok(()), |clock| clock.set(seconds))
     }
 
-    /// Where it tells what it counts.
+    /// Returns the port of its admin server.
     #[must_use]
     pub fn admin(&self) -> u16 {
         self.admin
     }
 }
 
-/// Whether the process behind an admin port is ready.
+/// Returns whether the process with this admin port is ready.
 #[must_use]
 pub fn is_ready(admin: u16) -> bool {
     request(admin, "GET", "/ready", "").is_ok_and(|reply| reply.status == 200)
 }
 
-/// What it counts.
+/// Returns the metrics of the process with this admin port.
 ///
 /// # Errors
-/// When it doesn't answer.
+/// It does not respond.
 pub fn metrics(admin: u16) -> io::Result<Metrics> {
     Ok(Metrics::new(request(admin, "GET", "/metrics", "")?.body))
 }
 
-/// Times are shorter than by default, so that a run sees many sessions end; windows and limits are such that no alert waits or
-/// expires for another reason than a fault.
-fn config(setting: &Setting, target: Target, is_proxied: bool, admin: u16, folder: &Path) -> String {
-    let Setting { brokers, proxied, registry, partitions, .. } = setting;
+/// Timeouts are shorter than the defaults, so that many sessions expire in a run; windows and limits are such that no alert waits
+/// or expires for any other reason than a fault.
+fn config(
+    settings: &InstanceSettings,
+    target: Target,
+    is_proxied: bool,
+    admin: u16,
+    folder: &Path,
+) -> String {
+    let InstanceSettings { brokers, proxied, registry, partitions, .. } = settings;
     let own = match target.service {
         Service::Bridge => "[alerts]\ngroup_symbols_per_s = 1000000\n",
         Service::Feature => "[requests]\nttl_ms = 7200000\nworkers = 2\n",
     };
-    // Kept over restarts: what starts while the registry misbehaves starts from here.
+    // Kept over restarts: an instance that starts without the registry uses the cached schemas.
     let cache = folder.join("schemas");
     format!(
         "[process]\nadmin = \"127.0.0.1:{admin}\"\ndrain_budget_ms = 10000\nlogs.format = \"text\"\n\n\
@@ -185,16 +190,16 @@ fn config(setting: &Setting, target: Target, is_proxied: bool, admin: u16, folde
     )
 }
 
-// === impl Ending ===
+// === impl ExitCause ===
 
-impl Ending {
+impl ExitCause {
     fn of(status: ExitStatus) -> Self {
-        // A process that has ended has a code or a signal.
+        // A process that has exited has a code or a signal.
         status.code().map_or(Self::Signal(status.signal().unwrap_or(0)), Self::Code)
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ExitCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit {code}"),

@@ -1,24 +1,24 @@
-//! The storm: Tapeline's services on three real brokers, numbered input at a steady pace, and faults by a seeded plan; at the end it is
-//! counted from the topics what was lost, doubled and reordered.
+//! Fault injection: Tapeline's services on three real brokers with numbered input at a steady pace and faults by a seeded plan.
+//! After the run, the lost, doubled and reordered records are counted from the topics.
 //!
-//! A run is [`storm::run`]. What happens is decided by [`plan`] alone and done by [`faults`]; [`numbers`] says what the input is and
-//! [`oracle`] what must have come of it. It deliberately knows the services only as an operator does: by configuration, signals, exit
-//! codes, metrics and topics.
+//! [`storm::run`] runs a storm. [`plan`] decides which faults occur and [`injection`] injects them; [`numbers`] defines the input
+//! and [`oracle`] the expected output. The crate uses the services only as an operator does: by configuration, signals, exit codes,
+//! metrics and topics.
 
 pub mod audit;
+pub mod child_processes;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
-pub mod ending;
-pub mod faults;
 pub mod fleet;
-pub mod flow;
+pub mod injection;
 pub mod instance;
 pub mod numbers;
 pub mod oracle;
 pub mod plan;
-pub mod produce;
+pub mod producer_process;
 pub mod proxy;
+pub mod signals;
 pub mod storm;
 pub mod timeline;
-pub mod watch;
+pub mod watcher_process;

@@ -1,10 +1,10 @@
-//! The storm as a program; see the library.
+//! Command line program of the storm; see the library.
 
 use std::io;
 use std::process::ExitCode;
 
 use chaos::cli::{Cli, Command, RunArgs};
-use chaos::{ending, produce, storm, watch};
+use chaos::{producer_process, signals, storm, watcher_process};
 use clap::Parser;
 use tempfile::TempDir;
 
@@ -15,8 +15,8 @@ fn main() -> ExitCode {
             storm::plan_of(&args).steps.iter().for_each(|step| println!("{}", step.fault));
             Ok(true)
         }
-        Command::Produce(args) => produce::run(&args).map(|()| true),
-        Command::Watch { brokers } => watch::run(&brokers).map(|()| true),
+        Command::Produce(args) => producer_process::run(&args).map(|()| true),
+        Command::Watch { brokers } => watcher_process::run(&brokers).map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -28,18 +28,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether nothing was lost, doubled or reordered.
+/// Returns whether no record was lost, doubled or reordered.
 fn run(args: &RunArgs) -> io::Result<bool> {
     let mut folder = TempDir::with_prefix("tapeline-storm-")?;
     folder.disable_cleanup(true);
-    ending::guarded(folder.path())?;
+    signals::install(folder.path())?;
     println!("seed {}, folder {}", args.seed, folder.path().display());
     let outcome = storm::run(args, folder.path())?;
     let storm::Outcome { count, records, faults, longest_gap, is_verified } = outcome;
-    let is_right = [count.lost, count.doubled, count.reordered] == [0; 3] && is_verified != Some(false);
-    folder.disable_cleanup(args.keep || !is_right);
+    let is_correct = [count.lost, count.doubled, count.reordered] == [0; 3] && is_verified != Some(false);
+    folder.disable_cleanup(args.keep || !is_correct);
     if is_verified.is_none() {
-        println!("tapeline verify could not be asked");
+        println!("tapeline verify printed no summary");
     }
     println!(
         "storm: lost {} doubled {} reordered {} of {records} records, {faults} faults, longest gap {:.1} s, seed {}",
@@ -49,5 +49,5 @@ fn run(args: &RunArgs) -> io::Result<bool> {
         longest_gap.as_secs_f64(),
         args.seed
     );
-    Ok(is_right && is_verified.is_some())
+    Ok(is_correct && is_verified.is_some())
 }

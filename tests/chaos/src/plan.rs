@@ -1,4 +1,4 @@
-//! Which faults come, in which order, upon whom and for how long: a function of the seed alone.
+//! The faults of a run with their order, targets and durations: a function of the seed alone.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use rand_pcg::Pcg64Mcg;
 /// Brokers of the cluster.
 pub const BROKERS: usize = 3;
 
-/// How often each bridge is restarted in the long plan.
+/// Restarts of each bridge in the long plan.
 const ROUNDS: usize = 32;
-/// In so many rounds of the long plan a feature instance is restarted once.
-const ROUNDS_A_FEATURE: usize = 4;
+/// A feature instance is restarted in one of this many rounds of the long plan.
+const FEATURE_ROUNDS: usize = 4;
 
-/// Longer than the session timeout of the instances (6 s): the group gives their partitions away.
+/// Longer than the session timeout of the instances (6 s): the group assigns their partitions to others.
 const PAST_SESSION: Duration = Duration::from_secs(9);
-/// Long enough for the controller to fence a dead broker (6 s) and for work to go on without it.
-const BROKER_AWAY: Duration = Duration::from_secs(9);
+/// Long enough for the controller to fence a killed broker (6 s) and for work to continue without it.
+const BROKER_OUTAGE: Duration = Duration::from_secs(9);
 
-/// A service under the storm.
+/// A service under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// scanner-bridge
@@ -28,68 +28,66 @@ pub enum Service {
     Feature,
 }
 
-/// One process: the service and its ordinal.
+/// One instance of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
-    /// The service.
     pub service: Service,
-    /// Which of its instances.
     pub ordinal: u32,
 }
 
-/// What an instance gets; the supervisor starts it again, or it goes on.
+/// A signal to an instance; the supervisor restarts it, or it continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Signal {
-    /// Drains and ends.
+    /// It drains and exits.
     Term,
-    /// Ends where it stands.
+    /// It exits immediately.
     Kill,
-    /// Stands still past its session timeout, then goes on.
+    /// It is suspended past its session timeout, then continues.
     Stop,
 }
 
-/// What the registry does.
+/// A fault of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RegistryFault {
-    /// Every connection is cut.
+    /// Every connection is closed.
     Down,
-    /// Every answer takes seconds.
+    /// Every response takes seconds.
     Slow,
-    /// Every answer is status 500.
+    /// Every response has status 500.
     Error500,
-    /// Every answer is a page of HTML with status 200.
+    /// Every response is a page of HTML with status 200.
     Html,
 }
 
-/// What happens to the connections of some instances with one broker.
+/// A fault of the connections between some instances and one broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkFault {
-    /// They end, and new ones end at once.
+    /// They are closed, and new ones are closed immediately.
     Cut,
-    /// They stay, and nothing passes.
+    /// They stay open and pass no bytes.
     BlackHoled,
 }
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// A signal to an instance.
     Signal(Signal, Target),
-    /// One more instance of a service comes, stays and goes.
+    /// An additional instance of a service runs for some time.
     Scale(Service),
-    /// A broker is killed and comes back.
+    /// A broker is killed and restarted.
     BrokerKilled(usize),
     /// The brokers are restarted one after the other.
     RollingRestart,
-    /// Leadership goes back to the preferred replicas.
+    /// Leadership returns to the preferred replicas.
     Election,
-    /// The broker that coordinates a service's group is killed and comes back.
+    /// The broker that coordinates a service's group is killed and restarted.
     GroupCoordinatorKilled(Service),
-    /// The broker that coordinates an instance's transactions is killed and comes back.
+    /// The broker that coordinates an instance's transactions is killed and restarted.
     TransactionCoordinatorKilled(Target),
-    /// The registry misbehaves, and an instance is killed meanwhile, so that it has to start without it.
+    /// The registry fails, and an instance is killed meanwhile, so that it has to start without it.
     Registry(RegistryFault, Target),
-    /// The proxied instances and this broker.
+    /// A fault of the connections between the proxied instances and this broker.
     Link(LinkFault, usize),
     /// An instance is restarted with its log on a full disk.
     LogDiskFull(Target),
@@ -97,34 +95,33 @@ pub enum Fault {
     ClockJump(Target),
 }
 
-/// A fault, how long it lasts, and how long nothing else happens after it.
+/// A fault, its duration, and the pause after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// What goes wrong.
     pub fault: Fault,
-    /// How long until it is mended; zero for what is over at once.
+    /// Time until the fault is ended; zero for a momentary one.
     pub hold: Duration,
     /// The pause after it.
     pub rest: Duration,
-    /// Whether the pause goes on until its recovery was seen.
+    /// `true` if the pause lasts until the recovery.
     pub until_recovered: bool,
 }
 
 /// The faults of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// In this order, one after the other: no two faults hold at once, so no two brokers are away at once.
+    /// In order, one after the other: no two faults are active together, so no two brokers are down together.
     pub steps: Vec<Step>,
 }
 
-/// What a plan may count on.
+/// The size of the system under test.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     /// Instances of the bridge.
     pub bridges: u32,
     /// Instances of the feature service.
     pub features: u32,
-    /// Whether clocks can be moved here.
+    /// `true` if clocks can be changed.
     pub clocks: bool,
 }
 
@@ -132,7 +129,7 @@ struct Dice(Pcg64Mcg);
 
 impl Dice {
     fn below(&mut self, bound: u64) -> u64 {
-        // The bias of a remainder is far below what a plan of faults could show.
+        // The bias of a remainder is negligible in a plan.
         self.0.next_u64() % bound.max(1)
     }
 
@@ -168,7 +165,7 @@ impl Dice {
 // === impl Plan ===
 
 impl Plan {
-    /// One fault of every kind, in any order.
+    /// Returns one fault of every kind, in random order.
     #[must_use]
     pub fn short(seed: u64, extent: Extent) -> Self {
         let mut dice = Dice(Pcg64Mcg::seed_from_u64(seed));
@@ -179,8 +176,8 @@ impl Plan {
         Self { steps: faults.into_iter().map(step).collect() }
     }
 
-    /// Every bridge is restarted 32 times and every feature instance 8 times, by the three signals in turn and without waiting for
-    /// their recovery; between two rounds of that comes one of the other faults.
+    /// Returns 32 restarts of every bridge and 8 of every feature instance, by the three signals in rotation and without waiting
+    /// for recovery; after each round follows one of the other faults.
     #[must_use]
     pub fn long(seed: u64, extent: Extent) -> Self {
         let mut dice = Dice(Pcg64Mcg::seed_from_u64(seed));
@@ -189,14 +186,14 @@ impl Plan {
         for round in 0..ROUNDS {
             let mut targets: Vec<Target> =
                 (0..extent.bridges).map(|ordinal| Target { service: Service::Bridge, ordinal }).collect();
-            if round % ROUNDS_A_FEATURE == 0 {
+            if round % FEATURE_ROUNDS == 0 {
                 targets.extend(
                     (0..extent.features).map(|ordinal| Target { service: Service::Feature, ordinal }),
                 );
             }
             dice.shuffle(&mut targets);
             for target in targets {
-                // Whatever the order of targets, each gets the three signals in turn.
+                // In any order of targets, each gets the three signals in rotation.
                 let signals = [Signal::Term, Signal::Kill, Signal::Stop];
                 let fault = Fault::Signal(signals[(round + target.ordinal as usize) % 3], target);
                 let rest = Duration::from_millis(500 + dice.below(2_000));
@@ -219,14 +216,14 @@ impl Plan {
         Self { steps }
     }
 
-    /// About how long it takes from this step on: what the pace of the input follows from.
+    /// Returns the estimated duration from this step on, from which the pace of the input follows.
     #[must_use]
     pub fn takes(&self, from: usize) -> Duration {
         self.steps.iter().skip(from).map(|step| step.hold + step.rest + overhead_of(step)).sum()
     }
 }
 
-/// One of each kind, its target by the dice.
+/// Returns one fault of each kind with random targets.
 fn one_of_each(dice: &mut Dice, extent: Extent) -> Vec<Fault> {
     let mut faults = vec![
         Fault::Scale(dice.service()),
@@ -261,7 +258,7 @@ fn hold_of(fault: Fault) -> Duration {
         Fault::BrokerKilled(_)
         | Fault::GroupCoordinatorKilled(_)
         | Fault::TransactionCoordinatorKilled(_)
-        | Fault::Link(LinkFault::BlackHoled, _) => BROKER_AWAY,
+        | Fault::Link(LinkFault::BlackHoled, _) => BROKER_OUTAGE,
         Fault::Scale(_)
         | Fault::Registry(..)
         | Fault::Link(LinkFault::Cut, _)
@@ -270,7 +267,7 @@ fn hold_of(fault: Fault) -> Duration {
     }
 }
 
-/// What it takes beside its times on two cores: starts of brokers and instances, and recovery where it is waited for.
+/// Returns the estimated overhead of a step on two cores: starts of brokers and instances, and recovery if it is waited for.
 fn overhead_of(step: &Step) -> Duration {
     let acting = match step.fault {
         Fault::RollingRestart => 100,
@@ -286,7 +283,7 @@ fn overhead_of(step: &Step) -> Duration {
 // === impl Display ===
 
 impl Service {
-    /// The name of its binary and process.
+    /// Returns the name of its binary and process.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -295,7 +292,7 @@ impl Service {
         }
     }
 
-    /// Its consumer group.
+    /// Returns its consumer group.
     #[must_use]
     pub const fn group(self) -> &'static str {
         match self {
@@ -332,8 +329,8 @@ impl fmt::Display for Fault {
                 let what = match fault {
                     RegistryFault::Down => "down",
                     RegistryFault::Slow => "slow",
-                    RegistryFault::Error500 => "answers 500",
-                    RegistryFault::Html => "answers HTML",
+                    RegistryFault::Error500 => "returns 500",
+                    RegistryFault::Html => "returns HTML",
                 };
                 write!(f, "registry {what}, {target}: KILL")
             }

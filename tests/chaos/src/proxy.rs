@@ -1,4 +1,4 @@
-//! A small TCP proxy whose connections can be cut, black-holed, slowed or answered by itself.
+//! A TCP proxy that can close, block or delay connections, or respond itself.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -7,23 +7,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Longest head of a request that is read before the proxy answers itself.
+/// Maximum size of a request head before the proxy responds itself.
 const HEAD_MAX_BYTES: usize = 16 * 1024;
-const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What happens to bytes on their way.
+/// The treatment of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// They pass.
+    /// Bytes pass.
     Pass,
-    /// Connections are closed: those that are open, and new ones.
+    /// Open connections are closed, and new ones too.
     Cut,
-    /// Connections stay open and nothing passes until another mode; nothing is dropped either, as TCP would send it again.
+    /// Connections stay open and pass no bytes until the mode changes; no byte is dropped, since TCP would send it again.
     BlackHole,
-    /// Everything that passes waits this long.
+    /// All bytes are delayed by this duration.
     Slow(Duration),
-    /// Open connections are closed, and a request on a new one gets this text.
-    Answer(&'static str),
+    /// Open connections are closed, and a request on a new one gets this response.
+    Respond(&'static str),
 }
 
 /// A proxy in front of one port.
@@ -50,10 +50,10 @@ struct State {
 // === impl Proxy ===
 
 impl Proxy {
-    /// Listens on a free loopback port and passes everything on to this one.
+    /// Listens on a free loopback port and forwards everything to this one.
     ///
     /// # Errors
-    /// When no port can be bound or no thread be started.
+    /// No port can be bound, or the thread cannot be started.
     pub fn start(target: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
@@ -66,26 +66,26 @@ impl Proxy {
         let accepting = Arc::clone(&shared);
         thread::Builder::new().name(format!("proxy-{port}")).spawn(move || {
             for client in listener.incoming().flatten() {
-                // A link that can't be made is a connection that ends at once, which the client sees.
+                // After an error the connection is closed, which the client detects.
                 accepting.accept(client).ok();
             }
         })?;
         Ok(Self { port, shared })
     }
 
-    /// Where it listens.
+    /// Returns its port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// From now on, also for connections that are open.
+    /// Sets the mode, also for open connections.
     pub fn set(&self, mode: Mode) {
         let mut state = self.shared.state();
         state.mode = mode;
-        if matches!(mode, Mode::Cut | Mode::Answer(_)) {
+        if matches!(mode, Mode::Cut | Mode::Respond(_)) {
             for stream in state.links.values().flatten() {
-                // Closed already is as good.
+                // Fails if it is already closed.
                 stream.shutdown(Shutdown::Both).ok();
             }
         }
@@ -104,8 +104,8 @@ impl Shared {
         let mode = self.state().mode;
         match mode {
             Mode::Cut => Ok(()),
-            Mode::Answer(text) => {
-                thread::Builder::new().spawn(move || answer(client, text).ok())?;
+            Mode::Respond(text) => {
+                thread::Builder::new().spawn(move || respond(client, text).ok())?;
                 Ok(())
             }
             Mode::Pass | Mode::BlackHole | Mode::Slow(_) => self.link(client),
@@ -126,7 +126,7 @@ impl Shared {
         for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
             let shared = Arc::clone(self);
             thread::Builder::new().spawn(move || {
-                // Either end has gone: the other one is told by the shutdown.
+                // One side closed its connection: the shutdown closes the other.
                 shared.pump(&from, &to).ok();
                 from.shutdown(Shutdown::Both).ok();
                 to.shutdown(Shutdown::Both).ok();
@@ -148,7 +148,7 @@ impl Shared {
         }
     }
 
-    /// Returns when bytes may pass.
+    /// Waits until bytes may pass.
     fn pass(&self) {
         let mut state = self.state();
         if let Mode::Slow(wait) = state.mode {
@@ -161,9 +161,9 @@ impl Shared {
     }
 }
 
-/// Reads the head of a request, answers and closes.
-fn answer(mut client: TcpStream, text: &str) -> io::Result<()> {
-    client.set_read_timeout(Some(HEAD_PATIENCE))?;
+/// Reads the head of a request, responds and closes the connection.
+fn respond(mut client: TcpStream, text: &str) -> io::Result<()> {
+    client.set_read_timeout(Some(HEAD_TIMEOUT))?;
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") && head.len() < HEAD_MAX_BYTES && client.read(&mut byte)? > 0 {
         head.push(byte[0]);
@@ -175,7 +175,7 @@ fn answer(mut client: TcpStream, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Echoes what it gets.
+    /// Starts a server that echoes its input and returns its port.
     fn echo() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -198,34 +198,40 @@ mod tests {
         stream
     }
 
-    fn ask(mut stream: &TcpStream) -> io::Result<u8> {
+    fn send_byte(mut stream: &TcpStream) -> io::Result<u8> {
         stream.write_all(b"x")?;
         let mut byte = [0];
         stream.read_exact(&mut byte)?;
         Ok(byte[0])
     }
 
-    #[test]
-    fn bytes_pass_until_a_cut_and_again_after_it() {
-        let proxy = Proxy::start(echo()).unwrap();
-        let stream = connect(&proxy);
-        assert_eq!(ask(&stream).unwrap(), b'x');
-        proxy.set(Mode::Cut);
-        assert!(ask(&stream).is_err());
-        assert!(ask(&connect(&proxy)).is_err());
-        proxy.set(Mode::Pass);
-        assert_eq!(ask(&connect(&proxy)).unwrap(), b'x');
+    fn assert_closed(result: io::Result<u8>) {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let kind = result.unwrap_err().kind();
+        assert!(matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof), "{kind}");
     }
 
     #[test]
-    fn a_black_hole_loses_nothing_once_it_is_gone() {
+    fn bytes_pass_before_and_after_a_cut() {
+        let proxy = Proxy::start(echo()).unwrap();
+        let stream = connect(&proxy);
+        assert_eq!(send_byte(&stream).unwrap(), b'x');
+        proxy.set(Mode::Cut);
+        assert_closed(send_byte(&stream));
+        assert_closed(send_byte(&connect(&proxy)));
+        proxy.set(Mode::Pass);
+        assert_eq!(send_byte(&connect(&proxy)).unwrap(), b'x');
+    }
+
+    #[test]
+    fn black_hole_delays_bytes_and_loses_none() {
         let proxy = Proxy::start(echo()).unwrap();
         let mut stream = connect(&proxy);
         proxy.set(Mode::BlackHole);
         stream.write_all(b"y").unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let mut byte = [0];
-        assert!(stream.read(&mut byte).is_err());
+        assert_eq!(stream.read(&mut byte).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         proxy.set(Mode::Pass);
         stream.read_exact(&mut byte).unwrap();
@@ -233,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_its_own_reaches_whoever_asks() {
+    fn response_of_the_proxy_reaches_the_client() {
         let proxy = Proxy::start(echo()).unwrap();
-        proxy.set(Mode::Answer("HTTP/1.1 500 No\r\n\r\n"));
+        proxy.set(Mode::Respond("HTTP/1.1 500 No\r\n\r\n"));
         let mut stream = connect(&proxy);
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! A whole run: start everything, let the plan happen while numbers flow, drain, count.
+//! A whole run: starts all processes, injects the faults of the plan during steady input, drains and counts.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,12 +12,12 @@ use integration::{Process, Registry};
 use kafka_io::{KafkaConfig, admin};
 
 use crate::audit;
+use crate::child_processes::{Producer, Watcher, Wiring, now_ms};
 use crate::cli::{PlanName, RunArgs};
 use crate::cluster::Cluster;
-use crate::faults::Scene;
 use crate::fleet::Fleet;
-use crate::flow::{Producer, Watcher, Wiring, now_ms};
-use crate::instance::Setting;
+use crate::injection::System;
+use crate::instance::InstanceSettings;
 use crate::numbers::Numbers;
 use crate::oracle::Count;
 use crate::plan::{Extent, Plan, Service, Step};
@@ -26,43 +26,43 @@ use crate::timeline::Timeline;
 
 /// Rounds of the symbols in a run.
 const ROUNDS: u64 = 6;
-/// More symbols than these are no harder.
+/// Maximum number of symbols: more symbols do not make the test harder.
 const SYMBOLS_MAX: u64 = 20_000;
-/// How often it is looked what has recovered, and the pace set.
-const LOOK: Duration = Duration::from_millis(200);
-/// Before the first fault: numbers flow.
-const CALM: Duration = Duration::from_secs(5);
-/// How long a recovery is waited for before the next fault comes all the same.
-const RECOVERY_PATIENCE: Duration = Duration::from_secs(60);
-/// Without any progress for so long, what is left will not come.
-const STANDSTILL: Duration = Duration::from_secs(180);
-/// Alerts a second at least: a rest of two, spread over the rest of a plan, would outlast every patience.
+/// Interval between two checks of recovery; the pace is set as often.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Time of input before the first fault.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// Maximum wait for a recovery: the next fault follows in any case.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time without progress: after it, the remaining records are counted as lost.
+const STALL_TIMEOUT: Duration = Duration::from_secs(180);
+/// Minimum pace, alerts per second: two remaining records that are spread over the rest of a plan would exceed every timeout.
 const PACE_MIN: f64 = 50.0;
-/// How much less time than it thinks a plan may take: early on a single step decides about it.
-const FASTEST: f64 = 0.5;
-/// What is left is spread over so much time at least: a last step may take longer than the plan thinks.
+/// Minimum ratio of the plan's actual to its estimated duration: early in a run a single step decides it.
+const SPEED_FACTOR_MIN: f64 = 0.5;
+/// Minimum time over which the remaining input is spread: the last step may take longer than estimated.
 const SPREAD_MIN: Duration = Duration::from_secs(10);
-/// Nothing new for so long, and nothing waits: the run is drained.
-const QUIET: Duration = Duration::from_secs(3);
-/// `tapeline verify` reads everything again.
-const VERIFY_LIMIT: Duration = Duration::from_secs(1_800);
+/// Time without output and without lag after which the run is drained.
+const IDLE_TIME: Duration = Duration::from_secs(3);
+/// Timeout of `tapeline verify`, which reads every topic again.
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(1_800);
 
-/// What a run comes to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// What was counted; of the two oracles the higher numbers.
+    /// The counts; the higher ones of the two oracles.
     pub count: Count,
     /// Numbers of the input.
     pub records: u64,
-    /// Faults that were done.
+    /// Injected faults.
     pub faults: usize,
-    /// The longest time without output while there was input.
+    /// The longest time without output during input.
     pub longest_gap: Duration,
-    /// Whether `tapeline verify` found everything in order; none when it could not be asked.
+    /// `true` if `tapeline verify` found no difference. `None` if it printed no summary.
     pub is_verified: Option<bool>,
 }
 
-/// The plan that the arguments ask for.
+/// Returns the plan for these arguments.
 #[must_use]
 pub fn plan_of(args: &RunArgs) -> Plan {
     let extent = extent_of(args);
@@ -74,67 +74,70 @@ pub fn plan_of(args: &RunArgs) -> Plan {
     plan
 }
 
-/// Runs a storm in `folder`.
+/// Runs a storm with its logs and data in `folder`.
 ///
 /// # Errors
-/// When something can't be started or counted.
+/// A process that cannot be started, or a topic that cannot be counted.
 pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let plan = plan_of(args);
     let numbers = numbers_of(args)?;
     let cluster = Cluster::start(folder)?;
     let registry = Registry::start(folder)?;
-    tell(begun, "three brokers and the registry run");
+    print_progress(started, "three brokers and the registry are ready");
     apply_topics(&cluster.direct(), args.partitions())?;
     let schema_id = audit::register::<Alert>(registry.port())?;
-    let front = Proxy::start(registry.port())?;
-    let setting = setting(args, folder, &cluster, &front)?;
-    let fleet = Fleet::start(setting.clone(), extent_of(args), args.clock.as_ref())?;
-    tell(begun, &format!("{} bridges and {} features are ready", args.bridges(), args.features()));
-    let mut scene = Scene { cluster, fleet, registry: front };
+    let registry_proxy = Proxy::start(registry.port())?;
+    let settings = instance_settings(args, folder, &cluster, &registry_proxy)?;
+    let fleet = Fleet::start(settings.clone(), extent_of(args), args.clock.as_ref())?;
+    print_progress(
+        started,
+        &format!("{} bridges and {} features are ready", args.bridges(), args.features()),
+    );
+    let mut system = System { cluster, fleet, registry: registry_proxy };
 
     let wiring = Wiring {
         program: std::env::current_exe()?,
         folder: folder.to_owned(),
-        brokers: scene.cluster.direct(),
+        brokers: system.cluster.direct(),
         schema_id,
         partitions: args.partitions(),
         numbers,
     };
     let timeline = Arc::new(Mutex::new(Timeline::new(now_ms(), partitions_of(&numbers, args.partitions()))));
     let watcher = Watcher::start(&wiring, Arc::clone(&timeline))?;
-    let producer = Producer::start(&wiring, pace(numbers.turns(), plan.takes(0) + CALM))?;
-    let mut weather = Weather {
-        scene: &mut scene,
+    let producer = Producer::start(&wiring, pace(numbers.slots(), plan.takes(0) + WARM_UP))?;
+    let mut run = PlanRun {
+        system: &mut system,
         producer: &producer,
         timeline: &timeline,
         plan: &plan,
         numbers: numbers.count,
-        begun: Instant::now(),
+        started: Instant::now(),
         step: None,
     };
-    weather.blow()?;
-    weather.calm_down(args.partitions())?;
-    tell(begun, "drained");
+    run.inject_all()?;
+    run.drain(args.partitions())?;
+    print_progress(started, "drained");
     drop((watcher, producer));
-    let Scene { cluster, fleet, .. } = scene;
-    println!("how instances ended:\n{}", fleet.end().trim_end());
+    let System { cluster, fleet, .. } = system;
+    println!("exits of instances:\n{}", fleet.end().trim_end());
 
     let mut count = audit::count(&cluster.direct(), registry.port(), numbers)?;
-    for text in &count.told {
+    for text in &count.details {
         println!("  {text}");
     }
     println!(
-        "counted: {} numbers in the input ({} sent again by the producer), {} ends are failures",
+        "counted: {} numbers in the input ({} sent again by the producer), {} failed requests",
         count.raised, count.resent, count.failures
     );
-    let is_verified = verify(&setting, &cluster.direct(), &registry.url(), &mut count)?;
-    tell(begun, "counted");
+    let is_verified = verify(&settings, &cluster.direct(), &registry.url(), &mut count)?;
+    print_progress(started, "counted");
     let timeline = lock(&timeline);
     println!(
         "longest gap in output {:.1} s, at {:.1} s",
         timeline.longest_gap().as_secs_f64(),
-        timeline.longest_gap_at().as_secs_f64()
+        timeline.longest_gap_start().as_secs_f64()
     );
     Ok(Outcome {
         count,
@@ -145,104 +148,104 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     })
 }
 
-/// What happens while numbers flow.
-struct Weather<'a> {
-    scene: &'a mut Scene,
+/// The execution of a plan during steady input.
+struct PlanRun<'a> {
+    system: &'a mut System,
     producer: &'a Producer,
     timeline: &'a Mutex<Timeline>,
     plan: &'a Plan,
     numbers: u64,
-    begun: Instant,
-    /// The step that is under way, and since when.
+    started: Instant,
+    /// The current step and its start.
     step: Option<(usize, Instant)>,
 }
 
-// === impl Weather ===
+// === impl PlanRun ===
 
-impl Weather<'_> {
-    fn blow(&mut self) -> io::Result<()> {
-        self.pause(CALM, false)?;
+impl PlanRun<'_> {
+    fn inject_all(&mut self) -> io::Result<()> {
+        self.pause(WARM_UP, false)?;
         for (index, step) in self.plan.steps.iter().enumerate() {
             self.step = Some((index, Instant::now()));
-            self.scene.prepare(step.fault)?;
-            self.happen(step)?;
+            self.system.prepare(step.fault)?;
+            self.inject(step)?;
         }
         Ok(())
     }
 
-    fn happen(&mut self, step: &Step) -> io::Result<()> {
+    fn inject(&mut self, step: &Step) -> io::Result<()> {
         lock(self.timeline).begin(now_ms(), step.fault.to_string());
-        let (held, told) = self.scene.begin(step.fault)?;
-        if !told.is_empty() {
-            println!("            {}: {told}", step.fault);
+        let (active, detail) = self.system.begin(step.fault)?;
+        if !detail.is_empty() {
+            println!("            {}: {detail}", step.fault);
         }
         self.pause(step.hold, false)?;
-        self.scene.mend(held)?;
+        self.system.end(active)?;
         lock(self.timeline).end(now_ms());
         self.pause(step.rest, step.until_recovered)
     }
 
-    /// The pace with which the input lasts until the plan's end, also on a machine that is slower or faster than the plan thinks.
+    /// Sets the pace at which the input ends with the plan, on machines that are slower or faster than the plan's estimate too.
     fn set_pace(&self) {
-        let (acknowledged, turns) = self.producer.acknowledged();
-        let elapsed = self.begun.elapsed();
-        let (whole, passed) = (self.plan.takes(0) + CALM, self.passed());
-        let slowness = (elapsed.as_secs_f64() / passed.as_secs_f64()).max(FASTEST);
+        let (acknowledged, slots) = self.producer.acknowledged();
+        let elapsed = self.started.elapsed();
+        let (whole, passed) = (self.plan.takes(0) + WARM_UP, self.passed());
+        let slowness = (elapsed.as_secs_f64() / passed.as_secs_f64()).max(SPEED_FACTOR_MIN);
         let left = whole.saturating_sub(passed).mul_f64(slowness);
-        self.producer.set_pace(pace(turns - acknowledged.min(turns), left).max(PACE_MIN));
+        self.producer.set_pace(pace(slots - acknowledged.min(slots), left).max(PACE_MIN));
     }
 
-    /// How much of the plan's time is over, by the plan's own clock: a step that takes longer than it thinks stands still at its end.
+    /// Returns the plan's elapsed time by its own estimate. A step that exceeds its estimate counts as its estimate.
     fn passed(&self) -> Duration {
-        let Some((step, since)) = self.step else { return self.begun.elapsed().min(CALM) };
+        let Some((step, since)) = self.step else { return self.started.elapsed().min(WARM_UP) };
         let (from, after) = (self.plan.takes(step), self.plan.takes(step + 1));
-        CALM + self.plan.takes(0).saturating_sub(from) + since.elapsed().min(from.saturating_sub(after))
+        WARM_UP + self.plan.takes(0).saturating_sub(from) + since.elapsed().min(from.saturating_sub(after))
     }
 
-    /// Waits, at least this long, and tells what recovered meanwhile.
+    /// Waits at least this long and prints each fault after its recovery.
     fn pause(&self, at_least: Duration, until_recovered: bool) -> io::Result<()> {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
-            // What comes after the last number are repetitions, which have no output.
+            // After the last number only repeated alerts follow, which have no output.
             if self.producer.acknowledged().0 >= self.numbers {
-                lock(self.timeline).input_over(now_ms());
+                lock(self.timeline).end_input(now_ms());
             }
             if !self.producer.is_done() {
                 self.set_pace();
             }
-            for line in lock(self.timeline).news(false) {
+            for line in lock(self.timeline).finished_lines(false) {
                 println!("{line}");
             }
-            if let Some(refusal) = self.scene.fleet.refusal() {
-                return Err(io::Error::other(refusal));
+            if let Some(fatal_error) = self.system.fleet.fatal_error() {
+                return Err(io::Error::other(fatal_error));
             }
-            let passed = begun.elapsed();
-            // Without input nothing needs to come; what is left is waited for at the end.
+            let passed = started.elapsed();
+            // Without input no output is required; `drain` waits for the rest.
             let is_enough = !until_recovered
                 || self.producer.is_done()
                 || lock(self.timeline).is_recovered()
-                || passed > RECOVERY_PATIENCE;
+                || passed > RECOVERY_TIMEOUT;
             if passed >= at_least && is_enough {
                 return Ok(());
             }
-            std::thread::park_timeout(LOOK);
+            std::thread::park_timeout(POLL_INTERVAL);
         }
     }
 
-    /// Waits until all input is written and nothing waits any more.
-    fn calm_down(&mut self, partitions: i32) -> io::Result<()> {
+    /// Waits until all input is written and no stage has lag or held records.
+    fn drain(&mut self, partitions: i32) -> io::Result<()> {
         let (mut progress, mut at) = ((0, 0), Instant::now());
-        let mut quiet_since: Option<Instant> = None;
-        while quiet_since.is_none_or(|since| since.elapsed() < QUIET) {
+        let mut idle_since: Option<Instant> = None;
+        while idle_since.is_none_or(|since| since.elapsed() < IDLE_TIME) {
             self.pause(Duration::from_millis(500), false)?;
             let now = (self.producer.acknowledged().0, lock(self.timeline).total());
             let has_moved = now != progress;
             if has_moved {
                 (progress, at) = (now, Instant::now());
             }
-            if at.elapsed() > STANDSTILL {
+            if at.elapsed() > STALL_TIMEOUT {
                 println!(
-                    "            nothing moves for {STANDSTILL:?}, and something still waits: counted as it is"
+                    "            no progress for {STALL_TIMEOUT:?} with records left: counting nevertheless"
                 );
                 break;
             }
@@ -250,11 +253,11 @@ impl Weather<'_> {
             let owned = f64::from(partitions);
             let is_idle = self.producer.is_done()
                 && !has_moved
-                && self.scene.is_idle(Service::Bridge, owned)
-                && self.scene.is_idle(Service::Feature, 2.0 * owned);
-            quiet_since = is_idle.then(|| quiet_since.unwrap_or_else(Instant::now));
+                && self.system.is_idle(Service::Bridge, owned)
+                && self.system.is_idle(Service::Feature, 2.0 * owned);
+            idle_since = is_idle.then(|| idle_since.unwrap_or_else(Instant::now));
         }
-        for line in lock(self.timeline).news(true) {
+        for line in lock(self.timeline).finished_lines(true) {
             println!("{line}");
         }
         Ok(())
@@ -275,15 +278,20 @@ fn partitions_of(numbers: &Numbers, partitions: i32) -> BTreeSet<i32> {
     (0..numbers.symbols).map(|n| partition_for(numbers.symbol(n).as_bytes(), partitions)).collect()
 }
 
-/// What is left of the input spread over what is left of the plan's time.
+/// Spreads the remaining input over the remaining time of the plan.
 #[expect(clippy::cast_precision_loss, reason = "a pace needs no more than a few digits")]
-fn pace(turns: u64, left: Duration) -> f64 {
-    turns as f64 / left.max(SPREAD_MIN).as_secs_f64()
+fn pace(slots: u64, left: Duration) -> f64 {
+    slots as f64 / left.max(SPREAD_MIN).as_secs_f64()
 }
 
-fn setting(args: &RunArgs, folder: &Path, cluster: &Cluster, registry: &Proxy) -> io::Result<Setting> {
+fn instance_settings(
+    args: &RunArgs,
+    folder: &Path,
+    cluster: &Cluster,
+    registry: &Proxy,
+) -> io::Result<InstanceSettings> {
     let program = std::env::current_exe()?;
-    Ok(Setting {
+    Ok(InstanceSettings {
         binaries: program.parent().map(PathBuf::from).unwrap_or_default(),
         folder: folder.to_owned(),
         brokers: cluster.direct(),
@@ -307,14 +315,19 @@ fn apply_topics(brokers: &str, partitions: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks the operator's own oracle, whose exit code is 0 only when all is in order, and takes the higher counts; none when it can't be
-/// asked.
-fn verify(setting: &Setting, brokers: &str, registry: &str, count: &mut Count) -> io::Result<Option<bool>> {
-    let mut command = Command::new(setting.binaries.join("tapeline"));
+/// Runs `tapeline verify`, whose exit code is 0 only if it finds no difference, and adopts its higher counts. `None` if it printed
+/// no summary.
+fn verify(
+    settings: &InstanceSettings,
+    brokers: &str,
+    registry: &str,
+    count: &mut Count,
+) -> io::Result<Option<bool>> {
+    let mut command = Command::new(settings.binaries.join("tapeline"));
     command.args(["verify", "--brokers", brokers, "--registry", registry]);
-    command.args(["--timeout-s", &VERIFY_LIMIT.as_secs().to_string()]);
-    let mut process = Process::start("verify", command, &setting.folder)?;
-    let status = process.wait(2 * VERIFY_LIMIT)?;
+    command.args(["--timeout-s", &VERIFY_TIMEOUT.as_secs().to_string()]);
+    let mut process = Process::start("verify", command, &settings.folder)?;
+    let status = process.wait(2 * VERIFY_TIMEOUT)?;
     let printed = process.printed()?;
     println!("tapeline verify ({status}):\n{}", printed.trim_end());
     let Some(summary) = printed.lines().find_map(|line| line.strip_prefix("verify: ")) else {
@@ -326,14 +339,14 @@ fn verify(setting: &Setting, brokers: &str, registry: &str, count: &mut Count) -
     Ok(Some(status.success()))
 }
 
-/// The number behind a word.
+/// Returns the number that follows a word.
 fn number_after(text: &str, word: &str) -> u64 {
     let mut words = text.split(' ').skip_while(|it| *it != word);
     words.nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-fn tell(begun: Instant, what: &str) {
-    println!("{:7.1} s  {what}", begun.elapsed().as_secs_f64());
+fn print_progress(started: Instant, what: &str) {
+    println!("{:7.1} s  {what}", started.elapsed().as_secs_f64());
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -345,7 +358,7 @@ mod tests {
     use super::number_after;
 
     #[test]
-    fn counts_are_found_behind_their_words() {
+    fn counts_follow_their_words() {
         let line = "NOT OK: lost 3 doubled 20 reordered 0 gaps 1 of 9 records";
         let counts = ["lost", "doubled", "reordered", "else"].map(|word| number_after(line, word));
         assert_eq!(counts, [3, 20, 0, 0]);

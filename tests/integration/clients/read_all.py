@@ -41,13 +41,13 @@ def topics_of(consumer, wanted):
 
 
 def records(consumer, topic, partitions):
-    """Every committed record, until each partition's end: markers and aborted records lie before it too."""
+    """Yields every committed record up to each partition's end, which follows markers and aborted records too."""
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     open_partitions = set(partitions)
     while open_partitions:
         record = consumer.poll(TIMEOUT_S)
         if record is None:
-            sys.exit(f"{topic}: the end of partitions {sorted(open_partitions)} is not reached within {TIMEOUT_S} s")
+            sys.exit(f"{topic}: end of partitions {sorted(open_partitions)} not reached within {TIMEOUT_S} s")
         error = record.error()
         if error is None:
             yield record
@@ -59,7 +59,7 @@ def records(consumer, topic, partitions):
 
 
 def context_of(topic, record):
-    """Of which topic the payload is an event; none when it is only kept."""
+    """Returns the context of the topic whose event the payload is; None if the payload is only counted."""
     if not topic.endswith(".dead-letter"):
         return SerializationContext(topic, MessageField.VALUE)
     headers = dict(record.headers())
@@ -68,7 +68,7 @@ def context_of(topic, record):
 
 
 def read(consumer, deserialiser, topic, partitions):
-    """How many records were read, how many of these are letters that only keep bytes, how many were deletions and undecodable."""
+    """Returns the counts of records, of dead letters among them that are only counted, of deletions and of undecodable records."""
     good, kept, deletions, bad = 0, 0, 0, 0
     for record in records(consumer, topic, partitions):
         try:
@@ -81,10 +81,10 @@ def read(consumer, deserialiser, topic, partitions):
             elif not isinstance(event := deserialiser(record.value(), context), dict):
                 raise ValueError(f"a {type(event).__name__}, not a record")
             good += 1
-        except Exception as fault:  # whatever the library says
+        except Exception as error:  # of any type: they are the library's
             bad += 1
             if bad <= PRINTED_MAX:
-                print(f"{topic}[{record.partition()}]@{record.offset()}: {type(fault).__name__}: {fault}")
+                print(f"{topic}[{record.partition()}]@{record.offset()}: {type(error).__name__}: {error}")
     return good, kept, deletions, bad
 
 
@@ -103,7 +103,7 @@ def main():
     for topic, partitions in topics_of(consumer, args.topic).items():
         good, kept, deletions, bad = read(consumer, deserialiser, topic, partitions)
         counts[topic], all_bad = good, all_bad + bad
-        print(f"{topic} {good} read ({kept} letters of no event), {deletions} deletions, {bad} undecodable")
+        print(f"{topic} {good} read ({kept} dead letters without event), {deletions} deletions, {bad} undecodable")
     consumer.close()
     wrong = []
     for expected in args.expect:

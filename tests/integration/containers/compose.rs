@@ -1,13 +1,13 @@
-//! docker-compose.yml as it stands, on a Docker engine: one test a promise, each on the same cluster, each ending with
-//! `tapeline verify`. Run by `tests/integration/compose`, which sees to the engine and the images; one at a time.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! docker-compose.yml unchanged, on a Docker engine: one test per guarantee, each on the same cluster, each ending with `tapeline
+//! verify`. Run by `tests/integration/compose`, which provides the engine and the images; one test at a time.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 #[path = "../tests/alerts/mod.rs"]
 mod alerts;
 mod cluster;
-mod letters;
+mod dead_letters;
 mod load;
-mod newer;
+mod newer_schema;
 
 use std::time::{Duration, Instant};
 
@@ -19,32 +19,32 @@ use load::Load;
 
 /// The market of docker-compose.yml's demo: a year of sessions in which two symbols trade.
 const MARKET: &str = "--bars /bars --from 2011-07-01 --to 2012-06-29 --speed max";
-/// What that year has at least, so that a comparison of nothing with nothing doesn't pass.
+/// The minimum number of vectors of that year, so that a comparison of two empty outputs does not pass.
 const VECTORS_MIN: usize = 100;
 
-/// Alerts that come before, while and after something happens.
+/// Alerts before, during and after an outage.
 const SOME: usize = 200;
-/// Alerts that come at the load's pace while a group misses a member and gives its partitions away (`session_timeout_ms`, 15 s).
+/// Alerts at the load's pace until a group has removed an unresponsive member (`session_timeout_ms`, 15 s).
 const MANY: usize = 4_000;
 
 /// `stop_grace_period` of the file.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What a stage's row of the report says.
+/// Returns a count of a stage's row in the report.
 fn count(report: &Value, stage: &str, what: &str) -> u64 {
     report["stages"][stage][what].as_u64().unwrap_or_else(|| panic!("no {stage} {what}: {report:#}"))
 }
 
-/// Does something while alerts keep coming, with some before and some after; then all of them are answered, and `verify` finds no
-/// fault.
+/// Runs an action under a load of alerts, then asserts that all of them have a result and that `verify` finds no difference.
 fn under_load(cluster: &Cluster, act: impl FnOnce(&Load)) {
     let (before, load) = (cluster.verified(), Load::start());
     load.wait_for_more(SOME);
-    cluster.tell("under load", || act(&load));
+    cluster.timed("under load", || act(&load));
     load.wait_for_more(SOME);
     let accepted = u64::try_from(load.end()).unwrap();
-    let after = cluster.tell("rest", || cluster.verified());
-    // Alerts whose outcome was unknown were posted again: they lie there twice, and the second is covered by the first.
+    let after = cluster.timed("rest", || cluster.verified());
+    // Alerts with an unknown outcome were posted again: they are in the topic twice, and the second one is a duplicate of the
+    // first.
     for (stage, what) in [("bridge", "inputs"), ("feature", "found")] {
         let more = count(&after, stage, what) - count(&before, stage, what);
         assert!(more >= accepted, "{stage} {what}: {more} of {accepted}");
@@ -53,13 +53,13 @@ fn under_load(cluster: &Cluster, act: impl FnOnce(&Load)) {
 }
 
 #[test]
-fn findings_become_the_vectors_of_the_oracle() {
+fn findings_result_in_the_vectors_of_dev() {
     let cluster = cluster();
     let oracle = format!("dev {MARKET} --until-end --vectors /out/oracle.ndjson");
-    cluster.tell("oracle", || cluster.tapeline(&oracle).expect(0));
+    cluster.timed("oracle", || cluster.tapeline(&oracle).expect(0));
     let files = "--vectors /out/vectors.ndjson --report /out/report.json";
     let replay = format!("replay {MARKET} --edge publisher:8080 {files}");
-    cluster.tell("replay", || cluster.tapeline(&replay).expect(0));
+    cluster.timed("replay", || cluster.tapeline(&replay).expect(0));
     let expected = vectors_of(&cluster.folder().join("oracle.ndjson")).unwrap();
     let vectors = vectors_of(&cluster.folder().join("vectors.ndjson")).unwrap();
     assert!(expected.len() >= VECTORS_MIN, "only {} vectors", expected.len());
@@ -71,13 +71,13 @@ fn findings_become_the_vectors_of_the_oracle() {
 }
 
 #[test]
-fn a_killed_service_loses_nothing_and_three_share_its_work() {
+fn killed_service_loses_nothing_and_scales_to_three() {
     let cluster = cluster();
-    let running = |cluster: &Cluster| cluster.does(&["ps", "--quiet", "feature"]).lines().count();
+    let running = |cluster: &Cluster| cluster.run(&["ps", "--quiet", "feature"]).lines().count();
     under_load(&cluster, |load| {
-        cluster.does(&["kill", "--signal", "KILL", "feature"]);
+        cluster.run(&["kill", "--signal", "KILL", "feature"]);
         load.wait_for_more(SOME);
-        cluster.does(&["up", "--detach", "--wait", "--no-deps", "--scale", "feature=3", "feature"]);
+        cluster.run(&["up", "--detach", "--wait", "--no-deps", "--scale", "feature=3", "feature"]);
         assert_eq!(running(&cluster), 3);
         load.wait_for_more(SOME);
         cluster.wait_for(&["feature"]);
@@ -86,21 +86,21 @@ fn a_killed_service_loses_nothing_and_three_share_its_work() {
 }
 
 #[test]
-fn a_broker_that_stops_is_done_without() {
+fn stopped_broker_interrupts_nothing() {
     let cluster = cluster();
     under_load(&cluster, |load| {
-        cluster.does(&["stop", BROKERS[1]]);
+        cluster.run(&["stop", BROKERS[1]]);
         load.wait_for_more(SOME);
         cluster.wait_for(&[BROKERS[1]]);
     });
 }
 
 #[test]
-fn a_service_restarts_while_the_registry_is_away() {
+fn service_restarts_while_the_registry_is_stopped() {
     let cluster = cluster();
     under_load(&cluster, |load| {
-        cluster.does(&["stop", "registry"]);
-        cluster.does(&["restart", "--no-deps", "scanner-bridge", "feature"]);
+        cluster.run(&["stop", "registry"]);
+        cluster.run(&["restart", "--no-deps", "scanner-bridge", "feature"]);
         cluster.wait_for(&["scanner-bridge", "feature"]);
         load.wait_for_more(SOME);
         cluster.wait_for(&["registry"]);
@@ -108,7 +108,7 @@ fn a_service_restarts_while_the_registry_is_away() {
 }
 
 #[test]
-fn a_service_that_is_cut_off_comes_back_and_goes_on() {
+fn disconnected_service_rejoins_and_continues() {
     let cluster = cluster();
     let container = cluster.containers("feature").remove(0);
     under_load(&cluster, |load| {
@@ -116,7 +116,7 @@ fn a_service_that_is_cut_off_comes_back_and_goes_on() {
         load.wait_for_more(MANY);
         cluster.docker(&["network", "connect", "--alias", "feature", NETWORK, &container]);
     });
-    assert_eq!(cluster.containers("feature"), [container], "it is the same process");
+    assert_eq!(cluster.containers("feature"), [container], "another container was started");
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn everything_restarts_in_turn_under_load() {
     let cluster = cluster();
     under_load(&cluster, |_| {
         for service in [&BROKERS[..], &["registry"], &SERVICES].concat() {
-            cluster.tell(service, || {
-                cluster.does(&["restart", "--no-deps", service]);
+            cluster.timed(service, || {
+                cluster.run(&["restart", "--no-deps", service]);
                 cluster.wait_for(&[service]);
             });
         }
@@ -133,14 +133,14 @@ fn everything_restarts_in_turn_under_load() {
 }
 
 #[test]
-fn services_end_within_their_grace_and_with_nothing_open() {
+fn services_exit_within_the_grace_period_with_nothing_held() {
     let cluster = cluster();
     under_load(&cluster, |_| {
-        // The edge goes on: the load needs somebody who takes it.
+        // The publisher continues, since the load needs the edge.
         for service in &SERVICES[1..] {
-            let begun = Instant::now();
-            cluster.does(&["stop", service]);
-            assert!(begun.elapsed() < GRACE, "{service} took {:?}", begun.elapsed());
+            let started = Instant::now();
+            cluster.run(&["stop", service]);
+            assert!(started.elapsed() < GRACE, "{service} took {:?}", started.elapsed());
             for container in cluster.containers(service) {
                 let code = cluster.docker(&["inspect", "--format", "{{.State.ExitCode}}", &container]);
                 assert_eq!(code.trim(), "0", "{service}: {}", cluster.logs());
@@ -151,21 +151,21 @@ fn services_end_within_their_grace_and_with_nothing_open() {
 }
 
 #[test]
-fn a_dead_letter_is_mended_and_sent_back() {
+fn dead_letter_is_repaired_and_replayed() {
     let cluster = cluster();
-    letters::die_and_come_back(&cluster);
+    dead_letters::repair_and_replay(&cluster);
     cluster.verified();
 }
 
 #[test]
-fn a_producer_of_the_second_version_stands_beside_readers_of_the_first() {
+fn producer_of_a_second_schema_version_works_with_first_readers() {
     let cluster = cluster();
-    newer::write_both(&cluster);
+    newer_schema::write_both(&cluster);
     cluster.verified();
 }
 
 #[test]
-fn images_run_read_only_as_anybody_and_hold_no_shell() {
+fn images_run_read_only_as_any_user_without_a_shell() {
     let cluster = cluster();
     for name in SERVICES {
         let image = cluster.image(name);
@@ -177,7 +177,7 @@ fn images_run_read_only_as_anybody_and_hold_no_shell() {
             cluster.docker(&[&arguments[..], &[&image, "--config", &config, "--check-config"]].concat());
         assert!(shown.contains("/var/lib/tapeline"), "{shown}");
         let shell = [&arguments[..], &["--entrypoint", "/bin/sh", &image, "-c", "true"]].concat();
-        assert_ne!(cluster.tries(&shell), Some(0), "{name} has a shell");
+        assert_ne!(cluster.exit_code(&shell), Some(0), "{name} has a shell");
     }
     cluster.verified();
 }

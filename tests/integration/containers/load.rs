@@ -1,4 +1,4 @@
-//! Findings that come on and on while something happens to the cluster.
+//! A continuous load of findings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 
 use crate::cluster::EDGE_PORT;
 
-/// Findings of a request, and requests a second: some 200 findings a second where the edge keeps up.
+/// Findings per request, and the interval of requests: about 200 findings per second if the edge keeps up.
 const BATCH: usize = 20;
 const PACE: Duration = Duration::from_millis(100);
 
-/// A batch that isn't taken for so long never will be.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Maximum time until a batch is accepted.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-const LETTERS: usize = 26;
+const ALPHABET: usize = 26;
 
-/// Alerts, each of a symbol that no other has in this process, posted until it is ended.
+/// Posts alerts, each with a symbol that no other has in this process, until it is ended.
 pub(crate) struct Load {
     ending: Arc<AtomicBool>,
     accepted: Arc<AtomicUsize>,
@@ -35,23 +35,27 @@ impl Load {
                 let due = Instant::now() + PACE;
                 post((0..BATCH).map(|_| alert()).collect());
                 count.fetch_add(BATCH, Ordering::Relaxed);
-                // A pace, not a wait for something.
+                // The interval of the load.
                 std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
             }
         });
         Self { ending, accepted, thread }
     }
 
-    /// Waits until so many more have been accepted.
+    /// Waits until this many more alerts have been accepted.
     pub(crate) fn wait_for_more(&self, more: usize) {
         let wanted = self.accepted.load(Ordering::Relaxed) + more;
-        let came = wait_until(PATIENCE, || {
+        let in_time = wait_until(TIMEOUT, || {
             self.accepted.load(Ordering::Relaxed) >= wanted || self.thread.is_finished()
         });
-        assert!(came && !self.thread.is_finished(), "the load stands at {:?}", self.accepted);
+        assert!(
+            in_time && !self.thread.is_finished(),
+            "no progress of the load: {:?} accepted",
+            self.accepted
+        );
     }
 
-    /// Ends it, and gives how many alerts were accepted.
+    /// Ends the load and returns the number of accepted alerts.
     pub(crate) fn end(self) -> usize {
         self.ending.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
@@ -59,32 +63,33 @@ impl Load {
     }
 }
 
-/// Posts until each is accepted: what the edge couldn't take, or doesn't know the end of, is sent again.
+/// Posts until each finding is accepted: those that were not accepted, or whose outcome is unknown, are posted again.
 pub(crate) fn post(mut findings: Vec<Value>) {
-    let mut said = String::new();
-    let taken = wait_until(PATIENCE, || {
+    let mut response = String::new();
+    let is_accepted = wait_until(TIMEOUT, || {
         match request(EDGE_PORT, "POST", "/v1/findings", &Value::from(findings.clone()).to_string()) {
             Ok(reply) => {
-                said = reply.body;
-                let answer: Value = serde_json::from_str(&said).unwrap_or_default();
-                if let Some(results) = answer["results"].as_array() {
+                response = reply.body;
+                let body: Value = serde_json::from_str(&response).unwrap_or_default();
+                if let Some(results) = body["results"].as_array() {
                     let outcomes = results.iter().map(|result| result["outcome"] == "accepted");
                     findings =
                         findings.drain(..).zip(outcomes).filter(|(_, is)| !is).map(|(it, _)| it).collect();
                 }
             }
-            Err(cause) => said = cause.to_string(),
+            Err(cause) => response = cause.to_string(),
         }
         findings.is_empty()
     });
-    assert!(taken, "{} findings are not taken: {said}", findings.len());
+    assert!(is_accepted, "{} findings were not accepted: {response}", findings.len());
 }
 
 fn alert() -> Value {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let letter = |place: u32| char::from(b'A' + u8::try_from(number / LETTERS.pow(place) % LETTERS).unwrap());
-    let symbol: String = (0..5).rev().map(letter).collect();
+    let digit =
+        |power: u32| char::from(b'A' + u8::try_from(number / ALPHABET.pow(power) % ALPHABET).unwrap());
+    let symbol: String = (0..5).rev().map(digit).collect();
     json!({
         "event": "scanner.alert.raised", "symbol": symbol, "alert_type": "volume_spike", "score": 0.9,
         "message": "volume 3x", "source_scanner": "load", "metadata": {},

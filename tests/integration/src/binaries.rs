@@ -1,4 +1,4 @@
-//! Our own binaries, as the profile of this test run builds them.
+//! The binaries of the services and of the command line, built with the profile of the test run.
 
 use std::ffi::OsStr;
 use std::io;
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The packages whose binaries are run; each binary has its package's name.
+/// The packages whose binaries are run; each binary has the name of its package.
 const PACKAGES: [&str; 5] = ["publisher", "scanner-bridge", "feature", "backfill", "tapeline"];
 
-/// Where the binaries are.
+/// The folder of the binaries.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     folder: PathBuf,
 }
 
 impl Binaries {
-    /// Builds them beside this test's executable. Always asked of cargo, which knows whether one is older than its sources; a
-    /// test run of the whole workspace builds only those that a test of their own package needs.
+    /// Builds the binaries into the profile folder of this test's executable. Cargo is called in every test process, since it
+    /// detects outdated binaries; a test run of the whole workspace builds only those that tests of their own package need.
     ///
     /// # Errors
-    /// When they don't build, with what cargo says.
+    /// The build fails; the error contains cargo's output.
     pub fn built() -> io::Result<Self> {
-        // Once for all tests of this process: those that wait for each other's cargo would do so for nothing.
+        // Once for all tests of this process: concurrent cargo processes would wait for each other.
         static BUILT: OnceLock<Result<Binaries, String>> = OnceLock::new();
         BUILT
             .get_or_init(|| Self::build().map_err(|error| error.to_string()))
@@ -32,10 +32,10 @@ impl Binaries {
 
     fn build() -> io::Result<Self> {
         let folder = folder_of(&std::env::current_exe()?)
-            .ok_or_else(|| io::Error::other("this test does not run from cargo's target folder"))?;
+            .ok_or_else(|| io::Error::other("the test executable is not in cargo's target folder"))?;
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--locked"]);
-        // Set by `.ci/timed-test` for this process; a compiler that sees it builds everything again.
+        // Set by `.ci/timed-test` for this process; it would make the compiler build everything again.
         cargo.env_remove("RUSTC_BOOTSTRAP");
         cargo.args(["--profile", folder.profile()]).arg("--target-dir").arg(&folder.target);
         cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
@@ -43,11 +43,11 @@ impl Binaries {
         if output.status.success() {
             return Ok(Self { folder: folder.target.join(folder.name) });
         }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(io::Error::other(format!("the services do not build: {said}")))
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(io::Error::other(format!("failed to build the services: {errors}")))
     }
 
-    /// The command of this binary.
+    /// Returns a command that runs this binary.
     #[must_use]
     pub fn command(&self, name: &str) -> Command {
         Command::new(self.folder.join(name))
@@ -62,13 +62,13 @@ struct Folder {
 }
 
 impl Folder {
-    /// The one profile whose folder has another name.
+    /// Returns the name of the profile. Only `dev` has a folder with another name.
     fn profile(&self) -> &str {
         if self.name == "debug" { "dev" } else { &self.name }
     }
 }
 
-/// Test executables lie in `<target>/<profile's folder>/deps`.
+/// Returns the folder of a test executable, which is in `<target>/<folder of the profile>/deps`. `None` for other paths.
 fn folder_of(executable: &Path) -> Option<Folder> {
     let profile =
         executable.parent().filter(|deps| deps.file_name() == Some(OsStr::new("deps")))?.parent()?;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_profile_is_that_of_the_test_itself() {
+    fn profile_is_that_of_the_test_itself() {
         let folder = folder_of(Path::new("/t/debug/deps/services-0f")).unwrap();
         assert_eq!((folder.target.as_path(), folder.profile()), (Path::new("/t"), "dev"));
         assert_eq!(folder_of(Path::new("/t/release/deps/services-0f")).unwrap().profile(), "release");

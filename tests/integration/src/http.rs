@@ -1,4 +1,4 @@
-//! One HTTP request at a time, for the registry: enough to see that it answers, with nothing to depend on.
+//! A minimal HTTP client without dependencies, for the registry and the admin servers.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -6,19 +6,17 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Reply {
-    /// The status code.
     pub status: u16,
-    /// The body as text.
     pub body: String,
 }
 
 /// Sends one request to a loopback port (HTTP/1.0, so that the end of the stream ends the body).
 ///
 /// # Errors
-/// When the port can't be reached in time, or the answer isn't HTTP.
+/// There is no response in time, or it is not HTTP.
 pub fn request(port: u16, method: &str, path: &str, body: &str) -> io::Result<Reply> {
     let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -30,7 +28,7 @@ pub fn request(port: u16, method: &str, path: &str, body: &str) -> io::Result<Re
     )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
-    parse(&text).ok_or_else(|| io::Error::other(format!("not an http answer: {text:?}")))
+    parse(&text).ok_or_else(|| io::Error::other(format!("invalid HTTP response: {text:?}")))
 }
 
 fn parse(text: &str) -> Option<Reply> {
@@ -44,7 +42,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn an_answer_is_its_status_and_its_body() {
+    fn response_has_status_and_body() {
         let reply = parse("HTTP/1.0 404 Not Found\r\na: b\r\n\r\n{\"x\":1}").unwrap();
         assert_eq!((reply.status, reply.body.as_str()), (404, "{\"x\":1}"));
         assert!(parse("SSH-2.0-something").is_none());

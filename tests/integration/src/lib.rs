@@ -1,38 +1,38 @@
 //! Real parts for tests: Apache Kafka and a schema registry as child processes of the test.
 //!
-//! A test asks for what it needs, gets it on free loopback ports with its data in a temporary folder, and
-//! loses it when the value is dropped. When the test panics, the end of each part's log is printed.
+//! They use free loopback ports and a temporary folder, and end when their value is dropped. When a test panics, the end of the log
+//! of each process is printed.
 //!
-//! What this crate deliberately does not do: fetch anything (`real-parts/fetch` does), link any code of
-//! Tapeline's services, or speak more of a protocol than it takes to see that a part answers. It knows our
-//! programs as an operator does: by their arguments, configuration, signals, exit codes and files.
+//! The crate downloads nothing (`real-parts/fetch` does), links no code of the services, and implements no more of a protocol than
+//! is needed to see that a process responds. It uses the programs as an operator does: by arguments, configuration, signals, exit
+//! codes and files.
 //!
-//! Start at [`Stack`]; a service of ours is a [`Service`], any program of ours a [`Process`].
+//! Start at [`Stack`]; a service is a [`Service`], any other program a [`Process`].
 
-pub mod authority;
 mod binaries;
-mod clients;
-mod front;
+pub mod certificate_authority;
+pub mod cluster_metadata;
+mod free_port;
 mod http;
 mod metrics;
-mod parts;
-mod port;
 mod process;
-mod requirement;
-mod secure;
+mod python_clients;
+mod real_parts;
+mod requirements;
+mod secure_broker;
 mod service;
+mod tls_proxy;
 mod vectors;
-pub mod wire;
 
 pub use binaries::Binaries;
-pub use clients::read_all;
-pub use front::Front;
+pub use free_port::free_port;
 pub use http::{Reply, request};
 pub use metrics::Metrics;
-pub use parts::{Broker, Registry, Stack, script};
-pub use port::free_port;
 pub use process::{Ended, Process, run_to_end, wait_until};
-pub use requirement::{python, real_parts_missing};
-pub use secure::{SecureBroker, User};
+pub use python_clients::read_all;
+pub use real_parts::{Broker, Registry, Stack, script};
+pub use requirements::{python, real_parts_missing};
+pub use secure_broker::{SecureBroker, User};
 pub use service::Service;
+pub use tls_proxy::TlsProxy;
 pub use vectors::{difference, vectors_of};

@@ -1,24 +1,24 @@
-//! What a process says at `/metrics`, in the text format of Prometheus.
+//! The metrics of a process, in the text format of Prometheus.
 
-/// A page of metrics.
+/// The response of one scrape.
 #[derive(Debug, Clone)]
 pub struct Metrics(String);
 
 impl Metrics {
-    /// Reads a page.
+    /// Creates metrics from the text of a scrape.
     #[must_use]
     pub fn new(page: String) -> Self {
         Self(page)
     }
 
-    /// The sum of all samples of this name that have these labels; 0 when there is none.
+    /// Returns the sum of all samples with this name and these labels; 0 if there is none.
     #[must_use]
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.samples(name, labels).fold(0.0, |sum, (_, value)| sum + value)
     }
 
-    /// The bound of the bucket in which this quantile of a histogram lies; infinite beyond the last bound, and none when nothing
-    /// was recorded.
+    /// Returns the bound of the histogram bucket that contains this quantile: infinite above the last bound. `None` if the
+    /// histogram is empty.
     #[must_use]
     pub fn quantile(&self, name: &str, labels: &[(&str, &str)], quantile: f64) -> Option<f64> {
         let (count, bucket) = (format!("{name}_count"), format!("{name}_bucket"));
@@ -30,11 +30,11 @@ impl Metrics {
             .reduce(f64::min)
     }
 
-    /// Labels and value of each sample.
+    /// Returns labels and value of each sample.
     fn samples<'a>(&'a self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = (&'a str, f64)> {
         self.0.lines().filter_map(move |line| {
             let (found, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
-            // The name must end here: another metric's may begin with it.
+            // Another metric's name may begin with this one.
             let is_named = found.is_empty() || found.starts_with('{');
             let has_labels = labels.iter().all(|(key, value)| label(found, key) == Some(*value));
             (is_named && has_labels).then_some((found, value.parse().ok()?))
@@ -42,7 +42,7 @@ impl Metrics {
     }
 }
 
-/// The value of one label. The metrics of the project have no quotes in their values.
+/// Returns the value of one label. The project's label values contain no quotes.
 fn label<'a>(labels: &'a str, key: &str) -> Option<&'a str> {
     let inner = labels.strip_prefix('{')?.strip_suffix('}')?;
     inner.split(',').find_map(|pair| pair.strip_prefix(key)?.strip_prefix("=\"")?.strip_suffix('"'))
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_is_the_bound_of_its_bucket() {
+    fn quantile_is_the_bound_of_its_bucket() {
         let page =
             "m_bucket{le=\"1\"} 5\nm_bucket{le=\"10\"} 9\nm_bucket{le=\"+Inf\"} 10\nm_sum 3\nm_count 10\n";
         let metrics = Metrics::new(page.to_owned());

@@ -1,4 +1,4 @@
-//! A child process with a log file and an end.
+//! A child process with a log file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How much of a log is printed when a test fails.
-const EXCERPT_LINES: usize = 40;
-const EXCERPT_BYTES: u64 = 16 * 1024;
+/// Lines of a log that are printed when a test fails.
+const EXCERPT_LINES_MAX: usize = 40;
+const EXCERPT_MAX_BYTES: u64 = 16 * 1024;
 const POLL: Duration = Duration::from_millis(50);
 
-/// A child process: both of its outputs go to one file, it is killed on drop, and the end of its log is
-/// printed when that drop comes from a failing test.
+/// A child process. Both of its outputs are written to one file. It is killed on drop; if a test is panicking then, the end of its
+/// log is printed.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -21,10 +21,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with its outputs in `folder/name.log`, appended to when the file exists (a restart).
+    /// Starts `command` with its outputs in `folder/name.log`; an existing file (of a previous start) is appended to.
     ///
     /// # Errors
-    /// When the log can't be opened or the command can't be run.
+    /// The log cannot be opened, or the command cannot be started.
     pub fn start(name: &str, mut command: Command, folder: &Path) -> io::Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let out = File::options().create(true).append(true).open(&log)?;
@@ -33,47 +33,47 @@ impl Process {
             .stdout(out.try_clone()?)
             .stderr(out)
             .spawn()
-            .map_err(|cause| io::Error::new(cause.kind(), format!("cannot start {name}: {cause}")))?;
+            .map_err(|cause| io::Error::new(cause.kind(), format!("failed to start {name}: {cause}")))?;
         Ok(Self { name: name.to_owned(), child, log })
     }
 
-    /// Its id, to which signals are sent.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The file that holds what it printed.
+    /// Returns the path of its log.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Everything that it printed.
+    /// Returns its whole output.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// The log cannot be read.
     pub fn printed(&self) -> io::Result<String> {
         Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).into_owned())
     }
 
-    /// The status with which it ended, none while it runs.
+    /// Returns its exit status. `None` while it is running.
     ///
     /// # Errors
-    /// When the system can't say.
+    /// The system call fails.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Waits until `ready` says so.
+    /// Waits until `ready` returns true.
     ///
     /// # Errors
-    /// When the process ends before, or the time is over.
+    /// The process exits earlier, or the limit is exceeded.
     pub fn wait_until_ready(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> io::Result<()> {
         let deadline = Instant::now() + limit;
         while !ready() {
             if let Some(status) = self.ended()? {
-                let text = format!("{} ended before it was ready ({status})\n{}", self.name, self.excerpt());
+                let text = format!("{} exited before it was ready ({status})\n{}", self.name, self.excerpt());
                 return Err(io::Error::other(text));
             }
             if Instant::now() >= deadline {
@@ -88,19 +88,19 @@ impl Process {
     /// Sends a signal by name (`TERM`, `INT`, `STOP`, `CONT`, `KILL`).
     ///
     /// # Errors
-    /// When the process is gone or the signal unknown.
+    /// The process has exited, or the signal is unknown.
     pub fn signal(&self, signal: &str) -> io::Result<()> {
         let status = Command::new("kill").arg(format!("-{signal}")).arg(self.id().to_string()).status()?;
         if status.success() {
             return Ok(());
         }
-        Err(io::Error::other(format!("cannot send {signal} to {} (pid {})", self.name, self.id())))
+        Err(io::Error::other(format!("failed to send {signal} to {} (pid {})", self.name, self.id())))
     }
 
-    /// Asks it to end with SIGTERM and waits for that.
+    /// Sends SIGTERM and waits for the exit.
     ///
     /// # Errors
-    /// When it still runs after `limit`; it is left running.
+    /// The limit is exceeded; the process is left running.
     pub fn terminate(&mut self, limit: Duration) -> io::Result<ExitStatus> {
         if let Some(status) = self.ended()? {
             return Ok(status);
@@ -109,10 +109,10 @@ impl Process {
         self.wait(limit)
     }
 
-    /// Waits for its end.
+    /// Waits for the exit.
     ///
     /// # Errors
-    /// When it still runs after `limit`; it is left running.
+    /// The limit is exceeded; the process is left running.
     pub fn wait(&mut self, limit: Duration) -> io::Result<ExitStatus> {
         let mut status = None;
         let in_time = wait_until(limit, || {
@@ -122,18 +122,18 @@ impl Process {
         match status {
             Some(status) if in_time => Ok(status),
             _ => {
-                let text = format!("{} still runs after {limit:?}\n{}", self.name, self.excerpt());
+                let text = format!("{} is still running after {limit:?}\n{}", self.name, self.excerpt());
                 Err(io::Error::new(io::ErrorKind::TimedOut, text))
             }
         }
     }
 
-    /// The last lines that it printed.
+    /// Returns the last lines of its output.
     #[must_use]
     pub fn excerpt(&self) -> String {
         let tail = tail(&self.log).unwrap_or_else(|cause| format!("(unreadable: {cause})"));
         let lines: Vec<&str> = tail.lines().collect();
-        let from = lines.len().saturating_sub(EXCERPT_LINES);
+        let from = lines.len().saturating_sub(EXCERPT_LINES_MAX);
         format!("--- end of {}\n{}\n---", self.log.display(), lines[from..].join("\n"))
     }
 }
@@ -141,16 +141,16 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // The print macros are captured by the test runner; a failing print must not hide the failure.
+            // The test runner captures the print macros; a failed write must not hide the failure of the test.
             writeln!(io::stderr(), "{}: {}", self.name, self.excerpt()).ok();
         }
-        // Fails when it has ended already, which is as good.
+        // Fails if it has already exited.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// Looks every 50 ms whether `done`, for at most `limit`; says whether it came true.
+/// Calls `done` every 50 ms for at most `limit`, and returns whether it returned true.
 pub fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     loop {
@@ -164,19 +164,19 @@ pub fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// How a program ended by itself.
+/// The result of a program that has exited.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its exit code; none when a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// Everything that it printed.
+    /// Its whole output.
     pub printed: String,
 }
 
-/// Runs a command to its end; what it prints also goes to `folder/name.log`.
+/// Runs a command until it exits; its output is also in `folder/name.log`.
 ///
 /// # Errors
-/// When it can't be run, or runs longer than `limit`, at which it is ended.
+/// It cannot be started, or the limit is exceeded, after which it is killed.
 pub fn run_to_end(name: &str, command: Command, folder: &Path, limit: Duration) -> io::Result<Ended> {
     let mut process = Process::start(name, command, folder)?;
     let code = process.wait(limit)?.code();
@@ -186,7 +186,7 @@ pub fn run_to_end(name: &str, command: Command, folder: &Path, limit: Duration) 
 fn tail(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(EXCERPT_BYTES)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(EXCERPT_MAX_BYTES)))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

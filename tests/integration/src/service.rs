@@ -1,4 +1,4 @@
-//! A service of ours as a process, with its configuration in a file and its admin endpoints on a port of its own.
+//! A service as a process, with its configuration in a file and its admin server on a free port.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use std::time::Duration;
 use crate::metrics::Metrics;
 use crate::{Binaries, Process, free_port, http};
 
-/// A start takes a second or two; a loaded machine makes it many.
+/// A start takes a second or two, and much longer on a busy machine.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// The drain budget of every service started here, milliseconds.
 const DRAIN_BUDGET_MS: u64 = 15_000;
-/// What the end of a process may take beside its drain: exit code 0 already says that the budget was kept.
+/// Maximum duration of an exit. Exit code 0 already shows that the drain budget was not exceeded.
 const END_LIMIT: Duration = Duration::from_millis(DRAIN_BUDGET_MS + 5_000);
 
-/// A service that was started.
+/// A started service.
 #[derive(Debug)]
 pub struct Service {
     name: &'static str,
@@ -27,11 +27,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the binary of this name. `sections` is TOML that follows the section `process`; configuration and log go to
-    /// `folder`.
+    /// Starts a service. `sections` is TOML that follows the section `process`; configuration and log are written to `folder`.
     ///
     /// # Errors
-    /// When it can't be started; whether it comes up is told by [`wait_until_ready`](Self::wait_until_ready).
+    /// It cannot be started. [`wait_until_ready`](Self::wait_until_ready) checks that it becomes ready.
     pub fn start(binaries: &Binaries, name: &'static str, sections: &str, folder: &Path) -> io::Result<Self> {
         let (admin, config) = (free_port()?, folder.join(format!("{name}.toml")));
         let text = format!(
@@ -43,48 +42,46 @@ impl Service {
         Ok(Self { name, binaries: binaries.clone(), folder: folder.to_owned(), config, admin, process })
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Waits until `/ready` says so.
+    /// Waits until `/ready` returns status 200.
     ///
     /// # Errors
-    /// When it ends before, or isn't ready in time, with the end of its log.
+    /// It exits earlier, or the limit is exceeded; the error contains the end of its log.
     pub fn wait_until_ready(&mut self) -> io::Result<()> {
         let admin = self.admin;
         let is_ready = || http::request(admin, "GET", "/ready", "").is_ok_and(|reply| reply.status == 200);
         self.process.wait_until_ready(READY_LIMIT, is_ready)
     }
 
-    /// What it counts.
+    /// Returns its metrics.
     ///
     /// # Errors
-    /// When its admin endpoints don't answer.
+    /// Its admin server does not respond.
     pub fn metrics(&self) -> io::Result<Metrics> {
         Ok(Metrics::new(http::request(self.admin, "GET", "/metrics", "")?.body))
     }
 
-    /// Sends SIGTERM, waits for the end, and gives the exit code; none when a signal ended it.
+    /// Sends SIGTERM, waits for the exit and returns the exit code. `None` if a signal ended it.
     ///
     /// # Errors
-    /// When it outlives its drain budget, with the end of its log.
+    /// It exceeds its drain budget; the error contains the end of its log.
     pub fn terminate(&mut self) -> io::Result<Option<i32>> {
         Ok(self.process.terminate(END_LIMIT)?.code())
     }
 
-    /// Starts one that has ended again, with the same configuration, and waits until it is ready.
+    /// Starts an exited service again with the same configuration and waits until it is ready.
     ///
     /// # Errors
     /// As for the first start.
-    pub fn start_again(&mut self) -> io::Result<()> {
+    pub fn restart(&mut self) -> io::Result<()> {
         self.process = run(&self.binaries, self.name, &self.config, &self.folder)?;
         self.wait_until_ready()
     }
 
-    /// The process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }

@@ -1,6 +1,7 @@
-//! Bad bytes on real Kafka, written by a client that isn't ours: each is one dead letter with the bytes that it had, every good
-//! record beside it goes its way, nothing restarts. Then one of them is mended, sent back, and ends in a request.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! Bad bytes on real Kafka, written by a client of another party: each record becomes one dead letter with its original bytes,
+//! every good record around it is processed, and no service restarts. Then one of them is repaired and replayed, and results in a
+//! request.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,16 +13,16 @@ use integration::{
 };
 use serde_json::Value;
 
-/// What the whole takes on two busy cores, and more.
+/// More than the whole test takes on two busy cores.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// How long the services may take with what the client wrote.
+/// Maximum processing time of the client's records, in seconds.
 const WITHIN: &str = "90";
 
-/// Written whole after it was cut.
-const MENDED: &str = "cut";
+/// The record that is repaired: it was cut.
+const REPAIRED: &str = "cut";
 
-/// The services whose inputs get bad bytes, and the stages that judge them.
+/// The services whose inputs get bad bytes, and the stages that process them.
 const STAGES: [(&str, &str); 4] = [
     ("scanner-bridge", "bridge"),
     ("publisher", "announcer"),
@@ -33,7 +34,7 @@ const STAGES: [(&str, &str); 4] = [
 const BARS: &str = "market.bar.closed.v1";
 
 #[test]
-fn bad_bytes_are_dead_letters_disturb_nothing_and_come_back_mended() {
+fn bad_bytes_become_dead_letters_and_can_be_replayed_repaired() {
     if real_parts_missing() {
         return;
     }
@@ -49,30 +50,30 @@ fn bad_bytes_are_dead_letters_disturb_nothing_and_come_back_mended() {
     for service in &mut services {
         assert_undisturbed(service);
     }
-    bench.assert_the_table_passes_over_what_is_bad(&services[3]);
+    bench.assert_table_skips_bad_bars(&services[3]);
     println!("{}", bench.tapeline("dead-letters list --counts").expect(0));
 
-    bench.send_back_mended();
-    println!("{}", bench.client("check", &["--mended", MENDED, "--within", WITHIN]).expect(0));
+    bench.replay_repaired();
+    println!("{}", bench.client("check", &["--repaired", REPAIRED, "--within", WITHIN]).expect(0));
     for service in &mut services {
         assert_undisturbed(service);
         assert_eq!(service.terminate().unwrap(), Some(0), "{}", service.process().excerpt());
     }
-    // Nothing more came of it while they ended.
-    bench.client("check", &["--mended", MENDED]).expect(0);
-    let letters = Topic::ALL.iter().filter(|topic| topic.is_dead_letter());
-    let letters: Vec<&str> = letters.flat_map(|topic| ["--topic", topic.name()]).collect();
-    println!("{}", read_all(&bench.stack, &letters).unwrap().unwrap().expect(0));
+    // The shutdown added no output.
+    bench.client("check", &["--repaired", REPAIRED]).expect(0);
+    let dead_letters = Topic::ALL.iter().filter(|topic| topic.is_dead_letter());
+    let dead_letters: Vec<&str> = dead_letters.flat_map(|topic| ["--topic", topic.name()]).collect();
+    println!("{}", read_all(&bench.stack, &dead_letters).unwrap().unwrap().expect(0));
 }
 
-/// A cluster, our programs, and a Python beside them.
+/// A cluster, the binaries and a Python.
 struct Bench {
     binaries: Binaries,
     stack: Stack,
     python: PathBuf,
 }
 
-/// What a command printed, if it ended so.
+/// Asserts the exit code of a program and returns its output.
 trait Expected {
     fn expect(self, code: i32) -> String;
 }
@@ -85,17 +86,17 @@ impl Expected for Ended {
 }
 
 impl Bench {
-    /// An operator's command on this cluster.
+    /// Runs an operator's command on this cluster.
     fn tapeline(&self, arguments: &str) -> Ended {
         let mut command = self.binaries.command("tapeline");
         command.args(arguments.split(' '));
         self.run("tapeline", command)
     }
 
-    /// The client that isn't ours.
+    /// Runs the client of the other party.
     fn client(&self, what: &str, arguments: &[&str]) -> Ended {
         let mut command = Command::new(&self.python);
-        // Its compiled files don't belong into the tree.
+        // No compiled files in the source tree.
         command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/bad_bytes.py"));
         command.arg(what).arg("--manifest").arg(self.manifest_path()).args(arguments);
         self.run("client", command)
@@ -103,7 +104,7 @@ impl Bench {
 
     fn run(&self, name: &str, mut command: Command) -> Ended {
         command.args(["--brokers", &self.stack.broker.address(), "--registry", &self.stack.registry.url()]);
-        // A log of its own each time: what it prints is read from there.
+        // A separate log for each run, since the output is read from it.
         let folder = tempfile::tempdir_in(self.stack.folder()).unwrap();
         run_to_end(name, command, folder.path(), LIMIT).unwrap()
     }
@@ -112,7 +113,7 @@ impl Bench {
         self.stack.folder().join("manifest.json")
     }
 
-    /// What the client wrote, and where it lies.
+    /// Returns the manifest: the records that the client wrote, with their offsets.
     fn manifest(&self) -> Value {
         serde_json::from_slice(&std::fs::read(self.manifest_path()).unwrap()).unwrap()
     }
@@ -135,8 +136,8 @@ impl Bench {
         services.into()
     }
 
-    /// Each bad bar is counted once, and no good one is.
-    fn assert_the_table_passes_over_what_is_bad(&self, feature: &Service) {
+    /// Asserts that each bad bar is counted once, and no good one.
+    fn assert_table_skips_bad_bars(&self, feature: &Service) {
         let manifest = self.manifest();
         let is_bad = |entry: &&Value| entry["topic"] == BARS && entry["name"] != "good";
         let bad = manifest.as_array().unwrap().iter().filter(is_bad).count();
@@ -151,26 +152,29 @@ impl Bench {
         );
     }
 
-    /// Finds the letter of the record that was cut, and sends the whole of it back in its place.
-    fn send_back_mended(&self) {
+    /// Finds the dead letter of the cut record and replays it with the whole payload.
+    fn replay_repaired(&self) {
         let manifest = self.manifest();
-        let cut = manifest.as_array().unwrap().iter().find(|entry| entry["name"] == MENDED).unwrap();
+        let cut = manifest.as_array().unwrap().iter().find(|entry| entry["name"] == REPAIRED).unwrap();
         let listed = self.tapeline("dead-letters list --json --class truncated").expect(0);
-        let letters: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let is_its = |letter: &&Value| {
-            ["topic", "partition", "offset"].iter().all(|key| letter[format!("original_{key}")] == cut[key])
+        let dead_letters: Vec<Value> =
+            listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let is_of_cut_record = |dead_letter: &&Value| {
+            ["topic", "partition", "offset"]
+                .iter()
+                .all(|key| dead_letter[format!("original_{key}")] == cut[key])
         };
-        let letter = letters.iter().find(is_its).unwrap();
+        let dead_letter = dead_letters.iter().find(is_of_cut_record).unwrap();
         let whole = self.stack.folder().join("whole");
         std::fs::write(&whole, bytes_of(cut["whole"].as_str().unwrap())).unwrap();
 
-        let place = format!(
+        let position = format!(
             "--service scanner-bridge --partition {} --offset {}",
-            letter["partition"], letter["offset"]
+            dead_letter["partition"], dead_letter["offset"]
         );
-        let shown = self.tapeline(&format!("dead-letters show {place}")).expect(0);
+        let shown = self.tapeline(&format!("dead-letters show {position}")).expect(0);
         assert!(shown.contains("not decoded: ends after"), "{shown}");
-        let replay = format!("dead-letters replay {place} --payload-file {}", whole.display());
+        let replay = format!("dead-letters replay {position} --payload-file {}", whole.display());
         let planned = self.tapeline(&format!("{replay} --dry-run")).expect(0);
         assert!(planned.contains("would send 1,"), "{planned}");
         let sent = self.tapeline(&replay).expect(0);
@@ -182,7 +186,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-/// It runs as it did from the start, ready, and with no law broken.
+/// Asserts that the service is ready, has not restarted, and counts no law violation.
 fn assert_undisturbed(service: &mut Service) {
     assert!(matches!(service.process().ended(), Ok(None)), "{}", service.process().excerpt());
     service.wait_until_ready().unwrap();
@@ -190,7 +194,7 @@ fn assert_undisturbed(service: &mut Service) {
     let metrics = service.metrics().unwrap();
     let of = |name: &str| metrics.sum(&format!("tapeline_stage_{name}"), &[("stage", stage)]);
     assert_eq!(of("rejected_total") > 0.5, stage != "feature", "{stage} rejected {}", of("rejected_total"));
-    for nothing in ["law_violations_total", "client_recreations_total", "poisoned_partitions"] {
-        assert!(of(nothing) < 0.5, "{stage}: {nothing} is {}", of(nothing));
+    for name in ["law_violations_total", "client_recreations_total", "stopped_partitions"] {
+        assert!(of(name) < 0.5, "{stage}: {name} is {}", of(name));
     }
 }

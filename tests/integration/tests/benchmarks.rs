@@ -1,5 +1,5 @@
-//! Benchmarks on real Kafka: a vector that compares is the same whichever instance computes it, before a kill and after.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! Benchmark features on real Kafka: every instance computes the same vector, before and after an instance is killed.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod alerts;
 
@@ -17,13 +17,13 @@ use integration::{Binaries, Service, Stack, real_parts_missing, run_to_end, wait
 use kafka_io::{KafkaConfig, OutRecord, Registry, RegistryConfig, TopicReader};
 use tokio::runtime::Runtime;
 
-/// A killed member's session and its transaction take 15 s each, on a busy machine beside two JVMs.
+/// The session and the transaction of a killed member expire after 15 s each; the machine is busy and runs two JVMs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Each asks for a vector; so many symbols lie in most of the partitions, which two instances share.
+/// One vector is requested for each. They are in most of the partitions, which two instances share.
 const SYMBOLS: [&str; 8] = ["AAPL", "MSFT", "NVDA", "F", "GE", "BAC", "XOM", "BRK.B"];
 
-/// Day bars of March and April 2024: of weekdays, whatever the exchange did on them.
+/// Returns the weekdays of March and April 2024, regardless of holidays.
 fn days() -> Vec<Date> {
     let all = (1..=31)
         .map(|day| Date::constant(2024, 3, day))
@@ -31,7 +31,7 @@ fn days() -> Vec<Date> {
     all.filter(|date| date.weekday().to_monday_zero_offset() < 5).collect()
 }
 
-/// Bars that move with the market's, each symbol at its own height.
+/// Returns bars that move with the market's, at a price level of their own.
 fn bars(symbol: &str, height: f64) -> Vec<ClosedBar> {
     let one = |(number, date): (usize, Date)| {
         let close = height * (1.0 + 0.1 * (number as f64).sin());
@@ -56,7 +56,7 @@ fn bars(symbol: &str, height: f64) -> Vec<ClosedBar> {
     days().into_iter().enumerate().map(one).collect()
 }
 
-/// Asked `later`, microseconds after the last close, for the same again is a duplicate.
+/// Returns a request. `later` is the distance to the last close in microseconds; an equal one is a duplicate.
 fn request(symbol: &str, later: i64) -> FeatureRequest {
     let occurred_at = session_close(*days().last().unwrap()).micros() + later;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
@@ -77,12 +77,12 @@ fn request(symbol: &str, later: i64) -> FeatureRequest {
     }
 }
 
-struct Desk {
+struct Client {
     kafka: KafkaConfig,
     registry: Registry,
 }
 
-impl Desk {
+impl Client {
     fn write<E: Event>(&self, events: &[E]) {
         let record = |event: &E| {
             let topic = event.topic();
@@ -94,10 +94,10 @@ impl Desk {
         alerts::produce(&self.kafka, events.iter().map(record).collect());
     }
 
-    /// All vectors, once there are so many.
+    /// Returns all vectors once there are this many.
     fn vectors(&self, count: usize) -> Vec<Vector> {
-        struct Ours;
-        impl WriterSchemas for Ours {
+        struct CurrentSchema;
+        impl WriterSchemas for CurrentSchema {
             fn writer(&self, _: u32) -> Result<Arc<apache_avro::Schema>, WriterError> {
                 Ok(Arc::new(schema::<Vector>().clone()))
             }
@@ -109,7 +109,7 @@ impl Desk {
                 let codec = Codec::new();
                 return records
                     .iter()
-                    .map(|it| codec.decode(it.payload.as_deref(), &Ours).unwrap())
+                    .map(|it| codec.decode(it.payload.as_deref(), &CurrentSchema).unwrap())
                     .collect();
             }
             assert!(Instant::now() < deadline, "{} of {count} vectors", records.len());
@@ -118,13 +118,13 @@ impl Desk {
     }
 }
 
-/// They move as the market does, each at its own height.
+/// Asserts the values that follow from bars that move with the market's.
 fn assert_compared(vector: &Vector) {
     let value = |set: &str, name: &str| vector.sets[set].values[name];
     assert!((value("correlation_features", "corr_spy_20") - 1.0).abs() < 1e-9, "{vector:?}");
     assert!(value("relative_strength", "rs_spy_20").abs() < 1e-9, "{vector:?}");
     assert!(value("market_regime", "spy_realized_20") > 0.0, "{vector:?}");
-    // All of them are there, of the benchmark as well.
+    // All bars are in the table, those of the benchmark too.
     let reason = vector.sets["relative_strength"].reason.as_deref().unwrap();
     let held = days().len();
     assert_eq!(
@@ -145,7 +145,7 @@ fn feature(binaries: &Binaries, stack: &Stack, ordinal: u32) -> Service {
 }
 
 #[test]
-fn a_vector_that_compares_is_the_same_from_each_instance_before_a_kill_and_after() {
+fn benchmark_vector_is_equal_on_every_instance_and_after_a_kill() {
     if real_parts_missing() {
         return;
     }
@@ -158,13 +158,13 @@ fn a_vector_that_compares_is_the_same_from_each_instance_before_a_kill_and_after
     let registry = RegistryConfig { url: stack.registry.url(), ..RegistryConfig::default() };
     let registry = Registry::new(&registry, runtime.handle().clone()).unwrap();
     runtime.block_on(registry.register(&[Topic::BarClosed, Topic::BatchRequested])).unwrap();
-    let desk = Desk { kafka, registry };
+    let client = Client { kafka, registry };
 
     let mut instances = [0, 1].map(|ordinal| feature(&binaries, &stack, ordinal));
     for instance in &mut instances {
         instance.wait_until_ready().unwrap();
     }
-    // Two topics of twelve: each instance computes for half of the symbols, about.
+    // Two topics of twelve partitions: each instance owns half of them.
     let owned = |instance: &Service| {
         instance.metrics().map_or(0.0, |metrics| metrics.sum("tapeline_stage_assigned_partitions", &[]))
     };
@@ -177,21 +177,21 @@ fn a_vector_that_compares_is_the_same_from_each_instance_before_a_kill_and_after
         .zip(heights)
         .flat_map(|(symbol, height)| bars(symbol, height))
         .collect();
-    desk.write(&all);
-    desk.write(&SYMBOLS.map(|symbol| request(symbol, 0)));
-    desk.vectors(SYMBOLS.len()).iter().for_each(assert_compared);
+    client.write(&all);
+    client.write(&SYMBOLS.map(|symbol| request(symbol, 0)));
+    client.vectors(SYMBOLS.len()).iter().for_each(assert_compared);
 
-    desk.write(&SYMBOLS.map(|symbol| request(symbol, 1)));
+    client.write(&SYMBOLS.map(|symbol| request(symbol, 1)));
     instances[0].process().signal("KILL").unwrap();
     instances[0].process().wait(LIMIT).unwrap();
-    instances[0].start_again().unwrap();
-    desk.write(&SYMBOLS.map(|symbol| request(symbol, 2)));
-    let vectors = desk.vectors(3 * SYMBOLS.len());
+    instances[0].restart().unwrap();
+    client.write(&SYMBOLS.map(|symbol| request(symbol, 2)));
+    let vectors = client.vectors(3 * SYMBOLS.len());
     assert_eq!(vectors.len(), 3 * SYMBOLS.len());
     vectors.iter().for_each(assert_compared);
-    let mut answered = BTreeSet::new();
+    let mut request_ids = BTreeSet::new();
     for vector in &vectors {
-        assert!(answered.insert(&vector.request_id), "{} twice", vector.request_id);
+        assert!(request_ids.insert(&vector.request_id), "{} twice", vector.request_id);
         let first = vectors.iter().find(|other| other.symbol == vector.symbol).unwrap();
         assert_eq!(vector.sets, first.sets);
     }

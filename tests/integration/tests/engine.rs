@@ -1,26 +1,26 @@
-//! The delivery engine on real Kafka, with transactions: aborted at every step, rebalanced by the brokers, restored, restarted.
-//! Readers of committed records see each output once.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! The delivery engine on real Kafka with transactions: aborts at every step, rebalances by the brokers, restore, restart. Readers
+//! of committed records read each output once.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod desk;
+mod stage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use desk::{Cluster, IN, OUT, PARTITIONS, PATIENCE, Running, eventually, orders};
 use integration::real_parts_missing;
 use kafka_io::{GroupProtocol, Hooks, KafkaConfig, Restore, TransactionStep};
 use pipeline::Stop;
+use stage::{Cluster, IN, OUT, PARTITIONS, Running, TIMEOUT, eventually, orders};
 
-const GROUP: &str = "tapeline.desk";
+const GROUP: &str = "tapeline.test";
 const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 
-/// When Kafka's own consumer takes a silence for the end of the topic, milliseconds: it has to join a group first.
-const SILENCE_MS: &str = "15000";
+/// Timeout after which Kafka's own consumer assumes the end of the topic, milliseconds: it has to join a group first.
+const READ_TIMEOUT_MS: &str = "15000";
 
-/// Each of these texts once in the committed output, each partition in its order.
+/// Asserts that each of these texts is once in the committed output, each partition in order.
 fn assert_each_once(cluster: &Cluster, orders: &[(i32, String)]) {
     let mut expected: Vec<&(i32, String)> = orders.iter().collect();
     expected.sort_by_key(|(partition, _)| *partition);
@@ -41,24 +41,24 @@ fn all_ends_committed(cluster: &Cluster) -> bool {
 }
 
 #[test]
-fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
+fn abort_at_every_step_causes_no_loss_or_duplicates() {
     if real_parts_missing() {
         return;
     }
     let cluster = Cluster::start().with_topics();
-    let given_up = Arc::new([const { AtomicUsize::new(0) }; 3]);
-    let (counted, mut begun) = (Arc::clone(&given_up), 0_usize);
-    // Of four transactions the first is given up when it is open, the second with its outputs, the third before its commit.
+    let aborted = Arc::new([const { AtomicUsize::new(0) }; 3]);
+    let (counted, mut started) = (Arc::clone(&aborted), 0_usize);
+    // Of four transactions the first is aborted when it is open, the second with its outputs, the third before its commit.
     let abort = Box::new(move |step| {
-        begun += usize::from(step == TransactionStep::Begun);
+        started += usize::from(step == TransactionStep::Begun);
         let at = match step {
             TransactionStep::Begun => 0,
             TransactionStep::Sent => 1,
             TransactionStep::OffsetsSent => 2,
         };
-        let gives_up = begun % 4 == at;
-        counted[at].fetch_add(usize::from(gives_up), Ordering::Relaxed);
-        gives_up
+        let aborts = started % 4 == at;
+        counted[at].fetch_add(usize::from(aborts), Ordering::Relaxed);
+        aborts
     });
     let config = KafkaConfig { linger_ms: 0.into(), ..cluster.config.clone() };
     let hooks = Hooks { abort, ..Hooks::default() };
@@ -66,29 +66,29 @@ fn an_abort_at_every_step_of_a_transaction_loses_and_doubles_nothing() {
     let orders = orders("emit", 0, 2_000);
     for (some, emitted) in orders.chunks(100).zip((100..).step_by(100)) {
         cluster.write(IN, some);
-        eventually("it passes in the end", || running.emitted() == emitted);
+        eventually("every record is emitted", || running.emitted() == emitted);
     }
-    eventually("all is committed", || all_ends_committed(&cluster));
+    eventually("all records are committed", || all_ends_committed(&cluster));
     let violations = running.counts.latest().violations;
     assert_eq!((running.stop(), violations), (Stop::Drained, 0));
-    let given_up: Vec<usize> = given_up.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-    assert!(given_up.iter().all(|count| *count >= 19), "{given_up:?}");
+    let aborted: Vec<usize> = aborted.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    assert!(aborted.iter().all(|count| *count >= 19), "{aborted:?}");
     assert_each_once(&cluster, &orders);
-    // Each output has one offset; an aborted copy has one more, and so has each transaction's marker.
+    // Each output has one offset; an aborted copy has another one, and so has the marker of each transaction.
     let offsets: i64 = cluster.ends(OUT).iter().sum();
-    assert!(offsets > 3_000, "{offsets} offsets: nothing was aborted after it was produced");
-    assert_kafkas_own_consumer_hides_the_aborted(&cluster, &orders);
+    assert!(offsets > 3_000, "{offsets} offsets: no produced output was aborted");
+    assert_kafkas_consumer_hides_aborted_records(&cluster, &orders);
 }
 
-/// The aborted copies are there for who reads uncommitted, and for nobody else.
-fn assert_kafkas_own_consumer_hides_the_aborted(cluster: &Cluster, orders: &[(i32, String)]) {
+/// Asserts that only readers of uncommitted records read the aborted copies.
+fn assert_kafkas_consumer_hides_aborted_records(cluster: &Cluster, orders: &[(i32, String)]) {
     let read = |isolation| {
-        let from = ["--topic", OUT.name(), "--from-beginning", "--timeout-ms", SILENCE_MS];
+        let from = ["--topic", OUT.name(), "--from-beginning", "--timeout-ms", READ_TIMEOUT_MS];
         let printed = cluster
             .broker
             .tool(CONSOLE_CONSUMER, &[&from[..], &["--isolation-level", isolation]].concat())
             .unwrap();
-        // Beside the records it prints that it gave up waiting.
+        // In addition to the records it prints its timeout.
         let is_record = |line: &&str| line.starts_with("emit ");
         let mut texts: Vec<String> = printed.lines().filter(is_record).map(str::to_owned).collect();
         texts.sort();
@@ -102,11 +102,11 @@ fn assert_kafkas_own_consumer_hides_the_aborted(cluster: &Cluster, orders: &[(i3
     assert!(committed.iter().eq(orders.iter().map(|(_, text)| text)), "{} committed", committed.len());
     let all = uncommitted.len();
     uncommitted.dedup();
-    assert!(all > committed.len() && uncommitted == committed, "{all} with those aborted");
+    assert!(all > committed.len() && uncommitted == committed, "{all} with the aborted ones");
 }
 
 #[test]
-fn under_the_brokers_own_group_protocol_partitions_move_under_load_and_nothing_is_lost_or_doubled() {
+fn partitions_move_under_load_with_the_consumer_protocol() {
     if real_parts_missing() {
         return;
     }
@@ -115,7 +115,7 @@ fn under_the_brokers_own_group_protocol_partitions_move_under_load_and_nothing_i
 }
 
 #[test]
-fn under_the_classic_protocol_partitions_move_under_load_and_nothing_is_lost_or_doubled() {
+fn partitions_move_under_load_with_the_classic_protocol() {
     if real_parts_missing() {
         return;
     }
@@ -123,7 +123,7 @@ fn under_the_classic_protocol_partitions_move_under_load_and_nothing_is_lost_or_
     moves_under_load(&cluster, GroupProtocol::Classic);
 }
 
-/// A second instance comes while records flow, and the first one goes.
+/// A second instance joins under load, and the first one leaves.
 fn moves_under_load(cluster: &Cluster, protocol: GroupProtocol) {
     let config = |ordinal| KafkaConfig { group_protocol: Some(protocol), ordinal, ..cluster.config.clone() };
     let first = Running::start(&config(0), GROUP).ready();
@@ -134,9 +134,9 @@ fn moves_under_load(cluster: &Cluster, protocol: GroupProtocol) {
         cluster.write(IN, &some);
         written.extend(some);
     };
-    eventually("the first has all", || first.partitions() == 4);
+    eventually("the first has all partitions", || first.partitions() == 4);
     let second = Running::start(&config(1), GROUP);
-    eventually("both share", || {
+    eventually("both share the partitions", || {
         write();
         first.partitions() == 2 && second.partitions() == 2
     });
@@ -145,24 +145,24 @@ fn moves_under_load(cluster: &Cluster, protocol: GroupProtocol) {
     }
     let violations = first.counts.latest().violations;
     first.shutdown.request();
-    eventually("the first has gone", || {
+    eventually("the first has left", || {
         write();
         first.thread.is_finished()
     });
     assert_eq!((first.stop(), violations), (Stop::Drained, 0));
-    eventually("the second has all", || {
+    eventually("the second has all partitions", || {
         write();
         second.partitions() == 4
     });
     write();
-    eventually("all is committed", || all_ends_committed(cluster));
+    eventually("all records are committed", || all_ends_committed(cluster));
     let violations = second.counts.latest().violations;
     assert_eq!((second.stop(), violations), (Stop::Drained, 0));
     assert_each_once(cluster, &written);
 }
 
 #[test]
-fn what_was_finished_beyond_the_prefix_travels_in_the_transaction_and_is_not_done_again() {
+fn completed_ranges_are_committed_and_not_processed_again() {
     if real_parts_missing() {
         return;
     }
@@ -170,7 +170,7 @@ fn what_was_finished_beyond_the_prefix_travels_in_the_transaction_and_is_not_don
     let running = Running::start(&cluster.config, GROUP).ready();
     let orders: Vec<(i32, String)> = (0..30).map(|n| (1, format!("hold {n:06}"))).collect();
     cluster.write(IN, &orders);
-    let work: Vec<_> = (0..30).map(|_| running.work.recv_timeout(PATIENCE).unwrap()).collect();
+    let work: Vec<_> = (0..30).map(|_| running.work.recv_timeout(TIMEOUT).unwrap()).collect();
     for done in work.iter().filter(|(id, _)| id.offset % 3 == 1) {
         running.completions.send(done.clone()).unwrap();
     }
@@ -178,11 +178,11 @@ fn what_was_finished_beyond_the_prefix_travels_in_the_transaction_and_is_not_don
     assert_eq!(running.stop(), Stop::DrainTimedOut { held: 20 });
     let running = Running::start(&cluster.config, GROUP).ready();
     for _ in 0..20 {
-        let done = running.work.recv_timeout(PATIENCE).unwrap();
-        assert_ne!(done.0.offset % 3, 1, "{} comes again", done.1);
+        let done = running.work.recv_timeout(TIMEOUT).unwrap();
+        assert_ne!(done.0.offset % 3, 1, "{} is redelivered", done.1);
         running.completions.send(done).unwrap();
     }
-    eventually("all is committed", || cluster.committed(GROUP)[1] == Some(30));
+    eventually("all records are committed", || cluster.committed(GROUP)[1] == Some(30));
     assert_eq!(running.stop(), Stop::Drained);
     let mut texts = cluster.texts(OUT);
     texts.sort();
@@ -190,33 +190,34 @@ fn what_was_finished_beyond_the_prefix_travels_in_the_transaction_and_is_not_don
 }
 
 #[test]
-fn a_partition_is_restored_to_its_last_committed_output_with_aborted_ones_left_out() {
+fn partition_is_restored_from_committed_outputs_only() {
     if real_parts_missing() {
         return;
     }
     let cluster = Cluster::start().with_topics();
-    // Aborted copies and markers lie between the outputs of the first owner.
-    let mut asked = 0;
+    // Aborted copies and markers are between the outputs of the first owner.
+    let mut transactions = 0;
     let abort = Box::new(move |step| {
-        asked += u32::from(step == TransactionStep::OffsetsSent);
-        step == TransactionStep::OffsetsSent && asked % 2 == 1
+        transactions += u32::from(step == TransactionStep::OffsetsSent);
+        step == TransactionStep::OffsetsSent && transactions % 2 == 1
     });
     let hooks = Hooks { abort, ..Hooks::default() };
     let first = Running::start_as(&cluster.config, GROUP, IN, hooks, |_| {}).ready();
     cluster.write(IN, &orders("emit", 0, 400));
-    eventually("all is emitted", || first.emitted() == 400);
+    eventually("all records are emitted", || first.emitted() == 400);
     assert_eq!(first.stop(), Stop::Drained);
     let back = Duration::from_secs(600);
-    let restoring = |desk: &mut desk::Desk| desk.restores = vec![Restore { topic: OUT, back }];
+    let restoring = |stage: &mut stage::TestStage| stage.restores = vec![Restore { topic: OUT, back }];
     let second = Running::start_as(&cluster.config, GROUP, IN, Hooks::default(), restoring);
     cluster.write(IN, &(0..PARTITIONS).map(|p| (p, format!("count {p}"))).collect::<Vec<_>>());
-    eventually("all is emitted", || second.emitted() == 4);
+    eventually("all records are emitted", || second.emitted() == 4);
     assert_eq!(second.stop(), Stop::Drained);
     let counts: Vec<String> =
         cluster.texts(OUT).into_iter().filter(|text| text.starts_with("count")).collect();
     assert_eq!(counts, ["count 0: 100", "count 1: 100", "count 2: 100", "count 3: 100"]);
-    // What is older than the stage wants back stays where it is.
-    let nothing = |desk: &mut desk::Desk| desk.restores = vec![Restore { topic: OUT, back: Duration::ZERO }];
+    // Outputs older than the period of restoration are not read.
+    let nothing =
+        |stage: &mut stage::TestStage| stage.restores = vec![Restore { topic: OUT, back: Duration::ZERO }];
     let third = Running::start_as(&cluster.config, GROUP, IN, Hooks::default(), nothing);
     cluster.write(IN, &[(0, "count young".to_owned())]);
     eventually("it is emitted", || third.emitted() == 1);

@@ -1,47 +1,47 @@
-//! Outputs that were written, their acknowledgement lost, their transaction aborted, are written again by the next one, in which the
-//! broker must not take them for repetitions (ADR 066). On real Kafka.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! Outputs in doubt on real Kafka: they were written, their acknowledgement was lost, and their transaction was aborted. The next
+//! transaction writes them again, and the broker must not treat them as duplicates (ADR 066).
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod desk;
-mod mute;
+mod kafka_proxy;
+mod stage;
 
-use desk::{Cluster, IN, OUT, PATIENCE, Running, eventually, orders};
 use integration::{free_port, real_parts_missing, wait_until};
 use kafka_io::{ClusterQuery, Hooks, TransactionStep};
-use mute::Mute;
+use kafka_proxy::KafkaProxy;
 use pipeline::Stop;
+use stage::{Cluster, IN, OUT, Running, TIMEOUT, eventually, orders};
 
 #[test]
-fn outputs_in_doubt_when_their_transaction_aborts_are_neither_lost_nor_doubled() {
+fn outputs_in_doubt_of_an_aborted_transaction_are_exactly_once() {
     if real_parts_missing() {
         return;
     }
     let port = free_port().unwrap();
-    let cluster = Cluster::behind(port);
-    let proxy = Mute::start(port, cluster.broker.port());
+    let cluster = Cluster::through_proxy(port);
+    let proxy = KafkaProxy::start(port, cluster.broker.port());
     let cluster = cluster.with_topics();
     let orders = orders("emit", 0, 40);
     cluster.write(IN, &orders);
 
-    let written =
-        |inquirer: &ClusterQuery| inquirer.watermarks(OUT).unwrap().iter().any(|ends| ends.high > 0);
-    let inquirer = ClusterQuery::new(&cluster.config).unwrap();
-    let (mut begun, broken) = (0, proxy.clone());
-    // The first transaction is given up once the broker has its outputs and the client doesn't know; the second finds all well.
+    let written = |query: &ClusterQuery| query.watermarks(OUT).unwrap().iter().any(|ends| ends.high > 0);
+    let query = ClusterQuery::new(&cluster.config).unwrap();
+    let (mut started, broken) = (0, proxy.clone());
+    // The first transaction is aborted once the broker has its outputs without the client's knowledge; the second one is not
+    // disturbed.
     let abort = Box::new(move |step| {
-        begun += u32::from(step == TransactionStep::Begun);
-        match (step, begun) {
-            (TransactionStep::Begun, _) => broken.lose_acknowledgements(begun == 1),
+        started += u32::from(step == TransactionStep::Begun);
+        match (step, started) {
+            (TransactionStep::Begun, _) => broken.lose_acknowledgements(started == 1),
             (TransactionStep::Sent, 1) => {
-                assert!(wait_until(PATIENCE, || written(&inquirer)), "the outputs never reached the broker");
+                assert!(wait_until(TIMEOUT, || written(&query)), "the outputs did not reach the broker");
             }
             _ => {}
         }
-        (step, begun) == (TransactionStep::Sent, 1)
+        (step, started) == (TransactionStep::Sent, 1)
     });
     let hooks = Hooks { abort, ..Hooks::default() };
-    let running = Running::start_as(&cluster.config, "tapeline.desk", IN, hooks, |_| {});
-    eventually("all is emitted", || running.emitted() == 40 || running.thread.is_finished());
+    let running = Running::start_as(&cluster.config, "tapeline.test", IN, hooks, |_| {});
+    eventually("all records are emitted", || running.emitted() == 40 || running.thread.is_finished());
     let violations = running.counts.latest().violations;
     assert_eq!((running.stop(), violations), (Stop::Drained, 0));
     let mut texts = cluster.texts(OUT);

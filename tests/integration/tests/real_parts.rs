@@ -1,20 +1,20 @@
-//! The real parts themselves: that they start, answer, and hold what they are given.
+//! Tests of the real parts themselves: they start, respond, and keep their data.
 
 use std::time::Duration;
 
-use integration::{Registry, Stack, real_parts_missing, request, wire};
+use integration::{Registry, Stack, cluster_metadata, real_parts_missing, request};
 
 const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
 
 #[test]
-fn a_real_broker_and_registry_keep_what_they_are_given() {
+fn real_broker_and_registry_keep_topics_and_schemas() {
     if real_parts_missing() {
         return;
     }
     let mut stack = Stack::start().unwrap();
 
     stack.broker.tool(TOPIC_COMMAND, &["--create", "--topic", "kept", "--partitions", "3"]).unwrap();
-    let before = wire::metadata(stack.broker.port()).unwrap();
+    let before = cluster_metadata::fetch(stack.broker.port()).unwrap();
     assert_eq!(before.brokers, [stack.broker.address()]);
     assert!(before.topics.contains(&("kept".to_owned(), 3)), "{before:?}");
 
@@ -27,7 +27,7 @@ fn a_real_broker_and_registry_keep_what_they_are_given() {
     assert!(got.body.contains(r#""schema":"\"long\"""#), "{}", got.body);
 
     stack.broker.restart().unwrap();
-    let after = wire::metadata(stack.broker.port()).unwrap();
+    let after = cluster_metadata::fetch(stack.broker.port()).unwrap();
     assert!(after.topics.contains(&("kept".to_owned(), 3)), "{after:?}");
     stack.registry.process().terminate(Duration::from_secs(20)).unwrap();
 }

@@ -1,79 +1,83 @@
-//! A real registry behind TLS of our own authority and a login: who has both comes in, and what keeps anybody else out is named by each
-//! program before it ends.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! A real registry with TLS and a login: a client with both has access, and each program reports why any other client is denied
+//! access.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use integration::authority::{Authority, Validity};
-use integration::{Binaries, Ended, Front, Registry, Service, Stack, real_parts_missing, run_to_end};
+use integration::certificate_authority::{CertificateAuthority, Validity};
+use integration::{Binaries, Ended, Registry, Service, Stack, TlsProxy, real_parts_missing, run_to_end};
 
 /// A debug build on two shared cores takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(120);
 
 const OK: i32 = 0;
-const REFUSED: i32 = 7;
+const ACCESS_DENIED: i32 = 7;
 
 const USER: &str = "tapeline";
 const PASSWORD: &str = "pw-registry";
 
 #[test]
-fn a_registry_behind_tls_and_a_login_lets_in_who_has_both_and_every_other_is_told_why() {
+fn registry_with_tls_and_login_denies_access_without_them() {
     if real_parts_missing() {
         return;
     }
-    let closed = Closed::start();
-    let good = closed.section(closed.good, &closed.ca_file, &login(PASSWORD));
+    let secured = Secured::start();
+    let good = secured.section(secured.good, &secured.ca_file, &login(PASSWORD));
     let commands: [&[&str]; 3] =
         [&["topics", "apply", "--replication", "1"], &["schemas", "register"], &["schemas", "check"]];
     for arguments in commands {
-        let ended = closed.operate(arguments, &good);
+        let ended = secured.operate(arguments, &good);
         assert_eq!(ended.code, Some(OK), "tapeline {}: {}", arguments.join(" "), ended.printed);
     }
     let mut bridge =
-        Service::start(&closed.binaries, "scanner-bridge", &closed.sections(&good), closed.stack.folder())
+        Service::start(&secured.binaries, "scanner-bridge", &secured.sections(&good), secured.stack.folder())
             .unwrap();
     bridge.wait_until_ready().unwrap();
     assert_eq!(bridge.terminate().unwrap(), Some(OK), "{}", bridge.process().excerpt());
 
-    let strange =
-        Authority::new("somebody else").unwrap().write(closed.stack.folder(), "strange.pem").unwrap();
-    let url = format!("https://127.0.0.1:{}", closed.good);
+    let untrusted =
+        CertificateAuthority::new("other").unwrap().write(secured.stack.folder(), "untrusted.pem").unwrap();
+    let url = format!("https://127.0.0.1:{}", secured.good);
     for (case, section, cause) in [
-        ("no-login", closed.section(closed.good, &closed.ca_file, ""), "401 Unauthorized"),
-        ("wrong", closed.section(closed.good, &closed.ca_file, &login("guess")), "401 Unauthorized"),
-        ("strange", closed.section(closed.good, &strange, &login(PASSWORD)), "certificate verify failed"),
+        ("no-login", secured.section(secured.good, &secured.ca_file, ""), "401 Unauthorized"),
+        ("wrong", secured.section(secured.good, &secured.ca_file, &login("guess")), "401 Unauthorized"),
+        (
+            "untrusted",
+            secured.section(secured.good, &untrusted, &login(PASSWORD)),
+            "certificate verify failed",
+        ),
     ] {
-        closed.is_kept_out(case, &section, &[&url, cause]);
+        secured.assert_access_denied(case, &section, &[&url, cause]);
     }
-    let expired = closed.section(closed.expired, &closed.ca_file, &login(PASSWORD));
-    closed.is_kept_out("expired", &expired, &["certificate has expired"]);
+    let expired = secured.section(secured.expired, &secured.ca_file, &login(PASSWORD));
+    secured.assert_access_denied("expired", &expired, &["certificate has expired"]);
 }
 
 fn login(password: &str) -> String {
     format!("username = \"{USER}\"\npassword = \"{password}\"\n")
 }
 
-/// An open broker and a closed registry.
-struct Closed {
+/// A broker without and a registry with access control.
+struct Secured {
     binaries: Binaries,
     stack: Stack,
     ca_file: PathBuf,
-    /// The port of a front with a good certificate.
+    /// The port of a proxy with a valid certificate.
     good: u16,
-    /// And of one whose certificate has expired.
+    /// The port of a proxy with an expired certificate.
     expired: u16,
 }
 
-impl Closed {
+impl Secured {
     fn start() -> Self {
         let stack = Stack::start().unwrap();
-        let authority = Authority::new("ours").unwrap();
-        let front = |name: &str, validity| {
+        let authority = CertificateAuthority::new("test").unwrap();
+        let proxy = |name: &str, validity| {
             let certificate = authority.issue(stack.folder(), name, validity).unwrap();
-            Front::start(stack.registry.port(), &certificate, USER, PASSWORD).unwrap().port()
+            TlsProxy::start(stack.registry.port(), &certificate, USER, PASSWORD).unwrap().port()
         };
-        let (good, expired) = (front("good", Validity::Today), front("expired", Validity::Expired));
+        let (good, expired) = (proxy("good", Validity::Today), proxy("expired", Validity::Expired));
         let ca_file = authority.write(stack.folder(), "ca.pem").unwrap();
         Self { binaries: Binaries::built().unwrap(), stack, ca_file, good, expired }
     }
@@ -96,7 +100,7 @@ impl Closed {
         path
     }
 
-    /// Runs a command of the operator's to its end.
+    /// Runs an operator's command until it exits.
     fn operate(&self, arguments: &[&str], registry: &str) -> Ended {
         let mut command = self.binaries.command("tapeline");
         command
@@ -106,8 +110,8 @@ impl Closed {
         run_to_end(&format!("tapeline-{}", arguments[1]), command, self.stack.folder(), LIMIT).unwrap()
     }
 
-    /// Neither a service nor the operator comes in, and each says why.
-    fn is_kept_out(&self, case: &str, registry: &str, said: &[&str]) {
+    /// Asserts that a service and an operator's command are denied access and report the cause.
+    fn assert_access_denied(&self, case: &str, registry: &str, parts: &[&str]) {
         let process = "[process]\nadmin = \"127.0.0.1:0\"\nlogs.format = \"text\"\n\n";
         let config = self.write(&format!("{case}.toml"), &format!("{process}{}", self.sections(registry)));
         let mut command = self.binaries.command("scanner-bridge");
@@ -117,9 +121,9 @@ impl Closed {
         let operator = self.operate(&["schemas", "register"], registry);
         let checked = self.operate(&["schemas", "check"], registry);
         for ended in [bridge, operator, checked] {
-            assert_eq!(ended.code, Some(REFUSED), "{case}: {}", ended.printed);
-            for part in said {
-                assert!(ended.printed.contains(part), "{part:?} is not in: {}", ended.printed);
+            assert_eq!(ended.code, Some(ACCESS_DENIED), "{case}: {}", ended.printed);
+            for part in parts {
+                assert!(ended.printed.contains(part), "{part:?} is missing in: {}", ended.printed);
             }
             for secret in [PASSWORD, "guess"] {
                 assert!(!ended.printed.contains(secret), "a password was printed: {}", ended.printed);

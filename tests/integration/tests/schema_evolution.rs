@@ -1,5 +1,5 @@
-//! A second version of a schema beside the first, at both registries, and in one topic of a running service.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! A second version of a schema next to the first, in both registries and in one topic of a running service.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod alerts;
 
@@ -24,7 +24,7 @@ const GAP_V2: &str =
 const ALERTS: usize = 150;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A registry's port and the path of its API.
+/// The port and the API path of a registry.
 #[derive(Clone, Copy)]
 struct Api(u16, &'static str);
 
@@ -40,15 +40,15 @@ impl Api {
         self.call("POST", &path, &json!({ "schema": schema }))
     }
 
-    /// The id under which it is registered now.
+    /// Registers a schema and returns its id.
     fn registered(self, topic: Topic, schema: &str) -> u32 {
         let (status, body) = self.register(topic, schema);
         assert_eq!(status, 200, "{topic}: {body}");
         u32::try_from(body["id"].as_u64().unwrap()).unwrap()
     }
 
-    /// Both versions follow each other, and neither lets an int become a long.
-    fn holds_the_rule(self) {
+    /// Asserts that both versions are compatible, and that both reject the change of an int to a long.
+    fn assert_compatibility_rule(self) {
         let level = json!({ "compatibility": "FULL_TRANSITIVE" });
         for (topic, one, two) in
             [(Topic::AlertRaised, Alert::SCHEMA, ALERT_V2), (Topic::GapDetected, Gap::SCHEMA, GAP_V2)]
@@ -65,25 +65,29 @@ impl Api {
             assert_eq!((status, &body["error_code"]), (409, &json!(409)), "{body}");
         }
         let path = format!("/subjects/{}/versions", Topic::GapDetected.subject().unwrap());
-        assert_eq!(self.call("GET", &path, &json!({})).1, json!([1, 2]), "the refused one left no trace");
+        assert_eq!(
+            self.call("GET", &path, &json!({})).1,
+            json!([1, 2]),
+            "the rejected version was not stored"
+        );
     }
 }
 
 #[test]
-fn the_embedded_registry_takes_a_second_version_and_refuses_a_break() {
+fn embedded_registry_rejects_an_incompatible_version() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let registry = runtime.block_on(EmbeddedRegistry::start("127.0.0.1:0".parse().unwrap())).unwrap();
-    Api(registry.address().port(), "").holds_the_rule();
+    Api(registry.address().port(), "").assert_compatibility_rule();
 }
 
 #[test]
-fn writers_and_readers_of_both_versions_share_a_topic_of_a_running_service() {
+fn writers_and_readers_of_two_schema_versions_share_a_topic() {
     if real_parts_missing() {
         return;
     }
     let (binaries, stack) = (Binaries::built().unwrap(), Stack::start().unwrap());
     let api = Api(stack.registry.port(), Registry::API);
-    api.holds_the_rule();
+    api.assert_compatibility_rule();
     let (one, two) =
         (api.registered(Topic::AlertRaised, Alert::SCHEMA), api.registered(Topic::AlertRaised, ALERT_V2));
 
@@ -108,12 +112,12 @@ fn writers_and_readers_of_both_versions_share_a_topic_of_a_running_service() {
     });
     alerts::produce(&kafka, records.collect());
 
-    let asked = alerts::asked_symbols(&kafka, 2 * ALERTS, LIMIT);
-    assert_eq!(asked.len(), 2 * ALERTS, "{}", service.process().excerpt());
-    assert!(asked.values().all(|times| *times == 1), "{asked:?}");
-    let letters = TopicReader::read_all(&kafka, &[Topic::ScannerBridgeDeadLetter], LIMIT).unwrap();
-    assert!(letters.is_empty(), "{letters:?}");
-    assert_a_reader_of_the_second_version_reads_all(&kafka, one, &newer);
+    let requested = alerts::requested_symbols(&kafka, 2 * ALERTS, LIMIT);
+    assert_eq!(requested.len(), 2 * ALERTS, "{}", service.process().excerpt());
+    assert!(requested.values().all(|times| *times == 1), "{requested:?}");
+    let dead_letters = TopicReader::read_all(&kafka, &[Topic::ScannerBridgeDeadLetter], LIMIT).unwrap();
+    assert!(dead_letters.is_empty(), "{dead_letters:?}");
+    assert_second_version_reads_all(&kafka, one, &newer);
     assert_eq!(service.terminate().unwrap(), Some(0), "{}", service.process().excerpt());
     let alerts = format!("scanner.alert.raised.v1={}", 2 * ALERTS);
     if let Some(read) = read_all(&stack, &["--expect", &alerts]).unwrap() {
@@ -127,13 +131,14 @@ fn first(alert: &Alert, id: u32) -> Vec<u8> {
     payload
 }
 
-/// As a later release would write it: surer of itself, and every tenth time of a type that the bridge has no name for.
+/// Encodes the alert as a later release would: with a confidence, and for some alerts with a type that the bridge cannot
+/// decode.
 fn second(alert: &Alert, id: u32, newer: &Schema) -> Vec<u8> {
     let mut fields = as_newer(&first(alert, id)[5..], contracts::codec::schema::<Alert>(), newer);
     for (name, value) in &mut fields {
         match name.as_str() {
             "confidence" => *value = Value::Union(1, Box::new(Value::Double(0.5))),
-            // The place of `short_squeeze` in its enum.
+            // The index of `short_squeeze` in its enum.
             "alert_type" if alert.event_id.ends_with('1') => {
                 *value = Value::Enum(22, "short_squeeze".to_owned())
             }
@@ -146,26 +151,26 @@ fn second(alert: &Alert, id: u32, newer: &Schema) -> Vec<u8> {
     payload
 }
 
-/// What a reader of the second version sees in a body.
+/// Decodes a body as a reader of the second version.
 fn as_newer(mut body: &[u8], writer: &Schema, newer: &Schema) -> Vec<(String, Value)> {
     let datum = GenericDatumReader::builder(writer).reader_schema(newer).build().unwrap();
     match datum.read_value(&mut body).unwrap() {
         Value::Record(fields) if body.is_empty() => fields,
-        other => panic!("{other:?} is no record"),
+        other => panic!("{other:?} is not a record"),
     }
 }
 
-fn assert_a_reader_of_the_second_version_reads_all(kafka: &KafkaConfig, one: u32, newer: &Schema) {
+fn assert_second_version_reads_all(kafka: &KafkaConfig, one: u32, newer: &Schema) {
     let records = TopicReader::read_all(kafka, &[Topic::AlertRaised], LIMIT).unwrap();
     assert_eq!(records.len(), 2 * ALERTS);
-    let mut sure = 0;
+    let mut confident = 0;
     for record in records {
         let payload = record.payload.unwrap();
         let (id, body) = contracts::split(&payload).unwrap();
         let writer = if id == one { contracts::codec::schema::<Alert>() } else { newer };
         let fields = as_newer(body, writer, newer);
         let confidence = fields.iter().find(|(name, _)| name == "confidence").map(|(_, value)| value);
-        sure += usize::from(confidence == Some(&Value::Union(1, Box::new(Value::Double(0.5)))));
+        confident += usize::from(confidence == Some(&Value::Union(1, Box::new(Value::Double(0.5)))));
     }
-    assert_eq!(sure, ALERTS);
+    assert_eq!(confident, ALERTS);
 }

@@ -1,6 +1,6 @@
-//! Real Apache Kafka with TLS of our own authority, SCRAM logins and access rules: every program of ours does its work with the rights
-//! of `deploy/kafka/acls.txt` alone, and what keeps one out is named by it before it ends.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! Real Apache Kafka with TLS, SCRAM logins and ACLs: every program works with the permissions of `deploy/kafka/acls.txt` alone,
+//! and reports the cause before it exits if it is denied access.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod alerts;
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contracts::{Topic, encode};
-use integration::authority::{Authority, Validity};
+use integration::certificate_authority::{CertificateAuthority, Validity};
 use integration::{
     Binaries, Ended, Registry, SecureBroker, Service, User, free_port, real_parts_missing, request,
     run_to_end, vectors_of,
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const LIMIT: Duration = Duration::from_secs(240);
 
 const OK: i32 = 0;
-const REFUSED: i32 = 7;
+const ACCESS_DENIED: i32 = 7;
 
 /// A month of sessions.
 const PERIOD: [&str; 4] = ["--from", "2012-06-01", "--to", "2012-06-29"];
@@ -31,7 +31,7 @@ const FEATURE: User = User { name: "tapeline-feature", password: "pw-feature" };
 const BACKFILL: User = User { name: "tapeline-backfill", password: "pw-backfill" };
 const OPERATOR: User = User { name: "tapeline-operator", password: "pw-operator" };
 
-/// A cluster that is closed, the registry, and where this test keeps its files.
+/// A cluster with access control, the registry, and the folder of this test.
 struct Secured {
     binaries: Binaries,
     cluster: SecureBroker,
@@ -40,7 +40,7 @@ struct Secured {
 }
 
 #[test]
-fn services_work_with_their_listed_rights_alone_and_name_what_keeps_them_out() {
+fn services_work_with_listed_permissions_and_report_denials() {
     if real_parts_missing() {
         return;
     }
@@ -54,19 +54,19 @@ fn services_work_with_their_listed_rights_alone_and_name_what_keeps_them_out() {
     }
     drop(services);
 
-    a_wrong_password_is_named(&secured);
-    a_certificate_that_does_not_count_is_named(&secured);
-    a_certificate_is_a_login_and_without_a_good_one_it_is_named(&secured);
-    a_missing_right_at_start_is_named(&secured);
-    a_right_that_is_taken_from_a_running_service_ends_it_with_the_cause(&secured);
-    a_login_that_is_deleted_ends_a_running_service_with_the_cause(&secured);
+    wrong_password_is_reported(&secured);
+    invalid_server_certificate_is_reported(&secured);
+    client_certificate_is_a_login_and_an_invalid_one_is_reported(&secured);
+    missing_permission_at_start_is_reported(&secured);
+    removed_permission_ends_a_running_service_with_the_cause(&secured);
+    deleted_login_ends_a_running_service_with_the_cause(&secured);
 }
 
 #[test]
-fn rights_name_topics_of_the_contract_alone() {
-    let rights = include_str!("../../../deploy/kafka/acls.txt");
+fn permissions_are_for_topics_of_the_contract_only() {
+    let permissions = include_str!("../../../deploy/kafka/acls.txt");
     let mut topics = 0;
-    for line in rights.lines().filter(|line| !line.starts_with('#')) {
+    for line in permissions.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split_whitespace();
         if words.nth(2) == Some("topic") {
             for name in words {
@@ -75,7 +75,7 @@ fn rights_name_topics_of_the_contract_alone() {
                     Some(prefix) => topic.name().starts_with(prefix),
                     None => topic.name() == name,
                 });
-                assert!(is_known, "no topic of the contract is {name}: {line}");
+                assert!(is_known, "{name} is no topic of the contract: {line}");
                 topics += 1;
             }
         }
@@ -83,76 +83,79 @@ fn rights_name_topics_of_the_contract_alone() {
     assert!(topics > 20, "only {topics} were read");
 }
 
-fn a_wrong_password_is_named(secured: &Secured) {
+fn wrong_password_is_reported(secured: &Secured) {
     let wrong = User { password: "guess", ..FEATURE };
     let config = secured.kafka(wrong, &secured.cluster.address, &secured.cluster.ca_file);
     let ended = secured.run("feature", "wrong-password", &config);
-    assert_refused(&ended, &["\"tapeline-feature\"", "uthentication failed"]);
+    assert_access_denied(&ended, &["\"tapeline-feature\"", "uthentication failed"]);
     let mut command = secured.binaries.command("tapeline");
     command.args(["topics", "apply", "--kafka-config"]).arg(secured.write("guess.toml", &config));
     let ended = run_to_end("tapeline-guess", command, secured.folder(), LIMIT).unwrap();
-    assert_eq!(ended.code, Some(REFUSED), "{}", ended.printed);
+    assert_eq!(ended.code, Some(ACCESS_DENIED), "{}", ended.printed);
     assert!(ended.printed.contains("uthentication failed"), "{}", ended.printed);
     assert!(!ended.printed.contains("guess\""), "{}", ended.printed);
 }
 
-fn a_certificate_that_does_not_count_is_named(secured: &Secured) {
+fn invalid_server_certificate_is_reported(secured: &Secured) {
     let cluster = &secured.cluster;
     let config = secured.kafka(FEATURE, &cluster.expired_address, &cluster.ca_file);
     let ended = secured.run("feature", "expired", &config);
-    assert_refused(&ended, &["certificate has expired", &cluster.expired_address]);
-    let other = Authority::new("somebody else").unwrap().write(secured.folder(), "other.pem").unwrap();
+    assert_access_denied(&ended, &["certificate has expired", &cluster.expired_address]);
+    let other = CertificateAuthority::new("other").unwrap().write(secured.folder(), "other.pem").unwrap();
     let ended = secured.run("feature", "untrusted", &secured.kafka(FEATURE, &cluster.address, &other));
-    assert_refused(&ended, &["is not trusted", &cluster.address]);
+    assert_access_denied(&ended, &["is not trusted", &cluster.address]);
 }
 
-fn a_certificate_is_a_login_and_without_a_good_one_it_is_named(secured: &Secured) {
-    let issued = |authority: &Authority, case: &str, name: &str, validity| {
+fn client_certificate_is_a_login_and_an_invalid_one_is_reported(secured: &Secured) {
+    let issued = |issuer: &CertificateAuthority, case: &str, name: &str, validity| {
         let folder = secured.folder().join(case);
         std::fs::create_dir(&folder).unwrap();
-        secured.mutual(Some(&authority.issue(&folder, name, validity).unwrap()))
+        secured.mutual(Some(&issuer.issue(&folder, name, validity).unwrap()))
     };
-    let ours = &secured.cluster.authority;
-    let sections = issued(ours, "ours", FEATURE.name, Validity::Today) + &secured.registry_section();
+    let authority = &secured.cluster.authority;
+    let sections = issued(authority, "valid", FEATURE.name, Validity::Today) + &secured.registry_section();
     let mut feature = Service::start(&secured.binaries, "feature", &sections, secured.folder()).unwrap();
     feature.wait_until_ready().unwrap();
     assert_eq!(feature.terminate().unwrap(), Some(OK), "{}", feature.process().excerpt());
 
-    let somebody = Authority::new("somebody else").unwrap();
+    let other = CertificateAuthority::new("other").unwrap();
     for (case, config) in [
         ("no-certificate", secured.mutual(None)),
-        ("expired-certificate", issued(ours, "late", FEATURE.name, Validity::Expired)),
-        ("strange-certificate", issued(&somebody, "strange", FEATURE.name, Validity::Today)),
+        ("expired-certificate", issued(authority, "late", FEATURE.name, Validity::Expired)),
+        ("untrusted-certificate", issued(&other, "untrusted", FEATURE.name, Validity::Today)),
     ] {
         let ended = secured.run("feature", case, &config);
-        assert_refused(&ended, &["certificate", &secured.cluster.mutual_address]);
+        assert_access_denied(&ended, &["certificate", &secured.cluster.mutual_address]);
     }
-    // One that counts, of somebody without rights.
-    let ended = secured.run("feature", "guest", &issued(ours, "guest", "guest", Validity::Today));
-    assert_refused(&ended, &["uthorization"]);
+    // A valid certificate of a principal without permissions.
+    let ended = secured.run("feature", "guest", &issued(authority, "guest", "guest", Validity::Today));
+    assert_access_denied(&ended, &["uthorization"]);
 }
 
-fn a_missing_right_at_start_is_named(secured: &Secured) {
+fn missing_permission_at_start_is_reported(secured: &Secured) {
     let topic = Topic::VectorComputed.name();
     let config = secured.kafka(FEATURE, &secured.cluster.address, &secured.cluster.ca_file);
-    let rights: [(&str, &[&str]); 4] = [
+    let permissions: [(&str, &[&str]); 4] = [
         ("Write", &["--topic", topic]),
         ("Read", &["--topic", Topic::BatchUrgent.name()]),
         ("Read", &["--group", "tapeline.feature"]),
         ("Write", &["--transactional-id", "tapeline.feature-", "--resource-pattern-type", "prefixed"]),
     ];
-    for (operation, resource) in rights {
+    for (operation, resource) in permissions {
         secured.change("--remove", FEATURE, operation, resource);
         let ended = secured.run("feature", &format!("without-{operation}{}", resource[0]), &config);
-        // A transactional id is named by the group that it belongs to.
-        assert_refused(&ended, &["\"tapeline-feature\"", resource[1].trim_end_matches('-'), "uthorization"]);
+        // The error names the group that the transactional id belongs to.
+        assert_access_denied(
+            &ended,
+            &["\"tapeline-feature\"", resource[1].trim_end_matches('-'), "uthorization"],
+        );
         secured.change("--add", FEATURE, operation, resource);
     }
 }
 
-/// Reading its input and being in its group are refused at once, writing as soon as there is something to write.
-fn a_right_that_is_taken_from_a_running_service_ends_it_with_the_cause(secured: &Secured) {
-    let rights: [(&str, &[&str], &str); 4] = [
+/// Missing permissions to read the input and the group are detected immediately, those to write with the next output.
+fn removed_permission_ends_a_running_service_with_the_cause(secured: &Secured) {
+    let permissions: [(&str, &[&str], &str); 4] = [
         ("Read", &["--topic", Topic::AlertRaised.name()], "TopicAuthorizationFailed"),
         ("Read", &["--group", "tapeline.scanner-bridge"], "GroupAuthorizationFailed"),
         ("Write", &["--topic", Topic::BatchUrgent.name()], "TopicAuthorizationFailed"),
@@ -162,29 +165,29 @@ fn a_right_that_is_taken_from_a_running_service_ends_it_with_the_cause(secured: 
             "TransactionalIdAuthorizationFailed",
         ),
     ];
-    for (number, (operation, resource, cause)) in rights.into_iter().enumerate() {
+    for (number, (operation, resource, cause)) in permissions.into_iter().enumerate() {
         let mut bridge = secured.bridge(&format!("without-{operation}-{number}"));
         secured.change("--remove", BRIDGE, operation, resource);
         secured.raise(number);
         let code = bridge.process().wait(LIMIT).unwrap().code();
-        assert_eq!(code, Some(REFUSED), "{operation} {resource:?}: {}", bridge.process().excerpt());
-        assert_says(&mut bridge, &["\"tapeline-scanner-bridge\"", cause]);
+        assert_eq!(code, Some(ACCESS_DENIED), "{operation} {resource:?}: {}", bridge.process().excerpt());
+        assert_logged(&mut bridge, &["\"tapeline-scanner-bridge\"", cause]);
         secured.change("--add", BRIDGE, operation, resource);
     }
 }
 
-fn a_login_that_is_deleted_ends_a_running_service_with_the_cause(secured: &Secured) {
+fn deleted_login_ends_a_running_service_with_the_cause(secured: &Secured) {
     let mut bridge = secured.bridge("without-login");
     secured.cluster.delete_login(BRIDGE).unwrap();
     let code = bridge.process().wait(LIMIT).unwrap().code();
-    assert_eq!(code, Some(REFUSED), "{}", bridge.process().excerpt());
-    assert_says(&mut bridge, &["\"tapeline-scanner-bridge\"", "uthentication failed"]);
+    assert_eq!(code, Some(ACCESS_DENIED), "{}", bridge.process().excerpt());
+    assert_logged(&mut bridge, &["\"tapeline-scanner-bridge\"", "uthentication failed"]);
 }
 
 // === impl Secured ===
 
 impl Secured {
-    /// A closed cluster with the rights of the file, prepared by the operator.
+    /// Starts a cluster with the permissions of the file, topics and schemas.
     fn start() -> Self {
         let (binaries, folder) = (Binaries::built().unwrap(), TempDir::with_prefix("tapeline-").unwrap());
         let users = [PUBLISHER, BRIDGE, FEATURE, BACKFILL, OPERATOR];
@@ -208,7 +211,7 @@ impl Secured {
         path
     }
 
-    /// The section `kafka` for this user; the password comes from a file of its own.
+    /// Returns the section `kafka` for this user, with the password in a file.
     fn kafka(&self, user: User, address: &str, ca_file: &Path) -> String {
         let password = self.write(&format!("{}.{}", user.name, user.password), user.password);
         format!(
@@ -220,7 +223,7 @@ impl Secured {
         )
     }
 
-    /// The section `kafka` for whom this certificate names.
+    /// Returns the section `kafka` for the principal of this certificate.
     fn mutual(&self, certificate: Option<&Path>) -> String {
         let (address, ca_file) = (&self.cluster.mutual_address, self.cluster.ca_file.display());
         let own = certificate
@@ -231,7 +234,7 @@ impl Secured {
         )
     }
 
-    /// A scanner-bridge that is ready, with its log in a folder of its own.
+    /// Starts a scanner-bridge with its log in a separate folder and waits until it is ready.
     fn bridge(&self, case: &str) -> Service {
         let folder = self.folder().join(case);
         std::fs::create_dir(&folder).unwrap();
@@ -242,7 +245,7 @@ impl Secured {
         bridge
     }
 
-    /// Writes an alert, by the plain listener.
+    /// Writes an alert through the plain listener.
     fn raise(&self, number: usize) {
         let kafka = KafkaConfig { brokers: self.cluster.broker.address(), ..KafkaConfig::default() };
         let subject = Topic::AlertRaised.subject().unwrap();
@@ -258,7 +261,7 @@ impl Secured {
         format!("[registry]\nurl = \"{}\"\n\n", self.registry.url())
     }
 
-    /// Runs a command of the operator's to its end, which must be a good one.
+    /// Runs an operator's command and asserts that it succeeds.
     fn operate(&self, log: &str, arguments: &[&str]) {
         let kafka = self.kafka(OPERATOR, &self.cluster.address, &self.cluster.ca_file);
         let mut command = self.binaries.command("tapeline");
@@ -267,7 +270,7 @@ impl Secured {
         assert_eq!(ended.code, Some(OK), "tapeline {}: {}", arguments.join(" "), ended.printed);
     }
 
-    /// All four, each as its own user; ready when this returns.
+    /// Starts the four services, each as its own user, and waits until they are ready.
     fn start_services(&self, edge: u16) -> Vec<Service> {
         let source = format!(
             "[executor]\ntimeframes = [\"1day\"]\n\n[source]\nkind = \"csv\"\nfolder = \"{}\"\n",
@@ -291,7 +294,7 @@ impl Secured {
         services
     }
 
-    /// A month of the market through all of them: findings come to vectors, and nothing is out of order.
+    /// Replays a month of the market and asserts that the findings result in vectors without differences.
     fn replay(&self, edge: u16) {
         let vectors = self.folder().join("vectors.ndjson");
         let (registry, edge, bars) = (self.registry.url(), format!("127.0.0.1:{edge}"), bars());
@@ -299,10 +302,10 @@ impl Secured {
         arguments.extend(PERIOD);
         arguments.extend(["--bars", bars.to_str().unwrap(), "--vectors", vectors.to_str().unwrap()]);
         self.operate("replay", &arguments);
-        assert!(!vectors_of(&vectors).unwrap().is_empty(), "no vector came");
+        assert!(!vectors_of(&vectors).unwrap().is_empty(), "no vectors");
     }
 
-    /// Runs a service that won't come up to its end.
+    /// Runs a service that cannot start until it exits.
     fn run(&self, name: &str, case: &str, kafka: &str) -> Ended {
         let process = "[process]\nadmin = \"127.0.0.1:0\"\nlogs.format = \"text\"\n\n";
         let text = format!("{process}{kafka}{}", self.registry_section());
@@ -311,7 +314,7 @@ impl Secured {
         run_to_end(&format!("{name}-{case}"), command, self.folder(), LIMIT).unwrap()
     }
 
-    /// Gives or takes a right.
+    /// Adds or removes a permission.
     fn change(&self, change: &str, user: User, operation: &str, resource: &[&str]) {
         let principal = format!("User:{}", user.name);
         let mut arguments =
@@ -325,18 +328,18 @@ fn bars() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/bars")
 }
 
-fn assert_says(service: &mut Service, said: &[&str]) {
+fn assert_logged(service: &mut Service, parts: &[&str]) {
     let printed = service.process().printed().unwrap();
     println!("{}", printed.lines().find(|line| line.contains("access denied by")).unwrap_or_default());
-    for part in said {
-        assert!(printed.contains(part), "{part:?} is not in: {}", service.process().excerpt());
+    for part in parts {
+        assert!(printed.contains(part), "{part:?} is missing in: {}", service.process().excerpt());
     }
 }
 
-fn assert_refused(ended: &Ended, said: &[&str]) {
-    assert_eq!(ended.code, Some(REFUSED), "{}", ended.printed);
-    for part in said {
-        assert!(ended.printed.contains(part), "{part:?} is not in: {}", ended.printed);
+fn assert_access_denied(ended: &Ended, parts: &[&str]) {
+    assert_eq!(ended.code, Some(ACCESS_DENIED), "{}", ended.printed);
+    for part in parts {
+        assert!(ended.printed.contains(part), "{part:?} is missing in: {}", ended.printed);
     }
     let cause = ended.printed.lines().find(|line| line.contains("access denied by"));
     println!("{}", cause.unwrap_or_default());

@@ -1,6 +1,6 @@
-//! The four services as processes against real Apache Kafka and a real registry, with transactions: a year of real day bars is
-//! replayed, a service is restarted in the middle, and the vectors are those of `tapeline dev`.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! The four services as processes on real Apache Kafka and a real registry, with transactions: a year of real day bars is replayed,
+//! a service is restarted meanwhile, and the vectors equal those of `tapeline dev`.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use integration::{
 };
 use serde_json::Value;
 
-/// A year of sessions in which two symbols trade, then a third with too few bars to be replayed.
+/// A year of sessions in which two symbols trade, and a third one later with too few bars to be replayed.
 const PERIOD: [&str; 4] = ["--from", "2011-07-01", "--to", "2012-06-29"];
-/// What that year has at least, so that a comparison of nothing with nothing doesn't pass.
+/// The minimum number of vectors of that year, so that a comparison of two empty outputs does not pass.
 const VECTORS_MIN: usize = 100;
 
 /// A debug build on two shared cores takes a tenth of it.
 const RUN_LIMIT: Duration = Duration::from_secs(300);
 
-/// Each stage, and the service that it is part of.
+/// Each stage and its service.
 const STAGES: [(&str, &str); 5] = [
     ("announcer", "publisher"),
     ("bridge", "scanner-bridge"),
@@ -27,7 +27,7 @@ const STAGES: [(&str, &str); 5] = [
     ("backfill-planner", "backfill"),
     ("backfill-executor", "backfill"),
 ];
-/// The transactional ids of the stages' groups, as the brokers know them.
+/// The transactional ids of the stages.
 const TRANSACTIONAL_IDS: [&str; 5] = [
     "tapeline.publisher.announcer-0",
     "tapeline.scanner-bridge-0",
@@ -37,67 +37,67 @@ const TRANSACTIONAL_IDS: [&str; 5] = [
 ];
 
 #[test]
-fn a_year_on_real_kafka_with_a_restart_gives_the_vectors_of_dev_and_loses_nothing() {
+fn year_on_real_kafka_with_a_restart_gives_the_vectors_of_dev() {
     if real_parts_missing() {
         return;
     }
-    let (begun, binaries) = (Instant::now(), Binaries::built().unwrap());
+    let (started, binaries) = (Instant::now(), Binaries::built().unwrap());
     let stack = Stack::start().unwrap();
     prepare_cluster(&binaries, &stack);
-    tell(begun, "cluster prepared");
+    print_progress(started, "cluster prepared");
 
     let expected = dev(&binaries, stack.folder());
-    tell(begun, &format!("dev has made {} vectors", expected.len()));
+    print_progress(started, &format!("{} vectors of dev", expected.len()));
 
     let edge = free_port().unwrap();
     let mut services = start_services(&binaries, &stack, edge);
-    tell(begun, "services ready");
+    print_progress(started, "services ready");
 
     let run = Files::of(stack.folder(), "replay");
     let mut replay = replay(&binaries, &stack, edge, &run);
     restart_in_the_middle(&mut replay, service(&mut services, "feature"), &run.vectors, expected.len() / 2);
-    tell(begun, "feature restarted");
+    print_progress(started, "feature restarted");
     let status = replay.wait(RUN_LIMIT).unwrap();
-    tell(begun, &replay.printed().unwrap());
+    print_progress(started, &replay.printed().unwrap());
 
     assert_eq!(status.code(), Some(0), "{}", replay.excerpt());
     let report = run.report();
-    tell(begun, &format!("{report:#}"));
+    print_progress(started, &format!("{report:#}"));
     assert_in_order(&report);
     let vectors = vectors_of(&run.vectors).unwrap();
     let differences = difference(&expected, &vectors);
     assert!(differences.is_empty(), "dev first, real Kafka second:\n{}", differences.join("\n"));
-    assert_topics_hold_what_the_report_says(&run, &report, vectors.len());
+    assert_topics_match_the_report(&run, &report, vectors.len());
 
     for (stage, name) in STAGES {
         let metrics = service(&mut services, name).metrics().unwrap();
         assert_stage_is_in_order(stage, &metrics);
-        tell(begun, &commits(stage, &metrics));
+        print_progress(started, &commits(stage, &metrics));
     }
     assert_transactions_are_known_to_the_brokers(&stack);
     for service in &mut services {
         let code = service.terminate().unwrap();
         assert_eq!(code, Some(0), "{} after SIGTERM: {}", service.name(), service.process().excerpt());
     }
-    tell(begun, "all ended");
+    print_progress(started, "all services have exited");
 
-    // Whoever reads our topics does so with a client that isn't ours.
+    // A client of another party reads all topics too.
     if let Some(read) = read_all(&stack, &[]).unwrap() {
-        tell(begun, &read.printed);
+        print_progress(started, &read.printed);
         assert_eq!(read.code, Some(0), "{}", read.printed);
     }
 }
 
-/// Seen with `--nocapture`, and when the test fails.
-fn tell(begun: Instant, what: &str) {
-    println!("{:6.1} s  {what}", begun.elapsed().as_secs_f64());
+/// Prints a line that is visible with `--nocapture` and when the test fails.
+fn print_progress(started: Instant, what: &str) {
+    println!("{:6.1} s  {what}", started.elapsed().as_secs_f64());
 }
 
 fn bars() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/bars")
 }
 
-/// Where a run leaves its files.
+/// The output files of a run.
 struct Files {
     vectors: PathBuf,
     report: PathBuf,
@@ -118,7 +118,7 @@ impl Files {
     }
 }
 
-/// Runs a command of ours to its end, which must be a good one.
+/// Runs an operator's command, asserts that it succeeds, and returns its output.
 fn succeed(binaries: &Binaries, log: &str, arguments: &[&str], folder: &Path) -> String {
     let mut command = binaries.command("tapeline");
     command.args(arguments);
@@ -127,7 +127,7 @@ fn succeed(binaries: &Binaries, log: &str, arguments: &[&str], folder: &Path) ->
     ended.printed
 }
 
-/// What an operator does first; a second time, nothing is left to do.
+/// Applies topics and schemas; a second application changes nothing.
 fn prepare_cluster(binaries: &Binaries, stack: &Stack) {
     let (brokers, registry) = (stack.broker.address(), stack.registry.url());
     let apply = ["topics", "apply", "--replication", "1", "--brokers", &brokers];
@@ -138,7 +138,7 @@ fn prepare_cluster(binaries: &Binaries, stack: &Stack) {
     succeed(binaries, "register", &["schemas", "register", "--registry", &registry], stack.folder());
 }
 
-/// The same market in one process, on the embedded broker: its vectors.
+/// Runs the same market in one process on the embedded broker and returns its vectors.
 fn dev(binaries: &Binaries, folder: &Path) -> Vec<String> {
     let (bars, run) = (bars(), Files::of(folder, "dev"));
     let mut arguments = vec!["dev", "--until-end", "--speed", "max"];
@@ -155,7 +155,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// All four, started together; ready when this returns. Delivery is the default: transactions.
+/// Starts the four services with the default delivery, which uses transactions, and waits until they are ready.
 fn start_services(binaries: &Binaries, stack: &Stack, edge: u16) -> Vec<Service> {
     let cluster = format!(
         "[kafka]\nbrokers = \"{}\"\n\n[registry]\nurl = \"{}\"\n",
@@ -164,7 +164,7 @@ fn start_services(binaries: &Binaries, stack: &Stack, edge: u16) -> Vec<Service>
     );
     let layers =
         ["basic", "liquid", "catalyst", "active"].map(|layer| format!("{layer} = [\"market_data\"]\n"));
-    // The folder serves whatever a range asks for: bars that the market publishes itself are in the topic twice (ADR 003).
+    // The folder contains every requested range: bars that the market publishes too are in the topic twice (ADR 003).
     let source = format!(
         "[planner]\n{}\n[executor]\ntimeframes = [\"1day\"]\n\n[source]\nkind = \"csv\"\nfolder = \"{}\"\n",
         layers.concat(),
@@ -204,7 +204,7 @@ fn replay(binaries: &Binaries, stack: &Stack, edge: u16, run: &Files) -> Process
     Process::start("replay", command, stack.folder()).unwrap()
 }
 
-/// Ends the service with SIGTERM when half of the vectors are there, and starts it again while the market goes on.
+/// Stops the service with SIGTERM after half of the vectors, and starts it again during the replay.
 fn restart_in_the_middle(replay: &mut Process, service: &mut Service, vectors: &Path, half: usize) {
     let lines = || std::fs::read_to_string(vectors).map_or(0, |text| text.lines().count());
     let in_time = wait_until(RUN_LIMIT, || lines() >= half || !matches!(replay.ended(), Ok(None)));
@@ -212,7 +212,7 @@ fn restart_in_the_middle(replay: &mut Process, service: &mut Service, vectors: &
     let code = service.terminate().unwrap();
     assert_eq!(code, Some(0), "{} after SIGTERM: {}", service.name(), service.process().excerpt());
     assert!(matches!(replay.ended(), Ok(None)), "the restart was not in the middle");
-    service.start_again().unwrap();
+    service.restart().unwrap();
 }
 
 fn assert_in_order(report: &Value) {
@@ -222,8 +222,9 @@ fn assert_in_order(report: &Value) {
     }
 }
 
-/// The vectors that were followed are all that there are: each topic is as long as the report says, and none has a dead letter.
-fn assert_topics_hold_what_the_report_says(run: &Files, report: &Value, vectors: usize) {
+/// Asserts that there are no other vectors than those in the file: each topic has as many records as reported, and none has a dead
+/// letter.
+fn assert_topics_match_the_report(run: &Files, report: &Value, vectors: usize) {
     for (topic, counted) in report["topics"].as_object().unwrap() {
         let path = run.topics.join(format!("{topic}.ndjson"));
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
@@ -233,20 +234,20 @@ fn assert_topics_hold_what_the_report_says(run: &Files, report: &Value, vectors:
     assert_eq!(report["topics"]["feature.vector.computed.v1"]["records"], vectors);
 }
 
-/// What a stage counted itself: every record accounted for, nothing held, no law broken, and every batch a transaction.
+/// Asserts the stage's own counts: every record is resolved, none is held, no law is violated, and every batch was a transaction.
 fn assert_stage_is_in_order(stage: &str, metrics: &Metrics) {
     let of = |name: &str| metrics.sum(&format!("tapeline_stage_{name}"), &[("stage", stage)]);
     let received = of("received_total");
-    let settled = of("emitted_total") + of("dropped_total") + of("rejected_total");
-    assert!(received > 0.0, "{stage} received nothing");
-    assert!((received - settled).abs() < 0.5, "{stage} received {received}, settled {settled}");
-    for nothing in ["held_records", "lag_records", "law_violations_total", "client_recreations_total"] {
-        assert!(of(nothing) < 0.5, "{stage}: {nothing} is {}", of(nothing));
+    let resolved = of("emitted_total") + of("dropped_total") + of("rejected_total");
+    assert!(received > 0.0, "{stage} received no record");
+    assert!((received - resolved).abs() < 0.5, "{stage} received {received}, resolved {resolved}");
+    for name in ["held_records", "lag_records", "law_violations_total", "client_recreations_total"] {
+        assert!(of(name) < 0.5, "{stage}: {name} is {}", of(name));
     }
     let batches =
         |outcome| metrics.sum("tapeline_stage_batches_total", &[("stage", stage), ("outcome", outcome)]);
     assert!(batches("committed") > 0.0, "{stage} committed no transaction");
-    assert!(batches("delivered") < 0.5, "{stage} delivered outside of a transaction");
+    assert!(batches("delivered") < 0.5, "{stage} delivered a batch without a transaction");
 }
 
 fn commits(stage: &str, metrics: &Metrics) -> String {
@@ -263,7 +264,7 @@ fn commits(stage: &str, metrics: &Metrics) -> String {
     )
 }
 
-/// The brokers' own word for it: each stage's id has a transaction that was committed.
+/// Asserts that the brokers list a committed transaction for each stage.
 fn assert_transactions_are_known_to_the_brokers(stack: &Stack) {
     let listed = stack.broker.tool("org.apache.kafka.tools.TransactionsCommand", &["list"]).unwrap();
     for id in TRANSACTIONAL_IDS {

@@ -1,6 +1,6 @@
-//! A broker, a registry or an edge that can't be reached: every program of ours ends with exit code 3 in bounded time and names the
-//! address. What must be reachable for that is embedded, so these tests need nothing that isn't built here.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! An unreachable broker, registry or edge: every program exits with code 3 in bounded time and names the address. What must be
+//! reachable is embedded.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
 use integration::{Binaries, Process};
 
-/// Nobody listens on port 1 of the loopback address.
-const NOWHERE: &str = "127.0.0.1:1";
+/// No process listens on port 1 of the loopback address.
+const UNREACHABLE_ADDRESS: &str = "127.0.0.1:1";
 
-/// A start gives a cluster 5 s and a registry the time that it is told; operator's commands give 5 s and 10 s. The rest is for a
+/// A start waits 5 s for a cluster and the configured time for a registry; operator's commands wait 5 s and 10 s. The rest is for a
 /// machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(45);
 
@@ -21,26 +21,26 @@ const UNREACHABLE: i32 = 3;
 const SERVICES: [&str; 4] = ["publisher", "scanner-bridge", "feature", "backfill"];
 
 #[test]
-fn an_unreachable_broker_ends_every_service_with_3_and_is_named() {
+fn unreachable_broker_ends_services_with_3_and_is_named() {
     let binaries = Binaries::built().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let config = config(NOWHERE, &format!("http://{NOWHERE}"));
+    let config = config(UNREACHABLE_ADDRESS, &format!("http://{UNREACHABLE_ADDRESS}"));
     let started = SERVICES.map(|name| start_service(&binaries, name, &config, folder.path()));
-    assert_end_with_3(started.into(), NOWHERE);
+    assert_end_with_3(started.into(), UNREACHABLE_ADDRESS);
 }
 
 #[test]
-fn an_unreachable_registry_ends_every_service_with_3_and_is_named() {
+fn unreachable_registry_ends_services_with_3_and_is_named() {
     let binaries = Binaries::built().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (broker, registry) = (broker(), format!("http://{NOWHERE}"));
+    let (broker, registry) = (broker(), format!("http://{UNREACHABLE_ADDRESS}"));
     let config = config(&broker.bootstrap(), &registry);
     let started = SERVICES.map(|name| start_service(&binaries, name, &config, folder.path()));
     assert_end_with_3(started.into(), &registry);
 }
 
 #[test]
-fn an_unreachable_broker_ends_every_command_with_3_and_is_named() {
+fn unreachable_broker_ends_commands_with_3_and_is_named() {
     let binaries = Binaries::built().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let commands = [
@@ -49,11 +49,11 @@ fn an_unreachable_broker_ends_every_command_with_3_and_is_named() {
         "replay --from 2012-06-01 --to 2012-06-29 --brokers 127.0.0.1:1",
     ];
     let started = commands.map(|arguments| start_command(&binaries, arguments, folder.path()));
-    assert_end_with_3(started.into(), NOWHERE);
+    assert_end_with_3(started.into(), UNREACHABLE_ADDRESS);
 }
 
 #[test]
-fn an_unreachable_registry_ends_every_command_with_3_and_is_named() {
+fn unreachable_registry_ends_commands_with_3_and_is_named() {
     let binaries = Binaries::built().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let broker = broker();
@@ -63,11 +63,11 @@ fn an_unreachable_registry_ends_every_command_with_3_and_is_named() {
     );
     let commands = ["schemas register --registry http://127.0.0.1:1", &replay];
     let started = commands.map(|arguments| start_command(&binaries, arguments, folder.path()));
-    assert_end_with_3(started.into(), &format!("http://{NOWHERE}"));
+    assert_end_with_3(started.into(), &format!("http://{UNREACHABLE_ADDRESS}"));
 }
 
 #[test]
-fn an_unreachable_edge_ends_every_command_with_3_and_is_named() {
+fn unreachable_edge_ends_commands_with_3_and_is_named() {
     let binaries = Binaries::built().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let findings = folder.path().join("findings.ndjson");
@@ -82,17 +82,17 @@ fn an_unreachable_edge_ends_every_command_with_3_and_is_named() {
     );
     let publish = format!("publish {} --edge 127.0.0.1:1", findings.display());
     let started = [publish, replay].map(|arguments| start_command(&binaries, &arguments, folder.path()));
-    assert_end_with_3(started.into(), NOWHERE);
+    assert_end_with_3(started.into(), UNREACHABLE_ADDRESS);
 }
 
-/// A cluster with every topic of the contract.
+/// Starts a cluster with every topic of the contract.
 fn broker() -> EmbeddedBroker {
     let topics: Vec<(&str, i32)> =
         Topic::ALL.iter().map(|topic| (topic.name(), topics::DEFAULT_PARTITIONS)).collect();
     EmbeddedBroker::start(&topics).unwrap()
 }
 
-/// Ports are free ones: no service gets far enough to need them, but each takes its admin port first.
+/// The admin port is a free one: each service binds it first.
 fn config(brokers: &str, registry: &str) -> String {
     format!(
         "[process]\nadmin = \"127.0.0.1:0\"\n\n[kafka]\nbrokers = \"{brokers}\"\n\n\
@@ -109,7 +109,7 @@ fn start_service(binaries: &Binaries, name: &str, config: &str, folder: &Path) -
     Process::start(name, command, folder).unwrap()
 }
 
-/// The command line in words, whose first names its log; a replay gets the bars of the repository.
+/// Starts a command, whose log has the name of its first word; a replay gets the bars of the repository.
 fn start_command(binaries: &Binaries, arguments: &str, folder: &Path) -> Process {
     let words: Vec<&str> = arguments.split(' ').collect();
     let mut command = binaries.command("tapeline");
@@ -120,7 +120,7 @@ fn start_command(binaries: &Binaries, arguments: &str, folder: &Path) -> Process
     Process::start(words[0], command, folder).unwrap()
 }
 
-/// Each ends by itself within the limit that all have together.
+/// Asserts that all of them exit with code 3 within the limit.
 fn assert_end_with_3(started: Vec<Process>, address: &str) {
     let deadline = Instant::now() + LIMIT;
     for mut process in started {
@@ -128,7 +128,7 @@ fn assert_end_with_3(started: Vec<Process>, address: &str) {
         let code = process.wait(left).unwrap().code();
         let printed = process.printed().unwrap();
         assert_eq!(code, Some(UNREACHABLE), "{printed}");
-        let said = printed.lines().any(|line| line.contains(address) && !line.starts_with('{'));
-        assert!(said, "no line for people names {address}: {printed}");
+        let is_named = printed.lines().any(|line| line.contains(address) && !line.starts_with('{'));
+        assert!(is_named, "no plain line contains {address}: {printed}");
     }
 }

@@ -16,7 +16,7 @@ fn targets(fault: Fault) -> Option<Target> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_plan_and_another_seed_another() {
+fn plan_depends_on_the_seed_alone() {
     for plan in [Plan::short, Plan::long] {
         assert_eq!(plan(7, EXTENT), plan(7, EXTENT));
         assert_ne!(plan(7, EXTENT), plan(8, EXTENT));
@@ -24,7 +24,7 @@ fn the_same_seed_gives_the_same_plan_and_another_seed_another() {
 }
 
 #[test]
-fn every_kind_of_fault_is_in_the_short_plan() {
+fn short_plan_has_every_kind_of_fault() {
     let kinds = [
         "Signal(Term",
         "Signal(Kill",
@@ -44,12 +44,12 @@ fn every_kind_of_fault_is_in_the_short_plan() {
         "ClockJump(",
     ];
     for seed in 0..50 {
-        let told: Vec<String> =
+        let faults: Vec<String> =
             Plan::short(seed, EXTENT).steps.iter().map(|step| format!("{:?}", step.fault)).collect();
         for kind in kinds {
-            assert!(told.iter().any(|fault| fault.contains(kind)), "seed {seed}: no {kind} in {told:?}");
+            assert!(faults.iter().any(|fault| fault.contains(kind)), "seed {seed}: no {kind} in {faults:?}");
         }
-        assert_eq!(told.len(), kinds.len());
+        assert_eq!(faults.len(), kinds.len());
     }
 }
 
@@ -72,7 +72,7 @@ fn every_target_exists() {
 }
 
 #[test]
-fn the_long_plan_restarts_every_bridge_32_times_by_all_three_signals() {
+fn long_plan_restarts_every_bridge_32_times_by_three_signals() {
     let mut signals: BTreeMap<Target, Vec<Signal>> = BTreeMap::new();
     for step in Plan::long(1, EXTENT).steps {
         if let Fault::Signal(signal, target) = step.fault {
@@ -90,13 +90,13 @@ fn the_long_plan_restarts_every_bridge_32_times_by_all_three_signals() {
 }
 
 #[test]
-fn clocks_that_cannot_be_moved_are_left_alone() {
+fn plan_without_clocks_has_no_clock_jump() {
     let plan = Plan::short(3, Extent { clocks: false, ..EXTENT });
     assert!(!plan.steps.iter().any(|step| matches!(step.fault, Fault::ClockJump(_))));
 }
 
 #[test]
-fn what_lasts_is_held_and_a_pause_outlives_a_session() {
+fn outages_outlast_the_session_timeout() {
     for step in Plan::short(5, EXTENT).steps {
         if matches!(step.fault, Fault::BrokerKilled(_)) {
             assert!(step.hold >= Duration::from_secs(6));

@@ -1,4 +1,4 @@
-//! Alerts for the scanner-bridge, each of a symbol of its own, and the requests that it makes of them.
+//! Alerts for the scanner-bridge, each with its own symbol, and the requests that result from them.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::collections::BTreeMap;
@@ -9,17 +9,18 @@ use contracts::{Alert, FeatureRequest, Topic, WriterError, WriterSchemas, partit
 use domain::{AlertType, Symbol};
 use kafka_io::{BatchProducer, KafkaConfig, OutRecord, ProducerLimits, TopicReader};
 
-const LETTERS: usize = 26;
+const ALPHABET: usize = 26;
 
-/// The alert of this number: a symbol of five letters, nothing else to tell it from others.
+/// Returns the alert with this number; only symbol and event id depend on it.
 pub(crate) fn alert(number: usize) -> Alert {
-    let letter = |place: u32| char::from(b'A' + u8::try_from(number / LETTERS.pow(place) % LETTERS).unwrap());
+    let digit =
+        |power: u32| char::from(b'A' + u8::try_from(number / ALPHABET.pow(power) % ALPHABET).unwrap());
     Alert {
         event_id: format!("018e43a1-7c00-7011-8a3b-{number:012x}"),
         occurred_at: 1_710_532_800_000_000,
         source: "test".to_owned(),
         correlation_id: None,
-        symbol: (0..5).rev().map(letter).collect(),
+        symbol: (0..5).rev().map(digit).collect(),
         alert_type: AlertType::VolumeSpike,
         score: 0.9,
         message: "volume".to_owned(),
@@ -28,25 +29,25 @@ pub(crate) fn alert(number: usize) -> Alert {
     }
 }
 
-/// The record of a payload, in the partition of its symbol.
+/// Returns the record of a payload, in the partition of its symbol.
 pub(crate) fn record(symbol: &str, partitions: i32, payload: Vec<u8>) -> OutRecord {
     OutRecord::new(Topic::AlertRaised, partition_for(symbol.as_bytes(), partitions), symbol, payload)
 }
 
-/// Produces all of them, acknowledged.
+/// Produces the records and waits until all of them are acknowledged.
 pub(crate) fn produce(kafka: &KafkaConfig, records: Vec<OutRecord>) {
     let producer = BatchProducer::new(kafka, ProducerLimits::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for answer in runtime.block_on(producer.produce(records)) {
-        answer.unwrap();
+    for result in runtime.block_on(producer.produce(records)) {
+        result.unwrap();
     }
 }
 
-/// How often each symbol is asked for, once `count` are or the limit is over.
-pub(crate) fn asked_symbols(kafka: &KafkaConfig, count: usize, limit: Duration) -> BTreeMap<Symbol, u32> {
-    /// Whatever the registry calls it, requests are written with our schema.
-    struct Ours;
-    impl WriterSchemas for Ours {
+/// Returns the number of requests of each symbol, once there are `count` symbols or the limit is exceeded.
+pub(crate) fn requested_symbols(kafka: &KafkaConfig, count: usize, limit: Duration) -> BTreeMap<Symbol, u32> {
+    /// Requests are written with the current schema, under any id.
+    struct CurrentSchema;
+    impl WriterSchemas for CurrentSchema {
         fn writer(&self, _: u32) -> Result<std::sync::Arc<apache_avro::Schema>, WriterError> {
             Ok(std::sync::Arc::new(schema::<FeatureRequest>().clone()))
         }
@@ -54,15 +55,15 @@ pub(crate) fn asked_symbols(kafka: &KafkaConfig, count: usize, limit: Duration) 
     let (codec, deadline) = (Codec::new(), Instant::now() + limit);
     loop {
         let topics = [Topic::BatchRequested, Topic::BatchUrgent];
-        let mut asked = BTreeMap::new();
+        let mut requested = BTreeMap::new();
         for record in TopicReader::read_all(kafka, &topics, Duration::from_secs(30)).unwrap() {
-            let request: FeatureRequest = codec.decode(record.payload.as_deref(), &Ours).unwrap();
+            let request: FeatureRequest = codec.decode(record.payload.as_deref(), &CurrentSchema).unwrap();
             for symbol in request.symbols {
-                *asked.entry(Symbol::parse(&symbol.symbol).unwrap()).or_insert(0) += 1;
+                *requested.entry(Symbol::parse(&symbol.symbol).unwrap()).or_insert(0) += 1;
             }
         }
-        if asked.len() >= count || Instant::now() >= deadline {
-            return asked;
+        if requested.len() >= count || Instant::now() >= deadline {
+            return requested;
         }
         std::thread::park_timeout(Duration::from_millis(200));
     }

@@ -1,4 +1,4 @@
-//! How each fault is done and mended.
+//! Fault injection: starts and ends each fault.
 
 use std::io;
 use std::time::Duration;
@@ -11,54 +11,52 @@ use crate::proxy::{Mode, Proxy};
 const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 const TRANSACTION_STATE: &str = "__transaction_state";
 
-/// Longer than the services' patience with one answer.
+/// Longer than the services' timeout of one response.
 const SLOW_REGISTRY: Duration = Duration::from_secs(7);
-/// Below the dedup windows' memory of 6 min: what is older may be forgotten, by the contract.
-const JUMP_SECONDS: i64 = 240;
+/// Less than the retention of dedup windows of 6 min: older windows may be evicted, by the contract. In seconds.
+const CLOCK_JUMP_S: i64 = 240;
 
-const ERROR_500: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\n\
-     content-length: 43\r\nconnection: close\r\n\r\n{\"error_code\":50001,\"message\":\"storm says\"}";
-const HTML: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 47\r\nconnection: close\r\n\r\n\
-     <html><body>Bad gateway, said 200</body></html>";
+const RESPONSE_500: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\n\
+     content-length: 38\r\nconnection: close\r\n\r\n{\"error_code\":50001,\"message\":\"storm\"}";
+const RESPONSE_HTML: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 37\r\nconnection: close\r\n\r\n\
+     <html><body>Bad gateway</body></html>";
 
-/// What faults act upon.
-pub struct Scene {
-    /// The brokers.
+/// The system under test.
+pub struct System {
     pub cluster: Cluster,
-    /// The services.
     pub fleet: Fleet,
-    /// In front of the registry.
+    /// The proxy of the registry.
     pub registry: Proxy,
 }
 
-/// A fault that holds and has to be mended.
+/// A fault that was injected and has to be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    /// It was over at once.
+pub enum ActiveFault {
+    /// It was momentary.
     Nothing,
-    /// An instance stands still.
+    /// An instance is suspended.
     Stopped(Target),
-    /// There is one instance more.
+    /// There is an additional instance.
     Scaled(Target),
-    /// A broker is away.
+    /// A broker is down.
     Broker(usize),
-    /// The registry misbehaves.
+    /// The registry fails.
     Registry,
-    /// A broker's proxy does not pass.
+    /// A broker's proxy passes no bytes.
     Link(usize),
-    /// An instance's log goes nowhere.
+    /// An instance's log is on a full disk.
     LogFull(Target),
     /// An instance's clock is ahead.
     Clock(Target),
 }
 
-// === impl Scene ===
+// === impl System ===
 
-impl Scene {
-    /// Waits for what a fault needs: no broker fault begins while a broker is away or behind.
+impl System {
+    /// Waits for the precondition of a fault: no broker fault starts before every broker is up and every replica in sync.
     ///
     /// # Errors
-    /// When that doesn't come about.
+    /// The timeout is exceeded.
     pub fn prepare(&self, fault: Fault) -> io::Result<()> {
         match fault {
             Fault::BrokerKilled(_)
@@ -75,33 +73,33 @@ impl Scene {
         }
     }
 
-    /// Does it; says what holds now, and what there is to tell of it.
+    /// Injects a fault. Returns the active fault and a detail for the output, empty if there is none.
     ///
     /// # Errors
-    /// When it can't be done.
-    pub fn begin(&mut self, fault: Fault) -> io::Result<(Held, String)> {
-        let quiet = |held| Ok((held, String::new()));
+    /// The fault cannot be injected.
+    pub fn begin(&mut self, fault: Fault) -> io::Result<(ActiveFault, String)> {
+        let without_detail = |active| Ok((active, String::new()));
         match fault {
             Fault::Signal(Signal::Stop, target) => {
                 self.fleet.signal(target, "STOP");
-                quiet(Held::Stopped(target))
+                without_detail(ActiveFault::Stopped(target))
             }
             Fault::Signal(signal, target) => {
                 self.fleet.signal(target, if signal == Signal::Term { "TERM" } else { "KILL" });
-                quiet(Held::Nothing)
+                without_detail(ActiveFault::Nothing)
             }
-            Fault::Scale(service) => quiet(Held::Scaled(self.fleet.scale_out(service)?)),
+            Fault::Scale(service) => without_detail(ActiveFault::Scaled(self.fleet.scale_out(service)?)),
             Fault::BrokerKilled(broker) => self.kill_broker(broker),
             Fault::RollingRestart => {
                 for broker in 0..BROKERS {
                     self.cluster.end(broker, "TERM")?;
-                    self.cluster.bring_back(broker)?;
+                    self.cluster.restart_stopped(broker)?;
                 }
-                quiet(Held::Nothing)
+                without_detail(ActiveFault::Nothing)
             }
             Fault::Election => {
                 let moved = self.cluster.elect_preferred()?;
-                Ok((Held::Nothing, format!("{moved} leaders moved")))
+                Ok((ActiveFault::Nothing, format!("{moved} leaders moved")))
             }
             Fault::GroupCoordinatorKilled(service) => {
                 let broker = self.coordinator(CONSUMER_OFFSETS, service.group())?;
@@ -116,48 +114,48 @@ impl Scene {
                 self.registry.set(match fault {
                     RegistryFault::Down => Mode::Cut,
                     RegistryFault::Slow => Mode::Slow(SLOW_REGISTRY),
-                    RegistryFault::Error500 => Mode::Answer(ERROR_500),
-                    RegistryFault::Html => Mode::Answer(HTML),
+                    RegistryFault::Error500 => Mode::Respond(RESPONSE_500),
+                    RegistryFault::Html => Mode::Respond(RESPONSE_HTML),
                 });
                 self.fleet.signal(target, "KILL");
-                quiet(Held::Registry)
+                without_detail(ActiveFault::Registry)
             }
             Fault::Link(fault, broker) => {
                 let mode = if fault == LinkFault::Cut { Mode::Cut } else { Mode::BlackHole };
                 self.cluster.proxy(broker).set(mode);
-                quiet(Held::Link(broker))
+                without_detail(ActiveFault::Link(broker))
             }
             Fault::LogDiskFull(target) => {
-                self.fleet.set_log_full(target, true);
-                quiet(Held::LogFull(target))
+                self.fleet.set_full_log_disk(target, true);
+                without_detail(ActiveFault::LogFull(target))
             }
             Fault::ClockJump(target) => {
-                self.fleet.jump(target, JUMP_SECONDS)?;
-                Ok((Held::Clock(target), format!("{JUMP_SECONDS} s ahead")))
+                self.fleet.jump(target, CLOCK_JUMP_S)?;
+                Ok((ActiveFault::Clock(target), format!("{CLOCK_JUMP_S} s ahead")))
             }
         }
     }
 
-    /// Ends what holds.
+    /// Ends a fault.
     ///
     /// # Errors
-    /// When it can't be ended.
-    pub fn mend(&mut self, held: Held) -> io::Result<()> {
-        match held {
-            Held::Nothing => {}
-            Held::Stopped(target) => self.fleet.signal(target, "CONT"),
-            Held::Scaled(target) => self.fleet.scale_in(target),
-            Held::Broker(broker) => self.cluster.bring_back(broker)?,
-            Held::Registry => self.registry.set(Mode::Pass),
-            Held::Link(broker) => self.cluster.proxy(broker).set(Mode::Pass),
-            Held::LogFull(target) => self.fleet.set_log_full(target, false),
-            // Its next start sets the clock right: a clock that goes back is another fault.
-            Held::Clock(target) => self.fleet.signal(target, "TERM"),
+    /// The fault cannot be ended.
+    pub fn end(&mut self, active: ActiveFault) -> io::Result<()> {
+        match active {
+            ActiveFault::Nothing => {}
+            ActiveFault::Stopped(target) => self.fleet.signal(target, "CONT"),
+            ActiveFault::Scaled(target) => self.fleet.scale_in(target),
+            ActiveFault::Broker(broker) => self.cluster.restart_stopped(broker)?,
+            ActiveFault::Registry => self.registry.set(Mode::Pass),
+            ActiveFault::Link(broker) => self.cluster.proxy(broker).set(Mode::Pass),
+            ActiveFault::LogFull(target) => self.fleet.set_full_log_disk(target, false),
+            // Its next start resets the clock: a clock that is set back is another fault.
+            ActiveFault::Clock(target) => self.fleet.signal(target, "TERM"),
         }
         Ok(())
     }
 
-    /// Whether a service has nothing left to do: as many partitions as there are have an owner, and no record waits or is held.
+    /// Returns whether a service has no work left: every partition has an owner, and no record is held or not yet read.
     #[must_use]
     pub fn is_idle(&self, service: Service, partitions: f64) -> bool {
         let stage = if service == Service::Bridge { "bridge" } else { "feature" };
@@ -167,9 +165,9 @@ impl Scene {
         is_owned && sum("tapeline_stage_lag_records") < 0.5 && sum("tapeline_stage_held_records") < 0.5
     }
 
-    fn kill_broker(&mut self, broker: usize) -> io::Result<(Held, String)> {
+    fn kill_broker(&mut self, broker: usize) -> io::Result<(ActiveFault, String)> {
         self.cluster.end(broker, "KILL")?;
-        Ok((Held::Broker(broker), format!("broker {}", broker + 1)))
+        Ok((ActiveFault::Broker(broker), format!("broker {}", broker + 1)))
     }
 
     fn coordinator(&self, topic: &str, id: &str) -> io::Result<usize> {
@@ -183,9 +181,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_as_long_as_they_say() {
-        for answer in [ERROR_500, HTML] {
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    fn responses_have_their_content_length() {
+        for response in [RESPONSE_500, RESPONSE_HTML] {
+            let (head, body) = response.split_once("\r\n\r\n").unwrap();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
             assert_eq!(length, body.len().to_string());
         }

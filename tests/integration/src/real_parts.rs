@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Process, free_port, http, wire};
+use crate::{Process, cluster_metadata, free_port, http};
 
-/// Three times what a start takes beside a full build on two cores.
+/// Three times the duration of a start during a full build on two cores.
 const START_LIMIT: Duration = Duration::from_secs(90);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// A script of `real-parts/`, for whoever starts parts in another way than here.
+/// Returns the path of a script in `real-parts/`.
 #[must_use]
 pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("real-parts").join(name)
@@ -30,15 +30,15 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts a broker with its data and log in `folder`, and waits until it answers.
+    /// Starts a broker with its data and log in `folder` and waits until it responds.
     ///
     /// # Errors
-    /// When it doesn't, with the end of its log.
+    /// It does not start in time; the error contains the end of its log.
     pub fn start(folder: &Path) -> io::Result<Self> {
         Self::start_with(folder, Vec::new())
     }
 
-    /// Starts one with further settings, `key=value`, which win over those of the script.
+    /// Starts a broker with additional settings, `key=value`, which override those of the script.
     ///
     /// # Errors
     /// As [`Broker::start`].
@@ -47,7 +47,7 @@ impl Broker {
         Self::start_on(folder, (free_port()?, free_port()?), arguments)
     }
 
-    /// Starts one on its own port and its controller's, with further arguments of `real-parts/kafka`.
+    /// Starts a broker with these ports for clients and the controller, and additional arguments of `real-parts/kafka`.
     ///
     /// # Errors
     /// As [`Broker::start`].
@@ -60,38 +60,36 @@ impl Broker {
         Ok(Self { process, port, controller_port, folder: folder.to_owned(), arguments })
     }
 
-    /// Its address for clients, `host:port`.
+    /// Returns its address for clients, `host:port`.
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its port on the loopback address.
+    /// Returns its port on the loopback address.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The process, for signals and its log.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// Ends it and starts it again on the same data and ports.
+    /// Stops it and starts it again with the same data and ports.
     ///
     /// # Errors
-    /// When it doesn't end, or doesn't come back.
+    /// It does not exit or start in time.
     pub fn restart(&mut self) -> io::Result<()> {
         self.process.terminate(STOP_LIMIT)?;
         self.process = run_broker(&self.folder, self.port, self.controller_port, &self.arguments)?;
         Ok(())
     }
 
-    /// Runs one of Kafka's own commands against it, e.g. `org.apache.kafka.tools.TopicCommand`, and returns
-    /// what it printed.
+    /// Runs one of Kafka's commands against it, e.g. `org.apache.kafka.tools.TopicCommand`, and returns its output.
     ///
     /// # Errors
-    /// When the command fails, with what it printed.
+    /// The command fails; the error contains its output.
     pub fn tool(&self, class: &str, arguments: &[&str]) -> io::Result<String> {
         let output = Command::new(script("kafka"))
             .args(["tool", class, "--bootstrap-server", &self.address()])
@@ -111,11 +109,13 @@ fn run_broker(folder: &Path, port: u16, controller_port: u16, arguments: &[Strin
     command.arg("--port").arg(port.to_string());
     command.arg("--controller-port").arg(controller_port.to_string()).args(arguments);
     let mut process = Process::start("kafka", command, folder)?;
-    process.wait_until_ready(START_LIMIT, || wire::metadata(port).is_ok_and(|it| !it.brokers.is_empty()))?;
+    process.wait_until_ready(START_LIMIT, || {
+        cluster_metadata::fetch(port).is_ok_and(|it| !it.brokers.is_empty())
+    })?;
     Ok(process)
 }
 
-/// A schema registry, in memory.
+/// A schema registry with its data in memory.
 #[derive(Debug)]
 pub struct Registry {
     process: Process,
@@ -123,10 +123,10 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts a registry with its log in `folder`, and waits until it says that it is ready.
+    /// Starts a registry with its log in `folder` and waits until it is ready.
     ///
     /// # Errors
-    /// When it doesn't, with the end of its log.
+    /// It does not start in time; the error contains the end of its log.
     pub fn start(folder: &Path) -> io::Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(script("registry"));
@@ -138,7 +138,7 @@ impl Registry {
         Ok(Self { process, port })
     }
 
-    /// The base of its Confluent-compatible API.
+    /// Returns the base URL of its Confluent-compatible API.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}{}", self.port, Self::API)
@@ -147,13 +147,12 @@ impl Registry {
     /// The path of that API.
     pub const API: &str = "/apis/ccompat/v7";
 
-    /// Its port on the loopback address.
+    /// Returns its port on the loopback address.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The process, for signals and its log.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
@@ -162,11 +161,9 @@ impl Registry {
 /// A broker and a registry in one temporary folder.
 #[derive(Debug)]
 pub struct Stack {
-    /// The broker.
     pub broker: Broker,
-    /// The registry.
     pub registry: Registry,
-    // Last, so that it is removed after the processes that write into it have ended.
+    // Last, so that it is removed after the processes that write to it.
     folder: TempDir,
 }
 
@@ -174,7 +171,7 @@ impl Stack {
     /// Starts both, one after the other.
     ///
     /// # Errors
-    /// When one doesn't start, with the end of its log.
+    /// One of them does not start in time; the error contains the end of its log.
     pub fn start() -> io::Result<Self> {
         let folder = TempDir::with_prefix("tapeline-")?;
         let broker = Broker::start(folder.path())?;
@@ -182,7 +179,7 @@ impl Stack {
         Ok(Self { broker, registry, folder })
     }
 
-    /// Where their logs are, and where a test may put its own files.
+    /// Returns the folder of the logs, which tests may use for their files too.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()

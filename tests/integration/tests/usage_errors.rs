@@ -1,6 +1,5 @@
-//! What an operator got wrong: every program of ours refuses it with exit code 2 before anything is processed, and says what and
-//! where. Nothing but our own binaries is needed.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! An operator's errors: every program exits with code 2 before it processes anything, and reports the error with its location.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use integration::{Binaries, Ended, run_to_end};
 
-/// These end at once; the rest is for a machine that is busy with other tests.
+/// These programs exit immediately; the rest is for a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(45);
 
 const OK: i32 = 0;
@@ -16,11 +15,11 @@ const USAGE: i32 = 2;
 const SERVICES: [&str; 4] = ["publisher", "scanner-bridge", "feature", "backfill"];
 
 #[test]
-fn an_unknown_key_is_refused_with_file_key_and_the_nearest_known_one() {
+fn unknown_key_is_rejected_with_file_and_nearest_known_key() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
     for name in SERVICES {
         let ended = run_service(&binaries, name, "[kafka]\nbrokerz = \"a:9092\"\n", &[], folder.path());
-        assert_refused(
+        assert_usage_error(
             &ended,
             &[
                 &format!(
@@ -34,22 +33,22 @@ fn an_unknown_key_is_refused_with_file_key_and_the_nearest_known_one() {
 }
 
 #[test]
-fn all_faults_of_a_configuration_come_at_once() {
+fn all_errors_of_a_configuration_are_reported_together() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
-    let sections = "[kafka]\nbrokers = \"nowhere\"\nlinger_ms = \"soon\"\n\n[requests]\nworkers = 0\n";
+    let sections = "[kafka]\nbrokers = \"no-port\"\nlinger_ms = \"soon\"\n\n[requests]\nworkers = 0\n";
     let ended = run_service(&binaries, "feature", sections, &["--check-config"], folder.path());
-    assert_refused(
+    assert_usage_error(
         &ended,
-        &["3 error(s)", "kafka.brokers = nowhere", "kafka.linger_ms", "requests.workers = 0"],
+        &["3 error(s)", "kafka.brokers = no-port", "kafka.linger_ms", "requests.workers = 0"],
     );
 }
 
 #[test]
-fn a_checked_configuration_is_shown_and_starts_nothing() {
+fn checked_configuration_is_printed_and_starts_nothing() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
     for name in SERVICES {
         let sections = "[kafka]\nbrokers = \"kafka-7:9092\"\n\n[kafka.security]\nprotocol = \"sasl_ssl\"\n\
-                        username = \"someone\"\npassword = \"hunter2\"\n";
+                        username = \"tapeline\"\npassword = \"hunter2\"\n";
         let ended = run_service(&binaries, name, sections, &["--check-config"], folder.path());
         assert_eq!(ended.code, Some(OK), "{}", ended.printed);
         assert!(ended.printed.contains("\"brokers\": \"kafka-7:9092\""), "{}", ended.printed);
@@ -59,43 +58,43 @@ fn a_checked_configuration_is_shown_and_starts_nothing() {
 }
 
 #[test]
-fn an_edge_port_in_use_is_refused_and_named() {
+fn edge_port_in_use_is_rejected_with_its_address() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let sections = format!("[process]\nadmin = \"127.0.0.1:0\"\n\n[edge]\nlisten = \"{address}\"\n");
-    assert_refused(&run_service(&binaries, "publisher", &sections, &[], folder.path()), &[&address]);
-    assert_refused(&run_command(&binaries, &["dev", "--edge", &address], folder.path()), &[&address]);
+    assert_usage_error(&run_service(&binaries, "publisher", &sections, &[], folder.path()), &[&address]);
+    assert_usage_error(&run_command(&binaries, &["dev", "--edge", &address], folder.path()), &[&address]);
 }
 
 #[test]
-fn an_admin_port_in_use_is_refused_and_named() {
+fn admin_port_in_use_is_rejected_with_its_address() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for name in SERVICES {
         let sections = format!("[process]\nadmin = \"{address}\"\n");
-        assert_refused(&run_service(&binaries, name, &sections, &[], folder.path()), &[&address]);
+        assert_usage_error(&run_service(&binaries, name, &sections, &[], folder.path()), &[&address]);
     }
-    assert_refused(&run_command(&binaries, &["dev", "--admin", &address], folder.path()), &[&address]);
+    assert_usage_error(&run_command(&binaries, &["dev", "--admin", &address], folder.path()), &[&address]);
 }
 
 #[test]
-fn an_unknown_event_is_refused_with_those_that_there_are() {
+fn unknown_event_is_rejected_with_the_known_ones() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
     let ended = run_command(&binaries, &["tail", "scanner.alert.lowered"], folder.path());
-    assert_refused(&ended, &["scanner.alert.lowered", "scanner.alert.raised", "feature.vector.computed"]);
+    assert_usage_error(&ended, &["scanner.alert.lowered", "scanner.alert.raised", "feature.vector.computed"]);
 }
 
 #[test]
-fn a_broken_bar_file_is_refused_with_file_line_and_column() {
+fn invalid_bar_file_is_rejected_with_file_line_and_column() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
     let file = folder.path().join("AAPL.csv");
     std::fs::write(&file, "date,open,high,low,close,volume\n2004-01-05,1,1,1,oops,1\n").unwrap();
     let bars = folder.path().to_str().unwrap();
     for command in ["dev", "replay"] {
         let ended = run_command(&binaries, &[command, "--bars", bars], folder.path());
-        assert_refused(&ended, &[&format!("{}:2: close: `oops` is not a number", file.display())]);
+        assert_usage_error(&ended, &[&format!("{}:2: close: `oops` is not a number", file.display())]);
     }
 }
 
@@ -113,9 +112,9 @@ fn run_command(binaries: &Binaries, arguments: &[&str], folder: &Path) -> Ended 
     run_to_end(&format!("tapeline-{}", arguments[0]), command, folder, LIMIT).unwrap()
 }
 
-fn assert_refused(ended: &Ended, said: &[&str]) {
+fn assert_usage_error(ended: &Ended, parts: &[&str]) {
     assert_eq!(ended.code, Some(USAGE), "{}", ended.printed);
-    for part in said {
-        assert!(ended.printed.contains(part), "{part:?} is not in: {}", ended.printed);
+    for part in parts {
+        assert!(ended.printed.contains(part), "{part:?} is missing in: {}", ended.printed);
     }
 }

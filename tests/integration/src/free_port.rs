@@ -4,17 +4,17 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// The kernel gives out ports from 32,768 on to outgoing connections, so a port from below can't be taken
-/// by one of those between the look here and the start of the part.
+/// The kernel uses ports from 32,768 on for outgoing connections, so a lower port cannot be used by one of those between the check
+/// here and the start of the process.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// A loopback port that nobody listens on, each call another one. Test processes begin at different places.
+/// Returns a free loopback port, another one in each call. Test processes begin at different ports.
 ///
 /// # Errors
-/// When no port of the range can be bound.
+/// No port of the range can be bound.
 pub fn free_port() -> io::Result<u16> {
     let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(COUNT)).unwrap_or(0);
     for _ in 0..COUNT {

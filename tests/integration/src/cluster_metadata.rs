@@ -1,4 +1,4 @@
-//! A metadata request in plain bytes: proof that a broker answers, by code that shares nothing with ours.
+//! A metadata request in plain bytes: shows that a broker responds, without the client library of the services.
 //!
 //! The layouts are from Kafka's protocol guide: request header version 1, `Metadata` (key 3) version 1.
 
@@ -10,52 +10,50 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const METADATA: i16 = 3;
 const VERSION: i16 = 1;
 const CORRELATION: i32 = 7;
-/// Longer answers than this are not metadata of a test cluster.
-const LONGEST_ANSWER: usize = 1 << 20;
+/// A longer response is no metadata of a test cluster.
+const RESPONSE_MAX_BYTES: usize = 1 << 20;
 
-/// What a broker says about its cluster.
+/// The metadata of a cluster.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// Each broker as `host:port`.
     pub brokers: Vec<String>,
-    /// Each topic with its count of partitions.
+    /// Each topic with its number of partitions.
     pub topics: Vec<(String, usize)>,
     /// Every partition of every topic.
     pub partitions: Vec<Partition>,
 }
 
-/// Where a partition lives.
+/// The replicas of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
-    /// Its topic.
     pub topic: String,
-    /// Its number.
     pub number: i32,
-    /// The id of the broker that leads it; -1 when none does.
+    /// The id of the leader; -1 if there is none.
     pub leader: i32,
-    /// The brokers that hold it.
+    /// The ids of the brokers with a replica.
     pub replicas: Vec<i32>,
-    /// Those of them that have all of it.
+    /// The ids of those in sync.
     pub in_sync: Vec<i32>,
 }
 
-/// Asks the broker at a loopback port for all topics.
+/// Fetches the metadata of all topics from the broker at a loopback port.
 ///
 /// # Errors
-/// When it can't be reached in time, or answers something else.
-pub fn metadata(port: u16) -> io::Result<Metadata> {
+/// The broker does not respond in time, or the response is invalid.
+pub fn fetch(port: u16) -> io::Result<Metadata> {
     let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(&metadata_request())?;
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = usize::try_from(i32::from_be_bytes(length)).unwrap_or(usize::MAX);
-    if length > LONGEST_ANSWER {
-        return Err(io::Error::other(format!("an answer of {length} bytes is not metadata")));
+    if length > RESPONSE_MAX_BYTES {
+        return Err(io::Error::other(format!("a response of {length} bytes is no metadata")));
     }
-    let mut answer = vec![0; length];
-    stream.read_exact(&mut answer)?;
-    parse(&answer).ok_or_else(|| io::Error::other("the answer is not metadata"))
+    let mut response = vec![0; length];
+    stream.read_exact(&mut response)?;
+    parse(&response).ok_or_else(|| io::Error::other("the response is no metadata"))
 }
 
 fn metadata_request() -> Vec<u8> {
@@ -70,19 +68,19 @@ fn metadata_request() -> Vec<u8> {
     request
 }
 
-fn parse(answer: &[u8]) -> Option<Metadata> {
-    let mut answer = Fields(answer);
-    if answer.int32()? != CORRELATION {
+fn parse(response: &[u8]) -> Option<Metadata> {
+    let mut response = Fields(response);
+    if response.int32()? != CORRELATION {
         return None;
     }
-    let brokers = answer.array(|broker| {
+    let brokers = response.array(|broker| {
         let (_id, host, port) = (broker.int32()?, broker.text()?, broker.int32()?);
         let _rack = broker.nullable_text()?;
         Some(format!("{host}:{port}"))
     })?;
-    let _controller = answer.int32()?;
+    let _controller = response.int32()?;
     let mut partitions = Vec::new();
-    let topics = answer.array(|topic| {
+    let topics = response.array(|topic| {
         let (_error, name, _internal) = (topic.int16()?, topic.text()?, topic.take(1)?);
         let mut of_topic = topic.array(|partition| {
             let (_error, number, leader) = (partition.int16()?, partition.int32()?, partition.int32()?);
@@ -93,7 +91,7 @@ fn parse(answer: &[u8]) -> Option<Metadata> {
         partitions.append(&mut of_topic);
         Some((name, count))
     })?;
-    answer.0.is_empty().then_some(Metadata { brokers, topics, partitions })
+    response.0.is_empty().then_some(Metadata { brokers, topics, partitions })
 }
 
 /// The bytes not yet read.
@@ -117,7 +115,7 @@ impl<'a> Fields<'a> {
     fn nullable_text(&mut self) -> Option<Option<String>> {
         match usize::try_from(self.int16()?) {
             Ok(length) => String::from_utf8(self.take(length)?.to_vec()).ok().map(Some),
-            Err(_) => Some(None), // -1 stands for null
+            Err(_) => Some(None), // -1 means null
         }
     }
 
@@ -135,7 +133,7 @@ mod tests {
     use super::*;
 
     /// One broker, no rack, one topic `t` with one partition, written by hand from the protocol guide.
-    const ANSWER: &[u8] = &[
+    const RESPONSE: &[u8] = &[
         0, 0, 0, 7, // correlation
         0, 0, 0, 1, 0, 0, 0, 1, 0, 1, b'h', 0, 0, 0x23, 0x84, 0xff, 0xff, // broker 1 at h:9092
         0, 0, 0, 1, // controller
@@ -145,8 +143,8 @@ mod tests {
     ];
 
     #[test]
-    fn a_metadata_answer_names_brokers_and_topics() {
-        let metadata = parse(ANSWER).unwrap();
+    fn metadata_response_has_brokers_and_topics() {
+        let metadata = parse(RESPONSE).unwrap();
         assert_eq!(metadata.brokers, ["h:9092"]);
         assert_eq!(metadata.topics, [("t".to_owned(), 1)]);
         let (topic, replicas, in_sync) = ("t".to_owned(), vec![1], vec![1]);
@@ -154,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_or_longer_answer_is_not_metadata() {
-        for length in 0..ANSWER.len() {
-            assert!(parse(&ANSWER[..length]).is_none(), "cut at {length}");
+    fn cut_or_longer_response_is_no_metadata() {
+        for length in 0..RESPONSE.len() {
+            assert!(parse(&RESPONSE[..length]).is_none(), "cut at {length}");
         }
-        assert!(parse(&[ANSWER, &[0]].concat()).is_none());
+        assert!(parse(&[RESPONSE, &[0]].concat()).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! The engine alone: a stage that passes each record's bytes on.
+//! The engine alone, with a stage that forwards the bytes of each record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use contracts::Topic;
 use kafka_io::{InRecord, KafkaStage, OutRecord};
 use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
-use crate::Failed;
-use crate::stage::{Enough, How, drive};
+use crate::driver::{DriveArgs, StopSignal, drive};
+use crate::error::Error;
 
 struct Noop {
     left: u64,
-    enough: Arc<Enough>,
+    stop: Arc<StopSignal>,
 }
 
-/// Measures it.
-pub(crate) fn run(brokers: &str, how: How) -> Result<(), Failed> {
-    let enough = Arc::new(Enough::default());
-    drive(brokers, how, "no-op", Noop { left: how.records, enough: Arc::clone(&enough) }, &enough)
+/// Measures the stage.
+pub(crate) fn run(brokers: &str, args: DriveArgs) -> Result<(), Error> {
+    let stop = Arc::new(StopSignal::default());
+    drive(brokers, args, "no-op", Noop { left: args.records, stop: Arc::clone(&stop) }, &stop)
 }
 
 impl Stage for Noop {
@@ -39,7 +39,7 @@ impl Stage for Noop {
     ) -> Verdict<OutRecord> {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
-            self.enough.reached();
+            self.stop.send();
         }
         let payload = record.payload.unwrap_or_default().to_vec();
         let key = record.key.unwrap_or_default();

@@ -1,42 +1,42 @@
-//! What happens when a machine has no real parts: a skip that is seen, or a failure where they are required.
+//! The requirements of tests. A missing one results in a visible skip, or in a failure if it is mandatory.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::parts::script;
+use crate::real_parts::script;
 
-/// Set to `1` where a skipped test counts as a failure, as in CI.
+/// `1` turns a skipped test into a failure, as in CI.
 const REQUIRED: &str = "TAPELINE_REQUIRE_REAL_PARTS";
 
-/// Looks for the broker, the registry and a Java. When one is missing, says `skipped: needs X` in a line of its own
-/// and returns true: the test should return.
+/// Checks for the broker, the registry and Java. If one is missing, prints a line `skipped: needs X` and returns true: the test
+/// should return.
 ///
 /// # Panics
-/// When one is missing and `TAPELINE_REQUIRE_REAL_PARTS=1`.
+/// One is missing and `TAPELINE_REQUIRE_REAL_PARTS=1`.
 #[must_use]
 pub fn real_parts_missing() -> bool {
-    let lack = match Command::new(script("fetch")).arg("--check").output() {
+    let missing = match Command::new(script("fetch")).arg("--check").output() {
         Ok(output) if output.status.success() => return false,
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         Err(cause) => format!("bash to run real-parts/fetch: {cause}"),
     };
-    assert!(!required(), "{REQUIRED}=1, but a real part is missing: {lack}");
-    // Straight to the stream: the print macros would be captured, and a skip must be seen.
-    writeln!(io::stderr(), "skipped: needs real parts ({lack})").ok();
+    assert!(!required(), "{REQUIRED}=1, but a real part is missing: {missing}");
+    // Not by a print macro, whose output would be captured: a skip must be visible.
+    writeln!(io::stderr(), "skipped: needs real parts ({missing})").ok();
     true
 }
 
-/// Names a Python that has what `clients/requirements.txt` lists.
+/// The path of a Python with the packages of `clients/requirements.txt`.
 const PYTHON: &str = "TAPELINE_PYTHON";
 
-/// That Python; where there is none, says `skipped: needs X` in a line of its own: the test should return.
+/// Returns the path of that Python. If there is none, prints a line `skipped: needs X`: the test should return.
 ///
 /// # Panics
-/// When there is none and `TAPELINE_REQUIRE_REAL_PARTS=1`.
+/// There is none and `TAPELINE_REQUIRE_REAL_PARTS=1`.
 #[must_use]
 pub fn python() -> Option<PathBuf> {
-    let lack = match variable(PYTHON).map(PathBuf::from) {
+    let missing = match variable(PYTHON).map(PathBuf::from) {
         None => format!("{PYTHON} is not set"),
         Some(path) => match Command::new(&path)
             .args(["-c", "import confluent_kafka.schema_registry.avro, fastavro"])
@@ -47,8 +47,8 @@ pub fn python() -> Option<PathBuf> {
             Err(cause) => format!("{}: {cause}", path.display()),
         },
     };
-    assert!(!required(), "{REQUIRED}=1, but there is no python with clients/requirements.txt: {lack}");
-    writeln!(io::stderr(), "skipped: needs a python with clients/requirements.txt ({lack})").ok();
+    assert!(!required(), "{REQUIRED}=1, but there is no python with clients/requirements.txt: {missing}");
+    writeln!(io::stderr(), "skipped: needs a python with clients/requirements.txt ({missing})").ok();
     None
 }
 

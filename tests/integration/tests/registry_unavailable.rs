@@ -1,6 +1,6 @@
-//! A service whose registry is away at its start: it starts from its cache folder, works, and ends when the registry contradicts it.
-//! Broker and registry are embedded, so these tests need nothing that isn't built here.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! A service whose registry is unavailable at its start: it starts from its cache folder, works, and exits when the registry
+//! contradicts the cache. Broker and registry are embedded.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod alerts;
 
@@ -59,7 +59,7 @@ fn produce(kafka: &KafkaConfig, number: usize, id: u32) {
 }
 
 #[test]
-fn a_service_starts_and_decodes_without_the_registry_from_its_cache_folder_and_not_without_one() {
+fn service_starts_without_registry_only_with_a_cache_folder() {
     let (binaries, runtime) = (Binaries::built().unwrap(), Runtime::new().unwrap());
     let (folder, broker) = (tempfile::tempdir().unwrap(), broker());
     let kafka = KafkaConfig::embedded(&broker.bootstrap());
@@ -71,27 +71,27 @@ fn a_service_starts_and_decodes_without_the_registry_from_its_cache_folder_and_n
     let mut service = bridge(&binaries, &broker, &url, cache.to_str().unwrap(), folder.path());
     service.wait_until_ready().unwrap();
     produce(&kafka, 1, id);
-    assert_eq!(alerts::asked_symbols(&kafka, 1, LIMIT).len(), 1);
-    let kept = || std::fs::read_to_string(cache.join("registry-cache.json")).unwrap_or_default();
-    assert!(wait_until(LIMIT, || kept().contains("AlertType")), "{}", kept());
+    assert_eq!(alerts::requested_symbols(&kafka, 1, LIMIT).len(), 1);
+    let cached = || std::fs::read_to_string(cache.join("registry-cache.json")).unwrap_or_default();
+    assert!(wait_until(LIMIT, || cached().contains("AlertType")), "{}", cached());
     assert_eq!(service.terminate().unwrap(), Some(0));
     drop(registry);
 
-    service.start_again().unwrap();
+    service.restart().unwrap();
     assert!(service.metrics().unwrap().sum("tapeline_registry_unconfirmed_ids", &[]) > 0.5);
     produce(&kafka, 2, id);
-    assert_eq!(alerts::asked_symbols(&kafka, 2, LIMIT).len(), 2, "{}", service.process().excerpt());
+    assert_eq!(alerts::requested_symbols(&kafka, 2, LIMIT).len(), 2, "{}", service.process().excerpt());
     let printed = service.process().printed().unwrap();
     assert!(printed.contains("starting with cached schema ids"), "{printed}");
 
-    // The same registry made anew counts otherwise, for nobody registers alerts first: what is written now would be read by another
-    // schema.
-    let anew = registry_on(&runtime, &address);
-    let ended = service.process().wait(LIMIT).unwrap();
-    assert_eq!(ended.code(), Some(1), "{}", service.process().excerpt());
+    // A new registry on the same address assigns other ids, because alerts are not registered first: with the cached id, readers
+    // would decode records by another schema.
+    let recreated = registry_on(&runtime, &address);
+    let status = service.process().wait(LIMIT).unwrap();
+    assert_eq!(status.code(), Some(1), "{}", service.process().excerpt());
     let printed = service.process().printed().unwrap();
     assert!(printed.contains("records were written under") && printed.contains(&address), "{printed}");
-    drop(anew);
+    drop(recreated);
 
     let other = folder.path().join("other");
     std::fs::create_dir(&other).unwrap();

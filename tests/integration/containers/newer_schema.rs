@@ -1,4 +1,4 @@
-//! A producer that is a release ahead: its alerts have the second version of their schema.
+//! A producer of a later release: its alerts have the second version of their schema.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::cluster::{Cluster, REGISTRY_API, REGISTRY_PORT, kafka};
 const NEWER: &str =
     include_str!("../../../shared/contracts/tests/fixtures/evolution/scanner.alert.raised/v2.avsc");
 
-/// Alerts of both versions, and the first of them: no load posts these, which count upwards from 0.
+/// Alerts of both versions, and the number of the first: no load uses these, which count upwards from 0.
 const ALERTS: usize = 200;
 const FIRST: usize = 11_100_000;
 
-/// The id under which a schema is registered, which it is from now on.
+/// Registers a schema and returns its id.
 pub(crate) fn registered(topic: Topic, text: &str) -> u32 {
     let path = format!("{REGISTRY_API}/subjects/{}/versions", topic.subject().unwrap());
     let reply = request(REGISTRY_PORT, "POST", &path, &json!({ "schema": text }).to_string()).unwrap();
@@ -30,7 +30,7 @@ pub(crate) fn registered(topic: Topic, text: &str) -> u32 {
     u32::try_from(body["id"].as_u64().unwrap()).unwrap()
 }
 
-/// Writes alerts of both versions in turn, and sees each asked for once.
+/// Writes alerts of both versions alternately and asserts that each one is requested once.
 pub(crate) fn write_both(cluster: &Cluster) {
     let (one, two) = (registered(Topic::AlertRaised, Alert::SCHEMA), registered(Topic::AlertRaised, NEWER));
     assert_ne!(one, two);
@@ -46,18 +46,19 @@ pub(crate) fn write_both(cluster: &Cluster) {
     });
     alerts::produce(&kafka(), records.collect());
     cluster.wait_for_rest();
-    let asked = alerts::asked_symbols(&kafka(), ALERTS, Duration::ZERO);
+    let requested = alerts::requested_symbols(&kafka(), ALERTS, Duration::ZERO);
     for number in FIRST..FIRST + ALERTS {
         let symbol = alerts::alert(number).symbol;
-        let times = asked.iter().find(|(asked, _)| asked.as_str() == symbol).map(|(_, times)| *times);
-        assert_eq!(times, Some(1), "{symbol} is asked for once");
+        let times =
+            requested.iter().find(|(requested, _)| requested.as_str() == symbol).map(|(_, times)| *times);
+        assert_eq!(times, Some(1), "{symbol} must be requested once");
     }
 }
 
-/// The same alert as the newer release writes it, surer of itself.
+/// Encodes the same alert as the newer release does, with a confidence.
 fn as_newer(mut body: &[u8], newer: &Schema) -> Vec<u8> {
     let reader = GenericDatumReader::builder(schema::<Alert>()).reader_schema(newer).build().unwrap();
-    let Value::Record(mut fields) = reader.read_value(&mut body).unwrap() else { panic!("no record") };
+    let Value::Record(mut fields) = reader.read_value(&mut body).unwrap() else { panic!("not a record") };
     for (name, value) in &mut fields {
         if name == "confidence" {
             *value = Value::Union(1, Box::new(Value::Double(0.5)));

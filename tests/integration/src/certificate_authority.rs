@@ -1,4 +1,4 @@
-//! A certificate authority of a test's own, and what it vouches for.
+//! A certificate authority for tests, and the certificates that it issues.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use openssl::x509::{X509, X509Builder, X509Name, X509NameRef};
 
 const DAY_S: i64 = 86_400;
 
-/// An authority.
+/// A certificate authority.
 #[derive(Debug)]
-pub struct Authority {
+pub struct CertificateAuthority {
     key: PKey<Private>,
     certificate: X509,
 }
 
-/// When a certificate counts.
+/// The validity of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
     /// From yesterday until tomorrow.
@@ -32,13 +32,13 @@ pub enum Validity {
     Expired,
 }
 
-// === impl Authority ===
+// === impl CertificateAuthority ===
 
-impl Authority {
-    /// A new one, which vouches for itself.
+impl CertificateAuthority {
+    /// Creates an authority with a self-signed certificate.
     ///
     /// # Errors
-    /// When OpenSSL refuses.
+    /// OpenSSL fails.
     pub fn new(name: &str) -> Result<Self, ErrorStack> {
         let key = new_key()?;
         let subject = named(name)?;
@@ -49,21 +49,21 @@ impl Authority {
         Ok(Self { certificate: builder.build(), key })
     }
 
-    /// Writes its own certificate to `folder` as PEM; the file.
+    /// Writes its certificate to `folder` as PEM and returns the path.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// The file cannot be written.
     pub fn write(&self, folder: &Path, file: &str) -> io::Result<PathBuf> {
         let path = folder.join(file);
         std::fs::write(&path, self.certificate.to_pem()?)?;
         Ok(path)
     }
 
-    /// A new key and its certificate for `name`, a server on the loopback address or a client of one: `name.pem` in `folder` holds
-    /// both.
+    /// Issues a certificate with a new key for `name`, for a server on the loopback address or a client. Both are written to
+    /// `name.pem` in `folder`.
     ///
     /// # Errors
-    /// When OpenSSL refuses, or it can't be written.
+    /// OpenSSL fails, or the file cannot be written.
     pub fn issue(&self, folder: &Path, name: &str, validity: Validity) -> io::Result<PathBuf> {
         let key = new_key()?;
         let subject = named(name)?;

@@ -1,14 +1,14 @@
-//! Where a stage starts on real Kafka, for each state of its group's offset.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+//! The start offset of a stage on real Kafka, for each state of the group's committed offset.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod desk;
+mod stage;
 
 use std::collections::BTreeMap;
 
-use desk::{Cluster, IN, OUT, Running, eventually, orders};
 use integration::real_parts_missing;
 use kafka_io::{DriverError, GroupOffsets};
 use pipeline::Stop;
+use stage::{Cluster, IN, OUT, Running, eventually, orders};
 
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 
@@ -17,11 +17,11 @@ fn commit(cluster: &Cluster, group: &str, offset: i64) {
     offsets.commit(&BTreeMap::from([((IN, 0), offset)]), "by hand").unwrap();
 }
 
-/// The outputs since the last look.
+/// Runs a stage and returns its outputs.
 fn emitted(cluster: &Cluster, group: &str, count: u64) -> Vec<String> {
     let before = cluster.texts(OUT).len();
     let running = Running::start(&cluster.config, group);
-    eventually("all is emitted", || running.emitted() >= count);
+    eventually("all records are emitted", || running.emitted() >= count);
     assert_eq!(running.stop(), Stop::Drained);
     let mut texts = cluster.texts(OUT).split_off(before.min(cluster.texts(OUT).len()));
     texts.sort();
@@ -29,7 +29,7 @@ fn emitted(cluster: &Cluster, group: &str, count: u64) -> Vec<String> {
 }
 
 #[test]
-fn a_stage_starts_where_its_group_stands_or_at_the_earliest_record_and_never_skips_one_silently() {
+fn stage_starts_at_the_committed_offset_or_earliest_record() {
     if real_parts_missing() {
         return;
     }
@@ -37,25 +37,25 @@ fn a_stage_starts_where_its_group_stands_or_at_the_earliest_record_and_never_ski
     let records: Vec<(i32, String)> = orders("emit", 0, 10).into_iter().map(|(_, text)| (0, text)).collect();
     cluster.write(IN, &records);
 
-    // No commit anywhere: from the earliest.
+    // Without a committed offset: from the earliest record.
     let all = emitted(&cluster, "tapeline.none", 10);
     assert!(all.iter().eq(records.iter().map(|(_, text)| text)), "{all:?}");
 
-    // A commit in range, with a stranger's word beside it: there.
+    // A committed offset in range with unrecognized metadata: from that offset.
     commit(&cluster, "tapeline.seven", 7);
     let rest = emitted(&cluster, "tapeline.seven", 3);
     assert_eq!(rest, ["emit 000007", "emit 000008", "emit 000009"]);
 
-    // At the end: nothing, and it waits.
+    // At the end: no record, and the stage waits.
     commit(&cluster, "tapeline.end", 10);
     let waiting = Running::start(&cluster.config, "tapeline.end").ready();
     assert_eq!((waiting.stop(), cluster.texts(OUT).len()), (Stop::Drained, 13));
 
-    // Behind the end, as of a topic that was made anew: it says so and ends.
+    // After the end, as if the topic had been recreated: the stage exits with an error.
     commit(&cluster, "tapeline.beyond", 500);
     assert_missing(&cluster, "tapeline.beyond", 500);
 
-    // Before the first record that is left: it says so and ends.
+    // Before the earliest retained record: the stage exits with an error.
     commit(&cluster, "tapeline.below", 2);
     let file = cluster.folder().join("delete.json");
     let until = r#"{"version":1,"partitions":[{"topic":"TOPIC","partition":0,"offset":5}]}"#;
@@ -63,16 +63,16 @@ fn a_stage_starts_where_its_group_stands_or_at_the_earliest_record_and_never_ski
     cluster.broker.tool(DELETE_RECORDS, &["--offset-json-file", file.to_str().unwrap()]).unwrap();
     assert_missing(&cluster, "tapeline.below", 2);
 
-    // No commit, and older records already deleted: from the first that is left, with a warning.
-    let left = emitted(&cluster, "tapeline.late", 5);
-    assert_eq!(left.first().map(String::as_str), Some("emit 000005"));
-    assert_eq!(left.len(), 5);
+    // Without a committed offset, and older records are already deleted: from the earliest retained one, with a warning.
+    let retained = emitted(&cluster, "tapeline.late", 5);
+    assert_eq!(retained.first().map(String::as_str), Some("emit 000005"));
+    assert_eq!(retained.len(), 5);
 }
 
-fn assert_missing(cluster: &Cluster, group: &str, stands: i64) {
+fn assert_missing(cluster: &Cluster, group: &str, committed: i64) {
     let error = Running::start(&cluster.config, group).error();
     match &error {
-        DriverError::MissingOffset { partition: 0, offset, .. } => assert_eq!(*offset, stands, "{error}"),
+        DriverError::MissingOffset { partition: 0, offset, .. } => assert_eq!(*offset, committed, "{error}"),
         _ => panic!("{error}"),
     }
 }

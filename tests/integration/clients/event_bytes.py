@@ -1,4 +1,4 @@
-"""The bytes of events written by hand, so that each part can be bad; the registry; and the partition of a symbol."""
+"""Events encoded by hand, so that each part can be bad; schemas of the registry; and the partition of a symbol."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ import uuid
 
 PARTITIONS = 12
 ALERT_MOMENTUM, DATA_MARKET = 11, 2
-# The symbol of what is bad in another way.
+# The symbol of records that are bad in another way.
 BAD = "AAPL"
 
 
@@ -18,7 +18,7 @@ BAD = "AAPL"
 
 
 def number(value):
-    """An int or long: zigzag, then seven bits a byte. Takes any that fits into 64 bits."""
+    """An int or long: zigzag, then seven bits a byte. Any value of 64 bits."""
     zigzag = ((value << 1) ^ (value >> 63)) & ((1 << 64) - 1)
     out = bytearray()
     while zigzag > 0x7F:
@@ -47,7 +47,7 @@ def metadata(values):
 
 
 def sized_metadata(values):
-    """A map in one block that says how many bytes it has."""
+    """A map in one block with its size in bytes."""
     data = entries(values)
     return number(-len(values)) + number(len(data)) + data + number(0)
 
@@ -66,12 +66,12 @@ def envelope():
 
 
 def alert(**changes):
-    """Its fields in order; a change replaces a field by bytes."""
+    """The fields in order; a change replaces the bytes of a field."""
     fields = envelope() | {
         "symbol": text(BAD),
         "alert_type": number(ALERT_MOMENTUM),
         "score": double(0.5),
-        "message": text("it moves"),
+        "message": text("price moves"),
         "source_scanner": text("python"),
         "metadata": metadata({}),
     }
@@ -83,7 +83,7 @@ def proposal(**changes):
         "symbol": text(BAD),
         "from_layer": number(0),
         "to_layer": number(2),
-        "reason": text("it moves"),
+        "reason": text("price moves"),
         "metrics": number(0),
     }
     return b"".join((fields | changes).values())
@@ -127,7 +127,7 @@ def frame(schema_id, body):
 
 
 def registered(registry, topic):
-    """Id and parsed schema of a topic's newest version."""
+    """Returns id and parsed schema of a topic's newest version."""
     with urllib.request.urlopen(f"{registry}/subjects/{topic}-value/versions/latest", timeout=30) as reply:
         found = json.load(reply)
     return found["id"], json.loads(found["schema"])
@@ -159,7 +159,7 @@ class Symbols:
     """Each one once: no finding is inside the window of another."""
 
     def __init__(self):
-        self.unused = ["".join(letters) for letters in itertools.product(string.ascii_uppercase, repeat=3)]
+        self.unused = ["".join(characters) for characters in itertools.product(string.ascii_uppercase, repeat=3)]
 
     def any(self):
         return self.unused.pop(0)

@@ -1,9 +1,9 @@
-//! A TCP proxy before a broker, which on command swallows the fetches of every connection that is open then, or loses the
-//! acknowledgements of what is produced.
+//! A TCP proxy of a broker that, on command, drops the fetch requests of every open connection, or loses the acknowledgements of
+//! produce requests.
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    reason = "each test binary uses a part; a test that can't go on fails"
+    reason = "each test binary uses a part; a failed step fails the test"
 )]
 
 use std::collections::BTreeSet;
@@ -20,19 +20,19 @@ const PRODUCE: [u8; 2] = [0, 0];
 
 #[derive(Default)]
 struct State {
-    /// Connections, by number, that are open.
+    /// The numbers of open connections.
     open: Mutex<BTreeSet<usize>>,
-    /// Those whose fetches are swallowed.
-    muted: Mutex<BTreeSet<usize>>,
-    swallowed: AtomicUsize,
+    /// The numbers of connections whose fetch requests are dropped.
+    without_fetches: Mutex<BTreeSet<usize>>,
+    dropped: AtomicUsize,
     loses_acknowledgements: AtomicBool,
 }
 
 #[derive(Clone)]
-pub(crate) struct Mute(Arc<State>);
+pub(crate) struct KafkaProxy(Arc<State>);
 
-impl Mute {
-    /// Listens at `port` for the rest of the process, and hands everything to the broker at `broker`.
+impl KafkaProxy {
+    /// Listens on `port` until the process exits, and forwards everything to the broker at `broker`.
     pub(crate) fn start(port: u16, broker: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let state = Arc::<State>::default();
@@ -46,16 +46,16 @@ impl Mute {
         Self(state)
     }
 
-    /// From now on the broker hears of no fetch over the connections that are open; gives a count of those swallowed.
-    pub(crate) fn swallow_fetches(&self) -> impl Fn() -> usize + use<> {
-        self.0.muted.lock().unwrap().clone_from(&self.0.open.lock().unwrap());
+    /// Drops the fetch requests of all connections that are open now; returns a counter of dropped requests.
+    pub(crate) fn drop_fetches(&self) -> impl Fn() -> usize + use<> {
+        self.0.without_fetches.lock().unwrap().clone_from(&self.0.open.lock().unwrap());
         let state = Arc::clone(&self.0);
-        move || state.swallowed.load(Ordering::Relaxed)
+        move || state.dropped.load(Ordering::Relaxed)
     }
 
-    /// While this is so the broker gets what is produced, and the client finds its connection closed instead of an answer.
-    pub(crate) fn lose_acknowledgements(&self, so: bool) {
-        self.0.loses_acknowledgements.store(so, Ordering::Release);
+    /// While enabled, the broker receives produce requests, and the client's connection is closed before the response.
+    pub(crate) fn lose_acknowledgements(&self, enabled: bool) {
+        self.0.loses_acknowledgements.store(enabled, Ordering::Release);
     }
 }
 
@@ -74,19 +74,19 @@ fn connect(state: &Arc<State>, number: usize, client: TcpStream, broker: TcpStre
     Ok(())
 }
 
-/// Hands on one request after the other: four bytes of length, then as many, which begin with two of the key.
+/// Forwards one request after the other: a length of four bytes, then the request, which begins with its key of two bytes.
 fn requests(state: &State, number: usize, mut client: TcpStream, mut broker: TcpStream) -> io::Result<()> {
     loop {
         let mut length = [0; 4];
         client.read_exact(&mut length)?;
         let mut request = vec![0; u32::from_be_bytes(length).try_into().unwrap_or(0)];
         client.read_exact(&mut request)?;
-        if request.starts_with(&FETCH) && state.muted.lock().unwrap().contains(&number) {
-            state.swallowed.fetch_add(1, Ordering::Relaxed);
+        if request.starts_with(&FETCH) && state.without_fetches.lock().unwrap().contains(&number) {
+            state.dropped.fetch_add(1, Ordering::Relaxed);
             continue;
         }
         if request.starts_with(&PRODUCE) && state.loses_acknowledgements.load(Ordering::Acquire) {
-            // Before the broker can answer.
+            // Before the broker can respond.
             client.shutdown(Shutdown::Both)?;
         }
         broker.write_all(&length)?;

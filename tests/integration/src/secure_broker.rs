@@ -1,54 +1,53 @@
-//! A broker that lets nobody in without a login over TLS, nor do what its access rules don't say.
+//! A broker that requires a login over TLS and permissions by ACL.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::authority::{Authority, Validity};
+use crate::certificate_authority::{CertificateAuthority, Validity};
 use crate::{Broker, free_port, script};
 
 const ACL_COMMAND: &str = "org.apache.kafka.tools.AclCommand";
 const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
 
-/// How often a login is asked for again over a connection that is open: so long may one that is deleted go on.
-const LOGIN_LASTS_MS: u32 = 5_000;
+/// Interval of reauthentication on an open connection: a client continues for at most this long after its login is deleted.
+const REAUTHENTICATION_MS: u32 = 5_000;
 
-/// A login that the broker knows.
+/// A SCRAM login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
     /// The principal's name.
     pub name: &'static str,
-    /// Its password.
     pub password: &'static str,
 }
 
-/// One broker. Beside the listener for clients with a login it has one for clients with a certificate, one whose own certificate has
-/// expired, and a plain one for setting it up: whoever comes by that is a super user.
+/// One broker with four listeners for clients: one with a login, one with a client certificate, one whose server certificate has
+/// expired, and a plain one for the setup, whose clients are super users.
 #[derive(Debug)]
 pub struct SecureBroker {
-    /// The broker, by its plain listener.
+    /// The broker, with the address of its plain listener.
     pub broker: Broker,
-    /// Where clients come in, `host:port`.
+    /// The address for clients with a login, `host:port`.
     pub address: String,
-    /// The same with a certificate that has expired.
+    /// The same with an expired certificate.
     pub expired_address: String,
-    /// Where clients come in by a certificate: the principal is its common name.
+    /// The address for clients with a certificate, whose common name is the principal.
     pub mutual_address: String,
-    /// The authority that vouches for its certificates, and for those of clients.
-    pub authority: Authority,
-    /// That authority's own certificate.
+    /// The authority of its certificates and those of its clients.
+    pub authority: CertificateAuthority,
+    /// The certificate of that authority.
     pub ca_file: PathBuf,
 }
 
 // === impl SecureBroker ===
 
 impl SecureBroker {
-    /// Starts it with these logins and no rights.
+    /// Starts a broker with these logins and no permissions.
     ///
     /// # Errors
-    /// When it doesn't start, with the end of its log.
+    /// It does not start in time; the error contains the end of its log.
     pub fn start(folder: &Path, users: &[User]) -> io::Result<Self> {
-        let authority = Authority::new("authority of this test")?;
+        let authority = CertificateAuthority::new("test authority")?;
         let ca_file = authority.write(folder, "ca.pem")?;
         let good = authority.issue(folder, "broker", Validity::Today)?;
         let expired = authority.issue(folder, "expired", Validity::Expired)?;
@@ -80,10 +79,10 @@ impl SecureBroker {
         Ok(Self { broker, address, expired_address, mutual_address, authority, ca_file })
     }
 
-    /// Gives the rights of `deploy/kafka/acls.txt`, as an operator does.
+    /// Adds the permissions of `deploy/kafka/acls.txt`, as an operator does.
     ///
     /// # Errors
-    /// When that fails, with what was printed.
+    /// The script fails; the error contains its output.
     pub fn apply_acls(&self) -> io::Result<String> {
         let apply = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kafka/apply-acls");
         let output = Command::new(apply)
@@ -95,10 +94,10 @@ impl SecureBroker {
         if output.status.success() { Ok(printed) } else { Err(io::Error::other(printed)) }
     }
 
-    /// Changes single rights: the arguments of Kafka's command, as `--remove` and what names the right.
+    /// Changes single permissions, by the arguments of Kafka's command.
     ///
     /// # Errors
-    /// When the command fails, with what it printed.
+    /// The command fails; the error contains its output.
     pub fn acls(&self, change: &[&str]) -> io::Result<String> {
         self.broker.tool(ACL_COMMAND, change)
     }
@@ -106,7 +105,7 @@ impl SecureBroker {
     /// Deletes a user's login.
     ///
     /// # Errors
-    /// When the command fails, with what it printed.
+    /// The command fails; the error contains its output.
     pub fn delete_login(&self, user: User) -> io::Result<String> {
         let change = ["--alter", "--entity-type", "users", "--delete-config", "SCRAM-SHA-512"];
         let change = [&change[..], &["--entity-name", user.name]].concat();
@@ -127,7 +126,7 @@ fn login(listener: &str) -> [String; 2] {
         format!(
             "{mechanism}.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),
-        format!("{mechanism}.connections.max.reauth.ms={LOGIN_LASTS_MS}"),
+        format!("{mechanism}.connections.max.reauth.ms={REAUTHENTICATION_MS}"),
     ]
 }
 

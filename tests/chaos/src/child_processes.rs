@@ -1,5 +1,5 @@
-//! Producer and watcher as children of the storm. A client that crashes when a broker comes back takes its own process down and
-//! nothing else; it is started again where it was.
+//! Producer and watcher as child processes. A client that crashes when a broker restarts ends only its own process, which is
+//! started again at the position that it had reached.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -10,53 +10,51 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::ending;
 use crate::numbers::Numbers;
+use crate::signals;
 use crate::timeline::Timeline;
-use crate::watch;
+use crate::watcher_process;
 
-/// Before a child is started again.
-const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Delay before a child is started again.
+const RESTART_DELAY: Duration = Duration::from_millis(500);
 
-/// What both children need.
+/// The settings of both children.
 #[derive(Debug, Clone)]
 pub struct Wiring {
-    /// This program.
+    /// The path of this program.
     pub program: PathBuf,
-    /// Where what they say to people goes.
+    /// The folder of their logs.
     pub folder: PathBuf,
     /// Bootstrap servers without a proxy.
     pub brokers: String,
-    /// The registry's id of the alert's schema.
+    /// The registry's id of the alert schema.
     pub schema_id: u32,
     /// Partitions of every topic.
     pub partitions: i32,
-    /// What is sent.
+    /// The input.
     pub numbers: Numbers,
 }
 
-/// A child and the thread that listens to it.
+/// A child and the thread that reads its output.
 struct Follower {
     child: Arc<Mutex<Option<Child>>>,
-    is_over: Arc<AtomicBool>,
+    is_finished: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The producer.
 pub struct Producer {
     follower: Follower,
     sent: Arc<AtomicU64>,
     pace: Arc<AtomicU64>,
     stdin: Arc<Mutex<Option<ChildStdin>>>,
-    turns: u64,
+    slots: u64,
 }
 
-/// The watcher.
 pub struct Watcher {
     _follower: Follower,
 }
 
-/// Now, as the brokers stamp records: milliseconds since 1970-01-01 UTC.
+/// Returns the time in the unit of record timestamps: milliseconds since 1970-01-01 UTC.
 #[must_use]
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -66,10 +64,10 @@ pub fn now_ms() -> u64 {
 // === impl Producer ===
 
 impl Producer {
-    /// Begins to send at this pace, in records a second.
+    /// Starts to send at this pace, in records per second.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// The thread cannot be started.
     pub fn start(wiring: &Wiring, pace: f64) -> io::Result<Self> {
         let sent = Arc::<AtomicU64>::default();
         let (pace, stdin) =
@@ -94,33 +92,33 @@ impl Producer {
             }
             command
         };
-        let (told, held) = (Arc::clone(&sent), Arc::clone(&stdin));
-        let hear = move |line: &str| {
-            if let Ok(turn) = line.parse() {
-                told.store(turn, Ordering::Release);
+        let (acknowledged, held) = (Arc::clone(&sent), Arc::clone(&stdin));
+        let on_line = move |line: &str| {
+            if let Ok(slot) = line.parse() {
+                acknowledged.store(slot, Ordering::Release);
             }
         };
         let keep = move |child: &mut Child| *lock(&held) = child.stdin.take();
-        let follower = Follower::start("producer", wiring, command, keep, hear)?;
-        Ok(Self { follower, sent, pace, stdin, turns: wiring.numbers.turns() })
+        let follower = Follower::start("producer", wiring, command, keep, on_line)?;
+        Ok(Self { follower, sent, pace, stdin, slots: wiring.numbers.slots() })
     }
 
-    /// From now on at this pace.
+    /// Sets the pace, in records per second.
     pub fn set_pace(&self, pace: f64) {
         self.pace.store(pace.to_bits(), Ordering::Release);
         if let Some(stdin) = lock(&self.stdin).as_mut() {
-            // A child that has gone is started again at the new pace.
+            // A child that has ended is started again with the new pace.
             writeln!(stdin, "{pace}").ok();
         }
     }
 
-    /// How many turns are acknowledged, and how many there are.
+    /// Returns the counts of acknowledged slots and of all slots.
     #[must_use]
     pub fn acknowledged(&self) -> (u64, u64) {
-        (self.sent.load(Ordering::Acquire), self.turns)
+        (self.sent.load(Ordering::Acquire), self.slots)
     }
 
-    /// Whether everything is acknowledged.
+    /// Returns whether everything is acknowledged.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.follower.thread.as_ref().is_none_or(JoinHandle::is_finished)
@@ -130,10 +128,10 @@ impl Producer {
 // === impl Watcher ===
 
 impl Watcher {
-    /// Begins to watch.
+    /// Starts to read committed vectors.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// The thread cannot be started.
     pub fn start(wiring: &Wiring, timeline: Arc<Mutex<Timeline>>) -> io::Result<Self> {
         let wired = wiring.clone();
         let command = move || {
@@ -141,12 +139,12 @@ impl Watcher {
             command.arg("watch").args(["--brokers", &wired.brokers]);
             command
         };
-        let hear = move |line: &str| {
-            if let Some(seen) = watch::parse(line) {
-                lock(&timeline).saw(now_ms(), seen);
+        let on_line = move |line: &str| {
+            if let Some(sample) = watcher_process::parse(line) {
+                lock(&timeline).record(now_ms(), sample);
             }
         };
-        Ok(Self { _follower: Follower::start("watcher", wiring, command, |_| (), hear)? })
+        Ok(Self { _follower: Follower::start("watcher", wiring, command, |_| (), on_line)? })
     }
 }
 
@@ -158,34 +156,34 @@ impl Follower {
         wiring: &Wiring,
         command: impl Fn() -> Command + Send + 'static,
         keep: impl Fn(&mut Child) + Send + 'static,
-        mut hear: impl FnMut(&str) + Send + 'static,
+        mut on_line: impl FnMut(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let (child, is_over) = (Arc::<Mutex<Option<Child>>>::default(), Arc::<AtomicBool>::default());
+        let (child, is_finished) = (Arc::<Mutex<Option<Child>>>::default(), Arc::<AtomicBool>::default());
         let (held, over, log) =
-            (Arc::clone(&child), Arc::clone(&is_over), wiring.folder.join(format!("{name}.log")));
+            (Arc::clone(&child), Arc::clone(&is_finished), wiring.folder.join(format!("{name}.log")));
         let follow = move || {
             while !over.load(Ordering::Acquire) {
-                match run(command(), &log, &held, &keep, &mut hear) {
+                match run(command(), &log, &held, &keep, &mut on_line) {
                     Ok(status) if status.success() => return,
                     Ok(status) if !over.load(Ordering::Acquire) => {
-                        println!("            the {name} ended by itself ({status}) and is started again");
+                        println!("            {name} exited unexpectedly ({status}), restarting it");
                     }
                     Ok(_) => {}
-                    Err(error) => println!("            the {name} can't be run: {error}"),
+                    Err(error) => println!("            failed to start the {name}: {error}"),
                 }
-                thread::park_timeout(AGAIN_AFTER);
+                thread::park_timeout(RESTART_DELAY);
             }
         };
         let thread = Some(thread::Builder::new().name(name.to_owned()).spawn(follow)?);
-        Ok(Self { child, is_over, thread })
+        Ok(Self { child, is_finished, thread })
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Release);
+        self.is_finished.store(true, Ordering::Release);
         if let Some(child) = lock(&self.child).as_mut() {
-            // Ended already is as good.
+            // Fails if it has already ended.
             child.kill().ok();
         }
         if let Some(thread) = self.thread.take() {
@@ -195,27 +193,30 @@ impl Drop for Follower {
     }
 }
 
-/// Runs a child to its end.
+/// Runs a child until it exits.
 fn run(
     mut command: Command,
     log: &PathBuf,
     held: &Mutex<Option<Child>>,
     keep: &impl Fn(&mut Child),
-    hear: &mut impl FnMut(&str),
+    on_line: &mut impl FnMut(&str),
 ) -> io::Result<ExitStatus> {
-    ending::refuse_after_signal()?;
+    signals::check_not_interrupted()?;
     let log = std::fs::File::options().create(true).append(true).open(log)?;
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).process_group(0).spawn()?;
     keep(&mut child);
-    let said = child.stdout.take();
+    let output = child.stdout.take();
     *lock(held) = Some(child);
-    for line in said.into_iter().flat_map(|said| BufReader::new(said).lines()).map_while(Result::ok) {
-        hear(&line);
+    for line in output.into_iter().flat_map(|output| BufReader::new(output).lines()).map_while(Result::ok) {
+        on_line(&line);
     }
-    // Its output has ended, so it has, or is about to.
+    // Its output is closed: it has exited or is about to.
     let ended = lock(held).take();
-    ended.map_or_else(|| Err(io::Error::other("it is gone")), |mut child| child.wait())
+    ended.map_or_else(
+        || Err(io::Error::other("the child process was already removed")),
+        |mut child| child.wait(),
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,8 +1,8 @@
-//! A real broker, a stage whose rules are written in its input, and a driver on its thread.
+//! A test stage on a real broker: its input records contain their verdicts. The driver runs on a thread.
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    reason = "each test binary uses a part; a test that can't go on fails"
+    reason = "each test binary uses a part; a failed step fails the test"
 )]
 
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ pub(crate) const PARTITIONS: i32 = 4;
 pub(crate) const IN: Topic = Topic::AlertRaised;
 pub(crate) const OUT: Topic = Topic::VectorComputed;
 
-/// Five times what the slowest step takes beside a build.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Five times the duration of the slowest step during a build.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One broker with the topics of the contract.
 pub(crate) struct Cluster {
@@ -44,8 +44,8 @@ impl Cluster {
         Self::over(folder, broker, &address)
     }
 
-    /// A broker that tells its clients to come to this port instead.
-    pub(crate) fn behind(port: u16) -> Self {
+    /// Starts a broker that advertises this port, where a proxy listens.
+    pub(crate) fn through_proxy(port: u16) -> Self {
         let folder = TempDir::with_prefix("tapeline-").unwrap();
         let advertised = format!("advertised.listeners=PLAINTEXT://127.0.0.1:{port}");
         let broker = Broker::start_with(folder.path(), vec![advertised]).unwrap();
@@ -64,7 +64,7 @@ impl Cluster {
         Self { broker, config, producer, _folder: folder }
     }
 
-    /// Makes the topics; behind a proxy only once that listens.
+    /// Creates the topics; with a proxy only after that listens.
     pub(crate) fn with_topics(self) -> Self {
         runtime().block_on(admin::topics_apply(&self.config, &[IN, OUT, Topic::SymbolProposed], 1)).unwrap();
         self
@@ -74,27 +74,27 @@ impl Cluster {
         self._folder.path()
     }
 
-    /// Writes these payloads, in order, and waits until all are acknowledged.
+    /// Writes these payloads in order and waits until all of them are acknowledged.
     pub(crate) fn write(&self, topic: Topic, records: &[(i32, String)]) {
         let record = |(p, text): &(i32, String)| OutRecord::new(topic, *p, "key", text.as_bytes().to_vec());
         let records = records.iter().map(record).collect();
-        for answer in runtime().block_on(self.producer.produce(records)) {
-            answer.unwrap();
+        for result in runtime().block_on(self.producer.produce(records)) {
+            result.unwrap();
         }
     }
 
-    /// The committed records of a topic, by partition in order.
+    /// Returns the committed records of a topic, ordered by partition and offset.
     pub(crate) fn texts(&self, topic: Topic) -> Vec<String> {
-        let all = TopicReader::read_all(&self.config, &[topic], PATIENCE).unwrap();
+        let all = TopicReader::read_all(&self.config, &[topic], TIMEOUT).unwrap();
         all.into_iter().map(|record| String::from_utf8(record.payload.unwrap()).unwrap()).collect()
     }
 
     pub(crate) fn committed(&self, group: &str) -> Vec<Option<i64>> {
-        let inquirer = GroupQuery::new(&self.config, group).unwrap();
-        inquirer.committed(IN, PARTITIONS).unwrap().into_iter().map(|(_, offset)| offset).collect()
+        let query = GroupQuery::new(&self.config, group).unwrap();
+        query.committed(IN, PARTITIONS).unwrap().into_iter().map(|(_, offset)| offset).collect()
     }
 
-    /// Where the partitions of the input end for readers of all records.
+    /// Returns the high watermarks of a topic's partitions.
     pub(crate) fn ends(&self, topic: Topic) -> Vec<i64> {
         let ends = kafka_io::ClusterQuery::new(&self.config).unwrap().watermarks(topic).unwrap();
         ends.iter().map(|ends| ends.high).collect()
@@ -106,16 +106,17 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 }
 
 pub(crate) fn eventually(what: &str, holds: impl FnMut() -> bool) {
-    assert!(wait_until(PATIENCE, holds), "not within {PATIENCE:?}: {what}");
+    assert!(wait_until(TIMEOUT, holds), "not within {TIMEOUT:?}: {what}");
 }
 
-/// Payloads `order number`, spread over the partitions.
+/// Returns the payloads `order number`, spread over the partitions.
 pub(crate) fn orders(order: &str, from: i32, to: i32) -> Vec<(i32, String)> {
     (from..to).map(|n| (n % PARTITIONS, format!("{order} {n:06}"))).collect()
 }
 
-/// `emit …`, `drop …`, `hold …` (emitted when completed), `count …` (emitted with the number of restored records of its partition).
-pub(crate) struct Desk {
+/// A stage with the verdicts `emit …`, `drop …`, `hold …` (emitted when completed) and `count …` (emitted with the number of
+/// restored records of its partition).
+pub(crate) struct TestStage {
     pub(crate) restores: Vec<Restore>,
     pub(crate) output: Topic,
     to_workers: SyncSender<(RecordId, String)>,
@@ -123,16 +124,16 @@ pub(crate) struct Desk {
     held: Vec<RecordId>,
 }
 
-impl Stage for Desk {
+impl Stage for TestStage {
     type Record<'a> = InRecord<'a>;
     type Output = OutRecord;
     type Completion = (RecordId, String);
 
     fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
 
-    fn unassigned(&mut self, source: InputPartition) {
-        self.held.retain(|id| id.input != source);
-        self.restored.remove(&source.partition);
+    fn unassigned(&mut self, input: InputPartition) {
+        self.held.retain(|id| id.input != input);
+        self.restored.remove(&input.partition);
     }
 
     fn process(
@@ -147,7 +148,7 @@ impl Stage for Desk {
             |text: String| vec![OutRecord::new(self.output, record.partition, "key", text.into_bytes())];
         match text.split(' ').next().unwrap() {
             "emit" => Verdict::Emit(emit(text)),
-            "drop" => Verdict::Drop(Reason("asked")),
+            "drop" => Verdict::Drop(Reason("requested")),
             "count" => {
                 let restored = self.restored.get(&record.partition).copied().unwrap_or(0);
                 Verdict::Emit(emit(format!("{text}: {restored}")))
@@ -181,7 +182,7 @@ impl Stage for Desk {
     }
 }
 
-impl KafkaStage for Desk {
+impl KafkaStage for TestStage {
     fn restores(&self) -> &[Restore] {
         &self.restores
     }
@@ -196,7 +197,7 @@ impl KafkaStage for Desk {
     }
 }
 
-/// A driver of a [`Desk`] on its thread.
+/// The driver of a [`TestStage`] on its thread.
 pub(crate) struct Running {
     pub(crate) shutdown: Shutdown,
     pub(crate) counts: StageCounts,
@@ -215,28 +216,28 @@ impl Running {
         group: &str,
         input: Topic,
         hooks: Hooks,
-        furnish: impl FnOnce(&mut Desk),
+        configure: impl FnOnce(&mut TestStage),
     ) -> Self {
         let (to_workers, work) = sync_channel(10_000);
         let (completions, completed) = completions(1_000);
-        let mut desk = Desk {
+        let mut stage = TestStage {
             restores: Vec::new(),
             output: OUT,
             to_workers,
             restored: BTreeMap::new(),
             held: Vec::new(),
         };
-        furnish(&mut desk);
+        configure(&mut stage);
         let options = DriverOptions {
-            service: "desk",
-            stage: "desk",
+            service: "test",
+            stage: "test",
             group: group.to_owned(),
             inputs: vec![input],
-            outputs: vec![desk.output],
+            outputs: vec![stage.output],
             kafka: config.clone(),
             hooks,
         };
-        let driver = Driver::new(desk, completed, options).unwrap();
+        let driver = Driver::new(stage, completed, options).unwrap();
         let (shutdown, counts) = (driver.shutdown(), driver.counts());
         let thread = std::thread::spawn(move || driver.run());
         Self { shutdown, counts, completions, work, thread }
@@ -260,7 +261,7 @@ impl Running {
         self.thread.join().unwrap().unwrap()
     }
 
-    /// How it ends by itself.
+    /// Waits for the error with which the driver ends.
     pub(crate) fn error(self) -> DriverError {
         self.thread.join().unwrap().unwrap_err()
     }

@@ -1,4 +1,4 @@
-//! The end of a storm before its time: a signal ends everything that it started.
+//! Signal handling: SIGINT and SIGTERM stop all child processes.
 
 use std::io;
 use std::path::Path;
@@ -8,26 +8,30 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The exit code of a program that a signal ended, for whoever asks.
+/// The conventional exit code of a program that a signal ended.
 const INTERRUPTED: i32 = 130;
-/// Rounds of looking for children: one may just be starting.
+/// Rounds of searching for children: one may just be starting.
 const ROUNDS: usize = 10;
 
-static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+static IS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// To be asked before a child is started: after a signal none is.
+/// Returns an error after a signal; called before each start of a child.
 ///
 /// # Errors
-/// When the end has begun.
-pub fn refuse_after_signal() -> io::Result<()> {
-    if HAS_BEGUN.load(Ordering::SeqCst) { Err(io::Error::other("a signal ends the storm")) } else { Ok(()) }
+/// A signal was received.
+pub fn check_not_interrupted() -> io::Result<()> {
+    if IS_INTERRUPTED.load(Ordering::SeqCst) {
+        Err(io::Error::other("interrupted by a signal"))
+    } else {
+        Ok(())
+    }
 }
 
-/// From now on SIGINT or SIGTERM kill all children of this process, remove its folder, and end it.
+/// Installs the handler: SIGINT or SIGTERM kills all children of this process, removes its folder and exits.
 ///
 /// # Errors
-/// When signals can't be waited for.
-pub fn guarded(folder: &Path) -> io::Result<()> {
+/// The handler cannot be installed.
+pub fn install(folder: &Path) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let folder = folder.to_owned();
     let (mut interrupt, mut terminate) = {
@@ -41,9 +45,9 @@ pub fn guarded(folder: &Path) -> io::Result<()> {
                 _ = terminate.recv() => {}
             }
         });
-        HAS_BEGUN.store(true, Ordering::SeqCst);
+        IS_INTERRUPTED.store(true, Ordering::SeqCst);
         for _ in 0..ROUNDS {
-            // Nobody is left to be told of a failure.
+            // An error cannot be reported any more.
             end_children().ok();
             std::thread::park_timeout(Duration::from_millis(100));
         }
@@ -53,7 +57,7 @@ pub fn guarded(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Kills every child of this process, by its id.
+/// Kills every child of this process by its id.
 fn end_children() -> io::Result<()> {
     for thread in std::fs::read_dir("/proc/self/task")? {
         let children = std::fs::read_to_string(thread?.path().join("children"))?;

@@ -1,5 +1,5 @@
-//! The producer: a process of its own that raises numbered alerts at a steady pace, straight into the topic, and tells how far all
-//! of them are acknowledged. An outage only makes it wait: nothing times out before it is written.
+//! The producer: a separate process that writes numbered alerts to the topic at a steady pace and prints the slot up to which all
+//! of them are acknowledged. An outage only delays it: no record times out.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -14,16 +14,16 @@ use tokio::task::JoinSet;
 use crate::cli::ProduceArgs;
 use crate::numbers::Numbers;
 
-/// How often records are sent.
+/// Interval between two batches.
 const TICK: Duration = Duration::from_millis(20);
 /// Longer than any outage.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+const TIMEOUT: Duration = Duration::from_secs(3_600);
 const IN_FLIGHT_MAX_BYTES: usize = 256 << 20;
 
-/// Sends everything from a turn on and returns when all of it is acknowledged.
+/// Sends every slot from the first one on and returns when all of them are acknowledged.
 ///
 /// # Errors
-/// When a record isn't acknowledged, the client has failed, or the one who listens has gone.
+/// A record is not acknowledged, the client fails, or the output is closed.
 pub fn run(args: &ProduceArgs) -> io::Result<()> {
     let pace = Arc::new(AtomicU64::new(args.pace.to_bits()));
     listen(Arc::clone(&pace))?;
@@ -31,7 +31,7 @@ pub fn run(args: &ProduceArgs) -> io::Result<()> {
     runtime.block_on(send_all(args, &pace))
 }
 
-/// Each line of standard input is a new pace in records a second; its end ends the process.
+/// Reads a new pace in records per second from each line of standard input; its end ends the process.
 fn listen(pace: Arc<AtomicU64>) -> io::Result<()> {
     std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
         for line in io::stdin().lines().map_while(Result::ok) {
@@ -46,29 +46,29 @@ fn listen(pace: Arc<AtomicU64>) -> io::Result<()> {
 
 async fn send_all(args: &ProduceArgs, pace: &AtomicU64) -> io::Result<()> {
     let mut kafka = KafkaConfig { brokers: args.brokers.clone(), ..KafkaConfig::default() };
-    // 0 is without end.
+    // 0 disables the timeout.
     kafka.options.insert("message.timeout.ms".to_owned(), "0".to_owned());
-    let limits = ProducerLimits { in_flight_max_bytes: IN_FLIGHT_MAX_BYTES, timeout: PATIENCE };
+    let limits = ProducerLimits { in_flight_max_bytes: IN_FLIGHT_MAX_BYTES, timeout: TIMEOUT };
     let producer = Arc::new(BatchProducer::new(&kafka, limits).map_err(io::Error::other)?);
     let numbers = args.numbers();
-    // Below half a round: a number that is sent again after a failure still comes before the next of its symbol.
+    // Below half a round: a number that is sent again after a crash still precedes the next number of its symbol.
     let open_max = numbers.symbols / 4;
     let (mut next, mut acknowledged) = (args.from, Acknowledged::from(args.from));
     let (mut credit, mut last) = (0.0, Instant::now());
     let mut batches: JoinSet<(u64, Vec<Result<kafka_io::RecordMetadata, ProduceError>>)> = JoinSet::new();
     let mut out = io::stdout();
-    while acknowledged.all_below() < numbers.turns() {
+    while acknowledged.all_below() < numbers.slots() {
         tokio::time::sleep(TICK).await;
         credit += f64::from_bits(pace.load(Ordering::Relaxed)) * last.elapsed().as_secs_f64();
         last = Instant::now();
         let first = next;
         let mut records = Vec::new();
-        while credit >= 1.0 && next < numbers.turns() && next - acknowledged.all_below() < open_max {
+        while credit >= 1.0 && next < numbers.slots() && next - acknowledged.all_below() < open_max {
             records.extend(records_of(&numbers, next, args)?);
             credit -= 1.0;
             next += 1;
         }
-        // What an outage held back is not sent in one burst after it.
+        // The input of an outage is not sent in one burst after it.
         credit = credit.min(f64::from_bits(pace.load(Ordering::Relaxed)));
         if next > first {
             acknowledged.sent(next);
@@ -76,9 +76,11 @@ async fn send_all(args: &ProduceArgs, pace: &AtomicU64) -> io::Result<()> {
             batches.spawn(async move { (end, producer.produce(records).await) });
         }
         while let Some(done) = batches.try_join_next() {
-            let (end, answers) = done.map_err(io::Error::other)?;
-            for answer in answers {
-                answer.map_err(|error| io::Error::other(format!("a record up to turn {end}: {error}")))?;
+            let (end, results) = done.map_err(io::Error::other)?;
+            for result in results {
+                result.map_err(|error| {
+                    io::Error::other(format!("failed to write a record before slot {end}: {error}"))
+                })?;
             }
             acknowledged.acknowledge(end);
         }
@@ -87,7 +89,7 @@ async fn send_all(args: &ProduceArgs, pace: &AtomicU64) -> io::Result<()> {
     Ok(())
 }
 
-fn records_of(numbers: &Numbers, turn: u64, args: &ProduceArgs) -> io::Result<Vec<OutRecord>> {
+fn records_of(numbers: &Numbers, slot: u64, args: &ProduceArgs) -> io::Result<Vec<OutRecord>> {
     let record = |raised| {
         let alert = numbers.alert(raised);
         let mut payload = Vec::new();
@@ -95,18 +97,18 @@ fn records_of(numbers: &Numbers, turn: u64, args: &ProduceArgs) -> io::Result<Ve
         let partition = partition_for(alert.symbol.as_bytes(), args.partitions);
         Ok(OutRecord::new(Topic::AlertRaised, partition, alert.symbol, payload))
     };
-    numbers.due(turn).map(record).collect()
+    numbers.due(slot).map(record).collect()
 }
 
-/// Batches in the order in which they were sent, by the turn after their last, and which of them are acknowledged.
+/// The batches in their order, by the slot after their last one, and whether they are acknowledged.
 struct Acknowledged {
     all_below: u64,
     open: VecDeque<(u64, bool)>,
 }
 
 impl Acknowledged {
-    fn from(turn: u64) -> Self {
-        Self { all_below: turn, open: VecDeque::new() }
+    fn from(slot: u64) -> Self {
+        Self { all_below: slot, open: VecDeque::new() }
     }
 
     fn sent(&mut self, end: u64) {
@@ -133,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_counts_when_all_before_it_are_acknowledged() {
+    fn slot_counts_once_all_earlier_ones_are_acknowledged() {
         let mut acknowledged = Acknowledged::from(5);
         for end in [7, 9, 12] {
             acknowledged.sent(end);

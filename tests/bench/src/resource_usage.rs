@@ -1,21 +1,21 @@
-//! What this process has used.
+//! Resource usage of this process.
 
 use std::time::{Duration, Instant};
 
-/// Since when something is measured.
+/// The start of a measurement.
 pub(crate) struct Usage {
     begun: Instant,
     cpu: Duration,
 }
 
 impl Usage {
-    /// From now on.
+    /// Starts a measurement.
     pub(crate) fn begin() -> Self {
         Self { begun: Instant::now(), cpu: cpu() }
     }
 
-    /// Prints one line of JSON about what was used for so many records since.
-    pub(crate) fn tell(&self, name: &str, records: u64) {
+    /// Prints one line of JSON with the usage since the start for this number of records.
+    pub(crate) fn report(&self, name: &str, records: u64) {
         let (wall, cpu) = (self.begun.elapsed(), cpu().saturating_sub(self.cpu));
         let line = serde_json::json!({
             "name": name,
@@ -32,10 +32,10 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// CPU time of all threads, in user and kernel.
+/// Returns the CPU time of all threads, in user and kernel.
 #[allow(unsafe_code)]
 fn cpu() -> Duration {
-    // SAFETY: the call fills the struct that it is given, which may be all zeros.
+    // SAFETY: the call fills the struct, for which all zeros are valid.
     let usage = unsafe {
         let mut usage = std::mem::zeroed::<libc::rusage>();
         libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
@@ -48,7 +48,7 @@ fn cpu() -> Duration {
     of(usage.ru_utime) + of(usage.ru_stime)
 }
 
-/// Resident memory now, as Linux tells it; 0 where it doesn't.
+/// Returns the resident memory in KiB, as Linux reports it; 0 on other systems.
 pub(crate) fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! The input: alerts as scanners write them, through the contract's own codec.
+//! The input: alerts as scanners write them, encoded by the contract's codec.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,16 +9,16 @@ use kafka_io::{KafkaConfig, admin};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use testkit::OwnSchemas;
 
-use crate::Failed;
-use crate::stage::client;
+use crate::driver::client;
+use crate::error::Error;
 
-/// The topics of the bench: what is read, and what is written.
+/// The input and output topics.
 pub(crate) const TOPICS: &[Topic] =
     &[Topic::AlertRaised, Topic::BatchRequested, Topic::BatchUrgent, Topic::ScannerBridgeDeadLetter];
 
-/// Creates the topics and produces `records` alerts: numbers from 0 on, each symbol twice within its window, so that the bridge passes
+/// Creates the topics and produces `records` alerts with numbers from 0, each symbol twice within its window, so that the bridge emits
 /// one of two.
-pub(crate) fn fill(brokers: &str, records: u64) -> Result<(), Failed> {
+pub(crate) fn fill(brokers: &str, records: u64) -> Result<(), Error> {
     let config = KafkaConfig { brokers: brokers.to_owned(), ..KafkaConfig::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(admin::topics_apply(&config, TOPICS, 1))?;
@@ -29,7 +29,7 @@ pub(crate) fn fill(brokers: &str, records: u64) -> Result<(), Failed> {
     source.flush()
 }
 
-/// Produces alerts.
+/// A producer of alerts.
 pub(crate) struct Source {
     producer: ThreadedProducer<DefaultProducerContext>,
     schema_id: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(brokers: &str) -> Result<Self, Failed> {
+    pub(crate) fn new(brokers: &str) -> Result<Self, Error> {
         let producer = client(brokers)
             .set("enable.idempotence", "true")
             .set("linger.ms", "20")
@@ -48,8 +48,8 @@ impl Source {
         Ok(Self { producer, schema_id, partitions: KafkaConfig::default().partitions })
     }
 
-    /// Queues alert `number`, about the symbol of this number; waits while the queue is full.
-    pub(crate) fn send(&self, number: u64, symbol: u64) -> Result<(), Failed> {
+    /// Queues alert `number` for the symbol with this number; waits while the queue is full.
+    pub(crate) fn send(&self, number: u64, symbol: u64) -> Result<(), Error> {
         let alert = alert(number, symbol);
         let mut payload = Vec::with_capacity(256);
         encode(&alert, self.schema_id, &mut payload)?;
@@ -58,17 +58,17 @@ impl Source {
             .partition(partition)
             .key(&alert.symbol)
             .payload(&payload);
-        while let Err((error, refused)) = self.producer.send(record) {
+        while let Err((error, rejected)) = self.producer.send(record) {
             if error.rdkafka_error_code() != Some(rdkafka::types::RDKafkaErrorCode::QueueFull) {
                 return Err(error.into());
             }
             self.producer.poll(Duration::from_millis(10));
-            record = refused;
+            record = rejected;
         }
         Ok(())
     }
 
-    pub(crate) fn flush(&self) -> Result<(), Failed> {
+    pub(crate) fn flush(&self) -> Result<(), Error> {
         Ok(self.producer.flush(Duration::from_secs(120))?)
     }
 }
@@ -80,7 +80,7 @@ fn alert(number: u64, symbol: u64) -> Alert {
         occurred_at: i64::try_from(since.as_micros()).unwrap_or(0),
         source: "bench".to_owned(),
         correlation_id: None,
-        symbol: letters(symbol),
+        symbol: symbol_of(symbol),
         alert_type: AlertType::VolumeSpike,
         score: 0.62,
         message: format!("volume 3.1 times its mean of 20 days, number {number}"),
@@ -94,11 +94,11 @@ fn alert(number: u64, symbol: u64) -> Alert {
     }
 }
 
-/// Five letters for a number: 11.8 million symbols.
-fn letters(mut number: u64) -> String {
+/// Returns a symbol of five characters; there are 11.8 million.
+fn symbol_of(mut number: u64) -> String {
     let mut text = [b'A'; 5];
-    for letter in text.iter_mut().rev() {
-        *letter = b'A' + u8::try_from(number % 26).unwrap_or(0);
+    for character in text.iter_mut().rev() {
+        *character = b'A' + u8::try_from(number % 26).unwrap_or(0);
         number /= 26;
     }
     String::from_utf8_lossy(&text).into_owned()

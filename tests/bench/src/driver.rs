@@ -1,4 +1,4 @@
-//! Runs a stage under the real driver until it has judged what it was to judge.
+//! Runs a stage with the real driver until it has processed its number of records.
 
 use std::sync::OnceLock;
 
@@ -8,34 +8,34 @@ use kafka_io::{Delivery, Driver, DriverOptions, Hooks, KafkaConfig, KafkaStage, 
 use pipeline::Stop;
 use rdkafka::config::ClientConfig;
 
-use crate::Failed;
-use crate::usage::Usage;
+use crate::error::Error;
+use crate::resource_usage::Usage;
 
-/// How a stage is driven.
+/// Arguments of a run.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct How {
-    /// Records to judge.
+pub(crate) struct DriveArgs {
+    /// Count of records to process.
     #[arg(long)]
     pub(crate) records: u64,
-    /// Outputs a transaction; none: at least once.
+    /// Outputs per transaction; without it delivery is at least once.
     #[arg(long)]
     pub(crate) transaction: Option<u32>,
 }
 
-/// Ends the driver from inside of its stage, once it was judged enough.
+/// Stops the driver from inside its stage, after the last record.
 #[derive(Default)]
-pub(crate) struct Enough(OnceLock<Shutdown>);
+pub(crate) struct StopSignal(OnceLock<Shutdown>);
 
-impl Enough {
-    pub(crate) fn reached(&self) {
+impl StopSignal {
+    pub(crate) fn send(&self) {
         if let Some(shutdown) = self.0.get() {
             shutdown.request();
         }
     }
 }
 
-impl How {
-    /// What its line is called.
+impl DriveArgs {
+    /// Returns the name of its line in the output.
     pub(crate) fn name(self, stage: &str) -> String {
         match self.transaction {
             Some(outputs) => format!("{stage}, transactions of {outputs}"),
@@ -61,21 +61,21 @@ impl How {
     }
 }
 
-/// The same for all variants. 5 ms: the services' default.
+/// The same for all variants, in milliseconds: the services' default.
 pub(crate) const LINGER_MS: u32 = 5;
 
-/// What was read ahead is produced too, in transactions of a hundred if need be.
+/// Records that were already fetched are produced too, in transactions of a hundred in one variant.
 const DRAIN_BUDGET_MS: u32 = 100_000;
 
-/// Drives `stage` until it says that it was enough, drains, and prints what that took, from before the clients are made until after
-/// the group was left.
+/// Runs `stage` until it sends the stop signal, drains, and prints the resource usage, from before the clients are created until the
+/// group has been left.
 pub(crate) fn drive<S: KafkaStage<Completion = ()>>(
     brokers: &str,
-    how: How,
+    args: DriveArgs,
     name: &'static str,
     stage: S,
-    enough: &Enough,
-) -> Result<(), Failed> {
+    stop: &StopSignal,
+) -> Result<(), Error> {
     let (_, completed) = completions(1);
     let options = DriverOptions {
         service: "bench",
@@ -83,12 +83,12 @@ pub(crate) fn drive<S: KafkaStage<Completion = ()>>(
         group: format!("bench.{name}-{}", std::process::id()),
         inputs: vec![Topic::AlertRaised],
         outputs: vec![Topic::BatchRequested],
-        kafka: how.config(brokers),
+        kafka: args.config(brokers),
         hooks: Hooks::default(),
     };
     let usage = Usage::begin();
     let driver = Driver::new(stage, completed, options)?;
-    let _first = enough.0.set(driver.shutdown());
+    let _first = stop.0.set(driver.shutdown());
     let counts = driver.counts();
     match driver.run()? {
         Stop::Drained => {}
@@ -98,12 +98,15 @@ pub(crate) fn drive<S: KafkaStage<Completion = ()>>(
     if counts.rejected > 0 {
         return Err(format!("{name} rejected {} records", counts.rejected).into());
     }
-    usage.tell(&how.name(name), counts.received);
+    usage.report(&args.name(name), counts.received);
     Ok(())
 }
 
-/// A client that isn't the product's: what it is compared with.
-#[expect(clippy::disallowed_methods, reason = "the baseline is librdkafka alone, without the house's client")]
+/// Creates the configuration of a plain client, for comparison with the project's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the baseline is librdkafka alone, without the project's client"
+)]
 pub(crate) fn client(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
