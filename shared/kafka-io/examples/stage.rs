@@ -9,7 +9,7 @@ use kafka_io::{
     BatchProducer, Driver, DriverOptions, Hooks, InRecord, KafkaConfig, KafkaStage, OutRecord,
     ProducerLimits, Start, TopicReader, client, completions, dead_letter,
 };
-use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
+use pipeline::{Effects, Now, RecordId, Stage, Verdict};
 use rdkafka::producer::Producer;
 
 const INPUT: Topic = Topic::AlertRaised;
@@ -33,38 +33,19 @@ impl Stage for UpperCase {
     ) -> Verdict<OutRecord> {
         match record.payload {
             Some(payload) if !payload.is_empty() => {
-                let key = record.key.unwrap_or_default();
-                Verdict::Emit(vec![OutRecord::new(
-                    OUTPUT,
-                    record.partition,
-                    key,
-                    payload.to_ascii_uppercase(),
-                )])
+                let (key, text) = (record.key.unwrap_or_default(), payload.to_ascii_uppercase());
+                Verdict::Emit(vec![OutRecord::new(OUTPUT, record.partition, key, text)])
             }
             _ => {
-                let cause = dead_letter::Cause {
-                    class: "empty",
-                    error: "no payload",
-                    attempts: 1,
-                    service: "example",
-                };
+                let (class, error) = ("empty", "no payload");
+                let cause = dead_letter::Cause { class, error, attempts: 1, service: "example" };
                 Verdict::Reject(dead_letter::of(&record, DEAD_LETTERS, PARTITIONS, cause))
             }
         }
     }
 
-    // The stage has no state per partition, no workers and no timers.
-    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
-    fn unassigned(&mut self, _: InputPartition) {}
+    // The stage has no workers. The default methods fit, because it has no state, queue and timers either.
     fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
-    fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
-    fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<OutRecord>) {}
-    fn is_full(&self, _: u16) -> bool {
-        false
-    }
-    fn next_wake(&self, _: Now) -> Option<Duration> {
-        None
-    }
 }
 
 impl KafkaStage for UpperCase {}

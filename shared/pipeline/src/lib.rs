@@ -11,7 +11,7 @@
 //! use std::time::Duration;
 //!
 //! use pipeline::{
-//!     Action, Delivery, Effects, Engine, Epoch, Event, InputPartition, Now, Options, RecordId, Stage, Start, Verdict,
+//!     Action, Delivery, Effects, Engine, Event, InputPartition, Now, Options, RecordId, Stage, Start, Verdict,
 //! };
 //!
 //! /// Emits each record unchanged.
@@ -25,17 +25,7 @@
 //!     fn process(&mut self, _: RecordId, record: &str, _: Now, _: &mut Effects<String>) -> Verdict<String> {
 //!         Verdict::Emit(vec![record.to_owned()])
 //!     }
-//!     fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
-//!     fn unassigned(&mut self, _: InputPartition) {}
 //!     fn completed(&mut self, (): (), _: Now, _: &mut Effects<String>) {}
-//!     fn tick(&mut self, _: Now, _: &mut Effects<String>) {}
-//!     fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<String>) {}
-//!     fn is_full(&self, _topic: u16) -> bool {
-//!         false
-//!     }
-//!     fn next_wake(&self, _: Now) -> Option<Duration> {
-//!         None
-//!     }
 //! }
 //!
 //! let input = InputPartition { topic: 0, partition: 0 };

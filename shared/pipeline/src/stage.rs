@@ -79,7 +79,8 @@ impl<O> Effects<O> {
 
 /// The rules of a service. Pure: no I/O and no clock.
 ///
-/// State that belongs to a partition is created in [`Stage::assigned`] and dropped in [`Stage::unassigned`].
+/// State that belongs to a partition is created in [`Stage::assigned`] and dropped in [`Stage::unassigned`]. The default methods are those
+/// of a stage without state, queue and timers.
 pub trait Stage {
     /// An input record, borrowed so that nothing is copied.
     type Record<'a>;
@@ -89,10 +90,10 @@ pub trait Stage {
     type Completion;
 
     /// Creates the state of an assigned partition. Its records follow under this epoch.
-    fn assigned(&mut self, input: InputPartition, epoch: Epoch, now: Now);
+    fn assigned(&mut self, _input: InputPartition, _epoch: Epoch, _now: Now) {}
 
     /// Drops all state of a partition that was revoked or lost, or whose clients are recreated.
-    fn unassigned(&mut self, input: InputPartition);
+    fn unassigned(&mut self, _input: InputPartition) {}
 
     /// Processes one record. Called at most once for a record within an epoch, whatever is aborted. The verdict counts before the
     /// effects of the same call, so a stage may hold a record and emit it at once, after others.
@@ -108,16 +109,20 @@ pub trait Stage {
     fn completed(&mut self, completion: Self::Completion, now: Now, effects: &mut Effects<Self::Output>);
 
     /// Advances time. Called after each batch of records, after completions, and when [`Stage::next_wake`] has passed.
-    fn tick(&mut self, now: Now, effects: &mut Effects<Self::Output>);
+    fn tick(&mut self, _now: Now, _effects: &mut Effects<Self::Output>) {}
 
     /// Resolves what can be resolved before these partitions are revoked or the process ends, and starts nothing new for them.
     /// Called again on each tick while the drain lasts.
-    fn drain(&mut self, inputs: &[InputPartition], now: Now, effects: &mut Effects<Self::Output>);
+    fn drain(&mut self, _inputs: &[InputPartition], _now: Now, _effects: &mut Effects<Self::Output>) {}
 
     /// Returns whether the stage's own queue for this input topic is full; the engine then pauses the topic's partitions. The stage
     /// applies its own hysteresis: full at the bound, not full again below half of it.
-    fn is_full(&self, topic: u16) -> bool;
+    fn is_full(&self, _topic: u16) -> bool {
+        false
+    }
 
     /// Returns the time until the stage needs [`Stage::tick`]; `None` if it needs none.
-    fn next_wake(&self, now: Now) -> Option<Duration>;
+    fn next_wake(&self, _now: Now) -> Option<Duration> {
+        None
+    }
 }
