@@ -251,3 +251,27 @@ async fn oversized_text_is_rejected_with_length_and_limit() {
     assert_eq!((status, path), (400, "correlation_id"));
     assert!(cause.contains("6000 bytes, at most 256 are allowed"), "{cause}");
 }
+
+/// Returns the blocks of a page in this language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    page.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[tokio::test]
+async fn examples_of_the_findings_page_are_accepted_as_they_stand() {
+    let bench = bench(None).await;
+    let examples = blocks(include_str!("../../../../docs/findings.md"), "json");
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        let (status, response) = bench.post(example).await;
+        assert_eq!(
+            (status, response["results"][0]["outcome"].as_str()),
+            (200, Some("accepted")),
+            "{response}"
+        );
+    }
+    let batches = bench.brokers.batches.lock().unwrap();
+    let topics: Vec<Topic> = batches.iter().flatten().map(|record| record.topic).collect();
+    assert_eq!(topics, [Topic::AlertRaised, Topic::AlertRaised, Topic::GapDetected, Topic::SymbolProposed]);
+}
