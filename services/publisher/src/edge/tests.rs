@@ -259,7 +259,7 @@ fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn examples_of_the_findings_page_are_accepted_as_they_stand() {
+async fn examples_of_the_findings_page_are_accepted() {
     let bench = bench(None).await;
     let examples = blocks(include_str!("../../../../docs/findings.md"), "json");
     assert_eq!(examples.len(), 4);
