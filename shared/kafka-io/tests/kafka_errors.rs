@@ -55,7 +55,7 @@ fn fatal_client_error_recreates_clients_without_loss() {
     }
     eventually("all is committed", || mock.committed(GROUP, Topic::AlertRaised) == [Some(2); 12]);
     let status = running.counts.latest();
-    assert_eq!((status.counts.received, status.counts.returned, status.violations), (48, 24, 0));
+    assert_eq!((status.counts.received, status.counts.redelivered, status.violations), (48, 24, 0));
     assert_eq!(running.stop(), Stop::Drained);
     assert_nothing_lost(&mock, &commands);
 }
@@ -81,7 +81,7 @@ fn lost_membership_redelivers_held_records() {
     running.completions.send((after, text)).unwrap();
     eventually("the record is committed", || mock.committed(GROUP, Topic::AlertRaised)[0] == Some(1));
     let status = running.counts.latest();
-    assert_eq!((status.counts.returned, status.counts.emitted, status.violations), (1, 2, 0));
+    assert_eq!((status.counts.redelivered, status.counts.emitted, status.violations), (1, 2, 0));
     assert_eq!(running.stop(), Stop::Drained);
     assert_eq!(mock.texts(Topic::VectorComputed), ["hold 1", "emit 2"]);
 }

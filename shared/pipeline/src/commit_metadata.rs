@@ -80,7 +80,7 @@ impl Ledger {
             add(range.start.max(expected)..range.end, Gap::Completed);
         }
         self.completed_bytes = needed.len_bytes(offset);
-        self.counts.finished_unsaid += u64::from(self.completed_bytes > COMPLETED_RANGES_MAX_BYTES);
+        self.counts.commit_metadata_overflows += u64::from(self.completed_bytes > COMPLETED_RANGES_MAX_BYTES);
         let completed = if all.len_bytes(offset) <= room { all } else { needed };
         CommitPoint { offset, completed, assumed }
     }

@@ -30,7 +30,7 @@ impl Dropped {
 
 /// Counts of the records of one assignment, or of all since the engine was created.
 ///
-/// Law P1: `received == emitted + dropped + rejected + held + returned`, at every instant.
+/// Law P1: `received == emitted + dropped + rejected + held + redelivered`, at every instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records passed to the rules.
@@ -44,13 +44,13 @@ pub struct Counts {
     /// Unresolved records: held by the stage, or with outputs that are not acknowledged.
     pub held: u64,
     /// Records that were unresolved when their partition was unassigned. They will be redelivered. Zero while it is assigned.
-    pub returned: u64,
-    /// Those of the held records, later of the returned ones, that the stage released.
+    pub redelivered: u64,
+    /// Those of the held records, later of the redelivered ones, that the stage released.
     pub released: u64,
     /// Records that an earlier owner had completed beyond its prefix: skipped without the rules. Not part of P1.
     pub skipped_completed: u64,
     /// Commits whose completed ranges did not fit in the commit metadata: a crash may repeat records of them.
-    pub finished_unsaid: u64,
+    pub commit_metadata_overflows: u64,
     /// Records that were not processed because their partition is draining, stopped, deferred or not assigned, or because they were
     /// delivered twice. Not part of P1: their offsets are not committed, so they are redelivered.
     pub ignored: u64,
@@ -62,12 +62,12 @@ impl Counts {
     /// Returns whether law P1 holds.
     #[must_use]
     pub fn conserve(&self) -> bool {
-        self.received == self.emitted + self.dropped.total() + self.rejected + self.held + self.returned
+        self.received == self.emitted + self.dropped.total() + self.rejected + self.held + self.redelivered
     }
 
-    /// Ends an assignment: unresolved records count as returned.
+    /// Ends an assignment: unresolved records count as redelivered.
     pub(crate) fn end(&mut self) {
-        self.returned += std::mem::take(&mut self.held);
+        self.redelivered += std::mem::take(&mut self.held);
     }
 
     pub(crate) fn add(&mut self, other: &Counts) {
@@ -78,10 +78,10 @@ impl Counts {
         }
         self.rejected += other.rejected;
         self.held += other.held;
-        self.returned += other.returned;
+        self.redelivered += other.redelivered;
         self.released += other.released;
         self.skipped_completed += other.skipped_completed;
-        self.finished_unsaid += other.finished_unsaid;
+        self.commit_metadata_overflows += other.commit_metadata_overflows;
         self.ignored += other.ignored;
         self.stale_effects += other.stale_effects;
     }

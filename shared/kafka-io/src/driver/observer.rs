@@ -19,10 +19,10 @@ const COUNTED: [(&str, Count); 8] = [
     (names::RECEIVED, |counts| counts.received),
     (names::EMITTED, |counts| counts.emitted),
     (names::REJECTED, |counts| counts.rejected),
-    (names::REDELIVERED, |counts| counts.returned),
+    (names::REDELIVERED, |counts| counts.redelivered),
     (names::RELEASED, |counts| counts.released),
     (names::SKIPPED_COMPLETED, |counts| counts.skipped_completed),
-    (names::COMMIT_METADATA_OVERFLOWS, |counts| counts.finished_unsaid),
+    (names::COMMIT_METADATA_OVERFLOWS, |counts| counts.commit_metadata_overflows),
     (names::STALE_EFFECTS, |counts| counts.stale_effects),
 ];
 

@@ -206,5 +206,5 @@ fn commit_metadata_overflow_is_counted() {
     harness.records(A, &held);
     let odd: Vec<RecordId> = (0..many).map(|n| id(A, 1, 2 * n + 1)).collect();
     harness.apply(emits(&odd));
-    assert_eq!(harness.engine.counts().finished_unsaid, 1);
+    assert_eq!(harness.engine.counts().commit_metadata_overflows, 1);
 }

@@ -260,7 +260,7 @@ fn drain_timeout_leaves_held_records_for_redelivery() {
     assert_eq!(harness.apply(Event::Tick), [], "the batch in flight is awaited");
     let requested = harness.apply(Event::Aborted(BatchId(1)));
     assert_eq!(requested, [acknowledged(A, 2)], "and not tried again");
-    assert_eq!(harness.engine.counts().returned, 2);
+    assert_eq!(harness.engine.counts().redelivered, 2);
     assert!(harness.engine.counts().conserve());
     harness.apply(Event::Completed(Work::Drop(id(A, 1, 1))));
     assert_eq!(harness.engine.counts().stale_effects, 1);
@@ -274,7 +274,7 @@ fn lost_partition_is_discarded_silently() {
     assert_eq!(harness.apply(Event::Lost(&[A])), []);
     assert_eq!(harness.apply(Event::Tick), []);
     assert_eq!(harness.engine.stage().released, [A]);
-    assert_eq!(harness.engine.counts().returned, 1);
+    assert_eq!(harness.engine.counts().redelivered, 1);
 }
 
 #[test]

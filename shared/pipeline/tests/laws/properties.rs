@@ -243,7 +243,7 @@ fn scripts_reach_the_cases_of_the_laws() {
                 Fact::Skipped(..) => "passed over",
                 Fact::Rewound(_) => "went back",
                 Fact::WorkCompleted(Work::Release(_)) => "released",
-                Fact::Settling { all, .. } if all.returned > 0 => "returned",
+                Fact::Settling { all, .. } if all.redelivered > 0 => "redelivered",
                 _ => continue,
             };
             *reached.entry(what).or_default() += 1;

@@ -106,7 +106,7 @@ fn drain_does_not_wait_for_released_records() {
     assert_eq!(harness.apply(Event::Completed(Work::Release(vec![id(A, 1, 1)]))), []);
     assert_eq!(harness.apply(Event::Completed(Work::Drop(id(A, 1, 2)))), [acknowledged(A, 0)]);
     let counts = harness.engine.counts();
-    assert_eq!((counts.returned, counts.released, counts.held), (1, 1, 0));
+    assert_eq!((counts.redelivered, counts.released, counts.held), (1, 1, 0));
     assert!(counts.conserve());
 }
 

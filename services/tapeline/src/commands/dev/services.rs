@@ -181,7 +181,7 @@ impl Services {
     /// Stops the services. Each drains within [`DRAIN_TIMEOUT`]. Records that a stage holds then and releases count as held.
     pub(super) async fn drain(self) -> Drained {
         let before: Vec<u64> =
-            self.hosted.iter().map(|hosted| hosted.counts.latest().counts.returned).collect();
+            self.hosted.iter().map(|hosted| hosted.counts.latest().counts.redelivered).collect();
         let mut failure = None;
         for context in &self.contexts {
             let outcome = context.drain(DRAIN_TIMEOUT).await;
@@ -196,7 +196,7 @@ impl Services {
         }
         let mut counts = self.counts();
         for (hosted, before) in self.hosted.iter().zip(before) {
-            let released = hosted.counts.latest().counts.returned - before;
+            let released = hosted.counts.latest().counts.redelivered - before;
             if let Some(stage) = counts.get_mut(hosted.stage) {
                 stage.received += released;
                 stage.held += released;
@@ -227,7 +227,7 @@ fn backfill_config(process: Process, kafka: KafkaSection, registry: RegistrySect
 fn report(counts: &StageCounts) -> StageReport {
     let counts = counts.latest().counts;
     StageReport {
-        received: counts.received - counts.returned,
+        received: counts.received - counts.redelivered,
         emitted: counts.emitted,
         dropped: counts.dropped.iter().map(|(reason, count)| (reason.0.to_owned(), count)).collect(),
         rejected: counts.rejected,
