@@ -1,6 +1,7 @@
-//! Test bench: the executor without Kafka, with a scripted source, workers that the test runs, and a check of held records.
+//! Test bench: the executor without Kafka, with a scripted source, and workers that the test runs.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,16 +15,13 @@ use contracts::{
 };
 use domain::calendar::{Date, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
-use kafka_io::{Headers, InRecord, KafkaStage, OutRecord, TableScope, Wire};
-use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
-use testkit::OwnSchemas;
-
-/// 2024-07-10T20:00:00Z, the close of the session.
-pub(crate) const WALL_MICROS: i64 = 1_720_641_600_000_000;
+use kafka_io::{KafkaStage, OutRecord, TableScope};
+use pipeline::{Effect, InputPartition, Now, Verdict};
+use testkit::stage_bench::{START_MICROS, now_after, wire};
+use testkit::{StageBench, StoredRecord};
 
 pub(crate) fn now(seconds: u64) -> Now {
-    let micros = i64::try_from(seconds * 1_000_000).expect("a short test");
-    Now { monotonic: Duration::from_secs(seconds), wall_micros: WALL_MICROS + micros }
+    now_after(Duration::from_secs(seconds))
 }
 
 /// Returns the open time of a day bar.
@@ -111,34 +109,38 @@ impl Outputs {
     }
 }
 
+/// A bench that records the outputs, the jobs and the number of released requests.
 pub(crate) struct Bench {
-    pub(crate) stage: ExecutorStage,
+    bench: StageBench<ExecutorStage>,
     pub(crate) source: Arc<Script>,
     pub(crate) outputs: Outputs,
     /// All jobs that reached a worker.
     pub(crate) started: Vec<Job>,
-    wire: Wire,
-    jobs: RecordingWorkers,
-    effects: Effects<OutRecord>,
-    held: BTreeSet<RecordId>,
-    pub(crate) ended: BTreeMap<RecordId, u32>,
     pub(crate) released: usize,
-    offset: i64,
-    epoch: u32,
+    jobs: RecordingWorkers,
+}
+
+impl Deref for Bench {
+    type Target = StageBench<ExecutorStage>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.bench
+    }
+}
+
+impl DerefMut for Bench {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.bench
+    }
 }
 
 impl Bench {
-    /// Returns the note of the stage with this name.
-    pub(crate) fn note(&self, name: &str) -> u64 {
-        self.stage.notes().iter().find(|note| note.name == name).map_or(0, |note| note.value)
-    }
-
     pub(crate) fn new() -> Self {
         Self::with(ExecutorSection::default())
     }
 
     pub(crate) fn with(section: ExecutorSection) -> Self {
-        let wire = wire();
+        let wire = wire("backfill", Topic::BackfillDeadLetter);
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
         let jobs = RecordingWorkers::default();
         let stage = ExecutorStage::new(
@@ -149,18 +151,12 @@ impl Bench {
             7,
         );
         Self {
-            stage,
+            bench: StageBench::new(wire, &[INPUT], stage),
             source,
             outputs: Outputs::default(),
             started: Vec::new(),
-            wire,
-            jobs,
-            effects: Effects::default(),
-            held: BTreeSet::new(),
-            ended: BTreeMap::new(),
             released: 0,
-            offset: 0,
-            epoch: 1,
+            jobs,
         }
     }
 
@@ -168,17 +164,15 @@ impl Bench {
         self.wire.partition_of("AAPL")
     }
 
+    fn own_input(&self) -> InputPartition {
+        self.input(INPUT, self.partition())
+    }
+
     /// Processes a request and ticks the stage. Outputs of the verdict are recorded.
     pub(crate) fn request(&mut self, request: &RangeRequest, at: Now) -> Verdict<OutRecord> {
-        let record = self.wire.write(request, None).expect("a request is small");
-        self.offset += 1;
-        let input = InputPartition { topic: 0, partition: record.partition };
-        let id = RecordId { input, epoch: Epoch(self.epoch), offset: self.offset };
-        let verdict = self.stage.process(id, record_of(&record), at, &mut self.effects);
-        match &verdict {
-            Verdict::Hold => assert!(self.held.insert(id)),
-            Verdict::Emit(outputs) => self.record(outputs.clone()),
-            _ => {}
+        let verdict = self.process(request, at);
+        if let Verdict::Emit(outputs) = &verdict {
+            self.record(outputs);
         }
         self.tick(at);
         verdict
@@ -189,15 +183,17 @@ impl Bench {
         assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
     }
 
+    /// Ticks the stage and records its outputs.
     pub(crate) fn tick(&mut self, at: Now) {
-        self.stage.tick(at, &mut self.effects);
-        self.apply_effects();
+        self.bench.tick(at);
+        self.record_effects();
     }
 
+    /// Drains the partition and records the outputs.
     pub(crate) fn drain(&mut self, at: Now) {
-        let input = InputPartition { topic: 0, partition: self.partition() };
-        self.stage.drain(&[input], at, &mut self.effects);
-        self.apply_effects();
+        let input = self.own_input();
+        self.bench.drain(&[input], at);
+        self.record_effects();
     }
 
     /// Returns the jobs that reached a worker since the last call.
@@ -210,8 +206,7 @@ impl Bench {
     /// Runs one job.
     pub(crate) fn work(&mut self, job: &Job, at: Now) {
         let result = fetch_chunk(self.source.as_ref(), job);
-        self.stage.completed(result, at, &mut self.effects);
-        self.apply_effects();
+        self.complete(result, at);
         self.tick(at);
     }
 
@@ -232,18 +227,19 @@ impl Bench {
     /// Runs jobs in steps of one second until no request is held.
     pub(crate) fn work_until_all_ended(&mut self, from_seconds: u64) {
         for second in from_seconds..from_seconds + 600 {
-            if self.held.is_empty() {
+            if self.held().is_empty() {
                 return;
             }
             self.work_all(now(second));
         }
-        panic!("still held: {:?}", self.held);
+        panic!("still held: {:?}", self.held());
     }
 
     pub(crate) fn table_record(&mut self, change: &CoverageChange) {
         let record = self.wire.write(change, None).expect("coverage is small");
+        let stored = StoredRecord::new(&record);
         self.stage
-            .table_record(TableScope::CoPartitioned, &record_of(&record))
+            .table_record(TableScope::CoPartitioned, &stored.as_input())
             .expect("schemas without a registry");
     }
 
@@ -259,85 +255,34 @@ impl Bench {
 
     /// Revokes the partition and assigns it again.
     pub(crate) fn reassign(&mut self, at: Now) {
-        let input = InputPartition { topic: 0, partition: self.partition() };
-        self.stage.unassigned(input);
-        self.held.clear();
-        self.epoch += 1;
-        self.stage.assigned(input, Epoch(self.epoch), at);
+        let input = self.own_input();
+        self.unassign(&[input]);
+        self.assign(&[input], at);
     }
 
-    pub(crate) fn held(&self) -> usize {
-        self.held.len()
-    }
-
-    /// Applies the effects as the engine does: only a held record has outputs or an end.
-    fn apply_effects(&mut self) {
-        for effect in self.effects.take() {
-            let outputs = match effect {
-                Effect::Emit { ids, outputs, .. } => {
-                    for id in ids {
-                        assert!(self.held.remove(&id), "{id:?} ended, but was not held");
-                        *self.ended.entry(id).or_default() += 1;
-                    }
-                    outputs
-                }
-                Effect::Append { on_behalf_of, outputs } => {
-                    assert!(
-                        self.held.contains(&on_behalf_of),
-                        "{on_behalf_of:?} has outputs, but is not held"
-                    );
-                    outputs
-                }
-                Effect::Release { ids } => {
-                    for id in ids {
-                        assert!(self.held.remove(&id), "{id:?} was released, but not held");
-                        self.released += 1;
-                    }
-                    continue;
-                }
+    fn record_effects(&mut self) {
+        for effect in self.effects() {
+            match effect {
+                Effect::Emit { outputs, .. } | Effect::Append { outputs, .. } => self.record(&outputs),
+                Effect::Release { ids } => self.released += ids.len(),
                 other => panic!("{other:?}"),
-            };
-            self.record(outputs);
+            }
         }
     }
 
     /// Records outputs. Decoding them proves that they are valid.
-    fn record(&mut self, outputs: Vec<OutRecord>) {
+    fn record(&mut self, outputs: &[OutRecord]) {
         self.outputs.emissions.push(outputs.iter().map(|output| output.topic).collect());
-        for output in &outputs {
+        for output in outputs {
             match output.topic {
-                Topic::BarClosed => self.outputs.bars.push(read(&self.wire, output)),
-                Topic::RangeProgressed => self.outputs.progress.push(read(&self.wire, output)),
-                Topic::CoverageChanged => self.outputs.coverage.push(read(&self.wire, output)),
-                Topic::RangeCompleted => self.outputs.completed.push(read(&self.wire, output)),
-                Topic::RangeFailed => self.outputs.failed.push(read(&self.wire, output)),
+                Topic::BarClosed => self.outputs.bars.push(self.bench.decode(output)),
+                Topic::RangeProgressed => self.outputs.progress.push(self.bench.decode(output)),
+                Topic::CoverageChanged => self.outputs.coverage.push(self.bench.decode(output)),
+                Topic::RangeCompleted => self.outputs.completed.push(self.bench.decode(output)),
+                Topic::RangeFailed => self.outputs.failed.push(self.bench.decode(output)),
                 other => panic!("{other}"),
             }
         }
-    }
-}
-
-pub(crate) fn wire() -> Wire {
-    Wire::new("backfill", Topic::BackfillDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas))
-}
-
-fn read<E: Event>(wire: &Wire, output: &OutRecord) -> E {
-    wire.read_table(&record_of(output))
-        .expect("schemas without a registry")
-        .expect("a valid event in its partition")
-}
-
-pub(crate) fn record_of(record: &OutRecord) -> InRecord<'_> {
-    InRecord {
-        topic: record.topic,
-        partition: record.partition,
-        offset: 0,
-        timestamp_ms: WALL_MICROS / 1_000,
-        key: Some(&record.key),
-        payload: Some(&record.payload),
-        epoch: None,
-        traceparent: None,
-        headers: Headers::none(),
     }
 }
 
@@ -346,7 +291,7 @@ pub(crate) fn request(number: u128, from: &str, to: &str) -> RangeRequest {
     assert_eq!(INPUT, RangeRequest::TOPIC);
     RangeRequest {
         event_id: ids::event_id(),
-        occurred_at: WALL_MICROS,
+        occurred_at: START_MICROS,
         source: "test".into(),
         correlation_id: Some(format!("cause {number}")),
         backfill_id: id(number),

@@ -3,8 +3,9 @@
 use contracts::{CoverageChange, RangeRequest};
 use domain::calendar::day_open;
 use domain::{Timestamp, calendar};
+use testkit::stage_bench::START_MICROS;
 
-use crate::bench::{Bench, WALL_MICROS, day, id, now, request};
+use crate::bench::{Bench, day, id, now, request};
 
 #[test]
 fn covered_range_is_skipped_and_reported() {
@@ -113,20 +114,20 @@ fn invalid_coverage_is_skipped_and_counted() {
 fn open_bar_is_neither_fetched_nor_covered() {
     // The session closes at the clock of these tests; one hour earlier its bar is open.
     let hour_micros = 3_600_000_000;
-    let today = day_open(calendar::date_of(Timestamp::from_micros(WALL_MICROS))).micros();
+    let today = day_open(calendar::date_of(Timestamp::from_micros(START_MICROS))).micros();
     let at = |seconds, wall_micros| pipeline::Now { wall_micros, ..now(seconds) };
     let mut bench = Bench::new();
     let until_now =
         |number, end| RangeRequest { end, occurred_at: end, ..request(number, "2024-07-08", "2024-07-09") };
-    bench.hold(&until_now(1, WALL_MICROS - hour_micros), at(0, WALL_MICROS - hour_micros));
-    bench.work_all(at(2, WALL_MICROS - hour_micros));
+    bench.hold(&until_now(1, START_MICROS - hour_micros), at(0, START_MICROS - hour_micros));
+    bench.work_all(at(2, START_MICROS - hour_micros));
     let opened: Vec<_> = bench.outputs.bars.iter().map(|bar| bar.open_time).collect();
     assert_eq!(opened, [day("2024-07-08"), day("2024-07-09")]);
     assert_eq!(bench.outputs.coverage[0].intervals[0].end, today - 1);
     assert!(bench.outputs.completed[0].success, "the source has no more yet");
 
-    bench.hold(&until_now(2, WALL_MICROS), at(10, WALL_MICROS));
-    bench.work_all(at(12, WALL_MICROS));
+    bench.hold(&until_now(2, START_MICROS), at(10, START_MICROS));
+    bench.work_all(at(12, START_MICROS));
     assert_eq!(bench.outputs.bars.last().map(|bar| bar.open_time), Some(today));
     assert_eq!(bench.outputs.bars.len(), 3);
 }

@@ -2,10 +2,9 @@
 
 use backfill::config::ExecutorSection;
 use contracts::Topic;
-use kafka_io::KafkaStage;
 use pipeline::Verdict;
 
-use crate::bench::{Bench, now, record_of, request, transient, wire};
+use crate::bench::{Bench, now, request, transient};
 
 fn bench_of_ten_days() -> Bench {
     Bench::with(ExecutorSection { day_bars_chunk_days: 10, ..ExecutorSection::default() })
@@ -18,7 +17,7 @@ fn gathering_and_waiting_requests_are_released_at_once() {
     bench.table_ends_at(9);
     bench.hold(&request(2, "2024-01-02", "2024-01-05"), now(0));
     bench.drain(now(0));
-    assert_eq!((bench.held(), bench.released), (0, 2));
+    assert_eq!((bench.held().len(), bench.released), (0, 2));
     assert_eq!(
         (bench.note("tapeline_backfill_waiting_requests"), bench.note("tapeline_backfill_running_fetches")),
         (0, 0)
@@ -35,10 +34,13 @@ fn started_chunk_is_written_and_next_owner_fetches_the_rest() {
     bench.tick(now(2));
     let jobs = bench.take_jobs();
     bench.drain(now(2));
-    assert_eq!((bench.held(), bench.released), (1, 0), "a worker has its first chunk");
+    assert_eq!((bench.held().len(), bench.released), (1, 0), "a worker has its first chunk");
     bench.work(&jobs[0], now(3));
     bench.drain(now(3));
-    assert_eq!((bench.held(), bench.released, bench.note("tapeline_backfill_running_fetches")), (0, 1, 0));
+    assert_eq!(
+        (bench.held().len(), bench.released, bench.note("tapeline_backfill_running_fetches")),
+        (0, 1, 0)
+    );
     assert!(bench.take_jobs().is_empty(), "no further chunk");
     let topics: Vec<_> = bench.outputs.emissions[0].iter().copied().skip(10).collect();
     assert_eq!(topics, [Topic::RangeProgressed, Topic::CoverageChanged]);
@@ -62,7 +64,7 @@ fn last_chunk_ends_its_request_during_a_drain() {
     bench.drain(now(2));
     bench.work(&jobs[0], now(3));
     bench.drain(now(3));
-    assert_eq!((bench.held(), bench.released, bench.outputs.completed.len()), (0, 0, 1));
+    assert_eq!((bench.held().len(), bench.released, bench.outputs.completed.len()), (0, 0, 1));
 }
 
 #[test]
@@ -75,7 +77,10 @@ fn chunk_between_two_attempts_does_not_delay_the_drain() {
     bench.drain(now(2));
     bench.work(&jobs[0], now(2));
     bench.drain(now(2));
-    assert_eq!((bench.held(), bench.released, bench.note("tapeline_backfill_running_fetches")), (0, 1, 0));
+    assert_eq!(
+        (bench.held().len(), bench.released, bench.note("tapeline_backfill_running_fetches")),
+        (0, 1, 0)
+    );
 }
 
 #[test]
@@ -86,8 +91,8 @@ fn attempt_ended_before_a_restart_does_not_end_again() {
     bench.work_all(now(2));
     let mut next = Bench::new();
     let (completion, coverage) = (&bench.outputs.completed[0], &bench.outputs.coverage[0]);
-    let record = wire().write(completion, None).unwrap();
-    next.stage.restore_record(&record_of(&record), now(3)).unwrap();
+    let record = next.wire.write(completion, None).unwrap();
+    next.restore(&record, now(2), now(3));
     next.table_record(coverage);
     next.table_reaches(1);
     assert!(matches!(next.request(&requested, now(3)), Verdict::Hold));
@@ -97,7 +102,7 @@ fn attempt_ended_before_a_restart_does_not_end_again() {
 
     let mut cut = record.clone();
     cut.payload.truncate(9);
-    next.stage.restore_record(&record_of(&cut), now(3)).unwrap();
+    next.restore(&cut, now(2), now(3));
     assert_eq!(
         (
             next.note("tapeline_restore_applied_records_total"),

@@ -5,9 +5,10 @@ use std::sync::Mutex;
 use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{BackfillErrorClass, BackfillTrigger, DataKind, Event, RangeFailure, RangeRequest, ids};
 use domain::{DataType, Interval, IntervalSet, Symbol, Timeframe};
-use kafka_io::{Headers, KafkaStage, TableScope};
+use kafka_io::{KafkaStage, TableScope};
 use pipeline::Effect;
-use testkit::OwnSchemas;
+use testkit::StageBench;
+use testkit::stage_bench::{DeadLetter, START_MICROS, now_after, wire};
 
 use super::*;
 use crate::config::ExecutorSection;
@@ -15,10 +16,9 @@ use crate::rules::series::Series;
 use crate::sources::SyntheticMarket;
 use crate::worker::fetch_chunk;
 
-/// 2024-07-10T20:00:00Z.
-const WALL_MICROS: i64 = 1_720_641_600_000_000;
-
 const DAY_MICROS: i64 = 86_400_000_000;
+
+type Bench = StageBench<ExecutorStage>;
 
 #[derive(Clone, Default)]
 struct RecordingWorkers(Arc<Mutex<Vec<Job>>>);
@@ -30,27 +30,20 @@ impl Workers for RecordingWorkers {
     }
 }
 
-struct Bench {
-    stage: ExecutorStage,
-    jobs: RecordingWorkers,
-    wire: Wire,
-    id: RecordId,
-    effects: Effects<OutRecord>,
-}
-
 fn now(seconds: u64) -> Now {
-    Now { monotonic: Duration::from_secs(seconds), wall_micros: WALL_MICROS }
+    now_after(Duration::from_secs(seconds))
 }
 
-/// A stage with a held request for day bars of AAPL.
-fn bench() -> Bench {
-    let wire = Wire::new("backfill", Topic::BackfillDeadLetter, 12, OwnSchemas::ids(), Arc::new(OwnSchemas));
-    let (jobs, source) = (RecordingWorkers::default(), Arc::new(SyntheticMarket::new(7)));
+/// A stage that holds a request for day bars of AAPL at offset 7, the id of that request, and the workers of the stage.
+fn bench() -> (Bench, RecordId, RecordingWorkers) {
+    let wire = wire("backfill", Topic::BackfillDeadLetter);
+    let (workers, source) = (RecordingWorkers::default(), Arc::new(SyntheticMarket::new(7)));
     let settings = ExecutorSection::default().settings();
-    let mut stage = ExecutorStage::new(wire.clone(), source, settings, Box::new(jobs.clone()), 7);
+    let stage = ExecutorStage::new(wire.clone(), source, settings, Box::new(workers.clone()), 7);
+    let mut bench = StageBench::new(wire, &[INPUT], stage);
     let request = RangeRequest {
         event_id: ids::event_id(),
-        occurred_at: WALL_MICROS,
+        occurred_at: START_MICROS,
         source: "test".into(),
         correlation_id: None,
         backfill_id: ids::event_id(),
@@ -58,35 +51,16 @@ fn bench() -> Bench {
         symbol: "AAPL".into(),
         layer: 0,
         data_types: vec![DataKind::MarketData],
-        start: WALL_MICROS - 9 * DAY_MICROS,
-        end: WALL_MICROS - 5 * DAY_MICROS,
+        start: START_MICROS - 9 * DAY_MICROS,
+        end: START_MICROS - 5 * DAY_MICROS,
         priority: 5,
         trigger: BackfillTrigger::Manual,
     };
-    let record = wire.write(&request, None).unwrap();
-    let id = RecordId {
-        input: InputPartition { topic: 0, partition: record.partition },
-        epoch: Epoch(1),
-        offset: 7,
-    };
-    let mut effects = Effects::default();
-    let verdict = stage.process(id, record_of(&record), now(0), &mut effects);
+    bench.set_next_offset(7);
+    let verdict = bench.process(&request, now(0));
     assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
-    Bench { stage, jobs, wire, id, effects }
-}
-
-fn record_of(record: &OutRecord) -> InRecord<'_> {
-    InRecord {
-        topic: record.topic,
-        partition: record.partition,
-        offset: 7,
-        timestamp_ms: 0,
-        key: Some(&record.key),
-        payload: Some(&record.payload),
-        epoch: None,
-        traceparent: None,
-        headers: Headers::none(),
-    }
+    let id = *bench.held().first().unwrap();
+    (bench, id, workers)
 }
 
 /// This number of intervals of one microsecond, with gaps, in 1970.
@@ -98,58 +72,61 @@ fn spans(count: i64) -> IntervalSet {
     (0..count).map(span).collect()
 }
 
-impl Bench {
-    fn failure(&mut self) -> RangeFailure {
-        let effects = self.effects.take();
-        let [Effect::Emit { ids, outputs, .. }] = &effects[..] else { panic!("{} effects", effects.len()) };
-        assert_eq!(
-            (ids.as_slice(), outputs.len(), outputs[0].topic),
-            (&[self.id][..], 1, RangeFailure::TOPIC)
-        );
-        contracts::Codec::new().decode(outputs[0].payload.as_slice(), &OwnSchemas).unwrap()
-    }
+/// Ends the request without its fetches.
+fn end(bench: &mut Bench, id: RecordId) -> Vec<Effect<OutRecord>> {
+    let mut effects = Effects::default();
+    bench.stage.end(id, now(1), &mut effects);
+    effects.take()
+}
+
+/// Returns the failure of the request, which is its only effect.
+fn failure(bench: &Bench, id: RecordId, effects: &[Effect<OutRecord>]) -> RangeFailure {
+    let [Effect::Emit { ids, outputs, .. }] = effects else { panic!("{} effects", effects.len()) };
+    let [output] = &outputs[..] else { panic!("{} outputs", outputs.len()) };
+    assert_eq!((&ids[..], output.topic), (&[id][..], RangeFailure::TOPIC));
+    bench.decode(output)
 }
 
 #[test]
 fn oversized_completion_becomes_a_failure() {
-    let mut bench = bench();
-    let request = bench.stage.requests.get_mut(&bench.id).unwrap();
+    let (mut bench, id, _) = bench();
+    let request = bench.stage.requests.get_mut(&id).unwrap();
     request.tally.skipped.insert((DataType::MarketData, Some(Timeframe::Day1)), spans(100_000));
-    bench.stage.end(bench.id, now(1), &mut bench.effects);
-    let failure = bench.failure();
+    let effects = end(&mut bench, id);
+    let failure = failure(&bench, id, &effects);
     assert_eq!((failure.error_class, failure.retryable), (BackfillErrorClass::Invalid, false));
     assert!(failure.error.contains("at most 1000000 are allowed"), "{}", failure.error);
 }
 
 #[test]
 fn oversized_failure_is_a_dead_letter_with_its_offset() {
-    let mut bench = bench();
-    let request = bench.stage.requests.get_mut(&bench.id).unwrap();
+    let (mut bench, id, _) = bench();
+    let request = bench.stage.requests.get_mut(&id).unwrap();
     request.event.correlation_id = Some("c".repeat(PAYLOAD_BYTES_MAX));
-    bench.stage.end(bench.id, now(1), &mut bench.effects);
-    let effects = bench.effects.take();
-    let [Effect::Reject { id, dead_letter }] = &effects[..] else { panic!("{} effects", effects.len()) };
-    assert_eq!(*id, bench.id);
-    let offset = dead_letter.headers.iter().find(|(name, _)| name == "tapeline.offset").unwrap();
-    assert_eq!(offset.1, b"7");
+    let effects = end(&mut bench, id);
+    let [Effect::Reject { id: rejected, dead_letter }] = &effects[..] else {
+        panic!("{} effects", effects.len())
+    };
+    assert_eq!((*rejected, DeadLetter::of(dead_letter).offset), (id, 7));
     assert!(bench.stage.requests.is_empty());
 }
 
 #[test]
 fn oversized_chunk_is_not_covered() {
-    let mut bench = bench();
+    let (mut bench, id, workers) = bench();
     let symbol = Symbol::parse("AAPL").unwrap();
     let series = Series { symbol, data_type: DataType::MarketData, timeframe: Some(Timeframe::Day1) };
     let partition = bench.wire.partition_of("AAPL");
     bench.stage.table.coverage.restore(partition, series, spans(200_000));
     bench.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, 0);
-    bench.stage.tick(now(60), &mut bench.effects);
-    bench.stage.tick(now(120), &mut bench.effects);
-    let jobs = std::mem::take(&mut *bench.jobs.0.lock().unwrap());
+    bench.tick(now(60));
+    bench.tick(now(120));
+    let jobs = std::mem::take(&mut *workers.0.lock().unwrap());
     let [job] = &jobs[..] else { panic!("{jobs:?}") };
     let result = fetch_chunk(&SyntheticMarket::new(7), job);
-    bench.stage.completed(result, now(121), &mut bench.effects);
-    let failure = bench.failure();
+    bench.complete(result, now(121));
+    let effects = bench.effects();
+    let failure = failure(&bench, id, &effects);
     assert_eq!(failure.error_class, BackfillErrorClass::Refused);
     assert!(failure.error.contains("at most 1000000 are allowed"), "{}", failure.error);
     let missing = bench.stage.table.coverage.missing(partition, &series, job.range);
