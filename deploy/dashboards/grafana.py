@@ -75,8 +75,11 @@ def quantiles(metric, by):
 
 
 def note(name, how="sum"):
-    """A metric that only some stages have."""
-    return gauge(name, ["stage"], how=how, legend=f"{{{{stage}}}} {name.removeprefix('tapeline_')}")
+    """A metric that only some stages have. A counter is shown as its increase."""
+    legend = f"{{{{stage}}}} {name.removeprefix('tapeline_')}"
+    if name.endswith("_total"):
+        return (f"sum by (stage) (increase({name}{{{OF}}}{RATE}))", legend)
+    return gauge(name, ["stage"], how=how, legend=legend)
 
 
 def share(part, whole, by):

@@ -237,7 +237,7 @@ OWN = {
                         "tapeline_limiter_passed_symbols_total",
                         "tapeline_limiter_delayed_batches_total",
                     ],
-                    description="Passed and delayed count from the start of the process.",
+                    description="Passed and delayed: increase per interval.",
                 ),
                 notes(
                     "Restored",

@@ -12,6 +12,8 @@ pub struct PartitionWindows<K, V> {
     window_micros: i64,
     partition_capacity: usize,
     partitions: BTreeMap<i32, DedupWindows<K, V>>,
+    /// Evictions in partitions that were removed.
+    past_evictions: u64,
 }
 
 impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
@@ -19,7 +21,7 @@ impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
     /// most `partition_capacity` announced windows.
     #[must_use]
     pub const fn new(window_micros: i64, partition_capacity: usize) -> Self {
-        Self { window_micros, partition_capacity, partitions: BTreeMap::new() }
+        Self { window_micros, partition_capacity, partitions: BTreeMap::new(), past_evictions: 0 }
     }
 
     /// Returns the time from the first announcement of a window to its expiry, in microseconds.
@@ -41,9 +43,10 @@ impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
         }
     }
 
-    /// Removes the windows of a partition that was unassigned.
+    /// Removes the windows of a partition that was unassigned. Their evictions still count.
     pub fn remove(&mut self, partition: i32) {
-        self.partitions.remove(&partition);
+        let removed = self.partitions.remove(&partition);
+        self.past_evictions += removed.map_or(0, |windows| windows.evicted_by_bound());
     }
 
     /// Returns the number of windows.
@@ -57,9 +60,27 @@ impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
         self.len() == 0
     }
 
-    /// Returns the number of windows of the present partitions that were evicted because of the capacity.
+    /// Returns the number of windows that were evicted because of the capacity. Never decreases.
     #[must_use]
     pub fn evicted_by_bound(&self) -> u64 {
-        self.partitions.values().map(DedupWindows::evicted_by_bound).sum()
+        self.past_evictions + self.partitions.values().map(DedupWindows::evicted_by_bound).sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PartitionWindows;
+    use crate::timestamp::Timestamp;
+
+    #[test]
+    fn evictions_of_a_removed_partition_still_count() {
+        let at = Timestamp::from_micros;
+        let mut windows = PartitionWindows::new(1, 2);
+        for key in 0..3 {
+            windows.of(0).open(key, at(key), (), at(key));
+        }
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (2, 1));
+        windows.remove(0);
+        assert_eq!((windows.len(), windows.evicted_by_bound()), (0, 1));
     }
 }

@@ -62,14 +62,16 @@ impl Law {
             Law::Prefix => {
                 "a committed offset is the end of the contiguous resolved prefix, in delivery order"
             }
-            Law::Progress => "a committed offset never goes back within an assignment",
-            Law::Silence => "nothing leaves for a partition after its revocation is acknowledged",
+            Law::Progress => "a committed offset never decreases within an assignment",
+            Law::Silence => {
+                "nothing is produced or committed for a partition after its revocation is acknowledged"
+            }
             Law::Bounds => "every queue has a bound, and a full one pauses its inputs",
             Law::DeadLetterFirst => {
                 "a rejected record's dead letter is acknowledged before its offset resolves"
             }
             Law::Replay => "the same events at the same times give the same actions",
-            Law::Order => "outputs leave in the order in which the stage made them",
+            Law::Order => "outputs are produced in the order in which the stage created them",
         }
     }
 }

@@ -10,7 +10,7 @@ event! {
     /// A gap in the history of a symbol was detected. The backfill planner requests the range of gaps of at least 4 h.
     ///
     /// A finding may omit the envelope. The edge sets `event_id` to a new UUID v7, `occurred_at` to the present time, `source` to the
-    /// name of the caller and `correlation_id` to the event id.
+    /// constant `edge` and `correlation_id` to the event id.
     pub struct Gap {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
         pub symbol: String,

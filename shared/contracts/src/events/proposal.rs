@@ -14,7 +14,7 @@ event! {
     /// The announcer of the publisher turns proposals into `scanner.symbol.qualified` and `scanner.symbol.promoted`.
     ///
     /// A finding may omit the envelope. The edge sets `event_id` to a new UUID v7, `occurred_at` to the present time, `source` to the
-    /// name of the caller and `correlation_id` to the event id.
+    /// constant `edge` and `correlation_id` to the event id.
     pub struct Proposal {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
         pub symbol: String,

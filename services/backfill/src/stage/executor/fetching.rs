@@ -168,7 +168,7 @@ impl ExecutorStage {
         let (kind, timeframe) = (run.fetch.data_type, chunk.timeframe);
         let (from, to) = (chunk.range.start(), chunk.range.last());
         let text = format!("{kind} {timeframe} from {from} to {to}: {}", error_chain(error));
-        tracing::warn!(symbol = %run.fetch.symbol, error = text, "failed to fetch chunk: it is not retried");
+        tracing::warn!(symbol = %run.fetch.symbol, error = text, "chunk failed: it is not retried");
         for id in &run.fetch.requests {
             if let Some(request) = self.requests.get_mut(id) {
                 request.failed(run.part_of(chunk), chunk.range, &text, error.is_retryable(), run.failures);
