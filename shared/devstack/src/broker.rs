@@ -1,7 +1,7 @@
 //! Embedded broker: librdkafka's mock cluster on a port of the loopback address. It runs until the value is dropped.
 //!
 //! It is sufficient for the development mode and for tests of the data path: fast, in one process, without installation. It is not a
-//! cluster: it fakes transactions, keeps 5 MiB per partition and deletes older records without notice (see
+//! cluster: it does not isolate transactions, keeps 5 MiB per partition and deletes older records without notice (see
 //! [`EmbeddedBroker::truncated`]), has no administration, compaction or retention, and stores nothing on disk.
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ pub(crate) struct CallError {
 pub(crate) enum Remedy {
     Retry,
     Abort,
-    Rebuild,
+    Recreate,
 }
 
 impl CallError {
@@ -41,10 +41,10 @@ impl CallError {
     /// is in a known state.
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            error if error.fatal || error.is_fenced() || error.is_access_denied() => Remedy::Rebuild,
+            error if error.fatal || error.is_fenced() || error.is_access_denied() => Remedy::Recreate,
             error if error.abortable => Remedy::Abort,
             error if error.retriable => Remedy::Retry,
-            _ => Remedy::Rebuild,
+            _ => Remedy::Recreate,
         }
     }
 
@@ -117,24 +117,24 @@ mod tests {
     }
 
     #[test]
-    fn fenced_producer_is_rebuilt_whatever_its_flags() {
-        assert_eq!(error(RDKafkaErrorCode::Fenced, false, false, true).remedy(), Remedy::Rebuild);
-        assert_eq!(error(RDKafkaErrorCode::ProducerFenced, false, true, false).remedy(), Remedy::Rebuild);
+    fn fenced_producer_is_recreated_whatever_its_flags() {
+        assert_eq!(error(RDKafkaErrorCode::Fenced, false, false, true).remedy(), Remedy::Recreate);
+        assert_eq!(error(RDKafkaErrorCode::ProducerFenced, false, true, false).remedy(), Remedy::Recreate);
     }
 
     #[test]
     fn missing_permission_is_never_retried() {
         let denied = RDKafkaErrorCode::GroupAuthorizationFailed;
-        assert_eq!(error(denied, false, true, true).remedy(), Remedy::Rebuild);
+        assert_eq!(error(denied, false, true, true).remedy(), Remedy::Recreate);
         assert!(error(denied, false, true, true).is_access_denied());
     }
 
     #[test]
     fn fatal_precedes_abort_and_abort_precedes_retry() {
         let code = RDKafkaErrorCode::RequestTimedOut;
-        assert_eq!(error(code, true, true, true).remedy(), Remedy::Rebuild);
+        assert_eq!(error(code, true, true, true).remedy(), Remedy::Recreate);
         assert_eq!(error(code, false, true, true).remedy(), Remedy::Abort);
         assert_eq!(error(code, false, true, false).remedy(), Remedy::Retry);
-        assert_eq!(error(code, false, false, false).remedy(), Remedy::Rebuild);
+        assert_eq!(error(code, false, false, false).remedy(), Remedy::Recreate);
     }
 }

@@ -199,7 +199,7 @@ impl KafkaConfig {
             error(
                 "delivery",
                 "transactional".to_owned(),
-                "`at_least_once`, since the embedded broker accepts transactions but fakes them",
+                "`at_least_once`, since the embedded broker accepts transactions but does not isolate them",
             );
         }
         let bound = self.max_poll_interval_ms.min(self.transaction_timeout_ms);
@@ -280,7 +280,7 @@ mod tests {
             KafkaConfig { delivery: Delivery::Transactional, ..KafkaConfig::embedded("127.0.0.1:1") };
         let errors = config.errors();
         assert_eq!(errors.len(), 1);
-        assert!(errors[0].to_string().contains("fakes them"), "{}", errors[0]);
+        assert!(errors[0].to_string().contains("does not isolate them"), "{}", errors[0]);
     }
 
     #[test]

@@ -172,7 +172,7 @@ struct Room {
 }
 
 impl Room {
-    /// Returns whether so many bytes fit, and reserves them if they do.
+    /// Returns `true` if this number of bytes fits, and reserves them if they do.
     fn reserve(&mut self, bytes: usize) -> bool {
         let left = self.left.checked_sub(bytes);
         self.left = left.unwrap_or(self.left);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The waits after failures in a row: `first`, doubled with each further failure, at most `max`.
+/// The waits after consecutive failures: `first`, doubled with each further failure, at most `max`.
 ///
 /// Either counts the failures itself ([`Backoff::fail`], [`Backoff::reset`]) or is a plain function of the caller's count
 /// ([`Backoff::wait_after`]).
@@ -38,13 +38,13 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// Failures in a row.
+    /// Consecutive failures.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// The wait after this number of failures in a row, whatever was counted. Zero after none.
+    /// The wait after this number of consecutive failures, whatever was counted. Zero after none.
     #[must_use]
     pub const fn wait_after(&self, failures: u32) -> Duration {
         let without_doubling = if self.is_first_immediate { 2 } else { 1 };

@@ -1,11 +1,11 @@
 //! Circuit breaker: calls to a failing dependency are stopped for a while, then one probe decides.
 //!
 //! ```text
-//!          failures in a row            the wait is over, or half_open()
+//!       consecutive failures            the wait is over, or half_open()
 //! closed ────────────────────► open ──────────────────────────────────► half-open
 //!    ▲     or trip()            ▲                                         │   │
 //!    │                          └─────────────── the probe failed ────────┘   │
-//!    └──────────────────────────────────────── successes in a row ────────────┘
+//!    └───────────────────────────────────── consecutive successes ────────────┘
 //! ```
 //!
 //! The breaker makes no call and reads no clock. `now` is monotonic, since any start that stays the same; each method that may

@@ -2,7 +2,7 @@
 //!
 //! | type | meaning |
 //! |---|---|
-//! | [`Backoff`], [`Jitter`] | the wait after failures in a row |
+//! | [`Backoff`], [`Jitter`] | the wait after consecutive failures |
 //! | [`Hysteresis`], [`Marks`] | a condition with one mark to set it and another to clear it |
 //! | [`Breaker`] | a circuit breaker: closed, open, half-open |
 //! | [`Secret`] | a text that is never shown |

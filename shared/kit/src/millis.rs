@@ -25,7 +25,7 @@ use std::time::Duration;
 pub struct Millis<N = u64>(N);
 
 impl<N: Copy> Millis<N> {
-    /// So many milliseconds.
+    /// This number of milliseconds.
     #[must_use]
     pub const fn new(millis: N) -> Self {
         Self(millis)

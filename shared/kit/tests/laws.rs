@@ -127,7 +127,7 @@ fn breaker(failures: u32, successes: u32) -> Breaker {
 
 proptest! {
     #[test]
-    fn breaker_opens_after_exactly_n_failures_in_a_row(failures in 1..20_u32, before in 0..20_u32) {
+    fn breaker_opens_after_exactly_n_consecutive_failures(failures in 1..20_u32, before in 0..20_u32) {
         let mut breaker = breaker(failures, 1);
         for _ in 0..before.min(failures - 1) {
             prop_assert_eq!(breaker.failed(Duration::ZERO, Jitter::None), None);

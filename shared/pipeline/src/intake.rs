@@ -49,7 +49,7 @@ impl<S: Stage> Engine<S> {
                     self.outbox.push(id, Ends::Emitted(offset), outputs, false, now);
                 }
                 Verdict::Reject(dead_letter) => {
-                    own.reject(offset, self.outbox.next_sequence(), self.options.rejects_in_a_row_max);
+                    own.reject(offset, self.outbox.next_sequence(), self.options.consecutive_rejects_max);
                     self.outbox.push(id, Ends::Rejected(offset), vec![dead_letter], false, now);
                 }
                 Verdict::Defer(_) => {}
@@ -88,7 +88,7 @@ impl<S: Stage> Engine<S> {
     }
 
     fn take_effect(&mut self, effect: Effect<S::Output>, now: Now) {
-        let (sequence, rejects_max) = (self.outbox.next_sequence(), self.options.rejects_in_a_row_max);
+        let (sequence, rejects_max) = (self.outbox.next_sequence(), self.options.consecutive_rejects_max);
         match effect {
             Effect::Emit { ids, outputs, urgent } => self.merge(ids, outputs, urgent, now),
             Effect::Append { on_behalf_of: id, outputs } => {

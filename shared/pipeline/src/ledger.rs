@@ -96,7 +96,7 @@ pub(crate) struct Ledger {
     /// An emission was acknowledged beyond the prefix and is not committed yet.
     uncommitted_beyond: bool,
     pub(crate) counts: Counts,
-    rejects_in_a_row: u32,
+    consecutive_rejects: u32,
     pub(crate) prefix: i64,
     pub(crate) entries: VecDeque<Entry>,
     /// Entries in state `Resolved`.
@@ -129,7 +129,7 @@ impl Ledger {
             committed: start.position,
             uncommitted_beyond: false,
             counts: Counts::default(),
-            rejects_in_a_row: 0,
+            consecutive_rejects: 0,
             prefix: start.position,
             entries: VecDeque::new(),
             waiting: 0,
@@ -199,16 +199,16 @@ impl Ledger {
 
     /// Adds a record that its own emission resolves.
     pub(crate) fn emit(&mut self, offset: i64, sequence: u64) {
-        self.rejects_in_a_row = 0;
+        self.consecutive_rejects = 0;
         self.emissions += 1;
         self.open(offset, State::Emitting(sequence));
     }
 
     /// Adds a record that its dead letter resolves.
-    pub(crate) fn reject(&mut self, offset: i64, sequence: u64, in_a_row_max: u32) {
+    pub(crate) fn reject(&mut self, offset: i64, sequence: u64, consecutive_max: u32) {
         self.emissions += 1;
         self.open(offset, State::Emitting(sequence));
-        self.count_reject(in_a_row_max);
+        self.count_reject(consecutive_max);
     }
 
     fn open(&mut self, offset: i64, state: State) {
@@ -219,7 +219,7 @@ impl Ledger {
 
     /// Adds a dropped record. It needs no entry.
     pub(crate) fn drop_new(&mut self, offset: i64, reason: Reason) {
-        self.rejects_in_a_row = 0;
+        self.consecutive_rejects = 0;
         self.counts.received += 1;
         self.counts.dropped.add(reason, 1);
         self.follow(offset, Gap::Dropped);
@@ -240,23 +240,23 @@ impl Ledger {
 
     /// Assigns a held record to an emission, which may resolve others too. Returns `false` if it is not held.
     pub(crate) fn emit_held(&mut self, offset: i64, sequence: u64) -> bool {
-        self.rejects_in_a_row = 0;
+        self.consecutive_rejects = 0;
         self.start_emitting(offset, sequence)
     }
 
     /// Assigns a held record to its dead letter. Returns `false` if it is not held.
-    pub(crate) fn reject_held(&mut self, offset: i64, sequence: u64, in_a_row_max: u32) -> bool {
+    pub(crate) fn reject_held(&mut self, offset: i64, sequence: u64, consecutive_max: u32) -> bool {
         let begun = self.start_emitting(offset, sequence);
         if begun {
             self.emissions += 1;
-            self.count_reject(in_a_row_max);
+            self.count_reject(consecutive_max);
         }
         begun
     }
 
     /// Drops a held record. Returns `false` if it is not held.
     pub(crate) fn drop_held(&mut self, offset: i64, reason: Reason) -> bool {
-        self.rejects_in_a_row = 0;
+        self.consecutive_rejects = 0;
         let held = self.is_held(offset);
         self.kept -= usize::from(held);
         held && self.resolve(offset, Outcome::Dropped(reason))
@@ -282,9 +282,9 @@ impl Ledger {
         true
     }
 
-    fn count_reject(&mut self, in_a_row_max: u32) {
-        self.rejects_in_a_row = self.rejects_in_a_row.saturating_add(1);
-        self.stopped |= self.rejects_in_a_row >= in_a_row_max;
+    fn count_reject(&mut self, consecutive_max: u32) {
+        self.consecutive_rejects = self.consecutive_rejects.saturating_add(1);
+        self.stopped |= self.consecutive_rejects >= consecutive_max;
     }
 
     /// Returns whether the stage holds this record.

@@ -48,7 +48,7 @@ pub struct Options {
     pub defer_wait_max: Duration,
     /// Consecutive rejected records at which their partition stops until it is assigned again. 1,000: a short burst of bad records
     /// reaches the dead-letter topic, but a wrong schema does not move a whole topic there.
-    pub rejects_in_a_row_max: u32,
+    pub consecutive_rejects_max: u32,
 }
 
 impl Options {
@@ -67,7 +67,7 @@ impl Options {
             commit_interval: Duration::from_millis(100),
             defer_wait_first: Duration::from_millis(100),
             defer_wait_max: Duration::from_secs(5),
-            rejects_in_a_row_max: 1_000,
+            consecutive_rejects_max: 1_000,
         }
     }
 }

@@ -50,7 +50,7 @@ fn unordered_processing_is_exactly_once() {
         ("rebalance", |report| report.rebalances),
         ("lost session", |report| report.lost),
         ("crash", |report| report.crashes),
-        ("rebuilt client", |report| report.rebuilt),
+        ("recreated clients", |report| report.recreated),
         ("full drain", |report| report.drained),
         ("drain budget spent", |report| report.budgets_spent),
         ("failed rule", |report| report.failed),

@@ -82,7 +82,7 @@ impl<D: Delivery> Instance<D> {
             }
             Progress::Unknown(request) => {
                 self.request = Some(request);
-                self.rebuild(cluster);
+                self.recreate_clients(cluster);
                 return Ok(());
             }
             Progress::Completed(outcome) => outcome,
@@ -326,7 +326,7 @@ impl<D: Delivery> Instance<D> {
     }
 
     /// Recreates the client; the process continues.
-    pub(crate) fn rebuild(&mut self, cluster: &mut Cluster) {
+    pub(crate) fn recreate_clients(&mut self, cluster: &mut Cluster) {
         cluster.trace.record(&trace::Step::ClientsRecreated(self.id));
         self.vanish(cluster);
         self.fetches.clear();

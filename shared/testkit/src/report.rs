@@ -21,7 +21,7 @@ pub struct Report {
     /// Instances that crashed.
     pub crashes: u64,
     /// Clients recreated.
-    pub rebuilt: u64,
+    pub recreated: u64,
     /// Instances that ended after a full drain.
     pub drained: u64,
     /// Instances that ended after a drain timeout.

@@ -122,8 +122,8 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             }
             48..50 => {
                 if let Some(instance) = self.some().and_then(|id| self.instances.get_mut(&id)) {
-                    self.cluster.report.rebuilt += 1;
-                    instance.rebuild(&mut self.cluster);
+                    self.cluster.report.recreated += 1;
+                    instance.recreate_clients(&mut self.cluster);
                 }
             }
             50..52 => {
@@ -151,7 +151,7 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             outputs_max: 16,
             drain_budget: Duration::from_millis(120),
             commit_interval: Duration::from_millis(10),
-            rejects_in_a_row_max: 4,
+            consecutive_rejects_max: 4,
             ..Options::new(self.cluster.mode)
         };
         let engine = (self.make)(Rules::new(self.cluster.in_order), options);

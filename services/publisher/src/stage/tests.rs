@@ -21,12 +21,12 @@ fn bench() -> Bench {
     bench
 }
 
-/// The time after so many hours.
+/// The time after this number of hours.
 fn hour(hours: u64) -> Now {
     now_after(Duration::from_secs(hours * 3_600))
 }
 
-/// A proposal whose occurrence is so many hours after the start.
+/// A proposal whose occurrence is this number of hours after the start.
 fn proposal(from_layer: Option<i32>, to_layer: i32, hours: i64) -> Proposal {
     Proposal {
         event_id: ids::event_id(),

@@ -28,7 +28,7 @@ const TOPICS: [Topic; 3] = [Topic::AlertRaised, Topic::GapDetected, Topic::Symbo
   tapeline publish findings.ndjson --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081
   echo '{\"event\":\"scanner.alert.raised\",\"symbol\":\"AAPL\",\"alert_type\":\"volume_spike\",\"score\":0.9,\"message\":\"3x\",\"source_scanner\":\"custom\",\"metadata\":{}}' | tapeline publish - --edge 127.0.0.1:8080")]
 pub struct PublishArgs {
-    /// File of findings, one JSON object a line; `-` reads standard input.
+    /// File of findings, one JSON object per line; `-` reads standard input.
     pub file: PathBuf,
     #[command(flatten)]
     pub cluster: ClusterArgs,

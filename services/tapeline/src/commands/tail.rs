@@ -20,7 +20,7 @@ const READ_TIMEOUT: Duration = Duration::from_millis(100);
 pub struct TailArgs {
     /// Event, for example `scanner.alert.raised`.
     pub event: String,
-    /// Print a JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
     /// Start at the earliest record instead of the next one.

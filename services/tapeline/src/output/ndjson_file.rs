@@ -1,4 +1,4 @@
-//! NDJSON files: a JSON object a line.
+//! NDJSON files: one JSON object per line.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -201,7 +201,7 @@ impl Output {
 
     /// Aborts the open transaction. Blocks at most for about the transaction timeout.
     pub(super) fn abort(&mut self, error: CallError) -> Result<BatchOutcome, DriverError> {
-        if error.remedy() == Remedy::Rebuild {
+        if error.remedy() == Remedy::Recreate {
             return Ok(BatchOutcome::Broken(error));
         }
         let failure = lock(&self.acknowledged).failure.clone();

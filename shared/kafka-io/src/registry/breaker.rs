@@ -21,7 +21,7 @@ pub(super) struct LookupBreaker {
 }
 
 impl LookupBreaker {
-    /// Creates a closed breaker that opens after so many consecutive failures.
+    /// Creates a closed breaker that opens after this number of consecutive failures.
     pub(super) fn new(failures: u32, exported: Gauge) -> Self {
         let backoff = Backoff::new(FIRST_WAIT, WAIT_MAX);
         let settings = Settings { failures, successes: 1, backoff, probe_max: WAIT_MAX };

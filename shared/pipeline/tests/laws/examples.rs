@@ -163,7 +163,7 @@ fn at_least_once_steady_stream_does_not_starve_commits() {
 
 #[test]
 fn consecutive_dead_letters_stop_the_partition() {
-    let mut harness = harness_with(|options| options.rejects_in_a_row_max = 2);
+    let mut harness = harness_with(|options| options.consecutive_rejects_max = 2);
     harness.records(A, &[(0, What::Reject), (1, What::Drop), (2, What::Reject)]);
     assert_eq!(harness.engine.stopped_partitions().count(), 0, "a record that is not rejected ends the run");
     let requested = harness.records(A, &[(3, What::Reject), (4, What::Drop)]);
@@ -178,7 +178,7 @@ fn consecutive_dead_letters_stop_the_partition() {
 
 #[test]
 fn dead_letters_of_held_records_count_as_consecutive() {
-    let mut harness = harness_with(|options| options.rejects_in_a_row_max = 2);
+    let mut harness = harness_with(|options| options.consecutive_rejects_max = 2);
     harness.records(A, &[(0, What::Hold), (1, What::Reject)]);
     assert_eq!(harness.apply(Event::Completed(Work::Reject(id(A, 1, 0)))), [Action::Pause(A)]);
     assert_eq!(harness.engine.stopped_partitions().collect::<Vec<_>>(), [A]);

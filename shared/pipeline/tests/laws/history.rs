@@ -33,7 +33,7 @@ pub(crate) fn options(mode: Delivery) -> Options {
         defer_wait_first: std::time::Duration::from_millis(20),
         defer_wait_max: std::time::Duration::from_millis(80),
         drain_budget: std::time::Duration::from_millis(300),
-        rejects_in_a_row_max: 4,
+        consecutive_rejects_max: 4,
         ..Options::new(mode)
     }
 }
@@ -154,7 +154,7 @@ impl Player {
                     self.apply(Event::Lost(&[partition]));
                 }
             }
-            Step::Rebuild => {
+            Step::RecreateClients => {
                 self.history.extend(self.owned.keys().map(|input| Fact::Gone(*input)));
                 self.owned.clear();
                 self.requested = None;

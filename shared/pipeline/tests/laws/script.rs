@@ -40,7 +40,7 @@ pub(crate) enum Step {
     Lose {
         input: usize,
     },
-    Rebuild,
+    RecreateClients,
 }
 
 pub(crate) fn scripts() -> impl Strategy<Value = Vec<Step>> {
@@ -63,7 +63,7 @@ pub(crate) fn scripts() -> impl Strategy<Value = Vec<Step>> {
         5 => input.clone().prop_map(|input| Step::Assign { input }),
         3 => input.clone().prop_map(|input| Step::Revoke { input }),
         1 => input.prop_map(|input| Step::Lose { input }),
-        1 => Just(Step::Rebuild),
+        1 => Just(Step::RecreateClients),
     ];
     prop::collection::vec(step, 1..150)
 }

@@ -15,7 +15,7 @@ fn with_another(change: impl FnOnce(SampleInput) -> SampleInput) -> (SampleRun, 
     (run, another)
 }
 
-/// Returns a request for it, appended so many seconds after that day's.
+/// Returns a request for it, appended this number of seconds after that day's.
 fn late_request(alert: SampleInput, first_seen: i64, seconds: i64) -> SampleRequest {
     let appended_at_ms = request(super::sample_run::alert(9)).appended_at_ms + seconds * 1_000;
     SampleRequest { first_seen, appended_at_ms, ..request(alert) }

@@ -16,12 +16,12 @@ impl RateLimiter {
         Self { interval: Duration::from_secs(1) / records_per_second.max(1), next: now }
     }
 
-    /// Returns when so many records may be sent.
+    /// Returns when this number of records may be sent.
     pub(super) async fn wait_for(&mut self, records: usize) {
         sleep_until(self.reserve(records, Instant::now())).await;
     }
 
-    /// Returns the time from which so many records may be sent. The next ones may be sent when the time of these is over.
+    /// Returns the time from which this number of records may be sent. The next ones may be sent when the time of these is over.
     fn reserve(&mut self, records: usize, now: Instant) -> Instant {
         let start = self.next.max(now);
         self.next = start + self.interval * u32::saturating_from(records);

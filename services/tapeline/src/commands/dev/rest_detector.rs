@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Time between two observations. Two equal ones in a row with all groups at their ends mean rest.
+/// Time between two observations. Two consecutive equal ones with all groups at their ends mean rest.
 pub(super) const OBSERVE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A run is stalled after this time without any change, while a group is not at its end.

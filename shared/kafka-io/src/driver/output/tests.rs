@@ -47,7 +47,7 @@ fn transaction_with_a_rejected_output_is_aborted() {
 fn denied_output_topic_ends_the_stage() {
     let error =
         transacted(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap().unwrap_err();
-    assert!(error.is_access_denied() && error.remedy() == Remedy::Rebuild, "{error}");
+    assert!(error.is_access_denied() && error.remedy() == Remedy::Recreate, "{error}");
     assert!(error.text.contains(OUTPUT.name()), "{error}");
     assert!(denied(RDKafkaErrorCode::UnknownTopicOrPartition, "").is_none());
 }
