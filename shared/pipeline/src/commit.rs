@@ -97,7 +97,7 @@ impl<S: Stage> Engine<S> {
         let all_assigned = batch.emissions.iter().all(|emission| {
             self.ledgers.get(&emission.input).is_some_and(|ledger| ledger.epoch == emission.epoch)
         });
-        self.laws.check(Law::Silence, all_assigned);
+        self.laws.check(Law::NoLateEffects, all_assigned);
         let sequences = batch.emissions.iter().map(|emission| emission.sequence);
         self.laws.check(Law::Order, sequences.is_sorted_by(|a, b| a < b));
         if !transactional {

@@ -13,7 +13,7 @@ pub enum Law {
     /// P3. Checked for every commit, when it is requested and when it succeeds.
     Progress,
     /// P4. Checked for every batch and commit.
-    Silence,
+    NoLateEffects,
     /// P5. Checked after each settling.
     Bounds,
     /// P6. Checked by two counters: records resolved as rejected, acknowledged dead letters.
@@ -30,7 +30,7 @@ impl Law {
         Law::Conservation,
         Law::Prefix,
         Law::Progress,
-        Law::Silence,
+        Law::NoLateEffects,
         Law::Bounds,
         Law::DeadLetterFirst,
         Law::Replay,
@@ -44,7 +44,7 @@ impl Law {
             Law::Conservation => "P1",
             Law::Prefix => "P2",
             Law::Progress => "P3",
-            Law::Silence => "P4",
+            Law::NoLateEffects => "P4",
             Law::Bounds => "P5",
             Law::DeadLetterFirst => "P6",
             Law::Replay => "P7",
@@ -63,7 +63,7 @@ impl Law {
                 "a committed offset is the end of the contiguous resolved prefix, in delivery order"
             }
             Law::Progress => "a committed offset never decreases within an assignment",
-            Law::Silence => {
+            Law::NoLateEffects => {
                 "nothing is produced or committed for a partition after its revocation is acknowledged"
             }
             Law::Bounds => "every queue has a bound, and a full one pauses its inputs",

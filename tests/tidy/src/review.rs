@@ -5,8 +5,6 @@ use crate::tree::SourceFile;
 /// The ids of the reviewed defects.
 pub const DEFECTS: std::ops::RangeInclusive<u32> = 3379..=3399;
 const COLUMNS: [&str; 6] = ["id", "severity", "defect", "mechanism", "shown by", "figure"];
-/// The former title of the column "defect".
-const FORMER_TITLE: &str = "fault";
 const OPEN: &str = "open";
 
 /// All offences of the page. `tests` are the names of all tests; `exists` returns `true` for the path of a file.
@@ -14,8 +12,7 @@ const OPEN: &str = "open";
 pub fn offences(page: &SourceFile, tests: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
     let rows: Vec<Vec<&str>> = page.text.lines().filter_map(cells).collect();
     let mut offences = Vec::new();
-    let title = |cell: &&str| cell.to_lowercase().replace(FORMER_TITLE, COLUMNS[2]);
-    if !rows.iter().any(|row| row.iter().map(title).eq(COLUMNS)) {
+    if !rows.iter().any(|row| row.iter().map(|cell| cell.to_lowercase()).eq(COLUMNS)) {
         offences.push(format!("{} has no table with the columns {}", page.path, COLUMNS.join(", ")));
     }
     for id in DEFECTS {
