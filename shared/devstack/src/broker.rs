@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use kafka_io::LibrdkafkaError;
 use kafka_io::client::{self, ClientError, LogContext};
-use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 
 /// Timeout of a request. The mock responds from memory.
@@ -41,14 +41,14 @@ pub enum BrokerError {
         topic: String,
         partitions: i32,
         #[source]
-        source: KafkaError,
+        source: LibrdkafkaError,
     },
     #[error("failed to fetch the first offset of {topic}[{partition}] from the embedded broker")]
     FirstOffset {
         topic: String,
         partition: i32,
         #[source]
-        source: KafkaError,
+        source: LibrdkafkaError,
     },
 }
 
@@ -65,7 +65,7 @@ impl EmbeddedBroker {
                 cluster.create_topic(topic, *partitions, 1).map_err(|source| BrokerError::Topic {
                     topic: (*topic).to_owned(),
                     partitions: *partitions,
-                    source,
+                    source: source.into(),
                 })?;
             }
             cluster.bootstrap_servers()
@@ -91,7 +91,7 @@ impl EmbeddedBroker {
             for partition in 0..*partitions {
                 let (low, _) =
                     self.host.client().fetch_watermarks(topic, partition, TIMEOUT).map_err(|source| {
-                        BrokerError::FirstOffset { topic: topic.clone(), partition, source }
+                        BrokerError::FirstOffset { topic: topic.clone(), partition, source: source.into() }
                     })?;
                 if low > 0 {
                     truncated.push(TruncatedPartition { topic: topic.clone(), partition, records: low });

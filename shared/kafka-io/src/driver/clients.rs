@@ -14,6 +14,7 @@ use super::stage::KafkaStage;
 use crate::call_error::CallError;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
+use crate::librdkafka_error::LibrdkafkaError;
 use crate::raw::{Polled, Poller, Wake};
 
 /// Bound of closing a consumer. Leaving a group takes one round trip to the coordinator.
@@ -52,7 +53,8 @@ impl Clients {
         let restores = side_input(!stage.restores().is_empty(), "restore")?;
         let ends = client::topic_query_client(config)?;
         let names: Vec<&str> = inputs.iter().map(|topic| topic.name()).collect();
-        work.subscribe(&names).map_err(|error| DriverError::Fatal { cause: Box::new(error) })?;
+        work.subscribe(&names)
+            .map_err(|error| DriverError::Fatal { cause: Box::new(LibrdkafkaError::from(error)) })?;
         Ok(Self { work, tables, globals, restores, ends })
     }
 
