@@ -98,7 +98,7 @@ fn bad_alerts() -> Vec<Bad> {
         bad("empty value", Vec::new(), "empty", "empty payload"),
         bad("wrong magic byte", replaced(good(), &[0], &[1]), "bad_magic", "first byte is 1, not 0"),
         bad("json", b"{\"symbol\":\"AAPL\"}".to_vec(), "bad_magic", "first byte is 123"),
-        bad("unknown schema id", with_id(99), "unknown_schema", "no schema 99"),
+        bad("unknown schema id", with_id(99), "unknown_schema", "schema 99 not found"),
         bad("id of another subject", with_id(3), "wrong_subject", "is of tapeline.v1.Gap"),
         bad("header alone", good()[..5].to_vec(), "truncated", "ends after 0 bytes"),
         bad("truncated body", truncated, "truncated", "ends after 35 bytes"),
