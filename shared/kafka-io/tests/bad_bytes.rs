@@ -102,7 +102,7 @@ fn bad_alerts() -> Vec<Bad> {
         bad("id of another subject", with_id(3), "wrong_subject", "is of tapeline.v1.Gap"),
         bad("header alone", good()[..5].to_vec(), "truncated", "ends after 0 bytes"),
         bad("truncated body", truncated, "truncated", "ends after 35 bytes"),
-        bad("trailing bytes", trailing, "trailing_bytes", "3 bytes left"),
+        bad("trailing bytes", trailing, "trailing_bytes", "3 trailing bytes"),
         bad("huge length", length(&[0x80, 0x80, 0x80, 0x80, 8]), "impossible_length", "1073741824"),
         bad("negative length", length(&[1]), "impossible_length", "impossible length"),
         bad("huge block count", with_map(&[0x80, 0x80, 0x80, 0x80, 8]), "truncated", "ends after"),
@@ -112,7 +112,7 @@ fn bad_alerts() -> Vec<Bad> {
         bad("NaN score", nan, "invalid", "score: NaN is outside 0..=1"),
         bad("symbol with a newline", newline, "invalid", "symbol \"AA\\nPL\" does not match"),
         bad("ahead of the clock", future, "ahead_of_clock", "more than 5 min ahead"),
-        bad("larger than any event", vec![0; 1_048_000], "too_large", "1048000 bytes sent"),
+        bad("larger than any event", vec![0; 1_048_000], "too_large", "1048000 bytes received"),
     ]
 }
 

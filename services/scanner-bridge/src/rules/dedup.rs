@@ -172,9 +172,11 @@ impl RestoredAlert {
                 value.raise(sets, priority);
                 windows.announced(symbol, first_seen, appended_at);
             }
-            _ => {
-                windows.open(symbol, window.first_seen, RequestedPriorities::of(sets, priority), appended_at)
+            _ if window.is_opened => {
+                windows.open(symbol, window.first_seen, RequestedPriorities::of(sets, priority), appended_at);
             }
+            // The window that it joined has expired: a request that was written later does not open it again.
+            _ => {}
         }
     }
 }
