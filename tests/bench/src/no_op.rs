@@ -1,11 +1,10 @@
 //! The engine alone, with a stage that forwards the bytes of each record.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use contracts::Topic;
 use kafka_io::{InRecord, KafkaStage, OutRecord};
-use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
+use pipeline::{Effects, Now, RecordId, Stage, Verdict};
 
 use crate::driver::{DriveArgs, StopSignal, drive};
 use crate::error::Error;
@@ -26,10 +25,6 @@ impl Stage for Noop {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
-
-    fn unassigned(&mut self, _: InputPartition) {}
-
     fn process(
         &mut self,
         _: RecordId,
@@ -47,18 +42,6 @@ impl Stage for Noop {
     }
 
     fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
-
-    fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
-
-    fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<OutRecord>) {}
-
-    fn is_full(&self, _: u16) -> bool {
-        false
-    }
-
-    fn next_wake(&self, _: Now) -> Option<Duration> {
-        None
-    }
 }
 
 impl KafkaStage for Noop {}

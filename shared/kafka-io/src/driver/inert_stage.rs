@@ -1,8 +1,6 @@
 //! Test double: a stage that holds every record and does nothing.
 
-use std::time::Duration;
-
-use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
+use pipeline::{Effects, Now, RecordId, Stage, Verdict};
 
 use super::stage::KafkaStage;
 use crate::record::{InRecord, OutRecord};
@@ -14,8 +12,6 @@ impl Stage for InertStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
-    fn unassigned(&mut self, _: InputPartition) {}
     fn process(
         &mut self,
         _: RecordId,
@@ -26,14 +22,6 @@ impl Stage for InertStage {
         Verdict::Hold
     }
     fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
-    fn tick(&mut self, _: Now, _: &mut Effects<OutRecord>) {}
-    fn drain(&mut self, _: &[InputPartition], _: Now, _: &mut Effects<OutRecord>) {}
-    fn is_full(&self, _: u16) -> bool {
-        false
-    }
-    fn next_wake(&self, _: Now) -> Option<Duration> {
-        None
-    }
 }
 
 impl KafkaStage for InertStage {}
