@@ -31,7 +31,7 @@ find_java() {
   if [[ -n ${JAVA_HOME:-} ]]; then java=$JAVA_HOME/bin/java; else java=$(command -v java || true); fi
   [[ -n $java && -x $java ]] ||
     fail "no java found by JAVA_HOME or PATH: install a runtime of at least 17 (Debian: default-jre-headless)"
-  version=$("$java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1)
+  version=$("$java" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | sed -n 1p)
   [[ -n $version ]] || fail "cannot read the version of $java"
   ((version >= 17)) || fail "$java is version $version, at least 17 is needed"
   printf '%s' "$java"

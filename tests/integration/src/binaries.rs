@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The packages whose binaries are run; each binary has the name of its package.
-const PACKAGES: [&str; 5] = ["publisher", "scanner-bridge", "feature", "backfill", "tapeline"];
+/// The packages whose binaries are run, each with the name of its package, and `chassis`, which adds a feature to tokio for its tests.
+const PACKAGES: [&str; 6] = ["publisher", "scanner-bridge", "feature", "backfill", "tapeline", "chassis"];
 
 /// The folder of the binaries.
 #[derive(Debug, Clone)]
@@ -39,6 +39,9 @@ impl Binaries {
         cargo.env_remove("RUSTC_BOOTSTRAP");
         cargo.args(["--profile", folder.profile()]).arg("--target-dir").arg(&folder.target);
         cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+        // Examples activate the features of dev-dependencies. So the features are those of a test run of the workspace, and nothing is
+        // compiled a second time.
+        cargo.args(["--bins", "--examples"]);
         let output = cargo.output()?;
         if output.status.success() {
             return Ok(Self { folder: folder.target.join(folder.name) });
