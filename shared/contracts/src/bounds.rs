@@ -1,7 +1,10 @@
-//! Size limits of events. They ensure that every output derived from valid events fits its topic.
+//! Limits of events. Those of size ensure that every output derived from valid events fits its topic.
 //!
 //! Stages merge and copy fields: a feature request carries the correlation ids of up to 1,000 alerts. A field without a limit at the
 //! edge would be rejected by Kafka three stages later, where it can no longer be returned to its sender. See ADR 015.
+
+/// Limit of the time by which an event may be ahead of the validating component's clock: 5 min.
+pub const CLOCK_AHEAD_MICROS_MAX: i64 = 5 * 60 * 1_000_000;
 
 /// Limit of a payload, header included. Below `max.message.bytes`, with room for key, headers and the record batch.
 pub const PAYLOAD_BYTES_MAX: usize = 1_000_000;

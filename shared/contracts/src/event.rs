@@ -6,14 +6,10 @@ use domain::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::partition::partition_for;
 use crate::rules;
 use crate::schema_codec::SchemaCodec;
 use crate::topics::Topic;
 use crate::violation::{EventPath, Violation};
-
-/// Limit of the time by which an event may be ahead of the validating component's clock: 5 min.
-pub const CLOCK_AHEAD_MICROS_MAX: i64 = 5 * 60 * 1_000_000;
 
 /// The fields that every event carries. They are documented in each event's struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,13 +78,13 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
         self.check(at)
     }
 
-    /// Checks that no time of the event is more than [`CLOCK_AHEAD_MICROS_MAX`] ahead of the clock.
+    /// Checks that no time of the event is more than [`CLOCK_AHEAD_MICROS_MAX`](crate::bounds::CLOCK_AHEAD_MICROS_MAX) ahead of the clock.
     ///
     /// # Errors
     /// The first violation, with both times.
     fn check_clock(&self, now: Timestamp) -> Result<(), Violation> {
         let at = EventPath::of(self.topic().event());
-        at.field("occurred_at", not_ahead(self.envelope().occurred_at, now))
+        at.field("occurred_at", rules::not_ahead(self.envelope().occurred_at, now))
     }
 
     /// Checks that `partition`, of `count`, is the partition of the event's symbol.
@@ -97,22 +93,8 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
     /// A violation with the symbol and both partitions if it is not.
     fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
         let at = EventPath::of(self.topic().event());
-        at.field("symbol", in_partition(self.symbol(), partition, count))
+        at.field("symbol", rules::in_partition(self.symbol(), partition, count))
     }
-}
-
-pub(crate) fn not_ahead(micros: i64, now: Timestamp) -> Result<(), String> {
-    let limit = now.micros().saturating_add(CLOCK_AHEAD_MICROS_MAX);
-    rules::check(micros <= limit, || {
-        format!("{} is more than 5 min ahead of the clock, {now}", Timestamp::from_micros(micros))
-    })
-}
-
-pub(crate) fn in_partition(symbol: &str, partition: i32, count: i32) -> Result<(), String> {
-    let own = partition_for(symbol.as_bytes(), count);
-    rules::check(own == partition, || {
-        format!("{symbol} belongs to partition {own} of {count}, not {partition}")
-    })
 }
 
 /// The items of `impl Event` that are equal for all events: topic, schema and envelope.

@@ -6,11 +6,14 @@ use domain::{
     FeatureSet, Layer, LayerError, Priority, PriorityError, Symbol, SymbolError, Timeframe, Timestamp,
 };
 
-use crate::bounds::{ID_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::bounds::{CLOCK_AHEAD_MICROS_MAX, ID_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::partition::partition_for;
 use crate::wire::DataKind;
 
-/// Cause of a violation.
-pub(crate) type Cause = String;
+/// Cause of a violation, with the value. Its text is part of a [`Violation`](crate::Violation) and of the answers that quote one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Cause(String);
 
 /// Cause if an enum has the value `unknown`: the writer's value does not exist in this version.
 const UNKNOWN: &str = "value is not defined in this version";
@@ -18,8 +21,8 @@ const UNKNOWN: &str = "value is not defined in this version";
 /// 0001-01-01T00:00:00Z and the last microsecond of 9999: the range of ISO-8601 with years of four digits.
 const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-pub(crate) fn check(holds: bool, cause: impl FnOnce() -> Cause) -> Result<(), Cause> {
-    if holds { Ok(()) } else { Err(cause()) }
+pub(crate) fn check(holds: bool, cause: impl FnOnce() -> String) -> Result<(), Cause> {
+    if holds { Ok(()) } else { Err(Cause(cause())) }
 }
 
 pub(crate) fn not_empty(text: &str) -> Result<(), Cause> {
@@ -99,12 +102,11 @@ pub(crate) fn finite(value: f64) -> Result<(), Cause> {
 pub(crate) fn values(values: &BTreeMap<String, f64>, count_max: usize) -> Result<(), Cause> {
     count(values.len(), 0..=count_max)?;
     for name in values.keys() {
-        at_most(name, ID_BYTES_MAX).map_err(|cause| format!("key {:?}: {cause}", short(name)))?;
+        at_most(name, ID_BYTES_MAX).map_err(|cause| Cause(format!("key {:?}: {cause}", short(name))))?;
     }
-    match values.iter().find(|(_, value)| !value.is_finite()) {
-        Some((name, value)) => Err(format!("{:?} is {value}, not a finite number", short(name))),
-        None => Ok(()),
-    }
+    values.iter().try_for_each(|(name, value)| {
+        check(value.is_finite(), || format!("{:?} is {value}, not a finite number", short(name)))
+    })
 }
 
 pub(crate) fn at_least(value: i64, min: i64) -> Result<(), Cause> {
@@ -156,4 +158,18 @@ pub(crate) fn day(days: i32) -> Result<(), Cause> {
     check(INSTANTS.contains(&(i64::from(days) * DAY_MICROS)), || {
         format!("day {days} is outside the years 1 to 9999")
     })
+}
+
+/// Checks an instant that may be at most 5 min ahead of the clock.
+pub(crate) fn not_ahead(micros: i64, now: Timestamp) -> Result<(), Cause> {
+    let limit = now.micros().saturating_add(CLOCK_AHEAD_MICROS_MAX);
+    check(micros <= limit, || {
+        format!("{} is more than 5 min ahead of the clock, {now}", Timestamp::from_micros(micros))
+    })
+}
+
+/// Checks that `partition` is the one of `count` that the symbol belongs to.
+pub(crate) fn in_partition(symbol: &str, partition: i32, count: i32) -> Result<(), Cause> {
+    let own = partition_for(symbol.as_bytes(), count);
+    check(own == partition, || format!("{symbol} belongs to partition {own} of {count}, not {partition}"))
 }

@@ -3,7 +3,7 @@
 use domain::{FeatureSet, FeatureSets, Priority};
 
 use crate::bounds::{ID_BYTES_MAX, MERGED_ALERTS_MAX};
-use crate::event::{Event, in_partition, topic_schema_envelope};
+use crate::event::{Event, topic_schema_envelope};
 use crate::record::{event, record};
 use crate::rules;
 use crate::topics::Topic;
@@ -115,7 +115,7 @@ impl Event for FeatureRequest {
     fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
         let at = EventPath::of(self.topic().event());
         for (index, requested) in self.symbols.iter().enumerate() {
-            at.item("symbols", index, "symbol", in_partition(&requested.symbol, partition, count))?;
+            at.item("symbols", index, "symbol", rules::in_partition(&requested.symbol, partition, count))?;
         }
         Ok(())
     }

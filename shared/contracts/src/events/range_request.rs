@@ -3,7 +3,7 @@
 use domain::Timestamp;
 
 use super::backfill;
-use crate::event::{Event, not_ahead, topic_schema_envelope};
+use crate::event::{Event, topic_schema_envelope};
 use crate::record::event;
 use crate::rules;
 use crate::violation::{EventPath, Violation};
@@ -65,7 +65,7 @@ impl Event for RangeRequest {
     // A range can end at the time of its cause, and a cause can be as far ahead of the clock as any event.
     fn check_clock(&self, now: Timestamp) -> Result<(), Violation> {
         let at = EventPath::of(self.topic().event());
-        at.field("occurred_at", not_ahead(self.occurred_at, now))?;
-        at.field("end", not_ahead(self.end, now))
+        at.field("occurred_at", rules::not_ahead(self.occurred_at, now))?;
+        at.field("end", rules::not_ahead(self.end, now))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::feature_request::{FEATURE_SETS_MAX, SYMBOLS_MAX};
 use crate::bounds::ID_BYTES_MAX;
-use crate::event::{Event, in_partition, topic_schema_envelope};
+use crate::event::{Event, topic_schema_envelope};
 use crate::record::event;
 use crate::rules;
 use crate::violation::{EventPath, Violation};
@@ -61,7 +61,7 @@ impl Event for RequestFailure {
     fn check_placement(&self, partition: i32, count: i32) -> Result<(), Violation> {
         let at = EventPath::of(self.topic().event());
         for (index, symbol) in self.symbols.iter().enumerate() {
-            at.item("symbols", index, "", in_partition(symbol, partition, count))?;
+            at.item("symbols", index, "", rules::in_partition(symbol, partition, count))?;
         }
         Ok(())
     }

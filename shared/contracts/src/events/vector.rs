@@ -92,7 +92,7 @@ impl SetResult {
                 rules::check(explained, || format!("{}, but without a reason", self.status))?;
                 rules::check(self.values.is_empty(), || format!("{}, but with values", self.status))
             }
-            SetStatus::Unknown => Err("status is not defined in this version".to_owned()),
+            SetStatus::Unknown => rules::check(false, || "status is not defined in this version".to_owned()),
         }
     }
 }
