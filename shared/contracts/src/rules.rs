@@ -10,7 +10,7 @@ use crate::bounds::{CLOCK_AHEAD_MICROS_MAX, ID_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::partition::partition_for;
 use crate::wire::DataKind;
 
-/// Cause of a violation, with the value. Its text is part of a [`Violation`](crate::Violation) and of the answers that quote one.
+/// Cause of a violation, with the value. Its text is part of a [`Violation`](crate::Violation) and of the error messages that quote one.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Cause(String);
