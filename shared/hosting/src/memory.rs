@@ -171,8 +171,8 @@ mod tests {
         let one = of_stage("bridge", &kafka, 1, 1);
         let more =
             of_stage("bridge", &KafkaConfig { prefetch_kib: 2 * kafka.prefetch_kib, ..kafka.clone() }, 1, 3);
-        assert_eq!(sum(&more) - sum(&one), 5 * 16 * MIB + 2 * MIB);
-        assert!(list(&one).contains("bridge: consumer prefetch 17 MiB"), "{}", list(&one));
+        assert_eq!(sum(&more) - sum(&one), 5 * 2 * MIB + 2 * MIB);
+        assert!(list(&one).contains("bridge: consumer prefetch 3 MiB"), "{}", list(&one));
         // A service with two stages fits into 512 MiB by default.
         assert!(PROCESS_BYTES + 2 * sum(&of_stage("any", &kafka, 1, 3)) < 512 * MIB, "{}", list(&one));
         assert_eq!(of_stage("any", &KafkaConfig::embedded("a:1"), 1, 1), []);

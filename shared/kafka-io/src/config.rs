@@ -54,7 +54,9 @@ pub struct KafkaConfig {
     /// Outputs per batch or transaction, unless a single emission has more. 5,000: about 1 MB of outputs of 200 bytes. `tests/bench`
     /// measures the overhead of smaller batches.
     pub batch_outputs_max: u32,
-    /// The size of the prefetch buffer, KiB per consumer.
+    /// The size of the prefetch buffer, KiB of values per consumer; at most five records per KiB. A consumer fetches again below it, and a
+    /// response adds up to 1 MiB of compressed records per partition. 2,048: a larger one makes a restore no faster, and needs more memory
+    /// (ADR 076).
     pub prefetch_kib: u32,
     /// Encryption and authentication.
     pub security: Security,
@@ -146,7 +148,7 @@ impl Default for KafkaConfig {
             watchdog_ms: Millis::new(30_000),
             linger_ms: Millis::new(5),
             batch_outputs_max: 5_000,
-            prefetch_kib: 16_384,
+            prefetch_kib: 2_048,
             security: Security::default(),
             options: BTreeMap::new(),
         }

@@ -63,6 +63,7 @@ mod header_limits;
 mod host_name;
 mod librdkafka_error;
 pub mod metric_names;
+mod owned_record;
 mod partition_ends;
 mod producer;
 mod query;
@@ -86,9 +87,10 @@ pub use driver::{
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use kit::{ErrorChain, Millis, Secret};
 pub use librdkafka_error::LibrdkafkaError;
+pub use owned_record::OwnedRecord;
 pub use producer::{BatchProducer, ProduceError, ProducerLimits, RecordMetadata};
 pub use query::{ClusterQuery, GroupQuery, QueryError, Watermarks};
-pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
+pub use reader::{ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
 pub use record_count::count_with_aborted;
 pub use registry::{

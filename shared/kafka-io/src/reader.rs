@@ -14,33 +14,15 @@ use crate::config::KafkaConfig;
 use crate::driver::close;
 use crate::error_codes::is_access_denied;
 use crate::librdkafka_error::LibrdkafkaError;
+use crate::owned_record::OwnedRecord;
 use crate::query::{ClusterQuery, QueryError, Watermarks};
-use crate::raw::{Fetched, Polled, Poller};
+use crate::raw::{Polled, Poller};
 
 /// Records per read.
 const READ_RECORDS_MAX: usize = 10_000;
 
 /// Bytes of keys, payloads and headers after which a read returns: a dead letter may have 2 MiB.
 const READ_BYTES_MAX: usize = 16 << 20;
-
-/// A record, copied out of librdkafka's memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnedRecord {
-    /// The topic.
-    pub topic: Topic,
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: i64,
-    /// The append time, milliseconds since 1970-01-01 UTC; -1 if the broker set none.
-    pub timestamp_ms: i64,
-    /// The key. `None` if the record has no key, in contrast to an empty one.
-    pub key: Option<Vec<u8>>,
-    /// The payload. `None` for a tombstone.
-    pub payload: Option<Vec<u8>>,
-    /// The headers, in order.
-    pub headers: Vec<(String, Vec<u8>)>,
-}
 
 /// The position at which reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,27 +279,4 @@ pub(crate) fn handle_failure(
     }
     tracing::warn!(%code, text, "fetch failed: librdkafka retries automatically");
     Ok(())
-}
-
-impl OwnedRecord {
-    /// Returns the bytes of key, payload and headers.
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        let length = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        length(&self.key) + length(&self.payload) + headers
-    }
-
-    fn of(topic: Topic, fetched: &Fetched<'_>) -> Self {
-        let headers = (0..).map_while(|index| fetched.header(index));
-        Self {
-            topic,
-            partition: fetched.partition(),
-            offset: fetched.offset(),
-            timestamp_ms: fetched.timestamp_ms(),
-            key: fetched.key().map(<[u8]>::to_vec),
-            payload: fetched.payload().map(<[u8]>::to_vec),
-            headers: headers.map(|(name, value)| (name.into_owned(), value.to_vec())).collect(),
-        }
-    }
 }

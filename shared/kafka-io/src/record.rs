@@ -83,7 +83,7 @@ impl<'a> InRecord<'a> {
             key: fetched.key(),
             payload: fetched.payload(),
             epoch: None,
-            traceparent: headers.get(TRACEPARENT).and_then(trace),
+            traceparent: headers.traceparent(),
             headers,
         }
     }
@@ -134,6 +134,11 @@ impl<'a> Headers<'a> {
     #[must_use]
     pub fn listed(headers: &'a [(String, Vec<u8>)]) -> Self {
         Self(HeaderSource::Listed(headers))
+    }
+
+    /// Returns the header `traceparent`. `None` if it is missing or holds no W3C trace context.
+    pub(crate) fn traceparent(self) -> Option<&'a str> {
+        self.get(TRACEPARENT).and_then(trace)
     }
 
     /// Returns the value of the last header of this name: Kafka allows several, and the last one counts.

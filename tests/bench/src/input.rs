@@ -1,16 +1,15 @@
 //! The input: alerts as scanners write them, encoded by the contract's codec.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use contracts::{Alert, Topic, encode, ids, partition_for};
+use contracts::{Alert, Topic, ids};
 use domain::AlertType;
 use kafka_io::{KafkaConfig, admin};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use testkit::OwnSchemas;
 
-use crate::driver::client;
 use crate::error::Error;
+use crate::sender::Sender;
 
 /// The input and output topics.
 pub(crate) const TOPICS: &[Topic] =
@@ -22,54 +21,28 @@ pub(crate) fn fill(brokers: &str, records: u64) -> Result<(), Error> {
     let config = KafkaConfig { brokers: brokers.to_owned(), ..KafkaConfig::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(admin::topics_apply(&config, TOPICS, 1))?;
-    let source = Source::new(brokers)?;
+    let mut source = Source::new(brokers)?;
     for number in 0..records {
         source.send(number, number % records.div_ceil(2))?;
     }
     source.flush()
 }
 
-/// A producer of alerts.
-pub(crate) struct Source {
-    producer: ThreadedProducer<DefaultProducerContext>,
-    schema_id: u32,
-    partitions: i32,
-}
+/// A producer of numbered alerts.
+pub(crate) struct Source(Sender);
 
 impl Source {
     pub(crate) fn new(brokers: &str) -> Result<Self, Error> {
-        let producer = client(brokers)
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "20")
-            .set("compression.type", "lz4")
-            .set("queue.buffering.max.messages", "200000")
-            .create()?;
-        let schema_id = OwnSchemas::ids()[&Topic::AlertRaised];
-        Ok(Self { producer, schema_id, partitions: KafkaConfig::default().partitions })
+        Sender::new(brokers, OwnSchemas::ids()[&Topic::AlertRaised]).map(Self)
     }
 
     /// Queues alert `number` for the symbol with this number; waits while the queue is full.
-    pub(crate) fn send(&self, number: u64, symbol: u64) -> Result<(), Error> {
-        let alert = alert(number, symbol);
-        let mut payload = Vec::with_capacity(256);
-        encode(&alert, self.schema_id, &mut payload)?;
-        let partition = partition_for(alert.symbol.as_bytes(), self.partitions);
-        let mut record = BaseRecord::to(Topic::AlertRaised.name())
-            .partition(partition)
-            .key(&alert.symbol)
-            .payload(&payload);
-        while let Err((error, rejected)) = self.producer.send(record) {
-            if error.rdkafka_error_code() != Some(rdkafka::types::RDKafkaErrorCode::QueueFull) {
-                return Err(error.into());
-            }
-            self.producer.poll(Duration::from_millis(10));
-            record = rejected;
-        }
-        Ok(())
+    pub(crate) fn send(&mut self, number: u64, symbol: u64) -> Result<(), Error> {
+        self.0.send(&alert(number, symbol))
     }
 
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        Ok(self.producer.flush(Duration::from_secs(120))?)
+        self.0.flush()
     }
 }
 
@@ -95,7 +68,7 @@ fn alert(number: u64, symbol: u64) -> Alert {
 }
 
 /// Returns a symbol of five characters; there are 11.8 million.
-fn symbol_of(mut number: u64) -> String {
+pub(crate) fn symbol_of(mut number: u64) -> String {
     let mut text = [b'A'; 5];
     for character in text.iter_mut().rev() {
         *character = b'A' + u8::try_from(number % 26).unwrap_or(0);

@@ -6,6 +6,7 @@
 //!
 //! Start at [`Variant`].
 
+mod bars;
 mod bridge;
 mod driver;
 mod error;
@@ -13,6 +14,7 @@ mod input;
 mod no_op;
 mod passthrough;
 mod resource_usage;
+mod sender;
 mod soak;
 
 use std::time::Duration;
@@ -40,6 +42,18 @@ enum Variant {
         #[arg(long)]
         records: u64,
     },
+    /// Produce minute bars, in topics that exist.
+    Bars {
+        /// Count of bars.
+        #[arg(long)]
+        records: u64,
+        /// Count of symbols.
+        #[arg(long)]
+        symbols: u64,
+        /// The registry's id of the bar schema.
+        #[arg(long)]
+        schema_id: u32,
+    },
     /// librdkafka alone: consume, produce the same bytes, commit once per second.
     Passthrough {
         /// Count of records to forward.
@@ -65,6 +79,7 @@ fn main() -> Result<(), Error> {
     let Args { brokers, variant } = Args::parse();
     match variant {
         Variant::Fill { records } => input::fill(&brokers, records),
+        Variant::Bars { records, symbols, schema_id } => bars::fill(&brokers, records, symbols, schema_id),
         Variant::Passthrough { records } => passthrough::run(&brokers, records),
         Variant::Noop(args) => no_op::run(&brokers, args),
         Variant::Bridge(args) => bridge::run(&brokers, args),

@@ -40,7 +40,7 @@ fn produce(brokers: &str, rate: u64, sent: &AtomicU64, over: &AtomicBool) -> Res
     if rate == 0 {
         return Ok(());
     }
-    let source = Source::new(brokers)?;
+    let mut source = Source::new(brokers)?;
     let begun = Instant::now();
     for batch in 1.. {
         if over.load(Ordering::Acquire) {

@@ -50,7 +50,7 @@ pub(super) struct Restoring<'c> {
     query_timeout: Duration,
     /// By partition number, which inputs and outputs share.
     partitions: BTreeMap<i32, PartitionRestore>,
-    retries: RetryQueue<'c>,
+    retries: RetryQueue,
     watchdog: Watchdog<TopicPartition>,
     progress: LoadProgress,
 }
@@ -139,8 +139,8 @@ impl<'c> Restoring<'c> {
         let mut restored = Restored { has_more: self.set_target(now)?, ..Restored::default() };
         let (partitions, topics) = (&mut self.partitions, &self.restores);
         restored.records += self.retries.retry(self.consumer, |(topic, partition), record| {
-            stage.restore_record(&InRecord::of(topic, record), now)?;
-            advance(partitions, (topic, partition), record.offset() + 1, 1);
+            stage.restore_record(record, now)?;
+            advance(partitions, (topic, partition), record.offset + 1, 1);
             Ok(())
         })?;
         for _ in 0..RECORDS_PER_READ_MAX {
@@ -156,7 +156,7 @@ impl<'c> Restoring<'c> {
                             restored.records += 1;
                             advance(partitions, output, record.offset() + 1, 1);
                         }
-                        Err(cause) => self.retries.hold(self.consumer, output, record, &cause)?,
+                        Err(cause) => self.retries.hold(self.consumer, output, &record, &cause)?,
                     }
                 }
                 Polled::End { topic, partition, offset } => {

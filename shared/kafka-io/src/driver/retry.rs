@@ -10,7 +10,9 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::inputs::TopicPartition;
 use crate::client::LogContext;
+use crate::owned_record::OwnedRecord;
 use crate::raw::Fetched;
+use crate::record::InRecord;
 use crate::wire::Unavailable;
 
 /// Wait before a retry. The registry's client has a circuit breaker of its own.
@@ -18,15 +20,15 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from
 
 /// The undecoded record of each such partition. The partition is paused and continues after that record.
 #[derive(Default)]
-pub(super) struct RetryQueue<'c>(BTreeMap<TopicPartition, Undecoded<'c>>);
+pub(super) struct RetryQueue(BTreeMap<TopicPartition, Undecoded>);
 
-struct Undecoded<'c> {
-    record: Fetched<'c>,
+struct Undecoded {
+    record: OwnedRecord,
     backoff: Backoff,
     due: Instant,
 }
 
-impl<'c> RetryQueue<'c> {
+impl RetryQueue {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -35,12 +37,12 @@ impl<'c> RetryQueue<'c> {
         self.0.contains_key(&partition)
     }
 
-    /// Pauses the partition of a record that was just fetched and keeps the record.
+    /// Pauses the partition of a record that was just fetched and keeps a copy of the record.
     pub(super) fn hold(
         &mut self,
         consumer: &BaseConsumer<LogContext>,
         (topic, partition): TopicPartition,
-        record: Fetched<'c>,
+        record: &Fetched<'_>,
         cause: &Unavailable,
     ) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
@@ -50,6 +52,7 @@ impl<'c> RetryQueue<'c> {
         tracing::warn!(%topic, partition, offset, %cause, "partition paused: record cannot be decoded yet");
         let mut backoff = BACKOFF;
         let due = Instant::now() + backoff.fail();
+        let record = OwnedRecord::of(topic, record);
         self.0.insert((topic, partition), Undecoded { record, backoff, due });
         Ok(())
     }
@@ -58,7 +61,7 @@ impl<'c> RetryQueue<'c> {
     pub(super) fn retry(
         &mut self,
         consumer: &BaseConsumer<LogContext>,
-        mut read: impl FnMut(TopicPartition, &Fetched<'c>) -> Result<(), Unavailable>,
+        mut read: impl FnMut(TopicPartition, &InRecord<'_>) -> Result<(), Unavailable>,
     ) -> Result<u64, KafkaError> {
         let now = Instant::now();
         let mut done = TopicPartitionList::new();
@@ -66,7 +69,7 @@ impl<'c> RetryQueue<'c> {
             if now < undecoded.due {
                 return true;
             }
-            if read((*topic, *partition), &undecoded.record).is_err() {
+            if read((*topic, *partition), &undecoded.record.view()).is_err() {
                 undecoded.due = now + undecoded.backoff.fail();
                 return true;
             }

@@ -33,7 +33,7 @@ pub(super) struct Tables<'c> {
     ends: &'c BaseConsumer<LogContext>,
     query_timeout: Duration,
     followed: BTreeMap<TopicPartition, Followed>,
-    retries: RetryQueue<'c>,
+    retries: RetryQueue,
     watchdog: Watchdog<TopicPartition>,
     progress: LoadProgress,
 }
@@ -129,8 +129,8 @@ impl<'c> Tables<'c> {
         let mut moved = BTreeSet::new();
         let mut retried = Vec::new();
         self.retries.retry(self.consumer, |partition, record| {
-            let outcome = stage.table_record(scope, &InRecord::of(partition.0, record))?;
-            retried.push((partition, record.offset(), outcome));
+            let outcome = stage.table_record(scope, record)?;
+            retried.push((partition, record.offset, outcome));
             Ok(())
         })?;
         let mut read = u64::saturating_from(retried.len());
@@ -146,7 +146,7 @@ impl<'c> Tables<'c> {
                             read += 1;
                             self.count(partition, record.offset(), outcome, &mut moved);
                         }
-                        Err(cause) => self.retries.hold(self.consumer, partition, record, &cause)?,
+                        Err(cause) => self.retries.hold(self.consumer, partition, &record, &cause)?,
                     }
                 }
                 Polled::End { topic, partition, offset } => {
