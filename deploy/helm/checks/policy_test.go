@@ -83,14 +83,11 @@ func TestContainersAreBoundedPinnedAndReadOnly(t *testing.T) {
 		}
 		for _, container := range append(spec.InitContainers, spec.Containers...) {
 			at := name(one) + ", " + container.Name
-			for _, kind := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-				_, limited := container.Resources.Limits[kind]
-				if _, requested := container.Resources.Requests[kind]; !limited || !requested {
-					t.Errorf("%s: no limit or no request of %s", at, kind)
-				}
+			limits, requests := container.Resources.Limits, container.Resources.Requests
+			if limits.Memory().IsZero() || requests.Memory().Cmp(*limits.Memory()) != 0 || requests.Cpu().IsZero() {
+				t.Errorf("%s: its memory is not bounded and requested, or it requests no CPU", at)
 			}
-			_, tag, ok := strings.Cut(container.Image[strings.LastIndex(container.Image, "/")+1:], ":")
-			if !ok || tag == "latest" {
+			if !isPinned(container.Image) {
 				t.Errorf("%s: image %s has no version", at, container.Image)
 			}
 			security := container.SecurityContext
@@ -104,6 +101,16 @@ func TestContainersAreBoundedPinnedAndReadOnly(t *testing.T) {
 			}
 		}
 	})
+}
+
+// isPinned is true for an image with a digest or with a tag other than latest.
+func isPinned(image string) bool {
+	last := image[strings.LastIndex(image, "/")+1:]
+	if _, digest, ok := strings.Cut(last, "@"); ok {
+		return strings.HasPrefix(digest, "sha256:")
+	}
+	_, tag, ok := strings.Cut(last, ":")
+	return ok && tag != "latest"
 }
 
 func TestNoSecretIsRendered(t *testing.T) {

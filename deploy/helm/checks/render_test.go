@@ -21,7 +21,7 @@ const (
 var update = flag.Bool("update", false, "write golden/ as it is rendered now")
 
 // sets are the sets of values that are rendered, by name.
-var sets = []string{"minimal", "production", "strimzi", "no-keda", "at-least-once"}
+var sets = []string{"minimal", "production", "strimzi", "no-keda", "at-least-once", "platform"}
 
 // object is one rendered object, as decoded from YAML.
 type object = map[string]any

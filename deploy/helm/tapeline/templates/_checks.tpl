@@ -9,7 +9,9 @@
 {{- if contains "@" $values.registry.url }}{{ $errors = append $errors "registry.url contains a user: set registry.username and registry.passwordSecret instead, secrets are set by reference only" }}{{ end -}}
 {{- if ne (empty $values.registry.username) (empty $values.registry.passwordSecret) }}{{ $errors = append $errors "registry.username and registry.passwordSecret must be set together" }}{{ end -}}
 {{- if and $values.registry.caSecret (not (hasPrefix "https://" $values.registry.url)) }}{{ $errors = append $errors "registry.caSecret is set, but registry.url is not https" }}{{ end -}}
-{{- if eq $values.image.tag "latest" }}{{ $errors = append $errors "image.tag is latest: set a version, so that a rollback restores the previous image" }}{{ end -}}
+{{- $errors = concat $errors (include "tapeline.imageErrors" . | fromJsonArray) (include "tapeline.networkErrors" . | fromJsonArray) -}}
+{{- $errors = concat $errors (include "tapeline.podErrors" (dict "root" $ "at" "" "given" $values) | fromJsonArray) -}}
+{{- $errors = concat $errors (include "tapeline.podErrors" (dict "root" $ "at" "setup." "given" $values.setup) | fromJsonArray) -}}
 {{- if and $security.caSecret (not (include "tapeline.isEncrypted" .)) }}{{ $errors = append $errors (printf "kafka.security.caSecret is set, but the protocol %s is not encrypted" $security.protocol) }}{{ end -}}
 {{- if and (ne $security.mechanism "scram-sha-512") (not (include "tapeline.hasLogin" .)) }}{{ $errors = append $errors (printf "kafka.security.mechanism is set, but the protocol %s has no login" $security.protocol) }}{{ end -}}
 {{- if $values.strimzi.enabled -}}
@@ -27,6 +29,7 @@
 {{- if and $values.strimzi.enabled (or $credentials.username $credentials.secret) }}{{ $errors = append $errors (printf "%s.credentials is set, but strimzi.enabled creates user and secret" $at) }}{{ end -}}
 {{- end -}}
 {{- range $name := keys $values.services | sortAlpha -}}
+{{- $errors = concat $errors (include "tapeline.podErrors" (dict "root" $ "at" (printf "services.%s." $name) "given" (index $values.services $name)) | fromJsonArray) -}}
 {{- $errors = concat $errors (include "tapeline.serviceErrors" (dict "root" $ "service" $name) | fromJsonArray) -}}
 {{- end -}}
 {{- if $errors }}{{ fail (printf "invalid values:\n- %s" (join "\n- " $errors)) }}{{ end -}}

@@ -22,10 +22,17 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
-{{/* (dict "root" $ "program" name) */}}
+{{/* (dict "root" $ "program" name). A digest replaces the tag, because not every container runtime accepts both. */}}
 {{- define "tapeline.image" -}}
 {{- $image := .root.Values.image -}}
-{{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .program }}:{{ $image.tag | default .root.Chart.AppVersion -}}
+{{- $digest := get ($image.digest | default dict) .program -}}
+{{- $version := ternary (printf "@%s" $digest) (printf ":%s" ($image.tag | default .root.Chart.AppVersion)) (ne $digest "") -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .program }}{{ $version -}}
+{{- end }}
+
+{{/* The kind of the services' workloads. */}}
+{{- define "tapeline.workloadKind" -}}
+{{ ternary "StatefulSet" "Deployment" (eq (include "tapeline.hasIdentity" .) "true") }}
 {{- end }}
 
 {{/* Facts from the code of the services, as JSON: services/tapeline/tests/chart compares them with the code. */}}
@@ -68,4 +75,11 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 
 {{- define "tapeline.secret" -}}
 {{ .credentials.secret | default (printf "tapeline-%s" .principal) }}
+{{- end }}
+
+{{/* The secrets that the pods of a principal mount, as a JSON list: (dict "root" $ "principal" "feature" "credentials" {…}). */}}
+{{- define "tapeline.secretNames" -}}
+{{- $names := list (include "tapeline.caSecret" .root) .root.Values.registry.caSecret .root.Values.registry.passwordSecret -}}
+{{- if or (include "tapeline.hasLogin" .root) (eq .root.Values.kafka.security.protocol "ssl") }}{{ $names = append $names (include "tapeline.secret" .) }}{{ end -}}
+{{ without $names "" | uniq | sortAlpha | toJson }}
 {{- end }}

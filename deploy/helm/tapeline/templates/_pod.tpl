@@ -6,9 +6,15 @@
 {{- $principal := dict "root" .root "principal" .service "credentials" $service.credentials -}}
 metadata:
   labels: {{- include "tapeline.selector" . | nindent 4 }}
+    {{- with include "tapeline.mergedMap" (merge (dict "key" "podLabels") .) | fromJson }}{{ toYaml . | nindent 4 }}{{ end }}
   annotations:
     # A changed configuration restarts the pods: it is read at start.
-    tapeline/config: {{ printf "%s%s" (include "tapeline.configFile" .) $service.mapping | sha256sum | trunc 16 }}
+    tapeline/config: {{ printf "%s%s" (include "tapeline.configFile" .) $service.mapping | sha256sum | trunc 16 | quote }}
+    {{- with include "tapeline.mergedMap" (merge (dict "key" "rollOn") .) | fromJson }}
+    # So does a changed value of rollOn, for secrets and certificates, which are read at start as well.
+    tapeline/roll-on: {{ toJson . | sha256sum | trunc 16 | quote }}
+    {{- end }}
+    {{- with include "tapeline.mergedMap" (merge (dict "key" "podAnnotations") .) | fromJson }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
   serviceAccountName: {{ include "tapeline.name" . }}
   automountServiceAccountToken: false
@@ -17,16 +23,23 @@ spec:
   # preStop {{ $times.preStop }} s + process.drain_budget_ms {{ $times.process }} + 5 s, all from drainSeconds (templates/_config.tpl).
   terminationGracePeriodSeconds: {{ $times.grace }}
   securityContext: {{- include "tapeline.podSecurity" .root | nindent 4 }}
-  {{- with include "tapeline.placement" .root | trim }}
+  {{- with include "tapeline.placement" . | trim }}
   {{- . | nindent 2 }}
   {{- end }}
   topologySpreadConstraints:
+    {{- $spread := include "tapeline.replaced" (merge (dict "key" "topologySpread") .) | trimAll "\"" }}
+    {{- with include "tapeline.replaced" (merge (dict "key" "topologySpreadConstraints") .) | fromJsonArray }}
+    {{- range . }}
+    {{- list (merge (deepCopy .) (dict "labelSelector" (dict "matchLabels" (include "tapeline.selector" $ | fromYaml)))) | toYaml | nindent 4 }}
+    {{- end }}
+    {{- else }}
     {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
     - maxSkew: 1
       topologyKey: {{ . }}
-      whenUnsatisfiable: {{ $values.topologySpread }}
+      whenUnsatisfiable: {{ $spread }}
       labelSelector:
         matchLabels: {{- include "tapeline.selector" $ | nindent 10 }}
+    {{- end }}
     {{- end }}
   containers:
     - name: {{ .service }}
@@ -66,7 +79,7 @@ spec:
       resources:
         # Memory is the bound of the configuration (ADR 058), so the request equals the limit.
         requests: {cpu: {{ $service.resources.cpuRequest | quote }}, memory: {{ $service.resources.memoryMib }}Mi}
-        limits: {cpu: {{ $service.resources.cpuLimit | quote }}, memory: {{ $service.resources.memoryMib }}Mi}
+        limits: {{ with $service.resources.cpuLimit }}{cpu: {{ . | quote }}, {{ else }}{ {{- end }}memory: {{ $service.resources.memoryMib }}Mi}
       securityContext: {{- include "tapeline.containerSecurity" . | nindent 8 }}
       volumeMounts:
         - {name: config, mountPath: /etc/tapeline, readOnly: true}
@@ -80,6 +93,9 @@ spec:
         {{- end }}
         {{- if $service.barsClaim }}
         - {name: bars, mountPath: /srv/bars, readOnly: true}
+        {{- end }}
+        {{- with include "tapeline.mergedList" (merge (dict "key" "extraVolumeMounts") .) | fromJsonArray }}
+        {{- toYaml . | nindent 8 }}
         {{- end }}
   volumes:
     - name: config
@@ -100,13 +116,17 @@ spec:
     - name: bars
       persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}
     {{- end }}
+    {{- with include "tapeline.mergedList" (merge (dict "key" "extraVolumes") .) | fromJsonArray }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
-{{/* Variables that differ between pods, and those that autoscaling.yaml reads. */}}
+{{/* Variables that differ between pods, those that autoscaling.yaml reads, and extraEnv. */}}
 {{- define "tapeline.env" -}}
 {{- $prefix := include "tapeline.prefix" . -}}
 {{- $service := index .root.Values.services .service -}}
-{{- if or (include "tapeline.hasIdentity" .root) (include "tapeline.hasLogin" .root) -}}
+{{- $extra := include "tapeline.mergedList" (merge (dict "key" "extraEnv") .) | fromJsonArray -}}
+{{- if or $extra (include "tapeline.hasIdentity" .root) (include "tapeline.hasLogin" .root) -}}
 env:
   {{- if include "tapeline.hasIdentity" .root }}
   - name: {{ $prefix }}__KAFKA__ORDINAL
@@ -116,6 +136,9 @@ env:
   {{- if include "tapeline.hasLogin" .root }}
   - name: {{ $prefix }}__KAFKA__SECURITY__USERNAME
     value: {{ include "tapeline.username" (dict "principal" .service "credentials" $service.credentials) }}
+  {{- end }}
+  {{- with $extra }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
 {{- end }}
@@ -137,18 +160,25 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Where pods run, and what they are pulled with: (dict "root" $ "service" name), or setup. */}}
 {{- define "tapeline.placement" -}}
-{{- with .Values.image.pullSecrets }}
+{{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with include "tapeline.replaced" (merge (dict "key" "priorityClassName") .) | trimAll "\"" }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with include "tapeline.mergedMap" (merge (dict "key" "nodeSelector") .) | fromJson }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with include "tapeline.mergedList" (merge (dict "key" "tolerations") .) | fromJsonArray }}
 tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with include "tapeline.replaced" (merge (dict "key" "affinity") .) | fromJson }}
+affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 

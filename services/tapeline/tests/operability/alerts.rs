@@ -75,7 +75,7 @@ impl Alert {
                 errors.push(format!("missing {key}"));
             }
         }
-        if self.annotation("runbook") != self.runbook() || !root().join(self.runbook()).exists() {
+        if self.annotation("runbook_url") != self.runbook() || !root().join(self.runbook()).exists() {
             errors.push(format!("missing runbook {}", self.runbook()));
         }
         errors
@@ -125,7 +125,7 @@ fn every_alert_is_fired_by_a_test() {
 fn alert_with_unknown_names_is_an_error() {
     let valid = "alert: TapelineDeadLetters\nexpr: increase(tapeline_stage_rejected_total[5m]) > 0\n\
                 labels: {severity: warning}\nannotations:\n  summary: \"{{ $labels.stage }}\"\n  description: x\n  \
-                runbook: docs/runbooks/tapeline-dead-letters.md\n";
+                runbook_url: docs/runbooks/tapeline-dead-letters.md\n";
     let metrics = MetricNames::read();
     let count = |text: &str| Alert::of(&YamlLoader::load_from_str(text).unwrap()[0]).errors(&metrics).len();
     assert_eq!(count(valid), 0);
@@ -135,6 +135,7 @@ fn alert_with_unknown_names_is_an_error() {
         ("$labels.stage", "$labels.topic"),
         ("description: x", "descripton: x"),
         ("dead-letters.md", "dead-letter.md"),
+        ("runbook_url:", "runbook:"),
         ("alert: TapelineDeadLetters", "alert: TapelineUnknown"),
     ] {
         assert!(

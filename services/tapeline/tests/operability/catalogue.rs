@@ -11,14 +11,23 @@ use super::promql::{Matcher, Names, Use};
 /// Labels that the scrape adds.
 const SCRAPE_LABELS: [&str; 2] = ["service", "instance"];
 
-/// The metric that Prometheus adds for each scrape.
-const UP: Metric = Metric {
-    name: "up",
-    kind: Kind::Gauge,
-    unit: "up",
-    labels: &[],
-    help: "Whether the last scrape worked.",
-};
+/// Metrics that no process of Tapeline exports: Prometheus adds `up` for each scrape, kube-state-metrics exports the others.
+static FOREIGN: [Metric; 2] = [
+    Metric {
+        name: "up",
+        kind: Kind::Gauge,
+        unit: "up",
+        labels: &[],
+        help: "Whether the last scrape worked.",
+    },
+    Metric {
+        name: "kube_job_failed",
+        kind: Kind::Gauge,
+        unit: "failed",
+        labels: &[("namespace", NAMES), ("job_name", NAMES), ("condition", &["true", "false", "unknown"])],
+        help: "Whether the Job has the condition Failed.",
+    },
+];
 
 /// The exported metrics, and the values of those labels whose values are names in the code.
 pub(crate) struct MetricNames {
@@ -53,8 +62,8 @@ impl MetricNames {
     /// Returns the metric of a name, which may have the suffix of a histogram's series, and whether it has one.
     fn metric(&self, name: &str) -> Result<(&'static Metric, bool), String> {
         let find = |name: &str| self.metrics.iter().find(|metric| metric.name == name);
-        if name == UP.name {
-            return Ok((&UP, false));
+        if let Some(metric) = FOREIGN.iter().find(|metric| metric.name == name) {
+            return Ok((metric, false));
         }
         match find(name) {
             Some(metric) if matches!(metric.kind, Kind::Histogram(_)) => {
@@ -149,6 +158,7 @@ fn unknown_metric_label_or_value_is_an_error() {
         "histogram_quantile(0.9, sum by (le, stage) (rate(tapeline_stage_restore_ms_bucket{stage=~\"bridge|feature\"}[5m])))",
         "sum without (outcome) (tapeline_stage_batches_total{outcome=~\"aborted|failed\",instance=~\"$instance\"})",
         "up{service=\"publisher\"}",
+        "kube_job_failed{job_name=~\".*-setup\",condition=\"true\"}",
     ] {
         assert_eq!(count(valid), 0, "{valid}");
     }
@@ -163,6 +173,8 @@ fn unknown_metric_label_or_value_is_an_error() {
         "tapeline_stage_batches_total{outcome=\"comitted\"}",
         "tapeline_stage_batches_total{outcome=~\"committed|abborted\"}",
         "tapeline_dedup_widows",
+        "kube_job_failed{condition=\"yes\"}",
+        "kube_job_failed{job=\"setup\"}",
         "sum by (reason) (tapeline_stage_lag_records)",
         "rate(tapeline_stage_lag_records[5m])",
         "rate(tapeline_stage_emitted_total)",
