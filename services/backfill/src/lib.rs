@@ -27,10 +27,12 @@
 //! # Modules
 //!
 //! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of
-//! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor.
+//! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor,
+//! [`range_counts`] the counts of ended requests.
 
 pub mod config;
 pub mod metric_names;
+pub mod range_counts;
 pub mod rules;
 pub mod service;
 pub mod sources;

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backfill::config::ExecutorSection;
-use backfill::sources::{Source, SourceError};
+use backfill::metric_names::METRICS;
+use backfill::range_counts::RangeCounts;
+use backfill::sources::{Source, SourceBars, SourceError};
 use backfill::stage::executor::{ExecutorStage, INPUT, Workers};
 use backfill::worker::{Job, fetch_chunk};
+use chassis::telemetry::{Catalogue, Metrics};
 use contracts::{
     BackfillTrigger, ClosedBar, CoverageChange, DataKind, Event, RangeCompletion, RangeFailure,
     RangeProgress, RangeRequest, Topic, ids,
 };
 use domain::calendar::{Date, day_open};
-use domain::{Bar, DataType, Interval, Symbol, Timeframe};
+use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
 use kafka_io::{KafkaStage, OutRecord, TableScope};
 use pipeline::{Effect, InputPartition, Now, Verdict};
 use testkit::stage_bench::{START_MICROS, now_after, wire};
@@ -35,6 +38,8 @@ pub(crate) struct Script {
     pub(crate) errors: Mutex<VecDeque<SourceError>>,
     /// Returned once instead of the bars.
     pub(crate) replacement: Mutex<Option<Vec<Bar>>>,
+    /// The open time of the last bar. `None` if the source has all history.
+    pub(crate) last_open: Mutex<Option<Timestamp>>,
     pub(crate) timeframes: Mutex<Vec<Timeframe>>,
 }
 
@@ -43,7 +48,11 @@ pub(crate) fn transient() -> SourceError {
 }
 
 pub(crate) fn permanent() -> SourceError {
-    SourceError::permanent("script", "unknown symbol")
+    SourceError::permanent("script", "malformed response")
+}
+
+pub(crate) fn unknown_symbol() -> SourceError {
+    SourceError::unknown_symbol("script", Symbol::constant("AAPL"), "not listed")
 }
 
 impl Source for Script {
@@ -56,24 +65,26 @@ impl Source for Script {
             && self.timeframes.lock().expect("an intact lock").contains(&timeframe)
     }
 
-    fn bars(&self, _symbol: Symbol, _timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
+    fn bars(&self, _: Symbol, _: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
         if let Some(error) = self.errors.lock().expect("an intact lock").pop_front() {
             return Err(error);
         }
         if let Some(bars) = self.replacement.lock().expect("an intact lock").take() {
-            return Ok(bars);
+            return Ok(SourceBars::complete(bars, range));
         }
+        let last_open = *self.last_open.lock().expect("an intact lock");
         let mut bars = Vec::new();
         let mut date = domain::calendar::date_of(range.start());
         while day_open(date) < range.end() {
-            if range.contains(day_open(date)) {
+            let open_time = day_open(date);
+            if range.contains(open_time) && last_open.is_none_or(|last| open_time <= last) {
                 let price = 100.0;
-                let open_time = day_open(date);
                 bars.push(Bar { open_time, open: price, high: price, low: price, close: price, volume: 1.0 });
             }
             date = date.tomorrow().expect("years before 9999");
         }
-        Ok(bars)
+        let horizon = last_open.map_or(range.end(), |last| last.saturating_add_micros(1));
+        Ok(SourceBars { bars, horizon })
     }
 }
 
@@ -118,6 +129,7 @@ pub(crate) struct Bench {
     pub(crate) started: Vec<Job>,
     pub(crate) released: usize,
     jobs: RecordingWorkers,
+    metrics: Metrics,
 }
 
 impl Deref for Bench {
@@ -150,7 +162,10 @@ impl Bench {
             Box::new(jobs.clone()),
             7,
         );
+        let metrics = Metrics::new(&Catalogue::new().with(METRICS)).expect("valid metrics");
+        let stage = stage.with_counts(RangeCounts::new(&metrics.scope("backfill")));
         Self {
+            metrics,
             bench: StageBench::new(wire, &[INPUT], stage),
             source,
             outputs: Outputs::default(),
@@ -162,6 +177,20 @@ impl Bench {
 
     pub(crate) fn partition(&self) -> i32 {
         self.wire.partition_of("AAPL")
+    }
+
+    /// Returns the series of ended requests that are above 0, as `outcome class count`.
+    pub(crate) fn ended(&self) -> Vec<String> {
+        let rendered = self.metrics.render();
+        let series = rendered.lines().filter_map(|line| {
+            let line = line.strip_prefix("backfill_ranges_total{service=\"backfill\",outcome=\"")?;
+            let (outcome, rest) = line.split_once("\",class=\"")?;
+            let (class, count) = rest.split_once("\"} ")?;
+            (count != "0").then(|| format!("{outcome} {class} {count}"))
+        });
+        let mut series: Vec<String> = series.collect();
+        series.sort_unstable();
+        series
     }
 
     fn own_input(&self) -> InputPartition {

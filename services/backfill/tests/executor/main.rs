@@ -4,6 +4,7 @@ mod bench;
 mod coverage;
 mod draining;
 mod ends;
+mod horizon;
 mod retries;
 
 use backfill::config::ExecutorSection;
