@@ -15,7 +15,7 @@ use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
 use hosting::{KafkaSection, RegistrySection};
 use kafka_io::{
-    BatchProducer, Headers, InRecord, KafkaConfig, OutRecord, OwnedRecord, ProducerLimits,
+    BatchProducer, Headers, InRecord, KafkaConfig, Missing, OutRecord, OwnedRecord, ProducerLimits,
     RegistryConfig, TopicReader, Wire,
 };
 use tokio::runtime::Handle;
@@ -87,6 +87,13 @@ impl Bench {
             metrics: [].into(),
         };
         self.produce(self.wire.write(&event, None).expect("a small event")).await;
+    }
+
+    /// Deletes the coverage of the day bars of SPY.
+    async fn delete_coverage(&self) {
+        let partition = self.wire.partition_of("SPY");
+        let record = OutRecord::new(Topic::CoverageChanged, partition, "SPY|market_data|1day", Vec::new());
+        self.produce(OutRecord { missing: Missing { key: false, payload: true }, ..record }).await;
     }
 
     async fn produce(&self, record: OutRecord) {
@@ -161,7 +168,23 @@ async fn restart_fetches_only_uncovered_history() {
     assert!((55..70).contains(&fetched), "{fetched} sessions in three months");
     assert_eq!(bench.records(Topic::BarClosed).await.len(), bars + fetched);
     end(context).await;
+    coverage_is_deleted_by_a_tombstone(&bench, &first).await;
     service_without_a_source_is_degraded(bench).await;
+}
+
+/// The same request as the first is fetched as a whole again.
+async fn coverage_is_deleted_by_a_tombstone(bench: &Bench, first: &RangeCompletion) {
+    bench.delete_coverage().await;
+    let context = bench.launch().await;
+    bench.qualify("2024-03-15T20:00:00Z", 1).await;
+    let again =
+        bench.completions(3).await.into_iter().find(|end| end.attempt == 2).expect("a second attempt");
+    assert_eq!(again.backfill_id, first.backfill_id);
+    assert_eq!(again.records.get("market_data"), first.records.get("market_data"));
+    assert!(again.success && again.skipped.is_empty(), "{again:?}");
+    let readiness = bench.host.health().readiness();
+    assert!(readiness.degraded.is_empty(), "{readiness:?}");
+    end(context).await;
 }
 
 async fn service_without_a_source_is_degraded(mut bench: Bench) {

@@ -18,7 +18,7 @@ use contracts::{
 };
 use domain::calendar::{Date, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
-use kafka_io::{KafkaStage, OutRecord, TableScope};
+use kafka_io::{KafkaStage, Missing, OutRecord, TableRecord, TableScope};
 use pipeline::{Effect, InputPartition, Now, Verdict};
 use testkit::stage_bench::{START_MICROS, now_after, wire};
 use testkit::{StageBench, StoredRecord};
@@ -270,6 +270,17 @@ impl Bench {
         self.stage
             .table_record(TableScope::CoPartitioned, &stored.as_input())
             .expect("schemas without a registry");
+    }
+
+    /// Passes a tombstone with this key, in the partition of AAPL, to the coverage table.
+    pub(crate) fn tombstone(&mut self, key: &str) -> TableRecord {
+        let record = OutRecord {
+            missing: Missing { key: false, payload: true },
+            ..OutRecord::new(Topic::CoverageChanged, self.partition(), key, Vec::new())
+        };
+        let stored = StoredRecord::new(&record);
+        let outcome = self.stage.table_record(TableScope::CoPartitioned, &stored.as_input());
+        outcome.expect("a tombstone needs no schema")
     }
 
     pub(crate) fn table_ends_at(&mut self, end: i64) {
