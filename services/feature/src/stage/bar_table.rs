@@ -73,6 +73,11 @@ impl BarTable {
         TableRecord::Taken
     }
 
+    /// Returns `true` if no partition has bars.
+    pub(super) fn is_empty(&self) -> bool {
+        self.histories.values().all(History::is_empty)
+    }
+
     /// Returns the bars of a partition; `None` if it has none.
     pub(super) fn history(&self, partition: i32) -> Option<&History> {
         self.histories.get(&partition)
