@@ -124,6 +124,8 @@ impl Outputs {
 pub(crate) struct Bench {
     bench: StageBench<ExecutorStage>,
     pub(crate) source: Arc<Script>,
+    /// The source of the stage: `source`, unless the test has another.
+    fetcher: Arc<dyn Source>,
     pub(crate) outputs: Outputs,
     /// All jobs that reached a worker.
     pub(crate) started: Vec<Job>,
@@ -152,12 +154,21 @@ impl Bench {
     }
 
     pub(crate) fn with(section: ExecutorSection) -> Self {
-        let wire = wire("backfill", Topic::BackfillDeadLetter);
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
+        Self::start(section, Arc::clone(&source), source)
+    }
+
+    /// A bench of a stage with this source; the script has no effect.
+    pub(crate) fn over(source: impl Source + 'static) -> Self {
+        Self::start(ExecutorSection::default(), Arc::new(Script::default()), Arc::new(source))
+    }
+
+    fn start(section: ExecutorSection, source: Arc<Script>, fetcher: Arc<dyn Source>) -> Self {
+        let wire = wire("backfill", Topic::BackfillDeadLetter);
         let jobs = RecordingWorkers::default();
         let stage = ExecutorStage::new(
             wire.clone(),
-            Arc::<Script>::clone(&source),
+            Arc::clone(&fetcher),
             section.settings(),
             Box::new(jobs.clone()),
             7,
@@ -168,6 +179,7 @@ impl Bench {
             metrics,
             bench: StageBench::new(wire, &[INPUT], stage),
             source,
+            fetcher,
             outputs: Outputs::default(),
             started: Vec::new(),
             released: 0,
@@ -234,7 +246,7 @@ impl Bench {
 
     /// Runs one job.
     pub(crate) fn work(&mut self, job: &Job, at: Now) {
-        let result = fetch_chunk(self.source.as_ref(), job);
+        let result = fetch_chunk(self.fetcher.as_ref(), job);
         self.complete(result, at);
         self.tick(at);
     }

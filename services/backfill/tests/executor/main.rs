@@ -1,5 +1,6 @@
 //! Laws of the executor: fetched ranges, emissions per chunk, and the end of each request.
 
+mod bar_files;
 mod bench;
 mod coverage;
 mod draining;
