@@ -144,8 +144,8 @@ impl Attempts {
         }
     }
 
-    /// Forgets the successes of a symbol, so that a request for the same range is no duplicate: its coverage was deleted.
-    pub fn forget_successes(&mut self, partition: i32, symbol: Symbol) {
+    /// Removes the successes of a symbol, so that a request for the same range is no duplicate: its coverage was deleted.
+    pub fn remove_successes(&mut self, partition: i32, symbol: Symbol) {
         if let Some(attempts) = self.partitions.get_mut(&partition) {
             attempts.succeeded.remove_if(|identity| identity.symbol == symbol);
         }

@@ -52,7 +52,7 @@ impl Coverage {
     }
 
     /// Removes the coverage of a series. Returns `true` if it had any.
-    pub fn forget(&mut self, partition: i32, series: &Series) -> bool {
+    pub fn remove_series(&mut self, partition: i32, series: &Series) -> bool {
         self.partitions.get_mut(&partition).is_some_and(|of| of.remove(series).is_some())
     }
 
@@ -110,12 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn forgotten_series_has_no_coverage() {
+    fn removed_series_has_no_coverage() {
         let mut coverage = Coverage::new();
         let (day, hour) = (series(Timeframe::Day1), series(Timeframe::Hour1));
         coverage.add(0, day, interval(0, 10));
         coverage.add(0, hour, interval(0, 10));
-        assert!(coverage.forget(0, &day) && !coverage.forget(0, &day) && !coverage.forget(1, &hour));
+        assert!(
+            coverage.remove_series(0, &day)
+                && !coverage.remove_series(0, &day)
+                && !coverage.remove_series(1, &hour)
+        );
         assert_eq!(coverage.covered(0, &day, interval(0, 10)), []);
         assert_eq!(coverage.covered(0, &hour, interval(0, 10)), [interval(0, 10)]);
     }

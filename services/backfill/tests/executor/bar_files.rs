@@ -15,7 +15,7 @@ fn june(days: std::ops::RangeInclusive<u8>) -> String {
 }
 
 fn write(folder: &Path, symbol: &str, text: impl AsRef<[u8]>) {
-    std::fs::write(folder.join(format!("{symbol}.csv")), text).unwrap();
+    std::fs::write(folder.join(format!("{symbol}.csv")), text).expect("a writable folder");
 }
 
 fn gap(number: u128, symbol: &str, from: &str, to: &str) -> RangeRequest {

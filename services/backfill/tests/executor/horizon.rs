@@ -8,7 +8,7 @@ use crate::bench::{Bench, day, id, now, permanent, request, transient, unknown_s
 
 impl Bench {
     fn last_bar(&self, date: &str) {
-        *self.source.last_open.lock().unwrap() = Some(Timestamp::from_micros(day(date)));
+        *self.source.last_open.lock().expect("an intact lock") = Some(Timestamp::from_micros(day(date)));
     }
 
     fn run(&mut self, request: &RangeRequest, second: u64) {
@@ -111,8 +111,9 @@ fn ends_are_counted_by_outcome_and_class() {
     bench.source.errors.lock().unwrap().extend((0..3).map(|_| transient()));
     bench.hold(&request(4, "2023-08-01", "2023-08-02"), now(20));
     bench.work_until_all_ended(22);
+    let rejected = format!("failed {} 1", BackfillErrorClass::Refused);
     assert_eq!(
         bench.ended(),
-        ["completed none 1", "failed duplicate 1", "failed exhausted 1", "failed refused 1"]
+        ["completed none 1", "failed duplicate 1", "failed exhausted 1", rejected.as_str()]
     );
 }

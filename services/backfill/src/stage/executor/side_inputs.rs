@@ -85,7 +85,7 @@ impl KafkaStage for ExecutorStage {
 }
 
 impl ExecutorStage {
-    /// Forgets the coverage of the series that a tombstone names, at any time: only other producers write tombstones.
+    /// Removes the coverage of the series that a tombstone names, at any time: only other producers write tombstones.
     fn apply_tombstone(&mut self, record: &InRecord<'_>) -> TableRecord {
         let partition = record.partition;
         let key = record.key.and_then(CoverageKey::parse);
@@ -95,10 +95,12 @@ impl ExecutorStage {
             return TableRecord::Skipped;
         };
         let is_restored = self.table.gate.is_restored(partition);
-        if self.table.coverage.forget(partition, &Series { symbol, data_type, timeframe }) && is_restored {
+        if self.table.coverage.remove_series(partition, &Series { symbol, data_type, timeframe })
+            && is_restored
+        {
             tracing::info!(%symbol, %data_type, "coverage deleted by a tombstone: its history is fetched again when requested");
         }
-        self.attempts.forget_successes(partition, symbol);
+        self.attempts.remove_successes(partition, symbol);
         TableRecord::Taken
     }
 }
