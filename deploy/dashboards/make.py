@@ -263,11 +263,30 @@ OWN = {
                 notes("Skipped bars", ["tapeline_skipped_bars_total", "tapeline_skipped_benchmark_bars_total"]),
             ],
         ),
+        (
+            "Vectors",
+            [
+                panel(
+                    "Sets, by status and reason",
+                    [rate("feature_sets_total", ["status", "reason"])],
+                    "cps",
+                    description="Feature sets in vectors. A computed set with a reason lacks some of its values.",
+                    stack=True,
+                ),
+            ],
+        ),
     ],
     "backfill": [
         (
             "Ranges",
             [
+                panel(
+                    "Ended requests, by outcome and class",
+                    [rate("backfill_ranges_total", ["outcome", "class"])],
+                    "cps",
+                    description="Requests for ranges. Failed: nothing was fetched. Partial: the class is that of the worst error.",
+                    stack=True,
+                ),
                 notes("Waiting requests", ["tapeline_backfill_waiting_requests"]),
                 notes("Fetches", ["tapeline_backfill_running_fetches"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),

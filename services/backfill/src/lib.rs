@@ -13,6 +13,8 @@
 //! - The planner stage turns a qualification, a promotion or a gap into at most one request for a range. It has no state.
 //! - The executor stage gathers the requests of a symbol into fetches, fetches in chunks what the coverage lacks, and ends each attempt
 //!   at a backfill with exactly one terminal event. The bars, the progress and the coverage of a chunk are one transaction.
+//! - A source returns bars and a horizon. A range is covered up to the horizon; what the source does not have ends the request with an
+//!   error and is fetched again by a later request.
 //! - Coverage, the intervals of each series that are in the topics already, is the only durable state of the executor. It is kept in a
 //!   compacted topic and restored at assignment. The terminal events of the dedup window are restored as well, so that no attempt ends
 //!   twice. They do not name the range of their request: after a restart, the same range under another id is served from the coverage.
@@ -27,10 +29,12 @@
 //! # Modules
 //!
 //! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of
-//! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor.
+//! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor,
+//! [`range_counts`] the counts of ended requests.
 
 pub mod config;
 pub mod metric_names;
+pub mod range_counts;
 pub mod rules;
 pub mod service;
 pub mod sources;

@@ -1,7 +1,34 @@
 //! Metrics of the executor stage.
 
-use chassis::telemetry::Metric;
+use chassis::telemetry::{Kind, Metric};
+use contracts::BackfillErrorClass as Class;
+pub use hosting::{RESTORE_APPLIED, RESTORE_SKIPPED};
 use hosting::{stage_counter, stage_gauge};
+
+/// The error classes of ended requests.
+pub const CLASSES: [Class; 6] = [
+    Class::Invalid,
+    Class::Duplicate,
+    Class::NoSource,
+    Class::SourceUnavailable,
+    Class::Refused,
+    Class::Exhausted,
+];
+
+/// Requests that ended in this process, by the outcome and error class of their terminal event; `none` if they completed.
+pub const RANGES: Metric = Metric {
+    name: "backfill_ranges_total",
+    kind: Kind::Counter,
+    unit: "ranges",
+    labels: &[
+        ("outcome", &["completed", "partial", "failed"]),
+        (
+            "class",
+            &["none", "invalid", "duplicate", "no_source", "source_unavailable", "refused", "exhausted"],
+        ),
+    ],
+    help: "Requests for ranges that ended, by outcome and error class.",
+};
 
 pub const SKIPPED_COVERAGE_CHANGES: Metric = stage_counter(
     "tapeline_skipped_coverage_changes_total",
@@ -15,16 +42,6 @@ pub const RUNNING_FETCHES: Metric = stage_gauge(
     "fetches",
     "Fetches from the data source that are running.",
 );
-pub const RESTORE_APPLIED: Metric = stage_counter(
-    "tapeline_restore_applied_records_total",
-    "records",
-    "Output records from which state was restored.",
-);
-pub const RESTORE_SKIPPED: Metric = stage_counter(
-    "tapeline_restore_skipped_records_total",
-    "records",
-    "Invalid output records skipped during a restoration.",
-);
 
 pub const METRICS: &[Metric] =
-    &[SKIPPED_COVERAGE_CHANGES, WAITING_REQUESTS, RUNNING_FETCHES, RESTORE_APPLIED, RESTORE_SKIPPED];
+    &[RANGES, SKIPPED_COVERAGE_CHANGES, WAITING_REQUESTS, RUNNING_FETCHES, RESTORE_APPLIED, RESTORE_SKIPPED];

@@ -4,7 +4,7 @@
 //!
 //! Executor stage: [`attempts`] deduplicates requests and attempts; [`coalescer`] gathers requests into fetches and selects the next one
 //! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already; [`chunks`] splits the
-//! missing ones.
+//! missing ones; [`expected_bars`] decides whether a range should have a bar.
 //!
 //! Times are arguments. Ranges are half-open here; on the wire they include their end.
 
@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod chunks;
 pub mod coalescer;
 pub mod coverage;
+pub mod expected_bars;
 pub mod planner;
 pub mod series;
 pub mod timeframes;

@@ -7,13 +7,14 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
-use domain::{Bar, DataType, Interval, Symbol, Timeframe};
+use domain::{DataType, Interval, Symbol, Timeframe};
 use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
 use kafka_io::{Completions, KafkaConfig, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
 use crate::metric_names::METRICS;
-use crate::sources::{CsvFolder, Source, SourceError, SyntheticMarket};
+use crate::range_counts::RangeCounts;
+use crate::sources::{CsvFolder, Source, SourceBars, SourceError, SyntheticMarket};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
 use crate::worker::{Job, JobResult, fetch_chunk};
@@ -61,6 +62,7 @@ impl Service for Backfill {
 
     async fn start(config: BackfillConfig, context: Context) -> Result<Vec<Hosted>, Failure> {
         let source = source(&config.source)?;
+        report_source(&context, &config.source);
         start_with(config, source, context).await
     }
 }
@@ -106,7 +108,8 @@ fn host_executor(
     let workers = start_workers(section, context, Arc::clone(&source), sender)?;
     // The jitter of the backoff must differ between instances, so that they do not retry together.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
-    let stage = ExecutorStage::new(wire, source, section.settings(), Box::new(workers), seed);
+    let stage = ExecutorStage::new(wire, source, section.settings(), Box::new(workers), seed)
+        .with_counts(RangeCounts::new(&context.metrics));
     let spec = StageSpec {
         stage: EXECUTOR,
         group: EXECUTOR_GROUP,
@@ -140,8 +143,18 @@ impl Source for EmptySource {
         false
     }
 
-    fn bars(&self, _: Symbol, _: Timeframe, _: Interval) -> Result<Vec<Bar>, SourceError> {
-        Ok(Vec::new())
+    fn bars(&self, symbol: Symbol, _: Timeframe, _: Interval) -> Result<SourceBars, SourceError> {
+        Err(SourceError::unknown_symbol(self.name(), symbol, "no source is configured"))
+    }
+}
+
+/// Reports a service whose requests all fail: once in the log, and in `/ready` as degraded.
+fn report_source(context: &Context, section: &SourceSection) {
+    if section.kind == SourceKind::None {
+        tracing::warn!("no source of bars: every request for history fails (source.kind is none)");
+        let latch = context.health.component("source");
+        latch.ready();
+        latch.degraded(Some("no source of bars: every request for history fails (source.kind is none)"));
     }
 }
 

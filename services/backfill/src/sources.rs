@@ -2,10 +2,12 @@
 //!
 //! Worker threads call a source. It may block, and it never uses Kafka.
 
+mod bar_file;
 mod csv_folder;
 mod source;
 mod synthetic;
 
-pub use csv_folder::{CsvError, CsvFolder, read_bars};
-pub use source::{Source, SourceError, error_chain};
+pub use bar_file::{CsvError, InvalidRow, RowError, read_bars};
+pub use csv_folder::CsvFolder;
+pub use source::{Source, SourceBars, SourceError};
 pub use synthetic::{FIRST_DATE, SyntheticMarket, synthetic_symbols};

@@ -3,7 +3,7 @@
 use domain::{Bar, BarError, Interval, Symbol, Timeframe, Timestamp};
 
 use crate::rules::coalescer::FetchId;
-use crate::sources::{Source, SourceError};
+use crate::sources::{Source, SourceBars, SourceError};
 
 /// One chunk to fetch.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +20,8 @@ pub struct Job {
 #[derive(Debug)]
 pub struct JobResult {
     pub fetch: FetchId,
-    /// The bars that open within the range of the job, ascending, without duplicates.
-    pub bars: Result<Vec<Bar>, SourceError>,
+    /// The bars that open within the range of the job and before the horizon, ascending, without duplicates.
+    pub bars: Result<SourceBars, SourceError>,
 }
 
 /// A violation of the contract of [`Source::bars`].
@@ -42,9 +42,11 @@ enum InvalidBars {
 /// Fetches a chunk. Invalid bars are a permanent error: another attempt would return them again.
 #[must_use]
 pub fn fetch_chunk(source: &dyn Source, job: &Job) -> JobResult {
-    let bars = source.bars(job.symbol, job.timeframe, job.range).and_then(|bars| {
-        let valid = validate(&bars, job.range);
-        valid.map_err(|error| SourceError::permanent(source.name(), error)).map(|()| bars)
+    let bars = source.bars(job.symbol, job.timeframe, job.range).and_then(|mut part| {
+        validate(&part.bars, job.range).map_err(|error| SourceError::permanent(source.name(), error))?;
+        // A bar at the horizon may still change: a later request fetches it.
+        part.bars.retain(|bar| bar.open_time < part.horizon);
+        Ok(part)
     });
     JobResult { fetch: job.fetch, bars }
 }
@@ -60,5 +62,54 @@ fn validate(bars: &[Bar], range: Interval) -> Result<(), InvalidBars> {
     match bars.windows(2).find(|pair| pair[0].open_time >= pair[1].open_time) {
         Some(pair) => Err(InvalidBars::Unsorted { later: pair[0].open_time, open_time: pair[1].open_time }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::calendar::{Date, day_open};
+    use domain::{DataType, Interval};
+
+    use super::*;
+    use crate::rules::coalescer::{Coalescer, Demand, Limits};
+
+    /// A source whose last bar may still change.
+    struct OpenEnded;
+
+    fn bar(day: i8) -> Bar {
+        let open_time = day_open(Date::constant(2024, 7, day));
+        Bar { open_time, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: 1.0 }
+    }
+
+    impl Source for OpenEnded {
+        fn name(&self) -> &'static str {
+            "open-ended"
+        }
+
+        fn serves(&self, _: DataType, _: Timeframe) -> bool {
+            true
+        }
+
+        fn bars(&self, _: Symbol, _: Timeframe, _: Interval) -> Result<SourceBars, SourceError> {
+            Ok(SourceBars { bars: vec![bar(1), bar(2), bar(3)], horizon: bar(3).open_time })
+        }
+    }
+
+    fn fetch_id(symbol: Symbol, range: Interval) -> FetchId {
+        let mut coalescer: Coalescer<u8, ()> = Coalescer::new(Limits::default());
+        let data = vec![(DataType::MarketData, vec![Some(Timeframe::Day1)])];
+        let demand = Demand { id: 1, symbol, range, priority: domain::Priority::NORMAL, data };
+        coalescer.add(&demand, std::time::Duration::ZERO);
+        coalescer.start(Limits::default().gather).unwrap().id
+    }
+
+    #[test]
+    fn bar_at_the_horizon_is_left_out() {
+        let symbol = Symbol::constant("AAPL");
+        let range = Interval::from_inclusive(bar(1).open_time, bar(4).open_time).unwrap();
+        let job = Job { fetch: fetch_id(symbol, range), symbol, timeframe: Timeframe::Day1, range };
+        let part = fetch_chunk(&OpenEnded, &job).bars.unwrap();
+        assert_eq!(part.bars, [bar(1), bar(2)]);
+        assert_eq!(part.horizon, bar(3).open_time);
     }
 }

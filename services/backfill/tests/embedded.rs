@@ -10,13 +10,13 @@ use chassis::run::Process;
 use chassis::telemetry::logs::LogSettings;
 use chassis::{Context, Host, Service, Shutdown};
 use contracts::topics::DEFAULT_PARTITIONS;
-use contracts::{Event, Qualification, RangeCompletion, Topic, ids};
+use contracts::{BackfillErrorClass, Event, Qualification, RangeCompletion, RangeFailure, Topic, ids};
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
 use hosting::{KafkaSection, RegistrySection};
 use kafka_io::{
-    BatchProducer, Headers, InRecord, KafkaConfig, OwnedRecord, ProducerLimits, RegistryConfig, TopicReader,
-    Wire,
+    BatchProducer, Headers, InRecord, KafkaConfig, Missing, OutRecord, OwnedRecord, ProducerLimits,
+    RegistryConfig, TopicReader, Wire,
 };
 use tokio::runtime::Handle;
 
@@ -86,9 +86,19 @@ impl Bench {
             reason: "liquid".into(),
             metrics: [].into(),
         };
+        self.produce(self.wire.write(&event, None).expect("a small event")).await;
+    }
+
+    /// Deletes the coverage of the day bars of SPY.
+    async fn delete_coverage(&self) {
+        let partition = self.wire.partition_of("SPY");
+        let record = OutRecord::new(Topic::CoverageChanged, partition, "SPY|market_data|1day", Vec::new());
+        self.produce(OutRecord { missing: Missing { key: false, payload: true }, ..record }).await;
+    }
+
+    async fn produce(&self, record: OutRecord) {
         let limits = ProducerLimits { in_flight_max_bytes: 1 << 20, timeout: TIMEOUT };
         let producer = BatchProducer::new(&self.kafka, limits).expect("a producer");
-        let record = self.wire.write(&event, None).expect("a small event");
         let acknowledgements = producer.produce(vec![record]).await;
         for acknowledgement in acknowledgements {
             acknowledgement.expect("an acknowledged record");
@@ -157,5 +167,45 @@ async fn restart_fetches_only_uncovered_history() {
     let fetched = usize::try_from(second.records["market_data"]).expect("a count");
     assert!((55..70).contains(&fetched), "{fetched} sessions in three months");
     assert_eq!(bench.records(Topic::BarClosed).await.len(), bars + fetched);
+    end(context).await;
+    coverage_is_deleted_by_a_tombstone(&bench, &first).await;
+    service_without_a_source_is_degraded(bench).await;
+}
+
+/// The same request as the first is fetched as a whole again.
+async fn coverage_is_deleted_by_a_tombstone(bench: &Bench, first: &RangeCompletion) {
+    bench.delete_coverage().await;
+    let context = bench.launch().await;
+    bench.qualify("2024-03-15T20:00:00Z", 1).await;
+    let again =
+        bench.completions(3).await.into_iter().find(|end| end.attempt == 2).expect("a second attempt");
+    assert_eq!(again.backfill_id, first.backfill_id);
+    assert_eq!(again.records.get("market_data"), first.records.get("market_data"));
+    assert!(again.success && again.skipped.is_empty(), "{again:?}");
+    let readiness = bench.host.health().readiness();
+    assert!(readiness.degraded.is_empty(), "{readiness:?}");
+    end(context).await;
+}
+
+async fn service_without_a_source_is_degraded(mut bench: Bench) {
+    bench.config.source.kind = SourceKind::None;
+    let context = bench.launch().await;
+    let degraded = bench.host.health().readiness().degraded;
+    let cause = degraded.get("backfill").and_then(|of| of.get("source")).expect("a degraded source");
+    assert_eq!(cause, "no source of bars: every request for history fails (source.kind is none)");
+    bench.qualify("2024-03-15T20:00:00Z", 0).await;
+    let failures = async {
+        loop {
+            let records = bench.records(Topic::RangeFailed).await;
+            if let Some(record) = records.first() {
+                return bench.event::<RangeFailure>(record);
+            }
+        }
+    };
+    let failure = tokio::time::timeout(TIMEOUT, failures).await.expect("a failure in time");
+    assert_eq!(failure.error_class, BackfillErrorClass::NoSource);
+    let counted = "backfill_ranges_total{service=\"backfill\",outcome=\"failed\",class=\"no_source\"} 1";
+    let metrics = bench.host.metrics().render();
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
     end(context).await;
 }

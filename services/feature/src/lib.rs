@@ -39,12 +39,14 @@
 //! # Modules
 //!
 //! [`service`] is the composition root. [`stage`] has the stage, [`intake`] its dedup window, queue and reorder buffer, [`worker`] the
-//! job of a worker thread, [`rules`] the feature sets, [`config`] the configuration, [`metric_names`] the metrics of the stage.
+//! job of a worker thread, [`rules`] the feature sets, [`config`] the configuration, [`metric_names`] the metrics of the stage,
+//! [`set_counts`] the counts of sets.
 
 pub mod config;
 pub mod intake;
 pub mod metric_names;
 pub mod rules;
 pub mod service;
+pub mod set_counts;
 pub mod stage;
 pub mod worker;

@@ -1,7 +1,21 @@
 //! Metrics of the feature stage.
 
-use chassis::telemetry::Metric;
+use chassis::telemetry::{Kind, Metric};
 use hosting::{stage_counter, stage_gauge};
+
+use crate::rules::ReasonClass;
+
+/// The statuses of a set, as in the vector.
+pub const STATUSES: [&str; 3] = ["computed", "unavailable", "failed"];
+
+/// Sets of the vectors that this process wrote.
+pub const SETS: Metric = Metric {
+    name: "feature_sets_total",
+    kind: Kind::Counter,
+    unit: "sets",
+    labels: &[("status", &STATUSES), ("reason", &ReasonClass::NAMES)],
+    help: "Feature sets in vectors, by status and class of the reason.",
+};
 
 pub const SKIPPED_BARS: Metric =
     stage_counter("tapeline_skipped_bars_total", "bars", "Invalid bars skipped in the bar table.");
@@ -25,6 +39,7 @@ pub const REQUESTED_SYMBOL_EVICTIONS: Metric = stage_counter(
 );
 
 pub const METRICS: &[Metric] = &[
+    SETS,
     SKIPPED_BARS,
     SKIPPED_BENCHMARK_BARS,
     ORDINARY_LANE_REQUESTS,

@@ -11,6 +11,7 @@ mod benchmarks;
 mod comparison;
 mod history;
 mod indicators;
+mod reason_class;
 mod sets;
 mod stats;
 mod value;
@@ -20,6 +21,7 @@ use domain::FeatureSet;
 
 pub use benchmarks::{Benchmarks, COMPARED, followed, in_name};
 pub use history::History;
+pub use reason_class::ReasonClass;
 pub use value::{SetResult, Status};
 pub use window::{Window, prior_day, select};
 
@@ -34,8 +36,10 @@ pub fn compute(set: FeatureSet, window: &Window<'_>) -> SetResult {
             put(window, &mut values);
             values.finish()
         }
-        Err(sets::Unsupported::NotBuilt) => SetResult::unavailable("not built yet"),
-        Err(sets::Unsupported::NoSource(what)) => SetResult::unavailable(format!("no source of {what}")),
+        Err(sets::Unsupported::NotBuilt) => SetResult::unavailable("not built yet", ReasonClass::NotBuilt),
+        Err(sets::Unsupported::NoSource(what)) => {
+            SetResult::unavailable(format!("no source of {what}"), ReasonClass::NoSource)
+        }
     }
 }
 

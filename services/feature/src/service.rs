@@ -10,6 +10,7 @@ use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
 use crate::metric_names::METRICS;
+use crate::set_counts::SetCounts;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
 use crate::worker::{Job, JobResult, compute};
 
@@ -51,7 +52,10 @@ impl Service for Feature {
         let (sender, completed) = completions(limits.jobs_max());
         let workers = start_workers(&config.requests, limits.jobs_max(), &context, sender)?;
         let compared = config.requests.compared();
-        let stage = FeatureStage::new(connection.wire, limits, compared, Box::new(workers));
+        let bars = context.health.component("bars");
+        bars.ready();
+        let stage = FeatureStage::new(connection.wire, limits, compared, Box::new(workers))
+            .with_telemetry(SetCounts::new(&context.metrics), bars);
         let spec = StageSpec {
             stage: STAGE,
             group: GROUP,

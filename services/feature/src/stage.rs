@@ -12,6 +12,7 @@
 
 mod admission;
 mod bar_table;
+mod bars_health;
 mod benchmark_table;
 mod limits;
 mod result_events;
@@ -23,6 +24,8 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use chassis::health::Latch;
+use chassis::telemetry::Scope;
 use contracts::{FeatureRequest, Topic};
 use domain::{Symbol, Timeframe, Timestamp};
 use kafka_io::{InRecord, OutRecord, Wire};
@@ -31,10 +34,12 @@ use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Ver
 pub use self::limits::Limits;
 
 use self::bar_table::BarTable;
+use self::bars_health::BarsHealth;
 use self::benchmark_table::BenchmarkTable;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
 use crate::rules;
-use crate::worker::{Job, JobError, JobResult, SymbolJob};
+use crate::set_counts::SetCounts;
+use crate::worker::{Job, JobError, JobResult, SymbolJob, SymbolResult};
 
 /// The input topics in the order of subscription: [`InputPartition::topic`] is an index into it.
 pub const INPUTS: [Topic; 2] = [Topic::BatchRequested, Topic::BatchUrgent];
@@ -88,6 +93,8 @@ pub struct FeatureStage {
     assigned: HashSet<InputPartition>,
     tickets: u64,
     expiry_checked: Duration,
+    counts: SetCounts,
+    bars_health: BarsHealth,
 }
 
 impl FeatureStage {
@@ -107,6 +114,24 @@ impl FeatureStage {
             assigned: HashSet::new(),
             tickets: 0,
             expiry_checked: Duration::ZERO,
+            counts: SetCounts::new(&Scope::nowhere()),
+            bars_health: BarsHealth::default(),
+        }
+    }
+
+    /// Counts the sets of vectors with `counts`, and reports to `bars` if vectors are computed without any bars.
+    #[must_use]
+    pub fn with_telemetry(mut self, counts: SetCounts, bars: Latch) -> Self {
+        self.counts = counts;
+        self.bars_health = BarsHealth::new(bars);
+        self
+    }
+
+    /// Updates the health of the bar table after these symbols were computed.
+    fn update_bars_health(&mut self, computed: &[SymbolResult]) {
+        let without_bars = computed.iter().any(|symbol| symbol.bars_held == 0);
+        if without_bars && self.bars.is_empty() {
+            self.bars_health.computed_without_bars();
         }
     }
 
@@ -243,6 +268,9 @@ impl Stage for FeatureStage {
             self.start(ticket, admitted, now, effects);
             return;
         }
+        if let Ok(computed) = &result {
+            self.update_bars_health(computed);
+        }
         let key = order_key(&admitted);
         let resolved = self.resolve(admitted, result, now);
         for effect in self.reorder.complete(&key, ticket, resolved) {
@@ -253,6 +281,9 @@ impl Stage for FeatureStage {
 
     fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         self.dedup_window.expire(now.monotonic);
+        if self.bars_health.is_degraded() && !self.bars.is_empty() {
+            self.bars_health.has_bars();
+        }
         self.expire_queued(now, effects);
         self.dispatch(now, effects);
     }

@@ -8,7 +8,7 @@ use domain::{Bar, FeatureSet, FeatureSets, Symbol, Timeframe, Timestamp};
 use hosting::WorkerError;
 use kit::SaturatingFrom;
 
-use crate::rules::{self, Benchmarks, SetResult, Status, Window};
+use crate::rules::{self, Benchmarks, ReasonClass, SetResult, Status, Window};
 
 /// The computation of one request. It has copies of all data that it needs, made when it starts.
 #[derive(Debug, Clone)]
@@ -104,6 +104,7 @@ fn compute_set(set: FeatureSet, window: &Window<'_>) -> SetResult {
     std::panic::catch_unwind(AssertUnwindSafe(|| rules::compute(set, window))).unwrap_or_else(|_| SetResult {
         status: Status::Failed,
         reason: Some("rule panicked: the log of the service has its location".to_owned()),
+        class: ReasonClass::Panicked,
         values: Vec::new(),
     })
 }

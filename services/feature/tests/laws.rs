@@ -3,7 +3,8 @@
 use domain::calendar::bar_close;
 use domain::{Bar, FeatureSet, Symbol, Timeframe, Timestamp};
 use feature::rules::{
-    Benchmarks, COMPARED, History, SetResult, Status, Window, compute, followed, is_built, select,
+    Benchmarks, COMPARED, History, ReasonClass, SetResult, Status, Window, compute, followed, is_built,
+    select,
 };
 use proptest::prelude::*;
 
@@ -202,14 +203,12 @@ fn reason_names_the_shortfall() {
 fn set_without_a_rule_names_the_reason() {
     let window = Window::new(Timeframe::Day1, &[]);
     for set in FeatureSet::ALL.into_iter().filter(|set| !is_built(*set)) {
-        let SetResult { status, reason, values } = compute(set, &window);
+        let SetResult { status, reason, class, values } = compute(set, &window);
         let reason = reason.unwrap();
+        let is_not_built = reason == "not built yet";
+        assert_eq!(class, if is_not_built { ReasonClass::NotBuilt } else { ReasonClass::NoSource });
         assert_eq!((status, values.len()), (Status::Unavailable, 0));
-        assert!(
-            reason == "not built yet" || reason.starts_with("no source of "),
-            "{}: {reason}",
-            set.as_str()
-        );
+        assert!(is_not_built || reason.starts_with("no source of "), "{}: {reason}", set.as_str());
     }
     let reason = |set| compute(set, &window).reason;
     assert_eq!(reason(FeatureSet::NewsFeatures).as_deref(), Some("not built yet"));

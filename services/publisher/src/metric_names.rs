@@ -1,6 +1,7 @@
 //! Metrics of the edge, and of the announcer in addition to those of every stage.
 
 use chassis::telemetry::{Kind, Metric};
+pub use hosting::{RESTORE_APPLIED, RESTORE_SKIPPED};
 use hosting::{stage_counter, stage_gauge};
 
 /// Findings that the edge processed, by outcome. Added up once per request.
@@ -17,16 +18,6 @@ pub const DEDUP_WINDOW_EVICTIONS: Metric = stage_counter(
     "tapeline_dedup_window_evictions_total",
     "evictions",
     "Dedup windows evicted before their end because too many were open.",
-);
-pub const RESTORE_APPLIED: Metric = stage_counter(
-    "tapeline_restore_applied_records_total",
-    "records",
-    "Output records from which state was restored.",
-);
-pub const RESTORE_SKIPPED: Metric = stage_counter(
-    "tapeline_restore_skipped_records_total",
-    "records",
-    "Invalid output records skipped during a restoration.",
 );
 
 pub const METRICS: &[Metric] =

@@ -1,6 +1,7 @@
 //! Metrics of the bridge stage.
 
 use chassis::telemetry::Metric;
+pub use hosting::{RESTORE_APPLIED, RESTORE_SKIPPED};
 use hosting::{stage_counter, stage_gauge};
 
 pub const DEDUP_WINDOWS: Metric = stage_gauge("tapeline_dedup_windows", "windows", "Open dedup windows.");
@@ -25,16 +26,6 @@ pub const LIMITER_DELAYED: Metric = stage_counter(
     "tapeline_limiter_delayed_batches_total",
     "batches",
     "Batches that the rate limiter delayed.",
-);
-pub const RESTORE_APPLIED: Metric = stage_counter(
-    "tapeline_restore_applied_records_total",
-    "records",
-    "Output records from which state was restored.",
-);
-pub const RESTORE_SKIPPED: Metric = stage_counter(
-    "tapeline_restore_skipped_records_total",
-    "records",
-    "Invalid output records skipped during a restoration.",
 );
 pub const RESTORE_FOREIGN: Metric = stage_counter(
     "tapeline_restore_foreign_records_total",

@@ -65,6 +65,7 @@ mod record;
 pub mod reference;
 mod rules;
 mod schema_codec;
+mod table_keys;
 pub mod topics;
 mod violation;
 pub mod wire;
@@ -78,6 +79,7 @@ pub use events::{
 };
 pub use finding::Finding;
 pub use partition::partition_for;
+pub use table_keys::{BarKey, CoverageKey};
 pub use topics::Topic;
 pub use violation::Violation;
 pub use wire::{BackfillErrorClass, BackfillTrigger, DataKind, RequestErrorClass, SetStatus};

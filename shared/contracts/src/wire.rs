@@ -133,9 +133,9 @@ wire_enum! {
         Invalid = "invalid",
         /// The same backfill succeeded within the dedup window.
         Duplicate = "duplicate",
-        /// No source serves any of the data types.
+        /// No source serves any of the data types, or none has the symbol.
         NoSource = "no_source",
-        /// The circuit breaker of the source stayed open. Not used yet.
+        /// The source has nothing of the range yet, for example because its file ends before it.
         SourceUnavailable = "source_unavailable",
         /// The source rejected the request permanently.
         Refused = "refused",

@@ -30,6 +30,9 @@ pub enum BarError {
         /// Value of the field.
         value: f64,
     },
+    /// The lowest price is 0 or negative. A share has no such price; sources write it for a missing one.
+    #[error("low {0} is not above 0")]
+    NotPositive(f64),
     /// A price is below `low`.
     #[error("{field} {value} is below low {low}")]
     BelowLow {
@@ -56,7 +59,7 @@ pub enum BarError {
 }
 
 impl Bar {
-    /// Checks that all numbers are finite, `low ≤ open, close ≤ high`, and the volume is not negative.
+    /// Checks that all numbers are finite, `0 < low ≤ open, close ≤ high`, and the volume is not negative.
     ///
     /// # Errors
     /// The first violation, with field and value.
@@ -70,6 +73,9 @@ impl Bar {
         ];
         if let Some(&(field, value)) = numbers.iter().find(|(_, value)| !value.is_finite()) {
             return Err(BarError::NotFinite { field, value });
+        }
+        if self.low <= 0.0 {
+            return Err(BarError::NotPositive(self.low));
         }
         // `high` is included, so a `high` below `low` is reported as such.
         for (field, value) in [("high", self.high), ("open", self.open), ("close", self.close)] {
@@ -109,6 +115,8 @@ mod tests {
     #[test]
     fn violated_rule_is_reported_with_its_value() {
         let cases = [
+            (Bar { low: 0.0, ..bar() }, "low 0 is not above 0"),
+            (Bar { open: -1.0, high: -1.0, low: -1.0, close: -1.0, ..bar() }, "low -1 is not above 0"),
             (Bar { high: 8.0, ..bar() }, "high 8 is below low 9"),
             (Bar { open: 8.5, ..bar() }, "open 8.5 is below low 9"),
             (Bar { close: 12.5, ..bar() }, "close 12.5 is above high 12"),

@@ -161,6 +161,12 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
         }
     }
 
+    /// Removes the windows of these keys.
+    pub fn remove_if(&mut self, is_removed: impl Fn(&K) -> bool) {
+        self.announced.retain(|_, key| !is_removed(key));
+        self.windows.retain(|key, _| !is_removed(key));
+    }
+
     /// Returns the number of windows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -226,6 +232,17 @@ mod tests {
         assert_eq!(windows.len(), 1);
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS));
         assert!(windows.is_empty() && windows.announced.is_empty());
+    }
+
+    #[test]
+    fn removed_window_leaves_the_others() {
+        let mut windows = windows(10);
+        for key in [1, 2, 3] {
+            windows.open(key, at(0), (), at(0));
+        }
+        windows.remove_if(|key| *key == 2);
+        assert_eq!((windows.len(), windows.announced.len()), (2, 2));
+        assert_eq!(windows.observe(2, at(0)), Observation::New);
     }
 
     #[test]

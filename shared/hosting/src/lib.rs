@@ -45,7 +45,7 @@ mod workers;
 
 pub use connect::{Connection, connect};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
-pub use metric_names::{METRICS, stage_counter, stage_gauge};
+pub use metric_names::{METRICS, RESTORE_APPLIED, RESTORE_SKIPPED, stage_counter, stage_gauge};
 pub use sections::{KafkaSection, RegistrySection};
 pub use stage::{Hosted, StageSpec, consumers, host};
 pub use workers::{PoolWorkers, WorkerError};

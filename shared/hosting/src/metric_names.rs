@@ -40,6 +40,20 @@ pub const fn stage_gauge(name: &'static str, unit: &'static str, help: &'static 
     Metric { name, kind: Kind::Gauge, unit, labels: STAGE, help }
 }
 
+/// Counts the records that a stage restored. Each stage that restores state exports it as a [`Note`](kafka_io::Note).
+pub const RESTORE_APPLIED: Metric = stage_counter(
+    "tapeline_restore_applied_records_total",
+    "records",
+    "Output records from which state was restored.",
+);
+
+/// Counts the records that a stage could not restore.
+pub const RESTORE_SKIPPED: Metric = stage_counter(
+    "tapeline_restore_skipped_records_total",
+    "records",
+    "Invalid output records skipped during a restoration.",
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -103,7 +103,8 @@ impl Wire {
         Ok(event)
     }
 
-    /// Returns the event in a table record if it is valid and in its symbol's partition; otherwise `None`, to be counted and skipped.
+    /// Returns the event in a table record if it is valid and in its symbol's partition; otherwise `None`, to be counted and skipped. A
+    /// tombstone has no event: the stage applies it by its key before.
     ///
     /// # Errors
     /// If the registry is unavailable: the record is not to be skipped.

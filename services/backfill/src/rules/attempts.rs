@@ -144,6 +144,13 @@ impl Attempts {
         }
     }
 
+    /// Removes the successes of a symbol, so that a request for the same range is no duplicate: its coverage was deleted.
+    pub fn remove_successes(&mut self, partition: i32, symbol: Symbol) {
+        if let Some(attempts) = self.partitions.get_mut(&partition) {
+            attempts.succeeded.remove_if(|identity| identity.symbol == symbol);
+        }
+    }
+
     /// Removes the attempts of a partition.
     pub fn remove(&mut self, partition: i32) {
         self.partitions.remove(&partition);

@@ -51,6 +51,11 @@ impl Coverage {
         self.partitions.entry(partition).or_default().insert(series, intervals);
     }
 
+    /// Removes the coverage of a series. Returns `true` if it had any.
+    pub fn remove_series(&mut self, partition: i32, series: &Series) -> bool {
+        self.partitions.get_mut(&partition).is_some_and(|of| of.remove(series).is_some())
+    }
+
     /// Removes the coverage of a partition.
     pub fn remove(&mut self, partition: i32) {
         self.partitions.remove(&partition);
@@ -102,6 +107,21 @@ mod tests {
         coverage.add(0, day, interval(0, 10));
         coverage.restore(0, day, [interval(20, 30)].into_iter().collect());
         assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 30)]);
+    }
+
+    #[test]
+    fn removed_series_has_no_coverage() {
+        let mut coverage = Coverage::new();
+        let (day, hour) = (series(Timeframe::Day1), series(Timeframe::Hour1));
+        coverage.add(0, day, interval(0, 10));
+        coverage.add(0, hour, interval(0, 10));
+        assert!(
+            coverage.remove_series(0, &day)
+                && !coverage.remove_series(0, &day)
+                && !coverage.remove_series(1, &hour)
+        );
+        assert_eq!(coverage.covered(0, &day, interval(0, 10)), []);
+        assert_eq!(coverage.covered(0, &hour, interval(0, 10)), [interval(0, 10)]);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use domain::{Bar, DataType, Interval, Symbol, Timeframe};
+use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
 
-/// Error of a source. [`error_chain`] renders it with its causes.
+/// Error of a source. [`kit::ErrorChain`] renders it with its causes.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A temporary error, such as a timeout or an exhausted quota: another attempt may succeed.
@@ -21,6 +21,14 @@ pub enum SourceError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
+    /// The source does not have the symbol, at any time. Another attempt fails as well, until the source is extended.
+    #[error("source {source_name} does not have symbol {symbol}")]
+    UnknownSymbol {
+        source_name: &'static str,
+        symbol: Symbol,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl SourceError {
@@ -34,6 +42,15 @@ impl SourceError {
         Self::Permanent { source_name, cause: cause.into() }
     }
 
+    /// Returns the error of a symbol that the source with this name does not have.
+    pub fn unknown_symbol(
+        source_name: &'static str,
+        symbol: Symbol,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::UnknownSymbol { source_name, symbol, cause: cause.into() }
+    }
+
     /// Returns `true` if another attempt may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -41,16 +58,27 @@ impl SourceError {
     }
 }
 
-/// Returns the text of an error and of each of its sources, outermost first: `<what failed>: <cause>`.
-#[must_use]
-pub fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+/// The bars of a range, and the time up to which the source has the history of the series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceBars {
+    /// The bars that open within the range and before the horizon, ascending, without duplicates.
+    pub bars: Vec<Bar>,
+    /// The first instant at which a bar may still appear or change. Before it, the source has every bar: a time without a bar has none.
+    pub horizon: Timestamp,
+}
+
+impl SourceBars {
+    /// Returns the bars of a source that has the whole history of `range`.
+    #[must_use]
+    pub const fn complete(bars: Vec<Bar>, range: Interval) -> Self {
+        Self { bars, horizon: range.end() }
     }
-    text
+
+    /// Returns the part of `range` before the horizon. `None` if the source has nothing of the range yet.
+    #[must_use]
+    pub fn served(&self, range: Interval) -> Option<Interval> {
+        Interval::new(range.start(), range.end().min(self.horizon)).ok()
+    }
 }
 
 /// A supplier of historical bars.
@@ -62,16 +90,36 @@ pub trait Source: Send + Sync {
     /// without a source among its errors.
     fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool;
 
-    /// Returns the bars that open within `range`, ascending, without duplicates. A symbol that the source does not have has no bars; that
-    /// is no error.
+    /// Returns the bars that open within `range`, and the horizon of the series. Only the range before the horizon counts as fetched.
     ///
     /// # Errors
-    /// [`SourceError`], transient if another attempt may succeed.
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError>;
+    /// [`SourceError`]: transient if another attempt may succeed, unknown symbol if the source has no history of the symbol.
+    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<SourceBars, SourceError>;
 }
 
 /// Keeps the bars that open within the range.
 pub(super) fn bars_within(mut bars: Vec<Bar>, range: Interval) -> Vec<Bar> {
     bars.retain(|bar| range.contains(bar.open_time));
     bars
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Interval, Timestamp};
+
+    use super::SourceBars;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn range_is_served_up_to_the_horizon() {
+        let range = Interval::new(at(10), at(20)).unwrap();
+        let served = |horizon| SourceBars { bars: Vec::new(), horizon: at(horizon) }.served(range);
+        assert_eq!((served(20), served(99)), (Some(range), Some(range)));
+        assert_eq!(served(15), Interval::new(at(10), at(15)).ok());
+        assert_eq!((served(10), served(3)), (None, None));
+        assert_eq!(SourceBars::complete(Vec::new(), range).served(range), Some(range));
+    }
 }

@@ -9,7 +9,7 @@ use kit::SaturatingFrom;
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::source::{Source, SourceError, bars_within};
+use super::source::{Source, SourceBars, SourceError, bars_within};
 
 /// The first date of the synthetic market.
 pub const FIRST_DATE: Date = date(2010, 1, 4);
@@ -112,12 +112,13 @@ impl Source for SyntheticMarket {
         data_type == DataType::MarketData && timeframe == Timeframe::Day1
     }
 
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
+    /// The market exists at all times, so each range is complete.
+    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
         if timeframe != Timeframe::Day1 {
-            return Ok(Vec::new());
+            return Err(SourceError::permanent(self.name(), format!("no bars of {timeframe}")));
         }
         let last = calendar::date_of(range.last());
-        Ok(bars_within(self.day_bars(symbol, last), range))
+        Ok(SourceBars::complete(bars_within(self.day_bars(symbol, last), range), range))
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `admission` | the verdict on a request record |
 //! | `coverage_gate`, `coverage_table` | delays requests until the coverage of their partition is restored; that coverage |
 //! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
+//! | `chunk_results` | writes the bars of a chunk, and covers it up to the horizon of the source |
 //! | `request`, `endings` | the state of a held request; its terminal event |
 //! | `event_writer` | the output events |
 //! | `drain` | releases requests before a revocation |
@@ -24,6 +25,7 @@
 //! their request: after a restart, a duplicate is the next attempt, which finds everything covered.
 
 mod admission;
+mod chunk_results;
 mod coverage_gate;
 mod coverage_table;
 mod drain;
@@ -42,14 +44,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::telemetry::Scope;
 use contracts::Topic;
 use domain::Timestamp;
 use kafka_io::{InRecord, OutRecord, Wire};
 use kit::{Backoff, Jitter, SaturatingFrom};
-use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
+use pipeline::{Effects, InputPartition, Now, RecordId, Stage, Verdict};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
 use crate::rules::chunks::ChunkDays;
 use crate::rules::coalescer::{Coalescer, FetchId, Limits};
@@ -119,6 +123,7 @@ pub struct ExecutorStage {
     runs: BTreeMap<FetchId, FetchRun>,
     /// Partitions before their revocation.
     draining: BTreeSet<i32>,
+    counts: RangeCounts,
 }
 
 impl ExecutorStage {
@@ -145,8 +150,16 @@ impl ExecutorStage {
             requests: BTreeMap::new(),
             runs: BTreeMap::new(),
             draining: BTreeSet::new(),
+            counts: RangeCounts::new(&Scope::nowhere()),
             settings,
         }
+    }
+
+    /// Counts ended requests with these counters; without them, they are not counted.
+    #[must_use]
+    pub fn with_counts(mut self, counts: RangeCounts) -> Self {
+        self.counts = counts;
+        self
     }
 
     /// Adds the requests that pass the gate to fetches, retries the chunks whose wait has ended, and starts the fetches that are due.
@@ -184,10 +197,6 @@ impl Stage for ExecutorStage {
     type Record<'a> = InRecord<'a>;
     type Output = OutRecord;
     type Completion = JobResult;
-
-    fn assigned(&mut self, _input: InputPartition, _epoch: Epoch, _now: Now) {
-        // The state of a partition is created with its first record.
-    }
 
     fn unassigned(&mut self, input: InputPartition) {
         // The stage has one input topic, so the number identifies the partition.

@@ -3,12 +3,10 @@
 //! The stage has no state. The id of a backfill is derived from the content of the request, so a redelivered fact names the same
 //! backfill.
 
-use std::time::Duration;
-
 use contracts::{BackfillTrigger, DataKind, Event, Gap, Promotion, Qualification, RangeRequest, Topic, ids};
 use domain::{Layer, LayerError, Priority, PriorityError, Symbol, SymbolError, Timestamp};
 use kafka_io::{InRecord, KafkaStage, OutRecord, UNWRITABLE, Wire};
-use pipeline::{Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
+use pipeline::{Effects, Now, Reason, RecordId, Stage, Verdict};
 
 use super::event_source::EVENT_SOURCE;
 use crate::rules::planner::{Fact, NoPlan, Planner, RangePlan, Trigger};
@@ -168,10 +166,6 @@ impl Stage for PlannerStage {
     type Output = OutRecord;
     type Completion = ();
 
-    fn assigned(&mut self, _input: InputPartition, _epoch: Epoch, _now: Now) {}
-
-    fn unassigned(&mut self, _input: InputPartition) {}
-
     fn process(
         &mut self,
         id: RecordId,
@@ -183,20 +177,6 @@ impl Stage for PlannerStage {
     }
 
     fn completed(&mut self, (): (), _now: Now, _effects: &mut Effects<OutRecord>) {}
-
-    fn tick(&mut self, _now: Now, _effects: &mut Effects<OutRecord>) {}
-
-    fn drain(&mut self, _inputs: &[InputPartition], _now: Now, _effects: &mut Effects<OutRecord>) {
-        // The stage holds no records.
-    }
-
-    fn is_full(&self, _topic: u16) -> bool {
-        false
-    }
-
-    fn next_wake(&self, _now: Now) -> Option<Duration> {
-        None
-    }
 }
 
 impl KafkaStage for PlannerStage {}

@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backfill::config::ExecutorSection;
-use backfill::sources::{Source, SourceError};
+use backfill::metric_names::METRICS;
+use backfill::range_counts::RangeCounts;
+use backfill::sources::{Source, SourceBars, SourceError};
 use backfill::stage::executor::{ExecutorStage, INPUT, Workers};
 use backfill::worker::{Job, fetch_chunk};
+use chassis::telemetry::{Catalogue, Metrics};
 use contracts::{
     BackfillTrigger, ClosedBar, CoverageChange, DataKind, Event, RangeCompletion, RangeFailure,
     RangeProgress, RangeRequest, Topic, ids,
 };
 use domain::calendar::{Date, day_open};
-use domain::{Bar, DataType, Interval, Symbol, Timeframe};
-use kafka_io::{KafkaStage, OutRecord, TableScope};
+use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
+use kafka_io::{KafkaStage, Missing, OutRecord, TableRecord, TableScope};
 use pipeline::{Effect, InputPartition, Now, Verdict};
 use testkit::stage_bench::{START_MICROS, now_after, wire};
 use testkit::{StageBench, StoredRecord};
@@ -35,6 +38,8 @@ pub(crate) struct Script {
     pub(crate) errors: Mutex<VecDeque<SourceError>>,
     /// Returned once instead of the bars.
     pub(crate) replacement: Mutex<Option<Vec<Bar>>>,
+    /// The open time of the last bar. `None` if the source has all history.
+    pub(crate) last_open: Mutex<Option<Timestamp>>,
     pub(crate) timeframes: Mutex<Vec<Timeframe>>,
 }
 
@@ -43,7 +48,11 @@ pub(crate) fn transient() -> SourceError {
 }
 
 pub(crate) fn permanent() -> SourceError {
-    SourceError::permanent("script", "unknown symbol")
+    SourceError::permanent("script", "malformed response")
+}
+
+pub(crate) fn unknown_symbol() -> SourceError {
+    SourceError::unknown_symbol("script", Symbol::constant("AAPL"), "not listed")
 }
 
 impl Source for Script {
@@ -56,24 +65,26 @@ impl Source for Script {
             && self.timeframes.lock().expect("an intact lock").contains(&timeframe)
     }
 
-    fn bars(&self, _symbol: Symbol, _timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
+    fn bars(&self, _: Symbol, _: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
         if let Some(error) = self.errors.lock().expect("an intact lock").pop_front() {
             return Err(error);
         }
         if let Some(bars) = self.replacement.lock().expect("an intact lock").take() {
-            return Ok(bars);
+            return Ok(SourceBars::complete(bars, range));
         }
+        let last_open = *self.last_open.lock().expect("an intact lock");
         let mut bars = Vec::new();
         let mut date = domain::calendar::date_of(range.start());
         while day_open(date) < range.end() {
-            if range.contains(day_open(date)) {
+            let open_time = day_open(date);
+            if range.contains(open_time) && last_open.is_none_or(|last| open_time <= last) {
                 let price = 100.0;
-                let open_time = day_open(date);
                 bars.push(Bar { open_time, open: price, high: price, low: price, close: price, volume: 1.0 });
             }
             date = date.tomorrow().expect("years before 9999");
         }
-        Ok(bars)
+        let horizon = last_open.map_or(range.end(), |last| last.saturating_add_micros(1));
+        Ok(SourceBars { bars, horizon })
     }
 }
 
@@ -113,11 +124,14 @@ impl Outputs {
 pub(crate) struct Bench {
     bench: StageBench<ExecutorStage>,
     pub(crate) source: Arc<Script>,
+    /// The source of the stage: `source`, unless the test has another.
+    fetcher: Arc<dyn Source>,
     pub(crate) outputs: Outputs,
     /// All jobs that reached a worker.
     pub(crate) started: Vec<Job>,
     pub(crate) released: usize,
     jobs: RecordingWorkers,
+    metrics: Metrics,
 }
 
 impl Deref for Bench {
@@ -140,19 +154,32 @@ impl Bench {
     }
 
     pub(crate) fn with(section: ExecutorSection) -> Self {
-        let wire = wire("backfill", Topic::BackfillDeadLetter);
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
+        Self::start(section, Arc::clone(&source), source)
+    }
+
+    /// A bench of a stage with this source; the script has no effect.
+    pub(crate) fn over(source: impl Source + 'static) -> Self {
+        Self::start(ExecutorSection::default(), Arc::new(Script::default()), Arc::new(source))
+    }
+
+    fn start(section: ExecutorSection, source: Arc<Script>, fetcher: Arc<dyn Source>) -> Self {
+        let wire = wire("backfill", Topic::BackfillDeadLetter);
         let jobs = RecordingWorkers::default();
         let stage = ExecutorStage::new(
             wire.clone(),
-            Arc::<Script>::clone(&source),
+            Arc::clone(&fetcher),
             section.settings(),
             Box::new(jobs.clone()),
             7,
         );
+        let metrics = Metrics::new(&Catalogue::new().with(METRICS)).expect("valid metrics");
+        let stage = stage.with_counts(RangeCounts::new(&metrics.scope("backfill")));
         Self {
+            metrics,
             bench: StageBench::new(wire, &[INPUT], stage),
             source,
+            fetcher,
             outputs: Outputs::default(),
             started: Vec::new(),
             released: 0,
@@ -162,6 +189,20 @@ impl Bench {
 
     pub(crate) fn partition(&self) -> i32 {
         self.wire.partition_of("AAPL")
+    }
+
+    /// Returns the series of ended requests that are above 0, as `outcome class count`.
+    pub(crate) fn ended(&self) -> Vec<String> {
+        let rendered = self.metrics.render();
+        let series = rendered.lines().filter_map(|line| {
+            let line = line.strip_prefix("backfill_ranges_total{service=\"backfill\",outcome=\"")?;
+            let (outcome, rest) = line.split_once("\",class=\"")?;
+            let (class, count) = rest.split_once("\"} ")?;
+            (count != "0").then(|| format!("{outcome} {class} {count}"))
+        });
+        let mut series: Vec<String> = series.collect();
+        series.sort_unstable();
+        series
     }
 
     fn own_input(&self) -> InputPartition {
@@ -205,7 +246,7 @@ impl Bench {
 
     /// Runs one job.
     pub(crate) fn work(&mut self, job: &Job, at: Now) {
-        let result = fetch_chunk(self.source.as_ref(), job);
+        let result = fetch_chunk(self.fetcher.as_ref(), job);
         self.complete(result, at);
         self.tick(at);
     }
@@ -241,6 +282,17 @@ impl Bench {
         self.stage
             .table_record(TableScope::CoPartitioned, &stored.as_input())
             .expect("schemas without a registry");
+    }
+
+    /// Passes a tombstone with this key, in the partition of AAPL, to the coverage table.
+    pub(crate) fn tombstone(&mut self, key: &str) -> TableRecord {
+        let record = OutRecord {
+            missing: Missing { key: false, payload: true },
+            ..OutRecord::new(Topic::CoverageChanged, self.partition(), key, Vec::new())
+        };
+        let stored = StoredRecord::new(&record);
+        let outcome = self.stage.table_record(TableScope::CoPartitioned, &stored.as_input());
+        outcome.expect("a tombstone needs no schema")
     }
 
     pub(crate) fn table_ends_at(&mut self, end: i64) {

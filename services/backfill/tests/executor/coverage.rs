@@ -3,6 +3,7 @@
 use contracts::{CoverageChange, RangeRequest};
 use domain::calendar::day_open;
 use domain::{Timestamp, calendar};
+use kafka_io::TableRecord;
 use testkit::stage_bench::START_MICROS;
 
 use crate::bench::{Bench, day, id, now, request};
@@ -130,4 +131,43 @@ fn open_bar_is_neither_fetched_nor_covered() {
     bench.work_all(at(12, START_MICROS));
     assert_eq!(bench.outputs.bars.last().map(|bar| bar.open_time), Some(today));
     assert_eq!(bench.outputs.bars.len(), 3);
+}
+
+#[test]
+fn tombstone_deletes_coverage_before_and_after_the_restoration() {
+    let key = "AAPL|market_data|1day";
+    let restored = |has_tombstone: bool| {
+        let mut bench = Bench::new();
+        for change in coverage_of_previous_owner("2024-01-01", "2024-01-20") {
+            bench.table_record(&change);
+        }
+        if has_tombstone {
+            assert_eq!(bench.tombstone(key), TableRecord::Taken);
+        }
+        bench.hold(&request(1, "2024-01-05", "2024-01-06"), now(0));
+        bench.work_all(now(2));
+        bench
+    };
+    assert_eq!(restored(true).started.len(), 1, "as after compaction, when neither record is left");
+    let mut bench = restored(false);
+    assert!(bench.started.is_empty());
+
+    assert_eq!(bench.tombstone(key), TableRecord::Taken);
+    bench.hold(&request(2, "2024-01-05", "2024-01-06"), now(10));
+    bench.work_all(now(12));
+    assert_eq!((bench.started.len(), bench.outputs.bars.len()), (1, 2), "and no duplicate");
+    let last = bench.outputs.coverage.last().unwrap();
+    assert_eq!(last.intervals.len(), 1, "only what was fetched since");
+    assert_eq!(bench.note("tapeline_skipped_coverage_changes_total"), 0);
+}
+
+#[test]
+fn tombstone_without_a_key_of_the_partition_is_skipped() {
+    let mut bench = Bench::new();
+    let elsewhere = ["MSFT", "IBM"].iter().find(|name| bench.wire.partition_of(name) != bench.partition());
+    let keys = [format!("{}|market_data|1day", elsewhere.unwrap()), "AAPL".to_owned(), String::new()];
+    for key in keys {
+        assert_eq!(bench.tombstone(&key), TableRecord::Skipped, "{key}");
+    }
+    assert_eq!(bench.note("tapeline_skipped_coverage_changes_total"), 3);
 }

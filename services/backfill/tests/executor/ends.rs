@@ -60,7 +60,7 @@ fn failed_chunk_affects_only_the_requests_that_contain_it() {
     let [partial, whole] = &bench.outputs.completed[..] else { panic!("{:?}", bench.outputs.ends()) };
     assert_eq!((partial.backfill_id.clone(), partial.partial, partial.error_count), (id(1), true, 1));
     assert!(partial.errors[0].contains("market_data 1day from 2024-01-01T05:00:00Z"), "{:?}", partial.errors);
-    assert!(partial.errors[0].contains("source script failed: unknown symbol"), "{:?}", partial.errors);
+    assert!(partial.errors[0].contains("source script failed: malformed response"), "{:?}", partial.errors);
     assert_eq!((whole.backfill_id.clone(), whole.success), (id(2), true));
     let [failed] = &bench.outputs.failed[..] else { panic!("{:?}", bench.outputs.failed) };
     assert_eq!((failed.backfill_id.clone(), failed.error_class), (id(3), BackfillErrorClass::Refused));

@@ -1,9 +1,11 @@
 //! Laws of the executor: fetched ranges, emissions per chunk, and the end of each request.
 
+mod bar_files;
 mod bench;
 mod coverage;
 mod draining;
 mod ends;
+mod horizon;
 mod retries;
 
 use backfill::config::ExecutorSection;

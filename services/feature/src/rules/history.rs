@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Bar, Symbol, Timeframe};
+use domain::{Bar, Symbol, Timeframe, Timestamp};
 use foldhash::fast::RandomState;
 
 /// The newest bars of each symbol and timeframe, one per open time.
@@ -41,6 +41,17 @@ impl History {
         }
     }
 
+    /// Removes a bar. Bars that were evicted before do not return until the history is built again.
+    pub fn remove(&mut self, symbol: Symbol, timeframe: Timeframe, open_time: Timestamp) {
+        let Some(series) = self.series.get_mut(&(symbol, timeframe)) else { return };
+        if let Ok(index) = series.binary_search_by_key(&open_time, |held| held.open_time) {
+            series.remove(index);
+        }
+        if series.is_empty() {
+            self.series.remove(&(symbol, timeframe));
+        }
+    }
+
     /// Returns the newest bars of a series, oldest first.
     #[must_use]
     pub fn bars(&self, symbol: Symbol, timeframe: Timeframe) -> &[Bar] {
@@ -54,7 +65,7 @@ impl History {
         self.series.values().map(Vec::len).sum()
     }
 
-    /// `true` if no bar was inserted.
+    /// `true` if no bar is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
@@ -63,8 +74,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use domain::Timestamp;
-
     use super::*;
 
     fn bar(second: i64, close: f64) -> Bar {
@@ -86,6 +95,22 @@ mod tests {
         assert_eq!(closes(&history, "AAPL"), [1.0, 2.5, 3.0]);
         assert!(closes(&history, "GOOG").is_empty());
         assert!(history.bars(symbol, Timeframe::Hour1).is_empty());
+    }
+
+    #[test]
+    fn removed_bar_is_as_if_it_was_never_inserted() {
+        let symbol = Symbol::parse("AAPL").unwrap();
+        let mut history = History::new(3, 0);
+        for second in [1, 2, 3] {
+            history.insert(symbol, Timeframe::Day1, bar(second.into(), second.into()));
+        }
+        let mut remove = |second| {
+            history.remove(symbol, Timeframe::Day1, bar(second, 0.0).open_time);
+            closes(&history, "AAPL")
+        };
+        assert_eq!((remove(2), remove(2), remove(9)), (vec![1.0, 3.0], vec![1.0, 3.0], vec![1.0, 3.0]));
+        assert_eq!((remove(1), remove(3)), (vec![3.0], vec![]));
+        assert!(history.is_empty());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use domain::Symbol;
 use domain::calendar::Date;
 
+use super::reason_class::ReasonClass;
+
 /// The status of a feature set in a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -23,6 +25,8 @@ pub struct SetResult {
     pub status: Status,
     /// The causes of the omissions; `None` if no value is omitted.
     pub reason: Option<String>,
+    /// The class of the reason.
+    pub class: ReasonClass,
     /// Names and values in the order of the rule: always finite, never a substituted zero.
     pub values: Vec<(Cow<'static, str>, f64)>,
 }
@@ -30,8 +34,8 @@ pub struct SetResult {
 impl SetResult {
     /// A set without values, with the reason.
     #[must_use]
-    pub fn unavailable(reason: impl Into<String>) -> Self {
-        Self { status: Status::Unavailable, reason: Some(reason.into()), values: Vec::new() }
+    pub fn unavailable(reason: impl Into<String>, class: ReasonClass) -> Self {
+        Self { status: Status::Unavailable, reason: Some(reason.into()), class, values: Vec::new() }
     }
 }
 
@@ -139,6 +143,7 @@ impl Values {
 
     /// Returns the result of the set. Its reason names the largest shortfall of bars, and each other omission with its value.
     pub(crate) fn finish(self) -> SetResult {
+        let class = self.class();
         let mut reason = String::new();
         if self.needed > self.held {
             append(&mut reason, &format!("{} bars needed, {} held", self.needed, self.held));
@@ -153,7 +158,22 @@ impl Values {
             append(&mut reason, &self.others);
         }
         let status = if self.values.is_empty() { Status::Unavailable } else { Status::Computed };
-        SetResult { status, reason: (!reason.is_empty()).then_some(reason), values: self.values }
+        SetResult { status, reason: (!reason.is_empty()).then_some(reason), class, values: self.values }
+    }
+
+    /// Returns the class of the first reason, in the order of the text.
+    const fn class(&self) -> ReasonClass {
+        if self.needed > self.held {
+            if self.held == 0 { ReasonClass::NoBars } else { ReasonClass::TooFewBars }
+        } else if self.lacks_prior_day {
+            ReasonClass::NoPriorDay
+        } else if !self.shortfalls.is_empty() {
+            ReasonClass::BenchmarkBars
+        } else if !self.others.is_empty() {
+            ReasonClass::NoValue
+        } else {
+            ReasonClass::None
+        }
     }
 
     fn add_shortfall(&mut self, symbol: Symbol, shortfall: BenchmarkShortfall) {
@@ -180,7 +200,7 @@ fn append(text: &mut String, part: &str) {
 mod tests {
     use domain::Symbol;
 
-    use super::{BenchmarkShortfall, Omission, Status, Values, divide};
+    use super::{BenchmarkShortfall, Omission, ReasonClass, Status, Value, Values, divide};
 
     #[test]
     fn reason_names_largest_shortfall_and_each_other_omission() {
@@ -218,6 +238,25 @@ mod tests {
         let result = values.finish();
         let reason = "253 bars in common with SPY needed, 40 held; no bars of QQQ";
         assert_eq!((result.status, result.reason.as_deref()), (Status::Unavailable, Some(reason)));
+    }
+
+    #[test]
+    fn class_is_that_of_the_first_reason() {
+        let class = |held, omitted: &[Value]| {
+            let mut values = Values::new(held);
+            for value in omitted {
+                values.put("a", *value);
+            }
+            values.finish().class
+        };
+        let benchmark = Err(Omission::Benchmark(Symbol::constant("SPY"), BenchmarkShortfall::NoBars));
+        let (few, prior) = (Err(Omission::TooFewBars(2)), Err(Omission::PriorDay));
+        assert_eq!(class(1, &[Ok(1.0)]), ReasonClass::None);
+        assert_eq!(class(0, &[few, benchmark]), ReasonClass::NoBars);
+        assert_eq!(class(1, &[benchmark, few]), ReasonClass::TooFewBars);
+        assert_eq!(class(1, &[benchmark, prior]), ReasonClass::NoPriorDay);
+        assert_eq!(class(1, &[Err(Omission::NotFound), benchmark]), ReasonClass::BenchmarkBars);
+        assert_eq!(class(1, &[Ok(f64::NAN), Ok(1.0)]), ReasonClass::NoValue);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use contracts::{ClosedBar, Topic};
+use contracts::{BarKey, ClosedBar, Topic};
 use domain::{Bar, Symbol, Timeframe};
 use kafka_io::{InRecord, TableRecord, Unavailable, Wire};
 
@@ -18,6 +18,12 @@ pub(super) fn parse_bar(bar: Option<ClosedBar>) -> Option<(Symbol, Timeframe, Ba
     let symbol = Symbol::parse(&bar.symbol).ok()?;
     let timeframe = Timeframe::from_name(&bar.timeframe)?;
     Some((symbol, timeframe, bar.bar()))
+}
+
+/// Returns the bar that a tombstone deletes; `None` if its key is no bar's, or of a symbol of another partition.
+pub(super) fn deleted_bar(wire: &Wire, record: &InRecord<'_>) -> Option<BarKey> {
+    let key = BarKey::parse(record.key?)?;
+    (wire.partition_of(key.symbol.as_str()) == record.partition).then_some(key)
 }
 
 /// The bars and the known end of each partition of the table.
@@ -40,8 +46,11 @@ impl BarTable {
         }
     }
 
-    /// Stores a bar, or skips and counts an invalid record.
+    /// Stores a bar, deletes the bar of a tombstone, or skips and counts an invalid record.
     pub(super) fn apply(&mut self, wire: &Wire, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        if record.payload.is_none() {
+            return Ok(self.delete(wire, record));
+        }
         let Some((symbol, timeframe, bar)) = parse_bar(wire.read_table::<ClosedBar>(record)?) else {
             self.skipped += 1;
             return Ok(TableRecord::Skipped);
@@ -51,6 +60,22 @@ impl BarTable {
             .or_insert_with(|| History::new(self.history_bars, self.slack_bars))
             .insert(symbol, timeframe, bar);
         Ok(TableRecord::Taken)
+    }
+
+    fn delete(&mut self, wire: &Wire, record: &InRecord<'_>) -> TableRecord {
+        let Some(BarKey { symbol, timeframe, open_time }) = deleted_bar(wire, record) else {
+            self.skipped += 1;
+            return TableRecord::Skipped;
+        };
+        if let Some(history) = self.histories.get_mut(&record.partition) {
+            history.remove(symbol, timeframe, open_time);
+        }
+        TableRecord::Taken
+    }
+
+    /// Returns `true` if no partition has bars.
+    pub(super) fn is_empty(&self) -> bool {
+        self.histories.values().all(History::is_empty)
     }
 
     /// Returns the bars of a partition; `None` if it has none.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use contracts::{ClosedBar, Topic};
+use contracts::{BarKey, ClosedBar, Topic};
 use domain::{Symbol, Timeframe};
 use kafka_io::{InRecord, TableRecord, TableScope, Unavailable, Wire};
 
-use super::bar_table::{BAR_TOPIC, parse_bar};
+use super::bar_table::{BAR_TOPIC, deleted_bar, parse_bar};
 use super::limits::Limits;
 use crate::intake::TablePartition;
 use crate::rules::{self, Benchmarks, History};
@@ -48,7 +48,7 @@ impl BenchmarkTable {
         self.partitions.iter().map(|partition| (BAR_TOPIC, *partition)).collect()
     }
 
-    /// Stores a bar of a benchmark, or skips and counts an invalid record. Records of other symbols are not decoded: the key of a bar
+    /// Stores a bar of a benchmark, deletes the bar of a tombstone, or skips and counts an invalid record. Records of other symbols are not decoded: the key of a bar
     /// begins with its symbol.
     pub(super) fn apply(&mut self, wire: &Wire, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
         let is_followed = |key: &[u8]| {
@@ -57,6 +57,9 @@ impl BenchmarkTable {
         };
         if !record.key.is_some_and(is_followed) {
             return Ok(TableRecord::Taken);
+        }
+        if record.payload.is_none() {
+            return Ok(self.delete(wire, record));
         }
         let Some((symbol, timeframe, bar)) = parse_bar(wire.read_table::<ClosedBar>(record)?) else {
             self.skipped += 1;
@@ -67,6 +70,16 @@ impl BenchmarkTable {
             self.snapshots.remove(&timeframe);
         }
         Ok(TableRecord::Taken)
+    }
+
+    fn delete(&mut self, wire: &Wire, record: &InRecord<'_>) -> TableRecord {
+        let Some(BarKey { symbol, timeframe, open_time }) = deleted_bar(wire, record) else {
+            self.skipped += 1;
+            return TableRecord::Skipped;
+        };
+        self.history.remove(symbol, timeframe, open_time);
+        self.snapshots.remove(&timeframe);
+        TableRecord::Taken
     }
 
     pub(super) fn set_end(&mut self, partition: i32, end: i64) {

@@ -11,6 +11,7 @@ use pipeline::{Effect, Now};
 use super::{Admitted, FeatureStage, INPUTS};
 use crate::intake::Lane;
 use crate::rules::{self, Status};
+use crate::set_counts::SetTally;
 use crate::worker::{JobError, SymbolResult};
 
 /// The `source` field of vectors and failures.
@@ -72,9 +73,12 @@ impl FeatureStage {
         match result {
             Ok(symbols) => {
                 for result in symbols {
-                    let symbol = result.symbol.to_string();
+                    let (symbol, tally) = (result.symbol.to_string(), SetTally::of(&result.sets));
                     match self.vector(admitted, result) {
-                        Ok(record) => outputs.push(record),
+                        Ok(record) => {
+                            self.counts.add(&tally);
+                            outputs.push(record);
+                        }
                         // The vector exceeds the maximum of a record: the symbol ends in a failure.
                         Err(error) => failed.push((symbol, exhausted(&error))),
                     }

@@ -1,11 +1,16 @@
 //! Tests of the stage without Kafka: each symbol of a request ends once, and its vector uses no later bars.
 
 mod benchmarks;
+mod tombstones;
 mod unwritable;
+mod without_bars;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 
+use chassis::ManualClock;
+use chassis::health::Health;
+use chassis::telemetry::{Catalogue, Metrics};
 use contracts::{ClosedBar, RequestErrorClass, RequestFailure, RequestedSymbol, Vector};
 use domain::calendar;
 use hosting::WorkerError;
@@ -14,7 +19,7 @@ use testkit::stage_bench::{DeadLetter, START_MICROS, emitted, now_after, rejecte
 use testkit::{StageBench, StoredRecord};
 
 use super::*;
-use crate::metric_names::REQUESTED_SYMBOLS;
+use crate::metric_names::{METRICS, REQUESTED_SYMBOLS};
 use crate::worker::compute;
 
 /// Workers that record their jobs and compute nothing.
@@ -32,6 +37,8 @@ impl Workers for RecordingWorkers {
 struct Bench {
     bench: StageBench<FeatureStage>,
     workers: RecordingWorkers,
+    health: Health,
+    metrics: Metrics,
 }
 
 impl Deref for Bench {
@@ -74,7 +81,11 @@ impl Bench {
         let workers = RecordingWorkers::default();
         let stage =
             FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), Box::new(workers.clone()));
-        let mut bench = Self { bench: StageBench::new(wire, &INPUTS, stage), workers };
+        let health = Health::new(Arc::new(ManualClock::at(0)));
+        let metrics = Metrics::new(&Catalogue::new().with(METRICS)).unwrap();
+        let counts = SetCounts::new(&metrics.scope("feature"));
+        let stage = stage.with_telemetry(counts, health.service("feature").component("bars"));
+        let mut bench = Self { bench: StageBench::new(wire, &INPUTS, stage), workers, health, metrics };
         let own = bench.own_input();
         bench.assign(&[own], now(0));
         bench

@@ -24,7 +24,7 @@ pub struct MarketPlan {
 /// Reads the bars and findings that the arguments name.
 ///
 /// # Errors
-/// [`Failure::Usage`]: a folder without bars, or the first error of each bar file, with its line.
+/// [`Failure::Usage`]: a folder without bars, or the errors of each bar file, with their lines.
 pub fn plan(args: &MarketArgs) -> Result<MarketPlan, Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to

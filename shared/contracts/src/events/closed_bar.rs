@@ -14,7 +14,7 @@ event! {
     /// A bar whose interval has ended. The topic is the bar store: it is compacted by symbol, timeframe and `open_time`, so the
     /// newest record of a bar replaces earlier ones.
     ///
-    /// Prices are finite, and `low` ≤ `open`, `close` ≤ `high`.
+    /// Prices are finite, and 0 < `low` ≤ `open`, `close` ≤ `high`.
     pub struct ClosedBar {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. The partition of the record is the partition of the symbol.
         pub symbol: String,
@@ -27,7 +27,7 @@ event! {
         pub open: f64,
         /// Highest price of the interval.
         pub high: f64,
-        /// Lowest price of the interval.
+        /// Lowest price of the interval, above 0.
         pub low: f64,
         /// Last price of the interval.
         pub close: f64,
@@ -79,6 +79,7 @@ impl Event for ClosedBar {
                 BarError::NotFinite { field, .. }
                 | BarError::BelowLow { field, .. }
                 | BarError::AboveHigh { field, .. } => field,
+                BarError::NotPositive(_) => "low",
                 BarError::NegativeVolume(_) => "volume",
             };
             at.field(field, Err(error))?;

@@ -39,6 +39,11 @@ fn finite() -> impl Strategy<Value = f64> {
     prop::num::f64::NORMAL | prop::num::f64::ZERO | prop::num::f64::SUBNORMAL
 }
 
+/// A price.
+fn positive() -> impl Strategy<Value = f64> {
+    finite().prop_filter_map("above 0", |number| (number != 0.0).then_some(number.abs()))
+}
+
 fn metrics() -> impl Strategy<Value = BTreeMap<String, f64>> {
     btree_map(text(), finite(), 0..4)
 }
@@ -311,7 +316,7 @@ pub(crate) fn range_failure() -> impl Strategy<Value = RangeFailure> {
 }
 
 pub(crate) fn closed_bar() -> impl Strategy<Value = ClosedBar> {
-    let prices = vec(finite(), 4).prop_map(|mut prices| {
+    let prices = vec(positive(), 4).prop_map(|mut prices| {
         prices.sort_by(f64::total_cmp);
         prices
     });

@@ -10,7 +10,8 @@ use pipeline::{Now, Reason, RecordId, Verdict};
 use uuid::Uuid;
 
 use super::ExecutorStage;
-use super::request::{FailureReason, Request, Tally};
+use super::request::{FailureReason, Request, Shortfall, Tally};
+use crate::range_counts::RangeOutcome;
 use crate::rules::attempts::{Admission, Attempt, Identity};
 
 /// The drop reason of a request for a running attempt: the terminal event of that attempt ends this request as well.
@@ -53,6 +54,9 @@ impl ExecutorStage {
             Admission::Duplicate { attempt, first } => {
                 request.attempt = attempt;
                 let failure = self.events.failure(&request, duplicate_of(first));
+                if failure.is_ok() {
+                    self.counts.count(RangeOutcome::Failed(BackfillErrorClass::Duplicate));
+                }
                 return self.end_at_once(record, failure);
             }
             Admission::Started(attempt) => request.attempt = attempt,
@@ -124,11 +128,12 @@ impl ExecutorStage {
         let requested: Vec<_> = self.settings.timeframes.of(layer, data_type).collect();
         let (served, unserved): (Vec<_>, Vec<_>) = requested.iter().copied().partition(serves);
         if requested.is_empty() {
-            tally.add_error(&format!("{data_type}: no timeframe of layer {layer} is enabled"));
+            let text = format!("{data_type}: no timeframe of layer {layer} is enabled");
+            tally.add_error(&text, Shortfall::NoSource);
         }
         for timeframe in unserved {
             let timeframe = timeframe.map(|timeframe| format!(" {timeframe}")).unwrap_or_default();
-            tally.add_error(&format!("{data_type}{timeframe}: no source serves it"));
+            tally.add_error(&format!("{data_type}{timeframe}: no source serves it"), Shortfall::NoSource);
         }
         served
     }

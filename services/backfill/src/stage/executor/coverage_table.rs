@@ -2,7 +2,8 @@
 //!
 //! The coverage of a partition is restored from the records that the topic had at assignment. It ends with the first request that passes
 //! the gate. Later records of the topic are the stage's own and arrive late: between two chunks they would revert the coverage to an
-//! older one.
+//! older one. Tombstones are never its own: they delete the coverage of a series whenever they are read. If the stage was writing the series
+//! meanwhile, its record may follow the tombstone in the topic; it then counts after the next assignment.
 
 use contracts::CoverageChange;
 use domain::{IntervalSet, Symbol, Timeframe};

@@ -7,6 +7,7 @@ use pipeline::{Effect, Effects, Now, RecordId};
 
 use super::request::{Ending, FailureReason, Request};
 use super::{ExecutorStage, INPUT};
+use crate::range_counts::RangeOutcome;
 
 impl ExecutorStage {
     /// Ends a request whose fetches have all ended.
@@ -25,24 +26,35 @@ impl ExecutorStage {
     /// class `invalid`; the fetched ranges remain covered. (A completion lists the ranges of the request, and their number has no bound:
     /// coverage may have any number of gaps.)
     pub(super) fn terminal_event(&mut self, request: &Request, now: Now) -> Result<OutRecord, EncodeError> {
-        let ending = request.tally.ending();
-        let failed =
-            |class, is_retryable| FailureReason { class, is_retryable, error: request.tally.error_summary() };
-        let mut is_success = ending == Ending::Success;
-        let terminal = match ending {
-            Ending::Success | Ending::Partial => {
-                self.events.completion(request, is_success, now).or_else(|error| {
-                    is_success = false;
-                    let (class, error) = (BackfillErrorClass::Invalid, error.to_string());
-                    self.events.failure(request, FailureReason { class, is_retryable: false, error })
-                })
+        let (terminal, outcome) = match request.tally.ending() {
+            Ending::Success => self.completion(request, RangeOutcome::Completed, now),
+            Ending::Partial(reason) => self.completion(request, RangeOutcome::Partial(reason.class()), now),
+            Ending::Failed(reason) => {
+                let (class, is_retryable) = (reason.class(), reason.is_retryable());
+                let error = request.tally.error_summary();
+                let failure = self.events.failure(request, FailureReason { class, is_retryable, error });
+                (failure, RangeOutcome::Failed(class))
             }
-            Ending::NoSource => self.events.failure(request, failed(BackfillErrorClass::NoSource, false)),
-            Ending::Rejected => self.events.failure(request, failed(BackfillErrorClass::Refused, false)),
-            Ending::Exhausted => self.events.failure(request, failed(BackfillErrorClass::Exhausted, true)),
         };
         let (partition, wall) = (request.id.input.partition, Timestamp::from_micros(now.wall_micros));
+        let is_success = outcome == RangeOutcome::Completed;
         self.attempts.end(partition, request.identity, request.attempt, is_success, wall);
+        if terminal.is_ok() {
+            self.counts.count(outcome);
+        }
         terminal
+    }
+
+    fn completion(
+        &self,
+        request: &Request,
+        outcome: RangeOutcome,
+        now: Now,
+    ) -> (Result<OutRecord, EncodeError>, RangeOutcome) {
+        let completion = self.events.completion(request, outcome == RangeOutcome::Completed, now);
+        let Err(error) = completion else { return (completion, outcome) };
+        let class = BackfillErrorClass::Invalid;
+        let reason = FailureReason { class, is_retryable: false, error: error.to_string() };
+        (self.events.failure(request, reason), RangeOutcome::Failed(class))
     }
 }

@@ -7,7 +7,7 @@ use contracts::{
     ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress, Span,
     TypedRange, ids,
 };
-use domain::{Bar, DataType, IntervalSet, calendar};
+use domain::{Bar, DataType, Interval, IntervalSet, calendar};
 use kafka_io::{OutRecord, Wire};
 use kit::SaturatingFrom;
 use pipeline::Now;
@@ -78,15 +78,18 @@ impl EventWriter {
         self.wire.write(&failure, request.traceparent.as_deref())
     }
 
-    /// Returns the outputs of a chunk: its bars, the progress of `request`, and the coverage of the series with the chunk.
+    /// Returns the outputs of the current chunk, of which `served` was fetched: its bars, the progress of `request`, and the coverage of
+    /// the series with the chunk.
     pub(super) fn chunk(
         &self,
         run: &FetchRun,
-        chunk: Chunk,
+        served: Interval,
         bars: &[Bar],
         request: &Request,
         covered: &IntervalSet,
     ) -> Result<Vec<OutRecord>, EncodeError> {
+        let Some(chunk) = run.chunk() else { return Ok(Vec::new()) };
+        let chunk = Chunk { range: served, ..chunk };
         let traceparent = request.traceparent.as_deref();
         let mut outputs = Vec::with_capacity(bars.len() + 2);
         for bar in bars {
@@ -153,7 +156,7 @@ impl EventWriter {
 fn ranges(parts: &BTreeMap<Part, IntervalSet>) -> Vec<TypedRange> {
     let of_part = |(part, set): (&(DataType, _), &IntervalSet)| {
         let (data_type, timeframe): Part = *part;
-        let typed = move |interval: domain::Interval| TypedRange {
+        let typed = move |interval: Interval| TypedRange {
             data_type: DataKind::from(data_type),
             timeframe: timeframe.map_or_else(String::new, |timeframe| timeframe.as_str().to_owned()),
             start: interval.start().micros(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Interval, Timeframe};
+use domain::{Interval, Timeframe, Timestamp};
 use pipeline::RecordId;
 
 use super::request::Part;
@@ -74,6 +74,20 @@ impl FetchRun {
     pub(super) fn job(&self) -> Option<Job> {
         let Fetch { id, symbol, .. } = self.fetch;
         self.chunk().map(|chunk| Job { fetch: id, symbol, timeframe: chunk.timeframe, range: chunk.range })
+    }
+
+    /// Ends the series of the current chunk: returns what it and the later chunks of the series lack from `horizon` on, and continues
+    /// with the last of these chunks.
+    pub(super) fn end_series(&mut self, horizon: Timestamp) -> Vec<Interval> {
+        let Some(current) = self.chunk() else { return Vec::new() };
+        let of_series =
+            self.chunks[self.done..].iter().take_while(|chunk| chunk.timeframe == current.timeframe);
+        let count = of_series.clone().count();
+        let lacking = of_series
+            .filter_map(|chunk| Interval::new(chunk.range.start().max(horizon), chunk.range.end()).ok())
+            .collect();
+        self.done += count.saturating_sub(1);
+        lacking
     }
 
     pub(super) fn next_chunk(&mut self) {

@@ -11,38 +11,17 @@
 //! A retry waits on the clock of the stage and occupies no worker. When the partition is draining, the fetch stops after the chunk that a
 //! worker has (`drain`). When the partition is removed, the fetch is orphaned: the result of its job is discarded and frees its slot.
 
-use contracts::EncodeError;
 use domain::calendar::{date_of, day_open, session_close};
-use domain::{Bar, Interval, Timeframe, Timestamp};
+use domain::{Interval, Timeframe, Timestamp};
 use kafka_io::OutRecord;
-use pipeline::{Effect, Effects, Now, RecordId};
+use pipeline::{Effects, Now, RecordId};
 
 use super::ExecutorStage;
 use super::fetch_run::{Chunk, FetchRun, RunState};
 use crate::rules::chunks::chunks;
 use crate::rules::coalescer::{Fetch, FetchId};
 use crate::rules::series::Series;
-use crate::sources::{SourceError, error_chain};
 use crate::worker::JobResult;
-
-/// The error of a chunk.
-#[derive(Debug, thiserror::Error)]
-enum ChunkError {
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// Another attempt would have outputs of the same size.
-    #[error("failed to write chunk")]
-    Unwritable(#[source] EncodeError),
-}
-
-impl ChunkError {
-    fn is_retryable(&self) -> bool {
-        match self {
-            Self::Source(error) => error.is_retryable(),
-            Self::Unwritable(_) => false,
-        }
-    }
-}
 
 impl ExecutorStage {
     /// Starts a fetch: splits the ranges that its requests lack into chunks.
@@ -126,7 +105,7 @@ impl ExecutorStage {
             return;
         }
         match bars {
-            Ok(bars) => self.write(&run, &bars, effects),
+            Ok(part) => self.write(&mut run, &part, effects),
             Err(error) => {
                 run.failures += 1;
                 if error.is_retryable() && run.failures < self.settings.retries.attempts_max {
@@ -134,46 +113,11 @@ impl ExecutorStage {
                     self.runs.insert(fetch, run);
                     return;
                 }
-                self.fail_chunk(&run, &error.into());
+                self.fail(&mut run, error);
             }
         }
         run.next_chunk();
         self.proceed(run, now, effects);
-    }
-
-    /// Appends the outputs of a chunk as one emission on behalf of its first request, and marks the chunk as covered. A chunk whose
-    /// outputs are too large fails and is not covered.
-    fn write(&mut self, run: &FetchRun, bars: &[Bar], effects: &mut Effects<OutRecord>) {
-        let Some(chunk) = run.chunk() else { return };
-        let Some(&first) = run.fetch.requests.first() else { return };
-        let Some(request) = self.requests.get(&first) else { return };
-        let (partition, series) = (first.input.partition, series(&run.fetch, chunk.timeframe));
-        let covered = self.table.coverage.with(partition, &series, chunk.range);
-        match self.events.chunk(run, chunk, bars, request, &covered) {
-            Ok(outputs) => {
-                self.table.coverage.add(partition, series, chunk.range);
-                effects.push(Effect::Append { on_behalf_of: first, outputs });
-                for id in &run.fetch.requests {
-                    if let Some(request) = self.requests.get_mut(id) {
-                        request.fetched(run.part_of(chunk), chunk.range, bars, run.failures + 1);
-                    }
-                }
-            }
-            Err(error) => self.fail_chunk(run, &ChunkError::Unwritable(error)),
-        }
-    }
-
-    fn fail_chunk(&mut self, run: &FetchRun, error: &ChunkError) {
-        let Some(chunk) = run.chunk() else { return };
-        let (kind, timeframe) = (run.fetch.data_type, chunk.timeframe);
-        let (from, to) = (chunk.range.start(), chunk.range.last());
-        let text = format!("{kind} {timeframe} from {from} to {to}: {}", error_chain(error));
-        tracing::warn!(symbol = %run.fetch.symbol, error = text, "chunk failed: it is not retried");
-        for id in &run.fetch.requests {
-            if let Some(request) = self.requests.get_mut(id) {
-                request.failed(run.part_of(chunk), chunk.range, &text, error.is_retryable(), run.failures);
-            }
-        }
     }
 
     /// Stops a fetch whose requests were removed.
@@ -188,7 +132,7 @@ impl ExecutorStage {
     }
 }
 
-fn series(fetch: &Fetch<RecordId>, timeframe: Timeframe) -> Series {
+pub(super) fn series(fetch: &Fetch<RecordId>, timeframe: Timeframe) -> Series {
     Series { symbol: fetch.symbol, data_type: fetch.data_type, timeframe: Some(timeframe) }
 }
 

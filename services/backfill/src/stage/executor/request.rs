@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contracts::bounds::cut;
 use contracts::events::ERRORS_MAX;
 use contracts::{BackfillErrorClass, RangeRequest};
 use domain::{Bar, DataType, Interval, IntervalSet, Priority, Symbol, Timeframe};
@@ -11,8 +12,8 @@ use pipeline::RecordId;
 use crate::rules::attempts::{Attempt, Identity};
 use crate::rules::coalescer::Demand;
 
-/// The maximum number of characters of an error text, which may contain input.
-const ERROR_MAX_CHARS: usize = 1_000;
+/// The maximum number of bytes of an error text, which may contain input.
+pub(super) const ERROR_BYTES_MAX: usize = 1_000;
 
 /// A data type and its timeframe. The timeframe is `None` for data without timeframes.
 pub(super) type Part = (DataType, Option<Timeframe>);
@@ -49,25 +50,52 @@ pub(super) struct Tally {
     pub(super) error_count: i32,
     /// The number of calls to the source.
     pub(super) calls: i32,
-    /// A permanent error occurred.
-    is_rejected: bool,
-    /// All attempts at a chunk failed.
-    is_exhausted: bool,
+    /// The error that decides the class. `None` without errors.
+    worst: Option<Shortfall>,
+}
+
+/// The reason why a part of a request was not served. If a request has several, the greatest decides its error class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shortfall {
+    /// No source has the series.
+    NoSource,
+    /// The source does not have the symbol.
+    UnknownSymbol,
+    /// The source does not have the end of the range yet.
+    NotYet,
+    /// A permanent error.
+    Rejected,
+    /// All attempts failed.
+    Exhausted,
 }
 
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Everything that the source may have of the request is covered.
+    /// Each bar that the source should have is covered.
     Success,
     /// A part is covered; the errors name the rest.
-    Partial,
-    /// Nothing was served: no source has the data.
-    NoSource,
-    /// Nothing was served: a permanent error.
-    Rejected,
-    /// Nothing was served: all attempts failed.
-    Exhausted,
+    Partial(Shortfall),
+    /// Nothing was served.
+    Failed(Shortfall),
+}
+
+impl Shortfall {
+    /// Returns the error class of a request of which nothing was served. The classes of the contract are coarser: a symbol that the
+    /// source does not have is `no_source`, a range that it does not have yet `source_unavailable`.
+    pub(super) const fn class(self) -> BackfillErrorClass {
+        match self {
+            Self::NoSource | Self::UnknownSymbol => BackfillErrorClass::NoSource,
+            Self::NotYet => BackfillErrorClass::SourceUnavailable,
+            Self::Rejected => BackfillErrorClass::Refused,
+            Self::Exhausted => BackfillErrorClass::Exhausted,
+        }
+    }
+
+    /// Returns `true` if a new attempt may succeed without a repair of the source.
+    pub(super) const fn is_retryable(self) -> bool {
+        matches!(self, Self::NotYet | Self::Exhausted)
+    }
 }
 
 /// The reason for the failure of a request.
@@ -112,30 +140,29 @@ impl Request {
         *self.tally.records.entry(part.0).or_default() += i64::saturating_from(records);
     }
 
-    /// Records a failed chunk and the number of calls for it.
+    /// Records that ranges of a series were not served, and the number of calls for them. No effect if the request contains none of them.
     pub(super) fn failed(
         &mut self,
         part: Part,
-        chunk: Interval,
+        ranges: &[Interval],
         error: &str,
-        is_retryable: bool,
+        reason: Shortfall,
         calls: u32,
     ) {
-        if self.share_of(part, chunk).is_none() {
+        if ranges.iter().all(|range| self.share_of(part, *range).is_none()) {
             return;
         }
         self.tally.add_calls(calls);
-        self.tally.is_exhausted |= is_retryable;
-        self.tally.is_rejected |= !is_retryable;
-        self.tally.add_error(error);
+        self.tally.add_error(error, reason);
     }
 }
 
 impl Tally {
-    pub(super) fn add_error(&mut self, text: &str) {
+    pub(super) fn add_error(&mut self, text: &str, reason: Shortfall) {
+        self.worst = self.worst.max(Some(reason));
         self.error_count = self.error_count.saturating_add(1);
         if self.errors.len() < ERRORS_MAX {
-            self.errors.push(text.chars().take(ERROR_MAX_CHARS).collect());
+            self.errors.push(cut(text, ERROR_BYTES_MAX).to_owned());
         }
     }
 
@@ -147,13 +174,11 @@ impl Tally {
 
     /// Returns the outcome. A request fails only if nothing was served; what was covered already is served.
     pub(super) fn ending(&self) -> Ending {
-        let served = !self.fetched.is_empty() || !self.skipped.is_empty();
-        match (self.error_count, served) {
-            (0, _) => Ending::Success,
-            (_, true) => Ending::Partial,
-            (_, false) if self.is_exhausted => Ending::Exhausted,
-            (_, false) if self.is_rejected => Ending::Rejected,
-            (_, false) => Ending::NoSource,
+        let is_served = !self.fetched.is_empty() || !self.skipped.is_empty();
+        match self.worst {
+            None => Ending::Success,
+            Some(reason) if is_served => Ending::Partial(reason),
+            Some(reason) => Ending::Failed(reason),
         }
     }
 

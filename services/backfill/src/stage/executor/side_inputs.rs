@@ -1,6 +1,6 @@
 //! Side inputs of the executor: the coverage table, and the terminal events of previous owners.
 
-use contracts::{CoverageChange, RangeCompletion, RangeFailure, Topic};
+use contracts::{CoverageChange, CoverageKey, RangeCompletion, RangeFailure, Topic};
 use domain::Timestamp;
 use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, TableScope, Unavailable};
 use kit::SaturatingFrom;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::ExecutorStage;
 use crate::metric_names as names;
 use crate::rules::attempts::Attempt;
+use crate::rules::series::Series;
 
 const TABLES: [Topic; 1] = [Topic::CoverageChanged];
 
@@ -59,6 +60,9 @@ impl KafkaStage for ExecutorStage {
     }
 
     fn table_record(&mut self, _: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        if record.payload.is_none() {
+            return Ok(self.apply_tombstone(record));
+        }
         if self.table.gate.is_restored(record.partition) {
             return Ok(TableRecord::Taken);
         }
@@ -77,6 +81,27 @@ impl KafkaStage for ExecutorStage {
 
     fn table_released(&mut self, _topic: Topic, partition: i32) {
         self.remove_partition(partition);
+    }
+}
+
+impl ExecutorStage {
+    /// Removes the coverage of the series that a tombstone names, at any time: only other producers write tombstones.
+    fn apply_tombstone(&mut self, record: &InRecord<'_>) -> TableRecord {
+        let partition = record.partition;
+        let key = record.key.and_then(CoverageKey::parse);
+        let own = key.filter(|key| self.wire.partition_of(key.symbol.as_str()) == partition);
+        let Some(CoverageKey { symbol, data_type, timeframe }) = own else {
+            self.table.skipped += 1;
+            return TableRecord::Skipped;
+        };
+        let is_restored = self.table.gate.is_restored(partition);
+        if self.table.coverage.remove_series(partition, &Series { symbol, data_type, timeframe })
+            && is_restored
+        {
+            tracing::info!(%symbol, %data_type, "coverage deleted by a tombstone: its history is fetched again when requested");
+        }
+        self.attempts.remove_successes(partition, symbol);
+        TableRecord::Taken
     }
 }
 

@@ -1,5 +1,7 @@
 //! Planner stage: each fact and its request, without Kafka.
 
+use std::time::Duration;
+
 use testkit::StageBench;
 use testkit::stage_bench::{DeadLetter, START_MICROS, emitted, now_after, rejected, wire};
 

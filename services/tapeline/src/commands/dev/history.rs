@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use backfill::sources::{Source, SourceError};
+use backfill::sources::{Source, SourceBars, SourceError};
 use devstack::replay::Replay;
 use domain::{Bar, DataType, Interval, Symbol, Timeframe};
 
@@ -28,9 +28,11 @@ impl Source for History {
         data_type == DataType::MarketData && timeframe == Timeframe::Day1
     }
 
-    fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<Vec<Bar>, SourceError> {
-        let bars = self.bars.get(&symbol).filter(|_| timeframe == Timeframe::Day1);
-        let inside = bars.into_iter().flatten().filter(|bar| range.contains(bar.open_time));
-        Ok(inside.copied().collect())
+    /// Later bars are published by the replay itself, so each range is complete.
+    fn bars(&self, symbol: Symbol, _: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
+        let unknown = || SourceError::unknown_symbol(self.name(), symbol, "the replay does not have it");
+        let bars = self.bars.get(&symbol).ok_or_else(unknown)?;
+        let inside = bars.iter().filter(|bar| range.contains(bar.open_time));
+        Ok(SourceBars::complete(inside.copied().collect(), range))
     }
 }

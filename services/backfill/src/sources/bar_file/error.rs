@@ -1,0 +1,150 @@
+//! Errors of a bar file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use contracts::bounds::cut;
+use domain::BarError;
+use jiff::civil::Date;
+
+/// The maximum number of invalid rows that an error lists. The others are counted: an operator repairs the kind, not row by row.
+pub(super) const LISTED_ROWS_MAX: usize = 20;
+
+/// The maximum number of bytes of a field that an error quotes. A field has no bound: an unclosed quote makes it the rest of the file.
+const QUOTED_BYTES_MAX: usize = 80;
+
+/// Error of a bar file. The text begins with the file; [`kit::ErrorChain`] renders it with its causes.
+#[derive(Debug, thiserror::Error)]
+pub enum CsvError {
+    /// The file cannot be opened or read.
+    #[error("{}: failed to read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A folder, a pipe or a device.
+    #[error("{}: not a regular file", path.display())]
+    NotAFile { path: PathBuf },
+    /// The file is larger than any file of day bars.
+    #[error("{}: {bytes} bytes, at most {max} are allowed", path.display())]
+    TooLarge { path: PathBuf, bytes: u64, max: u64 },
+    /// The CSV reader rejected the content.
+    #[error("{}: invalid CSV", path.display())]
+    Malformed {
+        path: PathBuf,
+        #[source]
+        cause: csv::Error,
+    },
+    /// The header lacks a column.
+    #[error("{}:{line}: column `{column}` is missing; the header must name date, open, high, low, close, volume", path.display())]
+    MissingColumn { path: PathBuf, line: u64, column: &'static str },
+    /// The header names a column twice: either may be meant.
+    #[error("{}:{line}: column `{column}` is named twice", path.display())]
+    RepeatedColumn { path: PathBuf, line: u64, column: &'static str },
+    /// No row of the file is a valid bar; for example, it has a header alone.
+    #[error("{}: no valid bar follows the header", path.display())]
+    NoBars { path: PathBuf },
+    /// Rows are not valid bars.
+    #[error("{}", RowsText { path, rows, count: *count })]
+    InvalidRows {
+        path: PathBuf,
+        /// The first invalid rows, in order.
+        rows: Vec<InvalidRow>,
+        /// The number of all invalid rows.
+        count: u64,
+    },
+}
+
+/// An invalid row of a bar file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InvalidRow {
+    /// The number of the first line of the row; the first line of the file is line 1.
+    pub line: u64,
+    pub cause: RowError,
+}
+
+/// Error of one row of a bar file.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RowError {
+    #[error("{fields} fields, but the header has {columns}")]
+    TooManyFields { fields: usize, columns: usize },
+    #[error("{column}: field is missing")]
+    MissingField { column: &'static str },
+    #[error("date: `{text}` is not a date (YYYY-MM-DD)")]
+    InvalidDate { text: String },
+    #[error("{column}: `{text}` is not a number")]
+    InvalidNumber { column: &'static str, text: String },
+    #[error("date: duplicate date {date}")]
+    DuplicateDate { date: Date },
+    #[error("date: {date} follows {previous}; dates must be ascending")]
+    UnsortedDate { date: Date, previous: Date },
+    #[error(transparent)]
+    InvalidBar(#[from] BarError),
+}
+
+/// Invalid rows as one text: the first with the path, the others with their lines.
+struct RowsText<'a> {
+    path: &'a Path,
+    rows: &'a [InvalidRow],
+    count: u64,
+}
+
+// === impl CsvError ===
+
+impl CsvError {
+    /// Returns `true` if another attempt may succeed: the file was not read. Invalid content is permanent.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+
+    /// Returns `true` if there is no such file.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+// === impl RowsText ===
+
+impl fmt::Display for RowsText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut listed = 0;
+        for InvalidRow { line, cause } in self.rows {
+            match listed {
+                0 => write!(f, "{}:{line}: {cause}", self.path.display())?,
+                _ => write!(f, "; line {line}: {cause}")?,
+            }
+            listed += 1;
+        }
+        match self.count.saturating_sub(listed) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more rows"),
+        }
+    }
+}
+
+/// Returns a field for an error text: shortened, with control characters escaped and invalid UTF-8 replaced.
+pub(super) fn quoted(field: &[u8]) -> String {
+    // Four bytes more, so that a shortened character is cut off and not replaced.
+    let text = String::from_utf8_lossy(&field[..field.len().min(QUOTED_BYTES_MAX + 4)]);
+    let short = cut(&text, QUOTED_BYTES_MAX);
+    let end = if field.len() > QUOTED_BYTES_MAX { "…" } else { "" };
+    format!("{}{end}", short.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{QUOTED_BYTES_MAX, quoted};
+
+    #[test]
+    fn quoted_field_is_short_and_has_no_control_characters() {
+        assert_eq!(quoted(b"1x"), "1x");
+        assert_eq!(quoted("٢".as_bytes()), "٢");
+        assert_eq!(quoted(b"caf\xe9"), "caf\u{fffd}");
+        assert_eq!(quoted(b"a\nb\x1b]0;x\x07"), "a\\nb\\u{1b}]0;x\\u{7}");
+        let long = quoted("é".repeat(1_000_000).as_bytes());
+        assert_eq!(long, format!("{}…", "é".repeat(QUOTED_BYTES_MAX / 2)));
+    }
+}

@@ -1,0 +1,177 @@
+//! Bar files as exports, spreadsheets and broken downloads produce them.
+
+use domain::calendar::day_open;
+use kit::ErrorChain;
+
+use super::*;
+
+const HEADER: &str = "date,open,high,low,close,volume\n";
+
+/// Reads a file with this content, all of it or a range of dates.
+fn read_text(text: impl AsRef<[u8]>, range: Option<Interval>) -> Result<RangeOfFile, CsvError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("AAPL.csv");
+    std::fs::write(&path, text).unwrap();
+    read(&path, range)
+}
+
+/// The error of a file with this content, without the path.
+fn error_of(text: impl AsRef<[u8]>) -> String {
+    error_within(text, None)
+}
+
+fn error_within(text: impl AsRef<[u8]>, range: Option<Interval>) -> String {
+    let Err(error) = read_text(text, range) else { panic!("no error") };
+    let error = ErrorChain(&error).to_string();
+    let (_, after) = error.split_once("AAPL.csv:").unwrap_or_else(|| panic!("{error} must name the file"));
+    after.to_owned()
+}
+
+fn dates(first: &str, last: &str) -> Option<Interval> {
+    let open = |text: &str| day_open(text.parse::<Date>().unwrap());
+    Interval::from_inclusive(open(first), open(last)).ok()
+}
+
+#[test]
+fn missing_and_repeated_columns_are_named() {
+    let error = error_of("date,open,high,low,volume\n2004-01-02,1,1,1,1\n");
+    assert!(error.starts_with("1: column `close` is missing"), "{error}");
+    let error = error_of("\n\nDate,Open,High,Low,Close,Volume,close\n2004-01-02,1,1,1,1,1,99\n");
+    assert_eq!(error, "3: column `close` is named twice");
+    assert!(error_of("").starts_with("1: column `date` is missing"));
+    assert!(error_of("<!DOCTYPE html>\n<html>\n").starts_with("1: column `date` is missing"));
+    let text = "note,date,open,high,low,close,volume,note\nx,2004-01-02,1,1,1,1,1,y\n";
+    assert_eq!(read_text(text, None).unwrap().bars.len(), 1, "a column that is not read");
+}
+
+#[test]
+fn header_alone_is_an_error() {
+    assert_eq!(error_of(HEADER), " no valid bar follows the header");
+}
+
+#[test]
+fn unreadable_file_is_temporary_and_named_with_the_cause() {
+    let error = read_bars(Path::new("/missing/AAPL.csv")).unwrap_err();
+    let text = ErrorChain(&error).to_string();
+    assert!(text.starts_with("/missing/AAPL.csv: failed to read: No such file"), "{text}");
+    assert!(error.is_temporary() && error.is_not_found());
+    let error = read_bars(Path::new("/")).unwrap_err();
+    assert!(matches!(error, CsvError::NotAFile { .. }) && !error.is_temporary(), "{error:?}");
+}
+
+#[test]
+fn invalid_field_is_named_with_line_and_column() {
+    let text = format!("{HEADER}2004-01-02,1,1,1,1,10\n2004-01-05,1,1,1,1x,10\n");
+    assert_eq!(error_of(&text), "3: close: `1x` is not a number");
+    for (row, error) in [
+        ("2004-01-02,1,1,1,NaN,10", "2: close: `NaN` is not a number"),
+        ("2004-01-02,1,1", "2: low: field is missing"),
+        ("2 Jan,1,1,1,1,1", "2: date: `2 Jan` is not a date (YYYY-MM-DD)"),
+        ("2004-01-02,1,1,1,1,1,9", "2: 7 fields, but the header has 6"),
+        ("2004-01-02,0,0,0,0,1", "2: low 0 is not above 0"),
+        ("2004-01-02,1,1,-1,1,1", "2: low -1 is not above 0"),
+    ] {
+        assert_eq!(error_of(format!("{HEADER}{row}\n")), error);
+    }
+}
+
+#[test]
+fn line_numbers_count_every_kind_of_line_end() {
+    for (end, blank) in [("\n", "\n\n"), ("\r\n", "\r\n\r\n"), ("\r", "\r\r")] {
+        let header = HEADER.trim_end();
+        let text = format!("{header}{end}2004-01-02,1,1,1,1,1{end}2004-01-05,1,1,1,oops,1{end}");
+        assert_eq!(error_of(&text), "3: close: `oops` is not a number", "{end:?}");
+        let text = format!("{blank}{header}{blank}x,1,1,1,1,1{end}");
+        assert_eq!(error_of(&text), "5: date: `x` is not a date (YYYY-MM-DD)", "{end:?}");
+    }
+    let text = "date,open,high,low,close,volume,note\n2004-01-02,1,1,1,1,1,\"two\nlines\"\n2004-01-05,1,1,1,oops,1,x\n";
+    assert_eq!(error_of(text), "4: close: `oops` is not a number");
+}
+
+#[test]
+fn all_invalid_rows_are_listed_up_to_a_bound() {
+    let rows =
+        |count: i8| (1..=count).map(|day| format!("2004-01-{day:02},null,1,1,1,1\n")).collect::<String>();
+    let error = error_of(format!("{HEADER}{}", rows(3)));
+    let cause = "open: `null` is not a number";
+    assert_eq!(error, format!("2: {cause}; line 3: {cause}; line 4: {cause}"));
+    let error = error_of(format!("{HEADER}{}", rows(31)));
+    assert_eq!(error.matches(cause).count(), 20);
+    assert!(error.ends_with(&format!("21: {cause}; and 11 more rows")), "{error}");
+}
+
+#[test]
+fn unsorted_and_duplicate_dates_are_rejected() {
+    let text = format!("{HEADER}2004-01-05,1,1,1,1,10\n2004-01-02,1,1,1,1,10\n");
+    assert_eq!(error_of(text), "3: date: 2004-01-02 follows 2004-01-05; dates must be ascending");
+    let text = format!("{HEADER}2004-01-05,1,1,1,1,10\n2004-01-05,1,1,1,1,10\n");
+    assert_eq!(error_of(text), "3: date: duplicate date 2004-01-05");
+}
+
+#[test]
+fn high_below_low_is_rejected() {
+    let error = error_of(format!("{HEADER}2004-01-05,1,0.5,1,1,10\n"));
+    assert!(error.starts_with("2: ") && error.contains("high"), "{error}");
+}
+
+#[test]
+fn invalid_row_outside_the_range_does_not_matter() {
+    let text = format!(
+        "{HEADER}1999-01-04,null,null,null,null,null\n2023-06-01,10,11,9,10.5,1000\n2023-07-03,-,-,-,-,-\n\
+         2023-07-05,1,1,1,1,1\n"
+    );
+    let june = read_text(&text, dates("2023-06-01", "2023-06-30")).unwrap();
+    assert_eq!((june.bars.len(), june.bars[0].close), (1, 10.5));
+    assert_eq!(june.last_open, day_open(Date::constant(2023, 7, 5)));
+    let error = error_within(&text, dates("2023-06-01", "2023-07-03"));
+    assert_eq!(error, "4: open: `-` is not a number");
+    assert!(error_of(&text).starts_with("2: open: `null` is not a number; line 4: open"));
+}
+
+#[test]
+fn row_without_a_date_concerns_the_range_around_it() {
+    let text = format!("{HEADER}2004-01-02,1,1,1,1,1\n?,1,1,1,1,1\n2004-01-06,1,1,1,1,1\nend of file\n");
+    for (first, last, line) in [
+        ("2004-01-02", "2004-01-02", None),
+        ("2004-01-02", "2004-01-05", Some("3:")),
+        ("2004-01-06", "2004-01-06", None),
+        ("2004-01-06", "2004-01-07", Some("5:")),
+        ("2003-01-06", "2004-01-01", None),
+    ] {
+        let error = read_text(&text, dates(first, last)).err().map(|error| error.to_string());
+        let named =
+            error.as_ref().and_then(|error| error.split_once("AAPL.csv:")).map(|(_, after)| &after[..2]);
+        assert_eq!(named, line, "{first} {last}: {error:?}");
+    }
+}
+
+#[test]
+fn bad_bytes_in_unread_columns_do_not_matter() {
+    let mut text = b"date,open,high,low,close,volume,Note\n2004-01-02,1,1,1,1,1,caf\xe9\n".to_vec();
+    assert_eq!(read_text(&text, None).unwrap().bars.len(), 1);
+    text.extend(b"2004-01-05,1,1,1,1\xe9,1,x\n");
+    assert_eq!(error_of(&text), "3: close: `1\u{fffd}` is not a number");
+}
+
+#[test]
+fn unclosed_quote_is_quoted_briefly() {
+    let row = "2004-01-06,20.00,21.00,19.00,20.50,1000000\n";
+    let error =
+        error_of(format!("{HEADER}2004-01-02,1,1,1,1,1\n\"2004-01-05,1,1,1,1,1\n{}", row.repeat(3_000)));
+    assert!(error.starts_with("3: date: `2004-01-05,1,1,1,1,1\\n2004-01-06,"), "{error}");
+    assert!(error.len() < 200, "{} bytes", error.len());
+}
+
+#[test]
+fn rows_without_content_are_skipped() {
+    let row = "2004-01-02,1,1,1,1,1\n";
+    for end in ["\n\n   \n", ",,,,,\n,,,,,\n", "\r\n"] {
+        assert_eq!(read_text(format!("{HEADER}{row}{end}"), None).unwrap().bars.len(), 1, "{end:?}");
+    }
+}
+
+#[test]
+fn byte_order_mark_and_other_columns_are_accepted() {
+    let text = "\u{feff}Ticker,Date,Open,High,Low,Close,Adj Close,Volume\nAAPL,2004-01-02,1,1,1,1,0.5,7\n";
+    assert_eq!(read_text(text, None).unwrap().bars[0].volume, 7.0);
+}

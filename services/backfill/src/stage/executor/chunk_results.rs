@@ -1,0 +1,117 @@
+//! Results of chunks: the outputs of fetched bars, and the errors of what the source does not have.
+//!
+//! A chunk is covered up to the horizon of the source. What follows the horizon, and each range of a symbol that the source does not
+//! have, is fetched again by the next request. Both end the series: its later chunks are not fetched.
+
+use contracts::EncodeError;
+use contracts::bounds::cut;
+use domain::{Interval, Timestamp};
+use kafka_io::OutRecord;
+use kit::ErrorChain;
+use pipeline::{Effect, Effects};
+
+use super::ExecutorStage;
+use super::fetch_run::FetchRun;
+use super::fetching::series;
+use super::request::{ERROR_BYTES_MAX, Shortfall};
+use crate::rules::expected_bars::expects_bar;
+use crate::sources::{SourceBars, SourceError};
+
+/// The error of a part of a fetch.
+#[derive(Debug, thiserror::Error)]
+enum PartError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The source has the symbol, and nothing after this time.
+    #[error("source {source_name} has no bars from {horizon} on yet")]
+    NotYet { source_name: &'static str, horizon: Timestamp },
+    /// Another attempt would have outputs of the same size.
+    #[error("failed to write chunk of source {source_name}")]
+    Unwritable {
+        source_name: &'static str,
+        #[source]
+        cause: EncodeError,
+    },
+}
+
+impl PartError {
+    const fn reason(&self) -> Shortfall {
+        match self {
+            Self::Source(SourceError::Transient { .. }) => Shortfall::Exhausted,
+            Self::Source(SourceError::UnknownSymbol { .. }) => Shortfall::UnknownSymbol,
+            Self::Source(SourceError::Permanent { .. }) | Self::Unwritable { .. } => Shortfall::Rejected,
+            Self::NotYet { .. } => Shortfall::NotYet,
+        }
+    }
+}
+
+impl ExecutorStage {
+    /// Appends the outputs of the current chunk as one emission on behalf of the first request, and marks the chunk up to the horizon as
+    /// covered. A chunk whose outputs are too large fails and is not covered.
+    pub(super) fn write(&mut self, run: &mut FetchRun, part: &SourceBars, effects: &mut Effects<OutRecord>) {
+        let Some(chunk) = run.chunk() else { return };
+        let Some(&first) = run.fetch.requests.first() else { return };
+        let calls = run.failures + 1;
+        let Some(served) = part.served(chunk.range) else {
+            return self.end_series_at(run, part.horizon, calls);
+        };
+        let Some(request) = self.requests.get(&first) else { return };
+        let (partition, series) = (first.input.partition, series(&run.fetch, chunk.timeframe));
+        let covered = self.table.coverage.with(partition, &series, served);
+        match self.events.chunk(run, served, &part.bars, request, &covered) {
+            Ok(outputs) => {
+                self.table.coverage.add(partition, series, served);
+                effects.push(Effect::Append { on_behalf_of: first, outputs });
+                for id in &run.fetch.requests {
+                    if let Some(request) = self.requests.get_mut(id) {
+                        request.fetched(run.part_of(chunk), served, &part.bars, calls);
+                    }
+                }
+                if served != chunk.range {
+                    self.end_series_at(run, part.horizon, 0);
+                }
+            }
+            Err(cause) => {
+                let error = PartError::Unwritable { source_name: self.source.name(), cause };
+                self.fail_ranges(run, &[chunk.range], &error, calls);
+            }
+        }
+    }
+
+    /// Fails the current chunk, or its series if the source does not have the symbol.
+    pub(super) fn fail(&mut self, run: &mut FetchRun, error: SourceError) {
+        let Some(chunk) = run.chunk() else { return };
+        let calls = run.failures;
+        let ranges = match error {
+            SourceError::UnknownSymbol { .. } => run.end_series(chunk.range.start()),
+            SourceError::Transient { .. } | SourceError::Permanent { .. } => vec![chunk.range],
+        };
+        self.fail_ranges(run, &ranges, &error.into(), calls);
+    }
+
+    /// Ends the series of the current chunk at the horizon of the source. Ranges in which no bar is expected, such as a weekend, are no
+    /// error; they are not covered either.
+    fn end_series_at(&mut self, run: &mut FetchRun, horizon: Timestamp, calls: u32) {
+        let Some(chunk) = run.chunk() else { return };
+        let mut lacking = run.end_series(horizon);
+        lacking.retain(|range| expects_bar(chunk.timeframe, *range));
+        let error = PartError::NotYet { source_name: self.source.name(), horizon };
+        self.fail_ranges(run, &lacking, &error, calls);
+    }
+
+    /// Adds the error to each request that contains a part of the ranges, which are of the series of the current chunk.
+    fn fail_ranges(&mut self, run: &FetchRun, ranges: &[Interval], error: &PartError, calls: u32) {
+        let Some(chunk) = run.chunk() else { return };
+        let [Some(first), Some(last)] = [ranges.first(), ranges.last()] else { return };
+        let (kind, timeframe) = (run.fetch.data_type, chunk.timeframe);
+        let text =
+            format!("{kind} {timeframe} from {} to {}: {}", first.start(), last.last(), ErrorChain(error));
+        let text = cut(&text, ERROR_BYTES_MAX);
+        tracing::warn!(symbol = %run.fetch.symbol, error = text, "range not fetched: it is not retried");
+        for id in &run.fetch.requests {
+            if let Some(request) = self.requests.get_mut(id) {
+                request.failed(run.part_of(chunk), ranges, text, error.reason(), calls);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Gaps of symbols whose bar files are absent, broken or too short, over a folder.
+
+use std::path::Path;
+
+use backfill::sources::CsvFolder;
+use contracts::{BackfillErrorClass, RangeRequest};
+
+use crate::bench::{Bench, now, request};
+
+const HEADER: &str = "Date,Open,High,Low,Close,Volume\n";
+
+/// Day bars of each date from the first to the last of June 2023.
+fn june(days: std::ops::RangeInclusive<u8>) -> String {
+    days.map(|day| format!("2023-06-{day:02},10,11,9,10.5,1000\n")).collect()
+}
+
+fn write(folder: &Path, symbol: &str, text: impl AsRef<[u8]>) {
+    std::fs::write(folder.join(format!("{symbol}.csv")), text).expect("a writable folder");
+}
+
+fn gap(number: u128, symbol: &str, from: &str, to: &str) -> RangeRequest {
+    RangeRequest { symbol: symbol.into(), ..request(number, from, to) }
+}
+
+#[test]
+fn gap_is_fetched_when_the_file_of_its_symbol_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    bench.hold(&gap(1, "NFLX", "2023-06-01", "2023-06-30"), now(0));
+    bench.work_all(now(2));
+    assert_eq!(bench.outputs.failed[0].error_class, BackfillErrorClass::NoSource);
+
+    write(folder.path(), "NFLX", format!("{HEADER}{}", june(1..=30)));
+    bench.hold(&gap(2, "NFLX", "2023-06-05", "2023-06-20"), now(10));
+    bench.work_all(now(12));
+    let end = &bench.outputs.completed[0];
+    assert_eq!((end.success, end.records["market_data"], end.skipped.len()), (true, 16, 0));
+}
+
+#[test]
+fn rest_of_a_gap_is_fetched_when_the_file_has_grown() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "AAPL", format!("{HEADER}{}", june(1..=15)));
+    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    bench.hold(&gap(1, "AAPL", "2023-06-01", "2023-06-30"), now(0));
+    bench.work_all(now(2));
+    let end = &bench.outputs.completed[0];
+    assert_eq!((end.success, end.partial, end.records["market_data"]), (false, true, 15));
+
+    write(folder.path(), "AAPL", format!("{HEADER}{}", june(1..=30)));
+    bench.hold(&gap(2, "AAPL", "2023-06-10", "2023-06-30"), now(10));
+    bench.work_all(now(12));
+    let end = &bench.outputs.completed[1];
+    assert_eq!((end.success, end.records["market_data"]), (true, 15));
+    assert_eq!(bench.outputs.bars.len(), 30, "each bar once");
+}
+
+#[test]
+fn broken_rows_and_bytes_elsewhere_in_a_file_cost_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "IBM", format!("{HEADER}1999-01-04,null,null,null,null,null\n{}", june(1..=30)));
+    let mut noted = b"Date,Open,High,Low,Close,Volume,Note\n2023-01-03,10,11,9,10.5,1000,caf\xe9\n".to_vec();
+    noted.extend(june(1..=30).into_bytes());
+    write(folder.path(), "MSFT", noted);
+    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    for (number, symbol) in [(1, "IBM"), (2, "MSFT")] {
+        bench.hold(&gap(number, symbol, "2023-06-01", "2023-06-30"), now(0));
+    }
+    bench.work_all(now(2));
+    let [first, second] = &bench.outputs.completed[..] else { panic!("{:?}", bench.outputs.failed) };
+    assert_eq!((first.success, second.success), (true, true));
+    assert_eq!(bench.outputs.bars.len(), 60);
+}
+
+#[test]
+fn broken_row_of_the_range_is_rejected_without_a_retry() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "GOOG", format!("{HEADER}\"2023-06-01,1,1,1,1,1\n{}", june(2..=30).repeat(1_000)));
+    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    bench.hold(&gap(1, "GOOG", "2023-06-01", "2023-06-30"), now(0));
+    bench.work_all(now(2));
+    let end = &bench.outputs.failed[0];
+    assert_eq!((end.error_class, end.retryable, end.attempts), (BackfillErrorClass::Refused, false, 1));
+    assert!(end.error.contains("GOOG.csv:2: date: `2023-06-01,1") && end.error.len() < 400, "{}", end.error);
+}
