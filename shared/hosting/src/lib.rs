@@ -39,6 +39,7 @@
 mod connect;
 mod memory;
 mod metric_names;
+mod producer;
 mod sections;
 mod stage;
 mod workers;
@@ -46,6 +47,7 @@ mod workers;
 pub use connect::{Connection, connect};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
 pub use metric_names::{METRICS, stage_counter, stage_gauge};
+pub use producer::producer;
 pub use sections::{KafkaSection, RegistrySection};
 pub use stage::{Hosted, StageSpec, consumers, host};
 pub use workers::{PoolWorkers, WorkerError};

@@ -65,7 +65,7 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
     let metadata = topic_metadata::fetch_all(&client, config, timeout).map_err(|error| match error {
         MetadataError::AccessDenied(denied) => ClusterError::AccessDenied(denied),
         MetadataError::Unavailable(error) => ClusterError::Unreachable {
-            brokers: config.brokers.clone(),
+            brokers: config.shown_brokers(),
             waited_ms: config.query_timeout_ms.get(),
             source: error.into(),
         },
@@ -78,7 +78,7 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
             {
                 return Err(denied.into());
             }
-            return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.brokers.clone() });
+            return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.shown_brokers() });
         };
         if i32::try_from(found.partitions().len()) != Ok(config.partitions) {
             return Err(ClusterError::PartitionCount {

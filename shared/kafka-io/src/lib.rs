@@ -48,6 +48,8 @@
 
 mod access_denied;
 pub mod admin;
+mod broker_list;
+mod broker_monitor;
 mod call_error;
 mod certificate;
 pub mod client;
@@ -62,6 +64,7 @@ mod group_offsets;
 mod header_limits;
 mod host_name;
 mod librdkafka_error;
+mod log_limit;
 pub mod metric_names;
 mod partition_ends;
 mod producer;
@@ -76,6 +79,7 @@ mod topic_metadata;
 mod wire;
 
 pub use access_denied::{AccessDenied, MaybeAccessDenied};
+pub use broker_monitor::{BrokerMonitor, ReachabilityHook};
 pub use config::{Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use config_error::ConfigError;
 pub use driver::{

@@ -60,6 +60,7 @@ pub(crate) const RESTORED: &str = "tapeline_stage_restored_records_total";
 pub(crate) const RESTORE_MS: &str = "tapeline_stage_restore_ms";
 pub(crate) const TABLE_RECORDS: &str = "tapeline_stage_table_records_total";
 pub(crate) const VIOLATIONS: &str = "tapeline_stage_law_violations_total";
+pub(crate) const REACHABLE_BROKERS: &str = "tapeline_kafka_reachable_brokers";
 pub(crate) const BREAKER_STATE: &str = "tapeline_breaker_state";
 pub(crate) const UNCONFIRMED: &str = "tapeline_registry_unconfirmed_ids";
 pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
@@ -129,9 +130,14 @@ pub const METRICS: &[Metric] = &[
         LAG,
         "records",
         STAGE,
-        "Input records of the assigned partitions that are not resolved: not fetched yet, or held.",
+        "Input records of the assigned partitions that are not resolved: not fetched yet, or held; absent while unknown.",
     ),
-    gauge(LAG_SECONDS, "seconds", STAGE, "Age of the oldest unresolved input record."),
+    gauge(
+        LAG_SECONDS,
+        "seconds",
+        STAGE,
+        "Age of the oldest unresolved input record; absent while the ends of partitions are unknown.",
+    ),
     counter(
         DRAIN_TIMEOUTS,
         "drain_timeouts",
@@ -188,6 +194,12 @@ pub const METRICS: &[Metric] = &[
         "violations",
         STAGE_LAW,
         "Violations of the laws of delivery; above 0 only because of a bug.",
+    ),
+    gauge(
+        REACHABLE_BROKERS,
+        "brokers",
+        &[("client", NAMES)],
+        "Brokers to which the producer of a stage or of the edge has a connection; absent while unknown.",
     ),
     gauge(
         BREAKER_STATE,

@@ -9,6 +9,7 @@ use pipeline::{Counts, Law, Reason};
 use super::hooks::Hooks;
 use super::restoring::Restored;
 use super::stage::Note;
+use crate::broker_monitor::BrokerMonitor;
 use crate::metric_names as names;
 
 /// Selects one of the engine's counts.
@@ -39,6 +40,8 @@ pub struct StageStatus {
     pub lag: u64,
     /// Age of the oldest unresolved input record.
     pub oldest: Duration,
+    /// Whether the ends of all assigned partitions are known: otherwise lag and age are too small.
+    pub ends_known: bool,
     /// Input records that may be held before every partition is paused.
     pub held_max: u64,
     /// Assigned input partitions that are paused, because a bound is reached or because they are stopped or deferred.
@@ -87,6 +90,7 @@ impl StageCounts {
 pub(super) struct Observer {
     pub(super) hooks: Hooks,
     pub(super) counts: StageCounts,
+    pub(super) brokers: BrokerMonitor,
     fetched: Histogram,
     produced: Histogram,
     pub(super) commit_ms: Histogram,
@@ -161,11 +165,15 @@ impl Labels {
 }
 
 impl Observer {
-    pub(super) fn new(service: &'static str, stage: &'static str, hooks: Hooks) -> Self {
+    pub(super) fn new(service: &'static str, stage: &'static str, mut hooks: Hooks) -> Self {
         let labels = Labels { service, stage };
+        let (lag, lag_seconds) = (labels.gauge(names::LAG), labels.gauge(names::LAG_SECONDS));
+        let unreachable = std::mem::replace(&mut hooks.unreachable, Box::new(|_| {}));
+        let dependent = vec![lag.clone(), lag_seconds.clone()];
         Self {
             hooks,
             counts: StageCounts::default(),
+            brokers: BrokerMonitor::with_dependent(service, stage, unreachable, dependent),
             fetched: labels.histogram(names::FETCHED),
             produced: labels.histogram(names::PRODUCED),
             commit_ms: labels.histogram(names::COMMIT_MS),
@@ -184,8 +192,8 @@ impl Observer {
             held: labels.gauge(names::HELD),
             held_max: labels.gauge(names::HELD_MAX),
             paused: labels.gauge(names::PAUSED),
-            lag: labels.gauge(names::LAG),
-            lag_seconds: labels.gauge(names::LAG_SECONDS),
+            lag,
+            lag_seconds,
             drain_timeouts: labels.counter(names::DRAIN_TIMEOUTS),
             partitions: labels.gauge(names::PARTITIONS),
             stopped_partitions: labels.gauge(names::STOPPED),
@@ -245,8 +253,7 @@ impl Observer {
         self.held.set(approximately(status.counts.held));
         self.held_max.set(approximately(status.held_max));
         self.paused.set(approximately(status.paused as u64));
-        self.lag.set(approximately(status.lag + status.counts.held));
-        self.lag_seconds.set(status.oldest.as_secs_f64());
+        self.record_lag(&status);
         self.partitions.set(approximately(status.partitions as u64));
         self.stopped_partitions.set(approximately(status.stopped_partitions as u64));
         self.stalls.absolute(status.stalls);
@@ -262,6 +269,21 @@ impl Observer {
         }
         self.counts.set(&status);
         self.published = status;
+    }
+
+    /// Records the lag; NaN, unknown, while the end of an assigned partition is.
+    fn record_lag(&self, status: &StageStatus) {
+        let (records, seconds) = match status.ends_known {
+            true => (approximately(status.lag + status.counts.held), status.oldest.as_secs_f64()),
+            false => (f64::NAN, f64::NAN),
+        };
+        self.lag.set(records);
+        self.lag_seconds.set(seconds);
+        // The monitor sets its flag before these gauges: if it did so meanwhile, the values above were old.
+        if status.ends_known && self.brokers.is_unreachable() {
+            self.lag.set(f64::NAN);
+            self.lag_seconds.set(f64::NAN);
+        }
     }
 
     fn record_counts(&mut self, status: &StageStatus) {

@@ -50,6 +50,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             counts: engine.counts(),
             lag: self.lag,
             oldest: self.oldest,
+            ends_known: self.ends_known && !self.driver.observer.brokers.is_unreachable(),
             held_max: load.held_max,
             paused: load.paused,
             partitions: self.assignment.owned().len(),
@@ -193,6 +194,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let offsets: Vec<InputOffsets> = self.assignment.owned().map(offsets).collect();
         let unfetched = offsets.iter().filter_map(|at| u64::try_from(at.end? - at.position).ok());
         self.lag = unfetched.sum();
+        self.ends_known = offsets.iter().all(|at| at.end.is_some());
         self.oldest = self.record_ages.oldest(offsets, now);
     }
 }
