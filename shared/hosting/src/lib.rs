@@ -44,7 +44,7 @@ mod sections;
 mod stage;
 mod workers;
 
-pub use connect::{Connection, connect};
+pub use connect::{Connection, connect, registry_exit};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
 pub use metric_names::{METRICS, stage_counter, stage_gauge};
 pub use producer::producer;

@@ -96,7 +96,8 @@ pub use reader::{OwnedRecord, ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
 pub use record_count::count_with_aborted;
 pub use registry::{
-    CaFileError, HttpError, Registry, RegistryCallError, RegistryConfig, RegistryError, Started, http_client,
+    CaFileError, OnRetry, Registry, RegistryCallError, RegistryConfig, RegistryError, RegistryErrorKind,
+    RegistryUrlError, Started, http_client, read_response,
 };
 pub use security::{Mechanism, Protocol, Security};
 pub use wire::{DecodeFailure, SchemaIds, UNWRITABLE, Unavailable, Wire};
