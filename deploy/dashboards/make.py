@@ -64,6 +64,13 @@ def lag():
             top=1,
         ),
         panel(
+            "Use of the stages' bounds",
+            [share("tapeline_stage_bound_used", "tapeline_stage_bound_limit", [*STAGE, "bound"])],
+            "percentunit",
+            description="Held records, outputs in flight, fetched records. At 100 % partitions pause; nothing is dropped.",
+            top=1,
+        ),
+        panel(
             "Waiting partitions",
             [
                 gauge(f"tapeline_stage_{why}_partitions", STAGE, legend=f"{{{{stage}}}} {why}")

@@ -77,7 +77,7 @@ pub struct Late {
 struct ServiceState {
     /// The reason of each component that is not ready. `None` if it is ready.
     components: BTreeMap<String, Option<String>>,
-    /// What each degraded component works without, by the part of the component that reports it.
+    /// The missing data or service of each degraded component, by the part of the component that reports it.
     degraded: BTreeMap<String, BTreeMap<&'static str, String>>,
     heartbeats: Vec<(String, Arc<AtomicU64>)>,
 }

@@ -18,7 +18,7 @@ pub(crate) use self::statistics::Reach;
 use crate::metric_names as names;
 
 /// `statistics.interval.ms` of a producer. With [`EMPTY_SAMPLES_MIN`] an outage is reported within 4 s, before the 10 s after which
-/// callers of the edge give up.
+/// callers of the edge receive an error.
 pub(crate) const STATISTICS_INTERVAL_MS: u32 = 2_000;
 
 /// Consecutive samples without a connection that mean an outage. One is not enough: an idle connection is closed and reopened, and a
@@ -50,7 +50,7 @@ struct State {
     known: usize,
     /// The last failed connection. Empty if there is none.
     cause: String,
-    /// What the hook received last.
+    /// The last argument of the hook.
     reported: Option<String>,
     hook: Box<ReachabilityHook>,
     /// Gauges whose values come from the brokers.

@@ -10,7 +10,7 @@ use contracts::Topic;
 use kafka_io::{BatchProducer, BrokerMonitor, Hooks, OutRecord, ProducerLimits, ReachabilityHook};
 use pipeline::Stop;
 
-/// What a hook has received.
+/// The arguments of a hook.
 #[derive(Clone, Default)]
 struct Received(Arc<Mutex<Vec<Option<String>>>>);
 

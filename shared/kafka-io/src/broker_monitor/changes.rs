@@ -9,13 +9,13 @@ use super::statistics::Reach;
 const SUMMARY_EVERY: Duration = Duration::from_secs(30);
 
 /// Failed connections are summarised after this time if no broker was found unreachable: the monitors need 4 s for that.
-const FAILURES_SETTLE_AFTER: Duration = Duration::from_secs(10);
+const FAILURES_SUMMARY_AFTER: Duration = Duration::from_secs(10);
 
-/// What the monitors of a process have reported and what was logged of it.
+/// The reports of the monitors of a process, and the last state that was logged.
 pub(super) struct BrokerLog {
     monitors: usize,
     reaches: BTreeMap<u64, Reach>,
-    /// What was logged last: the least reach of all clients.
+    /// The least reach of all clients when the last line was logged.
     logged: Option<Reach>,
     /// When the first of the unreachable brokers was found unreachable.
     degraded_since: Option<Instant>,
@@ -44,7 +44,7 @@ pub(super) enum Line {
         failures: u64,
         cause: String,
     },
-    /// Connections failed, while all brokers are reachable or no monitor knows.
+    /// Connections failed, while all brokers are reachable or there is no monitor.
     ConnectionsFailed {
         failures: u64,
         cause: String,
@@ -107,8 +107,8 @@ impl BrokerLog {
             let (failures, cause) = (self.begin_line(now), self.cause.clone());
             return Some(Line::StillUnreachable { reach: least, outage, failures, cause });
         }
-        let has_settled = |first: Instant| now.duration_since(first) >= FAILURES_SETTLE_AFTER;
-        self.first_failure.is_some_and(has_settled).then(|| self.connections_failed(now))
+        let is_due = |first: Instant| now.duration_since(first) >= FAILURES_SUMMARY_AFTER;
+        self.first_failure.is_some_and(is_due).then(|| self.connections_failed(now))
     }
 
     /// Takes a failed connection. Returns the line that is due: none if there is a monitor, whose reports are logged.

@@ -40,10 +40,13 @@ pub struct StageStatus {
     pub lag: u64,
     /// Age of the oldest unresolved input record.
     pub oldest: Duration,
-    /// Whether the ends of all assigned partitions are known: otherwise lag and age are too small.
+    /// `true` if the ends of all assigned partitions are known: otherwise lag and age are too small.
     pub ends_known: bool,
     /// Input records that may be held before every partition is paused.
     pub held_max: u64,
+    /// Use and limit of each bound, in the order of the label values of `tapeline_stage_bound_used`: held records, outputs that are
+    /// queued or in flight, fetched records that are not processed yet.
+    pub bounds: [(u64, u64); 3],
     /// Assigned input partitions that are paused, because a bound is reached or because they are stopped or deferred.
     pub paused: usize,
     /// Assigned input partitions.
@@ -110,6 +113,8 @@ pub(super) struct Observer {
     table_records: Counter,
     held: Gauge,
     held_max: Gauge,
+    /// Use and limit, in the order of [`names::BOUNDS`].
+    bounds: [(Gauge, Gauge); 3],
     paused: Gauge,
     lag: Gauge,
     lag_seconds: Gauge,
@@ -152,6 +157,10 @@ impl Labels {
         metrics::gauge!(name, "service" => self.service, "stage" => self.stage)
     }
 
+    fn gauge_by(self, name: &'static str, label: &'static str, value: &'static str) -> Gauge {
+        metrics::gauge!(name, "service" => self.service, "stage" => self.stage, label => value)
+    }
+
     fn histogram(self, name: &'static str) -> Histogram {
         metrics::histogram!(name, "service" => self.service, "stage" => self.stage)
     }
@@ -191,6 +200,10 @@ impl Observer {
             table_records: labels.counter(names::TABLE_RECORDS),
             held: labels.gauge(names::HELD),
             held_max: labels.gauge(names::HELD_MAX),
+            bounds: names::BOUNDS.map(|bound| {
+                let gauge = |name| labels.gauge_by(name, "bound", bound);
+                (gauge(names::BOUND_USED), gauge(names::BOUND_LIMIT))
+            }),
             paused: labels.gauge(names::PAUSED),
             lag,
             lag_seconds,
@@ -252,6 +265,10 @@ impl Observer {
         self.record_violations(violations);
         self.held.set(approximately(status.counts.held));
         self.held_max.set(approximately(status.held_max));
+        for ((used, limit), (used_now, limit_now)) in self.bounds.iter().zip(status.bounds) {
+            used.set(approximately(used_now));
+            limit.set(approximately(limit_now));
+        }
         self.paused.set(approximately(status.paused as u64));
         self.record_lag(&status);
         self.partitions.set(approximately(status.partitions as u64));

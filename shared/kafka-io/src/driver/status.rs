@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use kit::SaturatingFrom;
 use pipeline::InputPartition;
 
+use super::fetch_buffer::RECORDS_MAX;
 use super::inputs::TopicPartition;
 use super::observer::StageStatus;
 use super::record_age::InputOffsets;
@@ -52,6 +54,11 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             oldest: self.oldest,
             ends_known: self.ends_known && !self.driver.observer.brokers.is_unreachable(),
             held_max: load.held_max,
+            bounds: [
+                (load.held, load.held_max),
+                (u64::saturating_from(load.outputs), u64::saturating_from(load.outputs_max)),
+                (u64::saturating_from(self.buffer.len()), u64::saturating_from(RECORDS_MAX)),
+            ],
             paused: load.paused,
             partitions: self.assignment.owned().len(),
             table_records: self.driver.table_records,

@@ -147,7 +147,7 @@ pub enum RegistryCallError {
     Failed(String),
 }
 
-/// What resolves a [`RegistryError`].
+/// The resolution of a [`RegistryError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistryErrorKind {
     /// Another configuration.

@@ -1,4 +1,4 @@
-//! How long a registration is retried.
+//! Time limit and waits of the retries of a registration.
 
 use std::time::{Duration, Instant};
 
