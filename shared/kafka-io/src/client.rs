@@ -28,6 +28,9 @@ const TABLE_FETCH_WAIT_MS: u32 = 25;
 /// first: with librdkafka's 500 ms each resume of a full lane took half a second if other partitions were idle.
 const WORK_FETCH_WAIT_MS: u32 = 100;
 
+/// librdkafka's log facility of failed and closed connections.
+const CONNECTION_FAILED: &str = "FAIL";
+
 /// A client could not be created: an option is invalid, or the system lacks threads or sockets.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to create {kind} for brokers {brokers:?}")]
@@ -41,6 +44,7 @@ pub struct ClientError {
 #[derive(Debug, Default)]
 pub struct LogContext {
     access_denied: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    failed_connection: Mutex<Option<String>>,
 }
 
 impl LogContext {
@@ -48,10 +52,19 @@ impl LogContext {
     pub(crate) fn access_denied(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.access_denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Returns the cause of the last failed connection, among the events served so far.
+    pub(crate) fn failed_connection(&self) -> Option<String> {
+        self.failed_connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        if facility == CONNECTION_FAILED {
+            let cause = broker_monitor::cause_of(text).to_owned();
+            *self.failed_connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+        }
         log_line(None, level, facility, text);
     }
 
@@ -88,7 +101,7 @@ impl ProducerContext for LogContext {
 /// Logs a line of librdkafka's log, its errors as warnings. Failed connections go to the client's monitor, if it has one, and are
 /// summed up with those of all clients.
 pub(crate) fn log_line(monitor: Option<&BrokerMonitor>, level: RDKafkaLogLevel, facility: &str, text: &str) {
-    if matches!(facility, "FAIL" | "REQTMOUT") {
+    if matches!(facility, CONNECTION_FAILED | "REQTMOUT") {
         let cause = broker_monitor::cause_of(text);
         monitor.iter().for_each(|monitor| monitor.failed(cause));
         // A connection that was merely closed, for example because it was idle, is logged at a lower level.

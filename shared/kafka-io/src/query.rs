@@ -148,7 +148,7 @@ impl ClusterQuery {
             MetadataError::Unavailable(error) => QueryError::Failed {
                 brokers: self.config.shown_brokers(),
                 what: "topic metadata".to_owned(),
-                source: error.into(),
+                source: error,
             },
         })
     }
