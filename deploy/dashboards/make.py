@@ -64,6 +64,13 @@ def lag():
             top=1,
         ),
         panel(
+            "Use of the stages' bounds",
+            [share("tapeline_stage_bound_used", "tapeline_stage_bound_limit", [*STAGE, "bound"])],
+            "percentunit",
+            description="Held records, outputs in flight, fetched records. At 100 % partitions pause; nothing is dropped.",
+            top=1,
+        ),
+        panel(
             "Waiting partitions",
             [
                 gauge(f"tapeline_stage_{why}_partitions", STAGE, legend=f"{{{{stage}}}} {why}")
@@ -86,6 +93,11 @@ def delivery():
         panel("Transaction", quantiles("tapeline_stage_transaction_commit_ms", ["stage"]), "ms", description="Duration from begin to commit."),
         panel("Outputs per batch", quantiles("tapeline_stage_produced_batch_records", ["stage"]), description="Outputs that were sent together."),
         panel("Records per fetch", quantiles("tapeline_stage_fetched_batch_records", ["stage"]), description="Input records processed together."),
+        panel(
+            "Reachable brokers",
+            [gauge("tapeline_kafka_reachable_brokers", ["client", "instance"], how="min")],
+            description="Brokers to which the producer of a stage or of the edge has a connection. At 0 nothing is read or written.",
+        ),
         panel("Assigned partitions", [gauge("tapeline_stage_assigned_partitions", ["stage", "instance"])]),
         panel(
             "Recreated clients",

@@ -8,7 +8,7 @@ use chassis::telemetry::Catalogue;
 use chassis::{Context, EndPolicy, Exit, Failure, Service};
 use contracts::Topic;
 use hosting::{Hosted, StageSpec};
-use kafka_io::{BatchProducer, KafkaConfig, ProducerLimits, Wire, completions};
+use kafka_io::{KafkaConfig, ProducerLimits, Wire, completions};
 use kit::SaturatingFrom;
 
 use crate::config::{AnnouncerSection, EdgeSection, PublisherConfig};
@@ -110,8 +110,7 @@ fn serve_edge(
     } = config.edge;
     let serve_limits = ServeLimits { requests_max, body_timeout: body_timeout_ms.into() };
     let limits = ProducerLimits { in_flight_max_bytes, timeout: acknowledge_timeout_ms.into() };
-    let producer =
-        BatchProducer::new(&config.kafka.0, limits).map_err(|e| Failure::with(Exit::Unreachable, e))?;
+    let producer = hosting::producer(context, &config.kafka.0, EDGE, limits)?;
     let limits = EdgeLimits { body_max_bytes, items_max };
     let edge = Arc::new(Edge::new(wire, producer, limits, counts, Arc::clone(&context.clock)));
     let shutdown = context.shutdown.clone();

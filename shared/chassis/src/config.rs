@@ -12,6 +12,9 @@ mod error;
 mod key;
 mod layers;
 mod redaction;
+mod rule;
+mod secret_file;
+mod text;
 mod tree;
 mod typed;
 mod validation;
@@ -19,6 +22,7 @@ mod validation;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::path::Path;
 
 pub use error::{ConfigError, ConfigErrors, Origin};
@@ -40,7 +44,7 @@ pub struct Loaded<C> {
 /// Loads a configuration: the defaults, then `file`, then the variables of `env` that start with `PREFIX__`.
 ///
 /// # Errors
-/// All errors of all three layers: unknown keys, wrong types, invalid values.
+/// All errors of all three layers: unknown keys, wrong types, invalid values, variables with U+FFFD, which are not UTF-8.
 pub fn load<C: Config>(
     prefix: &str,
     file: Option<&Path>,
@@ -70,7 +74,7 @@ pub fn load_with_renames<C: Config>(
             Err(error) => errors.push(*error),
         }
     }
-    assignments.extend(layers::of_env(prefix, env));
+    assignments.extend(layers::of_env(prefix, env, &mut errors));
     for assignment in assignments {
         tree.assign(assignment, &mut errors);
     }
@@ -99,8 +103,8 @@ pub fn prefix(service: &str) -> String {
     service.to_ascii_uppercase().replace('-', "_")
 }
 
-/// Returns the environment of the process. Variables that are not UTF-8 can't name a key and are skipped.
+/// Returns the environment of the process. Bytes that are not UTF-8 are replaced by U+FFFD, which [`load`] reports.
 pub fn system_env() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }

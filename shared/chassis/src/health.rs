@@ -77,8 +77,8 @@ pub struct Late {
 struct ServiceState {
     /// The reason of each component that is not ready. `None` if it is ready.
     components: BTreeMap<String, Option<String>>,
-    /// The missing part of each degraded component.
-    degraded: BTreeMap<String, String>,
+    /// The missing data or service of each degraded component, by the part of the component that reports it.
+    degraded: BTreeMap<String, BTreeMap<&'static str, String>>,
     heartbeats: Vec<(String, Arc<AtomicU64>)>,
 }
 
@@ -115,7 +115,11 @@ impl Health {
                 waiting.insert(*service, reasons);
             }
             if !state.degraded.is_empty() {
-                degraded.insert(*service, state.degraded.clone());
+                let joined = |causes: &BTreeMap<&str, String>| {
+                    causes.values().map(String::as_str).collect::<Vec<_>>().join("; ")
+                };
+                let causes = state.degraded.iter().map(|(name, causes)| (name.clone(), joined(causes)));
+                degraded.insert(*service, causes.collect());
             }
         }
         Readiness { ready: waiting.is_empty(), waiting, degraded }
@@ -189,9 +193,20 @@ impl Latch {
 
     /// Sets what the component works without; `None` if it is complete. Readiness does not change.
     pub fn degraded(&self, missing: Option<&str>) {
-        self.service.with(|state| match missing {
-            Some(missing) => drop(state.degraded.insert(self.component.clone(), missing.to_owned())),
-            None => drop(state.degraded.remove(&self.component)),
+        self.degraded_by("", missing);
+    }
+
+    /// As [`degraded`](Self::degraded), for one of several parts of the component that report independently of each other.
+    pub fn degraded_by(&self, part: &'static str, missing: Option<&str>) {
+        self.service.with(|state| {
+            let causes = state.degraded.entry(self.component.clone()).or_default();
+            match missing {
+                Some(missing) => drop(causes.insert(part, missing.to_owned())),
+                None => drop(causes.remove(part)),
+            }
+            if causes.is_empty() {
+                state.degraded.remove(&self.component);
+            }
         });
     }
 }
@@ -256,6 +271,22 @@ mod tests {
         assert!(readiness.ready);
         assert_eq!(readiness.degraded["feature"]["bars"], "2 bars");
         bars.degraded(None);
+        assert!(health.readiness().degraded.is_empty());
+    }
+
+    #[test]
+    fn parts_of_a_component_are_degraded_independently() {
+        let (_, health) = health();
+        let stage = health.service("feature").component("stage");
+        stage.degraded(Some("2 bars"));
+        stage.degraded_by("kafka", Some("kafka: 0 of 3 brokers reachable"));
+        assert_eq!(
+            health.readiness().degraded["feature"]["stage"],
+            "2 bars; kafka: 0 of 3 brokers reachable"
+        );
+        stage.degraded(None);
+        assert_eq!(health.readiness().degraded["feature"]["stage"], "kafka: 0 of 3 brokers reachable");
+        stage.degraded_by("kafka", None);
         assert!(health.readiness().degraded.is_empty());
     }
 

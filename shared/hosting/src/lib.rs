@@ -39,13 +39,15 @@
 mod connect;
 mod memory;
 mod metric_names;
+mod producer;
 mod sections;
 mod stage;
 mod workers;
 
-pub use connect::{Connection, connect};
+pub use connect::{Connection, connect, registry_exit};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
 pub use metric_names::{METRICS, RESTORE_APPLIED, RESTORE_SKIPPED, stage_counter, stage_gauge};
+pub use producer::producer;
 pub use sections::{KafkaSection, RegistrySection};
 pub use stage::{Hosted, StageSpec, consumers, host};
 pub use workers::{PoolWorkers, WorkerError};

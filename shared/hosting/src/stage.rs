@@ -8,7 +8,7 @@ use kafka_io::cluster::ClusterError;
 use kafka_io::{Completed, Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, StageCounts};
 use pipeline::Stop;
 
-use crate::memory;
+use crate::{memory, producer};
 
 /// The time without a heartbeat after which the process is not live. An iteration of the driver may block in one bounded call to the
 /// cluster (the commit of a transaction: at most `transaction_timeout_ms`, 15 s by default); the deadline is twice that.
@@ -61,7 +61,7 @@ where
     let consumers = consumers(&stage);
     let memory = memory::reserve(memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers))?;
     let latch = context.health.component(spec.stage);
-    let degraded = latch.clone();
+    let (degraded, unreachable) = (latch.clone(), latch.clone());
     let heartbeat = context.health.heartbeat(spec.stage, HEARTBEAT_DEADLINE);
     let hooks = Hooks {
         heartbeat: Box::new(move || heartbeat.beat()),
@@ -70,6 +70,7 @@ where
             Some(cause) => latch.not_ready(cause),
         }),
         degraded: Box::new(move |cause| degraded.degraded(cause)),
+        unreachable: Box::new(move |cause| unreachable.degraded_by(producer::KAFKA, cause)),
         ..Hooks::default()
     };
     let options = DriverOptions {

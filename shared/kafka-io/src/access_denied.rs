@@ -47,7 +47,7 @@ impl AccessDenied {
         {
             cause = format!("{reason} ({text})");
         }
-        Self { brokers: config.brokers.clone(), who: config.security.to_string(), cause }
+        Self { brokers: config.shown_brokers(), who: config.security.to_string(), cause }
     }
 
     /// Classifies the error of a call. `what` names the call. `None` if the error is another one.

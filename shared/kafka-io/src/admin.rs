@@ -79,14 +79,14 @@ impl AdminError {
     fn of_call(config: &KafkaConfig, what: &'static str, error: KafkaError) -> Self {
         match AccessDenied::of(config, what, &error) {
             Some(denied) => Self::AccessDenied(denied),
-            None => Self::Call { brokers: config.brokers.clone(), what, source: error.into() },
+            None => Self::Call { brokers: config.shown_brokers(), what, source: error.into() },
         }
     }
 
     fn of_topic(config: &KafkaConfig, what: &'static str, topic: String, code: RDKafkaErrorCode) -> Self {
         match AccessDenied::of(config, &format!("{what} {topic}"), &KafkaError::AdminOp(code)) {
             Some(denied) => Self::AccessDenied(denied),
-            None => Self::Topic { brokers: config.brokers.clone(), what, topic, code },
+            None => Self::Topic { brokers: config.shown_brokers(), what, topic, code },
         }
     }
 }

@@ -8,8 +8,9 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
+use crate::broker_monitor::{self, BrokerMonitor, STATISTICS_INTERVAL_MS};
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
-use crate::error_codes::is_access_denied;
+use crate::error_codes::{is_access_denied, is_connection_failure};
 use crate::librdkafka_error::LibrdkafkaError;
 
 /// The largest message that a producer sends (`message.max.bytes`): a dead letter of a 1 MiB record with its headers fits. The bounds
@@ -27,6 +28,9 @@ const TABLE_FETCH_WAIT_MS: u32 = 25;
 /// first: with librdkafka's 500 ms each resume of a full lane took half a second if other partitions were idle.
 const WORK_FETCH_WAIT_MS: u32 = 100;
 
+/// librdkafka's log facility of failed and closed connections.
+const CONNECTION_FAILED: &str = "FAIL";
+
 /// A client could not be created: an option is invalid, or the system lacks threads or sockets.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to create {kind} for brokers {brokers:?}")]
@@ -40,6 +44,7 @@ pub struct ClientError {
 #[derive(Debug, Default)]
 pub struct LogContext {
     access_denied: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    failed_connection: Mutex<Option<String>>,
 }
 
 impl LogContext {
@@ -47,11 +52,20 @@ impl LogContext {
     pub(crate) fn access_denied(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.access_denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Returns the cause of the last failed connection, among the events served so far.
+    pub(crate) fn failed_connection(&self) -> Option<String> {
+        self.failed_connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log_line(level, facility, text);
+        if facility == CONNECTION_FAILED {
+            let cause = broker_monitor::cause_of(text).to_owned();
+            *self.failed_connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+        }
+        log_line(None, level, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -65,11 +79,14 @@ impl ClientContext for LogContext {
 
 /// Logs an error of a client. librdkafka logs most errors itself, and the call that a fatal error ends returns it.
 pub(crate) fn log_error(error: &KafkaError, reason: &str) {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::AllBrokersDown) => {
-            tracing::warn!(target: "librdkafka", reason, "no broker available")
-        }
-        _ => tracing::debug!(target: "librdkafka", %error, reason, "client error"),
+    tracing::debug!(target: "librdkafka", %error, reason, "client error");
+}
+
+/// Logs a fetch of `what` that failed temporarily. Failed connections are summed up with those of all clients.
+pub(crate) fn log_failed_fetch(what: &'static str, code: RDKafkaErrorCode, text: &str) {
+    match is_connection_failure(code) {
+        true => broker_monitor::connection_failed(broker_monitor::cause_of(text)),
+        false => tracing::warn!(what, %code, text, "fetch failed: librdkafka retries automatically"),
     }
 }
 
@@ -81,8 +98,18 @@ impl ProducerContext for LogContext {
     fn delivery(&self, _: &rdkafka::producer::DeliveryResult<'_>, (): ()) {}
 }
 
-/// Logs a line of librdkafka's log, its errors as warnings: most of them report a broker that is temporarily unavailable.
-pub(crate) fn log_line(level: RDKafkaLogLevel, facility: &str, text: &str) {
+/// Logs a line of librdkafka's log, its errors as warnings. Failed connections go to the client's monitor, if it has one, and are
+/// summed up with those of all clients.
+pub(crate) fn log_line(monitor: Option<&BrokerMonitor>, level: RDKafkaLogLevel, facility: &str, text: &str) {
+    if matches!(facility, CONNECTION_FAILED | "REQTMOUT") {
+        let cause = broker_monitor::cause_of(text);
+        monitor.iter().for_each(|monitor| monitor.failed(cause));
+        // A connection that was merely closed, for example because it was idle, is logged at a lower level.
+        if matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning) {
+            broker_monitor::connection_failed(cause);
+        }
+        return;
+    }
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
@@ -179,7 +206,10 @@ where
         // The partition is computed by `contracts` with Java's hash; librdkafka's default partitioner has another one.
         .set("partitioner", "murmur2_random")
         .set("linger.ms", config.linger_ms.to_string())
-        .set("message.max.bytes", PRODUCER_MESSAGE_MAX_BYTES.to_string());
+        .set("message.max.bytes", PRODUCER_MESSAGE_MAX_BYTES.to_string())
+        .set("statistics.interval.ms", STATISTICS_INTERVAL_MS.to_string())
+        // Every broker is kept connected: the statistics show which are reachable.
+        .set("enable.sparse.connections", "false");
     set_default(config, &mut options, "compression.type", "lz4");
     if let Some(id) = transactional_id {
         // An unacknowledged record must not outlive its transaction.
@@ -188,10 +218,9 @@ where
             .set("transaction.timeout.ms", config.transaction_timeout_ms.to_string())
             .set("message.timeout.ms", config.transaction_timeout_ms.to_string())
             // Sending offsets waits for the group's coordinator indefinitely (`rd_kafka_coord_req` ignores its timeout), and looks it
-            // up again only when a connection opens or closes: after a broker's restart it stalled for minutes. So every broker
-            // is kept connected, and a client that waits, whose connections are therefore idle, closes and reopens them: early
-            // enough for its transaction, later than a healthy broker needs to respond.
-            .set("enable.sparse.connections", "false")
+            // up again only when a connection opens or closes: after a broker's restart it stalled for minutes. So a client that
+            // waits, whose connections are therefore idle, closes and reopens them: early enough for its transaction, later than
+            // a healthy broker needs to respond.
             .set("connections.max.idle.ms", (config.transaction_timeout_ms.get() / 2).to_string());
         // A transaction that begins while the markers of the previous one are written has to retry; the markers need some 10 ms,
         // and librdkafka's first retry follows after 100 ms. Each further one waits twice as long, up to a second.
@@ -282,7 +311,7 @@ where
 {
     options.create_with_context(context).map_err(|error| ClientError {
         kind,
-        brokers: config.brokers.clone(),
+        brokers: config.shown_brokers(),
         source: error.into(),
     })
 }

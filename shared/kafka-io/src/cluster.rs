@@ -65,9 +65,9 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
     let metadata = topic_metadata::fetch_all(&client, config, timeout).map_err(|error| match error {
         MetadataError::AccessDenied(denied) => ClusterError::AccessDenied(denied),
         MetadataError::Unavailable(error) => ClusterError::Unreachable {
-            brokers: config.brokers.clone(),
+            brokers: config.shown_brokers(),
             waited_ms: config.query_timeout_ms.get(),
-            source: error.into(),
+            source: error,
         },
     })?;
     for topic in topics {
@@ -78,7 +78,7 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
             {
                 return Err(denied.into());
             }
-            return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.brokers.clone() });
+            return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.shown_brokers() });
         };
         if i32::try_from(found.partitions().len()) != Ok(config.partitions) {
             return Err(ClusterError::PartitionCount {
@@ -89,4 +89,27 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::ErrorChain;
+
+    use super::*;
+
+    #[test]
+    fn unreachable_broker_is_named_with_the_cause() {
+        // A port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        for (brokers, cause) in [
+            (format!("127.0.0.1:{port}"), "Connection refused"),
+            ("nosuch.invalid:9092".to_owned(), "Failed to resolve 'nosuch.invalid:9092'"),
+        ] {
+            let config = KafkaConfig { query_timeout_ms: 1_000.into(), ..KafkaConfig::embedded(&brokers) };
+            let error = check(&config, &[]).unwrap_err();
+            assert!(matches!(error, ClusterError::Unreachable { .. }), "{error:?}");
+            let text = ErrorChain(&error).to_string();
+            assert!(text.contains(&brokers) && text.contains(cause), "{text}");
+        }
+    }
 }

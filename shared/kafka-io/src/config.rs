@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use kit::Millis;
-use kit::secret::REDACTED;
+use kit::secret::{REDACTED, redacted_address};
 use serde::{Deserialize, Serialize};
 
+use crate::broker_list;
 use crate::config_error::ConfigError;
 use crate::host_name;
 use crate::security::{self, Security};
@@ -126,6 +127,8 @@ const ENGINE_OPTIONS: &[(&str, &str)] = &[
     ("queue.buffering.max.ms", "use `linger_ms`"),
     ("queued.max.messages.kbytes", "use `prefetch_kib`"),
     ("log.queue", "librdkafka logs to the service's log"),
+    ("statistics.interval.ms", "the engine counts the reachable brokers with it"),
+    ("enable.sparse.connections", "the engine keeps the brokers of a producer connected"),
     ("test.mock.num.brokers", "`tapeline dev` starts the embedded broker"),
 ];
 
@@ -183,19 +186,25 @@ impl KafkaConfig {
         })
     }
 
+    /// Returns the bootstrap servers in the form that may be shown: an invalid list may contain a password.
+    #[must_use]
+    pub fn shown_brokers(&self) -> String {
+        redacted_address(&self.brokers)
+    }
+
     /// Returns all validation errors.
     #[must_use]
     pub fn errors(&self) -> Vec<ConfigError> {
         let mut errors = Vec::new();
         let mut error = |key: &str, value: String, rule: &str| {
-            errors.push(ConfigError { key: key.to_owned(), value, rule: rule.to_owned() });
+            errors.push(ConfigError {
+                key: key.to_owned(),
+                value: redacted_address(&value),
+                rule: rule.to_owned(),
+            });
         };
-        if self.brokers.split(',').any(|one| !is_broker_address(one.trim())) {
-            error(
-                "brokers",
-                self.brokers.clone(),
-                "host:port, separated by commas, as `kafka-1:9092,kafka-2:9092`",
-            );
+        if let Err(cause) = broker_list::check(&self.brokers, self.security.protocol) {
+            error("brokers", self.brokers.clone(), &format!("host:port, separated by commas: {cause}"));
         }
         if self.profile == Profile::Embedded && self.delivery == Delivery::Transactional {
             error(
@@ -256,10 +265,6 @@ impl KafkaConfig {
         }
         errors
     }
-}
-
-fn is_broker_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]

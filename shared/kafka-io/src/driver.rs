@@ -47,6 +47,7 @@ use crate::access_denied::AccessDenied;
 use crate::call_error::CallError;
 use crate::cluster;
 use crate::config::{Delivery, KafkaConfig};
+use crate::log_limit::LogLimit;
 
 pub(crate) use self::clients::close;
 pub use self::completions::{Completed, Completions, completions};
@@ -184,9 +185,11 @@ impl<S: KafkaStage> Driver<S> {
     /// coordinator: it takes some time to load on a new cluster, and after a broker stopped.
     fn create_output(&mut self) -> Result<Option<Output>, DriverError> {
         let begun = Instant::now();
+        let mut limit = LogLimit::default();
         while !self.shutdown.is_requested() {
             (self.observer.hooks.heartbeat)();
-            let error = match Output::new(&self.kafka, &self.group, self.wake.clone())? {
+            let (wake, brokers) = (self.wake.clone(), self.observer.brokers.clone());
+            let error = match Output::new(&self.kafka, &self.group, wake, brokers)? {
                 Ok(output) => return Ok(Some(output)),
                 Err(error) => error,
             };
@@ -197,7 +200,9 @@ impl<S: KafkaStage> Driver<S> {
                 let (group, waited_s) = (self.group.clone(), begun.elapsed().as_secs());
                 return Err(DriverError::NoCoordinator { group, waited_s, cause: Box::new(error) });
             }
-            tracing::warn!(group = self.group, %error, "transaction coordinator unavailable: retrying");
+            if let Some(suppressed) = limit.admit(Instant::now()) {
+                tracing::warn!(group = self.group, %error, suppressed, "transaction coordinator unavailable: retrying");
+            }
             std::thread::park_timeout(COORDINATOR_RETRY_WAIT);
         }
         Ok(None)

@@ -18,6 +18,18 @@ pub(crate) fn is_access_denied(code: RDKafkaErrorCode, text: &str) -> bool {
     }
 }
 
+/// Returns whether an error means that a broker is not connected or does not respond. librdkafka repeats it per client and broker.
+pub(crate) fn is_connection_failure(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+    )
+}
+
 /// Returns whether the principal lacks a permission.
 pub(crate) fn is_not_authorized(code: RDKafkaErrorCode) -> bool {
     matches!(

@@ -94,7 +94,7 @@ impl GroupOffsets {
         }
         let committed = committed_offsets(&self.client, &list, self.timeout).map_err(|error| {
             self.access_denied("committed offsets", &error).unwrap_or_else(|| GroupOffsetsError::Fetch {
-                brokers: self.config.brokers.clone(),
+                brokers: self.config.shown_brokers(),
                 group: self.group.clone(),
                 source: error.into(),
             })
@@ -120,7 +120,7 @@ impl GroupOffsets {
     ) -> Result<(), GroupOffsetsError> {
         self.try_commit(offsets, metadata).map_err(|error| {
             self.access_denied("commit", &error).unwrap_or_else(|| GroupOffsetsError::Commit {
-                brokers: self.config.brokers.clone(),
+                brokers: self.config.shown_brokers(),
                 group: self.group.clone(),
                 source: error.into(),
             })

@@ -48,6 +48,8 @@
 
 mod access_denied;
 pub mod admin;
+mod broker_list;
+mod broker_monitor;
 mod call_error;
 mod certificate;
 pub mod client;
@@ -62,6 +64,7 @@ mod group_offsets;
 mod header_limits;
 mod host_name;
 mod librdkafka_error;
+mod log_limit;
 pub mod metric_names;
 mod owned_record;
 mod partition_ends;
@@ -77,6 +80,7 @@ mod topic_metadata;
 mod wire;
 
 pub use access_denied::{AccessDenied, MaybeAccessDenied};
+pub use broker_monitor::{BrokerMonitor, ReachabilityHook};
 pub use config::{Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use config_error::ConfigError;
 pub use driver::{
@@ -94,7 +98,8 @@ pub use reader::{ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
 pub use record_count::count_with_aborted;
 pub use registry::{
-    CaFileError, HttpError, Registry, RegistryCallError, RegistryConfig, RegistryError, Started, http_client,
+    CaFileError, OnRetry, Registry, RegistryCallError, RegistryConfig, RegistryError, RegistryErrorKind,
+    RegistryUrlError, Started, http_client, read_response,
 };
 pub use security::{Mechanism, Protocol, Security};
 pub use wire::{DecodeFailure, SchemaIds, UNWRITABLE, Unavailable, Wire};

@@ -60,12 +60,18 @@ pub(crate) const RESTORED: &str = "tapeline_stage_restored_records_total";
 pub(crate) const RESTORE_MS: &str = "tapeline_stage_restore_ms";
 pub(crate) const TABLE_RECORDS: &str = "tapeline_stage_table_records_total";
 pub(crate) const VIOLATIONS: &str = "tapeline_stage_law_violations_total";
+pub(crate) const BOUND_USED: &str = "tapeline_stage_bound_used";
+pub(crate) const BOUND_LIMIT: &str = "tapeline_stage_bound_limit";
+pub(crate) const REACHABLE_BROKERS: &str = "tapeline_kafka_reachable_brokers";
 pub(crate) const BREAKER_STATE: &str = "tapeline_breaker_state";
 pub(crate) const UNCONFIRMED: &str = "tapeline_registry_unconfirmed_ids";
 pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
 
 /// Outcomes of a batch of outputs.
 pub(crate) const BATCH_OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
+
+/// Bounds of a stage: input records that are held, outputs that are queued or in flight, fetched records that are not processed yet.
+pub(crate) const BOUNDS: [&str; 3] = ["held_records", "outputs", "fetched_records"];
 
 /// Outcomes of a lookup of a writer's schema.
 pub(crate) const LOOKUP_OUTCOMES: [&str; 5] = ["found", "unknown", "unreadable", "unavailable", "shed"];
@@ -83,6 +89,7 @@ const RESTORE_MS_BUCKETS: &[f64] = &[5.0, 20.0, 100.0, 500.0, 2_000.0, 10_000.0,
 const STAGE: &[(&str, &[&str])] = &[("stage", NAMES)];
 const STAGE_REASON: &[(&str, &[&str])] = &[("stage", NAMES), ("reason", NAMES)];
 const STAGE_OUTCOME: &[(&str, &[&str])] = &[("stage", NAMES), ("outcome", &BATCH_OUTCOMES)];
+const STAGE_BOUND: &[(&str, &[&str])] = &[("stage", NAMES), ("bound", &BOUNDS)];
 const STAGE_LAW: &[(&str, &[&str])] =
     &[("stage", NAMES), ("law", &["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8"])];
 
@@ -129,9 +136,14 @@ pub const METRICS: &[Metric] = &[
         LAG,
         "records",
         STAGE,
-        "Input records of the assigned partitions that are not resolved: not fetched yet, or held.",
+        "Input records of the assigned partitions that are not resolved: not fetched yet, or held; absent while unknown.",
     ),
-    gauge(LAG_SECONDS, "seconds", STAGE, "Age of the oldest unresolved input record."),
+    gauge(
+        LAG_SECONDS,
+        "seconds",
+        STAGE,
+        "Age of the oldest unresolved input record; absent while the ends of partitions are unknown.",
+    ),
     counter(
         DRAIN_TIMEOUTS,
         "drain_timeouts",
@@ -188,6 +200,19 @@ pub const METRICS: &[Metric] = &[
         "violations",
         STAGE_LAW,
         "Violations of the laws of delivery; above 0 only because of a bug.",
+    ),
+    gauge(
+        BOUND_USED,
+        "used",
+        STAGE_BOUND,
+        "Use of a bound of the stage; at its limit partitions are paused.",
+    ),
+    gauge(BOUND_LIMIT, "limit", STAGE_BOUND, "The limit of a bound of the stage."),
+    gauge(
+        REACHABLE_BROKERS,
+        "brokers",
+        &[("client", NAMES)],
+        "Brokers to which the producer of a stage or of the edge has a connection; absent while unknown.",
     ),
     gauge(
         BREAKER_STATE,

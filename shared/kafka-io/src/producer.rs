@@ -12,6 +12,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
+use crate::broker_monitor::BrokerMonitor;
 use crate::client::{self, ClientError, log_error, log_line};
 use crate::config::KafkaConfig;
 use crate::error_codes::is_not_authorized;
@@ -83,6 +84,7 @@ pub struct BatchProducer {
     config: KafkaConfig,
     limits: ProducerLimits,
     in_flight: Arc<AtomicUsize>,
+    monitor: Option<BrokerMonitor>,
     client: Mutex<Arc<ThreadedProducer<DeliveryContext>>>,
 }
 
@@ -107,11 +109,16 @@ struct PendingRecord {
 /// Receives librdkafka's delivery reports.
 struct DeliveryContext {
     in_flight: Arc<AtomicUsize>,
+    monitor: Option<BrokerMonitor>,
 }
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log_line(level, facility, text);
+        log_line(self.monitor.as_ref(), level, facility, text);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.monitor.iter().for_each(|monitor| monitor.statistics(statistics));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -140,9 +147,29 @@ impl BatchProducer {
     /// # Errors
     /// If librdkafka rejects an option.
     pub fn new(config: &KafkaConfig, limits: ProducerLimits) -> Result<Self, ClientError> {
+        Self::create(config, limits, None)
+    }
+
+    /// Creates a producer as [`new`](Self::new) that reports the brokers that it can reach.
+    ///
+    /// # Errors
+    /// If librdkafka rejects an option.
+    pub fn monitored(
+        config: &KafkaConfig,
+        limits: ProducerLimits,
+        monitor: BrokerMonitor,
+    ) -> Result<Self, ClientError> {
+        Self::create(config, limits, Some(monitor))
+    }
+
+    fn create(
+        config: &KafkaConfig,
+        limits: ProducerLimits,
+        monitor: Option<BrokerMonitor>,
+    ) -> Result<Self, ClientError> {
         let in_flight = Arc::<AtomicUsize>::default();
-        let client = create(config, &in_flight)?;
-        Ok(Self { config: config.clone(), limits, in_flight, client: Mutex::new(Arc::new(client)) })
+        let client = create(config, &in_flight, monitor.clone())?;
+        Ok(Self { config: config.clone(), limits, in_flight, monitor, client: Mutex::new(Arc::new(client)) })
     }
 
     /// Returns the bytes in flight; their bound is in [`ProducerLimits`].
@@ -207,7 +234,7 @@ impl BatchProducer {
     fn client(&self) -> Arc<ThreadedProducer<DeliveryContext>> {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((code, cause)) = current.client().fatal_error() {
-            match create(&self.config, &self.in_flight) {
+            match create(&self.config, &self.in_flight, self.monitor.clone()) {
                 Ok(client) => {
                     tracing::warn!(%code, cause, "unrecoverable producer error: recreating the producer");
                     let old = std::mem::replace(&mut *current, Arc::new(client));
@@ -230,8 +257,9 @@ impl BatchProducer {
 fn create(
     config: &KafkaConfig,
     in_flight: &Arc<AtomicUsize>,
+    monitor: Option<BrokerMonitor>,
 ) -> Result<ThreadedProducer<DeliveryContext>, ClientError> {
-    client::producer(config, None, DeliveryContext { in_flight: Arc::clone(in_flight) })
+    client::producer(config, None, DeliveryContext { in_flight: Arc::clone(in_flight), monitor })
 }
 
 /// Converts librdkafka's error into the caller's.

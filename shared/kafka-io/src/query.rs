@@ -78,7 +78,7 @@ fn query_error(
 ) -> QueryError {
     match AccessDenied::of_query(client, config, &what, &error) {
         Some(denied) => QueryError::AccessDenied(denied),
-        None => QueryError::Failed { brokers: config.brokers.clone(), what, source: error.into() },
+        None => QueryError::Failed { brokers: config.shown_brokers(), what, source: error.into() },
     }
 }
 
@@ -146,9 +146,9 @@ impl ClusterQuery {
         topic_metadata::fetch_all(&self.client, &self.config, self.timeout).map_err(|error| match error {
             MetadataError::AccessDenied(denied) => QueryError::AccessDenied(denied),
             MetadataError::Unavailable(error) => QueryError::Failed {
-                brokers: self.config.brokers.clone(),
+                brokers: self.config.shown_brokers(),
                 what: "topic metadata".to_owned(),
-                source: error.into(),
+                source: error,
             },
         })
     }

@@ -277,6 +277,6 @@ pub(crate) fn handle_failure(
     if fatal {
         return Err(ReadError::Fatal { text });
     }
-    tracing::warn!(%code, text, "fetch failed: librdkafka retries automatically");
+    client::log_failed_fetch("records", code, &text);
     Ok(())
 }

@@ -7,40 +7,41 @@
 //!
 //! Start at [`Registry::start`] and [`Registry::writer`](contracts::WriterSchemas::writer).
 
+mod address;
 mod breaker;
 mod config;
 mod disk_cache;
 mod error;
 mod http_client;
 mod meters;
+mod retry_limit;
 mod schema_cache;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use apache_avro::Schema;
 use contracts::{Topic, WriterError, WriterSchemas};
-use kit::{Backoff, Millis};
-use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema};
-use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
+use kit::Millis;
+use kit::secret::redacted_address;
+use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, perform_sr_call};
+use schema_registry_converter::schema_registry_common::{SchemaType, SrCall};
 use tokio::runtime::Handle;
 
+pub use self::address::RegistryUrlError;
 use self::breaker::{LookupBreaker, jitter};
 pub use self::config::RegistryConfig;
 use self::disk_cache::DiskCache;
-pub use self::error::{CaFileError, RegistryCallError, RegistryError};
-pub use self::http_client::{HttpError, http_client};
+pub use self::error::{CaFileError, RegistryCallError, RegistryError, RegistryErrorKind};
+pub use self::http_client::{http_client, read_response};
 use self::meters::{LookupOutcome, Meters};
+use self::retry_limit::RetryLimit;
 use self::schema_cache::{PendingFetch, SchemaCache};
+use crate::log_limit::LogLimit;
 
 /// The registry's error code for "no schema of this id".
 const SCHEMA_NOT_FOUND: u32 = 40_403;
-
-/// The wait after a failed registration, doubled up to one of the others; with full jitter.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const START_WAIT_MAX: Duration = Duration::from_secs(2);
-const CONFIRM_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A client of the schema registry, with caches. Clones share one client.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub struct Registry(Arc<Shared>);
 
 struct Shared {
     config: RegistryConfig,
+    /// The address, normalized, without a slash at its end.
+    url: String,
     settings: SrSettings,
     runtime: Handle,
     own_ids: RwLock<HashMap<Topic, u32>>,
@@ -56,6 +59,9 @@ struct Shared {
     disk: Option<DiskCache>,
     meters: Meters,
 }
+
+/// Receives an error that is retried.
+pub type OnRetry = dyn Fn(&RegistryCallError) + Send + Sync;
 
 /// The origin of the schema ids of a service after its start.
 #[derive(Debug)]
@@ -71,31 +77,6 @@ struct OwnSchema {
     topic: Topic,
     subject: String,
     schema: &'static str,
-}
-
-/// The time limit of a registration.
-#[derive(Clone, Copy)]
-enum RetryLimit {
-    Until { deadline: Instant, waited_ms: u32 },
-    Unlimited,
-}
-
-impl RetryLimit {
-    fn backoff(self) -> Backoff {
-        let wait_max = match self {
-            Self::Until { .. } => START_WAIT_MAX,
-            Self::Unlimited => CONFIRM_WAIT_MAX,
-        };
-        Backoff::new(FIRST_WAIT, wait_max)
-    }
-
-    /// Returns the time limit in milliseconds if a retry after this wait would exceed it.
-    fn exceeded_after(self, wait: Duration) -> Option<u32> {
-        match self {
-            Self::Until { deadline, waited_ms } => (Instant::now() + wait >= deadline).then_some(waited_ms),
-            Self::Unlimited => None,
-        }
-    }
 }
 
 impl Registry {
@@ -120,17 +101,17 @@ impl Registry {
     }
 
     fn create(config: &RegistryConfig, runtime: Handle, meters: Meters) -> Result<Self, RegistryError> {
-        let url = config.url.trim_end_matches('/').to_owned();
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(RegistryError::Url { url: config.url.clone() });
-        }
+        let url = address::parse(&config.url)
+            .map(|url| address::base(&url))
+            .map_err(|source| RegistryError::Url { url: redacted_address(&config.url), source })?;
         let disk = DiskCache::open(&config.cache_folder, &url);
-        let settings = SrSettings::new_builder(url)
+        let settings = SrSettings::new_builder(url.clone())
             .set_timeout(config.timeout_ms.as_duration())
             .build_with(http_client(config)?)
-            .map_err(|error| RegistryError::Client { url: config.url.clone(), source: error.into() })?;
+            .map_err(|error| RegistryError::Client { url: url.clone(), source: error.into() })?;
         Ok(Self(Arc::new(Shared {
             config: config.clone(),
+            url,
             settings,
             runtime,
             own_ids: RwLock::default(),
@@ -147,21 +128,21 @@ impl Registry {
     /// # Errors
     /// If the registry stays unavailable, denies access or rejects a schema.
     pub async fn register(&self, topics: &[Topic]) -> Result<(), RegistryError> {
-        self.register_within(topics, self.0.config.start_patience_ms).await
+        self.register_within(topics, self.0.config.start_patience_ms, &|_| {}).await
     }
 
     /// Registers as [`Registry::register`]. If the cache folder holds the ids of exactly these schemas, it waits only
-    /// `cached_start_patience_ms` for an unavailable registry, and then uses those ids.
+    /// `cached_start_patience_ms` for an unavailable registry, and then uses those ids. `waiting` receives each error that is retried.
     ///
     /// # Errors
     /// If the registry denies access or rejects a schema, or if it stays unavailable and an id is missing in the folder.
-    pub async fn start(&self, topics: &[Topic]) -> Result<Started, RegistryError> {
+    pub async fn start(&self, topics: &[Topic], waiting: &OnRetry) -> Result<Started, RegistryError> {
         let pinned = self.pinned(topics);
         let limit = match pinned {
             Some(_) => self.0.config.cached_start_patience_ms.min(self.0.config.start_patience_ms),
             None => self.0.config.start_patience_ms,
         };
-        match (self.register_within(topics, limit).await, pinned) {
+        match (self.register_within(topics, limit, waiting).await, pinned) {
             (Ok(()), _) => Ok(Started::Registered),
             (Err(error @ RegistryError::Unreachable { .. }), Some(pinned)) => {
                 self.0.meters.set_unconfirmed(pinned.len());
@@ -178,10 +159,10 @@ impl Registry {
     /// If the registry denies access or rejects a schema, or has another id than that which records were written with.
     pub async fn confirm(&self, topics: &[Topic]) -> Result<(), RegistryError> {
         for own in own_schemas(topics) {
-            let id = self.register_one(&own, RetryLimit::Unlimited).await?;
+            let id = self.register_one(&own, RetryLimit::Unlimited, &|_| {}).await?;
             let pinned = self.own_id(own.topic).unwrap_or(id);
             if pinned != id {
-                let url = self.0.config.url.clone();
+                let url = self.0.url.clone();
                 return Err(RegistryError::OtherId { url, subject: own.subject, id, pinned });
             }
         }
@@ -200,7 +181,7 @@ impl Registry {
     /// Returns the registry's address.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.0.config.url
+        &self.0.url
     }
 
     fn own_id(&self, topic: Topic) -> Option<u32> {
@@ -214,12 +195,17 @@ impl Registry {
         own_schemas(topics).map(id_of).collect()
     }
 
-    async fn register_within(&self, topics: &[Topic], limit: Millis<u32>) -> Result<(), RegistryError> {
+    async fn register_within(
+        &self,
+        topics: &[Topic],
+        limit: Millis<u32>,
+        waiting: &OnRetry,
+    ) -> Result<(), RegistryError> {
         let deadline = Instant::now() + limit.as_duration();
         let limit = RetryLimit::Until { deadline, waited_ms: limit.get() };
         let mut registered = Vec::new();
         for own in own_schemas(topics) {
-            let id = self.register_one(&own, limit).await?;
+            let id = self.register_one(&own, limit, waiting).await?;
             registered.push((own, id));
         }
         if let Some(disk) = &self.0.disk {
@@ -245,11 +231,16 @@ impl Registry {
         }
     }
 
-    async fn register_one(&self, own: &OwnSchema, limit: RetryLimit) -> Result<u32, RegistryError> {
-        let (url, subject) = (&self.0.config.url, &own.subject);
-        let mut backoff = limit.backoff();
+    async fn register_one(
+        &self,
+        own: &OwnSchema,
+        limit: RetryLimit,
+        waiting: &OnRetry,
+    ) -> Result<u32, RegistryError> {
+        let (url, subject) = (&self.0.url, &own.subject);
+        let (mut backoff, mut line) = (limit.backoff(), LogLimit::default());
         loop {
-            let error = match self.post(own, limit).await {
+            let error = match self.find_or_register(own, limit).await {
                 Ok(id) => return Ok(id),
                 Err(error) if error.is_transient() => error,
                 Err(source) => return Err(self.permanent(own, source)),
@@ -259,14 +250,18 @@ impl Registry {
                 let (url, subject) = (url.clone(), subject.clone());
                 return Err(RegistryError::Unreachable { url, subject, waited_ms, source: error });
             }
-            tracing::warn!(url, subject, %error, "failed to register a schema: retrying");
+            if let Some(suppressed) = line.admit(Instant::now()) {
+                tracing::warn!(url, subject, %error, suppressed, "failed to register a schema: retrying");
+            }
+            waiting(&error);
             tokio::time::sleep(wait).await;
         }
     }
 
     fn permanent(&self, own: &OwnSchema, source: RegistryCallError) -> RegistryError {
-        let (url, subject) = (self.0.config.url.clone(), own.subject.clone());
+        let (url, subject) = (self.0.url.clone(), own.subject.clone());
         match source {
+            RegistryCallError::NotRegistry(_) => RegistryError::NotRegistry { url, subject, source },
             RegistryCallError::Denied(_) => {
                 let user = self.0.config.username.clone().unwrap_or_else(|| "an unnamed user".to_owned());
                 RegistryError::Denied { url, user, subject, source }
@@ -275,17 +270,27 @@ impl Registry {
         }
     }
 
-    /// Makes one call, which ends at the time limit.
-    async fn post(&self, own: &OwnSchema, limit: RetryLimit) -> Result<u32, RegistryCallError> {
-        let supplied = SuppliedSchema::new(None, SchemaType::Avro, own.schema.to_owned());
-        let call = post_schema(&self.0.settings, own.subject.clone(), supplied);
-        let registered = match limit {
+    /// Looks the schema up, and registers it if that does not return its id: to read suffices on a registry that has it.
+    async fn find_or_register(&self, own: &OwnSchema, limit: RetryLimit) -> Result<u32, RegistryCallError> {
+        let body = serde_json::json!({ "schema": own.schema, "schemaType": "AVRO" }).to_string();
+        match self.call(SrCall::PostForVersion(&own.subject, &body), limit).await {
+            Err(error) if !error.is_transient() => {
+                self.call(SrCall::PostNew(&own.subject, &body), limit).await
+            }
+            found => found,
+        }
+    }
+
+    /// Makes one call, which ends at the time limit. Returns the id in the response.
+    async fn call(&self, call: SrCall<'_>, limit: RetryLimit) -> Result<u32, RegistryCallError> {
+        let call = perform_sr_call(&self.0.settings, call);
+        let response = match limit {
             RetryLimit::Unlimited => call.await,
             RetryLimit::Until { deadline, .. } => tokio::time::timeout_at(deadline.into(), call)
                 .await
                 .map_err(|_| RegistryCallError::Failed("timed out".to_owned()))?,
         };
-        Ok(registered?.id)
+        response?.id.ok_or_else(|| RegistryCallError::NotRegistry("it has no id".to_owned()))
     }
 
     /// Starts a lookup on the runtime, unless the breaker is open.
@@ -319,7 +324,7 @@ impl Registry {
 impl Shared {
     /// Fetches a schema with one call. Returns it parsed and as text.
     async fn fetch(&self, id: u32) -> Result<(Arc<Schema>, String), WriterError> {
-        let url = &self.config.url;
+        let url = &self.url;
         let unavailable =
             |cause: String| WriterError::Unavailable { id, cause: format!("registry {url}: {cause}") };
         let timeout = self.config.timeout_ms.as_duration();

@@ -191,7 +191,7 @@ impl fmt::Display for Security {
 
 impl Protocol {
     /// Returns the name in configurations and in librdkafka.
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Plaintext => "plaintext",
             Self::Ssl => "ssl",

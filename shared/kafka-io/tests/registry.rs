@@ -1,87 +1,15 @@
 //! The registry client against a server with the failures of real registries and their proxies.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+mod scripted;
+
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
 use contracts::{Topic, WriterError, WriterSchemas};
-use kafka_io::{ErrorChain, Registry, RegistryConfig, RegistryError, Started};
-
-const SCHEMA: &str = r#"{"schema":"\"string\""}"#;
-const UNKNOWN: &str = r#"{"error_code":40403,"message":"Schema not found"}"#;
-const BROKEN: &str = r#"{"error_code":50001,"message":"Error in the backend data store"}"#;
-
-/// The server's next responses; `None` is no response.
-type Script = Arc<Mutex<VecDeque<Option<(u16, &'static str, &'static str)>>>>;
-
-/// A server that returns the responses of its script, then always `SCHEMA`, and records the paths of all requests.
-struct Scripted {
-    runtime: tokio::runtime::Runtime,
-    address: SocketAddr,
-    script: Script,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl Scripted {
-    fn start(script: impl IntoIterator<Item = Option<(u16, &'static str, &'static str)>>) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let script: Script = Arc::new(Mutex::new(script.into_iter().collect()));
-        let requests = Arc::<Mutex<Vec<String>>>::default();
-        let (responses, received) = (Arc::clone(&script), Arc::clone(&requests));
-        let router = axum::Router::new().fallback(move |uri: axum::http::Uri| {
-            received.lock().unwrap().push(uri.path().to_owned());
-            let next = responses.lock().unwrap().pop_front();
-            async move {
-                match next {
-                    Some(None) => std::future::pending().await,
-                    Some(Some((status, kind, body))) => response(status, kind, body),
-                    None => response(200, "application/json", SCHEMA),
-                }
-            }
-        });
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { runtime, address, script, requests }
-    }
-
-    fn config(&self) -> RegistryConfig {
-        RegistryConfig {
-            url: format!("http://{}/", self.address),
-            timeout_ms: 300.into(),
-            start_patience_ms: 2_000.into(),
-            cached_start_patience_ms: 200.into(),
-            lookup_wait_ms: 3_000.into(),
-            ..RegistryConfig::default()
-        }
-    }
-
-    fn registry(&self) -> Registry {
-        self.registry_with(&self.config())
-    }
-
-    fn registry_with(&self, config: &RegistryConfig) -> Registry {
-        Registry::new(config, self.runtime.handle().clone()).unwrap()
-    }
-
-    fn calls(&self) -> usize {
-        self.requests.lock().unwrap().len()
-    }
-}
-
-fn response(status: u16, kind: &'static str, body: &'static str) -> axum::response::Response {
-    (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, kind)], body).into_response()
-}
-
-fn json(status: u16, body: &'static str) -> Option<(u16, &'static str, &'static str)> {
-    Some((status, "application/vnd.schemaregistry.v1+json", body))
-}
+use kafka_io::{Registry, RegistryConfig, RegistryError, Started};
+use scripted::{BROKEN, Scripted, UNKNOWN, json};
 
 #[test]
 fn cached_schema_is_fetched_once() {
@@ -191,64 +119,12 @@ fn schema_that_is_not_avro_is_unreadable() {
     assert!(matches!(registry.writer(2), Err(WriterError::Unreadable { id: 2, .. })));
 }
 
-#[test]
-fn start_retries_temporary_failures_of_the_registry() {
-    let server =
-        Scripted::start([json(500, BROKEN), Some((200, "text/html", "<html>")), json(200, r#"{"id":17}"#)]);
-    let registry = server.registry();
-    server.runtime.block_on(registry.register(&[Topic::AlertRaised])).unwrap();
-    assert_eq!(registry.id(Topic::AlertRaised).unwrap(), 17);
-    assert!(matches!(registry.id(Topic::BarClosed), Err(RegistryError::NotRegistered { .. })));
-    assert_eq!(server.requests.lock().unwrap()[2], "/subjects/scanner.alert.raised.v1-value/versions");
-    registry.writer(17).unwrap();
-    assert_eq!(server.calls(), 3, "a registered schema is never fetched");
-}
-
-#[test]
-fn incompatible_schema_fails_at_once_with_the_response() {
-    let incompatible = r#"{"error_code":409,"message":"Schema being registered is incompatible"}"#;
-    let server = Scripted::start([json(409, incompatible)]);
-    let error = server.runtime.block_on(server.registry().register(&[Topic::AlertRaised])).unwrap_err();
-    assert!(matches!(error, RegistryError::Rejected { .. }), "{error:?}");
-    let error = ErrorChain(&error).to_string();
-    assert!(
-        error.contains("scanner.alert.raised.v1-value") && error.contains("is incompatible (409)"),
-        "{error}"
-    );
-    assert_eq!(server.calls(), 1);
-}
-
-#[test]
-fn error_names_an_unavailable_registry() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let config = RegistryConfig {
-        url: "http://127.0.0.1:1".to_owned(),
-        start_patience_ms: 300.into(),
-        ..RegistryConfig::default()
-    };
-    let registry = Registry::new(&config, runtime.handle().clone()).unwrap();
-    let error = runtime.block_on(registry.register(&[Topic::AlertRaised])).unwrap_err();
-    assert!(matches!(error, RegistryError::Unreachable { waited_ms: 300, .. }), "{error:?}");
-    let text = ErrorChain(&error).to_string();
-    for part in ["http://127.0.0.1:1", "300 ms", "Connection refused"] {
-        assert!(text.contains(part), "{part:?} is not in {text}");
-    }
-}
-
-#[test]
-fn invalid_address_is_rejected() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let config = RegistryConfig { url: "localhost:8081".to_owned(), ..RegistryConfig::default() };
-    let error = Registry::new(&config, runtime.handle().clone()).err().unwrap().to_string();
-    assert_eq!(error, "invalid registry.url \"localhost:8081\": expected http(s)://host:port/path");
-}
-
 /// A server, and a configuration whose cache folder holds its id 17 for alerts and its schema 9.
 fn with_cache_folder(folder: &Path) -> (Scripted, RegistryConfig) {
     let server = Scripted::start([json(200, r#"{"id":17}"#)]);
     let config = RegistryConfig { cache_folder: folder.to_owned(), ..server.config() };
     let registry = server.registry_with(&config);
-    let started = server.runtime.block_on(registry.start(&[Topic::AlertRaised])).unwrap();
+    let started = server.runtime.block_on(registry.start(&[Topic::AlertRaised], &|_| {})).unwrap();
     assert!(matches!(started, Started::Registered), "{started:?}");
     registry.writer(9).unwrap();
     (server, config)
@@ -278,7 +154,7 @@ fn service_starts_from_the_cache_folder_without_registry() {
     drop(server);
 
     let (runtime, registry) = without_server(&config);
-    let started = runtime.block_on(registry.start(&[Topic::AlertRaised])).unwrap();
+    let started = runtime.block_on(registry.start(&[Topic::AlertRaised], &|_| {})).unwrap();
     // The time limit is that of a start with a cache.
     let is_cached = matches!(started, Started::Cached(RegistryError::Unreachable { waited_ms: 200, .. }));
     assert!(is_cached, "{started:?}");
@@ -287,7 +163,8 @@ fn service_starts_from_the_cache_folder_without_registry() {
     registry.writer(9).unwrap();
 
     // A schema that was never registered is not in the folder.
-    let error = runtime.block_on(registry.start(&[Topic::AlertRaised, Topic::GapDetected])).unwrap_err();
+    let error =
+        runtime.block_on(registry.start(&[Topic::AlertRaised, Topic::GapDetected], &|_| {})).unwrap_err();
     assert!(matches!(error, RegistryError::Unreachable { waited_ms: 2_000, .. }), "{error}");
 }
 
@@ -313,7 +190,7 @@ fn cached_ids_are_confirmed_or_rejected_by_the_registry() {
             ..server.config()
         };
         let registry = server.registry_with(&config);
-        let started = server.runtime.block_on(registry.start(&[Topic::AlertRaised])).unwrap();
+        let started = server.runtime.block_on(registry.start(&[Topic::AlertRaised], &|_| {})).unwrap();
         assert!(matches!(started, Started::Cached(_)), "{started:?}");
         let confirmed = server.runtime.block_on(registry.confirm(&[Topic::AlertRaised]));
         match expected {
@@ -333,7 +210,7 @@ fn recreated_registry_clears_the_cache_folder() {
     wait_for(folder.path(), "\"9\"");
     server.script.lock().unwrap().push_back(json(200, r#"{"id":1}"#));
     let registry = server.registry_with(&config);
-    server.runtime.block_on(registry.start(&[Topic::AlertRaised])).unwrap();
+    server.runtime.block_on(registry.start(&[Topic::AlertRaised], &|_| {})).unwrap();
     assert_eq!(registry.id(Topic::AlertRaised).unwrap(), 1);
     let before = server.calls();
     registry.writer(9).unwrap();
@@ -350,12 +227,12 @@ fn unusable_cache_folder_is_ignored() {
         wait_for(folder.path(), "\"9\"");
         drop(server);
         let (runtime, registry) = without_server(&config);
-        runtime.block_on(registry.start(&[Topic::AlertRaised])).unwrap();
+        runtime.block_on(registry.start(&[Topic::AlertRaised], &|_| {})).unwrap();
     }
     // A folder that is a file can't be written.
     let (server, config) = with_cache_folder(&file);
     drop(server);
     let (runtime, registry) = without_server(&config);
-    let error = runtime.block_on(registry.start(&[Topic::AlertRaised])).unwrap_err();
+    let error = runtime.block_on(registry.start(&[Topic::AlertRaised], &|_| {})).unwrap_err();
     assert!(matches!(error, RegistryError::Unreachable { .. }), "{error}");
 }

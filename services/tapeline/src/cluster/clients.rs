@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chassis::config;
 use contracts::Topic;
-use kafka_io::{KafkaConfig, Registry, RegistryConfig, SchemaIds, Wire};
+use kafka_io::{KafkaConfig, Registry, RegistryConfig, RegistryError, RegistryErrorKind, SchemaIds, Wire};
 use tokio::runtime::Handle;
 
 use super::args::ClusterArgs;
 use super::settings::{BROKERS_VARIABLE, PREFIX, REGISTRY_VARIABLE, Settings};
-use crate::exit::Failure;
+use crate::exit::{Cause, Failure};
 
 /// Time that a command retries an unavailable registry, milliseconds. Short, because a person is waiting.
 const REGISTRY_RETRY_MS: u32 = 10_000;
@@ -68,8 +68,17 @@ pub fn registry_client(config: RegistryConfig) -> Result<Registry, Failure> {
 /// # Errors
 /// If the registry is unreachable or rejects the schema.
 pub async fn register(registry: &Registry, topic: Topic) -> Result<u32, Failure> {
-    registry.register(&[topic]).await.map_err(Failure::query)?;
-    registry.id(topic).map_err(Failure::query)
+    registry.register(&[topic]).await.map_err(registry_failure)?;
+    registry.id(topic).map_err(registry_failure)
+}
+
+fn registry_failure(error: RegistryError) -> Failure {
+    match error.kind() {
+        RegistryErrorKind::Config => Failure::usage(error),
+        RegistryErrorKind::Unavailable => Failure::unreachable(error),
+        RegistryErrorKind::Rejected => Failure::AccessDenied(Cause::Error(Box::new(error))),
+        RegistryErrorKind::Defect => Failure::not_ok(error),
+    }
 }
 
 /// Registers the schemas of these topics and returns the [`Wire`] by which the command itself writes them.

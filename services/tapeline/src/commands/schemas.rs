@@ -5,14 +5,13 @@ use std::time::Duration;
 use clap::Subcommand;
 use contracts::catalogue::contracts;
 use contracts::compat::is_full_transitive;
-use kafka_io::{HttpError, http_client};
-use reqwest::StatusCode;
+use kafka_io::{RegistryCallError, http_client, read_response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cluster::{self, ClusterArgs};
-use crate::exit::Failure;
+use crate::exit::{Cause, Failure};
 use crate::output::print;
 
 /// Timeout of one registry request.
@@ -156,12 +155,13 @@ impl SubjectClient {
     async fn set_compatibility(&self, subject: &str) -> Result<(), Failure> {
         let level = serde_json::json!({ "compatibility": COMPATIBILITY });
         let response = self.client.put(format!("{}/config/{subject}", self.url)).json(&level).send().await;
-        let error = match response {
-            Ok(response) if response.status().is_success() => return Ok(()),
-            Ok(response) => HttpError::from(response.status()),
-            Err(error) => error.into(),
+        let set = match response {
+            Ok(response) => read_response::<Value>(response).await.map(drop),
+            Err(error) => Err(error.into()),
         };
-        Err(self.failure(&format!("set compatibility of {subject} to {COMPATIBILITY}"), error))
+        set.map_err(|error| {
+            self.failure(&format!("set compatibility of {subject} to {COMPATIBILITY}"), error)
+        })
     }
 
     /// Returns the subject, `None` if it is not registered.
@@ -181,18 +181,23 @@ impl SubjectClient {
 
     /// Fetches a resource, `None` if it does not exist.
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
-        let failure = |error: HttpError| self.failure(&format!("fetch {path}"), error);
         let response = self.client.get(format!("{}/{path}", self.url)).send().await;
-        let response = response.map_err(|error| failure(error.into()))?;
-        match response.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            status if !status.is_success() => Err(failure(status.into())),
-            _ => response.json().await.map(Some).map_err(|error| failure(error.into())),
+        let found = match response {
+            Ok(response) => read_response(response).await,
+            Err(error) => Err(error.into()),
+        };
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(self.failure(&format!("fetch {path}"), error)),
         }
     }
 
-    fn failure(&self, action: &str, error: HttpError) -> Failure {
-        Failure::query_context(format!("failed to {action} at registry {}", self.url), error)
+    /// Only a temporary failure leaves the registry unreachable.
+    fn failure(&self, action: &str, error: RegistryCallError) -> Failure {
+        let is_transient = error.is_transient();
+        let cause = Cause::new(format!("failed to {action} at registry {}", self.url), error);
+        if is_transient { Failure::Unreachable(cause) } else { Failure::AccessDenied(cause) }
     }
 }
 

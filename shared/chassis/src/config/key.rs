@@ -27,10 +27,13 @@ fn words(key: &str) -> impl Iterator<Item = &str> {
     key.split(['.', '_'])
 }
 
-/// Returns the key of `known` that shares the most words with `key`; among those, the one with the smallest distance; among those, the
-/// first. `None` if there are no known keys.
+/// Returns the key or section of `known` that shares the most words with `key`; among those, the one with the smallest distance; among
+/// those, the first. `None` if there are no known keys.
 pub(crate) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known.min_by_key(|other| (Reverse(shared_words(key, other)), distance(key, other)))
+    let depth = key.split('.').count();
+    let section = |known: &'a str| known.match_indices('.').nth(depth - 1).map(|(end, _)| &known[..end]);
+    let candidates = known.flat_map(|known| section(known).into_iter().chain([known]));
+    candidates.min_by_key(|other| (Reverse(shared_words(key, other)), distance(key, other)))
 }
 
 #[cfg(test)]
@@ -45,5 +48,9 @@ mod tests {
         assert_eq!(nearest("windows_ms", known.into_iter()), Some("window_ms"));
         let known = ["process.admin", "process.drain_budget_ms"];
         assert_eq!(nearest("process.drain_ms", known.into_iter()), Some("process.drain_budget_ms"));
+        let known = ["edge.listen", "kafka.security.ca_file", "source.kind", "source.folder"];
+        assert_eq!(nearest("sorce", known.into_iter()), Some("source"));
+        assert_eq!(nearest("sorce.kind", known.into_iter()), Some("source.kind"));
+        assert_eq!(nearest("kafka.securty", known.into_iter()), Some("kafka.security"));
     }
 }

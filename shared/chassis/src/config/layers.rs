@@ -6,6 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::config::error::{ConfigError, Origin};
+use crate::config::validation::ErrorCollector;
+
+/// Replaces bytes that are not UTF-8 in the name or value of a variable.
+const NOT_UTF8: char = char::REPLACEMENT_CHARACTER;
 
 /// One value for one key, with its origin.
 #[derive(Debug, Clone)]
@@ -45,17 +49,26 @@ pub(crate) fn of_file(path: &Path) -> Result<Vec<Assignment>, Box<ConfigError>> 
         .collect())
 }
 
-/// Returns the assignments of the variables that start with `PREFIX__`, in the order of their names.
-pub(crate) fn of_env(prefix: &str, env: impl Iterator<Item = (String, String)>) -> Vec<Assignment> {
+/// Returns the assignments of the variables that start with `PREFIX__`, in the order of their names. Reports those that are not UTF-8.
+pub(crate) fn of_env(
+    prefix: &str,
+    env: impl Iterator<Item = (String, String)>,
+    errors: &mut ErrorCollector,
+) -> Vec<Assignment> {
     let variables: BTreeMap<String, String> = env.collect();
-    variables
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let rest = name.strip_prefix(prefix)?.strip_prefix("__")?;
-            let path = rest.split("__").map(str::to_ascii_lowercase).collect();
-            Some(Assignment { path, raw: RawValue::Text(value), origin: Origin::Variable(name) })
-        })
-        .collect()
+    let mut assignments = Vec::new();
+    for (name, value) in variables {
+        let Some(rest) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("__")) else { continue };
+        let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
+        if name.contains(NOT_UTF8) || value.contains(NOT_UTF8) {
+            // Without the value: it may be a secret.
+            let origin = Origin::Variable(name);
+            errors.push(ConfigError::new(path.join("."), origin, "the variable must be UTF-8"));
+            continue;
+        }
+        assignments.push(Assignment { path, raw: RawValue::Text(value), origin: Origin::Variable(name) });
+    }
+    assignments
 }
 
 fn json_of(value: toml::Value) -> Value {

@@ -1,11 +1,11 @@
 //! Redaction: removes secrets from a configuration before it is shown.
 
-use kit::secret::{REDACTED, UNSET};
+use kit::secret::{REDACTED, UNSET, redacted_address};
 use serde::Serialize;
 use serde_json::Value;
 
 /// Returns a configuration in a form that may be shown. Secrets, strings under keys that suggest a secret (in maps that accept any
-/// key) and the user part of URLs are redacted.
+/// key) and what precedes an `@`, which may be a user with a password, are redacted.
 #[must_use]
 pub fn redacted<C: Serialize>(config: &C) -> Value {
     match serde_json::to_value(config) {
@@ -44,17 +44,8 @@ fn hide(key: &str, value: &mut Value) {
         Value::Object(map) => map.iter_mut().for_each(|(key, value)| hide(key, value)),
         Value::Array(items) => items.iter_mut().for_each(|item| hide(key, item)),
         Value::String(text) if text != UNSET && is_secret_key(key) => REDACTED.clone_into(text),
-        Value::String(text) => hide_user(text),
+        Value::String(text) => *text = redacted_address(text),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Redacts the user part of a URL: `http://user:password@host` becomes `http://[redacted]@host`.
-fn hide_user(text: &mut String) {
-    let Some(start) = text.find("://").map(|at| at + 3) else { return };
-    let end = text[start..].find('/').map_or(text.len(), |at| start + at);
-    if let Some(at) = text[start..end].rfind('@') {
-        text.replace_range(start..start + at, REDACTED);
     }
 }
 
@@ -77,13 +68,19 @@ mod tests {
         let shown = Shown {
             password: Secret::new("hunter2"),
             spare: Secret::default(),
-            registry: "http://me:hunter2@registry:8081/path@v1",
-            options: [("sasl.password", "hunter2"), ("client.rack", "a")].into(),
+            registry: "http://me:hun/ter2@registry:8081/path",
+            options: [
+                ("sasl.password", "hunter2"),
+                ("client.rack", "a"),
+                ("http.proxy", "me:hunter2@proxy:3128"),
+            ]
+            .into(),
         };
         let value = redacted(&shown);
         assert_eq!(value["password"], REDACTED);
         assert_eq!(value["spare"], UNSET);
-        assert_eq!(value["registry"], "http://[redacted]@registry:8081/path@v1");
+        assert_eq!(value["registry"], "http://[redacted]@registry:8081/path");
+        assert_eq!(value["options"]["http.proxy"], "[redacted]@proxy:3128");
         assert_eq!(value["options"]["sasl.password"], REDACTED);
         assert_eq!(value["options"]["client.rack"], "a");
         assert_eq!(format!("{:?} {}", shown.password, shown.password), "[redacted] [redacted]");

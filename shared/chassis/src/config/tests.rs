@@ -137,8 +137,9 @@ fn errors_of_all_layers_are_reported_at_once() {
         "unknown key; the nearest known key is rate",
         "kafka.brokerz (BRIDGE__KAFKA__BROKERZ): unknown key; the nearest known key is kafka.brokers",
         "rate = fast (BRIDGE__RATE): must be a number; for example 5.0",
-        "mode = maybe (BRIDGE__MODE): unknown variant `maybe`",
+        "mode = maybe (BRIDGE__MODE): must be at_least_once or exactly_once; for example \"exactly_once\"",
         "eager = \"yes\" (/",
+        "must be true or false; for example false",
         "window_ms = 0 (/",
         "must be at least 1; for example 300000",
     ] {
@@ -196,7 +197,7 @@ fn secret_is_read_from_text_or_file_and_never_shown() {
     let lines = lines_of(load_from("[kafka]\npassword = 4711\n", &[]));
     assert!(!lines[0].contains("4711"), "{lines:#?}");
     let lines = lines_of(load_from("", &[("BRIDGE__KAFKA__PASSWORD_FILE", "/missing")]));
-    assert!(lines[0].contains("failed to read secret file /missing"), "{lines:#?}");
+    assert!(lines[0].contains("secret file /missing can't be read"), "{lines:#?}");
 }
 
 #[test]
@@ -213,6 +214,36 @@ fn errors_contain_no_redacted_value() {
     let file = "[[window_ms]]\npassword = \"hunter2\"\n";
     let lines = lines_of(load_from(file, &[]));
     assert!(!lines.join("\n").contains("hunter2"), "{lines:#?}");
+}
+
+#[test]
+fn values_of_a_file_with_a_user_are_redacted() {
+    let file = "window_ms = \"http://me:hun/ter2@registry\"\nmode = \"me:hunter2@host\"\n[kafka.options]\n\"a\" = 5\n";
+    let lines = lines_of(load_from(file, &[("BRIDGE__KAFKA__DEPTH", "me:hunter2@host")])).join("\n");
+    assert!(!lines.contains("hunter2") && !lines.contains("ter2"), "{lines}");
+    assert!(lines.contains("must be a whole number of at least 0; for example 300000"), "{lines}");
+    assert!(lines.contains("mode = \"[redacted]@host\""), "{lines}");
+}
+
+#[test]
+fn unusable_secret_file_is_an_error_that_names_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "hun\nter2\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let lines = lines_of(load_from("", &[("BRIDGE__KAFKA__PASSWORD_FILE", path)]));
+    let expected = format!(
+        "kafka.password (BRIDGE__KAFKA__PASSWORD_FILE): secret file {path} has several lines: it must hold the secret alone"
+    );
+    assert_eq!(lines, [expected]);
+}
+
+#[test]
+fn variable_that_is_not_utf8_is_an_error_that_names_it() {
+    let value = String::from_utf8_lossy(b"caf\xe9:1").into_owned();
+    let env = [("BRIDGE__KAFKA__BROKERS".to_owned(), value), ("OTHER".to_owned(), "\u{fffd}".to_owned())];
+    let errors = load::<Bridge>("BRIDGE", None, env.into_iter()).unwrap_err();
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["kafka.brokers (BRIDGE__KAFKA__BROKERS): the variable must be UTF-8"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::config::key;
 use crate::config::layers::{Assignment, RawValue};
 use crate::config::redaction::{redacted_text, redacted_value};
 use crate::config::validation::{Config, ErrorCollector};
+use crate::config::{secret_file, text};
 
 /// The defaults, the current values, and the origin of each value.
 #[derive(Debug)]
@@ -211,7 +212,9 @@ impl Tree {
     fn assign_leaf(&mut self, dotted: &str, default: &Value, from: Assignment, errors: &mut ErrorCollector) {
         let (value, shown, untyped) = match from.raw {
             RawValue::Typed(value) => (Ok(value.clone()), redacted_value(dotted, &value), false),
-            RawValue::Text(text) => (read_as(&text, default), redacted_text(dotted, text), default.is_null()),
+            RawValue::Text(text) => {
+                (text::parse(&text, default), redacted_text(dotted, text), default.is_null())
+            }
         };
         match value {
             Ok(value) => self.set_value(
@@ -220,7 +223,7 @@ impl Tree {
                 SetKey { path: Vec::new(), shown, origin: from.origin, untyped },
             ),
             Err(rule) => {
-                let error = ConfigError::new(dotted, from.origin, rule).value(shown);
+                let error = ConfigError::new(dotted, from.origin, rule.to_string()).value(shown);
                 errors.push(error.example(default.to_string()));
             }
         }
@@ -250,7 +253,7 @@ impl Tree {
         }
     }
 
-    /// Reads a secret from a file, without the trailing line end.
+    /// Sets a secret to the content of a file.
     fn assign_secret_file(
         &mut self,
         path: Vec<String>,
@@ -258,14 +261,13 @@ impl Tree {
         origin: Origin,
         errors: &mut ErrorCollector,
     ) {
-        match std::fs::read_to_string(file) {
+        match secret_file::read(file) {
             Ok(text) => {
-                let text = text.trim_end_matches(['\n', '\r']).to_owned();
                 let set = SetKey { path: Vec::new(), shown: REDACTED.to_owned(), origin, untyped: false };
                 self.set_value(path, Value::String(text), set);
             }
             Err(error) => {
-                let rule = format!("failed to read secret file {file}: {error}");
+                let rule = format!("secret file {file} {error}");
                 errors.push(ConfigError::new(path.join("."), origin, rule));
             }
         }
@@ -307,38 +309,6 @@ impl Tree {
         };
         ConfigError::new(dotted, origin, rule)
     }
-}
-
-/// Parses a string as the type of `default`.
-fn read_as(text: &str, default: &Value) -> Result<Value, String> {
-    match default {
-        Value::Bool(_) => text.parse().map(Value::Bool).map_err(|_| "must be true or false".to_owned()),
-        Value::Number(number) if number.is_f64() => text
-            .parse()
-            .ok()
-            .and_then(serde_json::Number::from_f64)
-            .map(Value::Number)
-            .ok_or_else(|| "must be a number".to_owned()),
-        Value::Number(_) => text
-            .parse::<u64>()
-            .map(Value::from)
-            .or_else(|_| text.parse::<i64>().map(Value::from))
-            .map_err(|_| "must be a whole number".to_owned()),
-        Value::Array(items) => read_list(text, items.first()),
-        Value::Object(_) | Value::String(_) | Value::Null => Ok(Value::String(text.to_owned())),
-    }
-}
-
-fn read_list(text: &str, first: Option<&Value>) -> Result<Value, String> {
-    if text.trim_start().starts_with('[') {
-        return serde_json::from_str(text).map_err(|error| format!("must be a JSON list: {error}"));
-    }
-    let default = first.cloned().unwrap_or_else(|| Value::String(String::new()));
-    text.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(|item| read_as(item, &default))
-        .collect()
 }
 
 fn lookup<'a>(tree: &'a Value, path: &[String]) -> Option<&'a Value> {

@@ -6,6 +6,7 @@ use serde_path_to_error::Segment;
 
 use crate::config::error::{ConfigError, Origin};
 use crate::config::redaction::is_secret_key;
+use crate::config::rule;
 use crate::config::tree::Tree;
 use crate::config::validation::{Config, ErrorCollector};
 
@@ -24,7 +25,7 @@ pub(crate) fn read<C: Config>(tree: &mut Tree, errors: &mut ErrorCollector) -> O
                 Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
             })
             .collect();
-        let rule = error.inner().to_string();
+        let rule = rule::of_serde(&error.inner().to_string());
         // The innermost key that was set. Each iteration removes one, so the loop terminates.
         let culprit =
             (1..=keys.len()).rev().find_map(|depth| tree.set.remove_entry(&keys[..depth].join(".")));

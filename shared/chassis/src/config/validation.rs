@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kit::secret::redacted_address;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -46,7 +47,7 @@ impl ErrorCollector {
         if !valid {
             let key = self.within.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".");
             let error = ConfigError::new(key, Origin::Default, format!("must be {rule}"));
-            self.push(error.value(value.to_string()).example(example));
+            self.push(error.value(redacted_address(&value.to_string())).example(example));
         }
     }
 

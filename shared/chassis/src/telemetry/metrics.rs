@@ -94,11 +94,11 @@ impl Metrics {
         locked(&self.refreshers).push(Box::new(refresh));
     }
 
-    /// Renders the Prometheus text exposition format.
+    /// Renders the Prometheus text exposition format. A gauge that is set to NaN is unknown: its sample is left out.
     #[must_use]
     pub fn render(&self) -> String {
         locked(&self.refreshers).iter().for_each(|refresh| refresh());
-        self.handle.render()
+        known_samples(self.handle.render())
     }
 
     /// Aggregates histogram samples periodically, indefinitely. Runs `each` in every period.
@@ -110,6 +110,15 @@ impl Metrics {
             each();
         }
     }
+}
+
+/// Removes the samples without a value. A handle cannot be unregistered, so NaN marks a gauge whose value is unknown.
+fn known_samples(rendered: String) -> String {
+    const UNKNOWN: &str = " NaN\n";
+    if !rendered.contains(UNKNOWN) {
+        return rendered;
+    }
+    rendered.split_inclusive('\n').filter(|line| !line.ends_with(UNKNOWN)).collect()
 }
 
 impl std::fmt::Debug for Metrics {
@@ -158,6 +167,20 @@ mod tests {
             assert!(scrape.contains(line), "{line} is missing in\n{scrape}");
         }
         assert!(catalogue.undeclared(&scrape).is_empty());
+    }
+
+    #[test]
+    fn unknown_gauge_is_absent_until_it_has_a_value() {
+        let metrics = Metrics::new(&Catalogue::new().with(METRICS)).unwrap();
+        let held = metrics.scope("feature").gauge(&METRICS[0], &[]);
+        metrics.scope("backfill").gauge(&METRICS[0], &[]).set(4.0);
+        held.set(f64::NAN);
+        let unknown = metrics.render();
+        assert!(!unknown.contains("service=\"feature\"") && !unknown.contains("NaN"), "{unknown}");
+        assert!(unknown.contains("test_held_records{service=\"backfill\"} 4"), "{unknown}");
+        held.set(0.0);
+        let known = metrics.render();
+        assert!(known.contains("test_held_records{service=\"feature\"} 0"), "{known}");
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         tracing::warn!(group, %error, "transaction aborted with outputs in doubt: recreating the producer");
         observer.client_recreations.increment(1);
         (observer.hooks.heartbeat)();
-        let recreated = self.output.recreate(kafka, group, wake.clone())?;
+        let recreated = self.output.recreate(kafka, group, wake.clone(), observer.brokers.clone())?;
         recreated.map_err(|error| Exit::Ended(Ended::Broken(error)))
     }
 

@@ -7,7 +7,7 @@ use pipeline::InputPartition;
 use crate::raw::Fetched;
 
 /// Records after which the buffer is full.
-const RECORDS_MAX: usize = 1_000;
+pub(super) const RECORDS_MAX: usize = 1_000;
 
 /// The records of one iteration of the loop in the order of arrival, and the ends of partitions that were reached after them.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use super::assignment::RebalanceEvent;
 use super::error::DriverError;
 use super::session::{Exit, Session};
 use super::stage::KafkaStage;
+use crate::client;
 use crate::raw::Polled;
 
 /// Longest wait of an idle loop: the interval of the heartbeat, and of changes that do not wake the loop.
@@ -118,7 +119,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         if fatal {
             return Err(Exit::broken(code, text));
         }
-        tracing::warn!(group = self.driver.group, %code, text, "fetch failed: librdkafka retries automatically");
+        client::log_failed_fetch("records", code, &text);
         Ok(())
     }
 }

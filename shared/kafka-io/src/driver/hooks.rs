@@ -1,6 +1,8 @@
 //! Calls from a driver's thread into the process that runs it.
 
-/// Calls from the driver's thread into the process around it. They must not block.
+use crate::broker_monitor::ReachabilityHook;
+
+/// Calls from the driver into the process around it, from its own thread unless stated otherwise. They must not block.
 pub struct Hooks {
     /// Called once per iteration of the loop, as a sign of life: about ten times a second when idle. An iteration may block in calls
     /// to the cluster, each within the transaction timeout or the query timeout.
@@ -9,6 +11,9 @@ pub struct Hooks {
     pub ready: Box<Readiness>,
     /// Called when the degradation changes, ready or not: `None` if all data is complete, otherwise what is missing.
     pub degraded: Box<Readiness>,
+    /// Called when no broker is reachable any more, with the cause, and with `None` when one is again. From a thread of a client: the
+    /// driver's thread may wait in a call to the cluster.
+    pub unreachable: Box<ReachabilityHook>,
     /// Whether to abort the open transaction at this step. For tests of aborted transactions; never by default.
     pub abort: Box<AbortHook>,
 }
@@ -36,6 +41,7 @@ impl Default for Hooks {
             heartbeat: Box::new(|| {}),
             ready: Box::new(|_| {}),
             degraded: Box::new(|_| {}),
+            unreachable: Box::new(|_| {}),
             abort: Box::new(|_| false),
         }
     }

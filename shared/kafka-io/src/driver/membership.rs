@@ -1,6 +1,7 @@
 //! Rebalances: assigned, revoked and lost partitions. They are handled between two fetches, never in a callback of librdkafka.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use pipeline::{Event, InputPartition};
 use rdkafka::consumer::Consumer;
@@ -22,11 +23,14 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             match event {
                 RebalanceEvent::Assign(partitions) => {
                     if let Err(error) = self.assign(&partitions)? {
-                        tracing::warn!(
-                            group = self.driver.group,
-                            %error,
-                            "assignment delayed: failed to fetch the committed offsets of the group"
-                        );
+                        if let Some(suppressed) = self.assign_limit.admit(Instant::now()) {
+                            tracing::warn!(
+                                group = self.driver.group,
+                                %error,
+                                suppressed,
+                                "assignment delayed: failed to fetch the committed offsets of the group"
+                            );
+                        }
                         self.rebalance_events.push_front(RebalanceEvent::Assign(partitions));
                         (self.busy, self.retry_soon) = (false, true);
                         return Ok(());

@@ -9,6 +9,7 @@ use pipeline::{Counts, Law, Reason};
 use super::hooks::Hooks;
 use super::restoring::Restored;
 use super::stage::Note;
+use crate::broker_monitor::BrokerMonitor;
 use crate::metric_names as names;
 
 /// Selects one of the engine's counts.
@@ -39,8 +40,13 @@ pub struct StageStatus {
     pub lag: u64,
     /// Age of the oldest unresolved input record.
     pub oldest: Duration,
+    /// `true` if the ends of all assigned partitions are known: otherwise lag and age are too small.
+    pub ends_known: bool,
     /// Input records that may be held before every partition is paused.
     pub held_max: u64,
+    /// Use and limit of each bound, in the order of the label values of `tapeline_stage_bound_used`: held records, outputs that are
+    /// queued or in flight, fetched records that are not processed yet.
+    pub bounds: [(u64, u64); 3],
     /// Assigned input partitions that are paused, because a bound is reached or because they are stopped or deferred.
     pub paused: usize,
     /// Assigned input partitions.
@@ -87,6 +93,7 @@ impl StageCounts {
 pub(super) struct Observer {
     pub(super) hooks: Hooks,
     pub(super) counts: StageCounts,
+    pub(super) brokers: BrokerMonitor,
     fetched: Histogram,
     produced: Histogram,
     pub(super) commit_ms: Histogram,
@@ -106,6 +113,8 @@ pub(super) struct Observer {
     table_records: Counter,
     held: Gauge,
     held_max: Gauge,
+    /// Use and limit, in the order of [`names::BOUNDS`].
+    bounds: [(Gauge, Gauge); 3],
     paused: Gauge,
     lag: Gauge,
     lag_seconds: Gauge,
@@ -148,6 +157,10 @@ impl Labels {
         metrics::gauge!(name, "service" => self.service, "stage" => self.stage)
     }
 
+    fn gauge_by(self, name: &'static str, label: &'static str, value: &'static str) -> Gauge {
+        metrics::gauge!(name, "service" => self.service, "stage" => self.stage, label => value)
+    }
+
     fn histogram(self, name: &'static str) -> Histogram {
         metrics::histogram!(name, "service" => self.service, "stage" => self.stage)
     }
@@ -161,11 +174,15 @@ impl Labels {
 }
 
 impl Observer {
-    pub(super) fn new(service: &'static str, stage: &'static str, hooks: Hooks) -> Self {
+    pub(super) fn new(service: &'static str, stage: &'static str, mut hooks: Hooks) -> Self {
         let labels = Labels { service, stage };
+        let (lag, lag_seconds) = (labels.gauge(names::LAG), labels.gauge(names::LAG_SECONDS));
+        let unreachable = std::mem::replace(&mut hooks.unreachable, Box::new(|_| {}));
+        let dependent = vec![lag.clone(), lag_seconds.clone()];
         Self {
             hooks,
             counts: StageCounts::default(),
+            brokers: BrokerMonitor::with_dependent(service, stage, unreachable, dependent),
             fetched: labels.histogram(names::FETCHED),
             produced: labels.histogram(names::PRODUCED),
             commit_ms: labels.histogram(names::COMMIT_MS),
@@ -183,9 +200,13 @@ impl Observer {
             table_records: labels.counter(names::TABLE_RECORDS),
             held: labels.gauge(names::HELD),
             held_max: labels.gauge(names::HELD_MAX),
+            bounds: names::BOUNDS.map(|bound| {
+                let gauge = |name| labels.gauge_by(name, "bound", bound);
+                (gauge(names::BOUND_USED), gauge(names::BOUND_LIMIT))
+            }),
             paused: labels.gauge(names::PAUSED),
-            lag: labels.gauge(names::LAG),
-            lag_seconds: labels.gauge(names::LAG_SECONDS),
+            lag,
+            lag_seconds,
             drain_timeouts: labels.counter(names::DRAIN_TIMEOUTS),
             partitions: labels.gauge(names::PARTITIONS),
             stopped_partitions: labels.gauge(names::STOPPED),
@@ -244,9 +265,12 @@ impl Observer {
         self.record_violations(violations);
         self.held.set(approximately(status.counts.held));
         self.held_max.set(approximately(status.held_max));
+        for ((used, limit), (used_now, limit_now)) in self.bounds.iter().zip(status.bounds) {
+            used.set(approximately(used_now));
+            limit.set(approximately(limit_now));
+        }
         self.paused.set(approximately(status.paused as u64));
-        self.lag.set(approximately(status.lag + status.counts.held));
-        self.lag_seconds.set(status.oldest.as_secs_f64());
+        self.record_lag(&status);
         self.partitions.set(approximately(status.partitions as u64));
         self.stopped_partitions.set(approximately(status.stopped_partitions as u64));
         self.stalls.absolute(status.stalls);
@@ -262,6 +286,21 @@ impl Observer {
         }
         self.counts.set(&status);
         self.published = status;
+    }
+
+    /// Records the lag; NaN, unknown, while the end of an assigned partition is.
+    fn record_lag(&self, status: &StageStatus) {
+        let (records, seconds) = match status.ends_known {
+            true => (approximately(status.lag + status.counts.held), status.oldest.as_secs_f64()),
+            false => (f64::NAN, f64::NAN),
+        };
+        self.lag.set(records);
+        self.lag_seconds.set(seconds);
+        // The monitor sets its flag before these gauges: if it did so meanwhile, the values above were old.
+        if status.ends_known && self.brokers.is_unreachable() {
+            self.lag.set(f64::NAN);
+            self.lag_seconds.set(f64::NAN);
+        }
     }
 
     fn record_counts(&mut self, status: &StageStatus) {

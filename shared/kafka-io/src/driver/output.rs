@@ -17,6 +17,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::error::DriverError;
 use super::hooks::{AbortHook, TransactionStep};
 use super::timeouts;
+use crate::broker_monitor::BrokerMonitor;
 use crate::call_error::{CallError, Remedy};
 use crate::client::{self, LogContext, log_error, log_line};
 use crate::config::{Delivery, KafkaConfig};
@@ -67,11 +68,16 @@ struct Attempt {
 struct Acknowledgements {
     attempt: Arc<Mutex<Attempt>>,
     wake: Wake,
+    monitor: BrokerMonitor,
 }
 
 impl ClientContext for Acknowledgements {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log_line(level, facility, text);
+        log_line(Some(&self.monitor), level, facility, text);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.monitor.statistics(statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -110,9 +116,10 @@ impl Output {
         config: &KafkaConfig,
         group: &str,
         wake: Wake,
+        monitor: BrokerMonitor,
     ) -> Result<Result<Self, CallError>, DriverError> {
         let acknowledged = Arc::new(Mutex::new(Attempt::default()));
-        let context = Acknowledgements { attempt: Arc::clone(&acknowledged), wake };
+        let context = Acknowledgements { attempt: Arc::clone(&acknowledged), wake, monitor };
         let transactional_id = match config.delivery {
             Delivery::Transactional => Some(transactional_id(config, group)),
             Delivery::AtLeastOnce => None,
@@ -231,8 +238,9 @@ impl Output {
         config: &KafkaConfig,
         group: &str,
         wake: Wake,
+        monitor: BrokerMonitor,
     ) -> Result<Result<(), CallError>, DriverError> {
-        let new = Self::new(config, group, wake)?;
+        let new = Self::new(config, group, wake, monitor)?;
         Ok(new.map(|new| {
             *self = Self { abort_backoff: self.abort_backoff, ..new };
         }))

@@ -26,8 +26,9 @@ use super::retry::RetryQueue;
 use super::stage::{KafkaStage, Restore};
 use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
-use crate::client::LogContext;
+use crate::client::{self, LogContext};
 use crate::config::{KafkaConfig, Profile};
+use crate::log_limit::LogLimit;
 use crate::partition_ends::{stable_and_end, watermarks_of};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
@@ -53,6 +54,8 @@ pub(super) struct Restoring<'c> {
     retries: RetryQueue,
     watchdog: Watchdog<TopicPartition>,
     progress: LoadProgress,
+    /// Limits the line of a delayed restoration.
+    delay_limit: LogLimit,
 }
 
 /// Result of one read.
@@ -88,6 +91,7 @@ impl<'c> Restoring<'c> {
             retries: RetryQueue::default(),
             watchdog: Watchdog::new(timeouts::watchdog(config)),
             progress: LoadProgress::new(group, "outputs"),
+            delay_limit: LogLimit::default(),
         })
     }
 
@@ -224,7 +228,9 @@ impl<'c> Restoring<'c> {
         let (low, high) = match watermarks_of(self.ends, topic.name(), number, self.query_timeout) {
             Ok(watermarks) => watermarks,
             Err(error) => {
-                tracing::warn!(group = self.group, %topic, partition = number, %error, "restoration delayed: failed to fetch the end of an output partition");
+                if let Some(suppressed) = self.delay_limit.admit(Instant::now()) {
+                    tracing::warn!(group = self.group, %topic, partition = number, %error, suppressed, "restoration delayed: failed to fetch the end of an output partition");
+                }
                 return Ok(false);
             }
         };
@@ -330,7 +336,7 @@ fn fetch_failed(
         );
         return Ok(consumer.seek(&topic, partition, Offset::Beginning, SEEK_TIMEOUT)?);
     }
-    tracing::warn!(%code, text, "fetch of restored outputs failed: librdkafka retries automatically");
+    client::log_failed_fetch("restored outputs", code, &text);
     Ok(())
 }
 

@@ -33,6 +33,7 @@ use super::timeouts;
 use super::watchdog::Watchdog;
 use crate::call_error::CallError;
 use crate::client::LogContext;
+use crate::log_limit::LogLimit;
 use crate::raw::Poller;
 use crate::record::InRecord;
 
@@ -71,6 +72,8 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) record_ages: RecordAges,
     /// Age of the oldest unresolved record.
     pub(super) oldest: Duration,
+    /// The ends of all assigned partitions are known.
+    pub(super) ends_known: bool,
     pub(super) status_updated: Option<Instant>,
     /// When the plain commit in flight was requested.
     pub(super) commit_requested: Option<Instant>,
@@ -81,6 +84,10 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     /// The buffer is full and cannot be processed: all inputs are paused, and the session continues to poll.
     pub(super) is_buffer_full: bool,
     pub(super) stopped_partitions: BTreeSet<InputPartition>,
+    /// Limits the line of a delayed processing.
+    delay_limit: LogLimit,
+    /// Limits the line of a delayed assignment.
+    pub(super) assign_limit: LogLimit,
     /// Deferred inputs, with the causes.
     pub(super) deferred: BTreeMap<InputPartition, String>,
 }
@@ -117,6 +124,9 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             lag: 0,
             record_ages: RecordAges::default(),
             oldest: Duration::ZERO,
+            ends_known: true,
+            delay_limit: LogLimit::default(),
+            assign_limit: LogLimit::default(),
             status_updated: None,
             commit_requested: None,
             abandoned_commits: 0,
@@ -202,7 +212,10 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
         }
         let numbers = self.buffer.partitions();
         if let Err(error) = self.side_inputs.update_ends(&numbers, self.driver.engine.stage_mut()) {
-            tracing::warn!(group = self.driver.group, %error, "processing delayed: failed to fetch the ends of tables");
+            if let Some(suppressed) = self.delay_limit.admit(Instant::now()) {
+                let group = &self.driver.group;
+                tracing::warn!(group, %error, suppressed, "processing delayed: failed to fetch the ends of tables");
+            }
             self.retry_soon = true;
             self.busy = false;
             return;

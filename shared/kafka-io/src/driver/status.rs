@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use kit::SaturatingFrom;
 use pipeline::InputPartition;
 
+use super::fetch_buffer::RECORDS_MAX;
 use super::inputs::TopicPartition;
 use super::observer::StageStatus;
 use super::record_age::InputOffsets;
@@ -50,7 +52,13 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             counts: engine.counts(),
             lag: self.lag,
             oldest: self.oldest,
+            ends_known: self.ends_known && !self.driver.observer.brokers.is_unreachable(),
             held_max: load.held_max,
+            bounds: [
+                (load.held, load.held_max),
+                (u64::saturating_from(load.outputs), u64::saturating_from(load.outputs_max)),
+                (u64::saturating_from(self.buffer.len()), u64::saturating_from(RECORDS_MAX)),
+            ],
             paused: load.paused,
             partitions: self.assignment.owned().len(),
             table_records: self.driver.table_records,
@@ -193,6 +201,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let offsets: Vec<InputOffsets> = self.assignment.owned().map(offsets).collect();
         let unfetched = offsets.iter().filter_map(|at| u64::try_from(at.end? - at.position).ok());
         self.lag = unfetched.sum();
+        self.ends_known = offsets.iter().all(|at| at.end.is_some());
         self.oldest = self.record_ages.oldest(offsets, now);
     }
 }

@@ -16,7 +16,7 @@ use super::retry::RetryQueue;
 use super::stage::{KafkaStage, TableRecord, TableScope};
 use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
-use crate::client::LogContext;
+use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
 use crate::partition_ends::{ends_of, stable_and_end};
 use crate::raw::{Polled, Poller};
@@ -262,7 +262,7 @@ impl<'c> Tables<'c> {
             );
             return Ok(self.consumer.seek(&topic, partition, Offset::Beginning, self.query_timeout)?);
         }
-        tracing::warn!(%code, text, "table fetch failed: librdkafka retries automatically");
+        client::log_failed_fetch("tables", code, &text);
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use kit::secret::REDACTED;
+use kit::secret::redacted_address;
 use kit::{Millis, Secret};
 use serde::{Deserialize, Serialize};
 
+use super::address;
 use crate::config_error::ConfigError;
 
 /// The section `registry`: address, credentials, timeouts and cache folder of the schema registry.
@@ -66,14 +67,13 @@ impl RegistryConfig {
             let (key, value, rule) = (key.to_owned(), value.to_owned(), rule.to_owned());
             errors.push(ConfigError { key, value, rule });
         };
-        let is_encrypted = self.url.starts_with("https://");
-        if !is_encrypted && !self.url.starts_with("http://") {
-            error("url", &self.url, "an http or https address, as http://registry:8081");
+        let url = address::parse(&self.url);
+        if let Err(cause) = &url {
+            let rule = format!("an http or https address, as http://registry:8081: {cause}");
+            error("url", &redacted_address(&self.url), &rule);
         }
-        if has_user(&self.url) {
-            // Errors contain the address.
-            error("url", REDACTED, "without a user: use username and password");
-        }
+        // The scheme of an invalid address is unknown: that error suffices.
+        let is_encrypted = url.map_or(true, |url| url.scheme() == "https");
         if let Some(file) = &self.ca_file {
             let file_name = file.display().to_string();
             if !is_encrypted {
@@ -101,12 +101,6 @@ impl RegistryConfig {
     }
 }
 
-/// Returns whether an address has a user part.
-fn has_user(url: &str) -> bool {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
-    authority.contains('@')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,14 +113,15 @@ mod tests {
     fn contradictions_are_all_invalid_and_secrets_redacted() {
         assert_eq!(keys(&RegistryConfig::default()), Vec::<String>::new());
         let config = RegistryConfig {
-            url: "http://me:hunter2@registry:8081/path".to_owned(),
+            url: "http://me:hun/ter2@registry:8081/path".to_owned(),
             ca_file: Some("/missing".into()),
             password: Secret::new("hunter2"),
             timeout_ms: 0.into(),
             ..RegistryConfig::default()
         };
         assert_eq!(keys(&config), ["url", "ca_file", "username", "timeout_ms"]);
-        assert!(!format!("{:?}", config.errors()).contains("hunter2"));
+        let shown = format!("{:?}", config.errors());
+        assert!(!shown.contains("hunter2") && !shown.contains("ter2"), "{shown}");
     }
 
     #[test]

@@ -9,16 +9,19 @@ use kit::ErrorChain;
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::RawError;
 
+use super::address::RegistryUrlError;
 use crate::access_denied::MaybeAccessDenied;
 
 /// The registry can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The address is invalid.
-    #[error("invalid registry.url {url:?}: expected http(s)://host:port/path")]
+    #[error("invalid registry.url {url:?}")]
     Url {
-        /// The configured address.
+        /// The configured address, without its user.
         url: String,
+        /// The cause.
+        source: RegistryUrlError,
     },
     /// User name or password can't be sent in an HTTP header.
     #[error("invalid registry.username or registry.password")]
@@ -42,7 +45,7 @@ pub enum RegistryError {
         /// The cause.
         source: CaFileError,
     },
-    /// The registry does not respond, or not as a registry.
+    /// The registry does not respond, or with temporary errors only.
     #[error("registry {url} unavailable: {subject} not registered within {waited_ms} ms")]
     Unreachable {
         /// The registry's address.
@@ -74,6 +77,16 @@ pub enum RegistryError {
         /// The subject.
         subject: String,
         /// The registry's response.
+        source: RegistryCallError,
+    },
+    /// A server responds at the address that is not a registry: another server, or a wrong path.
+    #[error("no schema registry at {url}: {subject} not registered")]
+    NotRegistry {
+        /// The configured address.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The response.
         source: RegistryCallError,
     },
     /// The cache folder had another id, and records were written with it.
@@ -126,9 +139,42 @@ pub enum RegistryCallError {
     /// The registry, or a proxy, denies access; no retry succeeds.
     #[error("{0}")]
     Denied(String),
-    /// Any other failure; a retry may succeed.
+    /// A server responded, but not as a registry does; no retry succeeds.
+    #[error("not the response of a schema registry: {0}")]
+    NotRegistry(String),
+    /// Any other failure, such as no response; a retry may succeed.
     #[error("{0}")]
     Failed(String),
+}
+
+/// The resolution of a [`RegistryError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryErrorKind {
+    /// Another configuration.
+    Config,
+    /// Time: a later attempt may succeed.
+    Unavailable,
+    /// Another address, login, permission, mode of the registry or schema: no later attempt succeeds.
+    Rejected,
+    /// A correction of the program or of its cache folder.
+    Defect,
+}
+
+impl RegistryError {
+    /// Returns what resolves this error.
+    #[must_use]
+    pub fn kind(&self) -> RegistryErrorKind {
+        match self {
+            Self::Url { .. } | Self::Login { .. } | Self::Client { .. } | Self::CaFile { .. } => {
+                RegistryErrorKind::Config
+            }
+            Self::Unreachable { .. } => RegistryErrorKind::Unavailable,
+            Self::Denied { .. } | Self::Rejected { .. } | Self::NotRegistry { .. } => {
+                RegistryErrorKind::Rejected
+            }
+            Self::OtherId { .. } | Self::NotRegistered { .. } => RegistryErrorKind::Defect,
+        }
+    }
 }
 
 impl MaybeAccessDenied for RegistryError {
@@ -139,16 +185,48 @@ impl MaybeAccessDenied for RegistryError {
 
 impl RegistryCallError {
     /// Returns whether a retry may succeed.
-    pub(super) fn is_transient(&self) -> bool {
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Response { code, .. } => {
-                let status = if *code >= 10_000 { code / 100 } else { *code };
-                matches!(status, 408 | 429 | 500..)
-            }
-            Self::Denied(_) => false,
+            Self::Response { code, .. } => is_temporary(if *code >= 10_000 { code / 100 } else { *code }),
+            Self::Denied(_) | Self::NotRegistry(_) => false,
             Self::Failed(_) => true,
         }
     }
+
+    /// Returns whether the registry lacks the subject, version, schema or setting of the request.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Response { code, .. } if is_not_found(*code))
+    }
+
+    /// Classifies a response with an error status. `error` is the registry's error in its body: `None` if the body is something else.
+    pub(super) fn of_status(status: u16, text: String, error: Option<(u32, String)>) -> Self {
+        match (status, error) {
+            (401 | 403, _) => Self::Denied(text),
+            (404, Some((code, message))) if !is_not_found(code) => {
+                Self::NotRegistry(format!("{text}: {message} ({code})"))
+            }
+            (_, Some((code, message))) => Self::Response { code, message },
+            (_, None) if is_temporary(status.into()) => Self::Failed(text),
+            (_, None) => Self::NotRegistry(text),
+        }
+    }
+
+    /// Classifies a request without a response.
+    pub(super) fn of_failure(text: String) -> Self {
+        if denies_access(&text) { Self::Denied(text) } else { Self::Failed(text) }
+    }
+}
+
+/// Returns whether a registry's code means that something does not exist. A 404 without such a code comes from another server, or for a
+/// wrong path.
+fn is_not_found(code: u32) -> bool {
+    (40_401..=40_499).contains(&code)
+}
+
+fn is_temporary(status: u32) -> bool {
+    matches!(status, 408 | 429 | 500..)
 }
 
 impl From<SRCError> for RegistryCallError {
@@ -159,19 +237,32 @@ impl From<SRCError> for RegistryCallError {
             Some(source) => format!("{}: {}", error.error, ErrorChain(source)),
             None => error.error.clone(),
         };
-        match response {
-            _ if denies_access(&text) => Self::Denied(text),
-            // Code 0: the response was not a registry's, but a proxy's page or an incomplete body.
-            Some(response) if response.error_code != 0 => {
-                Self::Response { code: response.error_code, message: response.message.clone() }
-            }
-            _ => Self::Failed(text),
+        // Code 0: the body was not a registry's, but a proxy's page, or incomplete.
+        let response = response.filter(|response| response.error_code != 0);
+        let response = response.map(|response| (response.error_code, response.message.clone()));
+        match status_in(&error.error) {
+            Some((status, shown)) => Self::of_status(status, format!("status {shown}"), response),
+            // A successful response that is not JSON, or lacks what every registry returns.
+            None if error.source().is_none_or(is_not_json) => Self::NotRegistry(text),
+            None => Self::of_failure(text),
         }
     }
 }
 
-/// Returns whether an error text means denied access. schema_registry_converter reports a status only as text ("… failed with status
-/// 401 Unauthorized"); OpenSSL reports a certificate that is not trusted or has expired.
-pub(super) fn denies_access(text: &str) -> bool {
-    ["status 401", "status 403", "certificate verify failed"].iter().any(|denial| text.contains(denial))
+/// Returns whether an error or one of its sources is of a body that is not the expected JSON.
+fn is_not_json(error: &(dyn Error + 'static)) -> bool {
+    error.is::<serde_json::Error>() || error.source().is_some_and(is_not_json)
+}
+
+/// Returns the status in a text of schema_registry_converter, as number and with its name: "… failed with status 401 Unauthorized".
+fn status_in(text: &str) -> Option<(u16, &str)> {
+    let (_, shown) = text.split_once("failed with status ")?;
+    let number = shown.split(' ').next()?.parse().ok()?;
+    Some((number, shown))
+}
+
+/// Returns whether the error text of a failed connection means denied access: OpenSSL reports a certificate that is not trusted or has
+/// expired.
+fn denies_access(text: &str) -> bool {
+    text.contains("certificate verify failed")
 }

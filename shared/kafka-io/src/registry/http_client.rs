@@ -4,22 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kit::ErrorChain;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Certificate, ClientBuilder, StatusCode};
+use reqwest::{Certificate, ClientBuilder, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::config::RegistryConfig;
-use super::error::{CaFileError, RegistryError, denies_access};
-use crate::access_denied::MaybeAccessDenied;
-
-/// A call with [`http_client`] failed.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The request failed, or the response could not be read.
-    #[error(transparent)]
-    Request(#[from] reqwest::Error),
-    /// The response has an error status.
-    #[error("status {0}")]
-    Status(StatusCode),
-}
+use super::error::{CaFileError, RegistryCallError, RegistryError};
 
 /// Returns the builder of a client for the registry of this configuration, with its timeout, certificate authorities and credentials.
 ///
@@ -55,16 +45,34 @@ fn credentials(config: &RegistryConfig) -> Result<HeaderMap, RegistryError> {
     Ok(headers)
 }
 
-// === impl HttpError ===
-
-impl From<StatusCode> for HttpError {
-    fn from(status: StatusCode) -> Self {
-        Self::Status(status)
+/// Reads the response to a request of [`http_client`].
+///
+/// # Errors
+/// The registry's error, or the classification of another response.
+pub async fn read_response<T: DeserializeOwned>(response: Response) -> Result<T, RegistryCallError> {
+    let status = response.status();
+    let body = response.bytes().await?;
+    if status.is_success() {
+        return serde_json::from_slice(&body)
+            .map_err(|error| RegistryCallError::NotRegistry(error.to_string()));
     }
+    let error = serde_json::from_slice::<ErrorBody>(&body).ok();
+    let error = error.map(|ErrorBody { error_code, message }| (error_code, message));
+    Err(RegistryCallError::of_status(status.as_u16(), format!("status {status}"), error))
 }
 
-impl MaybeAccessDenied for HttpError {
-    fn is_access_denied(&self) -> bool {
-        denies_access(&ErrorChain(self).to_string())
+/// The body of a registry's response with an error status.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error_code: u32,
+    message: String,
+}
+
+impl From<reqwest::Error> for RegistryCallError {
+    /// Classifies a request without a response.
+    fn from(error: reqwest::Error) -> Self {
+        // The caller names the address.
+        let error = error.without_url();
+        Self::of_failure(ErrorChain(&error).to_string())
     }
 }

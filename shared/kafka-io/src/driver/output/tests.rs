@@ -9,6 +9,10 @@ use super::*;
 
 const OUTPUT: Topic = Topic::VectorComputed;
 
+fn monitor() -> BrokerMonitor {
+    BrokerMonitor::new("test", "test", Box::new(|_| {}))
+}
+
 /// Repeats a transaction of one record while the broker returns `error` for its topic, until the client rejects the record locally,
 /// which it does as soon as it has received that error.
 fn transacted(error: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverError> {
@@ -22,7 +26,7 @@ fn transacted(error: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverErro
     // How long the client treats an unknown topic as one that is being created.
     config.options.insert("topic.metadata.propagation.max.ms".to_owned(), "1".to_owned());
     let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
-    let mut output = Output::new(&config, "tapeline.test", Wake::default()).unwrap().unwrap();
+    let mut output = Output::new(&config, "tapeline.test", Wake::default(), monitor()).unwrap().unwrap();
     cluster.topic_error(OUTPUT.name(), error).unwrap();
     let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
     let positions = TopicPartitionList::new();
@@ -63,7 +67,7 @@ fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Output, Batch
     cluster.create_topic(OUTPUT.name(), 1, 1).unwrap();
     cluster.partition_leader(OUTPUT.name(), 0, Some(2)).unwrap();
     let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
-    let mut output = Output::new(&config, "tapeline.test", Wake::default()).unwrap().unwrap();
+    let mut output = Output::new(&config, "tapeline.test", Wake::default(), monitor()).unwrap().unwrap();
     if !leader_is_up {
         cluster.broker_down(2).unwrap();
     }
@@ -82,7 +86,7 @@ fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Output, Batch
         output.transact([&record].into_iter(), &positions, &consumer, &mut abort).unwrap().unwrap_err();
     let outcome = output.abort(error).unwrap();
     if matches!(outcome, BatchOutcome::AbortedInDoubt(_)) {
-        output.recreate(&config, "tapeline.test", Wake::default()).unwrap().unwrap();
+        output.recreate(&config, "tapeline.test", Wake::default(), monitor()).unwrap().unwrap();
     }
     (output, outcome)
 }
