@@ -34,18 +34,7 @@ pub async fn serve(
     metrics: ServerMetrics,
     shutdown: Shutdown,
 ) {
-    metrics.set_capacity(&limits);
-    let shared = Shared { app: TowerToHyperService::new(app), limits, metrics, shutdown: shutdown.clone() };
-    let mut server = Server {
-        name,
-        shared,
-        connections: Arc::default(),
-        tasks: JoinSet::new(),
-        rejecting: JoinSet::new(),
-        next_id: 0,
-        accept_errors: 0,
-        full: Hysteresis::new(),
-    };
+    let mut server = Server::new(name, app, limits, metrics, shutdown.clone());
     loop {
         tokio::select! {
             biased;
@@ -78,6 +67,26 @@ struct Server {
 }
 
 impl Server {
+    fn new(
+        name: &'static str,
+        app: Router,
+        limits: ConnectionLimits,
+        metrics: ServerMetrics,
+        shutdown: Shutdown,
+    ) -> Self {
+        metrics.set_capacity(&limits);
+        Self {
+            name,
+            shared: Shared { app: TowerToHyperService::new(app), limits, metrics, shutdown },
+            connections: Arc::default(),
+            tasks: JoinSet::new(),
+            rejecting: JoinSet::new(),
+            next_id: 0,
+            accept_errors: 0,
+            full: Hysteresis::new(),
+        }
+    }
+
     fn accepted(&mut self, stream: TcpStream, peer: Peer) {
         if self.accept_errors > 0 {
             tracing::info!(server = self.name, failed = self.accept_errors, "connections are accepted again");
@@ -170,5 +179,33 @@ struct Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.connections.remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin;
+    use crate::telemetry::{Catalogue, Metrics};
+
+    #[tokio::test(start_paused = true)]
+    async fn lack_of_descriptors_closes_a_waiting_connection() {
+        let metrics = Metrics::new(&Catalogue::new().with(crate::run::METRICS)).unwrap();
+        let limits = ConnectionLimits {
+            connections_max: 10,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+        };
+        let server_metrics = ServerMetrics::new(&metrics.process_scope(), &admin::METRICS);
+        let mut server = Server::new("test", Router::new(), limits, server_metrics, Shutdown::new());
+        let waiting = Arc::new(Activity::new());
+        server.connections.add(0, Arc::clone(&waiting));
+        server.failed(&io::Error::from_raw_os_error(libc::ECONNABORTED)).await;
+        assert_eq!((server.connections.count(), server.accept_errors), (1, 0));
+        server.failed(&io::Error::from_raw_os_error(libc::EMFILE)).await;
+        server.failed(&io::Error::from_raw_os_error(libc::ENFILE)).await;
+        waiting.close.notified().await;
+        assert_eq!((server.connections.count(), server.accept_errors), (0, 2));
+        assert!(metrics.render().contains("chassis_admin_accept_errors_total 3"), "{}", metrics.render());
     }
 }
