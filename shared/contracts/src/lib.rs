@@ -66,6 +66,7 @@ pub mod reference;
 mod rules;
 mod schema_codec;
 pub mod topics;
+mod unique_map;
 mod violation;
 pub mod wire;
 
