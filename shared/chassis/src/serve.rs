@@ -14,7 +14,7 @@
 //! | size of a request head | 431 |
 //!
 //! When the shutdown begins, the listener and all connections without a complete request head are closed at once. Requests in progress
-//! are completed; a handler that reads a body has to end by itself, because a body may never arrive.
+//! are completed; a handler that reads a body has to observe the shutdown, because a body may never arrive.
 //!
 //! Every error has a JSON body `{"error": "…"}`, including those that the HTTP library reports before a handler runs.
 

@@ -1,6 +1,6 @@
 //! Admission of requests: a bound of requests and of bytes in memory, and a part of both for each remote address.
 //!
-//! A request that finds no free place waits a short time, without its body being read, and is then rejected. Places are assigned in the
+//! A request that finds no free slot waits a short time, without its body being read, and is then rejected. Slots are assigned in the
 //! order of the requests.
 
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub struct AdmissionLimits {
     pub peer_share: f64,
     /// A request of this size is admitted whatever the part of its address.
     pub request_bytes_max: usize,
-    /// Maximum wait for a free place.
+    /// Maximum wait for a free slot.
     pub wait: Duration,
 }
 
@@ -46,8 +46,8 @@ pub(super) struct Admission {
     in_flight: InFlight,
 }
 
-/// A request in progress. Dropping it frees its place.
-pub(super) struct Place {
+/// A request in progress. Dropping it frees its slot.
+pub(super) struct Slot {
     permits: Vec<OwnedSemaphorePermit>,
     peer: Option<PeerPool>,
     admission: Arc<Admission>,
@@ -55,7 +55,7 @@ pub(super) struct Place {
     units: usize,
 }
 
-/// No place became free in time.
+/// No slot became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
     #[error("request rejected: {requests_max} requests are in progress, the maximum; retry later")]
@@ -96,32 +96,32 @@ impl Admission {
         Arc::new(Self { limits, all, peers: Mutex::default(), in_flight })
     }
 
-    /// Waits for a place for a request of this size.
+    /// Waits for a slot for a request of this size.
     ///
     /// # Errors
-    /// No place became free in time.
-    pub(super) async fn enter(self: &Arc<Self>, peer: Peer, bytes: usize) -> Result<Place, Full> {
+    /// No slot became free in time.
+    pub(super) async fn enter(self: &Arc<Self>, peer: Peer, bytes: usize) -> Result<Slot, Full> {
         let deadline = Instant::now() + self.limits.wait;
-        let mut place = Place {
+        let mut slot = Slot {
             permits: Vec::with_capacity(4),
             peer: self.pool_of(peer),
             admission: Arc::clone(self),
             is_counted: false,
             units: 0,
         };
-        if let Some(PeerPool { pool, .. }) = &place.peer {
+        if let Some(PeerPool { pool, .. }) = &slot.peer {
             let full = Full::PeerRequests { requests_max: pool.requests_max };
-            place.permits.push(acquire(&pool.requests, 1, deadline).await.ok_or(full)?);
+            slot.permits.push(acquire(&pool.requests, 1, deadline).await.ok_or(full)?);
         }
         let full = Full::Requests { requests_max: self.all.requests_max };
-        place.permits.push(acquire(&self.all.requests, 1, deadline).await.ok_or(full)?);
-        place.is_counted = true;
+        slot.permits.push(acquire(&self.all.requests, 1, deadline).await.ok_or(full)?);
+        slot.is_counted = true;
         self.in_flight.requests.increment(1.0);
-        place.add_units(bytes.div_ceil(UNIT), deadline).await?;
-        Ok(place)
+        slot.add_units(bytes.div_ceil(UNIT), deadline).await?;
+        Ok(slot)
     }
 
-    /// Returns `None` if an address may use all places.
+    /// Returns `None` if an address may use all slots.
     fn pool_of(self: &Arc<Self>, peer: Peer) -> Option<PeerPool> {
         let AdmissionLimits { requests_max, bytes_max, peer_share, request_bytes_max, .. } = self.limits;
         if peer_share >= 1.0 {
@@ -157,13 +157,13 @@ async fn acquire(
     timeout_at(deadline, acquired).await.ok()?.ok()
 }
 
-// === impl Place ===
+// === impl Slot ===
 
-impl Place {
+impl Slot {
     /// Increases the size of the request, and waits for that.
     ///
     /// # Errors
-    /// The bytes did not become free in time. The place remains as it is.
+    /// The bytes did not become free in time. The slot remains as it is.
     pub(super) async fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let deadline = Instant::now() + self.admission.limits.wait;
         self.add_units(bytes.div_ceil(UNIT), deadline).await
@@ -196,7 +196,7 @@ fn in_bytes(units: usize) -> f64 {
     f64::from(u32::saturating_from(units)) * f64::from(u32::saturating_from(UNIT))
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let in_flight = &self.admission.in_flight;
         in_flight.bytes.decrement(in_bytes(self.units));
@@ -287,7 +287,7 @@ mod tests {
             tokio::task::yield_now().await;
             drop(first);
         };
-        // The future of `enter` is polled first, so it waits when the place becomes free.
+        // The future of `enter` is polled first, so it waits when the slot becomes free.
         let (second, ()) = tokio::join!(admission.enter(peer(1), 1), free);
         second.unwrap();
     }

@@ -92,7 +92,7 @@ impl<P: Produce> Edge<P> {
     }
 
     /// Counts findings that are not published, because the edge is full.
-    pub(super) fn refuse(&self, findings: usize) {
+    pub(super) fn reject(&self, findings: usize) {
         self.counts.receive(findings).reject(Outcome::REFUSED);
     }
 

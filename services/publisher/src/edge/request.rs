@@ -6,7 +6,7 @@ use std::pin::Pin;
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderName, header};
 
-use super::admission::Place;
+use super::admission::Slot;
 use super::rejection::Rejection;
 
 /// The size that is reserved for a body of unknown length before it is read, and the first step of its growth.
@@ -63,12 +63,12 @@ impl Head {
         self.length.unwrap_or(FIRST_BYTES.min(body_max_bytes))
     }
 
-    /// Reads the body. The place grows with a body of unknown length.
+    /// Reads the body. The slot grows with a body of unknown length.
     pub(super) async fn read(
         &self,
         mut body: Body,
         body_max_bytes: usize,
-        place: &mut Place,
+        slot: &mut Slot,
     ) -> Result<Vec<u8>, Rejection> {
         let mut bytes = Vec::with_capacity(self.length.unwrap_or(0));
         while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
@@ -79,9 +79,9 @@ impl Head {
             if length > body_max_bytes {
                 return Err(Rejection::TooLarge { body_max_bytes });
             }
-            if length > place.bytes() {
-                let doubled = (2 * place.bytes()).clamp(length, body_max_bytes.max(length));
-                place.grow(doubled - place.bytes()).await?;
+            if length > slot.bytes() {
+                let doubled = (2 * slot.bytes()).clamp(length, body_max_bytes.max(length));
+                slot.grow(doubled - slot.bytes()).await?;
             }
             bytes.extend_from_slice(&data);
         }

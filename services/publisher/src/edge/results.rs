@@ -1,4 +1,4 @@
-//! Body of a response with results. It is sent in parts and keeps the place of its request until the last one, so that responses that
+//! Body of a response with results. It is sent in parts and keeps the slot of its request until the last one, so that responses that
 //! are not read are part of the bytes in memory.
 
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use chassis::serve::error_page;
 use hyper::body::{Frame, SizeHint};
 
-use super::admission::Place;
+use super::admission::Slot;
 use super::outcome::{Outcome, response_status, response_text};
 use super::rejection::RETRY_AFTER_S;
 
@@ -19,18 +19,18 @@ const PART_BYTES: usize = 16 << 10;
 
 struct Results {
     rest: Bytes,
-    place: Option<Place>,
+    slot: Option<Slot>,
 }
 
 /// Returns the response to a request.
-pub(super) fn response_of(outcomes: &[Outcome], place: Place) -> Response {
+pub(super) fn response_of(outcomes: &[Outcome], slot: Slot) -> Response {
     let status = StatusCode::from_u16(response_status(outcomes)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = match response_text(outcomes) {
         Ok(text) => text,
         // Never: the results are numbers and texts.
         Err(error) => return error_page(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     };
-    let body = Body::new(Results { rest: text.into(), place: Some(place) });
+    let body = Body::new(Results { rest: text.into(), slot: Some(slot) });
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], body).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -48,7 +48,7 @@ impl HttpBody for Results {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if self.rest.is_empty() {
-            self.place = None;
+            self.slot = None;
             return Poll::Ready(None);
         }
         let count = self.rest.len().min(PART_BYTES);

@@ -19,7 +19,7 @@ use chassis::serve::{ConnectionLimits, Peer, error_page};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use super::admission::{Admission, AdmissionLimits, Place};
+use super::admission::{Admission, AdmissionLimits, Slot};
 use super::edge_metrics::EdgeMetrics;
 use super::ingest::{Edge, Produce};
 use super::rejection::Rejection;
@@ -127,28 +127,28 @@ impl<P: Produce> Shared<P> {
         let (parts, body) = request.into_parts();
         let body_max_bytes = self.edge.limits.body_max_bytes;
         let head = Head::check(&parts.headers, body_max_bytes)?;
-        let (body, mut place) = tokio::select! {
+        let (body, mut slot) = tokio::select! {
             biased;
             received = self.receive(peer, &head, body) => received?,
             // The rest of the body may never arrive.
             () = self.shutdown.begun() => return Err(Rejection::ShuttingDown),
         };
         let items = self.edge.split(&body, head.is_ndjson)?;
-        if let Err(full) = place.grow(items.len() * FINDING_BYTES).await {
-            self.edge.refuse(items.len());
+        if let Err(full) = slot.grow(items.len() * FINDING_BYTES).await {
+            self.edge.reject(items.len());
             return Err(full.into());
         }
         let outcomes = self.edge.publish(&items, head.traceparent.as_deref()).await;
-        Ok(response_of(&outcomes, place))
+        Ok(response_of(&outcomes, slot))
     }
 
-    /// Waits for a place, then reads the body.
-    async fn receive(&self, peer: Peer, head: &Head, body: Body) -> Result<(Vec<u8>, Place), Rejection> {
+    /// Waits for a slot, then reads the body.
+    async fn receive(&self, peer: Peer, head: &Head, body: Body) -> Result<(Vec<u8>, Slot), Rejection> {
         let body_max_bytes = self.edge.limits.body_max_bytes;
-        let mut place = self.admission.enter(peer, head.first_bytes(body_max_bytes)).await?;
-        let read = head.read(body, body_max_bytes, &mut place);
+        let mut slot = self.admission.enter(peer, head.first_bytes(body_max_bytes)).await?;
+        let read = head.read(body, body_max_bytes, &mut slot);
         match timeout(self.body_timeout, read).await {
-            Ok(body) => Ok((body?, place)),
+            Ok(body) => Ok((body?, slot)),
             Err(_) => Err(Rejection::TimedOut { timeout_ms: self.body_timeout.as_millis() }),
         }
     }

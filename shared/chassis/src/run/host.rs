@@ -38,7 +38,7 @@ pub const METRICS: &[Metric] = &[
     process::DRAIN,
     process::DRAIN_BUDGET,
     process::OPEN_FDS,
-    process::MAX_FDS,
+    process::FDS_MAX,
     admin::METRICS.requests,
     admin::METRICS.duration,
     admin::METRICS.open_connections,

@@ -53,7 +53,7 @@ fn text_of(status: StatusCode) -> &'static str {
     }
 }
 
-/// Returns the status of the response that ends here if the HTTP library wrote it by itself, and the position at which it begins.
+/// Returns the status of the response that ends here if the HTTP library wrote it without a handler, and the position at which it begins.
 /// Such a response has no body; those of handlers have one.
 pub(super) fn automatic_error(written: &[u8]) -> Option<(usize, StatusCode)> {
     const START: &[u8] = b"HTTP/1.";

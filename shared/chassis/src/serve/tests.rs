@@ -21,9 +21,9 @@ use crate::telemetry::{Catalogue, Metric, Metrics};
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
 
-const PATIENT: ConnectionLimits =
+const LENIENT: ConnectionLimits =
     ConnectionLimits { connections_max: 100, head_timeout: LONG, idle_timeout: LONG };
-const STRICT: ConnectionLimits = ConnectionLimits { head_timeout: SHORT, idle_timeout: SHORT, ..PATIENT };
+const STRICT: ConnectionLimits = ConnectionLimits { head_timeout: SHORT, idle_timeout: SHORT, ..LENIENT };
 
 const METRICS: &[Metric] = &[
     admin::METRICS.requests,
@@ -137,7 +137,7 @@ async fn connection_without_a_request_in_time_is_closed() {
 
 #[tokio::test]
 async fn second_head_on_a_connection_must_arrive_in_time() {
-    let bench = bench(ConnectionLimits { head_timeout: SHORT, ..PATIENT }).await;
+    let bench = bench(ConnectionLimits { head_timeout: SHORT, ..LENIENT }).await;
     let mut stream = bench.send(NOW).await;
     assert!(one(&mut stream).await.ends_with("now"));
     stream.write_all(HALF.as_bytes()).await.unwrap();
@@ -146,7 +146,7 @@ async fn second_head_on_a_connection_must_arrive_in_time() {
 
 #[tokio::test]
 async fn response_that_is_not_read_is_abandoned() {
-    let bench = bench(ConnectionLimits { idle_timeout: SHORT, ..PATIENT }).await;
+    let bench = bench(ConnectionLimits { idle_timeout: SHORT, ..LENIENT }).await;
     let stream = bench.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
     bench.eventually("chassis_admin_requests_total{status=\"200\"} 1").await;
     bench.eventually("chassis_admin_open_connections 0").await;
@@ -155,7 +155,7 @@ async fn response_that_is_not_read_is_abandoned() {
 
 #[tokio::test]
 async fn shutdown_closes_connections_without_a_request() {
-    let bench = bench(PATIENT).await;
+    let bench = bench(LENIENT).await;
     let mut idle = bench.send(NOW).await;
     assert!(one(&mut idle).await.ends_with("now"));
     let others = [bench.send("").await, bench.send(HALF).await];
@@ -169,7 +169,7 @@ async fn shutdown_closes_connections_without_a_request() {
 
 #[tokio::test]
 async fn shutdown_completes_a_request_in_progress() {
-    let bench = bench(PATIENT).await;
+    let bench = bench(LENIENT).await;
     let stream = bench.send("GET /gated HTTP/1.1\r\nHost: a\r\n\r\n").await;
     bench.entered().await;
     bench.shutdown.begin(Cause::Requested);
@@ -181,17 +181,17 @@ async fn shutdown_completes_a_request_in_progress() {
 
 #[tokio::test]
 async fn excess_connection_displaces_the_oldest_waiting_one() {
-    let bench = bench(ConnectionLimits { connections_max: 1, ..PATIENT }).await;
-    let silent = bench.send("").await;
+    let bench = bench(ConnectionLimits { connections_max: 1, ..LENIENT }).await;
+    let unused = bench.send("").await;
     bench.eventually("chassis_admin_open_connections 1").await;
     let mut second = bench.send(NOW).await;
     assert!(one(&mut second).await.ends_with("now"));
-    assert_eq!(rest(silent).await, "");
+    assert_eq!(rest(unused).await, "");
 }
 
 #[tokio::test]
 async fn excess_connection_is_rejected_if_all_have_requests() {
-    let bench = bench(ConnectionLimits { connections_max: 1, ..PATIENT }).await;
+    let bench = bench(ConnectionLimits { connections_max: 1, ..LENIENT }).await;
     let busy = bench.send(GATED).await;
     bench.entered().await;
     let excess = bench.response(NOW).await;
@@ -204,7 +204,7 @@ async fn excess_connection_is_rejected_if_all_have_requests() {
 
 #[tokio::test]
 async fn every_error_has_a_json_body() {
-    let bench = bench(PATIENT).await;
+    let bench = bench(LENIENT).await;
     let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
     let large = format!("x: {}\r\n", "y".repeat(100 << 10));
     let with = |headers: &str| format!("GET /now HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
@@ -233,7 +233,7 @@ async fn every_error_has_a_json_body() {
 
 #[tokio::test]
 async fn error_after_a_pipelined_response_has_a_json_body() {
-    let bench = bench(PATIENT).await;
+    let bench = bench(LENIENT).await;
     let response = bench.response(&format!("{NOW}GET /now HTTP/1.1\r\nbad header\r\n\r\n")).await;
     let (first, second) = response.split_once("now").unwrap();
     assert!(first.starts_with("HTTP/1.1 200 "), "{response}");
@@ -242,13 +242,13 @@ async fn error_after_a_pipelined_response_has_a_json_body() {
 
 #[tokio::test]
 async fn http_1_0_needs_no_host() {
-    let bench = bench(PATIENT).await;
+    let bench = bench(LENIENT).await;
     assert!(bench.response("GET /now HTTP/1.0\r\n\r\n").await.ends_with("now"));
 }
 
 #[tokio::test]
 async fn response_to_an_unread_body_reaches_the_caller() {
-    let bench = bench(PATIENT).await;
+    let bench = bench(LENIENT).await;
     let head = "POST /ignored HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n";
     let mut stream = bench.send(head).await;
     // Far more than the buffers of the sockets. Fails only if the server resets the connection.
@@ -259,7 +259,7 @@ async fn response_to_an_unread_body_reaches_the_caller() {
 
 #[tokio::test]
 async fn disconnected_caller_is_counted_as_499() {
-    let bench = bench(PATIENT).await;
+    let bench = bench(LENIENT).await;
     let stream = bench.send(GATED).await;
     bench.entered().await;
     drop(stream);

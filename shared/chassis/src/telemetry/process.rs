@@ -40,14 +40,14 @@ pub const DRAIN_BUDGET: Metric =
 pub const OPEN_FDS: Metric =
     gauge("chassis_process_open_fds", "fds", "Open file descriptors of the process.");
 
-pub const MAX_FDS: Metric = gauge(
+pub const FDS_MAX: Metric = gauge(
     "chassis_process_max_fds",
     "fds",
     "Maximum number of open file descriptors, the soft limit; absent without a limit.",
 );
 
 pub const METRICS: [Metric; 8] =
-    [STARTED, MEMORY, MEMORY_LIMIT, UNREADY, DRAIN, DRAIN_BUDGET, OPEN_FDS, MAX_FDS];
+    [STARTED, MEMORY, MEMORY_LIMIT, UNREADY, DRAIN, DRAIN_BUDGET, OPEN_FDS, FDS_MAX];
 
 /// The changing gauges and the sources of their values.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub struct ProcessGauges {
     /// `None` if the system does not report them.
     open_fds: Option<Gauge>,
     /// `None` without a limit.
-    max_fds: Option<Gauge>,
+    fds_max: Option<Gauge>,
 }
 
 // === impl ProcessGauges ===
@@ -88,7 +88,7 @@ impl ProcessGauges {
             unready: scope.gauge(&UNREADY, &[]),
             drain: scope.gauge(&DRAIN, &[]),
             open_fds: descriptors::open().map(|_| scope.gauge(&OPEN_FDS, &[])),
-            max_fds: descriptors::limit().map(|_| scope.gauge(&MAX_FDS, &[])),
+            fds_max: descriptors::limit().map(|_| scope.gauge(&FDS_MAX, &[])),
         }
     }
 
@@ -101,7 +101,7 @@ impl ProcessGauges {
             gauge.set(approximately(open));
         }
         // Not constant: the limit is raised at start if the configuration needs it.
-        if let (Some(gauge), Some(limit)) = (&self.max_fds, descriptors::limit()) {
+        if let (Some(gauge), Some(limit)) = (&self.fds_max, descriptors::limit()) {
             gauge.set(approximately(limit));
         }
         let unready: usize = self.health.readiness().waiting.values().map(|waiting| waiting.len()).sum();
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(value(STARTED.name), 1_700_000_000.0);
         assert_eq!((value(UNREADY.name), value(DRAIN.name), value(DRAIN_BUDGET.name)), (1.0, 0.0, 20.0));
         assert!(value(MEMORY.name) > 0.0);
-        assert!(value(OPEN_FDS.name) > 2.0 && value(OPEN_FDS.name) <= value(MAX_FDS.name));
+        assert!(value(OPEN_FDS.name) > 2.0 && value(OPEN_FDS.name) <= value(FDS_MAX.name));
         latch.ready();
         shutdown.begin(Cause::Requested);
         assert_eq!(value(UNREADY.name), 0.0);

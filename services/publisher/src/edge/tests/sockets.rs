@@ -57,12 +57,12 @@ async fn stalled_body_times_out() {
 async fn shutdown_ends_half_open_connections_at_once() {
     let limits = ServeLimits { body_timeout: LONG, ..LIMITS };
     let mut bench = bench_with(Brokers::default(), limits).await;
-    let [silent, head] = [send(&bench, "").await, send(&bench, HEAD).await];
+    let [unused, head] = [send(&bench, "").await, send(&bench, HEAD).await];
     let body = send(&bench, &half_a_body()).await;
     eventually(&bench, "publisher_edge_open_connections 3").await;
     eventually(&bench, "publisher_edge_in_flight_requests 1").await;
     bench.shutdown.begin(chassis::shutdown::Cause::Requested);
-    assert_eq!([rest(silent).await, rest(head).await], ["", ""]);
+    assert_eq!([rest(unused).await, rest(head).await], ["", ""]);
     let response = rest(body).await;
     assert!(response.starts_with("HTTP/1.1 503 ") && response.contains("shutting down"), "{response}");
     timeout(LONG, &mut bench.server).await.unwrap().unwrap();
@@ -85,7 +85,7 @@ async fn shutdown_completes_requests_in_progress() {
 }
 
 #[tokio::test]
-async fn stalled_bodies_of_one_address_leave_places_for_others() {
+async fn stalled_bodies_of_one_address_leave_slots_for_others() {
     let admission = AdmissionLimits { peer_share: 0.5, ..LIMITS.admission };
     let limits = ServeLimits { admission, body_timeout: LONG, ..LIMITS };
     let bench = bench_with(Brokers::default(), limits).await;
