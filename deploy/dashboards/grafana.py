@@ -82,10 +82,10 @@ def note(name, how="sum"):
     return gauge(name, ["stage"], how=how, legend=legend)
 
 
-def share(part, whole, by):
+def share(part, whole, by, what=""):
     """Use of a capacity, of the fullest instance."""
     labels = ", ".join(by)
-    name = " ".join(f"{{{{{label}}}}}" for label in by)
+    name = " ".join([f"{{{{{label}}}}}" for label in by] + [what]).strip()
     return (f"max by ({labels}) ({part}{{{OF}}} / ({whole}{{{OF}}} > 0))", name)
 
 

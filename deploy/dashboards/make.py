@@ -171,6 +171,20 @@ def process():
             top=1,
         ),
         panel("Memory", [gauge("chassis_process_memory_bytes", here)], "bytes"),
+        panel(
+            "File descriptors in use",
+            [share("chassis_process_open_fds", "chassis_process_max_fds", here)],
+            "percentunit",
+            description="At 100 % the process can neither accept nor open a connection.",
+            top=1,
+        ),
+        panel(
+            "Connections of the admin server",
+            [
+                gauge("chassis_admin_open_connections", here, legend="{{service}} {{instance}} open"),
+                rate("chassis_admin_accept_errors_total", here, legend="{{service}} {{instance}} failed to accept"),
+            ],
+        ),
         panel("Uptime", [(f"time() - chassis_process_start_seconds{{{OF}}}", "{{service}} {{instance}}")], "s"),
         panel(
             "Not ready, draining",
@@ -212,6 +226,30 @@ def edge():
             ],
             "percentunit",
             description="Fraction of all findings. Invalid findings are not included.",
+        ),
+        panel(
+            "Requests, by status",
+            [rate("publisher_edge_requests_total", ["status"])],
+            "cps",
+            description="503: full or shutting down. 408: too slow. 413, 415, 431: too large or unsupported. 499: the caller disconnected.",
+            stack=True,
+        ),
+        panel(
+            "Latency of the edge",
+            quantiles("publisher_edge_request_duration_seconds", []),
+            "s",
+            description="From the head of a request to its response: upload, validation and the acknowledgement of the brokers.",
+        ),
+        panel(
+            "Use of the edge",
+            [
+                share("publisher_edge_open_connections", "publisher_edge_capacity_connections", ["instance"], "connections"),
+                share("publisher_edge_in_flight_requests", "publisher_edge_capacity_requests", ["instance"], "requests"),
+                share("publisher_edge_in_flight_bytes", "publisher_edge_capacity_bytes", ["instance"], "bytes"),
+            ],
+            "percentunit",
+            description="At 100 % further requests get status 503.",
+            top=1,
         ),
     ]
 

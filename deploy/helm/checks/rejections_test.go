@@ -61,7 +61,7 @@ var rejections = map[string]struct {
 	"memory by prefetch":     {[]string{"services.feature.config.kafka.prefetch_kib=1048576"}, "lower config.kafka.prefetch_kib"},
 	"memory by state":        {[]string{"services.feature.resources.stateMib=600"}, "services.feature.resources.memoryMib 640"},
 	"memory by partitions":   {[]string{"kafka.partitions=48"}, "services.backfill.resources.memoryMib 768"},
-	"memory by bodies":       {[]string{"services.publisher.config.edge.requests_max=64"}, "services.publisher.resources.memoryMib 640"},
+	"memory by bodies":       {[]string{"services.publisher.config.edge.bodies_max_bytes=134217728"}, "services.publisher.resources.memoryMib 640"},
 	"a drain beyond a poll":  {[]string{"drainSeconds=200", "services.feature.config.kafka.max_poll_interval_ms=180000"}, "must be below max_poll_interval_ms 180000"},
 	"an unknown section":     {[]string{"services.feature.config.request.workers=4"}, "services.feature.config.request: unknown key; known are kafka, process, registry, requests"},
 	"an unknown setting":     {[]string{"services.feature.config.requests.worker=4"}, "services.feature.config.requests.worker: unknown key; known are benchmarks, dedup_symbols_max"},

@@ -4,15 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chassis::run::Process;
+use chassis::serve::ConnectionLimits;
 use chassis::telemetry::Catalogue;
-use chassis::{Context, EndPolicy, Exit, Failure, Service};
+use chassis::{Context, EndPolicy, Exit, Failure, Service, descriptors};
 use contracts::Topic;
 use hosting::{Hosted, StageSpec};
-use kafka_io::{KafkaConfig, ProducerLimits, Wire, completions};
+use kafka_io::{KafkaConfig, ProducerLimits, Profile, Wire, completions};
 use kit::SaturatingFrom;
 
 use crate::config::{AnnouncerSection, EdgeSection, PublisherConfig};
-use crate::edge::{Edge, EdgeCounts, EdgeLimits, EdgeServer, ServeLimits, serve};
+use crate::edge::{
+    AdmissionLimits, Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, ServeLimits, memory_parts, serve,
+};
 use crate::metric_names::METRICS;
 use crate::rules::announce::Announcer;
 use crate::stage::{AnnouncerStage, INPUT};
@@ -54,7 +57,8 @@ impl Service for Publisher {
     }
 
     async fn start(config: PublisherConfig, context: Context) -> Result<Running, Failure> {
-        // Before any connection, so that a port in use fails the start at once.
+        // Before any connection, so that a configuration that cannot work fails the start at once.
+        let reserved = reserve(&config)?;
         let server = EdgeServer::bind(config.edge.listen).await.map_err(|e| Failure::with(Exit::Usage, e))?;
         let writes = [
             Topic::AlertRaised,
@@ -68,7 +72,7 @@ impl Service for Publisher {
         let wire = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?.wire;
         let stages = vec![host_announcer(&context, kafka, &config.announcer, wire.clone())?];
         let (edge, edge_counts) = (server.address(), EdgeCounts::new(&context.metrics));
-        serve_edge(&context, &config, server, wire, edge_counts.clone())?;
+        serve_edge(&context, &config, (server, reserved), wire, edge_counts.clone())?;
         Ok(Running { edge, edge_counts, stages })
     }
 }
@@ -95,26 +99,55 @@ fn host_announcer(
 fn serve_edge(
     context: &Context,
     config: &PublisherConfig,
-    server: EdgeServer,
+    (server, reserved): (EdgeServer, impl Send + 'static),
     wire: Wire,
     counts: EdgeCounts,
 ) -> Result<(), Failure> {
-    let EdgeSection {
-        body_max_bytes,
-        items_max,
-        requests_max,
-        body_timeout_ms,
-        in_flight_max_bytes,
-        acknowledge_timeout_ms,
-        ..
-    } = config.edge;
-    let serve_limits = ServeLimits { requests_max, body_timeout: body_timeout_ms.into() };
-    let limits = ProducerLimits { in_flight_max_bytes, timeout: acknowledge_timeout_ms.into() };
+    let section = &config.edge;
+    let limits = ProducerLimits {
+        in_flight_max_bytes: section.in_flight_max_bytes,
+        timeout: section.acknowledge_timeout_ms.into(),
+    };
     let producer = hosting::producer(context, &config.kafka.0, EDGE, limits)?;
-    let limits = EdgeLimits { body_max_bytes, items_max };
+    let limits = EdgeLimits { body_max_bytes: section.body_max_bytes, items_max: section.items_max };
     let edge = Arc::new(Edge::new(wire, producer, limits, counts, Arc::clone(&context.clock)));
-    let shutdown = context.shutdown.clone();
-    let serving = serve(server, edge, serve_limits, async move { shutdown.begun().await });
-    context.tasks.spawn(EDGE, EndPolicy::MustRun, async move { Ok(serving.await?) });
+    let (limits, metrics) = (serve_limits(section), EdgeMetrics::new(&context.metrics));
+    let serving = serve(server, edge, limits, metrics, context.shutdown.clone());
+    context.tasks.spawn(EDGE, EndPolicy::MustRun, async move {
+        // Released when the edge has ended.
+        let _reserved = reserved;
+        serving.await;
+        Ok(())
+    });
     Ok(())
+}
+
+/// Reserves the memory and the descriptors that the edge may use at most.
+fn reserve(config: &PublisherConfig) -> Result<(Option<hosting::Reserved>, descriptors::Reserved), Failure> {
+    let memory = match config.kafka.0.profile {
+        // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
+        Profile::Embedded => None,
+        Profile::Real => Some(hosting::reserve(memory_parts(&config.edge))?),
+    };
+    let part = descriptors::Part::of_server("edge.connections_max", &serve_limits(&config.edge).connections);
+    let descriptors = descriptors::reserve(part).map_err(|e| Failure::with(Exit::Usage, e))?;
+    Ok((memory, descriptors))
+}
+
+fn serve_limits(section: &EdgeSection) -> ServeLimits {
+    ServeLimits {
+        connections: ConnectionLimits {
+            connections_max: section.connections_max,
+            head_timeout: section.head_timeout_ms.into(),
+            idle_timeout: section.idle_timeout_ms.into(),
+        },
+        admission: AdmissionLimits {
+            requests_max: section.requests_max,
+            bytes_max: section.bodies_max_bytes,
+            peer_share: section.peer_share,
+            request_bytes_max: section.request_max_bytes(),
+            wait: section.wait_ms.into(),
+        },
+        body_timeout: section.body_timeout_ms.into(),
+    }
 }

@@ -17,8 +17,40 @@ use serde_json::{Value, json};
 
 use crate::health::Health;
 use crate::lock::locked;
+use crate::serve::{ConnectionLimits, STATUSES, ServerMetricSet, ServerMetrics, error_page, serve};
 use crate::shutdown::{Cause, Shutdown};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Kind, Metric, Metrics};
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, unit: "connections", labels: &[], help }
+}
+
+/// The metrics of the server.
+pub const METRICS: ServerMetricSet = ServerMetricSet {
+    requests: Metric {
+        name: "chassis_admin_requests_total",
+        kind: Kind::Counter,
+        unit: "requests",
+        labels: &[("status", STATUSES)],
+        help: "Requests to the admin server, by status.",
+    },
+    duration: Metric {
+        name: "chassis_admin_request_duration_seconds",
+        kind: Kind::Histogram(&[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]),
+        unit: "seconds",
+        labels: &[],
+        help: "Time from the head of a request to the response of the admin server.",
+    },
+    open_connections: gauge("chassis_admin_open_connections", "Open connections of the admin server."),
+    capacity_connections: gauge("chassis_admin_capacity_connections", "Maximum number of them."),
+    accept_errors: Metric {
+        name: "chassis_admin_accept_errors_total",
+        kind: Kind::Counter,
+        unit: "errors",
+        labels: &[],
+        help: "Connections that the admin server failed to accept.",
+    },
+};
 
 /// The content of the pages.
 #[derive(Debug, Clone)]
@@ -78,11 +110,11 @@ impl Configs {
 // === impl Admin ===
 
 impl Admin {
-    /// Serves `view` on `address`. Port 0 selects a free port.
+    /// Serves `view` on `address`, within `limits`. Port 0 selects a free port.
     ///
     /// # Errors
     /// The address is unavailable, or the operating system can't start a thread.
-    pub fn start(address: SocketAddr, view: View) -> Result<Self, AdminError> {
+    pub fn start(address: SocketAddr, limits: ConnectionLimits, view: View) -> Result<Self, AdminError> {
         let bind = |source| AdminError::Bind { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
@@ -95,20 +127,10 @@ impl Admin {
         };
         let stop = Shutdown::new();
         let stopped = stop.clone();
-        let serve = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    result = axum::serve(listener, router(view)) => {
-                        if let Err(error) = result {
-                            tracing::error!(%error, "admin server failed");
-                        }
-                    }
-                    () = stopped.begun() => {}
-                }
-            });
-        };
+        let metrics = ServerMetrics::new(&view.metrics.process_scope(), &METRICS);
+        let run = move || runtime.block_on(serve("admin", listener, router(view), limits, metrics, stopped));
         let thread =
-            std::thread::Builder::new().name("admin".to_owned()).spawn(serve).map_err(AdminError::Thread)?;
+            std::thread::Builder::new().name("admin".to_owned()).spawn(run).map_err(AdminError::Thread)?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
 
@@ -138,7 +160,12 @@ fn router(view: View) -> Router {
         .route("/config", get(configs))
         .route("/config/{service}", get(config))
         .route("/version", get(version))
+        .fallback(unknown_path)
         .with_state(Arc::new(view))
+}
+
+async fn unknown_path() -> Response {
+    error_page(StatusCode::NOT_FOUND, "unknown path; there are /live, /ready, /metrics, /config, /version")
 }
 
 async fn live(State(view): State<Arc<View>>) -> Response {

@@ -11,6 +11,8 @@
 //! | [`config`] | defaults, TOML file and environment; all errors are reported at once |
 //! | [`telemetry`] | logs, metrics and the catalogue of metrics |
 //! | [`health`], [`admin`] | readiness, liveness and the HTTP server that shows them |
+//! | [`serve`] | HTTP server with limits of connections and times |
+//! | [`memory`], [`descriptors`] | memory and file descriptors of the process, and their limits |
 //! | [`tasks`], [`pool`] | supervised tasks and threads; worker threads that are replaced after a failure |
 //! | [`shutdown`], [`signals`], [`exit`] | the shutdown token, SIGTERM and SIGINT, the exit codes |
 //!
@@ -67,12 +69,14 @@
 pub mod admin;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod exit;
 pub mod failure;
 pub mod health;
 pub mod memory;
 pub mod pool;
 pub mod run;
+pub mod serve;
 pub mod shutdown;
 pub mod signals;
 pub mod tasks;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chassis::admin::{Admin, Configs, Version, View};
 use chassis::clock::ManualClock;
 use chassis::health::Health;
+use chassis::serve::ConnectionLimits;
 use chassis::telemetry::{Catalogue, Metrics, poll_delay};
 use serde_json::{Value, json};
 
@@ -25,6 +26,10 @@ fn any_port() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
+fn limits() -> ConnectionLimits {
+    chassis::run::Process::default().admin_limits()
+}
+
 fn process() -> Process {
     let clock = Arc::new(ManualClock::at(0));
     let health = Health::new(clock.clone());
@@ -36,7 +41,7 @@ fn process() -> Process {
         configs: configs.clone(),
         version: Version { name: "tapeline", version: "1.2.3" },
     };
-    let admin = Admin::start(any_port(), view).unwrap();
+    let admin = Admin::start(any_port(), limits(), view).unwrap();
     Process { clock, health, metrics, configs, admin }
 }
 
@@ -112,11 +117,25 @@ fn port_in_use_is_an_error_with_its_address() {
         configs: Configs::default(),
         version: Version { name: "tapeline", version: "1.2.3" },
     };
-    let failure = chassis::Failure::from(Admin::start(address, view).unwrap_err());
+    let failure = chassis::Failure::from(Admin::start(address, limits(), view).unwrap_err());
     let text = failure.to_string();
     assert!(
         text.starts_with(&format!("failed to start the admin server: address {address} unavailable: ")),
         "{text}"
     );
     assert!(text.contains("in use"), "{text}");
+}
+
+#[test]
+fn half_open_connections_do_not_block_probes() {
+    let process = process();
+    let open = |_| {
+        let mut stream = TcpStream::connect(process.admin.address()).unwrap();
+        stream.write_all(b"GET /live HTTP/1.1\r\nHost:").unwrap();
+        stream
+    };
+    let held: Vec<TcpStream> = (0..200).map(open).collect();
+    assert_eq!(get(&process, "/live").0, 200);
+    drop(process);
+    drop(held);
 }

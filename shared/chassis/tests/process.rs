@@ -4,8 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use chassis::config::{ErrorCollector, Validate};
@@ -88,7 +88,18 @@ struct Running {
 }
 
 fn start(env: &[(&str, &str)]) -> Running {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    start_by(&mut Command::new(std::env::current_exe().unwrap()), env)
+}
+
+/// Starts the child in a shell that has this limit of file descriptors.
+fn start_with_descriptors(soft: u32, hard: u32) -> Running {
+    let mut shell = Command::new("sh");
+    let limited = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+    start_by(shell.args(["-c", &limited]).arg(std::env::current_exe().unwrap()), &[])
+}
+
+fn start_by(command: &mut Command, env: &[(&str, &str)]) -> Running {
+    let mut child = command
         .args(["--exact", "child", "--nocapture"])
         .env(CHILD, "")
         .env("DEMO__PROCESS__ADMIN", "127.0.0.1:0")
@@ -243,4 +254,41 @@ fn check_config_prints_a_note_about_a_renamed_key() {
     let (code, log) = start(&[("DEMO__AT_END", "fail"), (CHILD, "--check-config")]).end();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("note: at_end (DEMO__AT_END): renamed to on_shutdown"), "{log}");
+}
+
+#[test]
+fn half_open_connections_do_not_delay_the_exit() {
+    let mut running = start(&[]);
+    let started: serde_json::Value = serde_json::from_str(&running.until("process started")).unwrap();
+    running.until("service started");
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(started["admin"].as_str().unwrap()).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    let mut idle = connect(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n");
+    idle.read_exact(&mut [0; 12]).unwrap();
+    let _held = [idle, connect(b""), connect(b"GET /live HTTP/1.1\r\n")];
+    running.signal("TERM");
+    let (code, log) = running.end();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn soft_limit_of_descriptors_is_raised_to_the_hard_one() {
+    let mut running = start_with_descriptors(100, 1_000);
+    let line: serde_json::Value =
+        serde_json::from_str(&running.until("limit of file descriptors raised")).unwrap();
+    assert_eq!((&line["soft"], &line["hard"]), (&100.into(), &1_000.into()));
+    running.until("service started");
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn too_low_hard_limit_of_descriptors_exits_with_2() {
+    let (code, log) = start_with_descriptors(100, 200).end();
+    assert_eq!(code, Some(2), "{log}");
+    let expected = "configuration needs 352 file descriptors, the hard limit is 200: process 256, process.admin_connections_max 96";
+    assert!(log.contains(expected), "{log}");
 }

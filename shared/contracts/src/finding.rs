@@ -14,9 +14,9 @@ use crate::codec::{EncodeError, encode};
 use crate::event::Event;
 use crate::events::{Alert, Gap, Proposal};
 use crate::json;
-use crate::rules::short;
+use crate::rules::{self, short};
 use crate::topics::Topic;
-use crate::violation::Violation;
+use crate::violation::{EventPath, Violation};
 
 pub use input::Defaults;
 use input::WithDefaults;
@@ -45,21 +45,25 @@ pub fn parse(json: &[u8], defaults: &Defaults<'_>) -> Result<Finding, Violation>
     let name = name(json)?;
     match Topic::from_event(&name) {
         Some(Topic::AlertRaised) => {
-            read(json, defaults, |alert: &mut Alert| &mut alert.correlation_id).map(Finding::Alert)
+            read(json, defaults, |alert: &mut Alert| (&mut alert.event_id, &mut alert.correlation_id))
+                .map(Finding::Alert)
         }
         Some(Topic::GapDetected) => {
-            read(json, defaults, |gap: &mut Gap| &mut gap.correlation_id).map(Finding::Gap)
+            read(json, defaults, |gap: &mut Gap| (&mut gap.event_id, &mut gap.correlation_id))
+                .map(Finding::Gap)
         }
-        Some(Topic::SymbolProposed) => {
-            read(json, defaults, |proposal: &mut Proposal| &mut proposal.correlation_id)
-                .map(Finding::Proposal)
-        }
+        Some(Topic::SymbolProposed) => read(json, defaults, |proposal: &mut Proposal| {
+            (&mut proposal.event_id, &mut proposal.correlation_id)
+        })
+        .map(Finding::Proposal),
         _ => Err(nameless(format!("{:?} is not one of {NAMES}", short(&name)))),
     }
 }
 
 /// Returns the name of the event. It reads the whole JSON, so malformed JSON is detected here.
 fn name(json: &[u8]) -> Result<Cow<'_, str>, Violation> {
+    const EXPECTED: &str = "an object with the fields of an event";
+
     #[derive(Deserialize)]
     #[serde(expecting = "an object with the fields of an event")]
     struct Head<'a> {
@@ -67,6 +71,11 @@ fn name(json: &[u8]) -> Result<Cow<'_, str>, Violation> {
         event: Option<Cow<'a, str>>,
     }
 
+    // serde would read the items of an array as the fields of a struct.
+    if json.trim_ascii_start().starts_with(b"[") {
+        let cause = format!("invalid type: sequence, expected {EXPECTED}");
+        return Err(Violation { event: NAMELESS, path: String::new(), cause });
+    }
     let head: Head<'_> = json::read(NAMELESS, json)?;
     head.event.ok_or_else(|| nameless(format!("is missing, expected one of {NAMES}")))
 }
@@ -78,7 +87,7 @@ fn nameless(cause: String) -> Violation {
 fn read<E: Event>(
     json: &[u8],
     defaults: &Defaults<'_>,
-    correlation_id: impl Fn(&mut E) -> &mut Option<String>,
+    ids: impl Fn(&mut E) -> (&mut String, &mut Option<String>),
 ) -> Result<E, Violation> {
     let first = E::deserialize(WithDefaults::new(&mut Deserializer::from_slice(json), defaults));
     let mut event = match first {
@@ -89,8 +98,10 @@ fn read<E: Event>(
                 .map_err(|error| json::violation(E::TOPIC.event(), &error))?
         }
     };
-    let event_id = event.envelope().event_id.to_owned();
-    correlation_id(&mut event).get_or_insert(event_id);
+    let (event_id, correlation_id) = ids(&mut event);
+    let at = EventPath::of(E::TOPIC.event());
+    *event_id = at.field("event_id", rules::canonical_uuid(event_id))?;
+    correlation_id.get_or_insert_with(|| event_id.clone());
     event.validate()?;
     event.check_clock(defaults.now)?;
     Ok(event)

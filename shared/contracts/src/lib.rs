@@ -67,6 +67,7 @@ mod rules;
 mod schema_codec;
 mod table_keys;
 pub mod topics;
+mod unique_map;
 mod violation;
 pub mod wire;
 

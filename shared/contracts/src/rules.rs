@@ -49,6 +49,16 @@ pub(crate) fn uuid(text: &str) -> Result<(), Cause> {
     check(uuid::Uuid::try_parse(text).is_ok(), || format!("{:?} is not a UUID", short(text)))
 }
 
+/// Returns a UUID in its canonical spelling: lower-case digits with hyphens. Other spellings (braces, `urn:uuid:`, without hyphens) are
+/// accepted; zero, which is no id, is not.
+pub(crate) fn canonical_uuid(text: &str) -> Result<String, Cause> {
+    uuid(text)?;
+    match uuid::Uuid::try_parse(text) {
+        Ok(id) if !id.is_nil() => Ok(id.to_string()),
+        _ => Err(format!("{:?} is the nil UUID, which identifies nothing", short(text))),
+    }
+}
+
 pub(crate) fn instant(micros: i64) -> Result<(), Cause> {
     check(INSTANTS.contains(&micros), || format!("{micros} microseconds is outside the years 1 to 9999"))
 }

@@ -180,3 +180,56 @@ fn deeply_nested_json_is_rejected() {
     let text = violation(&alert_with("").replace(r#"{"k":"v"}"#, &nested));
     assert_eq!(text, "scanner.alert.raised: metadata: invalid type: sequence, expected a map");
 }
+
+#[test]
+fn event_id_is_stored_in_its_canonical_spelling() {
+    let canonical = "018e43a1-7c00-7011-8a3b-5f1d2c9e0011";
+    let with = |id: &str| alert_with(&format!(r#","event_id":"{id}""#));
+    let spellings = [
+        canonical.to_uppercase(),
+        format!("{{{canonical}}}"),
+        format!("urn:uuid:{canonical}"),
+        canonical.replace('-', ""),
+    ];
+    for spelling in spellings {
+        let found = alert(&with(&spelling));
+        assert_eq!((found.event_id.as_str(), found.correlation_id.as_deref()), (canonical, Some(canonical)));
+    }
+    let nil = violation(&with("00000000-0000-0000-0000-000000000000"));
+    assert!(
+        nil.starts_with("scanner.alert.raised: event_id: ") && nil.ends_with("identifies nothing"),
+        "{nil}"
+    );
+    let text = violation(&with("42"));
+    assert_eq!(text, "scanner.alert.raised: event_id: \"42\" is not a UUID");
+}
+
+#[test]
+fn array_for_a_finding_is_reported_as_such() {
+    for array in ["[]", " [1, 2]", r#"[{"event":"scanner.alert.raised"}]"#] {
+        let expected = "finding: invalid type: sequence, expected an object with the fields of an event";
+        assert_eq!(violation(array), expected);
+    }
+}
+
+#[test]
+fn repeated_key_of_a_map_is_rejected() {
+    let json = alert_with("").replace(r#""k":"v""#, r#""k":"v","k":"w""#);
+    assert_eq!(violation(&json), "scanner.alert.raised: metadata: duplicate key \"k\"");
+    let proposal = r#"{"event":"scanner.symbol.proposed","symbol":"AAPL","to_layer":1,"reason":"r",
+        "metrics":{"volume":1,"volume":2}}"#;
+    assert_eq!(violation(proposal), "scanner.symbol.proposed: metrics: duplicate key \"volume\"");
+}
+
+#[test]
+fn last_instant_of_9999_is_valid_and_ahead_of_the_clock() {
+    let text = violation(&alert_with(r#","occurred_at":"9999-12-31T23:59:59Z""#));
+    assert_eq!(
+        text,
+        "scanner.alert.raised: occurred_at: 9999-12-31T23:59:59Z is more than 5 min ahead of the clock, 2024-03-15T20:00:00Z"
+    );
+    let gap = r#"{"event":"market.gap.detected","symbol":"AAPL","data_type":"market_data",
+        "gap_start":"2024-03-01T00:00:00Z","gap_end":"9999-12-31T23:59:59Z","priority":5}"#;
+    let Ok(Finding::Gap(found)) = parse(gap.as_bytes(), &defaults()) else { panic!("a gap") };
+    assert_eq!(found.gap_end, 253_402_300_799_000_000);
+}

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The calendar repeats after 400 years: the days and times of this year are those of the last one that the library supports in part.
+const LAST_YEAR: &str = "9999-";
+const CYCLE_EARLIER: &str = "9599-";
+const CYCLE_MICROS: i64 = 146_097 * 86_400 * 1_000_000;
+
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
@@ -35,10 +40,15 @@ impl Timestamp {
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         // A time zone annotation in brackets extends the standard and is not supported.
         let parsed = if text.contains('[') { None } else { text.parse::<jiff::Timestamp>().ok() };
-        let Some(instant) = parsed else {
-            return Err(TimestampError { text: text.chars().take(40).collect() });
-        };
-        Ok(Self::from_jiff(instant))
+        let parsed = parsed.map(Self::from_jiff).or_else(|| Self::parse_last_days(text));
+        parsed.ok_or_else(|| TimestampError { text: text.chars().take(40).collect() })
+    }
+
+    /// Parses an instant after the last one of the time library, 9999-12-30T22:00:00Z.
+    fn parse_last_days(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(LAST_YEAR)?;
+        let earlier = format!("{CYCLE_EARLIER}{rest}").parse::<jiff::Timestamp>().ok()?;
+        Self::from_jiff(earlier).checked_add_micros(CYCLE_MICROS)
     }
 
     /// Returns the instant `micros` later. `None` on overflow.
@@ -79,10 +89,19 @@ impl Timestamp {
 /// ISO-8601 with `Z`. The fraction of the second has six digits and is omitted if it is zero.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(instant) = jiff::Timestamp::from_microsecond(self.0) else {
-            return write!(f, "{}us", self.0); // outside the range of ISO-8601 with years of four digits
+        let write = |instant: jiff::Timestamp| {
+            if self.0 % 1_000_000 == 0 { format!("{instant:.0}") } else { format!("{instant:.6}") }
         };
-        if self.0 % 1_000_000 == 0 { write!(f, "{instant:.0}") } else { write!(f, "{instant:.6}") }
+        let of_micros = |micros| jiff::Timestamp::from_microsecond(micros).ok();
+        if let Some(instant) = of_micros(self.0) {
+            return f.write_str(&write(instant));
+        }
+        let earlier = of_micros(self.0.saturating_sub(CYCLE_MICROS)).map(write);
+        match earlier.as_deref().and_then(|text| text.strip_prefix(CYCLE_EARLIER)) {
+            Some(rest) => write!(f, "{LAST_YEAR}{rest}"),
+            // Outside the range of ISO-8601 with years of four digits.
+            None => write!(f, "{}us", self.0),
+        }
     }
 }
 
@@ -148,6 +167,26 @@ mod tests {
         assert_eq!(last.checked_add_micros(1), None);
         assert_eq!(last.saturating_add_micros(1), last);
         assert_eq!(last.to_string(), "9223372036854775807us");
+    }
+
+    #[test]
+    fn last_days_of_9999_are_parsed_and_written() {
+        let last = Timestamp::parse("9999-12-31T23:59:59.999999Z").unwrap();
+        assert_eq!(last.micros(), 253_402_300_799_999_999);
+        for text in ["9999-12-31T23:59:59.999999Z", "9999-12-30T21:59:59Z", "9999-12-30T22:00:01Z"] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Timestamp::from_micros(i64::MIN).to_string(), "-9223372036854775808us");
+        let next = last.saturating_add_micros(1);
+        assert_eq!(next.to_string(), "253402300800000000us");
+        assert_eq!(
+            Timestamp::parse("9999-12-31T23:59:59-04:00").unwrap().micros(),
+            next.micros() - 1_000_000 + 4 * 3_600_000_000
+        );
+        assert!(
+            Timestamp::parse("9999-13-01T00:00:00Z")
+                .is_err_and(|error| error.to_string().contains("9999-13"))
+        );
     }
 
     proptest! {

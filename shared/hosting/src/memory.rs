@@ -84,7 +84,7 @@ pub fn reserve(parts: Vec<Part>) -> Result<Reserved, Failure> {
             let limit_mib = limit.unwrap_or(0) / MIB;
             let cause = format!(
                 "configured memory {sum_mib} MiB exceeds the container's limit {limit_mib} MiB: {}; lower \
-                 kafka.prefetch_kib or raise the limit",
+                 kafka.prefetch_kib or a named setting, or raise the limit",
                 list(&all)
             );
             return Err(Failure::with(Exit::Usage, cause));

@@ -90,7 +90,8 @@
 {{- end -}}
 {{- if eq .service "publisher" -}}
 {{- $edge := mergeOverwrite (deepCopy $fact.defaults.edge) ($service.config.edge | default dict) -}}
-{{- $sum = add $sum (mul $edge.requests_max $edge.body_max_bytes 2) $edge.in_flight_max_bytes -}}
+{{- /* As services/publisher/src/edge/memory.rs: a body and a record are in memory twice, a connection has two buffers of 32 KiB. */ -}}
+{{- $sum = add $sum (mul 2 (int64 $edge.bodies_max_bytes)) (mul 2 (int64 $edge.in_flight_max_bytes)) (mul 65536 (int64 $edge.connections_max)) -}}
 {{- end -}}
 {{ add $sum (mul $service.resources.stateMib 1048576) }}
 {{- end }}

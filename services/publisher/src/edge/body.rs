@@ -2,6 +2,9 @@
 
 use serde_json::value::RawValue;
 
+/// U+FEFF, which some programs write at the start of a file. Skipped at the start of a body and, as files are concatenated, of a line.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// A body that is invalid as a whole: none of its findings is accepted. The text, cause included, is the `error` of the response.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -21,11 +24,13 @@ pub enum BodyError {
 
 /// A line of an NDJSON body that is not JSON. The text is the `cause` of the finding's outcome.
 #[derive(Debug, thiserror::Error)]
-#[error("malformed JSON: line {line}: {error}")]
+#[error("malformed JSON: {cause} at line {line} column {column}")]
 pub struct LineError {
+    cause: String,
     /// The number of the line in the body, from 1.
     line: usize,
-    error: serde_json::Error,
+    /// The number of the byte in the line, from 1.
+    column: usize,
 }
 
 /// One finding of a batch: its JSON text, or the error of an NDJSON line.
@@ -39,16 +44,16 @@ pub type Item<'a> = Result<&'a str, LineError>;
 /// # Errors
 /// [`BodyError`] if the body as a whole is invalid.
 pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
-    let text = std::str::from_utf8(body).map_err(|e| BodyError::NotUtf8 { valid_up_to: e.valid_up_to() })?;
-    let text = text.trim();
-    let items = if text.is_empty() {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let start = body.trim_ascii_start();
+    let items = if start.is_empty() {
         return Err(BodyError::Empty);
     } else if is_ndjson {
-        lines(text)
-    } else if text.starts_with('[') {
-        array(text)?
+        lines(body)
+    } else if start.starts_with(b"[") {
+        array(body)?
     } else {
-        object_or_lines(text)?
+        object_or_lines(body)?
     };
     match items.len() {
         0 => Err(BodyError::Empty),
@@ -57,30 +62,59 @@ pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<
     }
 }
 
-fn array(text: &str) -> Result<Vec<Item<'_>>, BodyError> {
-    let raw: Vec<&RawValue> = serde_json::from_str(text).map_err(BodyError::Malformed)?;
+fn array(body: &[u8]) -> Result<Vec<Item<'_>>, BodyError> {
+    let raw: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| invalid(body, error))?;
     Ok(raw.into_iter().map(|item| Ok(item.get())).collect())
 }
 
-fn object_or_lines(text: &str) -> Result<Vec<Item<'_>>, BodyError> {
-    match serde_json::from_str::<&RawValue>(text) {
-        Ok(_) => Ok(vec![Ok(text)]),
-        Err(whole) => match text.split_once('\n') {
-            Some((first, _)) if serde_json::from_str::<&RawValue>(first).is_ok() => Ok(lines(text)),
-            _ => Err(BodyError::Malformed(whole)),
-        },
+fn object_or_lines(body: &[u8]) -> Result<Vec<Item<'_>>, BodyError> {
+    match serde_json::from_slice::<&RawValue>(body) {
+        Ok(one) => Ok(vec![Ok(one.get())]),
+        Err(whole) => {
+            let first = body.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+            let is_json = |line: &[u8]| serde_json::from_slice::<&RawValue>(line).is_ok();
+            match first {
+                // The whole body is no value, so a first line that is one is not the only one.
+                Some(first) if is_json(first) => Ok(lines(body)),
+                _ => Err(invalid(body, whole)),
+            }
+        }
     }
 }
 
-fn lines(text: &str) -> Vec<Item<'_>> {
-    text.lines()
+fn invalid(body: &[u8], error: serde_json::Error) -> BodyError {
+    match std::str::from_utf8(body) {
+        Ok(_) => BodyError::Malformed(error),
+        Err(error) => BodyError::NotUtf8 { valid_up_to: error.valid_up_to() },
+    }
+}
+
+fn lines(body: &[u8]) -> Vec<Item<'_>> {
+    body.split(|byte| *byte == b'\n')
         .zip(1..)
-        .filter(|(line, _)| !line.trim().is_empty())
-        .map(|(text, line)| match serde_json::from_str::<&RawValue>(text) {
-            Ok(_) => Ok(text),
-            Err(error) => Err(LineError { line, error }),
-        })
+        .map(|(text, line)| (text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text), line))
+        .filter(|(text, _)| !text.trim_ascii().is_empty())
+        .map(|(text, line)| of_line(text, line))
         .collect()
+}
+
+fn of_line(text: &[u8], line: usize) -> Item<'_> {
+    match serde_json::from_slice::<&RawValue>(text) {
+        Ok(value) => Ok(value.get()),
+        Err(error) => Err(match std::str::from_utf8(text) {
+            Ok(_) => LineError { cause: without_position(&error), line, column: error.column() },
+            Err(error) => LineError { cause: "not UTF-8".to_owned(), line, column: error.valid_up_to() + 1 },
+        }),
+    }
+}
+
+/// Returns the text of an error of one line without its position, which is that within the line.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +123,10 @@ mod tests {
 
     fn texts<'a>(items: &'a [Item<'a>]) -> Vec<&'a str> {
         items.iter().map(|item| *item.as_ref().unwrap()).collect()
+    }
+
+    fn errors(items: &[Item<'_>]) -> Vec<String> {
+        items.iter().filter_map(|item| Some(item.as_ref().err()?.to_string())).collect()
     }
 
     #[test]
@@ -105,9 +143,10 @@ mod tests {
 
     #[test]
     fn empty_batch_is_rejected() {
-        for body in [&b""[..], b" \n ", b"[]"] {
-            assert!(matches!(items(body, false, 10), Err(BodyError::Empty)));
+        for body in [&b""[..], b" \n ", b"[]", BYTE_ORDER_MARK] {
+            assert!(matches!(items(body, false, 10), Err(BodyError::Empty)), "{body:?}");
         }
+        assert!(matches!(items(b"\n\r\n", true, 10), Err(BodyError::Empty)));
     }
 
     #[test]
@@ -120,16 +159,55 @@ mod tests {
     fn malformed_json_names_line_and_column() {
         let error = items(b"{\"a\": }", false, 10).unwrap_err().to_string();
         assert!(error.contains("line 1 column 7"), "{error}");
+        let error = items(b"\r\n\n[{\"a\": }]", false, 10).unwrap_err().to_string();
+        assert!(error.contains("line 3 column 8"), "{error}");
         assert!(items(b"[{\"a\":1},", false, 10).unwrap_err().to_string().starts_with("malformed JSON"));
-        assert!(items(b"\xff{}", false, 10).unwrap_err().to_string().contains("byte 0 is not UTF-8"));
+        for body in [&b"\xff{}"[..], b"[\xff]"] {
+            let error = items(body, false, 10).unwrap_err().to_string();
+            assert!(error.contains("is not UTF-8"), "{error}");
+        }
     }
 
     #[test]
     fn malformed_line_affects_no_other_line() {
-        let items = items(b"{\"a\":1}\n{oops\n{\"b\":2}", false, 10).unwrap();
-        assert_eq!(items.len(), 3);
-        let error = items[1].as_ref().unwrap_err().to_string();
-        assert!(error.starts_with("malformed JSON: line 2: "), "{error}");
-        assert_eq!([&items[0], &items[2]].map(|item| *item.as_ref().unwrap()), ["{\"a\":1}", "{\"b\":2}"]);
+        for (separator, is_ndjson) in [("\n", true), ("\r\n", true), ("\n", false), ("\r\n", false)] {
+            let body = ["{\"a\":1}", "{oops", "", "{\"b\":2}", "{\"c\":}"].join(separator);
+            let items = items(body.as_bytes(), is_ndjson, 10).unwrap();
+            assert_eq!(
+                [&items[0], &items[2]].map(|item| *item.as_ref().unwrap()),
+                ["{\"a\":1}", "{\"b\":2}"]
+            );
+            let expected = [
+                "malformed JSON: key must be a string at line 2 column 2",
+                "malformed JSON: expected value at line 5 column 6",
+            ];
+            assert_eq!(errors(&items), expected);
+        }
+    }
+
+    #[test]
+    fn leading_blank_lines_count() {
+        let items = items(b"\n\r\n{oops\n{}\n", true, 10).unwrap();
+        assert_eq!(errors(&items), ["malformed JSON: key must be a string at line 3 column 2"]);
+    }
+
+    #[test]
+    fn byte_that_is_not_utf8_affects_its_line_alone() {
+        for is_ndjson in [true, false] {
+            let items = items(b"{\"a\":1}\n{\"b\":\"\xe9\"}\n{\"c\":3}\n", is_ndjson, 10).unwrap();
+            assert_eq!(items.len(), 3);
+            assert_eq!(errors(&items), ["malformed JSON: not UTF-8 at line 2 column 7"]);
+        }
+    }
+
+    #[test]
+    fn byte_order_mark_is_skipped() {
+        for body in ["\u{feff}{\"a\":1}", "\u{feff}[{\"a\":1}]", "\u{feff}\n{\"a\":1}"] {
+            assert_eq!(texts(&items(body.as_bytes(), false, 10).unwrap()), ["{\"a\":1}"]);
+        }
+        for is_ndjson in [true, false] {
+            let two = "\u{feff}{\"a\":1}\n\u{feff}{\"b\":2}\n".as_bytes();
+            assert_eq!(texts(&items(two, is_ndjson, 10).unwrap()), ["{\"a\":1}", "{\"b\":2}"]);
+        }
     }
 }

@@ -21,10 +21,11 @@ struct Inner {
     rejected: AtomicU64,
 }
 
-/// Findings of a request that has no response yet. If it is dropped first (the caller disconnected), no one receives their outcomes,
-/// and all count as rejected.
+/// Findings of a request that has no response yet. If it is dropped first (the caller disconnected), they are in doubt: their outcome
+/// is `unknown`, and all count as rejected.
 pub(super) struct Pending {
     counts: EdgeCounts,
+    /// Findings without an outcome.
     findings: u64,
 }
 
@@ -40,7 +41,7 @@ impl EdgeCounts {
         }))
     }
 
-    /// Findings of all requests whose body was valid as a whole.
+    /// Findings of all requests whose number of findings is known.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.0.received.load(Ordering::Acquire)
@@ -73,22 +74,37 @@ impl EdgeCounts {
 }
 
 impl Pending {
-    pub(super) fn resolve(mut self, outcomes: &[Outcome]) {
+    pub(super) fn resolve(self, outcomes: &[Outcome]) {
         let mut by_outcome = [0_u64; Outcome::NAMES.len()];
         for outcome in outcomes {
             by_outcome[outcome.index()] += 1;
         }
+        self.count(by_outcome);
+    }
+
+    /// Resolves all findings with the outcome of this index.
+    pub(super) fn reject(self, outcome: usize) {
+        let mut by_outcome = [0_u64; Outcome::NAMES.len()];
+        by_outcome[outcome] = self.findings;
+        self.count(by_outcome);
+    }
+
+    fn count(mut self, by_outcome: [u64; Outcome::NAMES.len()]) {
         for (counter, count) in self.counts.0.by_outcome.iter().zip(by_outcome) {
             counter.increment(count);
         }
-        let [accepted, ..] = by_outcome;
+        let [accepted, rejected @ ..] = by_outcome;
         self.counts.0.accepted.fetch_add(accepted, Ordering::AcqRel);
-        self.findings -= accepted.min(self.findings);
+        self.counts.0.rejected.fetch_add(rejected.iter().sum(), Ordering::AcqRel);
+        self.findings = 0;
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.counts.0.rejected.fetch_add(self.findings, Ordering::AcqRel);
+        if self.findings > 0 {
+            self.counts.0.by_outcome[Outcome::UNKNOWN].increment(self.findings);
+            self.counts.0.rejected.fetch_add(self.findings, Ordering::AcqRel);
+        }
     }
 }

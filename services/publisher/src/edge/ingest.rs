@@ -1,12 +1,14 @@
 //! Ingest of a request's findings: validate each, produce the valid ones in one batch, return an outcome for each.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
 use chassis::Clock;
+use contracts::bounds::cut;
 use contracts::finding::{Defaults, Finding, parse};
 use contracts::{EncodeError, Topic, Violation, ids};
-use domain::Timestamp;
+use domain::{AlertType, Timestamp};
 use kafka_io::{BatchProducer, OutRecord, ProduceError, RecordMetadata, Wire};
 
 use super::body::{BodyError, Item, items};
@@ -15,6 +17,9 @@ use super::outcome::Outcome;
 
 /// The source of findings that name none. Callers are not authenticated, so the edge has no name for them.
 const DEFAULT_SOURCE: &str = "edge";
+
+/// The length to which a name is cut in a warning.
+const NAME_BYTES_MAX: usize = 64;
 
 /// A producer of batches.
 pub trait Produce: Send + Sync + 'static {
@@ -73,29 +78,49 @@ impl<P: Produce> Edge<P> {
         is_ndjson: bool,
         traceparent: Option<&str>,
     ) -> Result<Vec<Outcome>, BodyError> {
-        let items = items(body, is_ndjson, self.limits.items_max)?;
+        let items = self.split(body, is_ndjson)?;
+        Ok(self.publish(&items, traceparent).await)
+    }
+
+    /// Splits a body into findings, the first half of [`ingest`](Self::ingest). Counts them if there are too many.
+    pub(super) fn split<'a>(&self, body: &'a [u8], is_ndjson: bool) -> Result<Vec<Item<'a>>, BodyError> {
+        items(body, is_ndjson, self.limits.items_max).inspect_err(|error| {
+            if let BodyError::TooMany { items, .. } = error {
+                self.counts.receive(*items).reject(Outcome::INVALID);
+            }
+        })
+    }
+
+    /// Counts findings that are not published, because the edge is full.
+    pub(super) fn reject(&self, findings: usize) {
+        self.counts.receive(findings).reject(Outcome::REFUSED);
+    }
+
+    /// Publishes findings, the second half of [`ingest`](Self::ingest).
+    pub(super) async fn publish(&self, items: &[Item<'_>], traceparent: Option<&str>) -> Vec<Outcome> {
         let pending = self.counts.receive(items.len());
         let now = Timestamp::from_micros(self.clock.wall_micros());
         let defaults = Defaults { now, source: DEFAULT_SOURCE };
         let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(items.len());
-        let mut records = Vec::new();
-        for item in &items {
+        let (mut records, mut produced) = (Vec::new(), Vec::new());
+        for item in items {
             match self.record(item, &defaults, traceparent) {
-                Ok(record) => {
+                Ok((record, warning)) => {
+                    produced.push((record.topic, warning));
                     records.push(record);
                     outcomes.push(None);
                 }
                 Err(outcome) => outcomes.push(Some(outcome)),
             }
         }
-        let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
         let results = self.producer.produce(records).await;
-        let mut produced = topics.into_iter().zip(results).map(|(topic, result)| of_result(topic, result));
+        let produced = produced.into_iter().zip(results);
+        let mut produced = produced.map(|((topic, warning), result)| of_result(topic, warning, result));
         let missing = || Outcome::Unknown { cause: "no result from the producer".to_owned() };
         let outcomes: Vec<Outcome> =
             outcomes.into_iter().map(|o| o.or_else(|| produced.next()).unwrap_or_else(missing)).collect();
         pending.resolve(&outcomes);
-        Ok(outcomes)
+        outcomes
     }
 
     fn record(
@@ -103,13 +128,15 @@ impl<P: Produce> Edge<P> {
         item: &Item<'_>,
         defaults: &Defaults<'_>,
         traceparent: Option<&str>,
-    ) -> Result<OutRecord, Outcome> {
+    ) -> Result<(OutRecord, Option<String>), Outcome> {
         let text = item.as_ref().map_err(|error| invalid(String::new(), error.to_string()))?;
         let finding = parse(text.as_bytes(), defaults)
             .map_err(|Violation { event, path, cause }| invalid(path, format!("{event}: {cause}")))?;
         let new_trace = traceparent.is_none().then(|| ids::traceparent(finding.event_id()));
         let traceparent = traceparent.or(new_trace.as_deref());
-        self.encode(&finding, traceparent).map_err(|error| invalid(String::new(), error.to_string()))
+        let record = self.encode(&finding, traceparent);
+        let record = record.map_err(|error| invalid(String::new(), error.to_string()))?;
+        Ok((record, warning(&finding, text)))
     }
 
     fn encode(&self, finding: &Finding, traceparent: Option<&str>) -> Result<OutRecord, EncodeError> {
@@ -125,10 +152,28 @@ fn invalid(path: String, cause: String) -> Outcome {
     Outcome::Invalid { path, cause }
 }
 
-fn of_result(topic: Topic, result: Result<RecordMetadata, ProduceError>) -> Outcome {
+/// Returns a warning if the alert type is not one of the contract: it is stored as `unknown`.
+fn warning(finding: &Finding, text: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Sent<'a> {
+        #[serde(borrow)]
+        alert_type: Cow<'a, str>,
+    }
+
+    let Finding::Alert(alert) = finding else { return None };
+    if alert.alert_type != AlertType::Unknown {
+        return None;
+    }
+    let sent: Sent<'_> = serde_json::from_str(text).ok()?;
+    let is_known = sent.alert_type == AlertType::Unknown.as_str();
+    let name = cut(&sent.alert_type, NAME_BYTES_MAX);
+    (!is_known).then(|| format!("alert_type {name:?} is not defined and was stored as unknown"))
+}
+
+fn of_result(topic: Topic, warning: Option<String>, result: Result<RecordMetadata, ProduceError>) -> Outcome {
     match result {
         Ok(RecordMetadata { partition, offset }) => {
-            Outcome::Accepted { topic: topic.name(), partition, offset }
+            Outcome::Accepted { topic: topic.name(), partition, offset, warning }
         }
         Err(error @ ProduceError::Full { .. }) => Outcome::Refused { cause: error.to_string() },
         Err(error @ (ProduceError::Failed { .. } | ProduceError::Denied { .. })) => {

@@ -6,7 +6,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The brokers acknowledged the record.
-    Accepted { topic: &'static str, partition: i32, offset: i64 },
+    Accepted {
+        topic: &'static str,
+        partition: i32,
+        offset: i64,
+        /// A part of the finding that was not stored as it was sent.
+        warning: Option<String>,
+    },
     /// The finding violates a rule. It was not produced, and a retry has the same outcome.
     Invalid {
         /// The path to the invalid field, as `metrics.rsi`; empty for the finding as a whole.
@@ -29,15 +35,19 @@ impl Outcome {
     /// The names of the outcomes in the response, in the order of [`Self::index`].
     pub const NAMES: [&str; 5] = ["accepted", "invalid", "failed", "refused", "unknown"];
 
+    pub(super) const INVALID: usize = 1;
+    pub(super) const REFUSED: usize = 3;
+    pub(super) const UNKNOWN: usize = 4;
+
     /// Returns the index of its name in [`Self::NAMES`].
     #[must_use]
     pub const fn index(&self) -> usize {
         match self {
             Self::Accepted { .. } => 0,
-            Self::Invalid { .. } => 1,
+            Self::Invalid { .. } => Self::INVALID,
             Self::Failed { .. } => 2,
-            Self::Refused { .. } => 3,
-            Self::Unknown { .. } => 4,
+            Self::Refused { .. } => Self::REFUSED,
+            Self::Unknown { .. } => Self::UNKNOWN,
         }
     }
 
@@ -63,6 +73,14 @@ struct OutcomeJson<'a> {
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'a str>,
+}
+
+/// The body of the response.
+#[derive(Debug, Serialize)]
+struct ResultsJson<'a> {
+    results: Vec<OutcomeJson<'a>>,
 }
 
 impl<'a> OutcomeJson<'a> {
@@ -75,10 +93,12 @@ impl<'a> OutcomeJson<'a> {
             offset: None,
             path: None,
             cause: None,
+            warning: None,
         };
         json.cause = match outcome {
-            Outcome::Accepted { topic, partition, offset } => {
+            Outcome::Accepted { topic, partition, offset, warning } => {
                 (json.topic, json.partition, json.offset) = (Some(*topic), Some(*partition), Some(*offset));
+                json.warning = warning.as_deref();
                 None
             }
             Outcome::Invalid { path, cause } => {
@@ -96,9 +116,16 @@ impl<'a> OutcomeJson<'a> {
 /// Returns the body of the response: `{"results": [one object per finding, in order]}`.
 #[must_use]
 pub fn response_body(outcomes: &[Outcome]) -> serde_json::Value {
-    let results: Vec<OutcomeJson<'_>> =
-        outcomes.iter().enumerate().map(|(i, o)| OutcomeJson::of(i, o)).collect();
-    serde_json::json!({ "results": results })
+    serde_json::json!(results(outcomes))
+}
+
+/// Returns the text of [`response_body`], without its tree of values.
+pub(super) fn response_text(outcomes: &[Outcome]) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&results(outcomes))
+}
+
+fn results(outcomes: &[Outcome]) -> ResultsJson<'_> {
+    ResultsJson { results: outcomes.iter().enumerate().map(|(i, o)| OutcomeJson::of(i, o)).collect() }
 }
 
 /// Returns the status of the response: 200 if all findings were accepted, 207 if some were, 503 if none was and a retry may succeed for
@@ -122,7 +149,7 @@ mod tests {
     use super::*;
 
     fn accepted() -> Outcome {
-        Outcome::Accepted { topic: "scanner.alert.raised.v1", partition: 3, offset: 9 }
+        Outcome::Accepted { topic: "scanner.alert.raised.v1", partition: 3, offset: 9, warning: None }
     }
 
     fn invalid() -> Outcome {
@@ -139,6 +166,8 @@ mod tests {
                 {"index": 1, "outcome": "invalid", "path": "score", "cause": "1.7 is outside 0..=1"},
             ]})
         );
+        let text = response_text(&[accepted(), invalid()]).unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&text).unwrap(), body);
     }
 
     #[test]

@@ -1,38 +1,41 @@
 //! HTTP server of the edge.
 //!
-//! A body is in memory from its first byte until the response, so the number of concurrent requests is limited, whatever the number
-//! of connections, and a body must arrive within a timeout. The server rejects excess requests before it reads the body.
+//! A body is in memory from its first byte until the response is sent, so the bodies are bounded in number and in bytes, whatever the
+//! number of connections, and a body must arrive within a timeout. The server rejects excess requests before it reads their bodies.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Json, Response};
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::post;
-use serde_json::json;
+use chassis::Shutdown;
+use chassis::serve::{ConnectionLimits, Peer, error_page};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::body::BodyError;
+use super::admission::{Admission, AdmissionLimits, Slot};
+use super::edge_metrics::EdgeMetrics;
 use super::ingest::{Edge, Produce};
-use super::outcome::{Outcome, response_body, response_status};
+use super::rejection::Rejection;
+use super::request::Head;
+use super::results::response_of;
 
-/// The value of `Retry-After`, in seconds. A batch is acknowledged or times out within seconds.
-const RETRY_AFTER_S: &str = "1";
+/// The size of a finding in memory in addition to its text: its outcome, and its result in the response.
+pub const FINDING_BYTES: usize = 256;
 
-/// Limits of concurrent requests.
+const PATH: &str = "/v1/findings";
+
+/// Limits of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeLimits {
-    /// Maximum number of requests whose bodies are in memory.
-    pub requests_max: usize,
+    pub connections: ConnectionLimits,
+    pub admission: AdmissionLimits,
     /// The time within which a body must arrive.
     pub body_timeout: Duration,
 }
@@ -72,97 +75,81 @@ impl EdgeServer {
     }
 }
 
-/// Serves until `end`, then completes the requests in progress and returns.
-///
-/// # Errors
-/// An error of the socket.
+/// Serves until `shutdown`, then completes the requests in progress whose bodies have arrived, and returns.
 pub async fn serve<P: Produce>(
     server: EdgeServer,
     edge: Arc<Edge<P>>,
     limits: ServeLimits,
-    end: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(server.listener, router(edge, limits)).with_graceful_shutdown(end).await
-}
-
-fn router<P: Produce>(edge: Arc<Edge<P>>, limits: ServeLimits) -> Router {
-    let body_limit = DefaultBodyLimit::max(edge.limits.body_max_bytes);
-    let shared = Arc::new(Shared { edge, limits, permits: Semaphore::new(limits.requests_max) });
-    Router::new().route("/v1/findings", post(findings::<P>)).layer(body_limit).with_state(shared)
+    metrics: EdgeMetrics,
+    shutdown: Shutdown,
+) {
+    metrics.set_capacity(&limits.admission);
+    let shared = Arc::new(Shared {
+        edge,
+        body_timeout: limits.body_timeout,
+        admission: Admission::new(limits.admission, metrics.in_flight),
+        shutdown: shutdown.clone(),
+    });
+    let methods = || post(findings::<P>);
+    let app = Router::new()
+        .route(PATH, methods())
+        .route(&format!("{PATH}/"), methods())
+        .fallback(unknown_path)
+        .with_state(shared);
+    chassis::serve::serve("edge", server.listener, app, limits.connections, metrics.server, shutdown).await;
 }
 
 /// State shared by all requests.
 struct Shared<P> {
     edge: Arc<Edge<P>>,
-    limits: ServeLimits,
-    /// One per request in progress.
-    permits: Semaphore,
+    body_timeout: Duration,
+    admission: Arc<Admission>,
+    shutdown: Shutdown,
 }
 
-async fn findings<P: Produce>(State(shared): State<Arc<Shared<P>>>, request: Request) -> Response {
-    // Held until the response is complete.
-    let Ok(_permit) = shared.permits.try_acquire() else { return busy(shared.limits.requests_max) };
-    let headers = request.headers().clone();
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
-        let text = format!("unsupported content-encoding {encoding:?}: send the body without an encoding");
-        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text);
+async fn unknown_path() -> Response {
+    error_page(StatusCode::NOT_FOUND, &format!("unknown path: findings are sent to POST {PATH}"))
+}
+
+async fn findings<P: Produce>(
+    State(shared): State<Arc<Shared<P>>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    match shared.respond(peer, request).await {
+        Ok(response) => response,
+        Err(rejection) => rejection.response(),
     }
-    let body = match timeout(shared.limits.body_timeout, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(rejection)) => return unreadable(&rejection, shared.edge.limits.body_max_bytes),
-        Err(_) => return timed_out(shared.limits.body_timeout),
-    };
-    ingest(&shared.edge, &headers, &body).await
 }
 
-async fn ingest<P: Produce>(edge: &Edge<P>, headers: &HeaderMap, body: &[u8]) -> Response {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_ndjson = text(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("ndjson"));
-    match edge.ingest(body, is_ndjson, text(TRACEPARENT).filter(|text| is_trace(text))).await {
-        Ok(outcomes) => response_of(&outcomes),
-        Err(invalid @ BodyError::TooMany { .. }) => {
-            error(StatusCode::PAYLOAD_TOO_LARGE, &invalid.to_string())
+impl<P: Produce> Shared<P> {
+    async fn respond(&self, peer: Peer, request: Request) -> Result<Response, Rejection> {
+        let (parts, body) = request.into_parts();
+        let body_max_bytes = self.edge.limits.body_max_bytes;
+        let head = Head::check(&parts.headers, body_max_bytes)?;
+        let (body, mut slot) = tokio::select! {
+            biased;
+            received = self.receive(peer, &head, body) => received?,
+            // The rest of the body may never arrive.
+            () = self.shutdown.begun() => return Err(Rejection::ShuttingDown),
+        };
+        let items = self.edge.split(&body, head.is_ndjson)?;
+        if let Err(full) = slot.grow(items.len() * FINDING_BYTES).await {
+            self.edge.reject(items.len());
+            return Err(full.into());
         }
-        Err(invalid) => error(StatusCode::BAD_REQUEST, &invalid.to_string()),
+        let outcomes = self.edge.publish(&items, head.traceparent.as_deref()).await;
+        Ok(response_of(&outcomes, slot))
     }
-}
 
-const TRACEPARENT: &str = "traceparent";
-
-/// Returns `true` if it may be a W3C trace context. Every record of the request carries it, so its length counts against the maximum
-/// size of a record.
-fn is_trace(text: &str) -> bool {
-    text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-}
-
-fn busy(requests_max: usize) -> Response {
-    let text = format!("request rejected: {requests_max} requests are in progress, the maximum; retry later");
-    let body = Json(json!({ "error": text }));
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, RETRY_AFTER_S)], body).into_response()
-}
-
-fn timed_out(body_timeout: Duration) -> Response {
-    let text = format!("request timed out: the body did not arrive within {} ms", body_timeout.as_millis());
-    error(StatusCode::REQUEST_TIMEOUT, &text)
-}
-
-fn response_of(outcomes: &[Outcome]) -> Response {
-    let code = StatusCode::from_u16(response_status(outcomes)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = Json(response_body(outcomes));
-    if code == StatusCode::SERVICE_UNAVAILABLE {
-        return (code, [(header::RETRY_AFTER, RETRY_AFTER_S)], body).into_response();
+    /// Waits for a slot, then reads the body.
+    async fn receive(&self, peer: Peer, head: &Head, body: Body) -> Result<(Vec<u8>, Slot), Rejection> {
+        let body_max_bytes = self.edge.limits.body_max_bytes;
+        let mut slot = self.admission.enter(peer, head.first_bytes(body_max_bytes)).await?;
+        let read = head.read(body, body_max_bytes, &mut slot);
+        match timeout(self.body_timeout, read).await {
+            Ok(body) => Ok((body?, slot)),
+            Err(_) => Err(Rejection::TimedOut { timeout_ms: self.body_timeout.as_millis() }),
+        }
     }
-    (code, body).into_response()
-}
-
-fn unreadable(rejection: &BytesRejection, body_max_bytes: usize) -> Response {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let text = format!("request too large: at most {body_max_bytes} bytes are allowed in one body");
-        return error(StatusCode::PAYLOAD_TOO_LARGE, &text);
-    }
-    error(rejection.status(), &rejection.body_text())
-}
-
-fn error(code: StatusCode, text: &str) -> Response {
-    (code, Json(json!({ "error": text }))).into_response()
 }

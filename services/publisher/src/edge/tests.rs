@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chassis::ManualClock;
+use chassis::serve::ConnectionLimits;
+use chassis::telemetry::{Catalogue, Metrics};
+use chassis::{ManualClock, Shutdown};
 use contracts::Topic;
 use kafka_io::{OutRecord, ProduceError, RecordMetadata};
 use testkit::OwnSchemas;
@@ -12,6 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::metric_names::METRICS;
+
+mod requests;
+mod sockets;
 
 /// Acknowledges all records at increasing offsets, or returns this error.
 #[derive(Default)]
@@ -37,13 +43,28 @@ impl Produce for Arc<Brokers> {
     }
 }
 
-const SERVE_LIMITS: ServeLimits = ServeLimits { requests_max: 2, body_timeout: Duration::from_millis(100) };
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(60);
+
+const LIMITS: ServeLimits = ServeLimits {
+    connections: ConnectionLimits { connections_max: 100, head_timeout: LONG, idle_timeout: LONG },
+    admission: AdmissionLimits {
+        requests_max: 2,
+        bytes_max: 100_000,
+        peer_share: 1.0,
+        request_bytes_max: 20_000,
+        wait: Duration::from_millis(1),
+    },
+    body_timeout: Duration::from_millis(100),
+};
 
 struct EdgeBench {
     address: std::net::SocketAddr,
     brokers: Arc<Brokers>,
     counts: EdgeCounts,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    metrics: Metrics,
+    shutdown: Shutdown,
+    server: tokio::task::JoinHandle<()>,
 }
 
 impl Drop for EdgeBench {
@@ -57,17 +78,24 @@ async fn bench(error: Option<ProduceError>) -> EdgeBench {
 }
 
 async fn bench_of(brokers: Brokers) -> EdgeBench {
+    bench_with(brokers, LIMITS).await
+}
+
+async fn bench_with(brokers: Brokers, serve_limits: ServeLimits) -> EdgeBench {
     let wire = wire("publisher", Topic::PublisherDeadLetter);
     let brokers = Arc::new(brokers);
-    let counts = EdgeCounts::new(&chassis::telemetry::Scope::nowhere());
+    let metrics = Metrics::new(&Catalogue::new().with(METRICS)).unwrap();
+    let scope = metrics.process_scope();
+    let counts = EdgeCounts::new(&scope);
     let limits = EdgeLimits { body_max_bytes: 10_000, items_max: 3 };
     let clock = Arc::new(ManualClock::at(START_MICROS));
     let edge = Arc::new(Edge::new(wire, Arc::clone(&brokers), limits, counts.clone(), clock));
     let server = EdgeServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let address = server.address();
+    let (address, shutdown) = (server.address(), Shutdown::new());
+    let serving = serve(server, edge, serve_limits, EdgeMetrics::new(&scope), shutdown.clone());
     #[expect(clippy::disallowed_methods, reason = "a test's own task, aborted with the bench")]
-    let server = tokio::spawn(serve(server, edge, SERVE_LIMITS, std::future::pending()));
-    EdgeBench { address, brokers, counts, server }
+    let server = tokio::spawn(serving);
+    EdgeBench { address, brokers, counts, metrics, shutdown, server }
 }
 
 impl EdgeBench {
@@ -79,6 +107,14 @@ impl EdgeBench {
             assert!(response.headers().contains_key("retry-after"));
         }
         (status, response.json().await.unwrap())
+    }
+
+    /// Asserts that the scrape has these lines.
+    fn assert_counts(&self, lines: &[&str]) {
+        let scrape = self.metrics.render();
+        for line in lines {
+            assert!(scrape.lines().any(|found| found == *line), "{line} is missing in\n{scrape}");
+        }
     }
 }
 
@@ -163,17 +199,12 @@ async fn empty_or_oversized_request_is_rejected_with_its_limit() {
     assert!(status == 413 && response["error"].as_str().unwrap().contains("4 findings"), "{response}");
     let (status, response) = bench.post(&" ".repeat(10_001)).await;
     assert!(status == 413 && response["error"].as_str().unwrap().contains("10000 bytes"), "{response}");
-    assert_eq!(bench.counts.received(), 0);
-}
-
-#[tokio::test]
-async fn encoded_body_is_rejected_with_its_encoding() {
-    let bench = bench(None).await;
-    let url = format!("http://{}/v1/findings", bench.address);
-    let post = reqwest::Client::new().post(url).header("content-encoding", "gzip").body(vec![31_u8, 139]);
-    let response = post.send().await.unwrap();
-    assert_eq!(response.status().as_u16(), 415);
-    assert!(response.text().await.unwrap().contains("gzip"));
+    assert_eq!((bench.counts.received(), bench.counts.rejected()), (4, 4), "of the one with a known number");
+    bench.assert_counts(&[
+        "publisher_edge_requests_total{status=\"400\"} 1",
+        "publisher_edge_requests_total{status=\"413\"} 2",
+        "publisher_edge_findings_total{outcome=\"invalid\"} 4",
+    ]);
 }
 
 #[tokio::test]
@@ -219,28 +250,12 @@ async fn excess_request_is_rejected_until_another_completes() {
     );
     assert_eq!((first.0, second.0), (200, 200));
     assert_eq!(bench.post(&alert).await.0, 200, "the permits are free again");
-    assert_eq!(bench.counts.received(), 3, "the rejected request is not counted");
-}
-
-#[tokio::test]
-async fn stalled_body_times_out() {
-    let bench = bench(None).await;
-    let mut stalled = tokio::net::TcpStream::connect(bench.address).await.unwrap();
-    let head = "POST /v1/findings HTTP/1.1\r\nhost: edge\r\ncontent-length: 100\r\n\r\n{";
-    stalled.write_all(head.as_bytes()).await.unwrap();
-    let mut response = [0; 12];
-    stalled.read_exact(&mut response).await.unwrap();
-    assert_eq!(&response, b"HTTP/1.1 408");
-}
-
-#[tokio::test]
-async fn invalid_trace_is_replaced() {
-    let bench = bench(None).await;
-    let url = format!("http://{}/v1/findings", bench.address);
-    let request = reqwest::Client::new().post(url).header("traceparent", "0".repeat(4_000)).body(alert(&[]));
-    assert_eq!(request.send().await.unwrap().status(), 200);
-    let batches = bench.brokers.batches.lock().unwrap();
-    assert_eq!(batches[0][0].headers[0].1.len(), 55, "a new trace");
+    assert_eq!(bench.counts.received(), 3, "the number of findings in the rejected request is unknown");
+    bench.assert_counts(&[
+        "publisher_edge_requests_total{status=\"200\"} 3",
+        "publisher_edge_requests_total{status=\"503\"} 1",
+        "publisher_edge_request_duration_seconds_count 4",
+    ]);
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::admin::{Admin, AdminError, Configs, Version, View};
+use crate::admin::{self, Admin, AdminError, Configs, Version, View};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
+use crate::descriptors::{self, DescriptorsError, Part, Reserved};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::health::Health;
@@ -36,6 +37,13 @@ pub const METRICS: &[Metric] = &[
     process::UNREADY,
     process::DRAIN,
     process::DRAIN_BUDGET,
+    process::OPEN_FDS,
+    process::FDS_MAX,
+    admin::METRICS.requests,
+    admin::METRICS.duration,
+    admin::METRICS.open_connections,
+    admin::METRICS.capacity_connections,
+    admin::METRICS.accept_errors,
 ];
 
 /// The interval at which the poll delay of the runtime is measured.
@@ -51,6 +59,7 @@ pub struct Host {
     runtime: Handle,
     clock: Arc<dyn Clock>,
     own: Tasks,
+    _descriptors: Reserved,
     _logs: Logs,
 }
 
@@ -60,6 +69,8 @@ pub enum HostError {
     Logs(#[from] LogError),
     #[error("failed to set up metrics")]
     Metrics(#[from] MetricsError),
+    #[error(transparent)]
+    Descriptors(#[from] DescriptorsError),
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -102,7 +113,9 @@ impl Host {
             configs: configs.clone(),
             version: version.clone(),
         };
-        let admin = Admin::start(process.admin, view)?;
+        let limits = process.admin_limits();
+        let descriptors = descriptors::reserve(Part::of_server("process.admin_connections_max", &limits))?;
+        let admin = Admin::start(process.admin, limits, view)?;
         tracing::info!(name = version.name, version = version.version, admin = %admin.address(), "process started");
         let scope = metrics.process_scope();
         let gauges =
@@ -121,7 +134,17 @@ impl Host {
             poll_delay::watch(POLL_DELAY_EVERY, delays).await;
             Ok(())
         });
-        Ok(Self { health, metrics, configs, admin, runtime, clock, own, _logs: logs })
+        Ok(Self {
+            health,
+            metrics,
+            configs,
+            admin,
+            runtime,
+            clock,
+            own,
+            _descriptors: descriptors,
+            _logs: logs,
+        })
     }
 
     /// Creates the context of a service. Services may share a `shutdown`.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ErrorCollector, Validate};
 use crate::failure::Failure;
 use crate::health::{Latch, ServiceHealth};
+use crate::serve::ConnectionLimits;
 use crate::shutdown::{Cause, Shutdown};
 use crate::tasks::{JoinOutcome, Tasks};
 use crate::telemetry::logs::LogSettings;
@@ -70,6 +71,13 @@ pub struct Context {
 pub struct Process {
     /// Address of the admin server. Port 0 selects a free port.
     pub admin: SocketAddr,
+    /// Maximum number of open connections of the admin server. 64 is enough for probes, two Prometheus servers and some people.
+    pub admin_connections_max: usize,
+    /// Time within which the head of a request to the admin server must arrive, in milliseconds; then its connection is closed.
+    pub admin_head_timeout_ms: Millis,
+    /// Time that a connection of the admin server may be idle, in milliseconds; then it is closed. 60 s is longer than the interval of
+    /// scrapes and probes, so that they keep their connections.
+    pub admin_idle_timeout_ms: Millis,
     /// Format, level and buffering of the log.
     pub logs: LogSettings,
     /// Maximum duration of the drain after a signal, milliseconds.
@@ -107,6 +115,16 @@ impl Process {
         Self { admin: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ..Self::default() }
     }
 
+    /// Returns the limits of the admin server.
+    #[must_use]
+    pub fn admin_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            connections_max: self.admin_connections_max,
+            head_timeout: self.admin_head_timeout_ms.into(),
+            idle_timeout: self.admin_idle_timeout_ms.into(),
+        }
+    }
+
     /// Returns the maximum duration of the drain after a signal.
     #[must_use]
     pub fn drain_budget(&self) -> Duration {
@@ -118,6 +136,9 @@ impl Default for Process {
     fn default() -> Self {
         Self {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9_100)),
+            admin_connections_max: 64,
+            admin_head_timeout_ms: Millis::new(10_000),
+            admin_idle_timeout_ms: Millis::new(60_000),
             logs: LogSettings::default(),
             drain_budget_ms: Millis::new(20_000),
             runtime_workers: 2,
@@ -134,6 +155,12 @@ impl Validate for Process {
             "at least 1",
             "20000",
         );
+        let connections = self.admin_connections_max;
+        errors.check(connections >= 1, "admin_connections_max", connections, "at least 1", "64");
+        let head = self.admin_head_timeout_ms;
+        errors.check(!head.is_zero(), "admin_head_timeout_ms", head, "at least 1", "10000");
+        let idle = self.admin_idle_timeout_ms;
+        errors.check(!idle.is_zero(), "admin_idle_timeout_ms", idle, "at least 1", "60000");
         let workers = self.runtime_workers;
         errors.check((1..=64).contains(&workers), "runtime_workers", workers, "1 to 64", "2");
         let lines = self.logs.queue_lines;

@@ -1,10 +1,11 @@
-//! Metrics of a process: start time, memory and its limit, components that are not ready, drain time and its budget.
+//! Metrics of a process: start time, memory and file descriptors with their limits, components that are not ready, drain time and its budget.
 
 use std::time::Duration;
 
 use metrics::Gauge;
 
 use crate::clock::Clock;
+use crate::descriptors;
 use crate::health::Health;
 use crate::memory;
 use crate::shutdown::Shutdown;
@@ -36,7 +37,17 @@ pub const DRAIN: Metric =
 pub const DRAIN_BUDGET: Metric =
     gauge("chassis_drain_budget_seconds", "seconds", "Maximum duration of the drain.");
 
-pub const METRICS: [Metric; 6] = [STARTED, MEMORY, MEMORY_LIMIT, UNREADY, DRAIN, DRAIN_BUDGET];
+pub const OPEN_FDS: Metric =
+    gauge("chassis_process_open_fds", "fds", "Open file descriptors of the process.");
+
+pub const FDS_MAX: Metric = gauge(
+    "chassis_process_max_fds",
+    "fds",
+    "Maximum number of open file descriptors, the soft limit; absent without a limit.",
+);
+
+pub const METRICS: [Metric; 8] =
+    [STARTED, MEMORY, MEMORY_LIMIT, UNREADY, DRAIN, DRAIN_BUDGET, OPEN_FDS, FDS_MAX];
 
 /// The changing gauges and the sources of their values.
 #[derive(Debug)]
@@ -46,6 +57,10 @@ pub struct ProcessGauges {
     memory: Gauge,
     unready: Gauge,
     drain: Gauge,
+    /// `None` if the system does not report them.
+    open_fds: Option<Gauge>,
+    /// `None` without a limit.
+    fds_max: Option<Gauge>,
 }
 
 // === impl ProcessGauges ===
@@ -72,6 +87,8 @@ impl ProcessGauges {
             memory,
             unready: scope.gauge(&UNREADY, &[]),
             drain: scope.gauge(&DRAIN, &[]),
+            open_fds: descriptors::open().map(|_| scope.gauge(&OPEN_FDS, &[])),
+            fds_max: descriptors::limit().map(|_| scope.gauge(&FDS_MAX, &[])),
         }
     }
 
@@ -79,6 +96,13 @@ impl ProcessGauges {
     pub fn refresh(&self) {
         if let Some(bytes) = memory::used_bytes() {
             self.memory.set(approximately(bytes));
+        }
+        if let (Some(gauge), Some(open)) = (&self.open_fds, descriptors::open()) {
+            gauge.set(approximately(open));
+        }
+        // Not constant: the limit is raised at start if the configuration needs it.
+        if let (Some(gauge), Some(limit)) = (&self.fds_max, descriptors::limit()) {
+            gauge.set(approximately(limit));
         }
         let unready: usize = self.health.readiness().waiting.values().map(|waiting| waiting.len()).sum();
         self.unready.set(approximately(unready as u64));
@@ -122,6 +146,7 @@ mod tests {
         assert_eq!(value(STARTED.name), 1_700_000_000.0);
         assert_eq!((value(UNREADY.name), value(DRAIN.name), value(DRAIN_BUDGET.name)), (1.0, 0.0, 20.0));
         assert!(value(MEMORY.name) > 0.0);
+        assert!(value(OPEN_FDS.name) > 2.0 && value(OPEN_FDS.name) <= value(FDS_MAX.name));
         latch.ready();
         shutdown.begin(Cause::Requested);
         assert_eq!(value(UNREADY.name), 0.0);

@@ -38,7 +38,7 @@ event! {
         pub source_scanner: String,
         /// Further details by name: at most 50 keys, at most 10 KiB in total. In an alert of type `manual`, `feature_sets` can name
         /// the requested feature sets, separated by commas; all sets are requested if it is absent or empty.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::unique_map::deserialize")]
         pub metadata: BTreeMap<String, String>,
     }
 }

@@ -26,7 +26,7 @@ event! {
         /// Reason for people, not empty, at most 4 KiB.
         pub reason: String,
         /// Measurements of the scanner by name: at most 200 finite numbers, names of at most 256 bytes.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "crate::unique_map::deserialize")]
         pub metrics: BTreeMap<String, f64>,
     }
 }

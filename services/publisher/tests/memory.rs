@@ -1,0 +1,118 @@
+//! Memory of the edge under more bodies than it may hold, compared with its part of the memory sum. A process of its own, because the
+//! peak is that of the process.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chassis::serve::ConnectionLimits;
+use chassis::telemetry::Scope;
+use chassis::{ManualClock, Shutdown};
+use contracts::Topic;
+use kafka_io::{OutRecord, ProduceError, RecordMetadata};
+use publisher::config::EdgeSection;
+use publisher::edge::{
+    AdmissionLimits, Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, Produce, ServeLimits,
+    memory_parts, serve,
+};
+use testkit::stage_bench::{START_MICROS, wire};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// Keeps the records until every other request had a chance to run.
+struct Brokers;
+
+impl Produce for Brokers {
+    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        records.iter().map(|record| Ok(RecordMetadata { partition: record.partition, offset: 0 })).collect()
+    }
+}
+
+async fn start(section: &EdgeSection) -> SocketAddr {
+    let limits = EdgeLimits { body_max_bytes: section.body_max_bytes, items_max: section.items_max };
+    let counts = EdgeCounts::new(&Scope::nowhere());
+    let clock = Arc::new(ManualClock::at(START_MICROS));
+    let wire = wire("publisher", Topic::PublisherDeadLetter);
+    let edge = Arc::new(Edge::new(wire, Brokers, limits, counts, clock));
+    let limits = ServeLimits {
+        connections: ConnectionLimits {
+            connections_max: section.connections_max,
+            head_timeout: section.head_timeout_ms.into(),
+            idle_timeout: section.idle_timeout_ms.into(),
+        },
+        admission: AdmissionLimits {
+            requests_max: section.requests_max,
+            bytes_max: section.bodies_max_bytes,
+            peer_share: 1.0,
+            request_bytes_max: section.request_max_bytes(),
+            wait: section.wait_ms.into(),
+        },
+        body_timeout: section.body_timeout_ms.into(),
+    };
+    let server = EdgeServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = server.address();
+    let serving = serve(server, edge, limits, EdgeMetrics::new(&Scope::nowhere()), Shutdown::new());
+    #[expect(clippy::disallowed_methods, reason = "a test's own task, ended by the runtime of the test")]
+    drop(tokio::spawn(serving));
+    address
+}
+
+/// Returns a request with 10,000 alerts whose messages have this length.
+fn request(message_bytes: usize) -> Arc<Vec<u8>> {
+    let message = "m".repeat(message_bytes);
+    let alert = format!(
+        r#"{{"event":"scanner.alert.raised","symbol":"AAPL","alert_type":"momentum","score":0.5,"message":"{message}","source_scanner":"s"}}"#
+    );
+    let body = format!("[{}]", vec![alert; 10_000].join(","));
+    let head = "POST /v1/findings HTTP/1.1\r\nhost: edge\r\nconnection: close\r\ncontent-length: ";
+    Arc::new(format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes())
+}
+
+/// Instead of the status, if the edge closed the connection while the body was still being sent.
+const CLOSED: &str = "closed";
+
+async fn post(address: SocketAddr, request: Arc<Vec<u8>>) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A rejected request may be closed before it was sent.
+    drop(stream.write_all(&request).await);
+    let mut status = [0; 12];
+    if stream.read_exact(&mut status).await.is_err() {
+        return CLOSED.to_owned();
+    }
+    drop(stream.read_to_end(&mut Vec::new()).await);
+    String::from_utf8_lossy(&status[9..]).into_owned()
+}
+
+/// Returns the peak of the resident memory of this process, in bytes.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn excess_bodies_stay_within_the_memory_sum() {
+    let section = EdgeSection::default();
+    let address = start(&section).await;
+    let requests = [request(20), request(600)];
+    let before = peak_bytes();
+    let mut callers = JoinSet::new();
+    for _ in 0..32 {
+        for request in &requests {
+            callers.spawn(post(address, Arc::clone(request)));
+        }
+    }
+    let statuses = callers.join_all().await;
+    let accepted = statuses.iter().filter(|status| *status == "200").count();
+    let rejected = statuses.iter().filter(|status| [CLOSED, "503"].contains(&status.as_str())).count();
+    assert!(accepted > 0 && accepted + rejected == 64, "{statuses:?}");
+    let sum: u64 = memory_parts(&section).iter().map(|part| part.bytes).sum();
+    let used = peak_bytes() - before;
+    println!("{accepted} of 64 accepted, {} of {} MiB used", used >> 20, sum >> 20);
+    assert!(used <= sum, "{} MiB used, the sum is {} MiB", used >> 20, sum >> 20);
+}

@@ -1,0 +1,168 @@
+//! File descriptors: the sum that the configuration needs, compared with the limit of the process, and the number that is open.
+//!
+//! Without a free descriptor a process can neither accept nor open a connection, and its probes fail. So the limit is checked at start.
+
+use std::fmt;
+use std::io;
+use std::sync::Mutex;
+
+use kit::SaturatingFrom;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::lock::locked;
+use crate::serve::{ConnectionLimits, SPARE_DESCRIPTORS};
+
+/// Descriptors of a process apart from its servers: connections to brokers and to the registry, files, the runtime. `tapeline dev`, which
+/// has the most, uses 241.
+const PROCESS: u64 = 256;
+
+static RESERVED: Mutex<Vec<Part>> = Mutex::new(Vec::new());
+
+/// The maximum number of descriptors of one part of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The part and its setting, for the error message.
+    pub name: String,
+    pub count: u64,
+}
+
+/// Reserved descriptors. Dropping it releases them.
+#[derive(Debug)]
+#[must_use = "dropping it releases the descriptors"]
+pub struct Reserved(Part);
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "configuration needs {sum} file descriptors, the hard limit is {limit}: {parts}; lower connections_max or raise the limit (ulimit -n)"
+)]
+pub struct DescriptorsError {
+    sum: u64,
+    limit: u64,
+    /// The parts, largest first.
+    parts: String,
+}
+
+impl Part {
+    /// The descriptors of a server with these limits; `setting` limits its connections.
+    #[must_use]
+    pub fn of_server(setting: &str, limits: &ConnectionLimits) -> Self {
+        let connections = u64::saturating_from(limits.connections_max);
+        Self { name: setting.to_owned(), count: connections.saturating_add(SPARE_DESCRIPTORS) }
+    }
+}
+
+/// Reserves descriptors in addition to those of the other parts. Raises the soft limit to the hard limit if the sum exceeds it.
+///
+/// # Errors
+/// The sum of all parts exceeds the hard limit.
+pub fn reserve(part: Part) -> Result<Reserved, DescriptorsError> {
+    let mut parts = {
+        let mut reserved = locked(&RESERVED);
+        reserved.push(part.clone());
+        reserved.clone()
+    };
+    let reserved = Reserved(part);
+    parts.push(Part { name: "process".to_owned(), count: PROCESS });
+    let limit = getrlimit(Resource::Nofile);
+    if check(parts, &limit)? {
+        raise(&limit);
+    }
+    Ok(reserved)
+}
+
+/// Returns the number of open descriptors of the process. `None` if the system does not report it.
+#[must_use]
+pub fn open() -> Option<u64> {
+    match std::fs::read_dir("/proc/self/fd") {
+        // One of them is that of this directory.
+        Ok(entries) => Some(u64::saturating_from(entries.count()).saturating_sub(1)),
+        Err(error) if error.raw_os_error() == Some(libc::EMFILE) => limit(),
+        Err(_) => None,
+    }
+}
+
+/// Returns the limit that is in force, the soft one. `None` if there is none.
+#[must_use]
+pub fn limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// Returns `true` if the sum exceeds the soft limit and fits in the hard one.
+fn check(mut parts: Vec<Part>, limit: &Rlimit) -> Result<bool, DescriptorsError> {
+    let exceeds = |sum: u64, limit: Option<u64>| limit.filter(|limit| sum > *limit);
+    let sum = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.count));
+    if let Some(limit) = exceeds(sum, limit.maximum) {
+        parts.sort_by_key(|part| std::cmp::Reverse(part.count));
+        let parts = parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(DescriptorsError { sum, limit, parts });
+    }
+    Ok(exceeds(sum, limit.current).is_some())
+}
+
+fn raise(limit: &Rlimit) {
+    let (soft, hard) = (limit.current, limit.maximum);
+    match setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }) {
+        Ok(()) => tracing::info!(soft, hard, "limit of file descriptors raised"),
+        Err(error) => {
+            let error = io::Error::from(error);
+            tracing::warn!(soft, hard, %error, "failed to raise the limit of file descriptors");
+        }
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let mut reserved = locked(&RESERVED);
+        if let Some(index) = reserved.iter().position(|known| *known == self.0) {
+            reserved.swap_remove(index);
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, count: u64) -> Part {
+        Part { name: name.to_owned(), count }
+    }
+
+    #[test]
+    fn sum_above_the_hard_limit_is_an_error_with_its_parts() {
+        let limit = |current, maximum| Rlimit { current: Some(current), maximum: Some(maximum) };
+        let parts = || vec![part("process", 256), part("edge: connections_max", 1_024)];
+        assert_eq!(check(parts(), &limit(1_280, 1_280)), Ok(false));
+        assert_eq!(check(parts(), &limit(1_024, 1_280)), Ok(true));
+        assert_eq!(check(parts(), &Rlimit { current: None, maximum: None }), Ok(false));
+        assert_eq!(
+            check(parts(), &limit(500, 500)).unwrap_err().to_string(),
+            "configuration needs 1280 file descriptors, the hard limit is 500: edge: connections_max 1024, process 256; lower \
+             connections_max or raise the limit (ulimit -n)"
+        );
+    }
+
+    #[test]
+    fn open_descriptors_are_counted() {
+        let before = open().unwrap();
+        let files: Vec<_> = (0..50).map(|_| std::fs::File::open("/proc/self/status").unwrap()).collect();
+        // Other tests of this process open and close descriptors too.
+        assert!(open().unwrap() >= before.saturating_sub(20) + 50, "{before}");
+        drop(files);
+        assert!(limit().is_none_or(|limit| limit >= before));
+    }
+
+    #[test]
+    fn reservation_counts_until_it_is_dropped() {
+        let known = || locked(&RESERVED).contains(&part("a test", 1));
+        let reserved = reserve(part("a test", 1)).unwrap();
+        assert!(known());
+        drop(reserved);
+        assert!(!known());
+    }
+}

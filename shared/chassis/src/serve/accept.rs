@@ -1,0 +1,211 @@
+//! Accept loop of a server.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::service::TowerToHyperService;
+use kit::{Hysteresis, Marks};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::activity::{Activity, Connections};
+use super::connection::{self, Shared};
+use super::limits::ConnectionLimits;
+use super::metrics::ServerMetrics;
+use super::request::Peer;
+use crate::shutdown::Shutdown;
+
+/// The wait after the operating system had no descriptor or no memory for a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Connections that are rejected at the same time with a response. Further ones are closed without one.
+const REJECTING_MAX: usize = 16;
+
+/// Serves the connections of a listener until `shutdown`, then completes the requests in progress and returns. `name` is that of the
+/// server in the log.
+pub async fn serve(
+    name: &'static str,
+    listener: TcpListener,
+    app: Router,
+    limits: ConnectionLimits,
+    metrics: ServerMetrics,
+    shutdown: Shutdown,
+) {
+    let mut server = Server::new(name, app, limits, metrics, shutdown.clone());
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.begun() => break,
+            Some(ended) = server.tasks.join_next(), if !server.tasks.is_empty() => server.ended(ended),
+            Some(ended) = server.rejecting.join_next(), if !server.rejecting.is_empty() => server.ended(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => server.accepted(stream, Peer::from(address.ip())),
+                Err(error) => server.failed(&error).await,
+            }
+        }
+    }
+    drop(listener);
+    server.rejecting.abort_all();
+    while let Some(ended) = server.tasks.join_next().await {
+        server.ended(ended);
+    }
+}
+
+struct Server {
+    name: &'static str,
+    shared: Shared,
+    connections: Arc<Connections>,
+    tasks: JoinSet<()>,
+    rejecting: JoinSet<()>,
+    next_id: u64,
+    /// Consecutive failures for lack of a resource.
+    accept_errors: u64,
+    full: Hysteresis,
+}
+
+impl Server {
+    fn new(
+        name: &'static str,
+        app: Router,
+        limits: ConnectionLimits,
+        metrics: ServerMetrics,
+        shutdown: Shutdown,
+    ) -> Self {
+        metrics.set_capacity(&limits);
+        Self {
+            name,
+            shared: Shared { app: TowerToHyperService::new(app), limits, metrics, shutdown },
+            connections: Arc::default(),
+            tasks: JoinSet::new(),
+            rejecting: JoinSet::new(),
+            next_id: 0,
+            accept_errors: 0,
+            full: Hysteresis::new(),
+        }
+    }
+
+    fn accepted(&mut self, stream: TcpStream, peer: Peer) {
+        if self.accept_errors > 0 {
+            tracing::info!(server = self.name, failed = self.accept_errors, "connections are accepted again");
+            self.accept_errors = 0;
+        }
+        let max = self.shared.limits.connections_max;
+        let is_full = self.connections.count() >= max;
+        self.log_full(is_full);
+        if is_full && !self.connections.close_oldest_waiting() {
+            self.reject(stream);
+            return;
+        }
+        let (id, activity) = (self.next_id, Arc::new(Activity::new()));
+        self.next_id += 1;
+        self.connections.add(id, Arc::clone(&activity));
+        let (shared, connections) = (self.shared.clone(), Arc::clone(&self.connections));
+        self.tasks.spawn(async move {
+            let _registered = Registered { id, connections };
+            connection::run(shared, stream, peer, activity).await;
+        });
+    }
+
+    fn reject(&mut self, stream: TcpStream) {
+        if self.rejecting.len() < REJECTING_MAX {
+            self.rejecting.spawn(connection::reject(self.shared.clone(), stream));
+        } else {
+            self.shared.metrics.count_unhandled(503);
+        }
+    }
+
+    /// Logs the change to full, and the change back below 90 %.
+    fn log_full(&mut self, is_full: bool) {
+        let max = self.shared.limits.connections_max;
+        let open = if is_full { max } else { self.connections.count() };
+        let was_full = self.full.is_set();
+        match (was_full, self.full.update(open, Marks::at(max).low(max / 10 * 9))) {
+            (false, true) => tracing::warn!(
+                server = self.name,
+                connections_max = max,
+                "connection limit reached: connections that wait for a request are closed, others rejected"
+            ),
+            (true, false) => {
+                tracing::info!(server = self.name, open, "open connections are below the limit again")
+            }
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Logs the first of consecutive failures. Waits if the operating system lacks a resource, which only another end can free.
+    async fn failed(&mut self, error: &io::Error) {
+        self.shared.metrics.count_accept_error();
+        if !lacks_resource(error) {
+            // The peer disconnected before it was accepted.
+            tracing::debug!(server = self.name, %error, "failed to accept a connection");
+            return;
+        }
+        if self.accept_errors == 0 {
+            let open = self.connections.count();
+            tracing::error!(server = self.name, %error, open, "failed to accept connections");
+        }
+        self.accept_errors += 1;
+        self.connections.close_oldest_waiting();
+        tokio::select! {
+            () = sleep(ACCEPT_AGAIN) => {}
+            () = self.shared.shutdown.begun() => {}
+        }
+    }
+
+    fn ended(&self, ended: Result<(), tokio::task::JoinError>) {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            tracing::error!(server = self.name, %error, "connection failed");
+        }
+    }
+}
+
+/// Returns `true` if the process or the system has no descriptor or no memory for a socket.
+fn lacks_resource(error: &io::Error) -> bool {
+    let codes = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// The entry of a connection, removed also if its task panics.
+struct Registered {
+    id: u64,
+    connections: Arc<Connections>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.connections.remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin;
+    use crate::telemetry::{Catalogue, Metrics};
+
+    #[tokio::test(start_paused = true)]
+    async fn lack_of_descriptors_closes_a_waiting_connection() {
+        let metrics = Metrics::new(&Catalogue::new().with(crate::run::METRICS)).unwrap();
+        let limits = ConnectionLimits {
+            connections_max: 10,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+        };
+        let server_metrics = ServerMetrics::new(&metrics.process_scope(), &admin::METRICS);
+        let mut server = Server::new("test", Router::new(), limits, server_metrics, Shutdown::new());
+        let waiting = Arc::new(Activity::new());
+        server.connections.add(0, Arc::clone(&waiting));
+        server.failed(&io::Error::from_raw_os_error(libc::ECONNABORTED)).await;
+        assert_eq!((server.connections.count(), server.accept_errors), (1, 0));
+        server.failed(&io::Error::from_raw_os_error(libc::EMFILE)).await;
+        server.failed(&io::Error::from_raw_os_error(libc::ENFILE)).await;
+        waiting.close.notified().await;
+        assert_eq!((server.connections.count(), server.accept_errors), (0, 2));
+        assert!(metrics.render().contains("chassis_admin_accept_errors_total 3"), "{}", metrics.render());
+    }
+}
