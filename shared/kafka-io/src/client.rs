@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
+use crate::connection_cause::ConnectionCause;
 use crate::error_codes::is_access_denied;
 use crate::librdkafka_error::LibrdkafkaError;
 
@@ -40,6 +41,7 @@ pub struct ClientError {
 #[derive(Debug, Default)]
 pub struct LogContext {
     access_denied: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    connection: ConnectionCause,
 }
 
 impl LogContext {
@@ -47,11 +49,17 @@ impl LogContext {
     pub(crate) fn access_denied(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.access_denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Returns why the client has no connection, as far as its log was served.
+    pub(crate) fn connection(&self) -> &ConnectionCause {
+        &self.connection
+    }
 }
 
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log_line(level, facility, text);
+        self.connection.observe(facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

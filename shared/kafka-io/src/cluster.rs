@@ -67,7 +67,7 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
         MetadataError::Unavailable(error) => ClusterError::Unreachable {
             brokers: config.brokers.clone(),
             waited_ms: config.query_timeout_ms.get(),
-            source: error.into(),
+            source: error,
         },
     })?;
     for topic in topics {

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use crate::access_denied::{AccessDenied, serve};
 use crate::client::LogContext;
 use crate::config::KafkaConfig;
+use crate::librdkafka_error::LibrdkafkaError;
 
 /// Timeout of the first request; each further one waits twice as long. The client's events are served in between: an authentication
 /// error arrives there only, while the request waits for a connection that is never established.
@@ -20,7 +21,7 @@ pub(crate) enum MetadataError {
     /// No retry succeeds.
     AccessDenied(AccessDenied),
     /// No response within the timeout.
-    Unavailable(KafkaError),
+    Unavailable(LibrdkafkaError),
 }
 
 /// Fetches the topics that the principal may describe. Blocks up to `timeout`.
@@ -42,7 +43,7 @@ pub(crate) fn fetch_all(
             return Err(MetadataError::AccessDenied(AccessDenied::new(config, code, &text)));
         }
         if Instant::now() >= deadline {
-            return Err(MetadataError::Unavailable(error));
+            return Err(MetadataError::Unavailable(client.context().connection().explain(error)));
         }
         wait = timeout.min(2 * wait);
         std::thread::park_timeout(Duration::from_millis(20));
