@@ -12,6 +12,7 @@
 //! | [`telemetry`] | logs, metrics and the catalogue of metrics |
 //! | [`health`], [`admin`] | readiness, liveness and the HTTP server that shows them |
 //! | [`tasks`], [`pool`] | supervised tasks and threads; worker threads that are replaced after a failure |
+//! | [`output`] | standard output and standard error |
 //! | [`shutdown`], [`signals`], [`exit`] | the shutdown token, SIGTERM and SIGINT, the exit codes |
 //!
 //! ```no_run
@@ -71,6 +72,7 @@ pub mod exit;
 pub mod failure;
 pub mod health;
 pub mod memory;
+pub mod output;
 pub mod pool;
 pub mod run;
 pub mod shutdown;
