@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cluster::{self, ClusterArgs};
-use crate::exit::Failure;
+use crate::exit::{Cause, Failure};
 use crate::output::print;
 
 /// Timeout of one registry request.
@@ -20,6 +20,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The compatibility level of every subject.
 const COMPATIBILITY: &str = "FULL_TRANSITIVE";
+
+/// The registry's codes 404xx: a subject, version or schema does not exist.
+const NOT_FOUND_CODES: u32 = 404;
 
 #[derive(Debug, Subcommand)]
 pub enum SchemasCommand {
@@ -60,6 +63,12 @@ struct SubjectConfig {
     level: String,
 }
 
+/// The body of an error of the registry.
+#[derive(Debug, Deserialize)]
+struct RegistryErrorBody {
+    error_code: u32,
+}
+
 /// Client of the registry's subjects and compatibility levels, which `kafka_io::Registry` does not cover.
 struct SubjectClient {
     client: reqwest::Client,
@@ -86,7 +95,7 @@ async fn register(cluster: &ClusterArgs) -> Result<(), Failure> {
         let Some(subject) = contract.topic.subject() else { continue };
         let id = cluster::register(&registry, contract.topic).await?;
         subjects.set_compatibility(&subject).await?;
-        print(&format!("{id:>6}  {subject}\n"));
+        print(&format!("{id:>6}  {subject}\n"))?;
     }
     Ok(())
 }
@@ -102,10 +111,9 @@ async fn check(cluster: &ClusterArgs) -> Result<(), Failure> {
         lines.extend(found.into_iter().map(|difference| format!("{name}: {difference}")));
     }
     if lines.is_empty() {
-        print(&format!("{subjects} subjects match the contract\n"));
-        return Ok(());
+        return print(&format!("{subjects} subjects match the contract\n"));
     }
-    print(&lines.iter().map(|line| format!("differs    {line}\n")).collect::<String>());
+    print(&lines.iter().map(|line| format!("differs    {line}\n")).collect::<String>())?;
     Err(Failure::not_ok(format!("schemas differ from the contract: {} differences", lines.len())))
 }
 
@@ -185,14 +193,23 @@ impl SubjectClient {
         let response = self.client.get(format!("{}/{path}", self.url)).send().await;
         let response = response.map_err(|error| failure(error.into()))?;
         match response.status() {
-            StatusCode::NOT_FOUND => Ok(None),
+            // Another server, or another path of this one, has no such resource either. Only the registry has the code.
+            StatusCode::NOT_FOUND => match response.json::<RegistryErrorBody>().await {
+                Ok(body) if body.error_code / 100 == NOT_FOUND_CODES => Ok(None),
+                _ => Err(failure(StatusCode::NOT_FOUND.into())),
+            },
             status if !status.is_success() => Err(failure(status.into())),
             _ => response.json().await.map(Some).map_err(|error| failure(error.into())),
         }
     }
 
     fn failure(&self, action: &str, error: HttpError) -> Failure {
-        Failure::query_context(format!("failed to {action} at registry {}", self.url), error)
+        let context = format!("failed to {action} at registry {}", self.url);
+        match error {
+            // The address itself is invalid, for example its port.
+            HttpError::Request(error) if error.is_builder() => Failure::Usage(Cause::new(context, error)),
+            error => Failure::query_context(context, error),
+        }
     }
 }
 
