@@ -40,14 +40,18 @@ pub async fn run(args: &PublishArgs) -> Result<(), Failure> {
         opened = Destination::open(args) => opened?,
     };
     let tally = Tally::new(bytes);
-    let mut publication = Publication { name, destination, tally, shutdown };
+    let mut publication = Publication { name, destination, tally, shutdown, stopped_at: None };
     let result = publication.run(batches::read(read, bytes.is_some())).await;
     let tally = publication.tally;
     tally.finish();
     let printed = print(&format!("{tally}\n"));
     if let Err(failure) = result {
-        let stopped =
-            format!("publishing stopped after line {} of {}: {tally}", tally.line(), publication.name);
+        let position = match (publication.stopped_at, tally.line()) {
+            (Some(line), _) => format!("at line {line}"),
+            (None, 0) => "before the first line".to_owned(),
+            (None, line) => format!("after line {line}"),
+        };
+        let stopped = format!("publishing stopped {position} of {}: {tally}", publication.name);
         return Err(failure.context(&stopped));
     }
     printed?;
@@ -90,6 +94,8 @@ struct Publication {
     destination: Destination,
     tally: Tally,
     shutdown: Shutdown,
+    /// The first line without a result, if the destination failed.
+    stopped_at: Option<u64>,
 }
 
 impl Publication {
@@ -103,8 +109,11 @@ impl Publication {
             let unreadable =
                 |error| Failure::Usage(Cause::new(format!("failed to read {}", self.name), error));
             match batch.transpose().map_err(unreadable)? {
-                Some(batch) if !batch.lines.is_empty() => self.publish(batch).await?,
-                _ => return Ok(()),
+                Some(batch) if batch.lines.is_empty() => return Ok(()),
+                Some(batch) => self.publish(batch).await?,
+                None => {
+                    return Err(Failure::not_ok(format!("failed to read {}: the thread ended", self.name)));
+                }
             }
         }
     }
@@ -126,6 +135,7 @@ impl Publication {
         if !texts.is_empty() {
             let published = self.destination.publish(&texts, &self.shutdown).await;
             self.tally.count_in_doubt(published.in_doubt);
+            self.stopped_at = numbers.get(published.results.len()).copied();
             results.extend(numbers.into_iter().zip(published.results));
             failure = published.failure;
         }

@@ -63,7 +63,8 @@ impl ItemResult {
     pub fn reason(&self) -> String {
         let parts = [&self.path, &self.cause].map(|part| part.as_deref().unwrap_or_default());
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        escaped(&parts.join(": "), BODY_CHARACTERS_MAX)
+        // A finding is one line, so that a position in it is a column.
+        escaped(&parts.join(": ").replace(" at line 1 column ", ", column "), BODY_CHARACTERS_MAX)
     }
 }
 
@@ -243,6 +244,13 @@ mod tests {
         assert_eq!(exits, [failed, failed, failed, Exit::Refused, unreachable, unreachable]);
         let doubtful = [200, 400, 404, 413, 429, 500, 503].map(|status| rejected(status).is_in_doubt());
         assert_eq!(doubtful, [true, false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn reason_has_the_path_and_no_second_line_number() {
+        let cause = "malformed JSON: number out of range at line 1 column 57".to_owned();
+        let result = ItemResult { path: Some("score".to_owned()), ..ItemResult::invalid(cause) };
+        assert_eq!(result.reason(), "score: malformed JSON: number out of range, column 57");
     }
 
     #[test]

@@ -53,7 +53,8 @@ pub fn plan(args: &MarketArgs) -> Result<MarketPlan, Failure> {
     let symbols: Vec<SymbolBars> = bars.iter().map(|(symbol, bars)| SymbolBars::of(*symbol, bars)).collect();
     let replay = Replay::plan(bars, args.from, args.to);
     if replay.is_empty() && args.findings.is_none() {
-        return Err(Failure::not_ok(replayed_dates::nothing_to_replay(&symbols, args.from, args.to)));
+        let nothing = replayed_dates::nothing_to_replay(&symbols, args.from, args.to);
+        return Err(Failure::not_ok([&[nothing], &warnings[..]].concat().join("\n  ")));
     }
     let not_replayed = replayed_dates::not_replayed(&symbols, &replay);
     Ok(MarketPlan { replay, speed: args.speed, findings, warnings, not_replayed })
@@ -78,7 +79,9 @@ mod tests {
     #[test]
     fn empty_replay_fails_before_the_run() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("AAPL.csv"), "date,open,high,low,close,volume\n").unwrap();
+        for name in ["AAPL.csv", "MSFT.CSV"] {
+            std::fs::write(folder.path().join(name), "date,open,high,low,close,volume\n").unwrap();
+        }
         let mut args = MarketArgs {
             bars: Some(folder.path().to_path_buf()),
             from: None,
@@ -92,7 +95,8 @@ mod tests {
         };
         let failure = plan(&args).unwrap_err();
         assert_eq!(failure.exit(), Exit::Failed);
-        assert!(failure.to_string().starts_with("0 dates replayed"), "{failure}");
+        let text = failure.to_string();
+        assert!(text.starts_with("0 dates replayed") && text.contains("MSFT.CSV is not read"), "{text}");
         let findings = folder.path().join("findings.ndjson");
         std::fs::write(&findings, "{}\n").unwrap();
         args.findings = Some(findings);

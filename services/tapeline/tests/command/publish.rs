@@ -107,7 +107,7 @@ fn run_that_stops_early_reports_what_it_did() {
     assert_eq!(published.code, Some(3), "{}", published.err);
     let counts = "499 accepted, 501 not accepted (1 rejected, 0 failed, 500 unknown)";
     assert!(published.out.ends_with(&format!("{counts}\n")), "{}", published.out);
-    let stopped = format!("publishing stopped after line 500 of f.ndjson: {counts}: edge http://");
+    let stopped = format!("publishing stopped at line 501 of f.ndjson: {counts}: edge http://");
     assert!(published.err.contains(&stopped), "{}", published.err);
 }
 
