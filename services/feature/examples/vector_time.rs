@@ -1,5 +1,6 @@
 //! Measures the computation time of a vector of all built sets over 300 bars:
 //! `cargo run --release -p feature --example vector_time`.
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 use std::time::Instant;
 

@@ -2,6 +2,7 @@
 //!
 //! A golden value must agree to 1e-9 (relative) or 1e-12 (absolute), and a value that is omitted there must be omitted by the rule.
 
+#![expect(clippy::print_stdout, reason = "a test prints its progress")]
 #![expect(clippy::unwrap_used, reason = "a golden file that cannot be read is a failed test")]
 
 use std::collections::BTreeMap;

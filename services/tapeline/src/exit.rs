@@ -6,6 +6,7 @@ use std::path::Path;
 
 use chassis::Exit;
 use kafka_io::MaybeAccessDenied;
+use kit::ErrorChain;
 
 /// Why a command failed. Each variant has its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -120,24 +121,8 @@ impl Failure {
     /// Returns the message with the messages of all sources.
     #[must_use]
     pub fn chain(&self) -> String {
-        error_chain(self)
+        ErrorChain(self).to_string()
     }
-}
-
-/// Returns the messages of an error and of its sources, joined by `: `. A source whose message is already part of the text is left out.
-#[must_use]
-pub fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let message = cause.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -172,7 +157,11 @@ mod tests {
     fn chain_has_each_source_once() {
         let failure = Failure::query(failure(false)).context("feature lags");
         assert_eq!(failure.chain(), "feature lags: query failed: connection reset");
-        let repeated = Cause::new("read failed: connection reset", io::Error::other("connection reset"));
-        assert_eq!(Failure::NotOk(repeated).chain(), "read failed: connection reset");
+        let short = Cause::new("failed to read row 11", io::Error::other("1"));
+        assert_eq!(
+            Failure::NotOk(short).chain(),
+            "failed to read row 11: 1",
+            "a cause that is part of the text"
+        );
     }
 }

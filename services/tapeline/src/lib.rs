@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Modules depend on each other in one direction only: [`cli`] → [`commands`] → [`market`], [`audit`], [`cluster`] → [`output`],
-//! [`exit`], [`record_position`]. [`cli`] defines the command line. [`audit`] recounts lost, doubled and reordered records and shares neither counters nor
+//! [`exit`], [`finding_lines`], [`record_position`]. [`cli`] defines the command line. [`audit`] recounts lost, doubled and reordered records and shares neither counters nor
 //! state with the services.
 //!
 //! # What it does not do
@@ -35,6 +35,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod exit;
+pub mod finding_lines;
 pub mod market;
 pub mod output;
 pub mod record_position;
@@ -44,26 +45,35 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::cli::Cli;
+use self::exit::{Cause, Failure};
 
 /// Runs the command of the process's arguments and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("tapeline: failed to start the async runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let result = runtime.block_on(cli.run());
-    // A blocking thread that still reads from a topic must not keep the process alive.
-    runtime.shutdown_background();
-    match result {
+    match run_command() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("tapeline: {}", failure.chain());
+            chassis::output::note(&format!("tapeline: {}", failure.chain()));
             failure.exit().into()
         }
     }
+}
+
+fn run_command() -> Result<(), Failure> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are results; on a terminal clap prints them with its styles.
+        Err(text) if !text.use_stderr() && !chassis::output::is_terminal() => {
+            return output::print(&text.render().to_string());
+        }
+        Err(error) => error.exit(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::NotOk(Cause::new("failed to start the async runtime", error)))?;
+    let result = runtime.block_on(cli.run());
+    // A blocking thread that still reads from a topic must not keep the process alive.
+    runtime.shutdown_background();
+    result
 }

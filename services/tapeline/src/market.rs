@@ -6,11 +6,15 @@
 mod alert_tracker;
 mod alert_waiter;
 mod args;
+mod bar_files;
 mod edge_client;
 mod finding_poster;
 mod findings_file;
+mod output_files;
 mod plan;
 mod progress_bar;
+mod rejected_findings;
+mod replayed_dates;
 mod run_audit;
 mod run_report;
 mod runner;
@@ -22,10 +26,14 @@ mod vector_line;
 pub use self::alert_tracker::AlertTracker;
 pub use self::alert_waiter::AlertWaiter;
 pub use self::args::{MarketArgs, Speed};
-pub use self::edge_client::{EdgeClient, EdgeError, ItemResult};
+pub use self::edge_client::{
+    ATTEMPTS_MAX, BATCH_BYTES_MAX, BATCH_ITEMS_MAX, EdgeClient, EdgeError, ItemResult, RETRY_AFTER,
+};
 pub use self::finding_poster::FindingPoster;
+pub use self::output_files::check_outputs;
 pub use self::plan::{MarketPlan, plan};
 pub use self::progress_bar::DateProgress;
+pub use self::rejected_findings::RejectedFindings;
 pub use self::run_audit::{RunAudit, RunEnd};
 pub use self::run_report::{RunReport, StageReport};
 pub use self::runner::MarketRunner;

@@ -1,26 +1,25 @@
-//! Output of the commands: standard output, NDJSON files, records as JSON.
+//! Output of the commands: standard output, progress, NDJSON files, records as JSON.
 
 mod decoded_record;
+mod foreign_text;
 mod ndjson_file;
 mod process_memory;
+mod progress;
+mod writable_file;
 
-use std::io::{self, ErrorKind, Write};
-
-use chassis::Exit;
+use crate::exit::Failure;
 
 pub use self::decoded_record::DecodedRecord;
+pub use self::foreign_text::escaped;
 pub use self::ndjson_file::NdjsonFile;
 pub use self::process_memory::peak_rss_mib;
+pub use self::progress::{PROGRESS_INTERVAL, ProgressLines, bar_style};
+pub use self::writable_file::check_writable;
 
-/// Prints to standard output. A closed pipe (`tapeline lag … | head`) is not an error. Any other error, such as a full disk, ends the process
-/// with code 1, because the result would be lost.
-pub fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        // Without standard error there is no place left to report it.
-        drop(writeln!(io::stderr(), "failed to write to standard output: {error}"));
-        std::process::exit(Exit::Failed.code().into());
-    }
+/// Prints to standard output. Once its reader has closed the pipe (`tapeline lag … | head`), nothing is printed any more.
+///
+/// # Errors
+/// [`Failure::NotOk`] for any other error, such as a full disk, because the result would be lost.
+pub fn print(text: &str) -> Result<(), Failure> {
+    chassis::output::print(text).map_err(Failure::not_ok)
 }

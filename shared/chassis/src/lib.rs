@@ -14,6 +14,7 @@
 //! | [`serve`] | HTTP server with limits of connections and times |
 //! | [`memory`], [`descriptors`] | memory and file descriptors of the process, and their limits |
 //! | [`tasks`], [`pool`] | supervised tasks and threads; worker threads that are replaced after a failure |
+//! | [`output`] | standard output and standard error |
 //! | [`shutdown`], [`signals`], [`exit`] | the shutdown token, SIGTERM and SIGINT, the exit codes |
 //!
 //! ```no_run
@@ -74,6 +75,7 @@ pub mod exit;
 pub mod failure;
 pub mod health;
 pub mod memory;
+pub mod output;
 pub mod pool;
 pub mod run;
 pub mod serve;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::config::{self, ConfigErrors, Loaded, RenamedKey};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output;
 use crate::shutdown::Shutdown;
 use crate::signals;
 use crate::telemetry::logs;
@@ -39,8 +40,8 @@ pub fn run_with<S: Service>(
         Err(error) => return reject(&format!("{}: {error}\n\n{}", S::NAME, args::usage::<S>())),
     };
     let file = match &command {
-        Command::Help => return print(&args::usage::<S>()),
-        Command::Version => return print(&format!("{} {}", S::NAME, S::VERSION)),
+        Command::Help => return print::<S>(&args::usage::<S>()),
+        Command::Version => return print::<S>(&format!("{} {}", S::NAME, S::VERSION)),
         Command::Run { file } | Command::Check { file } | Command::Probe { file } => file.as_deref(),
     };
     let Loaded { config, renamed } = match load::<S>(file, env) {
@@ -50,8 +51,8 @@ pub fn run_with<S: Service>(
     match command {
         Command::Check { .. } => {
             // The configuration on standard output stays valid JSON.
-            renamed.iter().for_each(|key| eprintln!("note: {key}"));
-            return print(&format!("{:#}", config::redacted(&config)));
+            renamed.iter().for_each(|key| output::note(&format!("note: {key}")));
+            return print::<S>(&format!("{:#}", config::redacted(&config)));
         }
         Command::Probe { .. } => return probed::<S>(&config),
         Command::Run { .. } | Command::Version | Command::Help => {}
@@ -59,7 +60,7 @@ pub fn run_with<S: Service>(
     match run_process::<S>(config, &renamed) {
         Ok(exit) => exit,
         Err(failure) => {
-            eprintln!("{}: {failure}", S::NAME);
+            output::note(&format!("{}: {failure}", S::NAME));
             failure.exit()
         }
     }
@@ -114,7 +115,7 @@ async fn serve<S: Service>(
         }
         Some(Err(failure)) => {
             tracing::error!(service = S::NAME, %failure, "failed to start the service");
-            eprintln!("{}: {failure}", S::NAME);
+            output::note(&format!("{}: {failure}", S::NAME));
             (None, Some(failure.exit()))
         }
         None => (None, None),
@@ -127,18 +128,24 @@ fn probed<S: Service>(config: &S::Config) -> Exit {
     match probe::query(S::process(config).admin) {
         Ok(()) => Exit::Ok,
         Err(error) => {
-            eprintln!("{}: {}", S::NAME, Failure::from(error));
+            output::note(&format!("{}: {}", S::NAME, Failure::from(error)));
             Exit::Failed
         }
     }
 }
 
-fn print(text: &str) -> Exit {
-    println!("{text}");
-    Exit::Ok
+/// Prints the text and a newline.
+fn print<S: Service>(text: &str) -> Exit {
+    match output::print(&format!("{text}\n")) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            output::note(&format!("{}: {}", S::NAME, Failure::from(error)));
+            Exit::Failed
+        }
+    }
 }
 
 fn reject(text: &str) -> Exit {
-    eprintln!("{text}");
+    output::note(text);
     Exit::Usage
 }

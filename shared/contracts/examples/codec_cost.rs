@@ -1,4 +1,5 @@
 //! Time per operation on an alert: `cargo run --release -p contracts --example codec_cost`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program prints its result")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Prints the Avro body of every valid example as JSON, `{"<event>/<name>": "<hex>"}`, for `tests/fastavro/check.py`.
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;

@@ -55,7 +55,7 @@ pub(crate) fn canonical_uuid(text: &str) -> Result<String, Cause> {
     uuid(text)?;
     match uuid::Uuid::try_parse(text) {
         Ok(id) if !id.is_nil() => Ok(id.to_string()),
-        _ => Err(format!("{:?} is the nil UUID, which identifies nothing", short(text))),
+        _ => Err(Cause(format!("{:?} is the nil UUID, which identifies nothing", short(text)))),
     }
 }
 

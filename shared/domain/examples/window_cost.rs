@@ -1,4 +1,5 @@
 //! Time and memory per dedup window, for 1 thousand to 1 million keys: `cargo run --release -p domain --example window_cost`.
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 use std::time::Instant;
 

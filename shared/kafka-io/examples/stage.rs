@@ -1,5 +1,6 @@
 //! A complete stage: it copies each alert's payload in upper case, and dead-letters empty payloads. It runs against the embedded broker
 //! and ends after three records: `cargo run -p kafka-io --example stage`.
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 use std::error::Error;
 use std::time::Duration;

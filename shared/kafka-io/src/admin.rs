@@ -76,6 +76,12 @@ pub enum AdminError {
 }
 
 impl AdminError {
+    /// Returns whether the cluster has fewer brokers than the requested replicas.
+    #[must_use]
+    pub fn is_replication(&self) -> bool {
+        matches!(self, Self::Topic { code: RDKafkaErrorCode::InvalidReplicationFactor, .. })
+    }
+
     fn of_call(config: &KafkaConfig, what: &'static str, error: KafkaError) -> Self {
         match AccessDenied::of(config, what, &error) {
             Some(denied) => Self::AccessDenied(denied),
@@ -177,7 +183,9 @@ async fn layouts(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i
     let (config, topics) = (config.clone(), topics.to_vec());
     let queried = tokio::task::spawn_blocking(move || {
         let query = ClusterQuery::new(&config)?;
-        topics.iter().map(|topic| Ok((*topic, query.partitions(*topic)?, query.replicas(*topic)?))).collect()
+        let layout = |topic: &Topic| Ok((*topic, query.partitions(*topic)?, query.replicas(*topic)?));
+        let layouts = topics.iter().map(layout).collect();
+        if query.is_embedded() { Err(AdminError::Embedded) } else { layouts }
     });
     match queried.await {
         Ok(layouts) => layouts,
@@ -191,7 +199,8 @@ async fn existing(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, 
     let (config, topics) = (config.clone(), topics.to_vec());
     let queried = tokio::task::spawn_blocking(move || {
         let query = ClusterQuery::new(&config)?;
-        topics.iter().map(|topic| Ok((*topic, query.partitions(*topic)?))).collect()
+        let counts = topics.iter().map(|topic| Ok((*topic, query.partitions(*topic)?))).collect();
+        if query.is_embedded() { Err(AdminError::Embedded) } else { counts }
     });
     match queried.await {
         Ok(counts) => counts,

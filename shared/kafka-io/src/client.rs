@@ -10,6 +10,7 @@ use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::broker_monitor::{self, BrokerMonitor, STATISTICS_INTERVAL_MS};
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
+use crate::connection_cause::ConnectionCause;
 use crate::error_codes::{is_access_denied, is_connection_failure};
 use crate::librdkafka_error::LibrdkafkaError;
 
@@ -44,7 +45,7 @@ pub struct ClientError {
 #[derive(Debug, Default)]
 pub struct LogContext {
     access_denied: Mutex<Option<(RDKafkaErrorCode, String)>>,
-    failed_connection: Mutex<Option<String>>,
+    connection: ConnectionCause,
 }
 
 impl LogContext {
@@ -53,19 +54,16 @@ impl LogContext {
         self.access_denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns the cause of the last failed connection, among the events served so far.
-    pub(crate) fn failed_connection(&self) -> Option<String> {
-        self.failed_connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns why the client has no connection, as far as its log was served.
+    pub(crate) fn connection(&self) -> &ConnectionCause {
+        &self.connection
     }
 }
 
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        if facility == CONNECTION_FAILED {
-            let cause = broker_monitor::cause_of(text).to_owned();
-            *self.failed_connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
-        }
         log_line(None, level, facility, text);
+        self.connection.observe(facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -57,6 +57,7 @@ pub mod cluster;
 mod committed_offsets;
 mod config;
 mod config_error;
+mod connection_cause;
 pub mod dead_letter;
 mod driver;
 mod error_codes;

@@ -2,34 +2,40 @@
 
 use std::fmt;
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-/// The error of a librdkafka call. Its text names the kind of call and librdkafka's error code, and for a client without a connection the
-/// last failed one; it has no further source.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The error of a librdkafka call. Its text names the kind of call, librdkafka's error code, and the cause of a missing connection where the
+/// client's log has it; it has no further source.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LibrdkafkaError {
     error: Box<KafkaError>,
-    connection: Option<String>,
+    cause: Option<String>,
 }
 
 impl LibrdkafkaError {
-    /// Creates the error of a call that timed out, with the cause of the client's last failed connection.
-    pub(crate) fn without_connection(error: KafkaError, connection: Option<String>) -> Self {
-        Self { error: Box::new(error), connection }
-    }
-}
-
-impl From<KafkaError> for LibrdkafkaError {
-    fn from(error: KafkaError) -> Self {
-        Self::without_connection(error, None)
+    /// Returns the error with the cause that its code has.
+    pub(crate) fn with_cause(
+        error: KafkaError,
+        cause: impl FnOnce(RDKafkaErrorCode) -> Option<String>,
+    ) -> Self {
+        Self { cause: error.rdkafka_error_code().and_then(cause), error: Box::new(error) }
     }
 }
 
 impl fmt::Display for LibrdkafkaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.connection {
-            None => write!(f, "{}", self.error),
-            Some(connection) => write!(f, "{}: {connection}", self.error),
+        write!(f, "{}", self.error)?;
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
         }
+    }
+}
+
+impl std::error::Error for LibrdkafkaError {}
+
+impl From<KafkaError> for LibrdkafkaError {
+    fn from(error: KafkaError) -> Self {
+        Self { error: Box::new(error), cause: None }
     }
 }

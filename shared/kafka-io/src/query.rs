@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::Topic;
 use kit::SaturatingFrom;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -16,6 +16,9 @@ use crate::config::{KafkaConfig, Profile};
 use crate::librdkafka_error::LibrdkafkaError;
 use crate::partition_ends::watermarks_of;
 use crate::topic_metadata::{self, MetadataError};
+
+/// The start of the cluster id that librdkafka's mock cluster reports.
+const EMBEDDED_CLUSTER_ID: &str = "mockCluster";
 
 /// A query failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +81,11 @@ fn query_error(
 ) -> QueryError {
     match AccessDenied::of_query(client, config, &what, &error) {
         Some(denied) => QueryError::AccessDenied(denied),
-        None => QueryError::Failed { brokers: config.shown_brokers(), what, source: error.into() },
+        None => QueryError::Failed {
+            brokers: config.shown_brokers(),
+            what,
+            source: client.context().connection().explain(error),
+        },
     }
 }
 
@@ -124,6 +131,12 @@ impl ClusterQuery {
             return Err(denied.into());
         }
         Ok(found.map_or(0, |found| i32::saturating_from(found.partitions().len())))
+    }
+
+    /// Returns whether the cluster is an embedded broker, which has no administration. Blocks.
+    pub(crate) fn is_embedded(&self) -> bool {
+        let id = self.client.client().fetch_cluster_id(self.timeout);
+        id.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER_ID))
     }
 
     pub(crate) fn config(&self) -> &KafkaConfig {

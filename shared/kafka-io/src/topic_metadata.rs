@@ -43,8 +43,7 @@ pub(crate) fn fetch_all(
             return Err(MetadataError::AccessDenied(AccessDenied::new(config, code, &text)));
         }
         if Instant::now() >= deadline {
-            let connection = client.context().failed_connection();
-            return Err(MetadataError::Unavailable(LibrdkafkaError::without_connection(error, connection)));
+            return Err(MetadataError::Unavailable(client.context().connection().explain(error)));
         }
         wait = timeout.min(2 * wait);
         std::thread::park_timeout(Duration::from_millis(20));

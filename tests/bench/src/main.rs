@@ -5,6 +5,7 @@
 //! measures only its own process; callgrind counts its instructions from outside.
 //!
 //! Start at [`Variant`].
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 mod bars;
 mod bridge;

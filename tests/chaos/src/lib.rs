@@ -4,6 +4,7 @@
 //! [`storm::run`] runs a storm. [`plan`] decides which faults occur and [`injection`] injects them; [`numbers`] defines the input
 //! and [`oracle`] the expected output. The crate uses the services only as an operator does: by configuration, signals, exit codes,
 //! metrics and topics.
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 pub mod audit;
 pub mod child_processes;

@@ -1,4 +1,5 @@
 //! Command line program of the storm; see the library.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program prints its result")]
 
 use std::io;
 use std::process::ExitCode;

@@ -56,6 +56,7 @@ async fn send_all(args: &ProduceArgs, pace: &AtomicU64) -> io::Result<()> {
     let (mut next, mut acknowledged) = (args.from, Acknowledged::from(args.from));
     let (mut credit, mut last) = (0.0, Instant::now());
     let mut batches: JoinSet<(u64, Vec<Result<kafka_io::RecordMetadata, ProduceError>>)> = JoinSet::new();
+    #[expect(clippy::disallowed_methods, reason = "a pipe to the storm, which ends with it")]
     let mut out = io::stdout();
     while acknowledged.all_below() < numbers.slots() {
         tokio::time::sleep(TICK).await;

@@ -19,6 +19,7 @@ pub fn run(brokers: &str) -> io::Result<()> {
     let kafka = KafkaConfig { brokers: brokers.to_owned(), ..KafkaConfig::default() };
     let mut reader =
         TopicReader::open(&kafka, &[Topic::VectorComputed], Start::Latest).map_err(io::Error::other)?;
+    #[expect(clippy::disallowed_methods, reason = "a pipe to the storm, which ends with it")]
     let mut out = io::stdout();
     loop {
         let mut samples: BTreeMap<i32, OutputSample> = BTreeMap::new();

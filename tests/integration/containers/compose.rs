@@ -1,5 +1,6 @@
 //! docker-compose.yml unchanged, on a Docker engine: one test per guarantee, each on the same cluster, each ending with `tapeline
 //! verify`. Run by `tests/integration/compose`, which provides the engine and the images; one test at a time.
+#![allow(clippy::print_stdout, reason = "a test prints its progress")]
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 #[path = "../tests/alerts/mod.rs"]

@@ -1,5 +1,6 @@
 //! Real Apache Kafka with TLS, SCRAM logins and ACLs: every program works with the permissions of `deploy/kafka/acls.txt` alone,
 //! and reports the cause before it exits if it is denied access.
+#![allow(clippy::print_stdout, reason = "a test prints its progress")]
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod alerts;

@@ -4,6 +4,7 @@
 //! reference             lists stale files; exit code 1 if there is one
 //! reference --write     writes them
 //! ```
+#![expect(clippy::disallowed_methods, reason = "the program prints its result")]
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
 //! Commands of the checks: `words`, `cycles`, `names` and `counts`.
+#![expect(clippy::disallowed_methods, reason = "the program prints its result")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::config;
+use chassis::config::{self, ConfigError, ConfigErrors, Origin};
 use contracts::Topic;
 use kafka_io::{KafkaConfig, Registry, RegistryConfig, RegistryError, RegistryErrorKind, SchemaIds, Wire};
 use tokio::runtime::Handle;
@@ -32,13 +32,34 @@ pub fn registry_config(cluster: &ClusterArgs) -> Result<RegistryConfig, Failure>
 
 fn settings(cluster: &ClusterArgs) -> Result<Settings, Failure> {
     let mut env: Vec<_> = config::system_env().collect();
-    for (variable, flag) in [(BROKERS_VARIABLE, &cluster.brokers), (REGISTRY_VARIABLE, &cluster.registry)] {
-        if let Some(value) = flag {
+    let flags = [
+        ("--brokers", BROKERS_VARIABLE, &cluster.brokers),
+        ("--registry", REGISTRY_VARIABLE, &cluster.registry),
+    ];
+    for (_, variable, value) in &flags {
+        if let Some(value) = value {
             env.retain(|(name, _)| name != variable);
-            env.push((variable.to_owned(), value.clone()));
+            env.push(((*variable).to_owned(), value.clone()));
         }
     }
-    config::load(PREFIX, cluster.kafka_config.as_deref(), env.into_iter()).map_err(Failure::usage)
+    let loaded = config::load(PREFIX, cluster.kafka_config.as_deref(), env.into_iter());
+    loaded.map_err(|errors| {
+        let given = flags.iter().filter(|(_, _, value)| value.is_some());
+        let origins: Vec<(&str, &str)> = given.map(|(flag, variable, _)| (*flag, *variable)).collect();
+        Failure::usage(of_flags(&errors, &origins))
+    })
+}
+
+/// Names the flag as the origin of a value that it set, instead of the variable that it overrides.
+fn of_flags(errors: &ConfigErrors, origins: &[(&str, &str)]) -> ConfigErrors {
+    let of_flag = |error: &ConfigError| {
+        let Origin::Variable(name) = &error.origin else { return error.clone() };
+        let flag = origins.iter().find(|(_, variable)| variable == name);
+        let origin =
+            flag.map_or_else(|| error.origin.clone(), |(flag, _)| Origin::Variable((*flag).to_owned()));
+        ConfigError { origin, ..error.clone() }
+    };
+    errors.iter().map(of_flag).collect::<Vec<_>>().into()
 }
 
 /// Returns a client of the configured registry.
@@ -92,4 +113,18 @@ pub async fn wire(registry: &Registry, topics: &[Topic], partitions: i32) -> Res
     }
     let dead_letters = Topic::PublisherDeadLetter;
     Ok(Wire::new("tapeline", dead_letters, partitions, ids, Arc::new(registry.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_flag_is_the_origin_of_its_error() {
+        let cluster =
+            ClusterArgs { brokers: Some("localhost".to_owned()), kafka_config: None, registry: None };
+        let error = kafka(&cluster).unwrap_err().to_string();
+        assert!(error.contains("kafka.brokers = localhost (--brokers): "), "{error}");
+        assert!(!error.contains(BROKERS_VARIABLE), "{error}");
+    }
 }

@@ -32,13 +32,12 @@ pub async fn run(command: DeadLettersCommand) -> Result<(), Failure> {
     match command {
         DeadLettersCommand::List(args) => {
             let kafka = cluster::kafka(&args.cluster)?;
-            tokio::task::block_in_place(|| list::run(&args, &kafka, &mut std::io::stdout().lock()))
+            tokio::task::block_in_place(|| list::run(&args, &kafka))
         }
         DeadLettersCommand::Show(args) => {
             let kafka = cluster::kafka(&args.cluster)?;
             let registry = cluster::registry(&args.cluster)?;
-            print(&tokio::task::block_in_place(|| show::run(&args, &kafka, &registry))?);
-            Ok(())
+            print(&tokio::task::block_in_place(|| show::run(&args, &kafka, &registry))?)
         }
         DeadLettersCommand::Replay(args) => replay::run(&args).await,
     }

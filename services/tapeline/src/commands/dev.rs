@@ -4,6 +4,7 @@
 //! runs; with `--until-end` all records are processed; the services drain; the run is audited from its topics.
 
 mod args;
+mod descriptors;
 mod group_positions;
 mod history;
 mod rest_detector;
@@ -24,11 +25,12 @@ use kafka_io::{BatchProducer, GroupQuery, KafkaConfig, ProducerLimits, RegistryC
 
 use self::history::History;
 use self::services::Services;
+use self::status_lines::StatusDisplay;
 use crate::cluster;
 use crate::exit::{Cause, Failure};
 use crate::market::{
-    self, AlertWaiter, DateProgress, EdgeClient, FindingPoster, MarketPlan, MarketRunner, RunAudit, RunEnd,
-    TopicFollower,
+    self, AlertWaiter, DateProgress, EdgeClient, EdgeError, FindingPoster, MarketPlan, MarketRunner,
+    RejectedFindings, RunAudit, RunEnd, TopicFollower,
 };
 use crate::output::{NdjsonFile, print};
 
@@ -44,7 +46,9 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let interrupt = Shutdown::new();
     signals::listen(&interrupt).map_err(not_started("signal handlers"))?;
-    let plan = market::plan(&args.market)?;
+    descriptors::check()?;
+    market::check_outputs(&args.market)?;
+    let Some(plan) = read_plan(&args, &interrupt).await? else { return interrupted(&args, &interrupt) };
     let vectors = args.market.vectors.as_deref().map(NdjsonFile::create).transpose()?;
     let broker = start_broker()?;
     let registry = EmbeddedRegistry::start((Ipv4Addr::LOCALHOST, 0).into())
@@ -59,15 +63,17 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
         started = Services::start(&args, &kafka, &url, history, &shutdown) => started?,
         () = interrupt.begun() => return interrupted(&args, &interrupt),
     };
-    print_addresses(&services, &kafka, &url);
+    print_addresses(&services, &kafka, &url)?;
     let config = RegistryConfig { url, ..RegistryConfig::default() };
     let client = Arc::new(cluster::registry_client(config)?);
     let started = Instant::now();
     let audit = tokio::task::block_in_place(|| RunAudit::start(&kafka, client.clone()))?;
     let (mut follower, task) = market::follow(&kafka, client, vectors)?;
     let reading = tokio::task::spawn_blocking(move || task.run());
+    let rejected = RejectedFindings::of(args.market.findings.as_deref());
+    let not_replayed = plan.not_replayed.clone();
     let result = tokio::select! {
-        result = drive(&args, plan, &kafka, &services, &follower) => result,
+        result = drive(&args, plan, &kafka, &services, &follower, &rejected) => result,
         () = status_lines::warn_of_deleted_records(&broker) => Ok(()),
         () = interrupt.begun() => interrupted(&args, &interrupt),
         () = shutdown.begun() => Err(Failure::not_ok("a service failed")),
@@ -81,12 +87,31 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     follower.sync().await;
     follower.stop();
     let result = result.and(reading.await.map_err(Failure::not_ok)?);
-    let result = drained.failure.map_or(result, Err);
+    let result = drained.failure.map_or(result, Err).and(rejected.verdict());
     let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
-    let report = tokio::task::block_in_place(|| audit.finish(&args.market, drained.counts, end))?;
-    print(&report.summary());
-    result?;
+    let audited = tokio::task::block_in_place(|| audit.finish(&args.market, drained.counts, end));
+    let (report, written) = match audited {
+        Ok(audited) => audited,
+        Err(failure) => return result.and(Err(failure)),
+    };
+    let printed = print(&report.summary(&not_replayed));
+    result.and(written).and(printed)?;
     report.verdict()
+}
+
+/// Reads the plan on a thread of its own, so that a file that never ends, such as a pipe, does not keep a signal from ending the command.
+/// `None` if it was interrupted.
+async fn read_plan(args: &DevArgs, interrupt: &Shutdown) -> Result<Option<MarketPlan>, Failure> {
+    let market = args.market.clone();
+    let reading = tokio::task::spawn_blocking(move || market::plan(&market));
+    tokio::select! {
+        plan = reading => {
+            let plan = plan.map_err(Failure::not_ok)??;
+            plan.warn();
+            Ok(Some(plan))
+        }
+        () = interrupt.begun() => Ok(None),
+    }
 }
 
 fn start_broker() -> Result<EmbeddedBroker, Failure> {
@@ -100,7 +125,7 @@ fn not_started<E: std::error::Error + Send + Sync + 'static>(what: &str) -> impl
     move |error| Failure::NotOk(Cause::new(context, error))
 }
 
-fn print_addresses(services: &Services, kafka: &KafkaConfig, registry: &str) {
+fn print_addresses(services: &Services, kafka: &KafkaConfig, registry: &str) -> Result<(), Failure> {
     print(&format!(
         "edge      http://{}/v1/findings\n\
          admin     http://{}\n\
@@ -109,7 +134,7 @@ fn print_addresses(services: &Services, kafka: &KafkaConfig, registry: &str) {
         services.edge(),
         services.admin(),
         kafka.brokers,
-    ));
+    ))
 }
 
 /// Runs the market to its end. Without `--until-end` the services run until Ctrl-C.
@@ -119,21 +144,23 @@ async fn drive(
     kafka: &KafkaConfig,
     services: &Services,
     follower: &TopicFollower,
+    rejected: &RejectedFindings,
 ) -> Result<(), Failure> {
     let progress = DateProgress::new(args.market.bars.is_some());
-    let runner = market_runner(kafka, services, follower.clone(), progress.clone())?;
+    let runner = market_runner(kafka, services, follower.clone(), progress.clone(), rejected.clone())?;
+    let is_synthetic = args.market.bars.is_none();
+    let display = StatusDisplay::new(is_synthetic);
     let work = async {
         run_market(runner, plan, args.until_end, kafka, services).await?;
         if !args.until_end {
-            print("the market has ended; press Ctrl-C to stop the services\n");
+            display.print("the market has ended; press Ctrl-C to stop the services\n")?;
             std::future::pending::<()>().await;
         }
         Ok(())
     };
-    let is_synthetic = args.market.bars.is_none();
     tokio::select! {
         result = work => result,
-        () = status_lines::print_lines(is_synthetic, follower.clone(), &progress, services) => Ok(()),
+        failure = status_lines::show(is_synthetic, &display, follower.clone(), &progress, services) => Err(failure),
     }
 }
 
@@ -142,10 +169,10 @@ fn interrupted(args: &DevArgs, shutdown: &Shutdown) -> Result<(), Failure> {
         Some(ShutdownCause::Signal(name)) => name,
         _ => "requested",
     };
-    eprintln!(
+    chassis::output::note(&format!(
         "shutting down ({cause}): waiting up to {} s for unresolved records",
         INTERRUPT_GRACE.as_secs()
-    );
+    ));
     if args.until_end { Err(Failure::not_ok("the run was interrupted")) } else { Ok(()) }
 }
 
@@ -154,9 +181,10 @@ fn market_runner(
     services: &Services,
     follower: TopicFollower,
     progress: DateProgress,
+    rejected: RejectedFindings,
 ) -> Result<MarketRunner, Failure> {
     let bridge = GroupQuery::new(kafka, scanner_bridge::service::GROUP).map_err(Failure::unreachable)?;
-    let edge = EdgeClient::new(services.edge()).map_err(Failure::unreachable)?;
+    let edge = EdgeClient::new(services.edge()).map_err(EdgeError::failure)?;
     let producer = BatchProducer::new(kafka, ProducerLimits::default()).map_err(Failure::unreachable)?;
     Ok(MarketRunner {
         poster: FindingPoster::new(edge),
@@ -165,6 +193,7 @@ fn market_runner(
         producer,
         wire: services.market_wire(),
         progress,
+        rejected,
     })
 }
 

@@ -73,8 +73,7 @@ pub async fn run(args: LagArgs) -> Result<(), Failure> {
         true => serde_json::to_string_pretty(&lag).map_err(Failure::not_ok)? + "\n",
         false => lag.to_string(),
     };
-    print(&text);
-    Ok(())
+    print(&text)
 }
 
 fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {

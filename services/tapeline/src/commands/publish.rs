@@ -1,136 +1,153 @@
 //! `tapeline publish`: findings from a file or standard input, produced to Kafka by the edge's rules or posted to an edge.
+//!
+//! A thread reads the lines ([`batches`]), a batch at a time goes to its [`destination`], and [`tally`] counts the results.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod args;
+mod batches;
+mod destination;
+mod tally;
 
-use chassis::SystemClock;
-use chassis::telemetry::Scope;
-use clap::Args;
-use contracts::Topic;
-use kafka_io::{BatchProducer, ProducerLimits, cluster as kafka_cluster};
-use publisher::edge::{Edge, EdgeCounts, EdgeLimits, response_body};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
-use crate::cluster::{self, ClusterArgs, parse_socket_address};
+use chassis::{Shutdown, signals};
+use tokio::sync::mpsc::Receiver;
+
+use self::batches::LineBatch;
+use self::destination::Destination;
+use self::tally::Tally;
 use crate::exit::{Cause, Failure};
-use crate::market::{EdgeClient, ItemResult};
+use crate::finding_lines::{FindingLine, InputError};
+use crate::market::ItemResult;
 use crate::output::print;
 
-/// Findings in a batch: enough to amortize the round trip, few enough to stay below the edge's body limit.
-const BATCH_ITEMS: usize = 500;
+pub use self::args::PublishArgs;
 
-/// The topics that findings are written to.
-const TOPICS: [Topic; 3] = [Topic::AlertRaised, Topic::GapDetected, Topic::SymbolProposed];
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  tapeline publish findings.ndjson --brokers 127.0.0.1:9092 --registry http://127.0.0.1:8081
-  echo '{\"event\":\"scanner.alert.raised\",\"symbol\":\"AAPL\",\"alert_type\":\"volume_spike\",\"score\":0.9,\"message\":\"3x\",\"source_scanner\":\"custom\",\"metadata\":{}}' | tapeline publish - --edge 127.0.0.1:8080")]
-pub struct PublishArgs {
-    /// File of findings, one JSON object per line; `-` reads standard input.
-    pub file: PathBuf,
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
-    /// Post to the publisher's HTTP edge at this address instead of producing to Kafka.
-    #[arg(long, value_name = "ADDR", value_parser = parse_socket_address)]
-    pub edge: Option<SocketAddr>,
-}
-
-/// Publishes every line and prints a line for each finding that was not accepted.
+/// Publishes every line, prints `file:line: cause` for each that was not accepted, and the counts at the end, also if it ends early. A
+/// signal ends it after the batch that is being sent.
 ///
 /// # Errors
 /// An unreadable file; an unreachable edge, cluster or registry; [`Failure::NotOk`] if a finding was not accepted.
 pub async fn run(args: &PublishArgs) -> Result<(), Failure> {
-    let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
-        Box::new(std::io::stdin())
-    } else {
-        let file = std::fs::File::open(&args.file);
-        Box::new(file.map_err(|error| Failure::file("open", &args.file, error))?)
+    let Input { name, bytes, read } = Input::open(&args.file)?;
+    let shutdown = Shutdown::new();
+    signals::listen(&shutdown)
+        .map_err(|error| Failure::NotOk(Cause::new("failed to start signal handlers", error)))?;
+    let destination = tokio::select! {
+        biased;
+        () = shutdown.begun() => return Err(interrupted()),
+        opened = Destination::open(args) => opened?,
     };
-    let destination = Destination::open(args).await?;
-    let mut lines = BufReader::new(input).lines().enumerate();
-    let (mut accepted, mut other) = (0_u64, 0_u64);
-    loop {
-        let batch = next_batch(&mut lines, &args.file.display().to_string())?;
-        if batch.is_empty() {
-            break;
+    let tally = Tally::new(bytes);
+    let mut publication = Publication { name, destination, tally, shutdown, stopped_at: None };
+    let result = publication.run(batches::read(read, bytes.is_some())).await;
+    let tally = publication.tally;
+    tally.finish();
+    let printed = print(&format!("{tally}\n"));
+    if let Err(failure) = result {
+        let position = match (publication.stopped_at, tally.line()) {
+            (Some(line), _) => format!("at line {line}"),
+            (None, 0) => "before the first line".to_owned(),
+            (None, line) => format!("after line {line}"),
+        };
+        let stopped = format!("publishing stopped {position} of {}: {tally}", publication.name);
+        return Err(failure.context(&stopped));
+    }
+    printed?;
+    match tally.not_accepted() {
+        0 => Ok(()),
+        count => Err(Failure::not_ok(format!("{count} findings not accepted"))),
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::not_ok("interrupted by a signal")
+}
+
+struct Input {
+    /// Its name in messages.
+    name: String,
+    /// Its size, if it is a regular file.
+    bytes: Option<u64>,
+    read: Box<dyn Read + Send>,
+}
+
+impl Input {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            return Ok(Self { name: "<stdin>".to_owned(), bytes: None, read: Box::new(std::io::stdin()) });
         }
-        let texts: Vec<String> = batch.iter().map(|(_, text)| text.clone()).collect();
-        for (result, (number, _)) in destination.publish(&texts).await?.iter().zip(&batch) {
-            if result.is_accepted() {
-                accepted += 1;
-                continue;
+        let failed = |error| Failure::file("open", path, error);
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+        }
+        let bytes = metadata.is_file().then_some(metadata.len());
+        Ok(Self { name: path.display().to_string(), bytes, read: Box::new(file) })
+    }
+}
+
+struct Publication {
+    name: String,
+    destination: Destination,
+    tally: Tally,
+    shutdown: Shutdown,
+    /// The first line without a result, if the destination failed.
+    stopped_at: Option<u64>,
+}
+
+impl Publication {
+    async fn run(&mut self, mut batches: Receiver<Result<LineBatch, InputError>>) -> Result<(), Failure> {
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = self.shutdown.begun() => return Err(interrupted()),
+                batch = batches.recv() => batch,
+            };
+            let unreadable =
+                |error| Failure::Usage(Cause::new(format!("failed to read {}", self.name), error));
+            match batch.transpose().map_err(unreadable)? {
+                Some(batch) if batch.lines.is_empty() => return Ok(()),
+                Some(batch) => self.publish(batch).await?,
+                None => {
+                    return Err(Failure::not_ok(format!("failed to read {}: the thread ended", self.name)));
+                }
             }
-            other += 1;
-            let text = |field: &Option<String>| field.clone().unwrap_or_default();
-            print(&format!(
-                "line {number}: {}: {} {}\n",
-                result.outcome,
-                text(&result.path),
-                text(&result.cause)
-            ));
         }
     }
-    print(&format!("{accepted} accepted, {other} not accepted\n"));
-    if other > 0 {
-        return Err(Failure::not_ok(format!("{other} findings not accepted")));
-    }
-    Ok(())
-}
 
-/// Where findings go.
-enum Destination {
-    /// A running edge.
-    Edge(EdgeClient),
-    /// Kafka, through an edge in this process without a socket.
-    Kafka(Box<Edge<BatchProducer>>),
-}
-
-impl Destination {
-    async fn open(args: &PublishArgs) -> Result<Self, Failure> {
-        if let Some(edge) = args.edge {
-            return Ok(Self::Edge(EdgeClient::new(edge).map_err(Failure::unreachable)?));
-        }
-        let kafka = cluster::kafka(&args.cluster)?;
-        tokio::task::block_in_place(|| kafka_cluster::check(&kafka, &TOPICS)).map_err(Failure::query)?;
-        let registry = cluster::registry(&args.cluster)?;
-        let wire = cluster::wire(&registry, &TOPICS, kafka.partitions).await?;
-        let producer = BatchProducer::new(&kafka, ProducerLimits::default()).map_err(Failure::unreachable)?;
-        let limits = EdgeLimits { body_max_bytes: usize::MAX, items_max: BATCH_ITEMS };
-        let (counts, clock) = (EdgeCounts::new(&Scope::nowhere()), Arc::new(SystemClock::new()));
-        Ok(Self::Kafka(Box::new(Edge::new(wire, producer, limits, counts, clock))))
-    }
-
-    /// Returns a result for each line, in order.
-    async fn publish(&self, lines: &[String]) -> Result<Vec<ItemResult>, Failure> {
-        match self {
-            Self::Edge(client) => client.post(lines).await.map_err(Failure::unreachable),
-            Self::Kafka(edge) => {
-                let body = lines.join("\n");
-                let outcomes = edge.ingest(body.as_bytes(), true, None).await.map_err(Failure::usage)?;
-                let results = response_body(&outcomes)["results"].take();
-                serde_json::from_value(results).map_err(Failure::not_ok)
+    /// Publishes the good lines of a batch, and prints those that were not accepted in the order of the file.
+    async fn publish(&mut self, batch: LineBatch) -> Result<(), Failure> {
+        let mut results: Vec<(u64, ItemResult)> = Vec::new();
+        let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+        for FindingLine { number, text } in batch.lines {
+            match text {
+                Ok(text) => {
+                    numbers.push(number);
+                    texts.push(text);
+                }
+                Err(error) => results.push((number, ItemResult::invalid(error.to_string()))),
             }
         }
-    }
-}
-
-type NumberedLines<'a> = dyn Iterator<Item = (usize, std::io::Result<String>)> + 'a;
-
-/// Returns the next non-blank lines with their numbers.
-fn next_batch(lines: &mut NumberedLines<'_>, name: &str) -> Result<Vec<(usize, String)>, Failure> {
-    let mut batch = Vec::new();
-    for (i, line) in lines {
-        let unreadable =
-            |error| Failure::Usage(Cause::new(format!("failed to read {name}:{}", i + 1), error));
-        let line = line.map_err(unreadable)?;
-        if !line.trim().is_empty() {
-            batch.push((i + 1, line));
+        let mut failure = None;
+        if !texts.is_empty() {
+            let published = self.destination.publish(&texts, &self.shutdown).await;
+            self.tally.count_in_doubt(published.in_doubt);
+            self.stopped_at = numbers.get(published.results.len()).copied();
+            results.extend(numbers.into_iter().zip(published.results));
+            failure = published.failure;
         }
-        if batch.len() == BATCH_ITEMS {
-            break;
+        results.sort_by_key(|(number, _)| *number);
+        let mut text = String::new();
+        for (number, result) in &results {
+            self.tally.count(*number, result);
+            if !result.is_accepted() {
+                text.push_str(&format!("{}:{number}: {}: {}\n", self.name, result.outcome, result.reason()));
+            }
         }
+        let printed = self.tally.print(&text, batch.bytes_read);
+        failure.map_or(printed, Err)
     }
-    Ok(batch)
 }

@@ -12,7 +12,8 @@ use kafka_io::{BatchProducer, GroupQuery, ProducerLimits};
 use crate::cluster::{self, ClusterArgs, parse_socket_address};
 use crate::exit::Failure;
 use crate::market::{
-    self, AlertWaiter, DateProgress, EdgeClient, FindingPoster, MarketArgs, MarketRunner, RunAudit, RunEnd,
+    self, AlertWaiter, DateProgress, EdgeClient, EdgeError, FindingPoster, MarketArgs, MarketRunner,
+    RejectedFindings, RunAudit, RunEnd,
 };
 use crate::output::{NdjsonFile, print};
 
@@ -35,7 +36,9 @@ pub struct ReplayArgs {
 /// # Errors
 /// If the edge, the cluster or the registry is unreachable; [`Failure::NotOk`] if the run makes no progress or its report is not ok.
 pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
+    market::check_outputs(&args.market)?;
     let plan = market::plan(&args.market)?;
+    plan.warn();
     let kafka = cluster::kafka(&args.cluster)?;
     let registry = cluster::registry(&args.cluster)?;
     let started = Instant::now();
@@ -44,23 +47,30 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     let (follower, task) = market::follow(&kafka, Arc::new(registry.clone()), vectors)?;
     let reading = tokio::task::spawn_blocking(move || task.run());
     let bridge = GroupQuery::new(&kafka, scanner_bridge::service::GROUP).map_err(Failure::unreachable)?;
+    let rejected = RejectedFindings::of(args.market.findings.as_deref());
     let mut runner = MarketRunner {
-        poster: FindingPoster::new(EdgeClient::new(args.edge).map_err(Failure::unreachable)?),
+        poster: FindingPoster::new(EdgeClient::new(args.edge).map_err(EdgeError::failure)?),
         waiter: AlertWaiter::new(follower.clone(), bridge, kafka.partitions),
         follower: follower.clone(),
         producer: BatchProducer::new(&kafka, ProducerLimits::default()).map_err(Failure::unreachable)?,
         wire: cluster::wire(&registry, &[Topic::BarClosed], kafka.partitions).await?,
         progress: DateProgress::new(true),
+        rejected: rejected.clone(),
     };
+    let not_replayed = plan.not_replayed.clone();
     let result = runner.run(plan).await;
     // The vectors file is closed after it has everything that was acknowledged before the end.
     let mut last = follower.clone();
     last.sync().await;
     follower.stop();
-    let result = result.and(reading.await.map_err(Failure::not_ok)?);
+    let result = result.and(reading.await.map_err(Failure::not_ok)?).and(rejected.verdict());
     let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
-    let report = tokio::task::block_in_place(|| audit.finish(&args.market, BTreeMap::new(), end))?;
-    print(&report.summary());
-    result?;
+    let audited = tokio::task::block_in_place(|| audit.finish(&args.market, BTreeMap::new(), end));
+    let (report, written) = match audited {
+        Ok(audited) => audited,
+        Err(failure) => return result.and(Err(failure)),
+    };
+    let printed = print(&report.summary(&not_replayed));
+    result.and(written).and(printed)?;
     report.verdict()
 }

@@ -85,7 +85,7 @@ async fn register(cluster: &ClusterArgs) -> Result<(), Failure> {
         let Some(subject) = contract.topic.subject() else { continue };
         let id = cluster::register(&registry, contract.topic).await?;
         subjects.set_compatibility(&subject).await?;
-        print(&format!("{id:>6}  {subject}\n"));
+        print(&format!("{id:>6}  {subject}\n"))?;
     }
     Ok(())
 }
@@ -101,10 +101,9 @@ async fn check(cluster: &ClusterArgs) -> Result<(), Failure> {
         lines.extend(found.into_iter().map(|difference| format!("{name}: {difference}")));
     }
     if lines.is_empty() {
-        print(&format!("{subjects} subjects match the contract\n"));
-        return Ok(());
+        return print(&format!("{subjects} subjects match the contract\n"));
     }
-    print(&lines.iter().map(|line| format!("differs    {line}\n")).collect::<String>());
+    print(&lines.iter().map(|line| format!("differs    {line}\n")).collect::<String>())?;
     Err(Failure::not_ok(format!("schemas differ from the contract: {} differences", lines.len())))
 }
 

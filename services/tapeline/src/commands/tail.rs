@@ -1,6 +1,5 @@
 //! `tapeline tail`: the records of an event's topic, decoded, as they arrive.
 
-use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +8,7 @@ use kafka_io::{Registry, Start, TopicReader};
 
 use crate::cluster::{self, ClusterArgs};
 use crate::exit::Failure;
-use crate::output::DecodedRecord;
+use crate::output::{DecodedRecord, print};
 
 /// Timeout of one read.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
@@ -55,28 +54,22 @@ fn topic_of(event: &str) -> Result<Topic, Failure> {
 
 fn print_all(mut reader: TopicReader, as_json: bool, registry: &Registry) -> Result<(), Failure> {
     let codec = Codec::new();
-    let mut out = std::io::stdout().lock();
-    loop {
+    // A closed pipe (`tapeline tail … | head`) ends the command without an error.
+    while !chassis::output::is_closed() {
         let records = reader.read(READ_TIMEOUT).map_err(Failure::query)?;
         for record in &records {
             let decoded = DecodedRecord::of(record, &codec, registry);
             if let Some(cause) = decoded.retryable_error() {
                 return Err(Failure::unreachable(cause));
             }
-            let line = if as_json {
-                serde_json::to_string(&decoded).map_err(Failure::not_ok)?
-            } else {
-                decoded.text()
+            let line = match as_json {
+                true => serde_json::to_string(&decoded).map_err(Failure::not_ok)?,
+                false => decoded.text(),
             };
-            // A closed pipe (`tapeline tail … | head`) ends the command without an error.
-            if writeln!(out, "{line}").is_err() {
-                return Ok(());
-            }
-        }
-        if out.flush().is_err() {
-            return Ok(());
+            print(&(line + "\n"))?;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

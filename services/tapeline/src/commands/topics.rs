@@ -2,10 +2,10 @@
 
 use clap::Subcommand;
 use contracts::Topic;
-use kafka_io::admin;
+use kafka_io::admin::{self, AdminError};
 
 use crate::cluster::{self, ClusterArgs};
-use crate::exit::Failure;
+use crate::exit::{Cause, Failure};
 use crate::output::print;
 
 #[derive(Debug, Subcommand)]
@@ -45,11 +45,12 @@ pub async fn run(command: &TopicsCommand) -> Result<(), Failure> {
 
 async fn apply(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
     let kafka = cluster::kafka(cluster)?;
-    let report = admin::topics_apply(&kafka, Topic::ALL, replication).await.map_err(Failure::query)?;
+    let report = admin::topics_apply(&kafka, Topic::ALL, replication).await;
+    let report = report.map_err(|error| failure(error, replication))?;
     let created = report.created.iter().map(|topic| format!("created    {topic}\n"));
     let unchanged = report.unchanged.iter().map(|topic| format!("unchanged  {topic}\n"));
     let differences = report.differences.iter().map(|difference| format!("differs    {difference}\n"));
-    print(&created.chain(unchanged).chain(differences).collect::<String>());
+    print(&created.chain(unchanged).chain(differences).collect::<String>())?;
     if report.differences.is_empty() {
         return Ok(());
     }
@@ -58,12 +59,25 @@ async fn apply(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
 
 async fn check(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
     let kafka = cluster::kafka(cluster)?;
-    let differences = admin::topics_check(&kafka, Topic::ALL, replication).await.map_err(Failure::query)?;
+    let differences = admin::topics_check(&kafka, Topic::ALL, replication).await;
+    let differences = differences.map_err(|error| failure(error, replication))?;
     if differences.is_empty() {
-        print(&format!("{} topics match the contract\n", Topic::ALL.len()));
-        return Ok(());
+        return print(&format!("{} topics match the contract\n", Topic::ALL.len()));
     }
     let lines = differences.iter().map(|difference| format!("differs    {difference}\n"));
-    print(&lines.collect::<String>());
+    print(&lines.collect::<String>())?;
     Err(Failure::not_ok(format!("topics differ from the contract: {} differences", differences.len())))
+}
+
+fn failure(error: AdminError, replication: i32) -> Failure {
+    match error {
+        AdminError::Embedded => Failure::usage(error),
+        error if error.is_replication() => Failure::Usage(Cause::new(
+            format!(
+                "--replication {replication} needs as many brokers, use --replication 1 for a single broker"
+            ),
+            error,
+        )),
+        error => Failure::query(error),
+    }
 }

@@ -70,7 +70,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
         Ok::<_, Failure>(VerifyReport::new(&snapshot, &audited, started.elapsed()))
     });
     let report = work.await.map_err(Failure::not_ok)??;
-    print(&if args.json { report.json()? } else { report.to_string() });
+    print(&if args.json { report.json()? } else { report.to_string() })?;
     match report.ok {
         true => Ok(()),
         false => Err(Failure::not_ok("verification failed")),

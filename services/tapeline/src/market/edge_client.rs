@@ -3,16 +3,33 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use kit::ErrorChain;
 use serde::Deserialize;
+
+use crate::exit::{Cause, Failure};
+use crate::output::escaped;
+
+/// Findings in a request: enough to amortize the round trip.
+pub const BATCH_ITEMS_MAX: usize = 500;
+
+/// Size of a request in bytes: half of the edge's default body limit. A longer line is a request of its own.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Wait before a request that the edge was too busy for is repeated, as the edge requests it in `retry-after`.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Attempts for one batch: half a minute of an edge that is overloaded or without brokers.
+pub const ATTEMPTS_MAX: u32 = 30;
 
 /// Timeout of one request. Longer than the edge waits for its brokers (`edge.acknowledge_timeout_ms`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Characters of a response in an error: it may be the page of another server.
+const BODY_CHARACTERS_MAX: usize = 300;
+
 /// The outcome of one finding.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ItemResult {
-    /// Its index in the batch.
-    pub index: usize,
     /// `accepted`, `invalid`, `failed`, `refused` or `unknown`.
     pub outcome: String,
     /// The topic it was written to, if accepted.
@@ -33,6 +50,22 @@ impl ItemResult {
     pub fn is_accepted(&self) -> bool {
         self.outcome == "accepted"
     }
+
+    /// Returns the result of an invalid finding.
+    #[must_use]
+    pub fn invalid(cause: String) -> Self {
+        let outcome = "invalid".to_owned();
+        Self { outcome, topic: None, partition: None, offset: None, path: None, cause: Some(cause) }
+    }
+
+    /// Returns path and cause, escaped: both may quote the finding.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let parts = [&self.path, &self.cause].map(|part| part.as_deref().unwrap_or_default());
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        // A finding is one line, so that a position in it is a column.
+        escaped(&parts.join(": ").replace(" at line 1 column ", ", column "), BODY_CHARACTERS_MAX)
+    }
 }
 
 /// A batch without a result for each of its items.
@@ -46,8 +79,58 @@ pub enum EdgeError {
         source: reqwest::Error,
     },
     /// The edge rejected the batch as a whole.
-    #[error("edge http://{edge} rejected the batch with status {status}: {body}")]
+    #[error(
+        "edge http://{edge} rejected the batch with status {status}: {}",
+        escaped(body, BODY_CHARACTERS_MAX)
+    )]
     Rejected { edge: SocketAddr, status: u16, body: String },
+}
+
+impl EdgeError {
+    /// `true` if the edge was too busy to process the batch, so that it may be posted again.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Rejected { status: 429 | 503, .. })
+    }
+
+    /// `true` if the content of the batch is the cause: a part of it may be accepted.
+    #[must_use]
+    pub fn is_of_content(&self) -> bool {
+        matches!(self, Self::Rejected { status: 400 | 413 | 422, .. })
+    }
+
+    /// `true` if the findings of the batch may have been accepted.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => !source.is_connect() && !source.is_builder(),
+            Self::Rejected { status, .. } => !self.is_busy() && !(400..500).contains(status),
+        }
+    }
+
+    /// Returns the failure of the command: a rejected batch does not mean an unreachable edge.
+    #[must_use]
+    pub fn failure(self) -> Failure {
+        let cause = |error: Self| Cause::Error(Box::new(error));
+        match self {
+            Self::Unreachable { .. } | Self::Rejected { status: 429 | 500.., .. } => {
+                Failure::Unreachable(cause(self))
+            }
+            Self::Rejected { status: 401 | 403, .. } => Failure::AccessDenied(cause(self)),
+            Self::Rejected { .. } => Failure::NotOk(cause(self)),
+        }
+    }
+}
+
+/// The results of the findings of a batch.
+#[derive(Debug, Default)]
+pub struct Posted {
+    /// The results of its first findings, in order; of all without an error.
+    pub results: Vec<ItemResult>,
+    /// Number of findings after them that may have been accepted or not.
+    pub in_doubt: usize,
+    /// Why the rest has no results.
+    pub error: Option<EdgeError>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,23 +146,46 @@ pub struct EdgeClient {
 }
 
 impl EdgeClient {
-    /// Returns a client of the edge at this address.
+    /// Returns a client of the edge at this address. For an address of this machine it never uses the proxy of the environment, which
+    /// would connect to its own machine.
     ///
     /// # Errors
     /// [`EdgeError::Unreachable`] if the HTTP client cannot be created.
     pub fn new(edge: SocketAddr) -> Result<Self, EdgeError> {
-        let http = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .build()
-            .map_err(|source| EdgeError::Unreachable { edge, source })?;
+        let builder = reqwest::Client::builder().timeout(REQUEST_TIMEOUT);
+        let is_local = edge.ip().to_canonical().is_loopback() || edge.ip().is_unspecified();
+        let builder = if is_local { builder.no_proxy() } else { builder };
+        let http = builder.build().map_err(|source| EdgeError::Unreachable { edge, source })?;
         Ok(Self { edge, http })
     }
 
-    /// Posts lines of NDJSON as one batch, and returns a result for each, in order.
-    ///
-    /// # Errors
-    /// [`EdgeError`] if there is no result for each item.
-    pub async fn post(&self, lines: &[String]) -> Result<Vec<ItemResult>, EdgeError> {
+    /// Posts lines of NDJSON. If the edge rejects the batch because of its content, the halves are posted, so that a line that is too long
+    /// costs no other one.
+    pub async fn post(&self, lines: &[String]) -> Posted {
+        let mut posted = Posted::default();
+        let mut parts = vec![lines];
+        while let Some(part) = parts.pop() {
+            match self.post_batch(part).await {
+                Ok(results) => posted.results.extend(results),
+                Err(error) if error.is_of_content() && part.len() > 1 => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                Err(error) if error.is_of_content() => {
+                    posted.results.push(ItemResult::invalid(ErrorChain(&error).to_string()));
+                }
+                Err(error) => {
+                    posted.in_doubt = if error.is_in_doubt() { part.len() } else { 0 };
+                    posted.error = Some(error);
+                    break;
+                }
+            }
+        }
+        posted
+    }
+
+    /// Posts lines as one batch, and returns a result for each, in order.
+    async fn post_batch(&self, lines: &[String]) -> Result<Vec<ItemResult>, EdgeError> {
         let unreachable = |source| EdgeError::Unreachable { edge: self.edge, source };
         let response = self
             .http
@@ -95,5 +201,61 @@ impl EdgeClient {
             Ok(response) if response.results.len() == lines.len() => Ok(response.results),
             _ => Err(EdgeError::Rejected { edge: self.edge, status, body }),
         }
+    }
+}
+
+/// Returns the number of items, of these sizes in bytes, that are the next batch.
+#[must_use]
+pub(super) fn batch_len(sizes: impl IntoIterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = |size: &usize| {
+        bytes += size + 1;
+        bytes <= BATCH_BYTES_MAX
+    };
+    sizes.into_iter().take(BATCH_ITEMS_MAX).take_while(fits).count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(status: u16) -> EdgeError {
+        EdgeError::Rejected {
+            edge: ([127, 0, 0, 1], 1).into(),
+            status,
+            body: "<html>\u{1b}[2J".repeat(1_000),
+        }
+    }
+
+    #[test]
+    fn batch_is_bounded_in_items_and_bytes() {
+        assert_eq!(batch_len([300; 2_000]), BATCH_ITEMS_MAX);
+        assert_eq!(batch_len([(1 << 20) - 1; 9]), 4);
+        assert_eq!(batch_len([1 << 20; 9]), 3, "the line ends count");
+        assert_eq!(batch_len([BATCH_BYTES_MAX + 1, 1]), 1, "a long line is alone");
+        assert_eq!(batch_len([1, BATCH_BYTES_MAX, 1]), 1);
+    }
+
+    #[test]
+    fn rejected_batch_is_not_an_unreachable_edge() {
+        use chassis::Exit;
+        let exits = [400, 404, 413, 401, 503, 502].map(|status| rejected(status).failure().exit());
+        let (failed, unreachable) = (Exit::Failed, Exit::Unreachable);
+        assert_eq!(exits, [failed, failed, failed, Exit::Refused, unreachable, unreachable]);
+        let doubtful = [200, 400, 404, 413, 429, 500, 503].map(|status| rejected(status).is_in_doubt());
+        assert_eq!(doubtful, [true, false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn reason_has_the_path_and_no_second_line_number() {
+        let cause = "malformed JSON: number out of range at line 1 column 57".to_owned();
+        let result = ItemResult { path: Some("score".to_owned()), ..ItemResult::invalid(cause) };
+        assert_eq!(result.reason(), "score: malformed JSON: number out of range, column 57");
+    }
+
+    #[test]
+    fn error_quotes_a_bounded_part_of_the_response() {
+        let text = rejected(404).to_string();
+        assert!(text.len() < 2_500 && !text.chars().any(char::is_control), "{text:?}");
     }
 }

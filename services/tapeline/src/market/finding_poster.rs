@@ -1,29 +1,27 @@
 //! Posts findings until each is accepted or invalid.
 
-use std::time::Duration;
-
 use contracts::Topic;
 
 use super::alert_tracker::AlertPosition;
-use super::edge_client::{EdgeClient, EdgeError, ItemResult};
+use super::edge_client::{ATTEMPTS_MAX, EdgeClient, EdgeError, ItemResult, RETRY_AFTER, batch_len};
 use crate::exit::Failure;
 
-/// Wait before a retry, as the edge requests it in `retry-after`.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Attempts for one batch: half a minute of an edge that is overloaded or without brokers.
-const ATTEMPTS_MAX: u32 = 30;
-
-/// Findings in a request.
-const BATCH_ITEMS: usize = 500;
+/// A finding to post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingText {
+    /// The number of its line in the file of findings. `None`: the scanner's own.
+    pub line: Option<u64>,
+    /// A JSON object on one line.
+    pub text: String,
+}
 
 /// The outcome of posted findings.
 #[derive(Debug, Default)]
 pub struct PostedFindings {
     /// Where the accepted alerts were written.
     pub alerts: Vec<AlertPosition>,
-    /// Invalid findings: the line and the reason.
-    pub invalid: Vec<(String, String)>,
+    /// Invalid findings with the reason.
+    pub invalid: Vec<(FindingText, String)>,
 }
 
 /// Posts to one edge.
@@ -38,45 +36,50 @@ impl FindingPoster {
         Self { edge }
     }
 
-    /// Posts the lines in order. Findings whose outcome is temporary are posted again.
+    /// Posts the findings in order. Those whose outcome is temporary are posted again.
     ///
     /// # Errors
-    /// If the edge is unreachable, rejects a whole batch, or accepts nothing for half a minute.
-    pub async fn post(&self, lines: Vec<String>) -> Result<PostedFindings, Failure> {
+    /// If the edge is unreachable, rejects all requests, or accepts nothing for half a minute.
+    pub async fn post(&self, mut findings: Vec<FindingText>) -> Result<PostedFindings, Failure> {
         let mut posted = PostedFindings::default();
-        for batch in lines.chunks(BATCH_ITEMS) {
-            self.post_batch(batch.to_vec(), &mut posted).await?;
+        while !findings.is_empty() {
+            let rest = findings.split_off(batch_len(findings.iter().map(|finding| finding.text.len())));
+            self.post_batch(findings, &mut posted).await?;
+            findings = rest;
         }
         Ok(posted)
     }
 
-    async fn post_batch(&self, mut lines: Vec<String>, posted: &mut PostedFindings) -> Result<(), Failure> {
+    async fn post_batch(
+        &self,
+        mut findings: Vec<FindingText>,
+        posted: &mut PostedFindings,
+    ) -> Result<(), Failure> {
         for _ in 0..ATTEMPTS_MAX {
-            let results = match self.edge.post(&lines).await {
-                Ok(results) => results,
-                Err(EdgeError::Rejected { status: 429 | 503, .. }) => {
-                    tokio::time::sleep(RETRY_AFTER).await;
-                    continue;
-                }
-                Err(error) => return Err(Failure::unreachable(error)),
-            };
+            let lines: Vec<String> = findings.iter().map(|finding| finding.text.clone()).collect();
+            let batch = self.edge.post(&lines).await;
+            let without_result = findings.split_off(batch.results.len());
             let mut retries = Vec::new();
-            for (result, line) in results.into_iter().zip(lines) {
+            for (result, finding) in batch.results.into_iter().zip(findings) {
                 match result.outcome.as_str() {
                     "accepted" => posted.alerts.extend(alert_position(&result)),
-                    "invalid" => posted.invalid.push((line, reason(&result))),
-                    _ => retries.push(line),
+                    "invalid" => posted.invalid.push((finding, result.reason())),
+                    _ => retries.push(finding),
                 }
             }
+            if let Some(error) = batch.error.filter(|error| !EdgeError::is_busy(error)) {
+                return Err(error.failure());
+            }
+            retries.extend(without_result);
             if retries.is_empty() {
                 return Ok(());
             }
-            lines = retries;
+            findings = retries;
             tokio::time::sleep(RETRY_AFTER).await;
         }
         Err(Failure::unreachable(format!(
             "{} findings not accepted by the edge after {ATTEMPTS_MAX} attempts",
-            lines.len()
+            findings.len()
         )))
     }
 }
@@ -84,9 +87,4 @@ impl FindingPoster {
 fn alert_position(result: &ItemResult) -> Option<AlertPosition> {
     let is_alert = result.topic.as_deref() == Some(Topic::AlertRaised.name());
     is_alert.then_some((result.partition?, result.offset?))
-}
-
-fn reason(result: &ItemResult) -> String {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    format!("{}: {}", text(&result.path), text(&result.cause))
 }

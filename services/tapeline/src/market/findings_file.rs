@@ -1,55 +1,72 @@
 //! A file of findings (NDJSON), posted in the order of their event times.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use domain::Timestamp;
 use serde_json::Value;
 
-use crate::exit::Failure;
+use super::finding_poster::FindingText;
+use crate::exit::{Cause, Failure};
+use crate::finding_lines::{FindingReader, LineError};
 
 /// The lines of the file that are not posted yet.
 ///
-/// Lines are posted unchanged, invalid ones too: the edge reports what is invalid.
+/// Lines are posted unchanged, invalid findings too: the edge reports what is invalid.
 #[derive(Debug, Default)]
 pub struct Findings {
-    dated: VecDeque<(Timestamp, String)>,
-    undated: Vec<String>,
+    dated: VecDeque<(Timestamp, FindingText)>,
+    undated: Vec<FindingText>,
+    /// Lines that are no JSON objects, with their numbers. They cannot be posted.
+    pub broken: Vec<(u64, LineError)>,
 }
 
 impl Findings {
     /// Reads the file without its blank lines.
     ///
     /// # Errors
-    /// The error of the file system, with the path.
+    /// The error of the file system, with the path; a file that is no text.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, error))?;
-        Ok(Self::from_text(&text))
+        let file = File::open(path).map_err(|error| Failure::file("read", path, error))?;
+        Self::of(FindingReader::new(file), path)
     }
 
-    fn from_text(text: &str) -> Self {
+    fn of<R: Read>(mut lines: FindingReader<R>, path: &Path) -> Result<Self, Failure> {
         let mut findings = Self::default();
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            match occurred_at(line) {
-                Some(at) => findings.dated.push_back((at, line.to_owned())),
-                None => findings.undated.push(line.to_owned()),
+        let unreadable =
+            |error| Failure::Usage(Cause::new(format!("failed to read {}", path.display()), error));
+        while let Some(line) = lines.next_line().map_err(unreadable)? {
+            let text = match line.text {
+                Ok(text) => text,
+                Err(error) => {
+                    findings.broken.push((line.number, error));
+                    continue;
+                }
+            };
+            let at = occurred_at(&text);
+            let finding = FindingText { line: Some(line.number), text };
+            match at {
+                Some(at) => findings.dated.push_back((at, finding)),
+                None => findings.undated.push(finding),
             }
         }
         findings.dated.make_contiguous().sort_by_key(|(at, _)| *at);
-        findings
+        Ok(findings)
     }
 
     /// Takes the lines that occurred at or before `at`, the oldest first.
-    pub fn take_until(&mut self, at: Timestamp) -> Vec<String> {
+    pub fn take_until(&mut self, at: Timestamp) -> Vec<FindingText> {
         let due = self.dated.partition_point(|(occurred_at, _)| *occurred_at <= at);
-        self.dated.drain(..due).map(|(_, line)| line).collect()
+        self.dated.drain(..due).map(|(_, finding)| finding).collect()
     }
 
     /// Takes all remaining lines: first those with a time, then those without, which occur when they are posted.
-    pub fn take_all(&mut self) -> Vec<String> {
-        let mut lines: Vec<String> = self.dated.drain(..).map(|(_, line)| line).collect();
-        lines.append(&mut self.undated);
-        lines
+    pub fn take_all(&mut self) -> Vec<FindingText> {
+        let mut findings: Vec<FindingText> = self.dated.drain(..).map(|(_, finding)| finding).collect();
+        findings.append(&mut self.undated);
+        findings
     }
 }
 
@@ -64,15 +81,18 @@ mod tests {
 
     #[test]
     fn lines_are_taken_by_time_and_undated_ones_last() {
-        let text = "{oops\n{\"n\":1,\"occurred_at\":\"2005-03-01T21:00:00Z\"}\n\n{\"n\":2}\n\
+        let text = b"\xef\xbb\xbf{\"n\":1,\"occurred_at\":\"2005-03-01T21:00:00Z\"}\n{oops\n\n{\"n\":2}\n{\"n\":\"\xe9\"}\n\
                     {\"n\":3,\"occurred_at\":\"2005-02-01T21:00:00Z\"}\n";
-        let mut findings = Findings::from_text(text);
+        let mut findings = Findings::of(FindingReader::new(&text[..]), Path::new("f")).unwrap();
+        let texts = |findings: Vec<FindingText>| -> Vec<(u64, String)> {
+            findings.into_iter().map(|finding| (finding.line.unwrap(), finding.text)).collect()
+        };
         let first = findings.take_until(Timestamp::parse("2005-02-01T21:00:00Z").unwrap());
-        assert_eq!(first, ["{\"n\":3,\"occurred_at\":\"2005-02-01T21:00:00Z\"}"]);
-        let others = findings.take_all();
-        assert_eq!(others.len(), 3);
-        assert!(others[0].contains("\"n\":1") && others[1] == "{oops" && others[2] == "{\"n\":2}");
-        assert!(findings.take_all().is_empty());
+        assert_eq!(texts(first), [(6, "{\"n\":3,\"occurred_at\":\"2005-02-01T21:00:00Z\"}".to_owned())]);
+        let others = texts(findings.take_all());
+        assert_eq!(others.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(findings.take_all(), []);
+        assert_eq!(findings.broken.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 5]);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! The plan of a run: bars of a folder or of the synthetic market, and findings of a file.
 
-use std::path::Path;
-
-use backfill::sources::{SyntheticMarket, read_bars, synthetic_symbols};
+use backfill::sources::{SyntheticMarket, synthetic_symbols};
 use chassis::{Clock, SystemClock};
 use devstack::replay::Replay;
 use domain::{Bar, Symbol, Timeframe, Timestamp, calendar};
 
 use super::args::{MarketArgs, Speed};
+use super::bar_files::{self, BarFiles};
 use super::findings_file::Findings;
-use crate::exit::{Failure, error_chain};
+use super::replayed_dates::{self, SymbolBars};
+use crate::exit::Failure;
 
 /// The bars and findings that a run publishes.
 #[derive(Debug)]
@@ -19,12 +19,23 @@ pub struct MarketPlan {
     pub speed: Speed,
     /// Findings of a file, posted with the date of their event time.
     pub findings: Findings,
+    /// Files and bars that are left out.
+    pub warnings: Vec<String>,
+    /// Lines for the summary: the symbols of which no bar is replayed.
+    pub not_replayed: Vec<String>,
+}
+
+impl MarketPlan {
+    /// Prints the warnings to standard error.
+    pub fn warn(&self) {
+        self.warnings.iter().for_each(|warning| chassis::output::note(&format!("warning: {warning}")));
+    }
 }
 
 /// Reads the bars and findings that the arguments name.
 ///
 /// # Errors
-/// [`Failure::Usage`]: a folder without bars, or the errors of each bar file, with their lines.
+/// [`Failure::Usage`]: a folder without bars, or the errors of each bar file, with their lines. [`Failure::NotOk`]: nothing to publish.
 pub fn plan(args: &MarketArgs) -> Result<MarketPlan, Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
@@ -32,44 +43,25 @@ pub fn plan(args: &MarketArgs) -> Result<MarketPlan, Failure> {
         return Err(Failure::usage(format!("--from {from} is later than --to {to}")));
     }
     let findings = args.findings.as_deref().map_or_else(|| Ok(Findings::default()), Findings::read)?;
-    let files = match (&args.bars, &args.findings) {
-        (Some(folder), _) => folder_bars(folder)?,
+    let now = Timestamp::from_micros(SystemClock::new().wall_micros());
+    let BarFiles { bars, warnings } = match (&args.bars, &args.findings) {
+        (Some(folder), _) => bar_files::read(folder, now)?,
         // Findings alone: no market.
-        (None, Some(_)) => Vec::new(),
-        (None, None) => synthetic_bars(args.seed),
+        (None, Some(_)) => BarFiles::default(),
+        (None, None) => BarFiles { bars: synthetic_bars(args.seed, now), ..BarFiles::default() },
     };
-    Ok(MarketPlan { replay: Replay::plan(files, args.from, args.to), speed: args.speed, findings })
-}
-
-fn folder_bars(folder: &Path) -> Result<Vec<(Symbol, Vec<Bar>)>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::file("read", folder, error);
-    let mut files = Vec::new();
-    let mut errors = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_none_or(|extension| extension != "csv") {
-            continue;
-        }
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        match (Symbol::parse(name), read_bars(&path)) {
-            (Ok(symbol), Ok(bars)) => files.push((symbol, bars)),
-            (Err(error), _) => errors.push(format!("{}: file name is not a symbol: {error}", path.display())),
-            (_, Err(error)) => errors.push(error_chain(&error)),
-        }
+    let symbols: Vec<SymbolBars> = bars.iter().map(|(symbol, bars)| SymbolBars::of(*symbol, bars)).collect();
+    let replay = Replay::plan(bars, args.from, args.to);
+    if replay.is_empty() && args.findings.is_none() {
+        let nothing = replayed_dates::nothing_to_replay(&symbols, args.from, args.to);
+        return Err(Failure::not_ok([&[nothing], &warnings[..]].concat().join("\n  ")));
     }
-    if !errors.is_empty() {
-        errors.sort_unstable();
-        return Err(Failure::usage(errors.join("\n")));
-    }
-    if files.is_empty() {
-        return Err(Failure::usage(format!("no <SYMBOL>.csv in folder {}", folder.display())));
-    }
-    Ok(files)
+    let not_replayed = replayed_dates::not_replayed(&symbols, &replay);
+    Ok(MarketPlan { replay, speed: args.speed, findings, warnings, not_replayed })
 }
 
 /// Returns the bars of the synthetic market up to the last closed session, never ahead of the clock.
-fn synthetic_bars(seed: u64) -> Vec<(Symbol, Vec<Bar>)> {
-    let now = Timestamp::from_micros(SystemClock::new().wall_micros());
+fn synthetic_bars(seed: u64, now: Timestamp) -> Vec<(Symbol, Vec<Bar>)> {
     let today = calendar::date_of(now);
     let market = SyntheticMarket::new(seed);
     let has_closed = |bar: &Bar| calendar::bar_close(Timeframe::Day1, bar.open_time) <= now;
@@ -82,10 +74,16 @@ fn synthetic_bars(seed: u64) -> Vec<(Symbol, Vec<Bar>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chassis::Exit;
 
-    fn args(folder: &Path) -> MarketArgs {
-        MarketArgs {
-            bars: Some(folder.to_path_buf()),
+    #[test]
+    fn empty_replay_fails_before_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["AAPL.csv", "MSFT.CSV"] {
+            std::fs::write(folder.path().join(name), "date,open,high,low,close,volume\n").unwrap();
+        }
+        let mut args = MarketArgs {
+            bars: Some(folder.path().to_path_buf()),
             from: None,
             to: None,
             speed: Speed::Max,
@@ -94,32 +92,14 @@ mod tests {
             vectors: None,
             report: None,
             seed: 1,
-        }
-    }
-
-    #[test]
-    fn every_invalid_bar_file_is_named_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let header = "date,open,high,low,close,volume\n";
-        for (name, text) in [
-            ("AAPL.csv", format!("{header}2004-01-05,1,1,1,oops,1\n")),
-            ("GOOG.csv", "date,open\n".to_owned()),
-            ("lower.csv", header.to_owned()),
-            ("README.md", "no bars".to_owned()),
-        ] {
-            std::fs::write(folder.path().join(name), text).unwrap();
-        }
-        let error = plan(&args(folder.path())).unwrap_err().to_string();
-        assert_eq!(error.lines().count(), 3, "{error}");
-        assert!(error.contains("AAPL.csv:2: close: `oops` is not a number"), "{error}");
-        assert!(error.contains("GOOG.csv:1: column `high` is missing"), "{error}");
-        assert!(error.contains("lower.csv: file name is not a symbol"), "{error}");
-    }
-
-    #[test]
-    fn folder_without_bars_is_rejected() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = plan(&args(folder.path())).unwrap_err().to_string();
-        assert!(error.contains("no <SYMBOL>.csv"), "{error}");
+        };
+        let failure = plan(&args).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Failed);
+        let text = failure.to_string();
+        assert!(text.starts_with("0 dates replayed") && text.contains("MSFT.CSV is not read"), "{text}");
+        let findings = folder.path().join("findings.ndjson");
+        std::fs::write(&findings, "{}\n").unwrap();
+        args.findings = Some(findings);
+        assert_eq!(plan(&args).unwrap().not_replayed, ["AAPL: 0 bars, not replayed"]);
     }
 }

@@ -14,6 +14,10 @@ use super::topic_contents::TopicContents;
 use super::topic_dump;
 use crate::audit;
 use crate::exit::{Cause, Failure};
+use crate::output::escaped;
+
+/// Characters of an example, which names ids that others wrote.
+const EXAMPLE_CHARACTERS_MAX: usize = 500;
 
 /// The end of each partition before the run. Earlier records are not the run's.
 type Starts = BTreeMap<(Topic, i32), i64>;
@@ -54,29 +58,32 @@ impl RunAudit {
 
     /// Reads all topics, writes the requested files and returns the report. Blocks.
     ///
+    /// A file that cannot be written is an error next to the report, so that the report of a long run is not lost.
+    ///
     /// # Errors
-    /// If a topic cannot be read completely, or a file cannot be written.
+    /// If a topic cannot be read completely.
     pub fn finish(
         &self,
         args: &MarketArgs,
         stages: BTreeMap<&'static str, StageReport>,
         end: RunEnd,
-    ) -> Result<RunReport, Failure> {
+    ) -> Result<(RunReport, Result<(), Failure>), Failure> {
         let mapping = mapping_file::parse(mapping_file::DEFAULT)
             .map_err(|error| Failure::Usage(Cause::new("invalid built-in mapping", error)))?;
         let mut contents = TopicContents::read(&self.kafka, &self.starts, self.writers.as_ref(), mapping)?;
-        if let Some(folder) = &args.topics {
-            topic_dump::dump(folder, &contents, self.writers.as_ref())?;
-        }
+        let mut written = match &args.topics {
+            Some(folder) => topic_dump::dump(folder, &contents, self.writers.as_ref()),
+            None => Ok(()),
+        };
         let audited = audit::count(&mut contents.audited, audit::DedupWindows::default());
         for example in &audited.examples {
-            eprintln!("  {example}");
+            chassis::output::note(&format!("  {}", escaped(example, EXAMPLE_CHARACTERS_MAX)));
         }
         let report =
             RunReport::new(end.duration.as_secs_f64(), stages, contents.topics(), &audited, end.is_complete);
         if let Some(path) = &args.report {
-            report.write(path).map_err(|error| Failure::file("write", path, error))?;
+            written = written.and(report.write(path).map_err(|error| Failure::file("write", path, error)));
         }
-        Ok(report)
+        Ok((report, written))
     }
 }

@@ -119,21 +119,30 @@ impl RunReport {
         std::fs::write(path, text)
     }
 
-    /// Returns the summary that a run prints: a line for each stage, the audit's counts, and the verdict.
+    /// Returns the summary that a run prints: a row for each stage, these notes, the audit's counts, and the verdict. It fits 80 columns.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub fn summary(&self, notes: &[String]) -> String {
         let mut text = String::new();
-        for (name, stage) in &self.stages {
-            let dropped: u64 = stage.dropped.values().sum();
+        if !self.stages.is_empty() {
+            let [received, emitted, dropped, rejected, held] =
+                ["received", "emitted", "dropped", "rejected", "held"];
             text.push_str(&format!(
-                "  {name:<18} received {:>7}  emitted {:>7}  dropped {dropped:>6}  rejected {:>4}  held {:>4}\n",
-                stage.received, stage.emitted, stage.rejected, stage.held
+                "  {:<18} {received:>10} {emitted:>10} {dropped:>10} {rejected:>10} {held:>10}\n",
+                "stage"
             ));
         }
+        for (name, stage) in &self.stages {
+            let dropped: u64 = stage.dropped.values().sum();
+            let StageReport { received, emitted, rejected, held, .. } = stage;
+            text.push_str(&format!(
+                "  {name:<18} {received:>10} {emitted:>10} {dropped:>10} {rejected:>10} {held:>10}\n"
+            ));
+        }
+        notes.iter().for_each(|note| text.push_str(&format!("  {note}\n")));
         let ms = |q: Option<i64>| q.map_or("-".to_owned(), |ms| format!("{ms} ms"));
         let latency = &self.latency_ms.alert_to_vector;
         text.push_str(&format!(
-            "  lost {}  doubled {}  reordered {}   alert to vector p50 {} p99 {}   {:.1} s, {} MiB\n",
+            "  lost {}  doubled {}  reordered {}\n  alert to vector p50 {} p99 {}  {:.1} s, {} MiB\n",
             self.lost,
             self.doubled,
             self.reordered,
@@ -186,6 +195,20 @@ mod tests {
             let audited = AuditResult::of_rows([(Stage::Bridge, row)]);
             assert!(!report(stage(3, 3, 0), &audited).ok, "{audited:?}");
         }
+    }
+
+    #[test]
+    fn summary_has_the_notes_and_fits_80_columns() {
+        let row =
+            StageReport { rejected: 9_999_999_999, ..stage(9_999_999_999, 9_999_999_999, 9_999_999_999) };
+        let mut audited = AuditResult::of_rows([]);
+        audited.latencies_ms = vec![123_456; 3];
+        let stages = BTreeMap::from([("backfill-executor", row)]);
+        let report = RunReport::new(123_456.7, stages, BTreeMap::new(), &audited, true);
+        let summary = report.summary(&["FB: 197 bars, backfilled, not replayed".to_owned()]);
+        let width = summary.lines().map(|line| line.chars().count()).max();
+        assert!(width <= Some(80), "{width:?}\n{summary}");
+        assert!(summary.contains("  FB: 197 bars, backfilled, not replayed\n"), "{summary}");
     }
 
     #[test]

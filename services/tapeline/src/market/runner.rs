@@ -14,11 +14,13 @@ use tokio::time::{Instant, sleep_until};
 use super::alert_tracker::AlertPosition;
 use super::alert_waiter::AlertWaiter;
 use super::args::Speed;
-use super::finding_poster::{FindingPoster, PostedFindings};
+use super::finding_poster::{FindingPoster, FindingText, PostedFindings};
 use super::plan::MarketPlan;
 use super::progress_bar::DateProgress;
+use super::rejected_findings::RejectedFindings;
 use super::topic_follower::TopicFollower;
 use crate::exit::{Cause, Failure};
+use crate::output::escaped;
 
 /// The `source` of the bars and alerts.
 const SOURCE: &str = "tapeline-replay";
@@ -32,6 +34,9 @@ const BACKFILL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Attempts at publishing a date's bars.
 const PUBLISH_ATTEMPTS_MAX: u32 = 5;
 
+/// Characters of a rejected finding that are printed.
+const SHOWN_CHARACTERS_MAX: usize = 200;
+
 /// The clients of a run.
 pub struct MarketRunner {
     pub poster: FindingPoster,
@@ -43,6 +48,8 @@ pub struct MarketRunner {
     /// Encodes bars.
     pub wire: Wire,
     pub progress: DateProgress,
+    /// Counts the rejected findings of the file.
+    pub rejected: RejectedFindings,
 }
 
 impl MarketRunner {
@@ -51,6 +58,9 @@ impl MarketRunner {
     /// # Errors
     /// If the edge or the brokers are unreachable, or a stage makes no progress.
     pub async fn run(&mut self, mut plan: MarketPlan) -> Result<(), Failure> {
+        for (line, error) in std::mem::take(&mut plan.findings.broken) {
+            self.reject(Some(line), &error.to_string());
+        }
         self.propose(&plan.replay.symbols).await?;
         self.progress.start(plan.replay.len());
         let mut next_at = Instant::now();
@@ -61,22 +71,21 @@ impl MarketRunner {
             }
             self.publish(&step).await?;
             let found_at = step.found_at();
-            let mut lines: Vec<String> =
-                step.findings.iter().map(|(symbol, found)| alert_line(*symbol, found, &step)).collect();
-            lines.extend(plan.findings.take_until(found_at));
-            self.post_and_wait(lines).await?;
+            let scanned = step.findings.iter().map(|(symbol, found)| alert_line(*symbol, found, &step));
+            let mut findings: Vec<FindingText> = scanned.map(own).collect();
+            findings.extend(plan.findings.take_until(found_at));
+            self.post_and_wait(findings).await?;
             self.progress.complete(step.date);
         }
-        let lines = plan.findings.take_all();
-        self.post_and_wait(lines).await?;
+        self.post_and_wait(plan.findings.take_all()).await?;
         self.progress.finish();
         Ok(())
     }
 
     /// Proposes every symbol, and waits until the backfill of each has ended.
     async fn propose(&mut self, symbols: &[SymbolPlan]) -> Result<(), Failure> {
-        let lines = symbols.iter().filter_map(proposal_line).collect();
-        expect_valid(self.poster.post(lines).await?)?;
+        let proposals = symbols.iter().filter_map(proposal_line).map(own).collect();
+        expect_valid(self.poster.post(proposals).await?)?;
         let mut open: Vec<String> = symbols.iter().map(|plan| plan.symbol.to_string()).collect();
         let mut progress_at = Instant::now();
         while !open.is_empty() {
@@ -138,24 +147,38 @@ impl MarketRunner {
         }))
     }
 
-    async fn post_and_wait(&mut self, lines: Vec<String>) -> Result<(), Failure> {
-        if lines.is_empty() {
+    async fn post_and_wait(&mut self, findings: Vec<FindingText>) -> Result<(), Failure> {
+        if findings.is_empty() {
             return Ok(());
         }
-        let posted = self.poster.post(lines).await?;
-        for (line, reason) in &posted.invalid {
-            self.progress.print(&format!("rejected: {reason}: {line}"));
+        let posted = self.poster.post(findings).await?;
+        for (finding, reason) in &posted.invalid {
+            self.reject(finding.line, &format!("{reason}: {}", escaped(&finding.text, SHOWN_CHARACTERS_MAX)));
         }
         self.waiter.wait_until_resolved(posted.alerts).await
     }
+
+    /// Counts and prints a rejected finding.
+    fn reject(&self, line: Option<u64>, reason: &str) {
+        if let Some(text) = self.rejected.add(line, reason) {
+            self.progress.print(&text);
+        }
+    }
 }
 
-/// Returns the positions of the scanner's own findings. Rejected ones are a bug of this build or of the edge's configuration.
+/// Returns the positions of the scanner's own findings. A rejected one is a bug of this build or of the edge's configuration.
 fn expect_valid(posted: PostedFindings) -> Result<Vec<AlertPosition>, Failure> {
     match posted.invalid.first() {
-        Some((line, reason)) => Err(Failure::not_ok(format!("the edge rejected {line}: {reason}"))),
+        Some((finding, reason)) => {
+            let text = escaped(&finding.text, SHOWN_CHARACTERS_MAX);
+            Err(Failure::not_ok(format!("the edge rejected {text}: {reason}")))
+        }
         None => Ok(posted.alerts),
     }
+}
+
+fn own(text: String) -> FindingText {
+    FindingText { line: None, text }
 }
 
 fn proposal_line(plan: &SymbolPlan) -> Option<String> {

@@ -4,10 +4,14 @@ use contracts::catalogue::contract;
 use contracts::{Codec, WriterSchemas, split};
 use domain::Timestamp;
 use kafka_io::OwnedRecord;
+use kit::ErrorChain;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::exit::error_chain;
+use super::foreign_text::escaped;
+
+/// Characters of a key and of an error in a line of text.
+const TEXT_CHARACTERS_MAX: usize = 200;
 
 /// A decoded record. One that cannot be decoded has no value; it has the error and the payload instead.
 #[derive(Debug, Serialize)]
@@ -50,7 +54,7 @@ impl DecodedRecord {
             headers: record.headers.iter().map(|(k, v)| (k.clone(), Value::String(text(v)))).collect(),
             schema_id: payload.and_then(|payload| split(payload).ok()).map(|(id, _)| id),
             value,
-            error: error.as_ref().map(|error| error_chain(error)),
+            error: error.as_ref().map(|error| ErrorChain(error).to_string()),
             payload_hex,
             is_retryable: error.is_some_and(|error| error.is_retryable()),
         }
@@ -62,15 +66,15 @@ impl DecodedRecord {
         self.error.as_deref().filter(|_| self.is_retryable)
     }
 
-    /// Returns a line of text: time, position, key and value.
+    /// Returns a line of text: time, position, key and value. Control characters of the key are escaped; those of the value are by JSON.
     #[must_use]
     pub fn text(&self) -> String {
         let value = match (&self.value, &self.error) {
             (Some(value), _) => value.to_string(),
-            (None, Some(error)) => format!("({error})"),
+            (None, Some(error)) => format!("({})", escaped(error, TEXT_CHARACTERS_MAX)),
             (None, None) => format!("({} bytes)", self.payload_hex.as_ref().map_or(0, |hex| hex.len() / 2)),
         };
-        let key = self.key.as_deref().unwrap_or("-");
+        let key = escaped(self.key.as_deref().unwrap_or("-"), TEXT_CHARACTERS_MAX);
         format!("{} [{}]@{} {key} {value}", self.timestamp, self.partition, self.offset)
     }
 }
@@ -111,6 +115,15 @@ mod tests {
         assert_eq!(json["headers"]["traceparent"], "00-1-2-01");
         assert_eq!(json["value"], serde_json::from_str::<Value>(example).unwrap());
         assert_eq!(json.get("error"), None);
+    }
+
+    #[test]
+    fn key_with_escape_sequences_is_one_printable_line() {
+        let mut record = record(Topic::GapDetected, &[9, 255]);
+        record.key = Some(b"\x1b]0;owned\x07\x1b[2J\nAAPL".to_vec());
+        let text = DecodedRecord::of(&record, &Codec::new(), &OwnSchemas).text();
+        assert!(text.contains(r" \u{1b}]0;owned\u{7}\u{1b}[2J\nAAPL ("), "{text}");
+        assert!(!text.chars().any(char::is_control), "{text:?}");
     }
 
     #[test]

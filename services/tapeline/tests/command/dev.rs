@@ -65,10 +65,15 @@ fn findings_file_is_posted_and_invalid_findings_are_printed() {
         "{broken".to_owned(),
     ];
     let file = write(&folder, "findings.ndjson", &lines.join("\n"));
-    let run = run_month(&["--findings", &file]).expect_ok();
+    let run = run_month(&["--findings", &file]);
     let stderr = stderr(&run.output);
-    assert!(stderr.contains("flavour") && stderr.contains("malformed JSON"), "{stderr}");
-    assert_eq!(run.report()["stages"]["publisher-edge"]["rejected"], 2);
+    assert_eq!(run.output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("findings.ndjson:2: flavour") && stderr.contains("2 findings rejected"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("findings.ndjson:3: malformed JSON: key must be a string, column 2"), "{stderr}");
+    assert_eq!(run.report()["stages"]["publisher-edge"]["rejected"], 1);
     let requests = [run.topic("feature.batch.urgent.v1"), run.topic("feature.batch.requested.v1")].concat();
     let requested = requests.iter().find(|request| {
         let ids = request["value"]["correlation_ids"].as_array().unwrap();
@@ -149,6 +154,6 @@ async fn synthetic_market_prints_status_and_stops_on_ctrl_c() {
     assert!(!accepted.ends_with(" 0"), "{accepted}");
     assert!(get("/version").await.1.contains("tapeline"));
     assert_eq!(running.interrupt(), 0);
-    let remaining: Vec<String> = running.lines.by_ref().map(Result::unwrap).collect();
+    let remaining: Vec<String> = running.lines.take().unwrap().map(Result::unwrap).collect();
     assert!(remaining.iter().any(|line| line.trim() == "ok"), "{remaining:?}");
 }

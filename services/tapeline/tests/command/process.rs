@@ -84,29 +84,44 @@ fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Sends SIGTERM, and returns the exit code.
+pub(crate) fn terminate(child: &mut Child) -> Option<i32> {
+    signal(child, "-TERM");
+    child.wait().unwrap().code()
+}
+
+fn signal(child: &Child, name: &str) {
+    let pid = i32::try_from(child.id()).unwrap();
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+}
+
 /// A running `tapeline dev`.
 pub(crate) struct RunningDev {
     pub(crate) child: Child,
-    pub(crate) lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    pub(crate) lines: Option<std::io::Lines<BufReader<std::process::ChildStdout>>>,
 }
 
 impl RunningDev {
     pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = tapeline(&["dev"]).args(args).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self { child, lines: Some(lines) }
     }
 
     /// Waits for the next line with this start, and returns the text after it.
     pub(crate) fn wait_for(&mut self, start: &str) -> String {
-        let line = self.lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
+        let lines = self.lines.as_mut().unwrap();
+        let line = lines.find_map(|line| line.unwrap().strip_prefix(start).map(str::to_owned));
         line.unwrap_or_else(|| panic!("no line starts with {start}")).trim().to_owned()
     }
 
+    /// Closes the pipe that standard output is written to.
+    pub(crate) fn close_output(&mut self) {
+        self.lines = None;
+    }
+
     pub(crate) fn interrupt(&mut self) -> i32 {
-        let pid = i32::try_from(self.child.id()).unwrap();
-        let sent = std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap();
-        assert!(sent.success());
+        signal(&self.child, "-INT");
         self.child.wait().unwrap().code().unwrap()
     }
 }

@@ -25,7 +25,7 @@ fn findings_published_to_kafka_are_validated_and_tailed() {
     let published = tapeline(&["publish"]).arg(&file).args(cluster).output().unwrap();
     let stdout = String::from_utf8_lossy(&published.stdout);
     assert_eq!(published.status.code(), Some(1), "{stdout}{}", stderr(&published));
-    assert!(stdout.contains("line 3: invalid: score"), "{stdout}");
+    assert!(stdout.contains("findings.ndjson:3: invalid: score"), "{stdout}");
     assert!(stdout.contains("1 accepted, 1 not accepted"), "{stdout}");
 
     let tail = ["tail", "scanner.alert.raised", "--json", "--from-start"];

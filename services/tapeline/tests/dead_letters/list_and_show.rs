@@ -57,6 +57,11 @@ fn dead_letters_are_listed_filtered_and_counted() {
         let lines = broker.run(&format!("list {filters}")).expect(0).lines().count();
         assert_eq!(lines, expected, "{filters}");
     }
+    let none = broker.run("list --key MSFT --json");
+    assert_eq!((none.out.as_str(), none.err.as_str()), ("", "no dead letters match --key MSFT\n"));
+    let unknown = broker.run("list --class bad_magik");
+    assert!(unknown.err.contains("unknown class: expected one of tombstone, "), "{}", unknown.err);
+    unknown.expect(2);
     let counts = broker.run("list --counts").expect(0);
     let counts: Vec<Vec<&str>> = counts.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use contracts::Topic;
+use kafka_io::dead_letter::CLASSES;
 
 use super::time_argument::TimeArgument;
 use crate::cluster::ClusterArgs;
@@ -45,7 +46,7 @@ pub struct FilterArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = topic_of_service)]
     pub service: Vec<Topic>,
     /// Of these error classes.
-    #[arg(long, value_name = "CLASS,…", value_delimiter = ',')]
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = known_class)]
     pub class: Vec<String>,
     /// Written at or after this time: 2026-11-24T10:00:00Z, 2026-11-24, or an age such as 90s, 30m, 2h, 7d.
     #[arg(long, value_name = "TIME", value_parser = TimeArgument::parse)]
@@ -118,13 +119,15 @@ pub struct DeadLetterReplayArgs {
     pub cluster: ClusterArgs,
 }
 
-/// A name that is no service with dead letters, or no event or topic.
+/// A name that is no service with dead letters, no event or topic, or no class.
 #[derive(Debug, thiserror::Error)]
 enum UnknownName {
     #[error("unknown service: expected one of {}", known_services())]
     Service,
     #[error("unknown event or topic")]
     Event,
+    #[error("unknown class: expected one of {}", CLASSES.join(", "))]
+    Class,
 }
 
 /// Returns the dead-letter topics.
@@ -143,6 +146,10 @@ fn known_services() -> String {
 
 fn topic_of_service(name: &str) -> Result<Topic, UnknownName> {
     dead_letter_topics().find(|topic| service_of(*topic) == name).ok_or(UnknownName::Service)
+}
+
+fn known_class(name: &str) -> Result<String, UnknownName> {
+    CLASSES.contains(&name).then(|| name.to_owned()).ok_or(UnknownName::Class)
 }
 
 fn topic_of_event(event: &str) -> Result<Topic, UnknownName> {

@@ -7,6 +7,9 @@ use super::dead_letter::DeadLetter;
 use crate::exit::Failure;
 use crate::record_position::RecordPosition;
 
+/// The text of a filter without arguments.
+pub const NO_FILTERS: &str = "no filters";
+
 /// The filters of a command, with times resolved.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -74,7 +77,7 @@ impl Filter {
             args.partition.map(|partition| format!("--partition {partition}")),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() { "no filters".to_owned() } else { parts.join(" ") }
+        if parts.is_empty() { NO_FILTERS.to_owned() } else { parts.join(" ") }
     }
 }
 

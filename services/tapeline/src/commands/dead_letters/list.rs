@@ -1,49 +1,57 @@
 //! `tapeline dead-letters list`: a line for each dead letter, or counts.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
-use chassis::{Clock, SystemClock};
+use chassis::{Clock, SystemClock, output};
 use kafka_io::KafkaConfig;
 use serde_json::json;
 
 use super::args::ListArgs;
 use super::dead_letter::DeadLetter;
-use super::filter::Filter;
+use super::filter::{Filter, NO_FILTERS};
 use super::reader::DeadLetterReader;
 use crate::exit::Failure;
+use crate::output::{escaped, print};
+
+/// Characters of a class, a topic and a service: headers that others may have written.
+const NAME_CHARACTERS_MAX: usize = 249;
 
 /// Characters of an error in a line.
 const ERROR_CHARACTERS_MAX: usize = 120;
 
-/// Prints the dead letters, each partition in order. Blocks.
+/// Prints the dead letters, each partition in order. Reports on standard error if there is none. Blocks.
 ///
 /// # Errors
-/// If the cluster is unreachable or denies access, or the filters are inconsistent.
-pub fn run(args: &ListArgs, kafka: &KafkaConfig, out: &mut dyn Write) -> Result<(), Failure> {
+/// If the cluster is unreachable or denies access, the filters are inconsistent, or standard output cannot be written.
+pub fn run(args: &ListArgs, kafka: &KafkaConfig) -> Result<(), Failure> {
     let filter = Filter::new(&args.filter, SystemClock::new().wall_micros().div_euclid(1_000));
     filter.position()?;
     let mut reader = DeadLetterReader::all(kafka, &filter.topics())?;
     let mut counts = ClassCounts::default();
     while let Some(letters) = reader.next_batch()? {
+        let mut text = String::new();
         for dead_letter in letters.iter().filter(|dead_letter| filter.matches(dead_letter)) {
-            if args.counts {
-                counts.add(dead_letter);
-                continue;
-            }
-            let line = if args.json { dead_letter.to_json().to_string() } else { line(dead_letter) };
-            // A closed pipe (`… | head`) ends the command without an error.
-            if writeln!(out, "{line}").is_err() {
-                return Ok(());
+            counts.add(dead_letter);
+            if !args.counts {
+                text += &if args.json { dead_letter.to_json().to_string() } else { line(dead_letter) };
+                text.push('\n');
             }
         }
-    }
-    for line in counts.lines(args.json) {
-        if writeln!(out, "{line}").is_err() {
-            break;
+        print(&text)?;
+        // With counts nothing is printed before the end.
+        if output::is_closed() {
+            return Ok(());
         }
     }
-    Ok(())
+    if counts.total() == 0 {
+        output::note(&match filter.text().as_str() {
+            NO_FILTERS if args.filter.service.is_empty() => "no dead letters".to_owned(),
+            NO_FILTERS => "no dead letters of this service".to_owned(),
+            filters => format!("no dead letters match {filters}"),
+        });
+    }
+    let lines = if args.counts { counts.lines(args.json) } else { Vec::new() };
+    print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())
 }
 
 /// Position, time, class, original position and error.
@@ -53,9 +61,9 @@ fn line(dead_letter: &DeadLetter) -> String {
         "{} {} {} {} by {}, generation {}, key {:?}: {:?}",
         dead_letter.position(),
         dead_letter.time(),
-        dead_letter.class(),
-        dead_letter.original_position(),
-        dead_letter.service(),
+        escaped(&dead_letter.class(), NAME_CHARACTERS_MAX),
+        escaped(&dead_letter.original_position(), NAME_CHARACTERS_MAX),
+        escaped(&dead_letter.service(), NAME_CHARACTERS_MAX),
         dead_letter.generation(),
         dead_letter.key().unwrap_or_default(),
         error
@@ -83,6 +91,7 @@ impl ClassCounts {
             if as_json {
                 json!({"class": class, "topic": topic, "letters": count}).to_string()
             } else {
+                let [class, topic] = [class, topic].map(|name| escaped(name, NAME_CHARACTERS_MAX));
                 format!("{count:>8}  {class:<22}  {topic}")
             }
         };

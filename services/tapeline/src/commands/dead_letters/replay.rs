@@ -69,8 +69,8 @@ pub async fn replay(
         None => block_in_place(|| Replay::of_group(args, kafka, plan))?,
     };
     let result = replay.run(shutdown).await;
-    print(&replay.progress.summary(if args.dry_run { "would send" } else { "sent" }));
-    result?;
+    let printed = print(&replay.progress.summary(if args.dry_run { "would send" } else { "sent" }));
+    result.and(printed)?;
     let withheld = replay.progress.withheld_total();
     if withheld > 0 {
         return Err(Failure::not_ok(format!(
@@ -145,10 +145,10 @@ impl Replay {
         let from = |partition| starts.get(partition).copied().unwrap_or(0).max(lows[partition]);
         let total = ends.iter().map(|(partition, end)| u64::saturating_from(end - from(partition))).sum();
         if !starts.is_empty() {
-            eprintln!(
+            chassis::output::note(&format!(
                 "group {} continues from its committed offsets: at most {total} dead letters remain",
                 args.group
-            );
+            ));
         }
         let letters = Letters::Many(Box::new(DeadLetterReader::open(kafka, &topics, &starts, ends)?));
         Self::new(args, kafka, plan, (letters, Some(group), total))

@@ -4,18 +4,23 @@ use chassis::{Clock, SystemClock};
 use contracts::catalogue::contract;
 use contracts::{Codec, DecodeError, WriterSchemas};
 use kafka_io::{KafkaConfig, dead_letter};
+use kit::ErrorChain;
 
 use super::args::ShowArgs;
 use super::dead_letter::DeadLetter;
 use super::filter::Filter;
 use super::reader::DeadLetterReader;
-use crate::exit::{Failure, error_chain};
+use crate::exit::Failure;
+use crate::output::{check_writable, escaped};
 
 /// Original headers that are shown.
 const HEADERS_MAX: usize = 50;
 
 /// Characters of a header name or value that are shown.
 const HEADER_CHARACTERS_MAX: usize = 200;
+
+/// Characters of a field that are shown: more than an error that a service writes.
+const FIELD_CHARACTERS_MAX: usize = 10_000;
 
 /// Bytes in a line of a dump.
 const DUMP_BYTES: usize = 16;
@@ -40,6 +45,9 @@ pub fn run(args: &ShowArgs, kafka: &KafkaConfig, writers: &dyn WriterSchemas) ->
     let position = filter.position()?.ok_or_else(|| {
         Failure::usage("no dead letter named: --service, --partition and --offset are required, see `list`")
     })?;
+    if let Some(path) = &args.save {
+        check_writable(path).map_err(|error| Failure::file("write", path, error))?;
+    }
     let dead_letter = DeadLetterReader::read_one(kafka, position)?;
     if let Some(path) = &args.save {
         std::fs::write(path, dead_letter.record().payload.as_deref().unwrap_or_default())
@@ -51,7 +59,9 @@ pub fn run(args: &ShowArgs, kafka: &KafkaConfig, writers: &dyn WriterSchemas) ->
 fn page(dead_letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: usize) -> String {
     let record = dead_letter.record();
     let mut page = String::new();
-    let mut field = |name: &str, value: String| page.push_str(&format!("{name:<12} {value}\n"));
+    let mut field = |name: &str, value: String| {
+        page.push_str(&format!("{name:<12} {}\n", escaped(&value, FIELD_CHARACTERS_MAX)));
+    };
     field("dead letter", dead_letter.position().to_string());
     field("written", dead_letter.time().to_string());
     field("service", dead_letter.service());
@@ -77,7 +87,7 @@ fn page(dead_letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: u
             page.push_str(&format!(
                 "payload      {} bytes, not decoded: {}\n",
                 payload.len(),
-                error_chain(&error)
+                ErrorChain(&error)
             ));
             page.push_str(&dump(payload, dump_max_bytes));
         }

@@ -11,7 +11,7 @@ use super::offset_gaps::OffsetGap;
 use super::snapshot::Snapshot;
 use crate::audit::{AuditResult, Stage, Tally};
 use crate::exit::Failure;
-use crate::output::peak_rss_mib;
+use crate::output::{escaped, peak_rss_mib};
 
 /// The row of one stage.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -103,6 +103,9 @@ fn aborted(snapshot: &Snapshot, topic: Topic) -> u64 {
     of(&snapshot.with_aborted).saturating_sub(of(&snapshot.committed))
 }
 
+/// Characters of an example or note, which names ids that others wrote.
+const LINE_CHARACTERS_MAX: usize = 500;
+
 /// The columns of the table, after the stage.
 const COLUMNS: [&str; 10] = [
     "inputs",
@@ -138,7 +141,7 @@ impl fmt::Display for VerifyReport {
         }
         let gaps = self.gap_list.iter().map(ToString::to_string);
         for line in self.examples.iter().cloned().chain(gaps).chain(self.notes.iter().cloned()) {
-            writeln!(f, "  {line}")?;
+            writeln!(f, "  {}", escaped(&line, LINE_CHARACTERS_MAX))?;
         }
         let Self { lost, doubled, reordered, gaps, aborted, duration_s, peak_rss_mib, .. } = self;
         let records: u64 = self.records.values().sum();

@@ -1,0 +1,90 @@
+//! `tapeline dev` with input and limits that it cannot run with, and what it reports of bars that it does not replay.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::{RunningDev, dev, real_bars, stderr, tapeline, terminate};
+
+const HEADER: &str = "date,open,high,low,close,volume\n";
+
+#[test]
+fn unwritable_output_exits_with_2_before_the_run() {
+    let bars = real_bars();
+    let bars = ["dev", "--bars", bars.to_str().unwrap()];
+    for flags in [["--report", "/no/such/dir/r.json"], ["--vectors", "/"], ["--topics", "/proc/nope"]] {
+        let output = tapeline(&[&bars[..], &flags].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(flags[1]), "{flags:?}: {}", stderr(&output));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{flags:?}");
+    }
+}
+
+#[test]
+fn empty_replay_exits_with_1_and_names_the_dates() {
+    let bars = real_bars();
+    let run = dev(&["--bars", bars.to_str().unwrap(), "--from", "2030-01-01"]);
+    let stderr = stderr(&run.output);
+    assert_eq!(run.output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("0 dates replayed for --from 2030-01-01") && stderr.contains("AAPL: "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn bars_that_are_not_replayed_are_named() {
+    let bars = real_bars();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["AAPL.csv", "FB.csv"] {
+        std::fs::copy(bars.join(name), folder.path().join(name)).unwrap();
+    }
+    std::fs::copy(bars.join("AAPL.csv"), folder.path().join("MSFT.CSV")).unwrap();
+    let future = format!("{HEADER}2012-03-01,1,1,1,1,1\n2999-01-04,1,1,1,1,1\n");
+    std::fs::write(folder.path().join("IBM.csv"), future).unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let run = dev(&["--bars", folder, "--from", "2012-03-01", "--to", "2012-03-09"]).expect_ok();
+    let stdout = String::from_utf8_lossy(&run.output.stdout);
+    assert!(stdout.contains("  FB: 196 bars, backfilled, not replayed"), "{stdout}");
+    assert!(stdout.contains("  IBM: 1 bars, backfilled, not replayed"), "{stdout}");
+    assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
+    let stderr = stderr(&run.output);
+    assert!(stderr.contains("MSFT.CSV is not read") && stderr.contains("1 bars from 2999-01-04"), "{stderr}");
+}
+
+#[test]
+fn proxy_of_the_environment_is_not_used_by_dev() {
+    let bars = real_bars();
+    let dates = ["--from", "2012-03-01", "--to", "2012-03-02", "--speed", "max", "--until-end"];
+    let mut command = tapeline(&[&["dev", "--bars", bars.to_str().unwrap()], &dates[..]].concat());
+    let output = command.env("HTTP_PROXY", "http://127.0.0.1:1").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn too_low_limit_of_open_files_exits_with_2() {
+    let dev = format!("ulimit -n 256; exec {} dev", env!("CARGO_BIN_EXE_tapeline"));
+    let output = Command::new("sh").args(["-c", &dev]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("the limit is 256"), "{}", stderr(&output));
+}
+
+#[test]
+fn bar_file_that_never_ends_does_not_block_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("AAPL.csv");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut child = tapeline(&["dev", "--bars", folder.path().to_str().unwrap()]).spawn().unwrap();
+    // Opened when the command has opened the other end.
+    let writer = OpenOptions::new().write(true).open(Path::new(&pipe)).unwrap();
+    assert_eq!(terminate(&mut child), Some(0));
+    drop(writer);
+}
+
+#[test]
+fn name_of_this_machine_is_an_address_of_the_edge() {
+    let mut running = RunningDev::start(&["--edge", "localhost:0", "--admin", "localhost:0"]);
+    let edge = running.wait_for("edge");
+    assert!(edge.starts_with("http://127.0.0.1:") || edge.starts_with("http://[::1]:"), "{edge}");
+    assert_eq!(running.interrupt(), 0);
+}
