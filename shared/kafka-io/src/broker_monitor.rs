@@ -156,7 +156,7 @@ impl Drop for Shared {
     }
 }
 
-/// Counts and logs a failed connection or request of any client of the process. A process with a monitor logs the changes of
+/// Counts and logs a failed connection or request of any client of the process; an empty cause is unknown. A process with a monitor logs the changes of
 /// reachability instead, and the number of failures with them.
 pub(crate) fn connection_failed(cause: &str) {
     tracing::debug!(target: "librdkafka", cause, "connection failed");
@@ -168,7 +168,9 @@ pub(crate) fn connection_failed(cause: &str) {
 pub(crate) fn cause_of(line: &str) -> &str {
     let mut cause = line;
     while let Some((prefix, rest)) = cause.split_once(": ") {
-        let is_broker = prefix.starts_with("[thrd:") || prefix.contains(['/', ':']) && !prefix.contains(' ');
+        let is_address = prefix.contains(['/', ':']) && !prefix.contains(' ');
+        // A connection for one purpose: `TxnCoordinator`, `GroupCoordinator`.
+        let is_broker = prefix.starts_with("[thrd:") || is_address || prefix.ends_with("Coordinator");
         if !is_broker {
             break;
         }

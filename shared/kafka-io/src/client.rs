@@ -82,9 +82,13 @@ pub(crate) fn log_error(error: &KafkaError, reason: &str) {
 
 /// Logs a fetch of `what` that failed temporarily. Failed connections are summed up with those of all clients.
 pub(crate) fn log_failed_fetch(what: &'static str, code: RDKafkaErrorCode, text: &str) {
-    match is_connection_failure(code) {
-        true => broker_monitor::connection_failed(broker_monitor::cause_of(text)),
-        false => tracing::warn!(what, %code, text, "fetch failed: librdkafka retries automatically"),
+    match code {
+        // Its text is a count; the lines of the single connections have the cause.
+        RDKafkaErrorCode::AllBrokersDown => broker_monitor::connection_failed(""),
+        code if is_connection_failure(code) => {
+            broker_monitor::connection_failed(broker_monitor::cause_of(text));
+        }
+        _ => tracing::warn!(what, %code, text, "fetch failed: librdkafka retries automatically"),
     }
 }
 

@@ -115,7 +115,9 @@ impl BrokerLog {
     pub(super) fn failed(&mut self, cause: &str, now: Instant) -> Option<Line> {
         self.failures += 1;
         self.first_failure.get_or_insert(now);
-        cause.clone_into(&mut self.cause);
+        if !cause.is_empty() {
+            cause.clone_into(&mut self.cause);
+        }
         let is_due = self.last_line.is_none_or(|last| now.duration_since(last) >= SUMMARY_EVERY);
         (self.monitors == 0 && is_due).then(|| self.connections_failed(now))
     }

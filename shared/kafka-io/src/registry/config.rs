@@ -69,7 +69,7 @@ impl RegistryConfig {
         };
         let url = address::parse(&self.url);
         if let Err(cause) = &url {
-            let rule = format!("an http or https address, as http://registry:8081: {cause}");
+            let rule = format!("an http or https address: {cause}");
             error("url", &redacted_address(&self.url), &rule);
         }
         // The scheme of an invalid address is unknown: that error suffices.
