@@ -66,20 +66,27 @@ pub(super) async fn run(shared: Shared, stream: TcpStream, peer: Peer, activity:
     let mut socket = connection.into_parts().io.into_inner();
     match end {
         End::Library(result) => {
-            if let (Some(status), Err(_)) = (socket.automatic, &result) {
+            if let Some(status) = socket.automatic {
                 shared.metrics.count_unhandled(status.as_u16());
+            } else if result.is_err_and(|error| error.is_parse()) {
+                // Such as HTTP/2, to which the library does not respond.
+                respond(&mut socket, StatusCode::BAD_REQUEST, &shared);
             }
             linger(&mut socket, &shared, &activity).await;
         }
         End::TimedOut if activity.phase() == (Phase::Head { has_bytes: true }) => {
-            let status = StatusCode::REQUEST_TIMEOUT;
-            shared.metrics.count_unhandled(status.as_u16());
-            // Its buffer is empty, because all responses are written: never a partial write.
-            drop(socket.stream.try_write(&closing_bytes(status)));
+            respond(&mut socket, StatusCode::REQUEST_TIMEOUT, &shared);
             linger(&mut socket, &shared, &activity).await;
         }
         End::TimedOut | End::Displaced | End::Shutdown => {}
     }
+}
+
+/// Sends an error to a request that no handler received. The buffer of the socket is empty, because all responses are written: never a
+/// partial write.
+fn respond(socket: &mut Socket, status: StatusCode, shared: &Shared) {
+    shared.metrics.count_unhandled(status.as_u16());
+    drop(socket.stream.try_write(&closing_bytes(status)));
 }
 
 /// Polls the connection until it ends, is displaced, or its deadline passes.

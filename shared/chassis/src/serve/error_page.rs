@@ -38,7 +38,7 @@ pub(super) fn closing_bytes(status: StatusCode) -> Vec<u8> {
 
 fn text_of(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::BAD_REQUEST => "malformed request: not HTTP/1.1",
+        StatusCode::BAD_REQUEST => "malformed request: its head is not valid HTTP/1.1",
         StatusCode::NOT_FOUND => "unknown path",
         StatusCode::METHOD_NOT_ALLOWED => "method not allowed for this path: see the header allow",
         StatusCode::REQUEST_TIMEOUT => "request timed out: its head did not arrive in time",

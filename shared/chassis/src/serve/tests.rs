@@ -218,6 +218,7 @@ async fn every_error_has_a_json_body() {
         (with("").replace("GET", "PUT"), 405),
         (with("").replace("/now", &format!("/{}", "n".repeat(66 << 10))), 431),
         ("\u{16}\u{3}\u{1} hello\r\n\r\n".to_owned(), 400),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 400),
     ];
     for (request, status) in cases {
         let response = bench.response(&request).await;
@@ -228,7 +229,7 @@ async fn every_error_has_a_json_body() {
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{start}: {response}");
     }
     assert!(bench.counts("chassis_admin_requests_total{status=\"431\"} 3"), "{}", bench.metrics.render());
-    assert!(bench.counts("chassis_admin_requests_total{status=\"400\"} 4"), "{}", bench.metrics.render());
+    assert!(bench.counts("chassis_admin_requests_total{status=\"400\"} 5"), "{}", bench.metrics.render());
 }
 
 #[tokio::test]
