@@ -80,7 +80,11 @@ mod tests {
     fn empty_replay_fails_before_the_run() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["AAPL.csv", "MSFT.CSV"] {
-            std::fs::write(folder.path().join(name), "date,open,high,low,close,volume\n").unwrap();
+            std::fs::write(
+                folder.path().join(name),
+                "date,open,high,low,close,volume\n2024-01-02,1,1,1,1,10\n",
+            )
+            .unwrap();
         }
         let mut args = MarketArgs {
             bars: Some(folder.path().to_path_buf()),
@@ -100,6 +104,9 @@ mod tests {
         let findings = folder.path().join("findings.ndjson");
         std::fs::write(&findings, "{}\n").unwrap();
         args.findings = Some(findings);
-        assert_eq!(plan(&args).unwrap().not_replayed, ["AAPL: 0 bars, not replayed"]);
+        assert_eq!(
+            plan(&args).unwrap().not_replayed,
+            ["AAPL: 1 bars, backfilled, not replayed: more than 300 are needed"]
+        );
     }
 }

@@ -37,7 +37,7 @@ fn address_without_a_registry_is_not_one_without_subjects() {
     let server = SimulatedEdge::start(Behaviour { status: Some(404), ..Behaviour::default() });
     let url = format!("http://{}", server.address);
     let output = tapeline(&["schemas", "check", "--registry", &url]).output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
     assert!(stderr(&output).contains(&url) && stderr(&output).contains("404"), "{}", stderr(&output));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
 }
