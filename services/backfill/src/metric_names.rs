@@ -1,6 +1,6 @@
 //! Metrics of the executor stage.
 
-use chassis::telemetry::{Kind, Metric};
+use chassis::telemetry::Metric;
 use contracts::BackfillErrorClass as Class;
 pub use hosting::{RESTORE_APPLIED, RESTORE_SKIPPED};
 use hosting::{stage_counter, stage_gauge};
@@ -16,19 +16,15 @@ pub const CLASSES: [Class; 6] = [
 ];
 
 /// Requests that ended in this process, by the outcome and error class of their terminal event; `none` if they completed.
-pub const RANGES: Metric = Metric {
-    name: "backfill_ranges_total",
-    kind: Kind::Counter,
-    unit: "ranges",
-    labels: &[
-        ("outcome", &["completed", "partial", "failed"]),
-        (
-            "class",
-            &["none", "invalid", "duplicate", "no_source", "source_unavailable", "refused", "exhausted"],
-        ),
-    ],
-    help: "Requests for ranges that ended, by outcome and error class.",
-};
+pub const RANGES: Metric = Metric::counter(
+    "backfill_ranges_total",
+    "ranges",
+    "Requests for ranges that ended, by outcome and error class.",
+)
+.labelled(&[
+    ("outcome", &["completed", "partial", "failed"]),
+    ("class", &["none", "invalid", "duplicate", "no_source", "source_unavailable", "refused", "exhausted"]),
+]);
 
 pub const SKIPPED_COVERAGE_CHANGES: Metric = stage_counter(
     "tapeline_skipped_coverage_changes_total",

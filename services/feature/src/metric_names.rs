@@ -1,6 +1,6 @@
 //! Metrics of the feature stage.
 
-use chassis::telemetry::{Kind, Metric};
+use chassis::telemetry::Metric;
 use hosting::{stage_counter, stage_gauge};
 
 use crate::rules::ReasonClass;
@@ -9,13 +9,12 @@ use crate::rules::ReasonClass;
 pub const STATUSES: [&str; 3] = ["computed", "unavailable", "failed"];
 
 /// Sets of the vectors that this process wrote.
-pub const SETS: Metric = Metric {
-    name: "feature_sets_total",
-    kind: Kind::Counter,
-    unit: "sets",
-    labels: &[("status", &STATUSES), ("reason", &ReasonClass::NAMES)],
-    help: "Feature sets in vectors, by status and class of the reason.",
-};
+pub const SETS: Metric = Metric::counter(
+    "feature_sets_total",
+    "sets",
+    "Feature sets in vectors, by status and class of the reason.",
+)
+.labelled(&[("status", &STATUSES), ("reason", &ReasonClass::NAMES)]);
 
 pub const SKIPPED_BARS: Metric =
     stage_counter("tapeline_skipped_bars_total", "bars", "Invalid bars skipped in the bar table.");

@@ -52,7 +52,7 @@ pub struct EdgeSection {
     /// request, further ones are rejected with status 503. Each needs a file descriptor and up to 64 KiB of memory.
     pub connections_max: usize,
     /// Time within which the head of a request must arrive, in milliseconds, from its first byte or from the start of the connection;
-    /// then the connection is closed, with status 408 if a part of the head has arrived. 10 s is enough for every working network.
+    /// then the connection is closed, with status 408 if a part of the head has arrived. 10 s is enough on slow networks too.
     pub head_timeout_ms: Millis,
     /// Time that a connection may be idle between two requests, in milliseconds; then it is closed. 60 s, so that scanners that send
     /// once per minute keep their connections.

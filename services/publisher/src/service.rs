@@ -134,7 +134,9 @@ fn reserve(config: &PublisherConfig) -> Result<(Option<hosting::Reserved>, descr
     Ok((memory, descriptors))
 }
 
-fn serve_limits(section: &EdgeSection) -> ServeLimits {
+/// Returns the limits of the edge's server.
+#[must_use]
+pub fn serve_limits(section: &EdgeSection) -> ServeLimits {
     ServeLimits {
         connections: ConnectionLimits {
             connections_max: section.connections_max,

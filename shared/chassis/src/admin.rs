@@ -19,37 +19,36 @@ use crate::health::Health;
 use crate::lock::locked;
 use crate::serve::{ConnectionLimits, STATUSES, ServerMetricSet, ServerMetrics, error_page, serve};
 use crate::shutdown::{Cause, Shutdown};
-use crate::telemetry::{Kind, Metric, Metrics};
-
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit: "connections", labels: &[], help }
-}
+use crate::telemetry::{Metric, Metrics};
 
 /// The metrics of the server.
 pub const METRICS: ServerMetricSet = ServerMetricSet {
-    requests: Metric {
-        name: "chassis_admin_requests_total",
-        kind: Kind::Counter,
-        unit: "requests",
-        labels: &[("status", STATUSES)],
-        help: "Requests to the admin server, by status.",
-    },
-    duration: Metric {
-        name: "chassis_admin_request_duration_seconds",
-        kind: Kind::Histogram(&[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0]),
-        unit: "seconds",
-        labels: &[],
-        help: "Time from the head of a request to the response of the admin server.",
-    },
-    open_connections: gauge("chassis_admin_open_connections", "Open connections of the admin server."),
-    capacity_connections: gauge("chassis_admin_capacity_connections", "Maximum number of them."),
-    accept_errors: Metric {
-        name: "chassis_admin_accept_errors_total",
-        kind: Kind::Counter,
-        unit: "errors",
-        labels: &[],
-        help: "Connections that the admin server failed to accept.",
-    },
+    requests: Metric::counter(
+        "chassis_admin_requests_total",
+        "requests",
+        "Requests to the admin server, by status.",
+    )
+    .labelled(&[("status", STATUSES)]),
+    duration: Metric::histogram(
+        "chassis_admin_request_duration_seconds",
+        &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0],
+        "Time from the head of a request to the response of the admin server.",
+    ),
+    open_connections: Metric::gauge(
+        "chassis_admin_open_connections",
+        "connections",
+        "Open connections of the admin server.",
+    ),
+    capacity_connections: Metric::gauge(
+        "chassis_admin_capacity_connections",
+        "connections",
+        "Maximum number of them.",
+    ),
+    accept_errors: Metric::counter(
+        "chassis_admin_accept_errors_total",
+        "errors",
+        "Connections that the admin server failed to accept.",
+    ),
 };
 
 /// The content of the pages.

@@ -25,7 +25,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::panics;
 use crate::shutdown::{Cause, Shutdown};
-use crate::telemetry::catalogue::{Kind, Metric};
+use crate::telemetry::catalogue::Metric;
 use crate::telemetry::handles::Scope;
 
 /// The meaning of a task's end.
@@ -63,13 +63,9 @@ pub struct TaskFailure {
     pub error: String,
 }
 
-pub const ENDS: Metric = Metric {
-    name: "chassis_ended_tasks_total",
-    kind: Kind::Counter,
-    unit: "tasks",
-    labels: &[("outcome", &["fine", "failed"])],
-    help: "Tasks and threads that ended, by outcome.",
-};
+pub const ENDS: Metric =
+    Metric::counter("chassis_ended_tasks_total", "tasks", "Tasks and threads that ended, by outcome.")
+        .labelled(&[("outcome", &["fine", "failed"])]);
 
 struct Inner {
     service: &'static str,

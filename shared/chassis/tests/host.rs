@@ -9,17 +9,11 @@ use std::time::Duration;
 use chassis::admin::Version;
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
-use chassis::telemetry::{Catalogue, Kind, Metric};
+use chassis::telemetry::{Catalogue, Metric};
 use chassis::{Context, EndPolicy, Exit, Failure, Host, Service, Shutdown};
 use serde::{Deserialize, Serialize};
 
-const STARTS: Metric = Metric {
-    name: "demo_started_stages_total",
-    kind: Kind::Counter,
-    unit: "stages",
-    labels: &[],
-    help: "Started stages.",
-};
+const STARTS: Metric = Metric::counter("demo_started_stages_total", "stages", "Started stages.");
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]

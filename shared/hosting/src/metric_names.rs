@@ -31,13 +31,13 @@ const STAGE: &[(&str, &[&str])] = &[("stage", NAMES)];
 /// Declares a counter that a stage exports as a [`Note`](kafka_io::Note).
 #[must_use]
 pub const fn stage_counter(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, unit, labels: STAGE, help }
+    Metric::counter(name, unit, help).labelled(STAGE)
 }
 
 /// Declares a gauge that a stage exports as a [`Note`](kafka_io::Note).
 #[must_use]
 pub const fn stage_gauge(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit, labels: STAGE, help }
+    Metric::gauge(name, unit, help).labelled(STAGE)
 }
 
 /// Counts the records that a stage restored. Each stage that restores state exports it as a [`Note`](kafka_io::Note).

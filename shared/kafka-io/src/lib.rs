@@ -96,7 +96,7 @@ pub use owned_record::OwnedRecord;
 pub use producer::{BatchProducer, ProduceError, ProducerLimits, RecordMetadata};
 pub use query::{ClusterQuery, GroupQuery, QueryError, Watermarks};
 pub use reader::{ReadError, Start, TopicReader};
-pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT};
+pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT, trace_context};
 pub use record_count::count_with_aborted;
 pub use registry::{
     CaFileError, OnRetry, Registry, RegistryCallError, RegistryConfig, RegistryError, RegistryErrorKind,

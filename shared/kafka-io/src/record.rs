@@ -109,7 +109,8 @@ impl std::fmt::Debug for InRecord<'_> {
 /// Returns a W3C trace context, `<2 hex>-<32 hex>-<16 hex>-<2 hex>` with neither id all zeros. `None` for any other value, which would
 /// break the trace of the consumer.
 /// <https://www.w3.org/TR/trace-context/#traceparent-header-field-values>
-fn trace(value: &[u8]) -> Option<&str> {
+#[must_use]
+pub fn trace_context(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?;
     let mut fields = text.split('-');
     let mut field = |length: usize| {
@@ -138,7 +139,7 @@ impl<'a> Headers<'a> {
 
     /// Returns the header `traceparent`. `None` if it is missing or holds no W3C trace context.
     pub(crate) fn traceparent(self) -> Option<&'a str> {
-        self.get(TRACEPARENT).and_then(trace)
+        self.get(TRACEPARENT).and_then(trace_context)
     }
 
     /// Returns the value of the last header of this name: Kafka allows several, and the last one counts.
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn invalid_traceparent_is_not_passed_on() {
         let whole = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace(whole.as_bytes()), Some(whole));
+        assert_eq!(trace_context(whole.as_bytes()), Some(whole));
         for broken in [
             "",
             "00-1-2-01",
@@ -240,8 +241,8 @@ mod tests {
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
         ] {
-            assert_eq!(trace(broken.as_bytes()), None, "{broken}");
+            assert_eq!(trace_context(broken.as_bytes()), None, "{broken}");
         }
-        assert_eq!(trace(&[0xff; 55]), None);
+        assert_eq!(trace_context(&[0xff; 55]), None);
     }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderName, header};
+use kafka_io::{TRACEPARENT, trace_context};
 
 use super::admission::Slot;
 use super::rejection::Rejection;
@@ -23,8 +24,6 @@ const LINES: [&str; 8] = [
     "application/json-lines",
     "text/x-ndjson",
 ];
-
-const TRACEPARENT: &str = "traceparent";
 
 /// The checked head of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +49,10 @@ impl Head {
         if length.is_some_and(|length| length > body_max_bytes) {
             return Err(Rejection::TooLarge { body_max_bytes });
         }
-        let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        let traceparent = headers.get(TRACEPARENT).and_then(|value| trace_context(value.as_bytes()));
         Ok(Self {
             is_ndjson: LINES.contains(&content_type.as_str()),
-            traceparent: traceparent.filter(|text| is_trace(text)).map(str::to_owned),
+            traceparent: traceparent.map(str::to_owned),
             length,
         })
     }
@@ -120,21 +119,6 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Rejection> {
         .split_once("://")
         .is_some_and(|(_, of)| host.is_some_and(|host| of.eq_ignore_ascii_case(host)));
     if own { Ok(()) } else { Err(Rejection::Origin { origin: origin.into_owned() }) }
-}
-
-/// Returns `true` for a trace context of <https://www.w3.org/TR/trace-context/>: `00-<trace>-<parent>-<flags>` in lower-case
-/// hexadecimal digits, with a trace and a parent other than zero. Every record of the request carries it.
-fn is_trace(text: &str) -> bool {
-    let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
-    let parts: Vec<&str> = text.split('-').collect();
-    let [version, trace, parent, flags] = parts[..] else { return false };
-    let lengths = [version, trace, parent, flags].map(str::len);
-    lengths == [2, 32, 16, 2]
-        && [version, trace, parent, flags].into_iter().all(is_hex)
-        && version != "ff"
-        && !is_zero(trace)
-        && !is_zero(parent)
 }
 
 #[cfg(test)]

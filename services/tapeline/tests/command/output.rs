@@ -1,4 +1,4 @@
-//! Standard output that is full or closed, for every kind of command.
+//! Standard output that is full or closed, for each kind of command.
 
 use std::fs::OpenOptions;
 use std::process::Stdio;

@@ -13,20 +13,12 @@ const SCRAPE_LABELS: [&str; 2] = ["service", "instance"];
 
 /// Metrics that no process of Tapeline exports: Prometheus adds `up` for each scrape, kube-state-metrics exports the others.
 static FOREIGN: [Metric; 2] = [
-    Metric {
-        name: "up",
-        kind: Kind::Gauge,
-        unit: "up",
-        labels: &[],
-        help: "Whether the last scrape worked.",
-    },
-    Metric {
-        name: "kube_job_failed",
-        kind: Kind::Gauge,
-        unit: "failed",
-        labels: &[("namespace", NAMES), ("job_name", NAMES), ("condition", &["true", "false", "unknown"])],
-        help: "Whether the Job has the condition Failed.",
-    },
+    Metric::gauge("up", "up", "Whether the last scrape worked."),
+    Metric::gauge("kube_job_failed", "failed", "Whether the Job has the condition Failed.").labelled(&[
+        ("namespace", NAMES),
+        ("job_name", NAMES),
+        ("condition", &["true", "false", "unknown"]),
+    ]),
 ];
 
 /// The exported metrics, and the values of those labels whose values are names in the code.

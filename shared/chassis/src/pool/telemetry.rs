@@ -4,40 +4,26 @@ use kit::SaturatingFrom;
 use metrics::{Counter, Gauge};
 
 use crate::pool::options::Options;
-use crate::telemetry::catalogue::{self, Kind, Metric};
+use crate::telemetry::catalogue::{self, Metric};
 use crate::telemetry::handles::Scope;
 
-pub const JOBS: Metric = Metric {
-    name: "chassis_pool_finished_jobs_total",
-    kind: Kind::Counter,
-    unit: "jobs",
-    labels: &[("pool", catalogue::NAMES), ("outcome", &["done", "panicked", "stuck"])],
-    help: "Finished jobs of a pool by outcome.",
-};
+pub const JOBS: Metric =
+    Metric::counter("chassis_pool_finished_jobs_total", "jobs", "Finished jobs of a pool by outcome.")
+        .labelled(&[("pool", catalogue::NAMES), ("outcome", &["done", "panicked", "stuck"])]);
 
-pub const RESTARTS: Metric = Metric {
-    name: "chassis_pool_restarted_workers_total",
-    kind: Kind::Counter,
-    unit: "workers",
-    labels: &[("pool", catalogue::NAMES)],
-    help: "Workers of a pool that were replaced after a panic or an exceeded job deadline.",
-};
+pub const RESTARTS: Metric = Metric::counter(
+    "chassis_pool_restarted_workers_total",
+    "workers",
+    "Workers of a pool that were replaced after a panic or an exceeded job deadline.",
+)
+.labelled(&[("pool", catalogue::NAMES)]);
 
-pub const QUEUE: Metric = Metric {
-    name: "chassis_pool_queued_jobs",
-    kind: Kind::Gauge,
-    unit: "jobs",
-    labels: &[("pool", catalogue::NAMES)],
-    help: "Jobs in the queue of a pool.",
-};
+pub const QUEUE: Metric = Metric::gauge("chassis_pool_queued_jobs", "jobs", "Jobs in the queue of a pool.")
+    .labelled(&[("pool", catalogue::NAMES)]);
 
-pub const QUEUE_CAPACITY: Metric = Metric {
-    name: "chassis_pool_queue_capacity_jobs",
-    kind: Kind::Gauge,
-    unit: "jobs",
-    labels: &[("pool", catalogue::NAMES)],
-    help: "Capacity of the queue of a pool.",
-};
+pub const QUEUE_CAPACITY: Metric =
+    Metric::gauge("chassis_pool_queue_capacity_jobs", "jobs", "Capacity of the queue of a pool.")
+        .labelled(&[("pool", catalogue::NAMES)]);
 
 pub(crate) struct Telemetry {
     pub(crate) done: Counter,

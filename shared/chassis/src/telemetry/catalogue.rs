@@ -40,6 +40,30 @@ pub struct Catalogue {
 // === impl Metric ===
 
 impl Metric {
+    /// Declares a counter without labels.
+    #[must_use]
+    pub const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Counter, unit, labels: &[], help }
+    }
+
+    /// Declares a gauge without labels.
+    #[must_use]
+    pub const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Gauge, unit, labels: &[], help }
+    }
+
+    /// Declares a histogram of seconds without labels, with the upper bounds of its buckets.
+    #[must_use]
+    pub const fn histogram(name: &'static str, buckets: &'static [f64], help: &'static str) -> Self {
+        Self { name, kind: Kind::Histogram(buckets), unit: "seconds", labels: &[], help }
+    }
+
+    /// Adds the labels.
+    #[must_use]
+    pub const fn labelled(self, labels: &'static [(&'static str, &'static [&'static str])]) -> Self {
+        Self { labels, ..self }
+    }
+
     /// Returns the naming rule that this declaration breaks. `None` if it is valid.
     #[must_use]
     pub fn violation(&self) -> Option<String> {
@@ -140,13 +164,8 @@ impl Catalogue {
 mod tests {
     use super::*;
 
-    const DROPS: Metric = Metric {
-        name: "bridge_dropped_records_total",
-        kind: Kind::Counter,
-        unit: "records",
-        labels: &[("reason", &["duplicate", "limited"])],
-        help: "Dropped records.",
-    };
+    const DROPS: Metric = Metric::counter("bridge_dropped_records_total", "records", "Dropped records.")
+        .labelled(&[("reason", &["duplicate", "limited"])]);
 
     #[test]
     fn metric_name_ends_in_unit_and_counter_in_total() {

@@ -107,16 +107,10 @@ impl Drop for LocalCounter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::catalogue::Kind;
     use crate::telemetry::counting::CountingRecorder;
 
-    const RECORDS: Metric = Metric {
-        name: "test_handled_records_total",
-        kind: Kind::Counter,
-        unit: "records",
-        labels: &[("outcome", &["received", "emitted", "duplicate"])],
-        help: "Records by outcome.",
-    };
+    const RECORDS: Metric = Metric::counter("test_handled_records_total", "records", "Records by outcome.")
+        .labelled(&[("outcome", &["received", "emitted", "duplicate"])]);
 
     /// Returns the number of recorder calls for `records` records and one flush.
     fn calls_for_a_batch(records: u64) -> u64 {

@@ -12,15 +12,13 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-use crate::telemetry::catalogue::{Kind, Metric};
+use crate::telemetry::catalogue::Metric;
 
-pub const DROPPED: Metric = Metric {
-    name: "chassis_log_dropped_lines_total",
-    kind: Kind::Counter,
-    unit: "lines",
-    labels: &[],
-    help: "Log lines dropped because the log queue was full.",
-};
+pub const DROPPED: Metric = Metric::counter(
+    "chassis_log_dropped_lines_total",
+    "lines",
+    "Log lines dropped because the log queue was full.",
+);
 
 /// Format of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -133,20 +133,8 @@ mod tests {
     use crate::telemetry::catalogue::Metric;
 
     const METRICS: &[Metric] = &[
-        Metric {
-            name: "test_held_records",
-            kind: Kind::Gauge,
-            unit: "records",
-            labels: &[],
-            help: "Records held.",
-        },
-        Metric {
-            name: "test_age_seconds",
-            kind: Kind::Histogram(&[0.1, 1.0]),
-            unit: "seconds",
-            labels: &[],
-            help: "Age of a batch.",
-        },
+        Metric::gauge("test_held_records", "records", "Records held."),
+        Metric::histogram("test_age_seconds", &[0.1, 1.0], "Age of a batch."),
     ];
 
     #[test]
@@ -185,8 +173,7 @@ mod tests {
 
     #[test]
     fn invalid_declaration_is_an_error_at_start() {
-        const BAD: &[Metric] =
-            &[Metric { name: "test_age", kind: Kind::Gauge, unit: "seconds", labels: &[], help: "Age." }];
+        const BAD: &[Metric] = &[Metric::gauge("test_age", "seconds", "Age.")];
         let error = Metrics::new(&Catalogue::new().with(BAD)).unwrap_err();
         assert!(error.to_string().contains("test_age"));
     }

@@ -5,15 +5,13 @@ use std::time::Duration;
 use metrics::Histogram;
 use tokio::time::{Instant, sleep_until};
 
-use crate::telemetry::catalogue::{Kind, Metric};
+use crate::telemetry::catalogue::Metric;
 
-pub const POLL_DELAY: Metric = Metric {
-    name: "chassis_runtime_poll_delay_seconds",
-    kind: Kind::Histogram(&[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]),
-    unit: "seconds",
-    labels: &[],
-    help: "Delay between the expiry of a timer and the poll of its task.",
-};
+pub const POLL_DELAY: Metric = Metric::histogram(
+    "chassis_runtime_poll_delay_seconds",
+    &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0],
+    "Delay between the expiry of a timer and the poll of its task.",
+);
 
 /// Records the poll delay once per `every`, indefinitely.
 pub async fn watch(every: Duration, delays: Histogram) {

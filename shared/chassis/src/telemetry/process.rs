@@ -9,38 +9,40 @@ use crate::descriptors;
 use crate::health::Health;
 use crate::memory;
 use crate::shutdown::Shutdown;
-use crate::telemetry::catalogue::{Kind, Metric};
+use crate::telemetry::catalogue::Metric;
 use crate::telemetry::handles::Scope;
 
-const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit, labels: &[], help }
-}
+pub const STARTED: Metric = Metric::gauge(
+    "chassis_process_start_seconds",
+    "seconds",
+    "Start time of the process, in seconds since 1970.",
+);
 
-pub const STARTED: Metric =
-    gauge("chassis_process_start_seconds", "seconds", "Start time of the process, in seconds since 1970.");
-
-pub const MEMORY: Metric = gauge(
+pub const MEMORY: Metric = Metric::gauge(
     "chassis_process_memory_bytes",
     "bytes",
     "Resident anonymous memory of the process, which the kernel can't reclaim.",
 );
 
-pub const MEMORY_LIMIT: Metric =
-    gauge("chassis_process_memory_limit_bytes", "bytes", "Memory limit of the container; 0 without a limit.");
+pub const MEMORY_LIMIT: Metric = Metric::gauge(
+    "chassis_process_memory_limit_bytes",
+    "bytes",
+    "Memory limit of the container; 0 without a limit.",
+);
 
 pub const UNREADY: Metric =
-    gauge("chassis_unready_components", "components", "Components that are not ready.");
+    Metric::gauge("chassis_unready_components", "components", "Components that are not ready.");
 
 pub const DRAIN: Metric =
-    gauge("chassis_drain_elapsed_seconds", "seconds", "Time since the drain began; 0 before.");
+    Metric::gauge("chassis_drain_elapsed_seconds", "seconds", "Time since the drain began; 0 before.");
 
 pub const DRAIN_BUDGET: Metric =
-    gauge("chassis_drain_budget_seconds", "seconds", "Maximum duration of the drain.");
+    Metric::gauge("chassis_drain_budget_seconds", "seconds", "Maximum duration of the drain.");
 
 pub const OPEN_FDS: Metric =
-    gauge("chassis_process_open_fds", "fds", "Open file descriptors of the process.");
+    Metric::gauge("chassis_process_open_fds", "fds", "Open file descriptors of the process.");
 
-pub const FDS_MAX: Metric = gauge(
+pub const FDS_MAX: Metric = Metric::gauge(
     "chassis_process_max_fds",
     "fds",
     "Maximum number of open file descriptors, the soft limit; absent without a limit.",
