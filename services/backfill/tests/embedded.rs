@@ -144,7 +144,7 @@ impl Bench {
 
 async fn end(context: Context) {
     let outcome = context.drain(TIMEOUT).await;
-    assert!(outcome.failed.is_empty() && outcome.stragglers.is_empty(), "{outcome:?}");
+    assert!(outcome.failed.is_empty() && outcome.unfinished.is_empty(), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,7 +53,7 @@ pub struct JoinOutcome {
     /// The failed tasks, in the order of their failures.
     pub failed: Vec<TaskFailure>,
     /// The tasks that were still running when the budget had elapsed.
-    pub stragglers: Vec<String>,
+    pub unfinished: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl Tasks {
         let ended = state.wait_for(|state| state.running.is_empty());
         let in_time = matches!(tokio::time::timeout(budget, ended).await, Ok(Ok(_)));
         let state = self.inner.state.borrow();
-        let stragglers = if in_time { Vec::new() } else { state.running.values().cloned().collect() };
-        for task in &stragglers {
+        let unfinished = if in_time { Vec::new() } else { state.running.values().cloned().collect() };
+        for task in &unfinished {
             tracing::error!(
                 service = self.inner.service,
                 task,
@@ -145,7 +145,7 @@ impl Tasks {
                 "drain timeout exceeded: task still running"
             );
         }
-        JoinOutcome { failed: state.failed.clone(), stragglers }
+        JoinOutcome { failed: state.failed.clone(), unfinished }
     }
 
     /// Returns the names of the running tasks.
@@ -230,13 +230,13 @@ impl JoinOutcome {
     /// Appends another outcome.
     pub fn and(mut self, other: Self) -> Self {
         self.failed.extend(other.failed);
-        self.stragglers.extend(other.stragglers);
+        self.unfinished.extend(other.unfinished);
         self
     }
 
     /// Returns the exit code of the first failure; without failures [`Exit::DrainTimedOut`] if a task is still running.
     pub fn exit(&self) -> Exit {
-        match (self.failed.first(), self.stragglers.is_empty()) {
+        match (self.failed.first(), self.unfinished.is_empty()) {
             (Some(failure), _) => failure.exit,
             (None, false) => Exit::DrainTimedOut,
             (None, true) => Exit::Ok,
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn task_past_the_drain_timeout_is_a_straggler() {
+    async fn task_past_the_drain_timeout_is_unfinished() {
         let (tasks, shutdown) = tasks();
         let (release, hang) = sync_channel::<()>(0);
         tasks.thread("driver", EndPolicy::MustRun, move || {
@@ -325,7 +325,7 @@ mod tests {
         tasks.spawn("helper", EndPolicy::UntilShutdown, std::future::pending());
         shutdown.begin(Cause::Requested);
         let outcome = tasks.join(Duration::from_millis(50)).await;
-        assert_eq!(outcome.stragglers, ["driver"]);
+        assert_eq!(outcome.unfinished, ["driver"]);
         assert_eq!(outcome.exit(), Exit::DrainTimedOut);
         release.send(()).unwrap();
         assert_eq!(tasks.join(BUDGET).await.exit(), Exit::Ok);

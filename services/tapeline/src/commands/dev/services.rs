@@ -189,7 +189,7 @@ impl Services {
                 let text = format!("{}: task {} failed: {}", context.service, failed.task, failed.error);
                 failure.get_or_insert(exit_failure(failed.exit, text));
             }
-            for task in &outcome.stragglers {
+            for task in &outcome.unfinished {
                 let text = format!("{}: drain timeout exceeded: task {task} still runs", context.service);
                 failure.get_or_insert(Failure::not_ok(text));
             }
