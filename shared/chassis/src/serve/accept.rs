@@ -137,12 +137,12 @@ impl Server {
 
     /// Logs the first of consecutive failures. Waits if the operating system lacks a resource, which only another end can free.
     async fn failed(&mut self, error: &io::Error) {
-        self.shared.metrics.count_accept_error();
         if !lacks_resource(error) {
             // The peer disconnected before it was accepted.
             tracing::debug!(server = self.name, %error, "failed to accept a connection");
             return;
         }
+        self.shared.metrics.count_accept_error();
         if self.accept_errors == 0 {
             let open = self.connections.count();
             tracing::error!(server = self.name, %error, open, "failed to accept connections");
@@ -206,6 +206,6 @@ mod tests {
         server.failed(&io::Error::from_raw_os_error(libc::ENFILE)).await;
         waiting.close.notified().await;
         assert_eq!((server.connections.count(), server.accept_errors), (0, 2));
-        assert!(metrics.render().contains("chassis_admin_accept_errors_total 3"), "{}", metrics.render());
+        assert!(metrics.render().contains("chassis_admin_accept_errors_total 2"), "{}", metrics.render());
     }
 }

@@ -12,8 +12,7 @@ use crate::telemetry::handles::Scope;
 
 /// The statuses that are counted by number. 499 is a request whose caller disconnected before the response.
 pub const STATUSES: &[&str] = &[
-    "200", "207", "400", "403", "404", "405", "408", "413", "414", "415", "429", "431", "499", "500", "503",
-    OTHER,
+    "200", "207", "400", "403", "404", "405", "408", "413", "414", "415", "431", "499", "500", "503", OTHER,
 ];
 
 const OTHER: &str = "other";
