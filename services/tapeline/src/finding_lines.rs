@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 /// The longest line, in bytes: the default of `edge.body_max_bytes`.
 pub const LINE_MAX_BYTES: usize = 8 << 20;
 
-/// The byte order mark that some editors write at the start of a file.
+/// The byte order mark that some editors write at the start of a file. After files are concatenated, other lines have one too.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// First bytes of files that hold no text in UTF-8.
@@ -121,8 +121,7 @@ impl<R: Read> FindingReader<R> {
         }
         let text =
             std::str::from_utf8(&self.line).map_err(|error| LineError::NotUtf8(error.valid_up_to() + 1))?;
-        let is_first = self.number == 1;
-        Ok(text.strip_prefix(BYTE_ORDER_MARK).filter(|_| is_first).unwrap_or(text).trim_end_matches('\r'))
+        Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim_end_matches('\r'))
     }
 
     /// Reads a line without its end into `self.line`, which keeps at most [`LINE_MAX_BYTES`]. Returns its length, `None` at the end.
