@@ -11,8 +11,9 @@ pub fn check_writable(file: &Path) -> io::Result<()> {
         Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
         Ok(_) => OpenOptions::new().write(true).open(file).map(drop),
         Err(_) => {
-            OpenOptions::new().write(true).create_new(true).open(file)?;
-            fs::remove_file(file)
+            OpenOptions::new().write(true).create(true).truncate(false).open(file)?;
+            // The path may be a link whose target did not exist: the link is kept.
+            fs::remove_file(fs::canonicalize(file)?)
         }
     }
 }
@@ -30,6 +31,15 @@ mod tests {
         check_writable(&old).unwrap();
         check_writable(Path::new("/dev/null")).unwrap();
         assert!(!new.exists() && fs::read_to_string(&old).unwrap() == "kept");
+    }
+
+    #[test]
+    fn link_to_a_missing_file_is_writable_and_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        check_writable(&link).unwrap();
+        assert_eq!((fs::read_link(&link).unwrap(), target.exists()), (target, false));
     }
 
     #[test]

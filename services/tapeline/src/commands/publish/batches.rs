@@ -15,7 +15,8 @@ pub(super) struct LineBatch {
     pub(super) bytes_read: u64,
 }
 
-/// Starts to read the input. At most two batches are in memory. A batch is bounded in lines and bytes; it also ends where a pipe has no
+/// Starts to read the input. At most three batches are in memory: the one that is published, the next one, and the one that the thread
+/// reads. A batch is bounded in lines and bytes; it also ends where a pipe has no
 /// further line yet, so that the lines of a slow writer are published as they come.
 pub(super) fn read(
     input: Box<dyn Read + Send>,
