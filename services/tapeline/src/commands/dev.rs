@@ -4,7 +4,6 @@
 //! runs; with `--until-end` all records are processed; the services drain; the run is audited from its topics.
 
 mod args;
-mod descriptors;
 mod group_positions;
 mod history;
 mod rest_detector;
@@ -46,7 +45,6 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let interrupt = Shutdown::new();
     signals::listen(&interrupt).map_err(not_started("signal handlers"))?;
-    descriptors::check()?;
     market::check_outputs(&args.market)?;
     let Some(plan) = read_plan(&args, &interrupt).await? else { return interrupted(&args, &interrupt) };
     let vectors = args.market.vectors.as_deref().map(NdjsonFile::create).transpose()?;

@@ -1,6 +1,6 @@
 //! `tapeline dev` with input and limits that it cannot run with, and what it reports of bars that it does not replay.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::process::{RunningDev, dev, real_bars, stderr, tapeline};
 
@@ -59,12 +59,29 @@ fn proxy_of_the_environment_is_not_used_by_dev() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
+/// Runs `tapeline dev` in a shell with these limits of open files.
+fn dev_with_limits(limits: &str, flags: &str) -> Output {
+    let dev = format!("{limits} && exec {} dev {flags}", env!("CARGO_BIN_EXE_tapeline"));
+    Command::new("sh").args(["-c", &dev]).output().unwrap()
+}
+
 #[test]
-fn too_low_limit_of_open_files_exits_with_2() {
-    let dev = format!("ulimit -n 256; exec {} dev", env!("CARGO_BIN_EXE_tapeline"));
-    let output = Command::new("sh").args(["-c", &dev]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("the limit is 256"), "{}", stderr(&output));
+fn too_low_limit_of_open_files_exits_with_2_and_the_sum() {
+    for (limit, sum) in [(256, 352), (447, 448)] {
+        let output = dev_with_limits(&format!("ulimit -n {limit}"), "");
+        let stderr = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        let expected = format!("configuration needs {sum} file descriptors, the hard limit is {limit}");
+        assert!(stderr.contains(&expected), "{stderr}");
+    }
+}
+
+#[test]
+fn soft_limit_of_open_files_is_raised() {
+    let bars = real_bars();
+    let dates = "--from 2012-03-01 --to 2012-03-02 --speed max --until-end";
+    let output = dev_with_limits("ulimit -S -n 256", &format!("--bars '{}' {dates}", bars.display()));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
 #[test]

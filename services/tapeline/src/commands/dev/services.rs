@@ -35,6 +35,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time limit until all services are ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Connections of the edge: enough for the scanners of one machine. With those of the admin server and the 256 of the process, all
+/// services need 448 file descriptors, which any common limit allows.
+const EDGE_CONNECTIONS_MAX: usize = 64;
+
 /// The running services.
 pub(super) struct Services {
     host: Host,
@@ -84,6 +88,7 @@ impl Services {
             ..PublisherConfig::default()
         };
         config.edge.listen = args.edge;
+        config.edge.connections_max = EDGE_CONNECTIONS_MAX;
         let publisher_context = context(Publisher::NAME);
         let publisher =
             host.launch::<Publisher>(config, &publisher_context).await.map_err(chassis_failure)?;
