@@ -184,8 +184,7 @@ async fn layouts(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i
     let queried = tokio::task::spawn_blocking(move || {
         let query = ClusterQuery::new(&config)?;
         let layout = |topic: &Topic| Ok((*topic, query.partitions(*topic)?, query.replicas(*topic)?));
-        let layouts = topics.iter().map(layout).collect();
-        if query.is_embedded() { Err(AdminError::Embedded) } else { layouts }
+        unless_embedded(topics.iter().map(layout).collect(), || query.is_embedded())
     });
     match queried.await {
         Ok(layouts) => layouts,
@@ -200,13 +199,23 @@ async fn existing(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, 
     let queried = tokio::task::spawn_blocking(move || {
         let query = ClusterQuery::new(&config)?;
         let counts = topics.iter().map(|topic| Ok((*topic, query.partitions(*topic)?))).collect();
-        if query.is_embedded() { Err(AdminError::Embedded) } else { counts }
+        unless_embedded(counts, || query.is_embedded())
     });
     match queried.await {
         Ok(counts) => counts,
         // The closure does not panic, and only the end of the runtime aborts it.
         Err(_) => Ok(Vec::new()),
     }
+}
+
+/// Returns the result of a query, or an error if the cluster is an embedded broker. Finds that out only after a successful query:
+/// otherwise an unreachable cluster would be waited for twice.
+fn unless_embedded<T>(
+    queried: Result<T, AdminError>,
+    is_embedded: impl FnOnce() -> bool,
+) -> Result<T, AdminError> {
+    let queried = queried?;
+    if is_embedded() { Err(AdminError::Embedded) } else { Ok(queried) }
 }
 
 async fn create(
@@ -276,5 +285,32 @@ fn settings(topic: Topic, replication: i32) -> Vec<(&'static str, String)> {
 impl std::fmt::Display for TopicDifference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {} is {}, expected {}", self.topic, self.key, self.found, self.expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_query_does_not_wait_for_the_cluster_again() {
+        let topic = Topic::AlertRaised.name().to_owned();
+        let failed = || AdminError::Topic {
+            brokers: "kafka:9092".to_owned(),
+            what: "describe",
+            topic: topic.clone(),
+            code: RDKafkaErrorCode::BrokerTransportFailure,
+        };
+        let mut queries = 0;
+        let mut unless_embedded = |queried, is_embedded| {
+            super::unless_embedded(queried, || {
+                queries += 1;
+                is_embedded
+            })
+        };
+        assert!(matches!(unless_embedded(Err(failed()), true), Err(AdminError::Topic { .. })));
+        assert!(matches!(unless_embedded(Ok(12), true), Err(AdminError::Embedded)));
+        assert!(matches!(unless_embedded(Ok(12), false), Ok(12)));
+        assert_eq!(queries, 2);
     }
 }
