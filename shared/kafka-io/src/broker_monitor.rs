@@ -164,25 +164,6 @@ pub(crate) fn connection_failed(cause: &str) {
     line.iter().for_each(changes::Line::log);
 }
 
-/// Returns the cause within a line of librdkafka's log: without its thread, the broker and the duration.
-pub(crate) fn cause_of(line: &str) -> &str {
-    let mut cause = line;
-    while let Some((prefix, rest)) = cause.split_once(": ") {
-        let is_address = prefix.contains(['/', ':']) && !prefix.contains(' ');
-        // A connection for one purpose: `TxnCoordinator`, `GroupCoordinator`.
-        let is_broker = prefix.starts_with("[thrd:") || is_address || prefix.ends_with("Coordinator");
-        if !is_broker {
-            break;
-        }
-        cause = rest;
-    }
-    let cause = cause.split(" (after ").next().unwrap_or(cause);
-    match cause.split_once(" failed: ") {
-        Some((call, reason)) if call.starts_with("Connect to ") => reason,
-        _ => cause,
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

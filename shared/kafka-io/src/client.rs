@@ -10,7 +10,7 @@ use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::broker_monitor::{self, BrokerMonitor, STATISTICS_INTERVAL_MS};
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
-use crate::connection_cause::ConnectionCause;
+use crate::connection_cause::{CONNECTION_FAILED, ConnectionCause, FailedConnection};
 use crate::error_codes::{is_access_denied, is_connection_failure};
 use crate::librdkafka_error::LibrdkafkaError;
 
@@ -28,9 +28,6 @@ const TABLE_FETCH_WAIT_MS: u32 = 25;
 /// `fetch.wait.max.ms` of work. Only one fetch per broker is in flight, so a resumed partition waits for a fetch of idle partitions
 /// first: with librdkafka's 500 ms each resume of a full lane took half a second if other partitions were idle.
 const WORK_FETCH_WAIT_MS: u32 = 100;
-
-/// librdkafka's log facility of failed and closed connections.
-const CONNECTION_FAILED: &str = "FAIL";
 
 /// A client could not be created: an option is invalid, or the system lacks threads or sockets.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +83,7 @@ pub(crate) fn log_failed_fetch(what: &'static str, code: RDKafkaErrorCode, text:
         // Its text is a count; the lines of the single connections have the cause.
         RDKafkaErrorCode::AllBrokersDown => broker_monitor::connection_failed(""),
         code if is_connection_failure(code) => {
-            broker_monitor::connection_failed(broker_monitor::cause_of(text));
+            broker_monitor::connection_failed(FailedConnection::of_line(text).cause);
         }
         _ => tracing::warn!(what, %code, text, "fetch failed: librdkafka retries automatically"),
     }
@@ -104,7 +101,7 @@ impl ProducerContext for LogContext {
 /// summed up with those of all clients.
 pub(crate) fn log_line(monitor: Option<&BrokerMonitor>, level: RDKafkaLogLevel, facility: &str, text: &str) {
     if matches!(facility, CONNECTION_FAILED | "REQTMOUT") {
-        let cause = broker_monitor::cause_of(text);
+        let cause = FailedConnection::of_line(text).cause;
         monitor.iter().for_each(|monitor| monitor.failed(cause));
         // A connection that was merely closed, for example because it was idle, is logged at a lower level.
         if matches!(level, RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning) {

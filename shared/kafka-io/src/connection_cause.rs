@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 
+use crate::error_codes::is_connection_failure;
 use crate::librdkafka_error::LibrdkafkaError;
 
-/// The facility of log lines about a connection that failed.
-const FAILED_CONNECTION: &str = "FAIL";
+/// librdkafka's log facility of failed and closed connections.
+pub(crate) const CONNECTION_FAILED: &str = "FAIL";
 
 /// The last cause in the log of one client.
 #[derive(Debug, Default)]
@@ -16,36 +17,65 @@ pub(crate) struct ConnectionCause(Mutex<Option<String>>);
 impl ConnectionCause {
     /// Keeps the text of a log line about a connection that failed.
     pub(crate) fn observe(&self, facility: &str, text: &str) {
-        if facility == FAILED_CONNECTION {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(without_thread(text).to_owned());
+        if facility == CONNECTION_FAILED {
+            let text = FailedConnection::of_line(text).to_string();
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         }
     }
 
     /// Returns the error of a call, with the last cause if the call had no connection.
     pub(crate) fn explain(&self, error: KafkaError) -> LibrdkafkaError {
         let cause = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        LibrdkafkaError::with_cause(error, |code| cause.filter(|_| has_no_connection(code)))
+        LibrdkafkaError::with_cause(error, |code| cause.filter(|_| is_connection_failure(code)))
     }
 }
 
-fn has_no_connection(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::BrokerTransportFailure
-            | RDKafkaErrorCode::Resolve
-            | RDKafkaErrorCode::AllBrokersDown
-            | RDKafkaErrorCode::OperationTimedOut
-    )
+/// A failed connection or request in a line of librdkafka's log or in the text of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FailedConnection<'a> {
+    /// The broker's address, with its id or `bootstrap` if the line has it. Empty if the line has no broker.
+    pub(crate) broker: &'a str,
+    pub(crate) cause: &'a str,
 }
 
-/// Removes the thread's name: `[thrd:kafka:9092/bootstrap]: kafka:9092/bootstrap: Failed to resolve …`.
-fn without_thread(text: &str) -> &str {
-    let rest = text.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: "));
-    rest.map_or(text, |(_, rest)| rest)
+impl<'a> FailedConnection<'a> {
+    /// Parses a line; leaves out its thread and its duration.
+    pub(crate) fn of_line(line: &'a str) -> Self {
+        let (mut broker, mut cause) = ("", line);
+        while let Some((prefix, rest)) = cause.split_once(": ") {
+            let is_address = prefix.contains(['/', ':']) && !prefix.contains(' ');
+            // A connection for one purpose: `TxnCoordinator`, `GroupCoordinator`.
+            let is_purpose = prefix.ends_with("Coordinator");
+            match prefix.starts_with("[thrd:") {
+                true => {}
+                false if is_address => broker = prefix,
+                false if is_purpose => {}
+                false => break,
+            }
+            cause = rest;
+        }
+        let cause = cause.split(" (after ").next().unwrap_or(cause);
+        let cause = match cause.split_once(" failed: ") {
+            Some((call, reason)) if call.starts_with("Connect to ") => reason,
+            _ => cause,
+        };
+        Self { broker, cause }
+    }
+}
+
+impl std::fmt::Display for FailedConnection<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.broker {
+            "" => f.write_str(self.cause),
+            broker => write!(f, "{broker}: {}", self.cause),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
     use super::*;
 
     const LINE: &str =
@@ -70,5 +100,34 @@ mod tests {
         cause.observe("FAIL", LINE);
         let error = KafkaError::OffsetFetch(RDKafkaErrorCode::CoordinatorNotAvailable);
         assert_eq!(cause.explain(error.clone()).to_string(), error.to_string());
+    }
+
+    #[test]
+    fn line_is_parsed_into_broker_and_cause() {
+        let lines = [
+            (
+                "[thrd:127.0.0.1:9/1]: 127.0.0.1:9/1: Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 0ms in state CONNECT)",
+                ("127.0.0.1:9/1", "Connection refused"),
+            ),
+            (
+                "[thrd:nosuch.invalid:9092/bootstrap]: nosuch.invalid:9092/bootstrap: Failed to resolve 'nosuch.invalid:9092': Name or service not known (after 3ms in state CONNECT)",
+                (
+                    "nosuch.invalid:9092/bootstrap",
+                    "Failed to resolve 'nosuch.invalid:9092': Name or service not known",
+                ),
+            ),
+            (
+                "[thrd:TxnCoordinator]: TxnCoordinator: 127.0.0.1:9: Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 0ms in state CONNECT)",
+                ("127.0.0.1:9", "Connection refused"),
+            ),
+            ("127.0.0.1:9/1: Disconnected (after 5000ms in state UP)", ("127.0.0.1:9/1", "Disconnected")),
+            ("2/2 brokers are down", ("", "2/2 brokers are down")),
+        ];
+        for (line, (broker, cause)) in lines {
+            assert_eq!(FailedConnection::of_line(line), FailedConnection { broker, cause });
+        }
+        let text = FailedConnection::of_line(lines[0].0).to_string();
+        assert_eq!(text, "127.0.0.1:9/1: Connection refused");
+        assert_eq!(FailedConnection::of_line(lines[4].0).to_string(), lines[4].0);
     }
 }

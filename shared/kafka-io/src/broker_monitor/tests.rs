@@ -41,26 +41,3 @@ fn reopened_connection_is_no_outage() {
     }
     assert!(!monitor.is_unreachable() && lock(&received).is_empty());
 }
-
-#[test]
-fn cause_is_the_text_without_thread_broker_and_duration() {
-    let causes = [
-        (
-            "[thrd:127.0.0.1:9/1]: 127.0.0.1:9/1: Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 0ms in state CONNECT)",
-            "Connection refused",
-        ),
-        (
-            "[thrd:nosuch.invalid:9092/bootstrap]: nosuch.invalid:9092/bootstrap: Failed to resolve 'nosuch.invalid:9092': Name or service not known (after 3ms in state CONNECT)",
-            "Failed to resolve 'nosuch.invalid:9092': Name or service not known",
-        ),
-        (
-            "[thrd:TxnCoordinator]: TxnCoordinator: 127.0.0.1:9: Connect to ipv4#127.0.0.1:9 failed: Connection refused (after 0ms in state CONNECT)",
-            "Connection refused",
-        ),
-        ("127.0.0.1:9/1: Disconnected (after 5000ms in state UP)", "Disconnected"),
-        ("2/2 brokers are down", "2/2 brokers are down"),
-    ];
-    for (line, cause) in causes {
-        assert_eq!(cause_of(line), cause);
-    }
-}
