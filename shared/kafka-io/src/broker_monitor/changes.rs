@@ -1,5 +1,6 @@
 //! The log of reachability of a process: a line per change, and a summary while brokers are unreachable.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -79,31 +80,35 @@ impl BrokerLog {
     /// Takes the reach of a client. Returns the line that is due.
     pub(super) fn report(&mut self, id: u64, reach: Reach, now: Instant) -> Option<Line> {
         self.reaches.insert(id, reach);
-        let least = self.reaches.values().min().copied()?;
-        let is_complete = least.reachable >= least.known;
+        // An incomplete reach first: a client of fewer brokers may reach all of them.
+        let least = self.reaches.values().min_by_key(|reach| (reach.is_complete(), **reach)).copied()?;
         let before = self.logged.replace(least);
-        let has_changed = match before {
-            Some(before) => before.reachable != least.reachable,
+        let change = match before {
+            Some(before) => least.rank().cmp(&before.rank()),
             // At start only a missing broker is worth a line.
-            None => !is_complete,
+            None if least.is_complete() => Ordering::Equal,
+            None => Ordering::Less,
         };
         let outage = self.degraded_since.map_or(Duration::ZERO, |since| now.duration_since(since));
-        if has_changed {
-            if is_complete {
-                self.degraded_since = None;
-            } else {
-                self.degraded_since.get_or_insert(now);
+        match least.is_complete() {
+            true => self.degraded_since = None,
+            false => _ = self.degraded_since.get_or_insert(now),
+        }
+        match change {
+            Ordering::Less => {
+                self.begin_line(now);
+                return Some(Line::Unreachable { reach: least, cause: self.cause.clone() });
             }
-            let failures = self.begin_line(now);
-            return Some(match before.is_some_and(|before| before.reachable < least.reachable) {
-                true => Line::Reachable { reach: least, outage, failures },
-                false => Line::Unreachable { reach: least, cause: self.cause.clone() },
-            });
+            Ordering::Greater => {
+                let failures = self.begin_line(now);
+                return Some(Line::Reachable { reach: least, outage, failures });
+            }
+            Ordering::Equal => {}
         }
         if self.last_line.is_some_and(|last| now.duration_since(last) < SUMMARY_EVERY) {
             return None;
         }
-        if !is_complete {
+        if !least.is_complete() {
             let (failures, cause) = (self.begin_line(now), self.cause.clone());
             return Some(Line::StillUnreachable { reach: least, outage, failures, cause });
         }
@@ -132,6 +137,19 @@ impl BrokerLog {
         self.last_line = Some(now);
         self.first_failure = None;
         std::mem::take(&mut self.failures)
+    }
+}
+
+// === impl Reach ===
+
+impl Reach {
+    pub(super) fn is_complete(self) -> bool {
+        self.reachable >= self.known
+    }
+
+    /// Returns the order of reaches in the log: all complete ones are equal, as a cluster may grow or shrink.
+    fn rank(self) -> usize {
+        if self.is_complete() { usize::MAX } else { self.reachable }
     }
 }
 
@@ -221,6 +239,47 @@ mod tests {
         log.report(1, NONE, now);
         log.remove_monitor(1);
         assert!(matches!(log.report(2, ALL, now), Some(Line::Reachable { .. })));
+    }
+
+    #[test]
+    fn outage_ends_when_the_missing_broker_is_removed() {
+        let (mut log, start) = (BrokerLog::new(), Instant::now());
+        log.add_monitor();
+        let [partly, fewer] = [3, 2].map(|known| Reach { reachable: 2, known });
+        let mut seen = lines(&mut log, 0..10, ALL, start);
+        seen.extend(lines(&mut log, 10..20, partly, start));
+        seen.extend(lines(&mut log, 20..600, fewer, start));
+        let cause = String::new;
+        let outage = Duration::from_secs(10);
+        let ended = Line::Reachable { reach: fewer, outage, failures: 0 };
+        assert_eq!(seen, [(10, Line::Unreachable { reach: partly, cause: cause() }), (20, ended)]);
+        // The next outage has a beginning of its own.
+        let seen = lines(&mut log, 600..632, Reach { reachable: 1, known: 2 }, start);
+        assert!(
+            matches!(seen[..], [(600, Line::Unreachable { .. }), (630, Line::StillUnreachable { outage, .. })]
+                if outage == Duration::from_secs(30)),
+            "{seen:?}"
+        );
+    }
+
+    #[test]
+    fn unreachable_new_broker_is_an_outage_with_a_beginning() {
+        let (mut log, start) = (BrokerLog::new(), Instant::now());
+        log.add_monitor();
+        assert_eq!(lines(&mut log, 0..60, ALL, start), []);
+        let more = Reach { reachable: 3, known: 4 };
+        let seen = lines(&mut log, 60..92, more, start);
+        let cause = String::new;
+        let outage = Duration::from_secs(30);
+        let still = Line::StillUnreachable { reach: more, outage, failures: 0, cause: cause() };
+        assert_eq!(seen, [(60, Line::Unreachable { reach: more, cause: cause() }), (90, still)]);
+        let seen = lines(&mut log, 92..200, Reach { reachable: 4, known: 4 }, start);
+        assert!(matches!(seen[..], [(92, Line::Reachable { .. })]), "{seen:?}");
+        // A cluster that grows or shrinks without an outage is worth no line.
+        assert_eq!(lines(&mut log, 200..300, ALL, start), []);
+        // A client that knows fewer brokers does not hide that another misses one.
+        log.add_monitor();
+        assert!(matches!(log.report(2, more, start), Some(Line::Unreachable { .. })));
     }
 
     #[test]
