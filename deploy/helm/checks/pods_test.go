@@ -127,6 +127,13 @@ func TestReloaderIsGivenEveryMountedSecret(t *testing.T) {
 				if volume.Secret != nil {
 					mounted = append(mounted, volume.Secret.SecretName)
 				}
+				if volume.Projected != nil {
+					for _, source := range volume.Projected.Sources {
+						if source.Secret != nil {
+							mounted = append(mounted, source.Secret.Name)
+						}
+					}
+				}
 			}
 			slices.Sort(mounted)
 			named := annotations["secret.reloader.stakater.com/reload"]

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -234,5 +235,41 @@ func TestLagIsReadForEveryTopicOfWork(t *testing.T) {
 	}
 	if len(topics) != 8 {
 		t.Errorf("lag of %d topics is read, services read 8: %v", len(topics), topics)
+	}
+}
+
+// The setup of an upgrade runs under the policies of the previous values. Its own is installed before it, with the egress of the new ones.
+func TestSetupHasAPolicyOfItsOwnBeforeIt(t *testing.T) {
+	for _, set := range sets {
+		t.Run(set, func(t *testing.T) {
+			var setup, all *networkingv1.NetworkPolicy
+			job := false
+			for _, one := range objects(t, render(t, set)) {
+				template, isService := pod(t, one)
+				job = job || template != nil && !isService
+				policy, ok := typed(t, one).(*networkingv1.NetworkPolicy)
+				if !ok || len(policy.Spec.Egress) == 0 {
+					continue
+				}
+				if policy.Annotations["helm.sh/hook"] != "" {
+					setup = policy
+				} else {
+					all = policy
+				}
+			}
+			if all == nil || !job {
+				return
+			}
+			if setup == nil {
+				t.Fatal("the setup has no policy")
+			}
+			selected := setup.Spec.PodSelector.MatchLabels["app.kubernetes.io/component"]
+			if selected != "setup" || setup.Annotations["helm.sh/hook-weight"] != "-1" || len(setup.Spec.PolicyTypes) != 2 {
+				t.Errorf("selects %q, weight %s, types %v", selected, setup.Annotations["helm.sh/hook-weight"], setup.Spec.PolicyTypes)
+			}
+			if !reflect.DeepEqual(setup.Spec.Egress, all.Spec.Egress) {
+				t.Errorf("egress %v, that of the services %v", setup.Spec.Egress, all.Spec.Egress)
+			}
+		})
 	}
 }

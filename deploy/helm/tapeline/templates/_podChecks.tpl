@@ -5,8 +5,12 @@
 {{- $at := .at -}}
 {{- $prefixes := list "TAPELINE__" -}}
 {{- range $name, $_ := .root.Values.services }}{{ $prefixes = append $prefixes (printf "%s__" (include "tapeline.prefix" (dict "service" $name))) }}{{ end -}}
+{{- $variables := list -}}
+{{- if $at }}{{ range .root.Values.extraEnv }}{{ $variables = append $variables .name }}{{ end }}{{ end -}}
 {{- range .given.extraEnv -}}
 {{- $variable := .name -}}
+{{- if has $variable $variables }}{{ $errors = append $errors (printf "%sextraEnv: %s is defined twice" $at $variable) }}{{ end -}}
+{{- $variables = append $variables $variable -}}
 {{- range $prefixes }}{{ if hasPrefix . $variable }}{{ $errors = append $errors (printf "%sextraEnv: %s is a setting: set it in services.<service>.config, which is checked" $at $variable) }}{{ end }}{{ end -}}
 {{- end -}}
 {{- range $label, $_ := .given.podLabels -}}
