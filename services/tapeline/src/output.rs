@@ -10,7 +10,7 @@ mod writable_file;
 use crate::exit::Failure;
 
 pub use self::decoded_record::DecodedRecord;
-pub use self::foreign_text::escaped;
+pub use self::foreign_text::{escaped, printable_json};
 pub use self::ndjson_file::NdjsonFile;
 pub use self::process_memory::peak_rss_mib;
 pub use self::progress::{PROGRESS_INTERVAL, ProgressLines, bar_style};

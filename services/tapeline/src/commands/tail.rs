@@ -8,7 +8,7 @@ use kafka_io::{Registry, Start, TopicReader};
 
 use crate::cluster::{self, ClusterArgs};
 use crate::exit::Failure;
-use crate::output::{DecodedRecord, print};
+use crate::output::{DecodedRecord, print, printable_json};
 
 /// Timeout of one read.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ fn print_all(mut reader: TopicReader, as_json: bool, registry: &Registry) -> Res
                 return Err(Failure::unreachable(cause));
             }
             let line = match as_json {
-                true => serde_json::to_string(&decoded).map_err(Failure::not_ok)?,
+                true => printable_json(serde_json::to_string(&decoded).map_err(Failure::not_ok)?),
                 false => decoded.text(),
             };
             print(&(line + "\n"))?;

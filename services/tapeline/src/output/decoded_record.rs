@@ -8,7 +8,7 @@ use kit::ErrorChain;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::foreign_text::escaped;
+use super::foreign_text::{escaped, printable_json};
 
 /// Characters of a key and of an error in a line of text.
 const TEXT_CHARACTERS_MAX: usize = 200;
@@ -66,11 +66,11 @@ impl DecodedRecord {
         self.error.as_deref().filter(|_| self.is_retryable)
     }
 
-    /// Returns a line of text: time, position, key and value. Control characters of the key are escaped; those of the value are by JSON.
+    /// Returns a line of text: time, position, key and value. Control characters are escaped.
     #[must_use]
     pub fn text(&self) -> String {
         let value = match (&self.value, &self.error) {
-            (Some(value), _) => value.to_string(),
+            (Some(value), _) => printable_json(value.to_string()),
             (None, Some(error)) => format!("({})", escaped(error, TEXT_CHARACTERS_MAX)),
             (None, None) => format!("({} bytes)", self.payload_hex.as_ref().map_or(0, |hex| hex.len() / 2)),
         };
@@ -123,6 +123,15 @@ mod tests {
         record.key = Some(b"\x1b]0;owned\x07\x1b[2J\nAAPL".to_vec());
         let text = DecodedRecord::of(&record, &Codec::new(), &OwnSchemas).text();
         assert!(text.contains(r" \u{1b}]0;owned\u{7}\u{1b}[2J\nAAPL ("), "{text}");
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+    }
+
+    #[test]
+    fn control_characters_of_the_value_are_escaped() {
+        let mut decoded = DecodedRecord::of(&record(Topic::GapDetected, &[]), &Codec::new(), &OwnSchemas);
+        decoded.value = Some(serde_json::json!({ "source": "A\u{9b}2J\u{202e}L" }));
+        let text = decoded.text();
+        assert!(text.contains(r#""A\u009b2J\u202eL""#), "{text}");
         assert!(!text.chars().any(char::is_control), "{text:?}");
     }
 

@@ -1,5 +1,7 @@
 //! Text that others wrote, such as keys, headers and responses, as it may be printed.
 
+use std::fmt::Write;
+
 /// Returns the text with its control characters escaped, on one line, cut after `characters_max` characters. A terminal executes escape
 /// sequences, and invisible characters that change the direction of writing hide what follows.
 #[must_use]
@@ -12,6 +14,28 @@ pub fn escaped(text: &str, characters_max: usize) -> String {
         }
         if is_unprintable(character) {
             shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Returns the JSON text with the characters that [`escaped`] escapes as `\uXXXX`, so that its value is the same. The JSON library escapes
+/// those below U+0020 only. Line breaks of indented JSON are kept.
+#[must_use]
+pub fn printable_json(json: String) -> String {
+    let is_escaped = |character: char| character != '\n' && is_unprintable(character);
+    if !json.contains(is_escaped) {
+        return json;
+    }
+    let mut shown = String::with_capacity(json.len() + json.len() / 8);
+    for character in json.chars() {
+        if is_escaped(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a text cannot fail.
+                write!(shown, "\\u{unit:04x}").unwrap_or_default();
+            }
         } else {
             shown.push(character);
         }
@@ -34,6 +58,22 @@ mod tests {
         let title = "\u{1b}]0;owned\u{7}\u{1b}[2J\nAAPL\u{202e}";
         assert_eq!(escaped(title, 100), r"\u{1b}]0;owned\u{7}\u{1b}[2J\nAAPL\u{202e}");
         assert_eq!(escaped("Grüße 你好 \"q\" \\", 100), "Grüße 你好 \"q\" \\");
+    }
+
+    #[test]
+    fn json_is_escaped_and_its_value_is_the_same() {
+        let foreign = "\u{7f}\u{85}\u{9b}2J\u{1b}\n\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}é😀\"\\";
+        let value = serde_json::json!({ foreign: [foreign, 1] });
+        for json in [value.to_string(), format!("{value:#}")] {
+            let shown = printable_json(json.clone());
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+            assert!(!shown.replace('\n', "").chars().any(is_unprintable), "{shown:?}");
+            assert!(
+                shown.contains(r"\u007f\u0085\u009b2J\u001b\n\u202a\u202e\u2066\u2069\ufeffé😀"),
+                "{shown}"
+            );
+            assert_eq!(shown.lines().count(), json.lines().count());
+        }
     }
 
     #[test]

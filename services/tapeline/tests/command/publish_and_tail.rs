@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::process::{RunningDev, stderr, tapeline};
 use serde_json::Value;
 
-const FINDINGS: &str = r#"{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m","source_scanner":"custom","metadata":{}}
+const FINDINGS: &str = r#"{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m\u009b2J","source_scanner":"custom","metadata":{}}
 
 {"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":1.5,"message":"m","source_scanner":"custom","metadata":{}}
 "#;
@@ -31,9 +31,9 @@ fn findings_published_to_kafka_are_validated_and_tailed() {
     let tail = ["tail", "scanner.alert.raised", "--json", "--from-start"];
     let mut tail = tapeline(&tail).args(cluster).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(tail.stdout.take().unwrap()).lines();
-    let records = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    let record = records.into_iter().find(|record| record["key"] == "ZZZ").unwrap();
-    assert_eq!(record["value"]["alert_type"], "momentum");
+    let line = lines.map(Result::unwrap).find(|line| line.contains(r#""key":"ZZZ""#)).unwrap();
+    assert!(line.contains(r#""message":"m\u009b2J""#), "{line}");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["value"]["alert_type"], "momentum");
     tail.kill().unwrap();
     tail.wait().unwrap();
 

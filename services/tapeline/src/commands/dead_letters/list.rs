@@ -11,7 +11,7 @@ use super::dead_letter::DeadLetter;
 use super::filter::{Filter, NO_FILTERS};
 use super::reader::DeadLetterReader;
 use crate::exit::Failure;
-use crate::output::{escaped, print};
+use crate::output::{escaped, print, printable_json};
 
 /// Characters of a class, a topic and a service: headers that others may have written.
 const NAME_CHARACTERS_MAX: usize = 249;
@@ -33,7 +33,7 @@ pub fn run(args: &ListArgs, kafka: &KafkaConfig) -> Result<(), Failure> {
         for dead_letter in letters.iter().filter(|dead_letter| filter.matches(dead_letter)) {
             counts.add(dead_letter);
             if !args.counts {
-                text += &if args.json { dead_letter.to_json().to_string() } else { line(dead_letter) };
+                text += &if args.json { json_line(dead_letter) } else { line(dead_letter) };
                 text.push('\n');
             }
         }
@@ -52,6 +52,10 @@ pub fn run(args: &ListArgs, kafka: &KafkaConfig) -> Result<(), Failure> {
     }
     let lines = if args.counts { counts.lines(args.json) } else { Vec::new() };
     print(&lines.iter().map(|line| format!("{line}\n")).collect::<String>())
+}
+
+fn json_line(dead_letter: &DeadLetter) -> String {
+    printable_json(dead_letter.to_json().to_string())
 }
 
 /// Position, time, class, original position and error.
@@ -89,7 +93,7 @@ impl ClassCounts {
     pub fn lines(&self, as_json: bool) -> Vec<String> {
         let line = |((class, topic), count): (&(String, String), &u64)| {
             if as_json {
-                json!({"class": class, "topic": topic, "letters": count}).to_string()
+                printable_json(json!({"class": class, "topic": topic, "letters": count}).to_string())
             } else {
                 let [class, topic] = [class, topic].map(|name| escaped(name, NAME_CHARACTERS_MAX));
                 format!("{count:>8}  {class:<22}  {topic}")
@@ -107,13 +111,14 @@ mod tests {
     #[test]
     fn line_has_position_time_class_and_error_in_one_line() {
         let dead_letter = dead_letter(|record| {
-            record.key = Some(b"AA\nPL".to_vec());
+            record.key = Some("AA\n\u{9b}PL".into());
             let error = record.headers.iter_mut().find(|(name, _)| name == "tapeline.error").unwrap();
             error.1 = "long ".repeat(100).into_bytes();
         });
+        assert!(json_line(&dead_letter).contains(r#""key":"AA\n\u009bPL""#), "{}", json_line(&dead_letter));
         let line = line(&dead_letter);
         let start = "scanner-bridge.dead-letter[3]@14 2024-07-10T20:00:00Z bad_magic scanner.alert.raised.v1[3]@99 \
-                     by scanner-bridge, generation 1, key \"AA\\nPL\": \"long";
+                     by scanner-bridge, generation 1, key \"AA\\n\\u{9b}PL\": \"long";
         assert!(line.starts_with(start), "{line}");
         assert!(line.len() < 400 && !line.contains('\n'), "{line}");
     }
@@ -130,5 +135,8 @@ mod tests {
             [r#"{"class":"bad_magic","letters":2,"topic":"scanner.alert.raised.v1"}"#]
         );
         assert!(counts.lines(false)[0].contains("2  bad_magic"));
+        let foreign = |record: &mut kafka_io::OwnedRecord| record.headers[0].1 = "\u{9b}2J".into();
+        counts.add(&dead_letter(foreign));
+        assert!(counts.lines(true).iter().any(|line| line.contains(r#""topic":"\u009b2J""#)), "{counts:?}");
     }
 }

@@ -11,7 +11,7 @@ use super::dead_letter::DeadLetter;
 use super::filter::Filter;
 use super::reader::DeadLetterReader;
 use crate::exit::Failure;
-use crate::output::{check_writable, escaped};
+use crate::output::{check_writable, escaped, printable_json};
 
 /// Original headers that are shown.
 const HEADERS_MAX: usize = 50;
@@ -81,14 +81,12 @@ fn page(dead_letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: u
     let payload = record.payload.as_deref().unwrap_or_default();
     match decoded(dead_letter, writers) {
         Ok(json) => {
-            page.push_str(&format!("payload      {} bytes, decoded:\n{json:#}\n", payload.len()));
+            let json = printable_json(format!("{json:#}"));
+            page.push_str(&format!("payload      {} bytes, decoded:\n{json}\n", payload.len()));
         }
         Err(error) => {
-            page.push_str(&format!(
-                "payload      {} bytes, not decoded: {}\n",
-                payload.len(),
-                ErrorChain(&error)
-            ));
+            let cause = escaped(&ErrorChain(&error).to_string(), FIELD_CHARACTERS_MAX);
+            page.push_str(&format!("payload      {} bytes, not decoded: {cause}\n", payload.len()));
             page.push_str(&dump(payload, dump_max_bytes));
         }
     }
@@ -162,6 +160,7 @@ mod tests {
     #[test]
     fn decodable_payload_is_shown_as_json_even_if_invalid() {
         let json = include_str!("../../../../../schemas/market.gap.detected/examples/bars_of_a_week.json");
+        let json = json.replacen("\"source\": \"", "\"source\": \"\\u009b2J\\u202e", 1);
         let (mut payload, id) = (Vec::new(), OwnSchemas::ids()[&Topic::GapDetected]);
         contract(Topic::GapDetected).unwrap().encode_from_json(json.as_bytes(), id, &mut payload).unwrap();
         let dead_letter = dead_letter(|record| {
@@ -172,6 +171,7 @@ mod tests {
         for part in [
             "bytes, decoded:",
             "\"gap_start\"",
+            r#""source": "\u009b2J\u202e"#,
             "class        bad_magic",
             "\"custom\": \"kept\"",
             "headers      1\n",
