@@ -48,7 +48,7 @@ struct State {
     empty_samples: u32,
     /// The most brokers known while one was reachable: during an outage the client drops those that it has learned.
     known: usize,
-    /// The last failed connection. Empty if there is none.
+    /// The last failed connection since all brokers were reachable. Empty if there is none.
     cause: String,
     /// The last argument of the hook.
     reported: Option<String>,
@@ -112,6 +112,9 @@ impl BrokerMonitor {
     fn observe(&self, sample: Reach, now: Instant) {
         let shared = &*self.0;
         let mut state = lock(&shared.state);
+        if sample.is_complete() {
+            state.cause.clear();
+        }
         if sample.reachable > 0 {
             (state.empty_samples, state.known) = (0, sample.known);
         } else {

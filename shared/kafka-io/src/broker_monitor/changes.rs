@@ -21,7 +21,8 @@ pub(super) struct BrokerLog {
     /// When the first of the unreachable brokers was found unreachable.
     degraded_since: Option<Instant>,
     last_line: Option<Instant>,
-    /// Failed connections since the last line, the time of the first, and the cause of the last.
+    /// Failed connections since the last line, the time of the first, and the cause of the last. The cause is kept until all brokers are
+    /// reachable.
     failures: u64,
     first_failure: Option<Instant>,
     cause: String,
@@ -79,6 +80,15 @@ impl BrokerLog {
 
     /// Takes the reach of a client. Returns the line that is due.
     pub(super) fn report(&mut self, id: u64, reach: Reach, now: Instant) -> Option<Line> {
+        let line = self.line(id, reach, now);
+        // The cause of failures that no line has named yet is kept for it.
+        if self.failures == 0 && self.reaches.values().all(|reach| reach.is_complete()) {
+            self.cause.clear();
+        }
+        line
+    }
+
+    fn line(&mut self, id: u64, reach: Reach, now: Instant) -> Option<Line> {
         self.reaches.insert(id, reach);
         // An incomplete reach first: a client of fewer brokers may reach all of them.
         let least = self.reaches.values().min_by_key(|reach| (reach.is_complete(), **reach)).copied()?;
@@ -280,6 +290,17 @@ mod tests {
         // A client that knows fewer brokers does not hide that another misses one.
         log.add_monitor();
         assert!(matches!(log.report(2, more, start), Some(Line::Unreachable { .. })));
+    }
+
+    #[test]
+    fn cause_of_an_earlier_outage_is_not_repeated() {
+        let (mut log, start) = (BrokerLog::new(), Instant::now());
+        log.add_monitor();
+        lines(&mut log, 0..10, ALL, start);
+        lines(&mut log, 10..20, NONE, start);
+        lines(&mut log, 20..600, ALL, start);
+        let unreachable = Line::Unreachable { reach: NONE, cause: String::new() };
+        assert_eq!(log.report(1, NONE, start + Duration::from_secs(600)), Some(unreachable));
     }
 
     #[test]

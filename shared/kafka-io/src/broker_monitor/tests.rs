@@ -41,3 +41,13 @@ fn reopened_connection_is_no_outage() {
     }
     assert!(!monitor.is_unreachable() && lock(&received).is_empty());
 }
+
+#[test]
+fn cause_of_an_earlier_outage_is_not_reported() {
+    let (monitor, received) = monitor();
+    monitor.failed("Connection refused");
+    for sample in [ALL, NONE, NONE] {
+        monitor.observe(sample, Instant::now());
+    }
+    assert_eq!(*lock(&received), [Some("kafka: 0 of 3 brokers reachable".to_owned())]);
+}
