@@ -39,8 +39,11 @@ impl Timestamp {
     /// If the text is not such an instant.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         // A time zone annotation in brackets extends the standard and is not supported.
-        let parsed = if text.contains('[') { None } else { text.parse::<jiff::Timestamp>().ok() };
-        let parsed = parsed.map(Self::from_jiff).or_else(|| Self::parse_last_days(text));
+        let plain = Some(text).filter(|text| !text.contains('['));
+        let parsed = plain.and_then(|text| {
+            let parsed = text.parse::<jiff::Timestamp>().ok().map(Self::from_jiff);
+            parsed.or_else(|| Self::parse_last_days(text))
+        });
         parsed.ok_or_else(|| TimestampError { text: text.chars().take(40).collect() })
     }
 
@@ -145,6 +148,8 @@ mod tests {
         assert!(
             annotated.to_string().starts_with("time \"2024-03-15T16:00:00-04:00[America/New_Yo\" is not")
         );
+        let annotated = Timestamp::parse("9999-12-31T00:00:00Z[UTC]").map_err(|error| error.to_string());
+        assert!(annotated.is_err_and(|error| error.contains("9999-12-31T00:00:00Z[UTC]")));
     }
 
     #[test]
