@@ -161,8 +161,8 @@ impl Dedup {
 }
 
 impl RestoredAlert {
-    /// Brings the window to its state after the alert. If an alert joined a window that does not exist, either it was the first alert
-    /// of that window to be requested, or the window has expired.
+    /// Brings the window to its state after the alert. Only the alert that opened a window opens it. An alert that joined one has a
+    /// higher offset: the one that opened it was restored or redelivered before.
     fn apply(self, windows: &mut DedupWindows<Symbol, RequestedPriorities>) {
         let Self { alert: WindowedAlert { symbol, window, .. }, sets, priority, appended_at } = self;
         match windows.observe(symbol, window.first_seen) {
@@ -175,7 +175,7 @@ impl RestoredAlert {
             _ if window.is_opened => {
                 windows.open(symbol, window.first_seen, RequestedPriorities::of(sets, priority), appended_at);
             }
-            // The window that it joined has expired: a request that was written later does not open it again.
+            // The window that the alert joined has been removed or replaced, although its request may have been written after that.
             _ => {}
         }
     }
@@ -211,7 +211,7 @@ mod tests {
     use domain::{FeatureSet, FeatureSets, Priority, Symbol, Timestamp};
     use proptest::prelude::*;
 
-    use super::{Decision, Dedup, Occurrence, Window};
+    use super::{Decision, Dedup, Occurrence, RestoredAlert, Window, WindowedAlert};
 
     const PRICE: FeatureSet = FeatureSet::PriceFeatures;
     const VOLUME: FeatureSet = FeatureSet::VolumeFeatures;
@@ -300,6 +300,23 @@ mod tests {
         assert_eq!(dedup.held(), 1);
         dedup.expire(at(10_360));
         assert_eq!(dedup.held(), 0);
+    }
+
+    #[test]
+    fn expired_window_is_not_opened_by_a_late_request() {
+        let mut dedup = dedup();
+        let Occurrence { symbol, sets, priority, .. } = occurrence(100, &[PRICE], 5);
+        let restored = |offset, is_opened, second| {
+            let window = Window { first_seen: at(100), is_opened };
+            let alert = WindowedAlert { symbol, offset, window };
+            RestoredAlert { alert, sets, priority, appended_at: at(second) }
+        };
+        // The third alert joined the window in time; its request was written after the window had expired.
+        dedup.restore(0, restored(1, true, 110));
+        dedup.restore(0, restored(3, false, 490));
+        let other = Occurrence { symbol: Symbol::parse("MSFT").unwrap(), ..occurrence(100, &[PRICE], 5) };
+        assert_eq!(dedup.process(0, 2, other, at(500)), opens(100));
+        assert_eq!(dedup.process(0, 4, occurrence(130, &[PRICE], 5), at(500)), opens(130));
     }
 
     fn any_occurrence() -> impl Strategy<Value = Occurrence> {
