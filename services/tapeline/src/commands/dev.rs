@@ -71,8 +71,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let rejected = RejectedFindings::of(args.market.findings.as_deref());
     let not_replayed = plan.not_replayed.clone();
     let result = tokio::select! {
-        result = drive(&args, plan, &kafka, &services, &follower, &rejected) => result,
-        () = status_lines::warn_of_deleted_records(&broker) => Ok(()),
+        result = drive(&args, plan, &broker, &services, &follower, &rejected) => result,
         () = interrupt.begun() => interrupted(&args, &interrupt),
         () = shutdown.begun() => Err(Failure::not_ok("a service failed")),
     };
@@ -139,17 +138,18 @@ fn print_addresses(services: &Services, kafka: &KafkaConfig, registry: &str) -> 
 async fn drive(
     args: &DevArgs,
     plan: MarketPlan,
-    kafka: &KafkaConfig,
+    broker: &EmbeddedBroker,
     services: &Services,
     follower: &TopicFollower,
     rejected: &RejectedFindings,
 ) -> Result<(), Failure> {
-    let progress = DateProgress::new(args.market.bars.is_some());
-    let runner = market_runner(kafka, services, follower.clone(), progress.clone(), rejected.clone())?;
+    let kafka = KafkaConfig::embedded(&broker.bootstrap());
     let is_synthetic = args.market.bars.is_none();
     let display = StatusDisplay::new(is_synthetic);
+    let progress = if is_synthetic { display.date_progress() } else { DateProgress::visible() };
+    let runner = market_runner(&kafka, services, follower.clone(), progress.clone(), rejected.clone())?;
     let work = async {
-        run_market(runner, plan, args.until_end, kafka, services).await?;
+        run_market(runner, plan, args.until_end, &kafka, services).await?;
         if !args.until_end {
             display.print("the market has ended; press Ctrl-C to stop the services\n")?;
             std::future::pending::<()>().await;
@@ -158,6 +158,7 @@ async fn drive(
     };
     tokio::select! {
         result = work => result,
+        () = status_lines::warn_of_deleted_records(broker, &progress) => Ok(()),
         failure = status_lines::show(is_synthetic, &display, follower.clone(), &progress, services) => Err(failure),
     }
 }

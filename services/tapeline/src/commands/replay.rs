@@ -54,7 +54,7 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
         follower: follower.clone(),
         producer: BatchProducer::new(&kafka, ProducerLimits::default()).map_err(Failure::unreachable)?,
         wire: cluster::wire(&registry, &[Topic::BarClosed], kafka.partitions).await?,
-        progress: DateProgress::new(true),
+        progress: DateProgress::visible(),
         rejected: rejected.clone(),
     };
     let not_replayed = plan.not_replayed.clone();

@@ -12,17 +12,25 @@ use crate::output::{ProgressLines, bar_style};
 #[derive(Debug, Clone)]
 pub struct DateProgress {
     bar: ProgressBar,
+    /// What the terminal shows: the bar, or the status of a run without a known end.
+    shown: ProgressBar,
     /// `None` for a run without a known end, which has its own status line.
     lines: Option<Arc<ProgressLines>>,
 }
 
 impl DateProgress {
-    /// Returns a progress bar that has not started. It is hidden for a run without a known end.
+    /// Returns a progress bar that has not started.
     #[must_use]
-    pub fn new(is_visible: bool) -> Self {
-        let bar = if is_visible { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        let lines = (is_visible && bar.is_hidden()).then(|| Arc::new(ProgressLines::new(Instant::now())));
-        Self { bar, lines }
+    pub fn visible() -> Self {
+        let bar = ProgressBar::no_length();
+        let lines = bar.is_hidden().then(|| Arc::new(ProgressLines::new(Instant::now())));
+        Self { shown: bar.clone(), bar, lines }
+    }
+
+    /// Returns a hidden progress for a run without a known end, of which `status` is shown.
+    #[must_use]
+    pub fn hidden(status: ProgressBar) -> Self {
+        Self { bar: ProgressBar::hidden(), shown: status, lines: None }
     }
 
     pub(super) fn start(&self, dates: usize) {
@@ -48,12 +56,85 @@ impl DateProgress {
         (self.bar.position(), self.bar.length().unwrap_or(0))
     }
 
-    /// Prints a line to standard error without disturbing the bar.
-    pub(super) fn print(&self, text: &str) {
-        self.bar.suspend(|| chassis::output::note(text));
+    /// Prints a line to standard error, above what the terminal shows.
+    pub fn print(&self, text: &str) {
+        self.shown.suspend(|| chassis::output::note(text));
     }
 
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use indicatif::{ProgressDrawTarget, ProgressStyle, TermLike};
+
+    use super::*;
+
+    /// A terminal that records what is written and cleared.
+    #[derive(Debug, Clone, Default)]
+    struct Terminal(Arc<Mutex<Vec<String>>>);
+
+    impl Terminal {
+        fn record(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push(text.to_owned());
+            Ok(())
+        }
+    }
+
+    impl TermLike for Terminal {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.record(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            if text.trim().is_empty() { Ok(()) } else { self.record(text) }
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.record("clear")
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn message_is_printed_while_the_status_is_cleared() {
+        let terminal = Terminal::default();
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let status = ProgressBar::with_draw_target(None, target);
+        status.set_style(ProgressStyle::with_template("{msg}").unwrap());
+        status.set_message("status");
+        status.tick();
+        let before = terminal.0.lock().unwrap().len();
+        DateProgress::hidden(status.clone()).print("a message of a test");
+        let during = terminal.0.lock().unwrap()[before..].to_vec();
+        assert_eq!(during, ["clear", "status"], "the status is drawn again below the message");
     }
 }

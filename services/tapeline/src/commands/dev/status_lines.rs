@@ -17,13 +17,13 @@ const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Warns once when the embedded broker has deleted the first records of a partition. Never returns.
-pub(super) async fn warn_of_deleted_records(broker: &EmbeddedBroker) {
+pub(super) async fn warn_of_deleted_records(broker: &EmbeddedBroker, progress: &DateProgress) {
     let mut ticks = tokio::time::interval(CHECK_INTERVAL);
     loop {
         ticks.tick().await;
         let deleted = tokio::task::block_in_place(|| broker.truncated()).unwrap_or_default();
         if let Some(first) = deleted.first() {
-            chassis::output::note(&format!(
+            progress.print(&format!(
                 "warning: the embedded broker keeps 5 MiB a partition and deleted records: {first}; this run can no longer be \
                  audited completely, and a service that restarts cannot read those records"
             ));
@@ -48,6 +48,11 @@ impl StatusDisplay {
         // Each line is cut at the width of the terminal.
         bar.set_style(bar_style("{wide_msg}\n{prefix}"));
         Self { bar }
+    }
+
+    /// Returns the progress over the dates of a run with this display.
+    pub(super) fn date_progress(&self) -> DateProgress {
+        DateProgress::hidden(self.bar.clone())
     }
 
     /// Prints to standard output, above the status.
