@@ -47,14 +47,17 @@ async fn start(section: &EdgeSection) -> SocketAddr {
 }
 
 /// Returns a request with 10,000 alerts whose messages have this length.
-fn request(message_bytes: usize) -> Arc<Vec<u8>> {
+fn alerts(message_bytes: usize) -> Arc<Vec<u8>> {
     let message = "m".repeat(message_bytes);
     let alert = format!(
         r#"{{"event":"scanner.alert.raised","symbol":"AAPL","alert_type":"momentum","score":0.5,"message":"{message}","source_scanner":"s"}}"#
     );
-    let body = format!("[{}]", vec![alert; 10_000].join(","));
-    let head = "POST /v1/findings HTTP/1.1\r\nhost: edge\r\nconnection: close\r\ncontent-length: ";
-    Arc::new(format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes())
+    request("application/json", &format!("[{}]", vec![alert; 10_000].join(",")))
+}
+
+fn request(content_type: &str, body: &str) -> Arc<Vec<u8>> {
+    let head = "POST /v1/findings HTTP/1.1\r\nhost: edge\r\nconnection: close\r\ncontent-type: ";
+    Arc::new(format!("{head}{content_type}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
 }
 
 /// Instead of the status, if the edge closed the connection while the body was still being sent.
@@ -79,28 +82,43 @@ fn peak_bytes() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn excess_bodies_stay_within_the_memory_sum() {
-    let section = EdgeSection::default();
-    let address = start(&section).await;
-    let requests = [request(20), request(600)];
-    let before = peak_bytes();
+/// Posts each request 32 times at once. Returns the number of responses with this status; all others must be rejections of excess ones.
+async fn post_at_once(address: SocketAddr, requests: &[Arc<Vec<u8>>], status: &str) -> usize {
     let mut callers = JoinSet::new();
     for _ in 0..32 {
-        for request in &requests {
+        for request in requests {
             callers.spawn(post(address, Arc::clone(request)));
         }
     }
     let statuses = callers.join_all().await;
-    let accepted = statuses.iter().filter(|status| *status == "200").count();
-    let rejected = statuses.iter().filter(|status| [CLOSED, "503"].contains(&status.as_str())).count();
-    assert!(accepted > 0 && accepted + rejected == 64, "{statuses:?}");
+    let expected = statuses.iter().filter(|found| *found == status).count();
+    let rejected = statuses.iter().filter(|found| [CLOSED, "503"].contains(&found.as_str())).count();
+    assert!(expected > 0 && expected + rejected == statuses.len(), "{statuses:?}");
+    expected
+}
+
+/// One test, because the peak is that of the process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn excess_bodies_stay_within_the_memory_sum() {
+    let section = EdgeSection::default();
+    let address = start(&section).await;
     let sum: u64 = memory_parts(&section).iter().map(|part| part.bytes).sum();
-    let used = peak_bytes() - before;
-    assert!(
-        used <= sum,
-        "{} MiB used with {accepted} of 64 accepted, the sum is {} MiB",
-        used >> 20,
-        sum >> 20
-    );
+    let valid = [alerts(20), alerts(600)];
+    let invalid_lines = request("application/x-ndjson", &"x\n".repeat(10_000));
+    // Bodies of the maximum size with as many items as possible.
+    let half = section.body_max_bytes / 2;
+    let too_many = [
+        request("application/x-ndjson", &"x\n".repeat(half)),
+        request("application/json", &"0\n".repeat(half)),
+        request("application/json", &format!("[{}0]", "0,".repeat(half - 2))),
+    ];
+    let before = peak_bytes();
+    let assert_bounded = |what: &str, responses: usize| {
+        let used = peak_bytes() - before;
+        let (used_mib, sum_mib) = (used >> 20, sum >> 20);
+        assert!(used <= sum, "{used_mib} MiB used by {what}, {responses} in full; the sum is {sum_mib} MiB");
+    };
+    assert_bounded("alerts", post_at_once(address, &valid, "200").await);
+    assert_bounded("invalid lines", post_at_once(address, &[invalid_lines], "400").await);
+    assert_bounded("too many items", post_at_once(address, &too_many, "413").await);
 }

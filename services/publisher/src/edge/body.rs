@@ -1,5 +1,9 @@
 //! Body of a request as a list of findings: one JSON object, an array of objects, or one object per line (NDJSON).
 
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// U+FEFF, which some programs write at the start of a file. Skipped at the start of a body and, as files are concatenated, of a line.
@@ -36,6 +40,14 @@ pub struct LineError {
 /// One finding of a batch: its JSON text, or the error of an NDJSON line.
 pub type Item<'a> = Result<&'a str, LineError>;
 
+/// The findings of a body up to the maximum. Further ones are only counted, so that the memory of a batch is bounded before its size is
+/// known.
+struct Batch<'a> {
+    items: Vec<Item<'a>>,
+    count: usize,
+    items_max: usize,
+}
+
 /// Splits a body into the JSON texts of its findings. The findings themselves are not validated.
 ///
 /// A body that starts with `[` is an array. If `is_ndjson` (from the content type), each line is an item, so that a malformed line
@@ -46,36 +58,41 @@ pub type Item<'a> = Result<&'a str, LineError>;
 pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let start = body.trim_ascii_start();
-    let items = if start.is_empty() {
+    let batch = Batch { items: Vec::new(), count: 0, items_max };
+    let batch = if start.is_empty() {
         return Err(BodyError::Empty);
     } else if is_ndjson {
-        lines(body)
+        lines(body, batch)
     } else if start.starts_with(b"[") {
-        array(body)?
+        array(body, batch)?
     } else {
-        object_or_lines(body)?
+        object_or_lines(body, batch)?
     };
-    match items.len() {
+    match batch.count {
         0 => Err(BodyError::Empty),
         n if n > items_max => Err(BodyError::TooMany { items: n, items_max }),
-        _ => Ok(items),
+        _ => Ok(batch.items),
     }
 }
 
-fn array(body: &[u8]) -> Result<Vec<Item<'_>>, BodyError> {
-    let raw: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| invalid(body, error))?;
-    Ok(raw.into_iter().map(|item| Ok(item.get())).collect())
+fn array<'a>(body: &'a [u8], batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = json.deserialize_seq(batch).and_then(|batch| json.end().map(|()| batch));
+    read.map_err(|error| invalid(body, error))
 }
 
-fn object_or_lines(body: &[u8]) -> Result<Vec<Item<'_>>, BodyError> {
+fn object_or_lines<'a>(body: &'a [u8], mut batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
     match serde_json::from_slice::<&RawValue>(body) {
-        Ok(one) => Ok(vec![Ok(one.get())]),
+        Ok(one) => {
+            batch.add(|| Ok(one.get()));
+            Ok(batch)
+        }
         Err(whole) => {
             let first = body.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
             let is_json = |line: &[u8]| serde_json::from_slice::<&RawValue>(line).is_ok();
             match first {
                 // The whole body is no value, so a first line that is one is not the only one.
-                Some(first) if is_json(first) => Ok(lines(body)),
+                Some(first) if is_json(first) => Ok(lines(body, batch)),
                 _ => Err(invalid(body, whole)),
             }
         }
@@ -89,13 +106,41 @@ fn invalid(body: &[u8], error: serde_json::Error) -> BodyError {
     }
 }
 
-fn lines(body: &[u8]) -> Vec<Item<'_>> {
-    body.split(|byte| *byte == b'\n')
+fn lines<'a>(body: &'a [u8], mut batch: Batch<'a>) -> Batch<'a> {
+    let lines = body
+        .split(|byte| *byte == b'\n')
         .zip(1..)
         .map(|(text, line)| (text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text), line))
-        .filter(|(text, _)| !text.trim_ascii().is_empty())
-        .map(|(text, line)| of_line(text, line))
-        .collect()
+        .filter(|(text, _)| !text.trim_ascii().is_empty());
+    for (text, line) in lines {
+        batch.add(|| of_line(text, line));
+    }
+    batch
+}
+
+impl<'a> Batch<'a> {
+    fn add(&mut self, item: impl FnOnce() -> Item<'a>) {
+        self.count += 1;
+        if self.count <= self.items_max {
+            self.items.push(item());
+        }
+    }
+}
+
+/// Reads the items of an array.
+impl<'de> Visitor<'de> for Batch<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut array: A) -> Result<Self, A::Error> {
+        while let Some(item) = array.next_element::<&RawValue>()? {
+            self.add(|| Ok(item.get()));
+        }
+        Ok(self)
+    }
 }
 
 fn of_line(text: &[u8], line: usize) -> Item<'_> {
@@ -153,6 +198,12 @@ mod tests {
     fn oversized_batch_is_rejected_with_both_numbers() {
         let error = items(b"[1,2,3]", false, 2).unwrap_err().to_string();
         assert_eq!(error, "batch too large: 3 findings, at most 2 are allowed in one request");
+        for body in [&b"x\n\nx\nx\n"[..], b"1\n\n2\n{oops\n"] {
+            let is_ndjson = body.starts_with(b"x");
+            let error = items(body, is_ndjson, 2).unwrap_err();
+            assert!(matches!(error, BodyError::TooMany { items: 3, items_max: 2 }), "{error}");
+        }
+        assert_eq!(items(b"[1,2]", false, 2).unwrap().len(), 2);
     }
 
     #[test]
@@ -161,7 +212,9 @@ mod tests {
         assert!(error.contains("line 1 column 7"), "{error}");
         let error = items(b"\r\n\n[{\"a\": }]", false, 10).unwrap_err().to_string();
         assert!(error.contains("line 3 column 8"), "{error}");
-        assert!(items(b"[{\"a\":1},", false, 10).unwrap_err().to_string().starts_with("malformed JSON"));
+        for body in [&b"[{\"a\":1},"[..], b"[1,2,3", b"[1,2,3] x"] {
+            assert!(items(body, false, 2).unwrap_err().to_string().starts_with("malformed JSON"));
+        }
         for body in [&b"\xff{}"[..], b"[\xff]"] {
             let error = items(body, false, 10).unwrap_err().to_string();
             assert!(error.contains("is not UTF-8"), "{error}");
