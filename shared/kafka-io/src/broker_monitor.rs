@@ -5,6 +5,7 @@
 //! and a summary while brokers are unreachable.
 
 mod changes;
+mod reach;
 mod statistics;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,16 +15,13 @@ use std::time::Instant;
 use metrics::Gauge;
 
 use self::changes::BrokerLog;
-pub(crate) use self::statistics::Reach;
+use self::reach::{Confirmation, Reach};
+use self::statistics::Sample;
 use crate::metric_names as names;
 
-/// `statistics.interval.ms` of a producer. With [`EMPTY_SAMPLES_MIN`] an outage is reported within 4 s, before the 10 s after which
-/// callers of the edge receive an error.
+/// `statistics.interval.ms` of a producer. A loss needs two samples, so it is reported within 4 s, before the 10 s after which callers
+/// of the edge receive an error.
 pub(crate) const STATISTICS_INTERVAL_MS: u32 = 2_000;
-
-/// Consecutive samples without a connection that mean an outage. One is not enough: an idle connection is closed and reopened, and a
-/// new client needs some time to connect.
-const EMPTY_SAMPLES_MIN: u32 = 2;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
@@ -44,10 +42,7 @@ struct Shared {
 }
 
 struct State {
-    /// Consecutive samples without a connection.
-    empty_samples: u32,
-    /// The most brokers known while one was reachable: during an outage the client drops those that it has learned.
-    known: usize,
+    confirmation: Confirmation,
     /// The last failed connection since all brokers were reachable. Empty if there is none.
     cause: String,
     /// The last argument of the hook.
@@ -79,10 +74,19 @@ impl BrokerMonitor {
         dependent: Vec<Gauge>,
     ) -> Self {
         let reachable = metrics::gauge!(names::REACHABLE_BROKERS, "service" => service, "client" => client);
+        Self::create(reachable, hook, dependent)
+    }
+
+    fn create(reachable: Gauge, hook: Box<ReachabilityHook>, dependent: Vec<Gauge>) -> Self {
         reachable.set(f64::NAN);
         lock(&LOG).add_monitor();
-        let state =
-            State { empty_samples: 0, known: 0, cause: String::new(), reported: None, hook, dependent };
+        let state = State {
+            confirmation: Confirmation::default(),
+            cause: String::new(),
+            reported: None,
+            hook,
+            dependent,
+        };
         Self(Arc::new(Shared {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             reachable,
@@ -98,7 +102,7 @@ impl BrokerMonitor {
 
     /// Takes the statistics of the client.
     pub(crate) fn statistics(&self, json: &[u8]) {
-        match Reach::of_statistics(json) {
+        match Sample::of_statistics(json) {
             Ok(sample) => self.observe(sample, Instant::now()),
             Err(error) => tracing::debug!(%error, "unreadable statistics ignored"),
         }
@@ -109,21 +113,15 @@ impl BrokerMonitor {
         cause.clone_into(&mut lock(&self.0.state).cause);
     }
 
-    fn observe(&self, sample: Reach, now: Instant) {
+    fn observe(&self, sample: Sample, now: Instant) {
         let shared = &*self.0;
         let mut state = lock(&shared.state);
-        if sample.is_complete() {
+        if sample.disconnected.is_empty() {
             state.cause.clear();
         }
-        if sample.reachable > 0 {
-            (state.empty_samples, state.known) = (0, sample.known);
-        } else {
-            state.empty_samples = state.empty_samples.saturating_add(1);
-            if state.empty_samples < EMPTY_SAMPLES_MIN {
-                return;
-            }
-        }
-        let reach = Reach { known: state.known.max(sample.known), ..sample };
+        let Some(reach) = state.confirmation.take(sample) else {
+            return;
+        };
         shared.reachable.set(f64::from(u32::try_from(reach.reachable).unwrap_or(u32::MAX)));
         let is_unreachable = reach.reachable == 0;
         // Before the gauges: a thread that sets them later reads this first.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::statistics::Reach;
+use super::reach::Reach;
 
 /// Interval of the summaries.
 const SUMMARY_EVERY: Duration = Duration::from_secs(30);
@@ -76,6 +76,12 @@ impl BrokerLog {
     pub(super) fn remove_monitor(&mut self, id: u64) {
         self.monitors = self.monitors.saturating_sub(1);
         self.reaches.remove(&id);
+    }
+
+    /// Returns the last reach of a client.
+    #[cfg(test)]
+    pub(super) fn reach(&self, id: u64) -> Option<Reach> {
+        self.reaches.get(&id).copied()
     }
 
     /// Takes the reach of a client. Returns the line that is due.
@@ -153,10 +159,6 @@ impl BrokerLog {
 // === impl Reach ===
 
 impl Reach {
-    pub(super) fn is_complete(self) -> bool {
-        self.reachable >= self.known
-    }
-
     /// Returns the order of reaches in the log: all complete ones are equal, as a cluster may grow or shrink.
     fn rank(self) -> usize {
         if self.is_complete() { usize::MAX } else { self.reachable }

@@ -1,14 +1,14 @@
 //! The states of brokers in librdkafka's statistics.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
-/// The brokers of a client, and how many of them have a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Reach {
-    pub(crate) reachable: usize,
-    pub(crate) known: usize,
+/// The brokers of a client, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sample {
+    pub(super) connected: BTreeSet<String>,
+    pub(super) disconnected: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -32,27 +32,30 @@ impl Broker {
     }
 }
 
-impl Reach {
-    /// Counts the brokers of the cluster; before the client has learned them, and if none of them is reachable but a bootstrap server
-    /// is, the bootstrap servers.
+impl Sample {
+    /// Takes the brokers of the cluster; before the client has learned them, and if none of them is reachable but a bootstrap server is,
+    /// the bootstrap servers.
     pub(super) fn of_statistics(json: &[u8]) -> Result<Self, serde_json::Error> {
         let Statistics { brokers } = serde_json::from_slice(json)?;
         let brokers =
-            || brokers.values().filter(|broker| matches!(&*broker.source, "configured" | "learned"));
-        let learned = Self::of(brokers().filter(|broker| broker.nodeid >= 0));
-        let bootstrap = Self::of(brokers().filter(|broker| broker.nodeid < 0));
-        Ok(if learned.known == 0 || learned.reachable == 0 && bootstrap.reachable > 0 {
-            bootstrap
-        } else {
-            learned
-        })
+            brokers.into_iter().filter(|(_, broker)| matches!(&*broker.source, "configured" | "learned"));
+        let (learned, bootstrap): (Vec<_>, Vec<_>) = brokers.partition(|(_, broker)| broker.nodeid >= 0);
+        let (learned, bootstrap) = (Self::of(learned), Self::of(bootstrap));
+        let is_learned = !learned.connected.is_empty()
+            || !learned.disconnected.is_empty() && bootstrap.connected.is_empty();
+        Ok(if is_learned { learned } else { bootstrap })
     }
 
-    fn of<'a>(brokers: impl Iterator<Item = &'a Broker>) -> Self {
-        brokers.fold(Self { reachable: 0, known: 0 }, |sum, broker| Self {
-            reachable: sum.reachable + usize::from(broker.is_reachable()),
-            known: sum.known + 1,
-        })
+    fn of(brokers: Vec<(String, Broker)>) -> Self {
+        let (connected, disconnected): (Vec<_>, Vec<_>) =
+            brokers.into_iter().partition(|(_, broker)| broker.is_reachable());
+        let names = |brokers: Vec<(String, Broker)>| brokers.into_iter().map(|(name, _)| name).collect();
+        Self { connected: names(connected), disconnected: names(disconnected) }
+    }
+
+    /// Returns the number of brokers.
+    pub(super) fn known(&self) -> usize {
+        self.connected.len() + self.disconnected.len()
     }
 }
 
@@ -70,8 +73,8 @@ mod tests {
             r#"{{"name": "x", "brokers": {{{}}}, "topics": {{}}}}"#,
             brokers.collect::<Vec<_>>().join(", ")
         );
-        let Reach { reachable, known } = Reach::of_statistics(json.as_bytes()).unwrap();
-        (reachable, known)
+        let sample = Sample::of_statistics(json.as_bytes()).unwrap();
+        (sample.connected.len(), sample.known())
     }
 
     #[test]

@@ -5,49 +5,75 @@ use super::*;
 const ALL: Reach = Reach { reachable: 3, known: 3 };
 const NONE: Reach = Reach { reachable: 0, known: 3 };
 
+/// A sample in which the first brokers are connected.
+fn sample(Reach { reachable, known }: Reach) -> Sample {
+    let names = |numbers: std::ops::Range<usize>| numbers.map(|number| number.to_string()).collect();
+    Sample { connected: names(0..reachable), disconnected: names(reachable..known) }
+}
+
+fn observe(monitor: &BrokerMonitor, reaches: &[Reach]) {
+    for reach in reaches {
+        monitor.observe(sample(*reach), Instant::now());
+    }
+}
+
+/// What the hook of a monitor has received.
+type Received = Arc<Mutex<Vec<Option<String>>>>;
+
 /// A monitor, and what its hook has received.
-fn monitor() -> (BrokerMonitor, Arc<Mutex<Vec<Option<String>>>>) {
-    let received = Arc::<Mutex<Vec<Option<String>>>>::default();
+fn monitor() -> (BrokerMonitor, Received) {
+    let (monitor, _, received) = monitor_with_gauge();
+    (monitor, received)
+}
+
+/// A monitor, its gauge as bits, and what its hook has received.
+fn monitor_with_gauge() -> (BrokerMonitor, Arc<AtomicU64>, Received) {
+    let (received, gauge) = (Received::default(), Arc::<AtomicU64>::default());
     let hook = Arc::clone(&received);
     let hook = Box::new(move |cause: Option<&str>| lock(&hook).push(cause.map(str::to_owned)));
-    (BrokerMonitor::new("test", "test", hook), received)
+    (BrokerMonitor::create(Gauge::from_arc(Arc::clone(&gauge)), hook, Vec::new()), gauge, received)
 }
 
 #[test]
 fn outage_is_reported_after_two_samples_and_ends_with_one() {
     let (monitor, received) = monitor();
-    monitor.observe(ALL, Instant::now());
+    observe(&monitor, &[ALL]);
     monitor.failed("Connection refused");
-    monitor.observe(NONE, Instant::now());
+    observe(&monitor, &[NONE]);
     assert!(!monitor.is_unreachable() && lock(&received).is_empty());
     // The client has dropped the brokers that it had learned.
-    for _ in 0..3 {
-        monitor.observe(Reach { reachable: 0, known: 1 }, Instant::now());
-    }
+    observe(&monitor, &[Reach { reachable: 0, known: 1 }; 3]);
     assert!(monitor.is_unreachable());
     let text = "kafka: 0 of 3 brokers reachable: Connection refused";
     assert_eq!(*lock(&received), [Some(text.to_owned())]);
-    monitor.observe(Reach { reachable: 1, known: 3 }, Instant::now());
+    observe(&monitor, &[Reach { reachable: 1, known: 3 }]);
     assert!(!monitor.is_unreachable());
     assert_eq!(*lock(&received), [Some(text.to_owned()), None]);
 }
 
 #[test]
 fn reopened_connection_is_no_outage() {
-    let (monitor, received) = monitor();
-    for _ in 0..5 {
-        monitor.observe(ALL, Instant::now());
-        monitor.observe(NONE, Instant::now());
+    for less in [NONE, Reach { reachable: 2, known: 3 }] {
+        let (monitor, gauge, received) = monitor_with_gauge();
+        for _ in 0..5 {
+            for reach in [ALL, less] {
+                observe(&monitor, &[reach]);
+                assert_eq!(f64::from_bits(gauge.load(Ordering::Relaxed)), 3.0);
+            }
+        }
+        assert!(!monitor.is_unreachable() && lock(&received).is_empty());
+        // The log has received no other reach.
+        assert_eq!(lock(&LOG).reach(monitor.0.id), Some(ALL));
+        observe(&monitor, &[less]);
+        assert_eq!(lock(&LOG).reach(monitor.0.id), Some(less));
+        assert_eq!(f64::from_bits(gauge.load(Ordering::Relaxed)), less.reachable as f64);
     }
-    assert!(!monitor.is_unreachable() && lock(&received).is_empty());
 }
 
 #[test]
 fn cause_of_an_earlier_outage_is_not_reported() {
     let (monitor, received) = monitor();
     monitor.failed("Connection refused");
-    for sample in [ALL, NONE, NONE] {
-        monitor.observe(sample, Instant::now());
-    }
+    observe(&monitor, &[ALL, NONE, NONE]);
     assert_eq!(*lock(&received), [Some("kafka: 0 of 3 brokers reachable".to_owned())]);
 }
