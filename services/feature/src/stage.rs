@@ -34,12 +34,12 @@ use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Ver
 pub use self::limits::Limits;
 
 use self::bar_table::BarTable;
-use self::bars_health::BarsHealth;
+use self::bars_health::{BarsHealth, HeldBars};
 use self::benchmark_table::BenchmarkTable;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
 use crate::rules;
 use crate::set_counts::SetCounts;
-use crate::worker::{Job, JobError, JobResult, SymbolJob, SymbolResult};
+use crate::worker::{Job, JobError, JobResult, SymbolJob};
 
 /// The input topics in the order of subscription: [`InputPartition::topic`] is an index into it.
 pub const INPUTS: [Topic; 2] = [Topic::BatchRequested, Topic::BatchUrgent];
@@ -119,7 +119,7 @@ impl FeatureStage {
         }
     }
 
-    /// Counts the sets of vectors with `counts`, and reports to `bars` if vectors are computed without any bars.
+    /// Counts the sets of vectors with `counts`, and reports to `bars` if the stage has read its tables and holds no bars.
     #[must_use]
     pub fn with_telemetry(mut self, counts: SetCounts, bars: Latch) -> Self {
         self.counts = counts;
@@ -127,12 +127,17 @@ impl FeatureStage {
         self
     }
 
-    /// Updates the health of the bar table after these symbols were computed.
-    fn update_bars_health(&mut self, computed: &[SymbolResult]) {
-        let without_bars = computed.iter().any(|symbol| symbol.bars_held == 0);
-        if without_bars && self.bars.is_empty() {
-            self.bars_health.computed_without_bars();
-        }
+    fn update_bars_health(&mut self) {
+        let held = if self.assigned.is_empty() {
+            HeldBars::Unassigned
+        } else if !self.bars.is_empty() {
+            HeldBars::Some
+        } else if self.assigned.iter().all(|input| self.bars.is_read(input.partition)) {
+            HeldBars::None
+        } else {
+            HeldBars::Loading
+        };
+        self.bars_health.update(held);
     }
 
     /// Starts ready requests while the workers have capacity.
@@ -245,6 +250,9 @@ impl Stage for FeatureStage {
             let wire = &self.wire;
             self.dedup_window.remove(|symbol| wire.partition_of(symbol.as_str()) == partition);
         }
+        if self.assigned.is_empty() {
+            self.bars_health.update(HeldBars::Unassigned);
+        }
     }
 
     fn process(
@@ -268,9 +276,6 @@ impl Stage for FeatureStage {
             self.start(ticket, admitted, now, effects);
             return;
         }
-        if let Ok(computed) = &result {
-            self.update_bars_health(computed);
-        }
         let key = order_key(&admitted);
         let resolved = self.resolve(admitted, result, now);
         for effect in self.reorder.complete(&key, ticket, resolved) {
@@ -281,9 +286,7 @@ impl Stage for FeatureStage {
 
     fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         self.dedup_window.expire(now.monotonic);
-        if self.bars_health.is_degraded() && !self.bars.is_empty() {
-            self.bars_health.has_bars();
-        }
+        self.update_bars_health();
         self.expire_queued(now, effects);
         self.dispatch(now, effects);
     }

@@ -26,11 +26,13 @@ pub(super) fn deleted_bar(wire: &Wire, record: &InRecord<'_>) -> Option<BarKey> 
     (wire.partition_of(key.symbol.as_str()) == record.partition).then_some(key)
 }
 
-/// The bars and the known end of each partition of the table.
+/// The bars, the position and the known end of each partition of the table.
 pub(super) struct BarTable {
     history_bars: usize,
     slack_bars: usize,
     histories: HashMap<i32, History>,
+    /// A partition has a position as soon as it was read up to one, 0 for an empty partition.
+    positions: HashMap<i32, i64>,
     ends: HashMap<i32, i64>,
     skipped: u64,
 }
@@ -41,6 +43,7 @@ impl BarTable {
             history_bars: limits.history_bars,
             slack_bars: limits.slack_bars,
             histories: HashMap::new(),
+            positions: HashMap::new(),
             ends: HashMap::new(),
             skipped: 0,
         }
@@ -83,6 +86,15 @@ impl BarTable {
         self.histories.get(&partition)
     }
 
+    pub(super) fn set_position(&mut self, partition: i32, position: i64) {
+        self.positions.insert(partition, position);
+    }
+
+    /// Returns `true` if the partition was read, and up to its last known end. Ends are known only of partitions with requests.
+    pub(super) fn is_read(&self, partition: i32) -> bool {
+        self.positions.get(&partition).is_some_and(|position| *position >= self.end(partition))
+    }
+
     pub(super) fn set_end(&mut self, partition: i32, end: i64) {
         self.ends.insert(partition, end);
     }
@@ -94,6 +106,7 @@ impl BarTable {
 
     pub(super) fn release(&mut self, partition: i32) {
         self.histories.remove(&partition);
+        self.positions.remove(&partition);
         self.ends.remove(&partition);
     }
 

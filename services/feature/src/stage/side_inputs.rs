@@ -36,6 +36,9 @@ impl KafkaStage for FeatureStage {
     }
 
     fn table_position(&mut self, scope: TableScope, _topic: Topic, partition: i32, position: i64) {
+        if scope == TableScope::CoPartitioned {
+            self.bars.set_position(partition, position);
+        }
         self.queue.table_reached(TablePartition { scope, partition }, position);
     }
 
