@@ -13,16 +13,13 @@ use tokio::time::sleep;
 
 use super::activity::{Activity, Connections};
 use super::connection::{self, Shared};
-use super::limits::ConnectionLimits;
+use super::limits::{ConnectionLimits, DISPLACED_MAX, REJECTING_MAX};
 use super::metrics::ServerMetrics;
 use super::request::Peer;
 use crate::shutdown::Shutdown;
 
 /// The wait after the operating system had no descriptor or no memory for a connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// Connections that are rejected at the same time with a response. Further ones are closed without one.
-const REJECTING_MAX: usize = 16;
 
 /// Serves the connections of a listener until `shutdown`, then completes the requests in progress and returns. `name` is that of the
 /// server in the log.
@@ -95,7 +92,7 @@ impl Server {
         let max = self.shared.limits.connections_max;
         let is_full = self.connections.count() >= max;
         self.log_full(is_full);
-        if is_full && !self.connections.close_oldest_waiting() {
+        if is_full && !self.displace() {
             self.reject(stream);
             return;
         }
@@ -107,6 +104,13 @@ impl Server {
             let _registered = Registered { id, connections };
             connection::run(shared, stream, peer, activity).await;
         });
+    }
+
+    /// Closes the connection that has waited longest for a complete request. Returns `false` if none waits, or if too many are being closed
+    /// already: one whose request has arrived in the meantime is still served.
+    fn displace(&self) -> bool {
+        let max = self.shared.limits.connections_max.saturating_add(DISPLACED_MAX);
+        self.tasks.len() < max && self.connections.close_oldest_waiting()
     }
 
     fn reject(&mut self, stream: TcpStream) {

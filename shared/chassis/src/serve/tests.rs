@@ -203,6 +203,31 @@ async fn excess_connection_is_rejected_if_all_have_requests() {
 }
 
 #[tokio::test]
+async fn burst_of_requests_stays_within_the_bound() {
+    const BURST: usize = 80;
+    let bench = bench(ConnectionLimits { connections_max: 3, ..LENIENT }).await;
+    // Blocking, so that all requests have arrived before the server accepts the first.
+    let connect = |_| {
+        let mut stream = std::net::TcpStream::connect(bench.address).unwrap();
+        std::io::Write::write_all(&mut stream, GATED.as_bytes()).unwrap();
+        stream
+    };
+    let _callers: Vec<_> = (0..BURST).map(connect).collect();
+    let settled = async {
+        loop {
+            let entered = bench.entered.available_permits();
+            let rejected = BURST - entered;
+            if bench.counts(&format!("chassis_admin_requests_total{{status=\"503\"}} {rejected}")) {
+                return entered;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let entered = timeout(LONG, settled).await.unwrap();
+    assert!((3..=3 + limits::DISPLACED_MAX).contains(&entered), "{entered}");
+}
+
+#[tokio::test]
 async fn every_error_has_a_json_body() {
     let bench = bench(LENIENT).await;
     let many: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
