@@ -24,7 +24,7 @@ use crate::output::print;
 
 pub use self::args::PublishArgs;
 
-/// Publishes every line, prints `file:line: cause` for each that was not accepted, and the counts at the end, also if it ends early. A
+/// Publishes every line, prints `file:line: outcome: cause` for each that was not accepted or has a warning, and the counts at the end, also if it ends early. A
 /// signal ends it after the batch that is being sent.
 ///
 /// # Errors
@@ -118,7 +118,7 @@ impl Publication {
         }
     }
 
-    /// Publishes the good lines of a batch, and prints those that were not accepted in the order of the file.
+    /// Publishes the good lines of a batch, and prints those that were not accepted or have a warning in the order of the file.
     async fn publish(&mut self, batch: LineBatch) -> Result<(), Failure> {
         let mut results: Vec<(u64, ItemResult)> = Vec::new();
         let (mut numbers, mut texts) = (Vec::new(), Vec::new());
@@ -145,6 +145,8 @@ impl Publication {
             self.tally.count(*number, result);
             if !result.is_accepted() {
                 text.push_str(&format!("{}:{number}: {}: {}\n", self.name, result.outcome, result.reason()));
+            } else if let Some(warning) = result.shown_warning() {
+                text.push_str(&format!("{}:{number}: warning: {warning}\n", self.name));
             }
         }
         let printed = self.tally.print(&text, batch.bytes_read);

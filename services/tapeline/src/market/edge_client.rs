@@ -42,6 +42,8 @@ pub struct ItemResult {
     pub path: Option<String>,
     /// Why it was not accepted.
     pub cause: Option<String>,
+    /// What was not stored as it was sent, if accepted.
+    pub warning: Option<String>,
 }
 
 impl ItemResult {
@@ -55,7 +57,21 @@ impl ItemResult {
     #[must_use]
     pub fn invalid(cause: String) -> Self {
         let outcome = "invalid".to_owned();
-        Self { outcome, topic: None, partition: None, offset: None, path: None, cause: Some(cause) }
+        Self {
+            outcome,
+            topic: None,
+            partition: None,
+            offset: None,
+            path: None,
+            cause: Some(cause),
+            warning: None,
+        }
+    }
+
+    /// Returns the warning of an accepted finding, escaped: it may quote the finding.
+    #[must_use]
+    pub fn shown_warning(&self) -> Option<String> {
+        self.warning.as_deref().map(|warning| escaped(warning, BODY_CHARACTERS_MAX))
     }
 
     /// Returns path and cause, escaped: both may quote the finding.

@@ -22,6 +22,8 @@ pub struct PostedFindings {
     pub alerts: Vec<AlertPosition>,
     /// Invalid findings with the reason.
     pub invalid: Vec<(FindingText, String)>,
+    /// The warnings of accepted findings, with the numbers of their lines.
+    pub warnings: Vec<(Option<u64>, String)>,
 }
 
 /// Posts to one edge.
@@ -62,7 +64,10 @@ impl FindingPoster {
             let mut retries = Vec::new();
             for (result, finding) in batch.results.into_iter().zip(findings) {
                 match result.outcome.as_str() {
-                    "accepted" => posted.alerts.extend(alert_position(&result)),
+                    "accepted" => {
+                        posted.alerts.extend(alert_position(&result));
+                        posted.warnings.extend(result.shown_warning().map(|text| (finding.line, text)));
+                    }
                     "invalid" => posted.invalid.push((finding, result.reason())),
                     _ => retries.push(finding),
                 }

@@ -155,6 +155,11 @@ impl MarketRunner {
         for (finding, reason) in &posted.invalid {
             self.reject(finding.line, &format!("{reason}: {}", escaped(&finding.text, SHOWN_CHARACTERS_MAX)));
         }
+        for (line, warning) in &posted.warnings {
+            if let Some(text) = self.rejected.warn(*line, warning) {
+                self.progress.print(&text);
+            }
+        }
         self.waiter.wait_until_resolved(posted.alerts).await
     }
 

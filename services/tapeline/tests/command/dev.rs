@@ -63,6 +63,7 @@ fn findings_file_is_posted_and_invalid_findings_are_printed() {
         ),
         finding("AAPL", r#","occurred_at":"2012-03-16T20:30:00Z","flavour":1"#),
         "{broken".to_owned(),
+        finding("AAPL", r#","occurred_at":"2012-03-16T20:30:00Z""#).replace("volume_spike", "volume_spik"),
     ];
     let file = write(&folder, "findings.ndjson", &lines.join("\n"));
     let run = run_month(&["--findings", &file]);
@@ -73,6 +74,8 @@ fn findings_file_is_posted_and_invalid_findings_are_printed() {
         "{stderr}"
     );
     assert!(stderr.contains("findings.ndjson:3: malformed JSON: key must be a string, column 2"), "{stderr}");
+    let warning = "findings.ndjson:4: warning: alert_type \"volume_spik\" is not defined";
+    assert!(stderr.contains(warning), "{stderr}");
     assert_eq!(run.report()["stages"]["publisher-edge"]["rejected"], 1);
     let requests = [run.topic("feature.batch.urgent.v1"), run.topic("feature.batch.requested.v1")].concat();
     let requested = requests.iter().find(|request| {

@@ -9,12 +9,14 @@ use serde_json::Value;
 const FINDINGS: &str = r#"{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m\u009b2J","source_scanner":"custom","metadata":{}}
 
 {"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":1.5,"message":"m","source_scanner":"custom","metadata":{}}
+{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentun","score":0.5,"message":"m","source_scanner":"custom","metadata":{}}
 "#;
 
 #[test]
 fn findings_published_to_kafka_are_validated_and_tailed() {
     let mut dev = RunningDev::start(&["--speed", "1"]);
-    dev.wait_for("edge");
+    let edge = dev.wait_for("edge");
+    let edge = edge.trim_start_matches("http://").trim_end_matches("/v1/findings");
     let broker = dev.wait_for("broker").split_whitespace().next().unwrap().to_owned();
     let registry = dev.wait_for("registry");
     let cluster = ["--brokers", &broker, "--registry", &registry];
@@ -22,11 +24,15 @@ fn findings_published_to_kafka_are_validated_and_tailed() {
     let file = folder.path().join("findings.ndjson");
     std::fs::write(&file, FINDINGS).unwrap();
 
-    let published = tapeline(&["publish"]).arg(&file).args(cluster).output().unwrap();
-    let stdout = String::from_utf8_lossy(&published.stdout);
-    assert_eq!(published.status.code(), Some(1), "{stdout}{}", stderr(&published));
-    assert!(stdout.contains("findings.ndjson:3: invalid: score"), "{stdout}");
-    assert!(stdout.contains("1 accepted, 1 not accepted"), "{stdout}");
+    for destination in [&cluster[..], &["--edge", edge]] {
+        let published = tapeline(&["publish"]).arg(&file).args(destination).output().unwrap();
+        let stdout = String::from_utf8_lossy(&published.stdout);
+        assert_eq!(published.status.code(), Some(1), "{stdout}{}", stderr(&published));
+        assert!(stdout.contains("findings.ndjson:3: invalid: score"), "{stdout}");
+        let warning = "findings.ndjson:4: warning: alert_type \"momentun\" is not defined";
+        assert!(stdout.contains(warning), "{stdout}");
+        assert!(stdout.contains("2 accepted, 1 not accepted"), "{stdout}");
+    }
 
     let tail = ["tail", "scanner.alert.raised", "--json", "--from-start"];
     let mut tail = tapeline(&tail).args(cluster).stdout(Stdio::piped()).spawn().unwrap();
