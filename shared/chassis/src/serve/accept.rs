@@ -18,7 +18,7 @@ use super::metrics::ServerMetrics;
 use super::request::Peer;
 use crate::shutdown::Shutdown;
 
-/// The wait after the operating system had no descriptor or no memory for a connection.
+/// The wait after a failure of the operating system to accept a connection, such as for lack of a descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves the connections of a listener until `shutdown`, then completes the requests in progress and returns. `name` is that of the
@@ -58,7 +58,7 @@ struct Server {
     tasks: JoinSet<()>,
     rejecting: JoinSet<()>,
     next_id: u64,
-    /// Consecutive failures for lack of a resource.
+    /// Consecutive failures, without those of peers.
     accept_errors: u64,
     full: Hysteresis,
 }
@@ -139,10 +139,10 @@ impl Server {
         }
     }
 
-    /// Logs the first of consecutive failures. Waits if the operating system lacks a resource, which only another end can free.
+    /// Logs the first of consecutive failures, and waits: each would otherwise be repeated at once. If the operating system lacks a
+    /// resource, a connection without a request is closed to free it.
     async fn failed(&mut self, error: &io::Error) {
-        if !lacks_resource(error) {
-            // The peer disconnected before it was accepted.
+        if is_of_peer(error) {
             tracing::debug!(server = self.name, %error, "failed to accept a connection");
             return;
         }
@@ -152,7 +152,9 @@ impl Server {
             tracing::error!(server = self.name, %error, open, "failed to accept connections");
         }
         self.accept_errors += 1;
-        self.connections.close_oldest_waiting();
+        if lacks_resource(error) {
+            self.connections.close_oldest_waiting();
+        }
         tokio::select! {
             () = sleep(ACCEPT_AGAIN) => {}
             () = self.shared.shutdown.begun() => {}
@@ -166,6 +168,12 @@ impl Server {
             tracing::error!(server = self.name, %error, "connection failed");
         }
     }
+}
+
+/// Returns `true` if the peer disconnected before it was accepted, or a signal interrupted the call.
+fn is_of_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// Returns `true` if the process or the system has no descriptor or no memory for a socket.
@@ -192,24 +200,54 @@ mod tests {
     use crate::admin;
     use crate::telemetry::{Catalogue, Metrics};
 
-    #[tokio::test(start_paused = true)]
-    async fn lack_of_descriptors_closes_a_waiting_connection() {
+    fn server(connections_max: usize) -> (Server, Metrics) {
         let metrics = Metrics::new(&Catalogue::new().with(crate::run::METRICS)).unwrap();
         let limits = ConnectionLimits {
-            connections_max: 10,
+            connections_max,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
         };
         let server_metrics = ServerMetrics::new(&metrics.process_scope(), &admin::METRICS);
-        let mut server = Server::new("test", Router::new(), limits, server_metrics, Shutdown::new());
+        (Server::new("test", Router::new(), limits, server_metrics, Shutdown::new()), metrics)
+    }
+
+    fn counts(metrics: &Metrics, errors: usize) -> bool {
+        metrics.render().contains(&format!("chassis_admin_accept_errors_total {errors}\n"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lack_of_descriptors_closes_a_waiting_connection() {
+        let (mut server, metrics) = server(10);
         let waiting = Arc::new(Activity::new());
         server.connections.add(0, Arc::clone(&waiting));
-        server.failed(&io::Error::from_raw_os_error(libc::ECONNABORTED)).await;
-        assert_eq!((server.connections.count(), server.accept_errors), (1, 0));
         server.failed(&io::Error::from_raw_os_error(libc::EMFILE)).await;
         server.failed(&io::Error::from_raw_os_error(libc::ENFILE)).await;
         waiting.close.notified().await;
         assert_eq!((server.connections.count(), server.accept_errors), (0, 2));
-        assert!(metrics.render().contains("chassis_admin_accept_errors_total 2"), "{}", metrics.render());
+        assert!(counts(&metrics, 2), "{}", metrics.render());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn accept_error_of_a_peer_is_neither_counted_nor_waited_for() {
+        let (mut server, metrics) = server(10);
+        let start = tokio::time::Instant::now();
+        for code in [libc::ECONNABORTED, libc::ECONNRESET, libc::ECONNREFUSED, libc::EINTR] {
+            server.failed(&io::Error::from_raw_os_error(code)).await;
+        }
+        assert_eq!((server.accept_errors, start.elapsed()), (0, Duration::ZERO));
+        assert!(counts(&metrics, 0), "{}", metrics.render());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_accept_error_is_counted_and_waited_for() {
+        let (mut server, metrics) = server(10);
+        server.connections.add(0, Arc::new(Activity::new()));
+        let start = tokio::time::Instant::now();
+        for code in [libc::EPERM, libc::EINVAL, libc::ENETDOWN] {
+            server.failed(&io::Error::from_raw_os_error(code)).await;
+        }
+        assert_eq!((server.accept_errors, start.elapsed()), (3, 3 * ACCEPT_AGAIN));
+        assert!(counts(&metrics, 3), "{}", metrics.render());
+        assert_eq!(server.connections.count(), 1, "a closed connection would not help");
     }
 }
