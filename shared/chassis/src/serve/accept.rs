@@ -126,7 +126,7 @@ impl Server {
         let max = self.shared.limits.connections_max;
         let open = if is_full { max } else { self.connections.count() };
         let was_full = self.full.is_set();
-        match (was_full, self.full.update(open, Marks::at(max).low(max / 10 * 9))) {
+        match (was_full, self.full.update(open, Marks::at(max).low(max - max / 10))) {
             (false, true) => tracing::warn!(
                 server = self.name,
                 connections_max = max,
@@ -213,6 +213,22 @@ mod tests {
 
     fn counts(metrics: &Metrics, errors: usize) -> bool {
         metrics.render().contains(&format!("chassis_admin_accept_errors_total {errors}\n"))
+    }
+
+    #[tokio::test]
+    async fn full_state_clears_below_90_percent() {
+        for (max, clears_at) in [(1, 0), (9, 8), (10, 8), (100, 89)] {
+            let (mut server, _) = server(max);
+            server.log_full(true);
+            for id in 0..clears_at + 1 {
+                server.connections.add(id, Arc::new(Activity::new()));
+            }
+            server.log_full(false);
+            assert!(server.full.is_set(), "{max}");
+            server.connections.remove(0);
+            server.log_full(false);
+            assert!(!server.full.is_set(), "{max}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
