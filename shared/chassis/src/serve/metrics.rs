@@ -10,7 +10,8 @@ use super::limits::ConnectionLimits;
 use crate::telemetry::catalogue::Metric;
 use crate::telemetry::handles::Scope;
 
-/// The statuses that are counted by number. 499 is a request whose caller disconnected before the response.
+/// The statuses that are counted by number. 499 is a request whose caller disconnected before the response; 500 includes handlers that
+/// panicked, whose callers get no response.
 pub const STATUSES: &[&str] = &[
     "200", "207", "400", "403", "404", "405", "408", "413", "414", "415", "431", "499", "500", "503", OTHER,
 ];
@@ -19,6 +20,9 @@ const OTHER: &str = "other";
 
 /// The status of a request whose caller disconnected before the response.
 const DISCONNECTED: u16 = 499;
+
+/// The status of a request whose handler panicked.
+const PANICKED: u16 = 500;
 
 /// The declarations of a server's metrics.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +49,7 @@ struct Handles {
     accept_errors: Counter,
 }
 
-/// A request in progress. Counted with the status 499 if it is dropped without a response.
+/// A request in progress. Dropped without a response, it is counted with the status 500 if its handler panicked, otherwise with 499.
 pub(super) struct RequestTimer {
     metrics: ServerMetrics,
     start: Instant,
@@ -124,7 +128,7 @@ impl RequestTimer {
 impl Drop for RequestTimer {
     fn drop(&mut self) {
         if !self.is_counted {
-            self.count(DISCONNECTED);
+            self.count(if std::thread::panicking() { PANICKED } else { DISCONNECTED });
         }
     }
 }

@@ -59,6 +59,7 @@ async fn bench(limits: ConnectionLimits) -> Bench {
     let app = Router::new()
         .route("/now", get(async || "now"))
         .route("/gated", get(gated))
+        .route("/panic", get(async || -> &'static str { panic!("a handler of a test") }))
         .route("/large", get(async || vec![b'x'; 64 << 20]))
         .route("/ignored", post(async |_: Request| "ignored"));
     let serving = serve("test", listener, app, limits, server_metrics, shutdown.clone());
@@ -120,6 +121,7 @@ async fn one(stream: &mut TcpStream) -> String {
 
 const HALF: &str = "GET /now HTTP/1.1\r\nHost: a\r\n";
 const NOW: &str = "GET /now HTTP/1.1\r\nHost: a\r\n\r\n";
+const NOW_CLOSING: &str = "GET /now HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const GATED: &str = "GET /gated HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 #[tokio::test]
@@ -290,4 +292,13 @@ async fn disconnected_caller_is_counted_as_499() {
     bench.entered().await;
     drop(stream);
     bench.eventually("chassis_admin_requests_total{status=\"499\"} 1").await;
+}
+
+#[tokio::test]
+async fn panic_of_a_handler_is_counted_as_500() {
+    let bench = bench(LENIENT).await;
+    assert_eq!(bench.response("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await, "");
+    bench.eventually("chassis_admin_open_connections 0").await;
+    assert!(bench.counts("chassis_admin_requests_total{status=\"500\"} 1"), "{}", bench.metrics.render());
+    assert!(bench.response(NOW_CLOSING).await.ends_with("now"), "the server serves others");
 }
