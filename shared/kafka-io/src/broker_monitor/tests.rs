@@ -20,18 +20,26 @@ fn observe(monitor: &BrokerMonitor, reaches: &[Reach]) {
 /// What the hook of a monitor has received.
 type Received = Arc<Mutex<Vec<Option<String>>>>;
 
+/// The value of a gauge, as bits.
+type Value = Arc<AtomicU64>;
+
 /// A monitor, and what its hook has received.
 fn monitor() -> (BrokerMonitor, Received) {
-    let (monitor, _, received) = monitor_with_gauge();
+    let (monitor, _, received) = monitor_with_gauges();
     (monitor, received)
 }
 
-/// A monitor, its gauge as bits, and what its hook has received.
-fn monitor_with_gauge() -> (BrokerMonitor, Arc<AtomicU64>, Received) {
-    let (received, gauge) = (Received::default(), Arc::<AtomicU64>::default());
+/// A monitor, its gauge and one that depends on the brokers, and what its hook has received.
+fn monitor_with_gauges() -> (BrokerMonitor, [Value; 2], Received) {
+    let (received, values) = (Received::default(), [Value::default(), Value::default()]);
     let hook = Arc::clone(&received);
     let hook = Box::new(move |cause: Option<&str>| lock(&hook).push(cause.map(str::to_owned)));
-    (BrokerMonitor::create(Gauge::from_arc(Arc::clone(&gauge)), hook, Vec::new()), gauge, received)
+    let [reachable, dependent] = values.each_ref().map(|value| Gauge::from_arc(Arc::clone(value)));
+    (BrokerMonitor::create(reachable, hook, vec![dependent]), values, received)
+}
+
+fn value(bits: &Value) -> f64 {
+    f64::from_bits(bits.load(Ordering::Relaxed))
 }
 
 #[test]
@@ -54,11 +62,11 @@ fn outage_is_reported_after_two_samples_and_ends_with_one() {
 #[test]
 fn reopened_connection_is_no_outage() {
     for less in [NONE, Reach { reachable: 2, known: 3 }] {
-        let (monitor, gauge, received) = monitor_with_gauge();
+        let (monitor, [gauge, _], received) = monitor_with_gauges();
         for _ in 0..5 {
             for reach in [ALL, less] {
                 observe(&monitor, &[reach]);
-                assert_eq!(f64::from_bits(gauge.load(Ordering::Relaxed)), 3.0);
+                assert_eq!(value(&gauge), 3.0);
             }
         }
         assert!(!monitor.is_unreachable() && lock(&received).is_empty());
@@ -66,8 +74,23 @@ fn reopened_connection_is_no_outage() {
         assert_eq!(lock(&LOG).reach(monitor.0.id), Some(ALL));
         observe(&monitor, &[less]);
         assert_eq!(lock(&LOG).reach(monitor.0.id), Some(less));
-        assert_eq!(f64::from_bits(gauge.load(Ordering::Relaxed)), less.reachable as f64);
+        assert_eq!(value(&gauge), less.reachable as f64);
     }
+}
+
+#[test]
+fn gauges_are_unknown_while_their_source_is() {
+    let (monitor, [reachable, dependent], _) = monitor_with_gauges();
+    assert!(value(&reachable).is_nan());
+    observe(&monitor, &[ALL, NONE]);
+    assert_eq!((value(&reachable), value(&dependent)), (3.0, 0.0));
+    observe(&monitor, &[NONE]);
+    assert_eq!(value(&reachable), 0.0);
+    assert!(value(&dependent).is_nan());
+    observe(&monitor, &[ALL]);
+    assert_eq!(value(&reachable), 3.0);
+    drop(monitor);
+    assert!(value(&reachable).is_nan());
 }
 
 #[test]
