@@ -42,7 +42,6 @@ fn text_of(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => "unknown path",
         StatusCode::METHOD_NOT_ALLOWED => "method not allowed for this path: see the header allow",
         StatusCode::REQUEST_TIMEOUT => "request timed out: its head did not arrive in time",
-        StatusCode::URI_TOO_LONG => "path too long",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             "too many headers: at most 100 of at most 32 KiB in total are allowed"
         }

@@ -12,9 +12,8 @@ use crate::telemetry::handles::Scope;
 
 /// The statuses that are counted by number. 499 is a request whose caller disconnected before the response; 500 includes handlers that
 /// panicked, whose callers get no response.
-pub const STATUSES: &[&str] = &[
-    "200", "207", "400", "403", "404", "405", "408", "413", "414", "415", "431", "499", "500", "503", OTHER,
-];
+pub const STATUSES: &[&str] =
+    &["200", "207", "400", "403", "404", "405", "408", "413", "415", "431", "499", "500", "503", OTHER];
 
 const OTHER: &str = "other";
 
