@@ -61,7 +61,7 @@ impl Service for Backfill {
     }
 
     async fn start(config: BackfillConfig, context: Context) -> Result<Vec<Hosted>, Failure> {
-        let source = source(&config.source)?;
+        let source = source(&config.source, &context)?;
         report_source(&context, &config.source);
         start_with(config, source, context).await
     }
@@ -119,11 +119,13 @@ fn host_executor(
     hosting::host(context, kafka, stage, completed, spec)
 }
 
-fn source(section: &SourceSection) -> Result<Arc<dyn Source>, Failure> {
+fn source(section: &SourceSection, context: &Context) -> Result<Arc<dyn Source>, Failure> {
     match section.kind {
         SourceKind::None => Ok(Arc::new(EmptySource)),
         SourceKind::Synthetic => Ok(Arc::new(SyntheticMarket::new(section.seed))),
-        SourceKind::Csv if section.folder.is_dir() => Ok(Arc::new(CsvFolder::new(section.folder.clone()))),
+        SourceKind::Csv if section.folder.is_dir() => {
+            Ok(Arc::new(CsvFolder::new(section.folder.clone(), Arc::clone(&context.clock))))
+        }
         SourceKind::Csv => {
             let text = format!("invalid source.folder {:?}: not a readable folder", section.folder);
             Err(Failure::with(Exit::Usage, text))

@@ -1,10 +1,12 @@
 //! Folder of day bars with one file per symbol: `<SYMBOL>.csv`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use domain::{DataType, Interval, Symbol, Timeframe};
+use chassis::Clock;
+use domain::{DataType, Interval, Symbol, Timeframe, Timestamp};
 
-use super::bar_file::{CsvError, read_range};
+use super::bar_file::{CsvError, Excerpt, read_range};
 use super::source::{Source, SourceBars, SourceError};
 
 const NAME: &str = "csv";
@@ -13,6 +15,7 @@ const NAME: &str = "csv";
 #[derive(Debug, Clone)]
 pub struct CsvFolder {
     folder: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 /// A symbol without a file.
@@ -23,10 +26,11 @@ struct NoFile {
 }
 
 impl CsvFolder {
-    /// Returns a source over `folder`. It reads a file at each request, so files may be added or extended while the service runs.
+    /// Returns a source over `folder`. It reads a file at each request, so files may be added while the service runs, and replaced by
+    /// rename or extended by whole lines.
     #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub fn new(folder: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self { folder, clock }
     }
 
     fn path_of(&self, symbol: Symbol) -> PathBuf {
@@ -54,19 +58,23 @@ impl Source for CsvFolder {
         data_type == DataType::MarketData && timeframe == Timeframe::Day1
     }
 
-    /// The horizon is the open time of the file's last bar + 1 µs: a later bar may be appended.
+    /// The horizon is the open time of the file's last bar that has closed + 1 µs: a later bar may be appended.
     fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
         if timeframe != Timeframe::Day1 {
             return Err(SourceError::permanent(NAME, format!("a bar file has no bars of {timeframe}")));
         }
-        let part = read_range(&self.path_of(symbol), range).map_err(|error| self.error(symbol, error))?;
+        let excerpt = Excerpt { range, now: Timestamp::from_micros(self.clock.wall_micros()) };
+        let part = read_range(&self.path_of(symbol), excerpt).map_err(|error| self.error(symbol, error))?;
         Ok(SourceBars { bars: part.bars, horizon: part.last_open.saturating_add_micros(1) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::Timestamp;
+    use std::path::Path;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use chassis::ManualClock;
     use domain::calendar::{Date, day_open};
     use kit::ErrorChain;
 
@@ -87,10 +95,17 @@ mod tests {
         Interval::from_inclusive(day(from), day(to)).unwrap()
     }
 
+    const NOW_SECONDS: u64 = 1_720_641_600;
+
+    fn source_of(folder: &Path) -> CsvFolder {
+        let now = i64::try_from(NOW_SECONDS).unwrap() * 1_000_000;
+        CsvFolder::new(folder.to_path_buf(), Arc::new(ManualClock::at(now)))
+    }
+
     fn folder_with(text: &str) -> (tempfile::TempDir, CsvFolder) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("AAPL.csv"), text).unwrap();
-        let source = CsvFolder::new(folder.path().to_path_buf());
+        let source = source_of(folder.path());
         (folder, source)
     }
 
@@ -117,9 +132,22 @@ mod tests {
     }
 
     #[test]
+    fn half_written_row_is_a_temporary_error() {
+        let (folder, source) =
+            folder_with(&format!("{HEADER}2004-01-02,9,11,9,10,10\n2004-01-05,9,11,9,10,1"));
+        let file = std::fs::File::options().append(true).open(folder.path().join("AAPL.csv")).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(NOW_SECONDS - 1)).unwrap();
+        let error = error_of(&source, days(2, 5));
+        assert!(matches!(error, SourceError::Transient { .. }), "{error:?}");
+        std::io::Write::write_all(&mut &file, b"000000\n").unwrap();
+        let part = source.bars(aapl(), Timeframe::Day1, days(2, 5)).unwrap();
+        assert_eq!(part.bars[1].volume, 1_000_000.0);
+    }
+
+    #[test]
     fn symbol_without_a_file_is_unknown() {
         let folder = tempfile::tempdir().unwrap();
-        let error = error_of(&CsvFolder::new(folder.path().to_path_buf()), days(2, 5));
+        let error = error_of(&source_of(folder.path()), days(2, 5));
         assert!(matches!(error, SourceError::UnknownSymbol { .. }), "{error:?}");
         let text = ErrorChain(&error).to_string();
         assert!(text.starts_with("source csv does not have symbol AAPL: no file "), "{text}");
@@ -128,7 +156,7 @@ mod tests {
     #[test]
     fn absent_folder_is_a_temporary_error() {
         let folder = tempfile::tempdir().unwrap();
-        let error = error_of(&CsvFolder::new(folder.path().join("unmounted")), days(2, 5));
+        let error = error_of(&source_of(&folder.path().join("unmounted")), days(2, 5));
         assert!(matches!(error, SourceError::Transient { .. }), "{error:?}");
     }
 

@@ -1,9 +1,12 @@
 //! Gaps of symbols whose bar files are absent, broken or too short, over a folder.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use backfill::sources::CsvFolder;
+use chassis::ManualClock;
 use contracts::{BackfillErrorClass, RangeRequest};
+use testkit::stage_bench::START_MICROS;
 
 use crate::bench::{Bench, now, request};
 
@@ -12,6 +15,10 @@ const HEADER: &str = "Date,Open,High,Low,Close,Volume\n";
 /// Day bars of each date from the first to the last of June 2023.
 fn june(days: std::ops::RangeInclusive<u8>) -> String {
     days.map(|day| format!("2023-06-{day:02},10,11,9,10.5,1000\n")).collect()
+}
+
+fn over(folder: &Path) -> Bench {
+    Bench::over(CsvFolder::new(folder.to_path_buf(), Arc::new(ManualClock::at(START_MICROS))))
 }
 
 fn write(folder: &Path, symbol: &str, text: impl AsRef<[u8]>) {
@@ -25,7 +32,7 @@ fn gap(number: u128, symbol: &str, from: &str, to: &str) -> RangeRequest {
 #[test]
 fn gap_is_fetched_when_the_file_of_its_symbol_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    let mut bench = over(folder.path());
     bench.hold(&gap(1, "NFLX", "2023-06-01", "2023-06-30"), now(0));
     bench.work_all(now(2));
     assert_eq!(bench.outputs.failed[0].error_class, BackfillErrorClass::NoSource);
@@ -41,7 +48,7 @@ fn gap_is_fetched_when_the_file_of_its_symbol_is_there() {
 fn rest_of_a_gap_is_fetched_when_the_file_has_grown() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "AAPL", format!("{HEADER}{}", june(1..=15)));
-    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    let mut bench = over(folder.path());
     bench.hold(&gap(1, "AAPL", "2023-06-01", "2023-06-30"), now(0));
     bench.work_all(now(2));
     let end = &bench.outputs.completed[0];
@@ -56,13 +63,29 @@ fn rest_of_a_gap_is_fetched_when_the_file_has_grown() {
 }
 
 #[test]
+fn wrong_date_of_the_future_covers_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let typo = "2204-06-15,10,11,9,10.5,1000\n";
+    write(folder.path(), "AAPL", format!("{HEADER}{}{typo}", june(1..=14)));
+    write(folder.path(), "MSFT", format!("{HEADER}{typo}{}", june(1..=14)));
+    let mut bench = over(folder.path());
+    for (number, symbol) in [(1, "AAPL"), (2, "MSFT")] {
+        bench.hold(&gap(number, symbol, "2023-06-15", "2023-06-30"), now(0));
+    }
+    bench.work_all(now(2));
+    let classes: Vec<_> = bench.outputs.failed.iter().map(|end| end.error_class).collect();
+    assert_eq!(classes, [BackfillErrorClass::SourceUnavailable; 2], "{:?}", bench.outputs.completed);
+    assert_eq!(bench.outputs.coverage.len(), 0);
+}
+
+#[test]
 fn broken_rows_and_bytes_elsewhere_in_a_file_cost_nothing() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "IBM", format!("{HEADER}1999-01-04,null,null,null,null,null\n{}", june(1..=30)));
     let mut noted = b"Date,Open,High,Low,Close,Volume,Note\n2023-01-03,10,11,9,10.5,1000,caf\xe9\n".to_vec();
     noted.extend(june(1..=30).into_bytes());
     write(folder.path(), "MSFT", noted);
-    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    let mut bench = over(folder.path());
     for (number, symbol) in [(1, "IBM"), (2, "MSFT")] {
         bench.hold(&gap(number, symbol, "2023-06-01", "2023-06-30"), now(0));
     }
@@ -76,7 +99,7 @@ fn broken_rows_and_bytes_elsewhere_in_a_file_cost_nothing() {
 fn broken_row_of_the_range_is_rejected_without_a_retry() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "GOOG", format!("{HEADER}\"2023-06-01,1,1,1,1,1\n{}", june(2..=30).repeat(1_000)));
-    let mut bench = Bench::over(CsvFolder::new(folder.path().to_path_buf()));
+    let mut bench = over(folder.path());
     bench.hold(&gap(1, "GOOG", "2023-06-01", "2023-06-30"), now(0));
     bench.work_all(now(2));
     let end = &bench.outputs.failed[0];

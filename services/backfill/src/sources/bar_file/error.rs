@@ -26,6 +26,9 @@ pub enum CsvError {
     /// A folder, a pipe or a device.
     #[error("{}: not a regular file", path.display())]
     NotAFile { path: PathBuf },
+    /// The file does not end with a line end and was changed a moment ago: its last row may be half of a row.
+    #[error("{}: its last line has no line end, and the file was changed less than {seconds} s ago", path.display())]
+    BeingWritten { path: PathBuf, seconds: u64 },
     /// The file is larger than any file of day bars.
     #[error("{}: {bytes} bytes, at most {max} are allowed", path.display())]
     TooLarge { path: PathBuf, bytes: u64, max: u64 },
@@ -79,6 +82,8 @@ pub enum RowError {
     DuplicateDate { date: Date },
     #[error("date: {date} follows {previous}; dates must be ascending")]
     UnsortedDate { date: Date, previous: Date },
+    #[error("date: the bar of {date} has not closed yet")]
+    NotClosed { date: Date },
     #[error(transparent)]
     InvalidBar(#[from] BarError),
 }
@@ -96,7 +101,7 @@ impl CsvError {
     /// Returns `true` if another attempt may succeed: the file was not read. Invalid content is permanent.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreadable { .. })
+        matches!(self, Self::Unreadable { .. } | Self::BeingWritten { .. })
     }
 
     /// Returns `true` if there is no such file.

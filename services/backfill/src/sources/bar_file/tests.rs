@@ -1,18 +1,20 @@
 //! Bar files as exports, spreadsheets and broken downloads produce them.
 
-use domain::calendar::day_open;
+use domain::calendar::{Date, day_open};
 use kit::ErrorChain;
 
 use super::*;
 
 const HEADER: &str = "date,open,high,low,close,volume\n";
 
-/// Reads a file with this content, all of it or a range of dates.
+/// Reads a file with this content, all of it or a range of dates, in July 2024.
 fn read_text(text: impl AsRef<[u8]>, range: Option<Interval>) -> Result<RangeOfFile, CsvError> {
+    let now = day_open(Date::constant(2024, 7, 10));
+    let excerpt = range.map(|range| Excerpt { range, now });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("AAPL.csv");
     std::fs::write(&path, text).unwrap();
-    read(&path, range)
+    read(&path, excerpt)
 }
 
 /// The error of a file with this content, without the path.
@@ -126,6 +128,44 @@ fn invalid_row_outside_the_range_does_not_matter() {
     let error = error_within(&text, dates("2023-06-01", "2023-07-03"));
     assert_eq!(error, "4: open: `-` is not a number");
     assert!(error_of(&text).starts_with("2: open: `null` is not a number; line 4: open"));
+}
+
+#[test]
+fn bar_that_has_not_closed_is_no_end_of_the_file() {
+    // The bar of 2024-07-10 closes later on that day.
+    let last = "2023-12-28,1,1,1,1,1\n2023-12-29,1,1,1,1,1\n";
+    for future in ["2204-01-02", "2024-07-10"] {
+        let future = format!("{future},1,1,1,1,1\n");
+        for text in [format!("{HEADER}{last}{future}"), format!("{HEADER}{future}{last}")] {
+            let july = read_text(&text, dates("2024-07-01", "2024-07-09")).unwrap();
+            assert_eq!(
+                (july.bars.len(), july.last_open),
+                (0, day_open(Date::constant(2023, 12, 29))),
+                "{text}"
+            );
+            let december = read_text(&text, dates("2023-12-01", "2023-12-31")).unwrap();
+            assert_eq!(december.bars.len(), 2, "{text}");
+        }
+    }
+    let text = format!("{HEADER}{last}2204-01-02,1,1,1,1,1\n");
+    let error = error_within(&text, dates("2204-01-01", "2204-01-03"));
+    assert_eq!(error, "4: date: the bar of 2204-01-02 has not closed yet");
+    assert_eq!(read_text(&text, None).unwrap().bars.len(), 3, "all times");
+}
+
+#[test]
+fn rows_that_go_back_in_time_lower_the_end_of_the_file() {
+    let row = |date: &str| format!("{date},1,1,1,1,1\n");
+    let end = |dates_of_rows: &[&str]| {
+        let rows: String = dates_of_rows.iter().map(|date| row(date)).collect();
+        let part = read_text(format!("{HEADER}{rows}"), dates("2024-01-01", "2024-06-30")).unwrap();
+        assert_eq!(part.bars.len(), 0);
+        domain::calendar::date_of(part.last_open).to_string()
+    };
+    // A typo of 2023-12-28, which has closed: the file ends in 2023.
+    assert_eq!(end(&["2023-12-27", "2024-07-08", "2023-12-29", "2023-12-30"]), "2023-12-29");
+    assert_eq!(end(&["2023-12-27", "2023-06-28", "2024-07-08"]), "2024-07-08", "a later date follows");
+    assert_eq!(end(&["2023-12-27", "2023-12-27"]), "2023-12-27");
 }
 
 #[test]
