@@ -15,9 +15,12 @@ mod plan;
 mod progress_bar;
 mod rejected_findings;
 mod replayed_dates;
+mod retries;
 mod run_audit;
 mod run_report;
 mod runner;
+#[cfg(test)]
+mod scripted_edge;
 mod topic_contents;
 mod topic_dump;
 mod topic_follower;
@@ -26,15 +29,16 @@ mod vector_line;
 pub use self::alert_tracker::AlertTracker;
 pub use self::alert_waiter::AlertWaiter;
 pub use self::args::{MarketArgs, Speed};
-pub use self::edge_client::{
-    ATTEMPTS_MAX, BATCH_BYTES_MAX, BATCH_ITEMS_MAX, EdgeClient, EdgeError, ItemResult, RETRY_AFTER,
-};
+pub use self::edge_client::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX, EdgeClient, EdgeError, ItemResult, Posted};
 pub use self::finding_poster::FindingPoster;
 pub use self::output_files::check_outputs;
 pub use self::plan::{MarketPlan, plan};
 pub use self::progress_bar::DateProgress;
 pub use self::rejected_findings::RejectedFindings;
+pub use self::retries::{PostLines, Retries};
 pub use self::run_audit::{RunAudit, RunEnd};
 pub use self::run_report::{RunReport, StageReport};
 pub use self::runner::MarketRunner;
+#[cfg(test)]
+pub(crate) use self::scripted_edge::{ScriptedEdge, result};
 pub use self::topic_follower::{FollowerTask, TopicFollower, follow};

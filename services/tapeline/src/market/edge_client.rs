@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use kafka_io::ProduceError;
 use kit::ErrorChain;
+use publisher::edge::BodyError;
 use serde::Deserialize;
 
+use super::retries::PostLines;
 use crate::exit::{Cause, Failure};
 use crate::output::escaped;
 
@@ -14,12 +17,6 @@ pub const BATCH_ITEMS_MAX: usize = 500;
 
 /// Size of a request in bytes: half of the edge's default body limit. A longer line is a request of its own.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
-
-/// Wait before a request that the edge was too busy for is repeated, as the edge requests it in `retry-after`.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Attempts for one batch: half a minute of an edge that is overloaded or without brokers.
-pub const ATTEMPTS_MAX: u32 = 30;
 
 /// Timeout of one request. Longer than the edge waits for its brokers (`edge.acknowledge_timeout_ms`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -53,17 +50,38 @@ impl ItemResult {
         self.outcome == "accepted"
     }
 
+    /// `true` if posting it again has the same result.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.is_accepted() || self.outcome == "invalid"
+    }
+
+    /// `true` if it was not written, for a reason that may be temporary: posting it again writes it once.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
+        matches!(self.outcome.as_str(), "failed" | "refused")
+    }
+
     /// Returns the result of an invalid finding.
     #[must_use]
     pub fn invalid(cause: String) -> Self {
-        let outcome = "invalid".to_owned();
+        Self::not_accepted("invalid", Some(cause))
+    }
+
+    /// Returns the result of a finding that may have been accepted.
+    #[must_use]
+    pub fn unknown(cause: Option<String>) -> Self {
+        Self::not_accepted("unknown", cause)
+    }
+
+    fn not_accepted(outcome: &str, cause: Option<String>) -> Self {
         Self {
-            outcome,
+            outcome: outcome.to_owned(),
             topic: None,
             partition: None,
             offset: None,
             path: None,
-            cause: Some(cause),
+            cause,
             warning: None,
         }
     }
@@ -100,6 +118,12 @@ pub enum EdgeError {
         escaped(body, BODY_CHARACTERS_MAX)
     )]
     Rejected { edge: SocketAddr, status: u16, body: String },
+    /// The edge of this process may not write to Kafka.
+    #[error("Kafka denied access")]
+    Denied(#[source] ProduceError),
+    /// The edge of this process rejected the batch as a whole.
+    #[error("the edge rejected the batch")]
+    Unprocessed(#[source] BodyError),
 }
 
 impl EdgeError {
@@ -121,6 +145,7 @@ impl EdgeError {
         match self {
             Self::Unreachable { source, .. } => !source.is_connect() && !source.is_builder(),
             Self::Rejected { status, .. } => !self.is_busy() && !(400..500).contains(status),
+            Self::Denied(_) | Self::Unprocessed(_) => false,
         }
     }
 
@@ -132,8 +157,8 @@ impl EdgeError {
             Self::Unreachable { .. } | Self::Rejected { status: 429 | 500.., .. } => {
                 Failure::Unreachable(cause(self))
             }
-            Self::Rejected { status: 401 | 403, .. } => Failure::AccessDenied(cause(self)),
-            Self::Rejected { .. } => Failure::NotOk(cause(self)),
+            Self::Rejected { status: 401 | 403, .. } | Self::Denied(_) => Failure::AccessDenied(cause(self)),
+            Self::Rejected { .. } | Self::Unprocessed(_) => Failure::NotOk(cause(self)),
         }
     }
 }
@@ -175,9 +200,30 @@ impl EdgeClient {
         Ok(Self { edge, http })
     }
 
-    /// Posts lines of NDJSON. If the edge rejects the batch because of its content, the halves are posted, so that a line that is too long
+    /// Posts lines as one batch, and returns a result for each, in order.
+    async fn post_batch(&self, lines: &[&str]) -> Result<Vec<ItemResult>, EdgeError> {
+        let unreachable = |source| EdgeError::Unreachable { edge: self.edge, source };
+        let response = self
+            .http
+            .post(format!("http://{}/v1/findings", self.edge))
+            .header("content-type", "application/x-ndjson")
+            .body(lines.join("\n"))
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let body = response.text().await.map_err(unreachable)?;
+        match serde_json::from_str::<BatchResponse>(&body) {
+            Ok(response) if response.results.len() == lines.len() => Ok(response.results),
+            _ => Err(EdgeError::Rejected { edge: self.edge, status, body }),
+        }
+    }
+}
+
+impl PostLines for EdgeClient {
+    /// If the edge rejects the batch because of its content, the halves are posted, so that a line that is too long
     /// costs no other one.
-    pub async fn post(&self, lines: &[String]) -> Posted {
+    async fn post(&self, lines: &[&str]) -> Posted {
         let mut posted = Posted::default();
         let mut parts = vec![lines];
         while let Some(part) = parts.pop() {
@@ -198,25 +244,6 @@ impl EdgeClient {
             }
         }
         posted
-    }
-
-    /// Posts lines as one batch, and returns a result for each, in order.
-    async fn post_batch(&self, lines: &[String]) -> Result<Vec<ItemResult>, EdgeError> {
-        let unreachable = |source| EdgeError::Unreachable { edge: self.edge, source };
-        let response = self
-            .http
-            .post(format!("http://{}/v1/findings", self.edge))
-            .header("content-type", "application/x-ndjson")
-            .body(lines.join("\n"))
-            .send()
-            .await
-            .map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let body = response.text().await.map_err(unreachable)?;
-        match serde_json::from_str::<BatchResponse>(&body) {
-            Ok(response) if response.results.len() == lines.len() => Ok(response.results),
-            _ => Err(EdgeError::Rejected { edge: self.edge, status, body }),
-        }
     }
 }
 

@@ -3,7 +3,8 @@
 use contracts::Topic;
 
 use super::alert_tracker::AlertPosition;
-use super::edge_client::{ATTEMPTS_MAX, EdgeClient, EdgeError, ItemResult, RETRY_AFTER, batch_len};
+use super::edge_client::{EdgeClient, ItemResult, batch_len};
+use super::retries::{ATTEMPTS_MAX, PostLines, Retries};
 use crate::exit::Failure;
 
 /// A finding to post.
@@ -28,14 +29,16 @@ pub struct PostedFindings {
 
 /// Posts to one edge.
 #[derive(Debug, Clone)]
-pub struct FindingPoster {
-    edge: EdgeClient,
+pub struct FindingPoster<E = EdgeClient> {
+    edge: E,
+    retries: Retries,
 }
 
-impl FindingPoster {
+impl<E: PostLines> FindingPoster<E> {
+    /// Returns a poster of findings that may be repeated: the alerts of the scanner name their event and time.
     #[must_use]
-    pub fn new(edge: EdgeClient) -> Self {
-        Self { edge }
+    pub fn new(edge: E) -> Self {
+        Self { edge, retries: Retries::of_unresolved() }
     }
 
     /// Posts the findings in order. Those whose outcome is temporary are posted again.
@@ -54,42 +57,77 @@ impl FindingPoster {
 
     async fn post_batch(
         &self,
-        mut findings: Vec<FindingText>,
+        findings: Vec<FindingText>,
         posted: &mut PostedFindings,
     ) -> Result<(), Failure> {
-        for _ in 0..ATTEMPTS_MAX {
-            let lines: Vec<String> = findings.iter().map(|finding| finding.text.clone()).collect();
-            let batch = self.edge.post(&lines).await;
-            let without_result = findings.split_off(batch.results.len());
-            let mut retries = Vec::new();
-            for (result, finding) in batch.results.into_iter().zip(findings) {
-                match result.outcome.as_str() {
-                    "accepted" => {
-                        posted.alerts.extend(alert_position(&result));
-                        posted.warnings.extend(result.shown_warning().map(|text| (finding.line, text)));
-                    }
-                    "invalid" => posted.invalid.push((finding, result.reason())),
-                    _ => retries.push(finding),
-                }
+        let count = findings.len();
+        let lines: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
+        let batch = self.retries.post(&self.edge, &lines).await;
+        let (mut resolved, mut last_cause) = (0, None);
+        for (result, finding) in batch.results.into_iter().zip(findings) {
+            resolved += usize::from(result.is_final());
+            if result.is_accepted() {
+                posted.alerts.extend(alert_position(&result));
+                posted.warnings.extend(result.shown_warning().map(|text| (finding.line, text)));
+            } else if result.is_final() {
+                posted.invalid.push((finding, result.reason()));
+            } else {
+                last_cause = Some(result.reason());
             }
-            if let Some(error) = batch.error.filter(|error| !EdgeError::is_busy(error)) {
-                return Err(error.failure());
-            }
-            retries.extend(without_result);
-            if retries.is_empty() {
-                return Ok(());
-            }
-            findings = retries;
-            tokio::time::sleep(RETRY_AFTER).await;
         }
-        Err(Failure::unreachable(format!(
-            "{} findings not accepted by the edge after {ATTEMPTS_MAX} attempts",
-            findings.len()
-        )))
+        let unresolved = count - resolved;
+        let text = format!("{unresolved} findings not accepted by the edge after {ATTEMPTS_MAX} attempts");
+        match (batch.error, last_cause) {
+            (Some(error), _) if error.is_busy() => Err(error.failure().context(&text)),
+            (Some(error), _) => Err(error.failure()),
+            (None, Some(cause)) => Err(Failure::unreachable(format!("{text}: {cause}"))),
+            (None, None) => Ok(()),
+        }
     }
 }
 
 fn alert_position(result: &ItemResult) -> Option<AlertPosition> {
     let is_alert = result.topic.as_deref() == Some(Topic::AlertRaised.name());
     is_alert.then_some((result.partition?, result.offset?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edge_client::Posted;
+    use super::super::scripted_edge::{ScriptedEdge, busy, result};
+    use super::*;
+    use chassis::Exit;
+
+    async fn post(responses: Vec<Posted>) -> Result<PostedFindings, Failure> {
+        let retries = Retries::of_unresolved().without_wait();
+        let poster = FindingPoster { edge: ScriptedEdge::new(responses), retries };
+        let finding = |line| FindingText { line: Some(line), text: "{}".to_owned() };
+        poster.post(vec![finding(1), finding(2)]).await
+    }
+
+    #[tokio::test]
+    async fn error_after_the_last_attempt_has_the_last_cause() {
+        let accepted = Posted { results: vec![result("accepted"), result("unknown")], ..Posted::default() };
+        let failure = post(vec![accepted]).await.unwrap_err();
+        let expected = "1 findings not accepted by the edge after 30 attempts: cause of failed";
+        assert_eq!((failure.exit(), failure.chain().as_str()), (Exit::Unreachable, expected));
+    }
+
+    #[tokio::test]
+    async fn error_of_a_busy_edge_has_its_response() {
+        let busy = || Posted { error: Some(busy()), ..Posted::default() };
+        let failure = post((0..ATTEMPTS_MAX).map(|_| busy()).collect()).await.unwrap_err();
+        let text = failure.chain();
+        assert!(text.starts_with("2 findings not accepted") && text.ends_with("status 503: full"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn warnings_and_invalid_findings_have_their_lines() {
+        let warned = ItemResult { warning: Some("stored as\nunknown".to_owned()), ..result("accepted") };
+        let results = vec![result("unknown"), result("invalid")];
+        let again = Posted { results: vec![warned], ..Posted::default() };
+        let posted = post(vec![Posted { results, ..Posted::default() }, again]).await.unwrap();
+        assert_eq!(posted.warnings, [(Some(1), "stored as\\nunknown".to_owned())]);
+        assert_eq!(posted.invalid[0].0.line, Some(2));
+    }
 }

@@ -16,8 +16,8 @@ pub(super) struct LineBatch {
 }
 
 /// Starts to read the input. At most three batches are in memory: the one that is published, the next one, and the one that the thread
-/// reads. A batch is bounded in lines and bytes; it also ends where a pipe has no
-/// further line yet, so that the lines of a slow writer are published as they come.
+/// reads. A batch is bounded in lines and bytes; it also ends where a pipe has no further line yet, so that the lines of a slow writer are
+/// published as they come.
 pub(super) fn read(
     input: Box<dyn Read + Send>,
     is_file: bool,

@@ -1,0 +1,240 @@
+//! The publication of one input: each batch is posted until its findings have results, which are printed and counted.
+
+use chassis::Shutdown;
+use tokio::sync::mpsc::Receiver;
+
+use super::batches::LineBatch;
+use super::tally::Tally;
+use crate::exit::{Cause, Failure};
+use crate::finding_lines::{FindingLine, InputError};
+use crate::market::{ItemResult, PostLines, Retries};
+use crate::output::print;
+
+pub(super) struct Publication<D> {
+    name: String,
+    destination: D,
+    tally: Tally,
+    retries: Retries,
+    shutdown: Shutdown,
+    /// `true` once a finding was sent.
+    is_sent: bool,
+    /// The first line without a result, if the destination failed.
+    stopped_at: Option<u64>,
+}
+
+impl<D: PostLines> Publication<D> {
+    /// Returns the publication of the input with this name, which ends at the shutdown.
+    pub(super) fn new(name: String, destination: D, tally: Tally, shutdown: Shutdown) -> Self {
+        let retries = Retries::of_unwritten(shutdown.clone());
+        Self { name, destination, tally, retries, shutdown, is_sent: false, stopped_at: None }
+    }
+
+    /// Publishes all batches, and prints the counts.
+    ///
+    /// # Errors
+    /// What ended it early, with position and counts; [`Failure::NotOk`] if a finding was not accepted.
+    pub(super) async fn run(
+        mut self,
+        batches: Receiver<Result<LineBatch, InputError>>,
+    ) -> Result<(), Failure> {
+        let result = self.publish_all(batches).await;
+        let tally = &self.tally;
+        tally.finish();
+        let printed = print(&format!("{tally}\n"));
+        if let Err(failure) = result {
+            let position = match (self.stopped_at, tally.line()) {
+                (Some(line), _) => format!("at line {line}"),
+                (None, 0) => "before the first line".to_owned(),
+                (None, line) => format!("after line {line}"),
+            };
+            let stopped = format!("publishing stopped {position} of {}: {tally}", self.name);
+            return Err(failure.context(&stopped));
+        }
+        printed?;
+        match tally.not_accepted() {
+            0 => Ok(()),
+            count => Err(Failure::not_ok(format!("{count} findings not accepted"))),
+        }
+    }
+
+    async fn publish_all(
+        &mut self,
+        mut batches: Receiver<Result<LineBatch, InputError>>,
+    ) -> Result<(), Failure> {
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = self.shutdown.begun() => return Err(interrupted()),
+                batch = batches.recv() => batch,
+            };
+            match batch.transpose().map_err(|error| self.unreadable(error))? {
+                Some(batch) if batch.lines.is_empty() => return Ok(()),
+                Some(batch) => self.publish(batch).await?,
+                None => {
+                    return Err(Failure::not_ok(format!("failed to read {}: the thread ended", self.name)));
+                }
+            }
+        }
+    }
+
+    /// Publishes the good lines of a batch, and prints those that were not accepted or have a warning in the order of the file.
+    async fn publish(&mut self, batch: LineBatch) -> Result<(), Failure> {
+        let mut results: Vec<(u64, ItemResult)> = Vec::new();
+        let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+        for FindingLine { number, text } in batch.lines {
+            match text {
+                Ok(text) => {
+                    numbers.push(number);
+                    texts.push(text);
+                }
+                Err(error) => results.push((number, ItemResult::invalid(error.to_string()))),
+            }
+        }
+        let mut failure = None;
+        if !texts.is_empty() {
+            self.is_sent = true;
+            let lines: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let posted = self.retries.post(&self.destination, &lines).await;
+            self.tally.count_in_doubt(posted.in_doubt);
+            self.stopped_at = numbers.get(posted.results.len()).copied();
+            failure = match posted.error {
+                Some(error) => Some(error.failure()),
+                None => self.without_progress(&posted.results),
+            };
+            results.extend(numbers.into_iter().zip(posted.results));
+        }
+        results.sort_by_key(|(number, _)| *number);
+        let mut text = String::new();
+        for (number, result) in &results {
+            self.tally.count(*number, result);
+            if !result.is_accepted() {
+                text.push_str(&format!("{}:{number}: {}: {}\n", self.name, result.outcome, result.reason()));
+            } else if let Some(warning) = result.shown_warning() {
+                text.push_str(&format!("{}:{number}: warning: {warning}\n", self.name));
+            }
+        }
+        let printed = self.tally.print(&text, batch.bytes_read);
+        failure.map_or(printed, Err)
+    }
+
+    /// Returns a failure if no finding of a batch has a final result: the next batch would wait as long for the same.
+    fn without_progress(&self, results: &[ItemResult]) -> Option<Failure> {
+        if self.shutdown.is_begun() || results.iter().any(ItemResult::is_final) {
+            return None;
+        }
+        let first = results.first()?;
+        let (outcome, reason) = (&first.outcome, first.reason());
+        Some(Failure::unreachable(format!("no finding of a batch was accepted: {outcome}: {reason}")))
+    }
+
+    /// Returns the failure to read the input: nothing was processed, or a part of it.
+    fn unreadable(&self, error: InputError) -> Failure {
+        let cause = Cause::new(format!("failed to read {}", self.name), error);
+        if self.is_sent { Failure::NotOk(cause) } else { Failure::Usage(cause) }
+    }
+}
+
+pub(super) fn interrupted() -> Failure {
+    Failure::not_ok("interrupted by a signal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::local_edge::LocalEdge;
+    use super::*;
+    use crate::market::{Posted, ScriptedEdge, result};
+    use chassis::Exit;
+    use contracts::Topic;
+    use kafka_io::{OutRecord, ProduceError, RecordMetadata};
+    use publisher::edge::Produce;
+    use tokio::sync::mpsc;
+
+    const ALERT: &str = r#"{"event":"scanner.alert.raised","symbol":"AAPL","alert_type":"volume_spike","score":0.5,"message":"m","source_scanner":"s","metadata":{}}"#;
+
+    /// Publishes batches of two lines, until the input ends with this error, or without one.
+    async fn publish(
+        destination: &(impl PostLines + Sync),
+        batches: usize,
+        error: Option<InputError>,
+    ) -> Result<(), Failure> {
+        let (sender, receiver) = mpsc::channel(100);
+        for first in (1..).step_by(2).take(batches) {
+            let line = |number| FindingLine { number, text: Ok(ALERT.to_owned()) };
+            let batch = LineBatch { lines: vec![line(first), line(first + 1)], bytes_read: 0 };
+            sender.send(Ok(batch)).await.unwrap();
+        }
+        sender.send(error.map_or_else(|| Ok(LineBatch::default()), Err)).await.unwrap();
+        let shutdown = Shutdown::new();
+        let mut publication =
+            Publication::new("f.ndjson".to_owned(), destination, Tally::new(None), shutdown);
+        publication.retries = publication.retries.without_wait();
+        publication.run(receiver).await
+    }
+
+    fn posted(outcomes: [&str; 2]) -> Posted {
+        Posted { results: outcomes.map(result).into(), ..Posted::default() }
+    }
+
+    fn disk_failed() -> Option<InputError> {
+        Some(std::io::Error::other("disk failed").into())
+    }
+
+    #[tokio::test]
+    async fn batch_without_a_final_result_ends_with_3_and_the_cause() {
+        let edge = ScriptedEdge::new(vec![posted(["accepted", "unknown"]), posted(["unknown", "unknown"])]);
+        let failure = publish(&edge, 9, None).await.unwrap_err();
+        assert_eq!(
+            (failure.exit(), edge.requests().len()),
+            (Exit::Unreachable, 2),
+            "unknown is not repeated"
+        );
+        let text = failure.chain();
+        assert!(text.starts_with("publishing stopped after line 4 of f.ndjson: 1 accepted, 3 not"), "{text}");
+        assert!(text.ends_with("no finding of a batch was accepted: unknown: cause of unknown"), "{text}");
+
+        let failure = publish(&ScriptedEdge::new(Vec::new()), 9, None).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Unreachable);
+        assert!(failure.chain().contains("0 accepted, 2 not accepted (0 rejected, 2 failed"), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn failed_finding_is_repeated_and_invalid_ones_are_progress() {
+        let again = Posted { results: vec![result("accepted")], ..Posted::default() };
+        let edge =
+            ScriptedEdge::new(vec![posted(["failed", "accepted"]), again, posted(["invalid", "invalid"])]);
+        let failure = publish(&edge, 2, None).await.unwrap_err();
+        assert_eq!((failure.exit(), failure.chain().as_str()), (Exit::Failed, "2 findings not accepted"));
+        assert_eq!(edge.requests().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn read_error_exits_with_1_once_a_finding_was_sent() {
+        let accepting = || ScriptedEdge::new(vec![posted(["accepted", "accepted"])]);
+        let failure = publish(&accepting(), 1, disk_failed()).await.unwrap_err();
+        let expected = "publishing stopped after line 2 of f.ndjson: 2 accepted, 0 not accepted: failed to read f.ndjson: disk failed";
+        assert_eq!((failure.exit(), failure.chain().as_str()), (Exit::Failed, expected));
+        assert_eq!(publish(&accepting(), 0, disk_failed()).await.unwrap_err().exit(), Exit::Usage);
+    }
+
+    #[tokio::test]
+    async fn denied_permission_ends_with_7_at_once() {
+        struct Denying;
+
+        impl Produce for Denying {
+            async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
+                let denied = ProduceError::Denied { cause: "Broker: Topic authorization failed".to_owned() };
+                vec![Err(denied); records.len()]
+            }
+        }
+
+        let wire = testkit::stage_bench::wire("publisher", Topic::PublisherDeadLetter);
+        let failure = publish(&LocalEdge::new(wire, Denying), 9, None).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Refused);
+        let text = failure.chain();
+        assert!(
+            text.contains("after line 2 of") && text.contains("(0 rejected, 2 failed, 0 unknown)"),
+            "{text}"
+        );
+        assert!(text.ends_with("not authorized: Broker: Topic authorization failed"), "{text}");
+    }
+}

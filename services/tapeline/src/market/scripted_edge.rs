@@ -1,0 +1,46 @@
+//! An edge for tests.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use super::edge_client::{EdgeError, ItemResult, Posted};
+use super::retries::PostLines;
+
+/// Returns these responses in order, and then `failed` for each finding.
+pub(crate) struct ScriptedEdge {
+    responses: Mutex<VecDeque<Posted>>,
+    requests: Mutex<Vec<Vec<String>>>,
+}
+
+impl ScriptedEdge {
+    pub(crate) fn new(responses: Vec<Posted>) -> Self {
+        Self { responses: Mutex::new(responses.into()), requests: Mutex::default() }
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Vec<String>> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl PostLines for ScriptedEdge {
+    async fn post(&self, lines: &[&str]) -> Posted {
+        self.requests.lock().unwrap().push(lines.iter().map(|line| (*line).to_owned()).collect());
+        let response = self.responses.lock().unwrap().pop_front();
+        let failed = || Posted { results: vec![result("failed"); lines.len()], ..Posted::default() };
+        response.unwrap_or_else(failed)
+    }
+}
+
+/// Returns a result with this outcome and a cause that names it.
+pub(crate) fn result(outcome: &str) -> ItemResult {
+    ItemResult { outcome: outcome.to_owned(), ..ItemResult::invalid(format!("cause of {outcome}")) }
+}
+
+pub(crate) fn busy() -> EdgeError {
+    EdgeError::Rejected { edge: ([127, 0, 0, 1], 1).into(), status: 503, body: "full".to_owned() }
+}
+
+/// Returns an error after which the findings may have been accepted.
+pub(crate) fn unreachable() -> EdgeError {
+    EdgeError::Rejected { edge: ([127, 0, 0, 1], 1).into(), status: 502, body: "gateway".to_owned() }
+}
