@@ -68,7 +68,8 @@ pub type OnRetry = dyn Fn(&RegistryCallError) + Send + Sync;
 pub enum Started {
     /// The registry returned them.
     Registered,
-    /// The cache folder contained them, and the registry is unavailable with this error. [`Registry::confirm`] registers them later.
+    /// The cache folder contained them, and with this error the registry is unavailable, or another server responds in its place.
+    /// [`Registry::confirm`] registers them later.
     Cached(RegistryError),
 }
 
@@ -132,10 +133,11 @@ impl Registry {
     }
 
     /// Registers as [`Registry::register`]. If the cache folder holds the ids of exactly these schemas, it waits only
-    /// `cached_start_patience_ms` for an unavailable registry, and then uses those ids. `waiting` receives each error that is retried.
+    /// `cached_start_patience_ms` for an unavailable registry, and then uses those ids; at once if a server responds that is no registry,
+    /// as an ingress without a backend does. `waiting` receives each error that is retried.
     ///
     /// # Errors
-    /// If the registry denies access or rejects a schema, or if it stays unavailable and an id is missing in the folder.
+    /// If the registry denies access or rejects a schema, or if it stays unavailable, or is none, and an id is missing in the folder.
     pub async fn start(&self, topics: &[Topic], waiting: &OnRetry) -> Result<Started, RegistryError> {
         let pinned = self.pinned(topics);
         let limit = match pinned {
@@ -144,7 +146,7 @@ impl Registry {
         };
         match (self.register_within(topics, limit, waiting).await, pinned) {
             (Ok(()), _) => Ok(Started::Registered),
-            (Err(error @ RegistryError::Unreachable { .. }), Some(pinned)) => {
+            (Err(error), Some(pinned)) if error.may_end() => {
                 self.0.meters.set_unconfirmed(pinned.len());
                 self.adopt(&pinned);
                 Ok(Started::Cached(error))
@@ -153,7 +155,8 @@ impl Registry {
         }
     }
 
-    /// Registers the schemas of a start that returned [`Started::Cached`]. Retries without a time limit.
+    /// Registers the schemas of a start that returned [`Started::Cached`]. Retries without a time limit, also while a server responds that
+    /// is no registry: the configured address has been one.
     ///
     /// # Errors
     /// If the registry denies access or rejects a schema, or has another id than that which records were written with.
@@ -242,7 +245,7 @@ impl Registry {
         loop {
             let error = match self.find_or_register(own, limit).await {
                 Ok(id) => return Ok(id),
-                Err(error) if error.is_transient() => error,
+                Err(error) if limit.admits_retry(&error) => error,
                 Err(source) => return Err(self.permanent(own, source)),
             };
             let wait = jitter().of(backoff.fail());

@@ -17,9 +17,12 @@ use pipeline::Stop;
 const REACHABLE: &str = "tapeline_kafka_reachable_brokers";
 const LAGS: [&str; 2] = ["tapeline_stage_lag_records", "tapeline_stage_lag_seconds"];
 
-/// Keeps the values of gauges by name and last label, as bits.
+/// The values of gauges by name and last label, as bits.
+type Bits = BTreeMap<(String, String), Arc<AtomicU64>>;
+
+/// Keeps the values of gauges.
 #[derive(Clone, Default)]
-struct Gauges(Arc<Mutex<BTreeMap<(String, String), Arc<AtomicU64>>>>);
+struct Gauges(Arc<Mutex<Bits>>);
 
 impl Gauges {
     fn value(&self, name: &str, label: &str) -> f64 {

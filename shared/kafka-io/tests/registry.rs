@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use contracts::{Topic, WriterError, WriterSchemas};
 use kafka_io::{Registry, RegistryConfig, RegistryError, Started};
-use scripted::{BROKEN, Scripted, UNKNOWN, json};
+use scripted::{BROKEN, Scripted, ScriptedResponse, UNKNOWN, json};
 
 #[test]
 fn cached_schema_is_fetched_once() {
@@ -168,31 +168,47 @@ fn service_starts_from_the_cache_folder_without_registry() {
     assert!(matches!(error, RegistryError::Unreachable { waited_ms: 2_000, .. }), "{error}");
 }
 
+/// A registry with this script, and a configuration whose cache folder holds its id 17 for alerts.
+fn restarted(folder: &Path, script: Vec<ScriptedResponse>) -> (Scripted, RegistryConfig) {
+    drop(with_cache_folder(folder));
+    let server = Scripted::start(script);
+    // The address is part of the cache: the restarted server gets the old one.
+    let path = folder.join("registry-cache.json");
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let old = kept["registry"].as_str().unwrap().to_owned();
+    std::fs::write(&path, kept.to_string().replace(&old, &server.address.to_string())).unwrap();
+    let config = RegistryConfig {
+        cache_folder: folder.to_owned(),
+        cached_start_patience_ms: 0.into(),
+        ..server.config()
+    };
+    (server, config)
+}
+
 #[test]
 fn cached_ids_are_confirmed_or_rejected_by_the_registry() {
+    const OTHER_ID: &str = "has id 18 for scanner.alert.raised.v1-value, records were written under 17";
+    const INCOMPATIBLE: &str = r#"{"error_code":409,"message":"Schema is incompatible"}"#;
+    let html = "<html>no backend</html>";
+    let unavailable = || vec![json(503, BROKEN); 2];
+    // Twice a look-up and a registration.
+    let of_ingress = |status| vec![Some((status, "text/html", html)); 4];
     let responses = [
-        (r#"{"id":17}"#, None),
-        (r#"{"id":18}"#, Some("has id 18 for scanner.alert.raised.v1-value, records were written under 17")),
+        (unavailable(), vec![json(200, r#"{"id":17}"#)], None),
+        (unavailable(), vec![json(200, r#"{"id":18}"#)], Some(OTHER_ID)),
+        (of_ingress(404), vec![json(200, r#"{"id":17}"#)], None),
+        (of_ingress(200), vec![json(200, r#"{"id":18}"#)], Some(OTHER_ID)),
+        (of_ingress(404), vec![json(404, UNKNOWN), json(409, INCOMPATIBLE)], Some("rejected the schema")),
     ];
-    for (response, expected) in responses {
+    for (failures, response, expected) in responses {
         let folder = tempfile::tempdir().unwrap();
-        drop(with_cache_folder(folder.path()));
-        let server = Scripted::start([json(503, BROKEN), json(503, BROKEN), json(200, response)]);
-        // The address is part of the cache: the restarted server gets the old one.
-        let path = folder.path().join("registry-cache.json");
-        let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let old = kept["registry"].as_str().unwrap().to_owned();
-        std::fs::write(&path, kept.to_string().replace(&old, &server.address.to_string())).unwrap();
-
-        let config = RegistryConfig {
-            cache_folder: folder.path().to_owned(),
-            cached_start_patience_ms: 0.into(),
-            ..server.config()
-        };
+        let (server, config) = restarted(folder.path(), [failures, response].concat());
         let registry = server.registry_with(&config);
         let started = server.runtime.block_on(registry.start(&[Topic::AlertRaised], &|_| {})).unwrap();
         assert!(matches!(started, Started::Cached(_)), "{started:?}");
+        assert_eq!(registry.id(Topic::AlertRaised).unwrap(), 17);
         let confirmed = server.runtime.block_on(registry.confirm(&[Topic::AlertRaised]));
+        assert!(server.script.lock().unwrap().is_empty());
         match expected {
             None => confirmed.unwrap(),
             Some(text) => {
@@ -201,6 +217,17 @@ fn cached_ids_are_confirmed_or_rejected_by_the_registry() {
             }
         }
     }
+}
+
+#[test]
+fn start_without_cached_ids_fails_at_once_at_another_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = Some((404, "text/html", "<html>no backend</html>"));
+    let (server, config) = restarted(folder.path(), vec![page; 2]);
+    let registry = server.registry_with(&config);
+    let error = server.runtime.block_on(registry.start(&[Topic::GapDetected], &|_| {})).unwrap_err();
+    assert!(matches!(error, RegistryError::NotRegistry { .. }), "{error}");
+    assert_eq!(server.calls(), 2);
 }
 
 #[test]

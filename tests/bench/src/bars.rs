@@ -21,7 +21,7 @@ pub(crate) fn fill(brokers: &str, records: u64, symbols: u64, schema_id: u32) ->
 
 fn bar(number: u64, symbols: u64) -> ClosedBar {
     let minute = i64::try_from(number / symbols).unwrap_or(0);
-    // A walk of cents that differs from symbol to symbol: prices that repeat would compress too well.
+    // A hash of the number, up to 3.99: prices that repeat would compress too well.
     let cents = |salt: u64| {
         let mixed = (number ^ salt).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
         u16::try_from(mixed % 400).unwrap_or(0)

@@ -139,7 +139,7 @@ pub enum RegistryCallError {
     /// The registry, or a proxy, denies access; no retry succeeds.
     #[error("{0}")]
     Denied(String),
-    /// A server responded, but not as a registry does; no retry succeeds.
+    /// A server responded, but not as a registry does. No retry succeeds, unless the address has been a registry's.
     #[error("not the response of a schema registry: {0}")]
     NotRegistry(String),
     /// Any other failure, such as no response; a retry may succeed.
@@ -174,6 +174,13 @@ impl RegistryError {
             }
             Self::OtherId { .. } | Self::NotRegistered { .. } => RegistryErrorKind::Defect,
         }
+    }
+}
+
+impl RegistryError {
+    /// Returns whether time may end this error at an address that has been a registry's: an ingress responds while its registry restarts.
+    pub(super) fn may_end(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::NotRegistry { .. })
     }
 }
 

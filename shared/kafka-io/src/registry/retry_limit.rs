@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use kit::Backoff;
 
+use super::error::RegistryCallError;
+
 /// The wait after a failed registration, doubled up to one of the others; with full jitter.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const START_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -23,6 +25,12 @@ impl RetryLimit {
             Self::Unlimited => CONFIRM_WAIT_MAX,
         };
         Backoff::new(FIRST_WAIT, wait_max)
+    }
+
+    /// Returns whether a retry may succeed: without a time limit, also after another server's response.
+    pub(super) fn admits_retry(self, error: &RegistryCallError) -> bool {
+        let is_other_server = matches!(error, RegistryCallError::NotRegistry(_));
+        error.is_transient() || is_other_server && matches!(self, Self::Unlimited)
     }
 
     /// Returns the time limit in milliseconds if a retry after this wait would exceed it.
