@@ -29,13 +29,15 @@ mod vector_line;
 pub use self::alert_tracker::AlertTracker;
 pub use self::alert_waiter::AlertWaiter;
 pub use self::args::{MarketArgs, Speed};
-pub use self::edge_client::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX, EdgeClient, EdgeError, ItemResult, Posted};
+pub use self::edge_client::{
+    BATCH_BYTES_MAX, BATCH_ITEMS_MAX, EdgeClient, EdgeError, ItemResult, PostLines, Posted,
+};
 pub use self::finding_poster::FindingPoster;
 pub use self::output_files::check_outputs;
 pub use self::plan::{MarketPlan, plan};
 pub use self::progress_bar::DateProgress;
 pub use self::rejected_findings::RejectedFindings;
-pub use self::retries::{PostLines, Retries};
+pub use self::retries::Retries;
 pub use self::run_audit::{RunAudit, RunEnd};
 pub use self::run_report::{RunReport, StageReport};
 pub use self::runner::MarketRunner;

@@ -30,7 +30,7 @@ impl Gauges {
         f64::from_bits(bits.load(Ordering::Relaxed))
     }
 
-    /// Whether the gauge of the stage and that of the edge have this value.
+    /// Returns `true` if the gauge of the stage and that of the edge have this value.
     fn reach(&self, brokers: f64) -> bool {
         ["test", "edge"].iter().all(|client| self.value(REACHABLE, client) == brokers)
     }

@@ -1,5 +1,6 @@
 //! HTTP client of the publisher's edge.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use kit::ErrorChain;
 use publisher::edge::BodyError;
 use serde::Deserialize;
 
-use super::retries::PostLines;
 use crate::exit::{Cause, Failure};
 use crate::output::escaped;
 
@@ -39,7 +39,7 @@ pub struct ItemResult {
     pub path: Option<String>,
     /// Why it was not accepted.
     pub cause: Option<String>,
-    /// What was not stored as it was sent, if accepted.
+    /// The values that were not stored as they were sent, if accepted.
     pub warning: Option<String>,
 }
 
@@ -177,6 +177,18 @@ pub struct Posted {
 #[derive(Debug, Deserialize)]
 struct BatchResponse {
     results: Vec<ItemResult>,
+}
+
+/// An edge: a running one, or one in this process.
+pub trait PostLines {
+    /// Posts lines of NDJSON once, each a finding.
+    fn post(&self, lines: &[&str]) -> impl Future<Output = Posted> + Send;
+}
+
+impl<E: PostLines + Sync> PostLines for &E {
+    fn post(&self, lines: &[&str]) -> impl Future<Output = Posted> + Send {
+        E::post(self, lines)
+    }
 }
 
 /// A client of one edge, with pooled connections.

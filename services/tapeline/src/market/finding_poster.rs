@@ -3,8 +3,8 @@
 use contracts::Topic;
 
 use super::alert_tracker::AlertPosition;
-use super::edge_client::{EdgeClient, ItemResult, batch_len};
-use super::retries::{ATTEMPTS_MAX, PostLines, Retries};
+use super::edge_client::{EdgeClient, ItemResult, PostLines, batch_len};
+use super::retries::{ATTEMPTS_MAX, Retries};
 use crate::exit::Failure;
 
 /// A finding to post.

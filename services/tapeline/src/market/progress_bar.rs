@@ -12,7 +12,7 @@ use crate::output::{ProgressLines, bar_style};
 #[derive(Debug, Clone)]
 pub struct DateProgress {
     bar: ProgressBar,
-    /// What the terminal shows: the bar, or the status of a run without a known end.
+    /// The bar that the terminal shows: this one, or the status of a run without a known end.
     shown: ProgressBar,
     /// `None` for a run without a known end, which has its own status line.
     lines: Option<Arc<ProgressLines>>,

@@ -1,30 +1,17 @@
 //! Posts a batch again until each of its findings has a final result.
 
-use std::future::Future;
 use std::time::Duration;
 
 use chassis::Shutdown;
 use kit::ErrorChain;
 
-use super::edge_client::{EdgeError, ItemResult, Posted};
+use super::edge_client::{EdgeError, ItemResult, PostLines, Posted};
 
 /// Wait before findings that were not written are posted again, as the edge requests it in `retry-after`.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Attempts for one batch: half a minute of an edge that is overloaded or without brokers.
 pub(super) const ATTEMPTS_MAX: u32 = 30;
-
-/// An edge: a running one, or one in this process.
-pub trait PostLines {
-    /// Posts lines of NDJSON once, each a finding.
-    fn post(&self, lines: &[&str]) -> impl Future<Output = Posted> + Send;
-}
-
-impl<E: PostLines + Sync> PostLines for &E {
-    fn post(&self, lines: &[&str]) -> impl Future<Output = Posted> + Send {
-        E::post(self, lines)
-    }
-}
 
 /// The results that are posted again, and how often.
 #[derive(Debug, Clone)]

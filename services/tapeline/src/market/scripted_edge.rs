@@ -1,10 +1,9 @@
 //! An edge for tests.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::edge_client::{EdgeError, ItemResult, Posted};
-use super::retries::PostLines;
+use super::edge_client::{EdgeError, ItemResult, PostLines, Posted};
 
 /// Returns these responses in order, and then `failed` for each finding.
 pub(crate) struct ScriptedEdge {
@@ -18,14 +17,14 @@ impl ScriptedEdge {
     }
 
     pub(crate) fn requests(&self) -> Vec<Vec<String>> {
-        self.requests.lock().unwrap().clone()
+        locked(&self.requests).clone()
     }
 }
 
 impl PostLines for ScriptedEdge {
     async fn post(&self, lines: &[&str]) -> Posted {
-        self.requests.lock().unwrap().push(lines.iter().map(|line| (*line).to_owned()).collect());
-        let response = self.responses.lock().unwrap().pop_front();
+        locked(&self.requests).push(lines.iter().map(|line| (*line).to_owned()).collect());
+        let response = locked(&self.responses).pop_front();
         let failed = || Posted { results: vec![result("failed"); lines.len()], ..Posted::default() };
         response.unwrap_or_else(failed)
     }
@@ -43,4 +42,8 @@ pub(crate) fn busy() -> EdgeError {
 /// Returns an error after which the findings may have been accepted.
 pub(crate) fn unreachable() -> EdgeError {
     EdgeError::Rejected { edge: ([127, 0, 0, 1], 1).into(), status: 502, body: "gateway".to_owned() }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -215,7 +215,7 @@ async fn burst_of_requests_stays_within_the_bound() {
         stream
     };
     let _callers: Vec<_> = (0..BURST).map(connect).collect();
-    let settled = async {
+    let responses = async {
         loop {
             let entered = bench.entered.available_permits();
             let rejected = BURST - entered;
@@ -225,7 +225,7 @@ async fn burst_of_requests_stays_within_the_bound() {
             tokio::task::yield_now().await;
         }
     };
-    let entered = timeout(LONG, settled).await.unwrap();
+    let entered = timeout(LONG, responses).await.unwrap();
     assert!((3..=3 + limits::DISPLACED_MAX).contains(&entered), "{entered}");
 }
 

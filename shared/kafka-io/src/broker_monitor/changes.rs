@@ -258,19 +258,19 @@ mod tests {
         let (mut log, start) = (BrokerLog::new(), Instant::now());
         log.add_monitor();
         let [partly, fewer] = [3, 2].map(|known| Reach { reachable: 2, known });
-        let mut seen = lines(&mut log, 0..10, ALL, start);
-        seen.extend(lines(&mut log, 10..20, partly, start));
-        seen.extend(lines(&mut log, 20..600, fewer, start));
+        let mut logged = lines(&mut log, 0..10, ALL, start);
+        logged.extend(lines(&mut log, 10..20, partly, start));
+        logged.extend(lines(&mut log, 20..600, fewer, start));
         let cause = String::new;
         let outage = Duration::from_secs(10);
         let ended = Line::Reachable { reach: fewer, outage, failures: 0 };
-        assert_eq!(seen, [(10, Line::Unreachable { reach: partly, cause: cause() }), (20, ended)]);
+        assert_eq!(logged, [(10, Line::Unreachable { reach: partly, cause: cause() }), (20, ended)]);
         // The next outage has a beginning of its own.
-        let seen = lines(&mut log, 600..632, Reach { reachable: 1, known: 2 }, start);
+        let logged = lines(&mut log, 600..632, Reach { reachable: 1, known: 2 }, start);
         assert!(
-            matches!(seen[..], [(600, Line::Unreachable { .. }), (630, Line::StillUnreachable { outage, .. })]
+            matches!(logged[..], [(600, Line::Unreachable { .. }), (630, Line::StillUnreachable { outage, .. })]
                 if outage == Duration::from_secs(30)),
-            "{seen:?}"
+            "{logged:?}"
         );
     }
 
@@ -280,16 +280,16 @@ mod tests {
         log.add_monitor();
         assert_eq!(lines(&mut log, 0..60, ALL, start), []);
         let more = Reach { reachable: 3, known: 4 };
-        let seen = lines(&mut log, 60..92, more, start);
+        let logged = lines(&mut log, 60..92, more, start);
         let cause = String::new;
         let outage = Duration::from_secs(30);
         let still = Line::StillUnreachable { reach: more, outage, failures: 0, cause: cause() };
-        assert_eq!(seen, [(60, Line::Unreachable { reach: more, cause: cause() }), (90, still)]);
-        let seen = lines(&mut log, 92..200, Reach { reachable: 4, known: 4 }, start);
-        assert!(matches!(seen[..], [(92, Line::Reachable { .. })]), "{seen:?}");
+        assert_eq!(logged, [(60, Line::Unreachable { reach: more, cause: cause() }), (90, still)]);
+        let logged = lines(&mut log, 92..200, Reach { reachable: 4, known: 4 }, start);
+        assert!(matches!(logged[..], [(92, Line::Reachable { .. })]), "{logged:?}");
         // A cluster that grows or shrinks without an outage is worth no line.
         assert_eq!(lines(&mut log, 200..300, ALL, start), []);
-        // A client that knows fewer brokers does not hide that another misses one.
+        // A client with fewer known brokers does not hide that another misses one.
         log.add_monitor();
         assert!(matches!(log.report(2, more, start), Some(Line::Unreachable { .. })));
     }

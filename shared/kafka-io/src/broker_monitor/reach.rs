@@ -1,4 +1,4 @@
-//! How many brokers a client reaches, and the confirmation of a loss by a second sample.
+//! The number of brokers that a client reaches, and the confirmation of a loss by a second sample.
 
 use super::statistics::Sample;
 
@@ -87,17 +87,17 @@ mod tests {
 
     #[test]
     fn reopened_connections_are_no_loss() {
-        let seen = reaches(&["ABC", "ABc", "ABC", "ABc", "ABC", "abc", "ABC"]);
-        assert_eq!(seen, [ALL, None, ALL, None, ALL, None, ALL]);
+        let accepted = reaches(&["ABC", "ABc", "ABC", "ABc", "ABC", "abc", "ABC"]);
+        assert_eq!(accepted, [ALL, None, ALL, None, ALL, None, ALL]);
         // Of several brokers, one after the other.
         assert_eq!(reaches(&["ABC", "aBC", "AbC", "ABc", "ABC"]), [ALL, None, None, None, ALL]);
     }
 
     #[test]
     fn loss_is_confirmed_by_the_second_sample() {
-        let seen = reaches(&["ABC", "ABc", "ABc", "Abc", "Abc", "ABc", "ABC"]);
+        let accepted = reaches(&["ABC", "ABc", "ABc", "Abc", "Abc", "ABc", "ABC"]);
         let (two, one) = (Some((2, 3)), Some((1, 3)));
-        assert_eq!(seen, [ALL, None, two, None, one, two, ALL]);
+        assert_eq!(accepted, [ALL, None, two, None, one, two, ALL]);
         // One is lost, and the connection of another is reopened.
         assert_eq!(reaches(&["ABC", "aBc", "ABc", "aBc"]), [ALL, None, two, None]);
         assert_eq!(reaches(&["ABC", "abc", "abc", "a", "a", "A", "Abc"]), {

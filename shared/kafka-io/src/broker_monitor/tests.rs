@@ -17,7 +17,7 @@ fn observe(monitor: &BrokerMonitor, reaches: &[Reach]) {
     }
 }
 
-/// What the hook of a monitor has received.
+/// The arguments of the hook of a monitor.
 type Received = Arc<Mutex<Vec<Option<String>>>>;
 
 /// The value of a gauge, as bits.
