@@ -244,7 +244,7 @@ impl Stage for BridgeStage {
     fn next_wake(&self, now: Now) -> Option<Duration> {
         let ready = self.batcher.head().and_then(|symbols| self.limiter.wait(symbols, now.monotonic));
         let closing = self.batcher.next_wake(now.monotonic);
-        let expiry = (self.dedup.held() > 0).then_some(EXPIRE_EVERY);
+        let expiry = (!self.dedup.is_empty()).then_some(EXPIRE_EVERY);
         [ready, closing, expiry].into_iter().flatten().min()
     }
 }

@@ -28,9 +28,13 @@ fn bench() -> Bench {
 }
 
 fn unassigned() -> Bench {
+    unassigned_with(AlertsSection::default().settings())
+}
+
+fn unassigned_with(settings: Settings) -> Bench {
     let wire = wire("scanner-bridge", Topic::ScannerBridgeDeadLetter);
     let mapping = mapping_file::parse(mapping_file::DEFAULT).unwrap();
-    let stage = BridgeStage::new(wire.clone(), mapping, AlertsSection::default().settings());
+    let stage = BridgeStage::new(wire.clone(), mapping, settings);
     let mut bench = StageBench::new(wire, &[INPUT], stage);
     bench.traceparent = Some("00-1-2-01");
     bench
@@ -178,17 +182,46 @@ fn alert_ahead_of_the_clock_is_dead_lettered() {
     assert!(matches!(bench.process(&ahead(0), now(0)), Verdict::Hold), "5 min are allowed");
 }
 
+/// Processes alerts of this number of symbols, which are held.
+fn hold_alerts(bench: &mut Bench, count: usize) {
+    let symbols = ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| format!("{first}{second}")));
+    for (number, symbol) in symbols.take(count).enumerate() {
+        let verdict = bench.process(&alert(&number.to_string(), &symbol, "momentum", 0.5), now(0));
+        assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
+    }
+}
+
+#[test]
+fn bridge_holds_no_window_after_an_idle_hour() {
+    let mut bench = bench();
+    hold_alerts(&mut bench, 300);
+    bench.run_idle(Duration::ZERO, Duration::from_secs(60));
+    assert_eq!((bench.held().len(), bench.note(names::DEDUP_WINDOWS.name)), (0, 300));
+    bench.run_idle(Duration::from_secs(60), Duration::from_secs(3_600));
+    assert_eq!(bench.note(names::DEDUP_WINDOWS.name), 0);
+}
+
+#[test]
+fn full_bridge_is_full_until_half_of_its_alerts_are_requested() {
+    let settings = AlertsSection::default().settings();
+    let limits = Limits { waiting_max: 200, ..settings.limits };
+    let mut bench = unassigned_with(Settings { limits, ..settings });
+    let inputs = bench.inputs();
+    bench.assign(&inputs, now(0));
+    hold_alerts(&mut bench, 199);
+    assert!(!bench.stage.is_full(0));
+    let verdict = bench.process(&alert("last", "LAST", "momentum", 0.5), now(0));
+    assert!(matches!(verdict, Verdict::Hold) && bench.stage.is_full(0));
+    bench.tick(now(50));
+    assert!(bench.held().len() > 100 && bench.stage.is_full(0), "{} are held", bench.held().len());
+    bench.tick(now(250));
+    assert!(bench.held().len() < 100 && !bench.stage.is_full(0), "{} are held", bench.held().len());
+}
+
 #[test]
 fn batches_are_held_until_there_are_tokens() {
     let mut bench = bench();
-    let symbols =
-        (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()));
-    for (i, symbol) in symbols.take(300).enumerate() {
-        assert!(matches!(
-            bench.process(&alert(&i.to_string(), &symbol, "momentum", 0.5), now(0)),
-            Verdict::Hold
-        ));
-    }
+    hold_alerts(&mut bench, 300);
     let requested = |requests: Vec<(FeatureRequest, usize, bool, Topic)>| -> usize {
         requests.iter().map(|(request, ..)| request.symbols.len()).sum()
     };
