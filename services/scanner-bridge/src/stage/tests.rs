@@ -2,6 +2,7 @@
 
 mod restoration;
 
+use chassis::telemetry::{Catalogue, Metrics};
 use contracts::bounds::{ID_BYTES_MAX, MERGED_ALERTS_MAX};
 use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{Event, FeatureRequest};
@@ -233,6 +234,42 @@ fn batches_are_held_until_there_are_tokens() {
     assert_eq!((bench.note(names::LIMITER_DELAYED.name), bench.note(names::LIMITER_CAPACITY.name)), (1, 100));
     let later: usize = (1..=5).map(|fifth| requested(requests_at(&mut bench, now(50 + fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
+}
+
+#[test]
+fn limiter_reports_tokens_waiting_alerts_rejections_and_delay() {
+    let metrics = Metrics::new(&Catalogue::new().with(names::METRICS)).unwrap();
+    let delay = metrics.scope("scanner-bridge").histogram(&names::LIMITER_DELAY, &[("stage", "bridge")]);
+    let mut bench = unassigned();
+    bench.stage = bench.stage.with_limiter_delay(delay);
+    let inputs = bench.inputs();
+    bench.assign(&inputs, now(0));
+    hold_alerts(&mut bench, 200);
+    let limiter = |bench: &Bench| {
+        [names::LIMITER_TOKENS, names::LIMITER_WAITING, names::LIMITER_REJECTED].map(|it| bench.note(it.name))
+    };
+    bench.tick(now(0));
+    assert_eq!(limiter(&bench), [100, 0, 0], "no batch is ready");
+    bench.tick(now(50));
+    let waiting = bench.held().len() as u64;
+    assert_eq!(limiter(&bench), [waiting - 100, waiting, 1], "a token per requested alert was taken");
+    bench.tick(now(51));
+    assert_eq!(limiter(&bench)[1..], [waiting, 2], "the batch that waits is rejected again");
+    bench.tick(now(250));
+    bench.tick(now(450));
+    assert_eq!(limiter(&bench)[1], 0);
+    let rendered = metrics.render();
+    let of = |series: &str| {
+        let prefix = format!("tapeline_limiter_delay_seconds_{series} ");
+        let line = rendered.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.unwrap_or_else(|| panic!("no {prefix} in\n{rendered}")).to_owned()
+    };
+    let labels = r#"{service="scanner-bridge",stage="bridge"}"#;
+    let bucket = |le: &str| of(&format!(r#"bucket{{service="scanner-bridge",stage="bridge",le="{le}"}}"#));
+    assert_eq!((of(&format!("count{labels}")), bucket("1")), ("12".to_owned(), "12".to_owned()));
+    let at_once: u32 = bucket("0.001").parse().unwrap();
+    assert!((4..9).contains(&at_once), "{at_once} batches waited for no tokens");
+    assert_eq!(bucket("0.1"), bucket("0.001"), "the others waited until 250 ms");
 }
 
 /// A different id of the maximum length for each number.
