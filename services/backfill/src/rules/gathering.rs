@@ -1,5 +1,5 @@
-//! The gathering fetches, in the order in which they start. A turn of the stage reads the first entries of ordered sets, however many
-//! fetches gather.
+//! The gathering fetches, in the order in which they start. An iteration of the stage reads the first entries of ordered sets, for any
+//! number of fetches.
 //!
 //! ```text
 //!         open ┌─────────┐ `gather` has passed ┌─────┐ first by priority, then age
@@ -118,7 +118,7 @@ impl<R> GatheringFetches<R> {
         let fetch = self.entries.remove(id)?.fetch;
         let key = fetch.key();
         self.busy.insert(key);
-        self.forget_key(key, id);
+        self.remove_id(key, id);
         for other in self.by_key.get(&key).into_iter().flatten() {
             if let Some(gathering) = self.entries.get(*other) {
                 self.growing.remove(&(gathering.opened, *other));
@@ -147,7 +147,7 @@ impl<R> GatheringFetches<R> {
         for Gathering { fetch, priority, opened } in removed {
             self.growing.remove(&(opened, fetch.id));
             self.due.remove(&(Reverse(priority), fetch.id));
-            self.forget_key(fetch.key(), fetch.id);
+            self.remove_id(fetch.key(), fetch.id);
         }
     }
 
@@ -159,7 +159,7 @@ impl<R> GatheringFetches<R> {
         self.growing.first().map(|(opened, _)| *opened + gather)
     }
 
-    fn forget_key(&mut self, key: FetchKey, id: FetchId) {
+    fn remove_id(&mut self, key: FetchKey, id: FetchId) {
         if let Some(ids) = self.by_key.get_mut(&key) {
             ids.remove(&id);
             if ids.is_empty() {
@@ -242,8 +242,8 @@ mod tests {
     fn gathering(count: u64) -> GatheringFetches<u64> {
         let mut fetches = GatheringFetches::new();
         for number in 0..count {
-            let letter = |place: u32| char::from(b'A' + (number / 26_u64.pow(place) % 26) as u8);
-            let symbol: String = (0..4).map(letter).collect();
+            let digit = |unit: u64| char::from(b'A' + (number / unit % 26) as u8);
+            let symbol: String = [17_576, 676, 26, 1].into_iter().map(digit).collect();
             let key = (Symbol::parse(&symbol).unwrap(), DataType::MarketData);
             let id = fetches.open(key, Priority::NORMAL, ms(number));
             fetches.join(id, Priority::NORMAL).unwrap().requests.push(number);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn turn_without_a_due_fetch_visits_no_entry() {
+    fn iteration_without_a_due_fetch_visits_no_entry() {
         let mut fetches = gathering(10_000);
         visited(&fetches);
         assert_eq!(fetches.take(ms(1_999), GATHER), None);

@@ -1,4 +1,4 @@
-//! What the stage holds is bounded: it ends with the work and by the clock, and a full lane is reported.
+//! Bounds of the stage: its entries are removed with their work or by the clock, and a full lane is reported.
 
 use super::*;
 
