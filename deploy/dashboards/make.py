@@ -279,15 +279,27 @@ OWN = {
             "Windows, batches, limiter",
             [
                 notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
-                notes("Alerts waiting for their batch", ["tapeline_batch_waiting_alerts"]),
+                notes(
+                    "Waiting alerts",
+                    ["tapeline_batch_waiting_alerts", "tapeline_limiter_waiting_alerts"],
+                    description="All alerts that wait in a batch, and those of them that wait only for tokens of the limiter.",
+                ),
                 notes(
                     "Limiter",
                     [
+                        "tapeline_limiter_tokens",
                         "tapeline_limiter_capacity_symbols",
                         "tapeline_limiter_passed_symbols_total",
                         "tapeline_limiter_delayed_batches_total",
+                        "tapeline_limiter_rejected_total",
                     ],
-                    description="Passed and delayed: increase per interval.",
+                    description="Tokens and capacity; passed symbols, delayed batches and rejected attempts: increase per interval.",
+                ),
+                panel(
+                    "Delay by the limiter",
+                    quantiles("tapeline_limiter_delay_seconds", ["stage"]),
+                    "s",
+                    description="Time from a batch being ready to its request.",
                 ),
                 notes(
                     "Restored",

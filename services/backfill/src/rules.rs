@@ -13,6 +13,7 @@ pub mod chunks;
 pub mod coalescer;
 pub mod coverage;
 pub mod expected_bars;
+mod gathering;
 pub mod planner;
 pub mod series;
 pub mod timeframes;

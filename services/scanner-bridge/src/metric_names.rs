@@ -1,6 +1,7 @@
 //! Metrics of the bridge stage.
 
 use chassis::telemetry::Metric;
+use chassis::telemetry::catalogue::NAMES;
 pub use hosting::{RESTORE_APPLIED, RESTORE_SKIPPED};
 use hosting::{stage_counter, stage_gauge};
 
@@ -12,6 +13,11 @@ pub const DEDUP_WINDOW_EVICTIONS: Metric = stage_counter(
 );
 pub const WAITING_ALERTS: Metric =
     stage_gauge("tapeline_batch_waiting_alerts", "alerts", "Alerts waiting to be requested in a batch.");
+pub const LIMITER_TOKENS: Metric = stage_gauge(
+    "tapeline_limiter_tokens",
+    "tokens",
+    "Tokens in the bucket of the rate limiter: symbols that may be requested now.",
+);
 pub const LIMITER_CAPACITY: Metric = stage_gauge(
     "tapeline_limiter_capacity_symbols",
     "symbols",
@@ -27,6 +33,22 @@ pub const LIMITER_DELAYED: Metric = stage_counter(
     "batches",
     "Batches that the rate limiter delayed.",
 );
+pub const LIMITER_WAITING: Metric = stage_gauge(
+    "tapeline_limiter_waiting_alerts",
+    "alerts",
+    "Alerts of ready batches, which wait only for tokens of the rate limiter.",
+);
+pub const LIMITER_REJECTED: Metric = stage_counter(
+    "tapeline_limiter_rejected_total",
+    "rejected",
+    "Attempts to request a batch that the rate limiter rejected for lack of tokens; a waiting batch is attempted again.",
+);
+pub const LIMITER_DELAY: Metric = Metric::histogram(
+    "tapeline_limiter_delay_seconds",
+    &[0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0],
+    "Time from a batch being ready to its request, in which it waits for tokens of the rate limiter.",
+)
+.labelled(&[("stage", NAMES)]);
 pub const RESTORE_FOREIGN: Metric = stage_counter(
     "tapeline_restore_foreign_records_total",
     "records",
@@ -37,9 +59,13 @@ pub const METRICS: &[Metric] = &[
     DEDUP_WINDOWS,
     DEDUP_WINDOW_EVICTIONS,
     WAITING_ALERTS,
+    LIMITER_TOKENS,
     LIMITER_CAPACITY,
     LIMITER_PASSED,
     LIMITER_DELAYED,
+    LIMITER_WAITING,
+    LIMITER_REJECTED,
+    LIMITER_DELAY,
     RESTORE_APPLIED,
     RESTORE_SKIPPED,
     RESTORE_FOREIGN,

@@ -9,7 +9,7 @@ use kafka_io::completions;
 
 use crate::config::BridgeConfig;
 use crate::mapping_file;
-use crate::metric_names::METRICS;
+use crate::metric_names::{LIMITER_DELAY, METRICS};
 use crate::stage::{BridgeStage, INPUT};
 
 /// The name of the stage in metrics and reports.
@@ -43,7 +43,9 @@ impl Service for Bridge {
         let writes = [Topic::BatchRequested, Topic::BatchUrgent];
         let dead_letters = Topic::ScannerBridgeDeadLetter;
         let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
-        let stage = BridgeStage::new(connection.wire, mapping, config.alerts.settings());
+        let delay = context.metrics.histogram(&LIMITER_DELAY, &[("stage", STAGE)]);
+        let stage =
+            BridgeStage::new(connection.wire, mapping, config.alerts.settings()).with_limiter_delay(delay);
         // The stage has no workers, so nothing is sent through this channel.
         let (_, completed) = completions(1);
         let spec = StageSpec {

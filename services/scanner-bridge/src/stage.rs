@@ -15,6 +15,7 @@ use contracts::{Alert, Topic};
 use domain::{AlertType, Symbol, SymbolError, Timestamp};
 use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, Unavailable, Wire};
 use kit::SaturatingFrom;
+use metrics::Histogram;
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 use self::request::HeldAlert;
@@ -65,6 +66,11 @@ pub struct BridgeStage {
     limiter: Limiter,
     passed_symbols: u64,
     delayed_batches: u64,
+    rejected_batches: u64,
+    /// The time for which each requested batch was ready, in seconds.
+    limiter_delay: Histogram,
+    /// The monotonic time of the last tick, for which the tokens are exported.
+    ticked: Duration,
     /// `true` while the next batch waits for tokens.
     is_delayed: bool,
     assigned: HashSet<i32>,
@@ -90,10 +96,20 @@ impl BridgeStage {
             limiter: Limiter::new(settings.rate, Duration::ZERO),
             passed_symbols: 0,
             delayed_batches: 0,
+            rejected_batches: 0,
+            limiter_delay: Histogram::noop(),
+            ticked: Duration::ZERO,
             is_delayed: false,
             assigned: HashSet::new(),
             draining: BTreeMap::new(),
         }
+    }
+
+    /// Records the delay of each batch by the limiter with this handle; without it, delays are not recorded.
+    #[must_use]
+    pub fn with_limiter_delay(mut self, limiter_delay: Histogram) -> Self {
+        self.limiter_delay = limiter_delay;
+        self
     }
 
     fn update_share(&mut self, now: Now) {
@@ -153,13 +169,16 @@ impl BridgeStage {
     fn emit_ready(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         while let Some(symbols) = self.batcher.head() {
             if !self.limiter.take(symbols, now.monotonic) {
+                self.rejected_batches += 1;
                 self.delayed_batches += u64::from(!self.is_delayed);
                 self.is_delayed = true;
                 return;
             }
             self.passed_symbols += symbols as u64;
             self.is_delayed = false;
+            let ready = self.batcher.head_ready().unwrap_or(now.monotonic);
             let Some(batch) = self.batcher.take() else { return };
+            self.limiter_delay.record(now.monotonic.saturating_sub(ready).as_secs_f64());
             self.emit(&batch, now, effects);
         }
     }
@@ -213,6 +232,7 @@ impl Stage for BridgeStage {
     fn completed(&mut self, (): (), _now: Now, _effects: &mut Effects<OutRecord>) {}
 
     fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        self.ticked = now.monotonic;
         self.update_share(now);
         self.dedup.expire(Timestamp::from_micros(now.wall_micros));
         self.batcher.tick(now.monotonic);
@@ -223,7 +243,7 @@ impl Stage for BridgeStage {
         for input in inputs {
             self.draining.entry(input.partition).or_insert(now.monotonic);
         }
-        self.batcher.close(|partition| self.draining.contains_key(&partition));
+        self.batcher.close(|partition| self.draining.contains_key(&partition), now.monotonic);
         self.emit_ready(now, effects);
         for input in inputs {
             let since = self.draining.get(&input.partition).copied().unwrap_or_default();
@@ -244,7 +264,7 @@ impl Stage for BridgeStage {
     fn next_wake(&self, now: Now) -> Option<Duration> {
         let ready = self.batcher.head().and_then(|symbols| self.limiter.wait(symbols, now.monotonic));
         let closing = self.batcher.next_wake(now.monotonic);
-        let expiry = (self.dedup.held() > 0).then_some(EXPIRE_EVERY);
+        let expiry = (!self.dedup.is_empty()).then_some(EXPIRE_EVERY);
         [ready, closing, expiry].into_iter().flatten().min()
     }
 }
@@ -277,9 +297,12 @@ impl KafkaStage for BridgeStage {
             Note { name: names::DEDUP_WINDOWS.name, value: self.dedup.held() as u64 },
             Note { name: names::DEDUP_WINDOW_EVICTIONS.name, value: self.dedup.evicted_by_bound() },
             Note { name: names::WAITING_ALERTS.name, value: self.batcher.waiting() as u64 },
+            Note { name: names::LIMITER_TOKENS.name, value: self.limiter.available(self.ticked).into() },
             Note { name: names::LIMITER_CAPACITY.name, value: self.limiter.capacity_symbols().into() },
             Note { name: names::LIMITER_PASSED.name, value: self.passed_symbols },
             Note { name: names::LIMITER_DELAYED.name, value: self.delayed_batches },
+            Note { name: names::LIMITER_WAITING.name, value: self.batcher.ready_alerts() as u64 },
+            Note { name: names::LIMITER_REJECTED.name, value: self.rejected_batches },
             Note { name: names::RESTORE_APPLIED.name, value: self.restore_counts.restored },
             Note { name: names::RESTORE_SKIPPED.name, value: self.restore_counts.skipped },
             Note { name: names::RESTORE_FOREIGN.name, value: self.restore_counts.foreign },

@@ -188,7 +188,7 @@ fn draining_partition_is_ready_and_removed_one_is_dropped() {
     for partition in 0..3 {
         batcher.add(arrival(usize::try_from(partition).unwrap(), 0, key(partition, 5, 0)), ms(0));
     }
-    batcher.close(|partition| partition == 1);
+    batcher.close(|partition| partition == 1, ms(0));
     batcher.remove_partition(2);
     assert_eq!(taken(&mut batcher).into_iter().map(|batch| batch.key.partition).collect::<Vec<_>>(), [1]);
     assert_eq!(batcher.waiting(), 1);

@@ -123,7 +123,7 @@ impl Bridge {
             };
             batcher.add(arrival, Duration::ZERO);
         }
-        batcher.close(|_| true);
+        batcher.close(|_| true, Duration::ZERO);
         let batch = batcher.take().expect("alerts of one key");
         for alert in &batch.windowed {
             self.dedup.announced(0, alert.symbol, alert.window.first_seen, micros(now));

@@ -15,11 +15,16 @@
 //! ```
 //!
 //! Windows that are rebuilt from the outputs, opened and announced at the outputs' append times, are equal to the original ones: the
-//! announced windows are ordered by those times, not by the order of reading.
+//! announced windows are ordered by those times, not by the order of reading (`expiry_log`).
 
-use std::collections::{BTreeMap, HashMap};
+mod expiry_log;
+
+use std::collections::HashMap;
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
+
+use self::expiry_log::{Announcement, ExpiryLog};
 use crate::timestamp::Timestamp;
 
 /// Limit of the time by which an occurrence can be ahead of the clock, in microseconds: 5 min.
@@ -67,23 +72,19 @@ pub enum Observation<'a, V> {
 pub struct DedupWindows<K, V> {
     window_micros: i64,
     capacity: usize,
-    windows: HashMap<K, Window<V>, foldhash::fast::RandomState>,
+    windows: HashMap<K, Window<V>, RandomState>,
     /// The announced windows in the order of their expiry.
-    announced: BTreeMap<Announcement, K>,
-    last_sequence: u64,
+    announced: ExpiryLog<K>,
     evicted_by_bound: u64,
 }
 
 #[derive(Debug)]
 struct Window<V> {
     first_seen: Timestamp,
-    /// Key in `announced`. `None` if the window is not announced.
+    /// Its entry in `announced`. `None` if the window is not announced.
     announcement: Option<Announcement>,
     value: V,
 }
-
-/// Time of an announcement, and a sequence number that orders announcements of equal time.
-type Announcement = (Timestamp, u64);
 
 impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
     /// Creates an empty collection. A window extends `window_micros` before and after its first occurrence. At most `capacity` (at
@@ -95,8 +96,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
             window_micros: window_micros.max(0),
             capacity: capacity.max(1),
             windows: HashMap::default(),
-            announced: BTreeMap::new(),
-            last_sequence: 0,
+            announced: ExpiryLog::new(),
             evicted_by_bound: 0,
         }
     }
@@ -127,7 +127,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
     pub fn open_unannounced(&mut self, key: K, first_seen: Timestamp, value: V) {
         let replaced = self.windows.insert(key, Window { first_seen, announcement: None, value });
         if let Some(announcement) = replaced.and_then(|window| window.announcement) {
-            self.announced.remove(&announcement);
+            self.remove_announcement(announcement);
         }
     }
 
@@ -137,17 +137,16 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
         let Some(window) = self.windows.get_mut(&key).filter(|window| window.first_seen == first_seen) else {
             return;
         };
-        match window.announcement {
-            Some((earlier, _)) if earlier <= at => return,
-            Some(later) => self.announced.remove(&later),
-            None => None,
-        };
-        self.last_sequence += 1;
-        let announcement = (at, self.last_sequence);
-        window.announcement = Some(announcement);
-        self.announced.insert(announcement, key);
+        let replaced = window.announcement;
+        if replaced.is_some_and(|earlier| earlier.at <= at) {
+            return;
+        }
+        window.announcement = Some(self.announced.push(at, key));
+        if let Some(later) = replaced {
+            self.remove_announcement(later);
+        }
         if self.announced.len() > self.capacity {
-            self.remove_first();
+            self.remove_first(|_| true);
             self.evicted_by_bound += 1;
         }
     }
@@ -155,16 +154,14 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
     /// Removes the windows that have expired at `now` (wall clock).
     pub fn expire(&mut self, now: Timestamp) {
         let kept_micros = self.window_micros.saturating_add(SLACK_MICROS);
-        let is_expired = |&(announced_at, _): &Announcement| now.micros_since(announced_at) >= kept_micros;
-        while self.announced.first_key_value().is_some_and(|(announcement, _)| is_expired(announcement)) {
-            self.remove_first();
-        }
+        let is_due = |announced_at| now.micros_since(announced_at) >= kept_micros;
+        while self.remove_first(is_due) {}
     }
 
     /// Removes the windows of these keys.
     pub fn remove_if(&mut self, is_removed: impl Fn(&K) -> bool) {
-        self.announced.retain(|_, key| !is_removed(key));
         self.windows.retain(|key, _| !is_removed(key));
+        self.announced.retain(is_live(&self.windows));
     }
 
     /// Returns the number of windows.
@@ -184,11 +181,22 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
         self.evicted_by_bound
     }
 
-    fn remove_first(&mut self) {
-        if let Some((_, key)) = self.announced.pop_first() {
-            self.windows.remove(&key);
-        }
+    /// Removes the window that was announced first, if its announcement is due. Returns `false` if there is none.
+    fn remove_first(&mut self, is_due: impl Fn(Timestamp) -> bool) -> bool {
+        let key = self.announced.pop_first(is_due, is_live(&self.windows));
+        key.is_some_and(|key| self.windows.remove(&key).is_some())
     }
+
+    fn remove_announcement(&mut self, announcement: Announcement) {
+        self.announced.remove(announcement, is_live(&self.windows));
+    }
+}
+
+/// Returns the function that recognises the entry of a window in the log. Entries of replaced windows are not live.
+fn is_live<K: Eq + Hash, V>(
+    windows: &HashMap<K, Window<V>, RandomState>,
+) -> impl Fn(Announcement, &K) -> bool {
+    |announcement, key| windows.get(key).is_some_and(|window| window.announcement == Some(announcement))
 }
 
 #[cfg(test)]
@@ -231,7 +239,7 @@ mod tests {
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS - 1));
         assert_eq!(windows.len(), 1);
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS));
-        assert!(windows.is_empty() && windows.announced.is_empty());
+        assert!(windows.is_empty() && windows.announced.len() == 0);
     }
 
     #[test]

@@ -192,6 +192,19 @@ impl<S: KafkaStage> StageBench<S> {
         self.apply(effects);
     }
 
+    /// Ticks the stage as an engine without input does: at each wake-up that the stage requests, until `idle` after `from`. Ends
+    /// earlier if the stage requests no further wake-up.
+    pub fn run_idle(&mut self, from: Duration, idle: Duration) {
+        let mut at = from;
+        while let Some(wait) = self.stage.next_wake(now_after(at)) {
+            at += wait.max(Duration::from_millis(1));
+            if at > from + idle {
+                return;
+            }
+            self.tick(now_after(at));
+        }
+    }
+
     /// Drains partitions, as on each tick before their revocation.
     pub fn drain(&mut self, inputs: &[InputPartition], now: Now) {
         let mut effects = Effects::default();

@@ -11,12 +11,14 @@
 //! fetches run by priority (the highest of their requests), then by age. At most one fetch runs per symbol and data type: the next one
 //! finds covered what the first has fetched.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::{DataType, Interval, IntervalSet, Priority, Symbol, Timeframe};
+use domain::{DataType, Interval, Priority, Symbol, Timeframe};
 use kit::{Hysteresis, Marks};
+
+pub use super::gathering::{Fetch, FetchId};
+use super::gathering::{FetchKey, GatheringFetches};
 
 /// The limits of the coalescer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,22 +55,6 @@ pub struct Demand<R> {
     pub data: Vec<(DataType, Vec<Option<Timeframe>>)>,
 }
 
-/// The number of a fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FetchId(u64);
-
-/// A fetch for one or more requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch<R> {
-    pub id: FetchId,
-    pub symbol: Symbol,
-    pub data_type: DataType,
-    /// The union of the requested ranges per timeframe.
-    pub ranges: BTreeMap<Option<Timeframe>, IntervalSet>,
-    /// The requests of the fetch, in order of arrival.
-    pub requests: Vec<R>,
-}
-
 /// A request whose fetches have all ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedRequest<R, O> {
@@ -81,25 +67,15 @@ pub struct EndedRequest<R, O> {
 #[derive(Debug)]
 pub struct Coalescer<R, O> {
     limits: Limits,
-    gathering: BTreeMap<FetchId, GatheringFetch<R>>,
+    gathering: GatheringFetches<R>,
     running: BTreeMap<FetchId, RunningFetch<R>>,
-    /// The fetch per symbol and data type that accepts requests.
-    open: BTreeMap<(Symbol, DataType), FetchId>,
     requests: BTreeMap<R, HeldRequest<O>>,
-    last_id: u64,
     full: Hysteresis,
 }
 
 #[derive(Debug)]
-struct GatheringFetch<R> {
-    fetch: Fetch<R>,
-    priority: Priority,
-    opened: Duration,
-}
-
-#[derive(Debug)]
 struct RunningFetch<R> {
-    key: (Symbol, DataType),
+    key: FetchKey,
     /// Empty after the requests were removed.
     requests: Vec<R>,
 }
@@ -116,11 +92,9 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
     pub const fn new(limits: Limits) -> Self {
         Self {
             limits,
-            gathering: BTreeMap::new(),
+            gathering: GatheringFetches::new(),
             running: BTreeMap::new(),
-            open: BTreeMap::new(),
             requests: BTreeMap::new(),
-            last_id: 0,
             full: Hysteresis::new(),
         }
     }
@@ -133,14 +107,13 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         self.requests.insert(demand.id, HeldRequest { unfinished: demand.data.len(), outcomes: Vec::new() });
         for (data_type, timeframes) in &demand.data {
             let id = self.fetch_for((demand.symbol, *data_type), demand.priority, now);
-            let Some(gathering) = self.gathering.get_mut(&id) else {
+            let Some(fetch) = self.gathering.join(id, demand.priority) else {
                 debug_assert!(false, "a fetch that accepts requests is gathering");
                 continue;
             };
-            gathering.priority = gathering.priority.max(demand.priority);
-            gathering.fetch.requests.push(demand.id);
+            fetch.requests.push(demand.id);
             for timeframe in timeframes {
-                gathering.fetch.ranges.entry(*timeframe).or_default().insert(demand.range);
+                fetch.ranges.entry(*timeframe).or_default().insert(demand.range);
             }
         }
         self.update_full();
@@ -151,25 +124,19 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         if self.running.len() >= self.limits.running_max {
             return None;
         }
-        let (_, id) = self
-            .startable()
-            .filter(|(_, gathering)| gathering.opened + self.limits.gather <= now)
-            .map(|(id, gathering)| (Reverse(gathering.priority), id))
-            .min()?;
-        let fetch = self.gathering.remove(&id)?.fetch;
-        let key = (fetch.symbol, fetch.data_type);
-        if self.open.get(&key) == Some(&id) {
-            self.open.remove(&key);
-        }
-        self.running.insert(id, RunningFetch { key, requests: fetch.requests.clone() });
+        let fetch = self.gathering.take(now, self.limits.gather)?;
+        let running = RunningFetch { key: fetch.key(), requests: fetch.requests.clone() };
+        self.running.insert(fetch.id, running);
         Some(fetch)
     }
 
     /// Ends a running fetch. Returns the requests that end with it, in order of arrival.
     pub fn finish(&mut self, id: FetchId, outcome: &O) -> Vec<EndedRequest<R, O>> {
-        let Some(RunningFetch { key: (_, data_type), requests }) = self.running.remove(&id) else {
+        let Some(RunningFetch { key, requests }) = self.running.remove(&id) else {
             return Vec::new();
         };
+        self.gathering.release(key);
+        let (_, data_type) = key;
         let mut ended = Vec::new();
         for id in requests {
             let Some(held) = self.requests.get_mut(&id) else {
@@ -191,12 +158,7 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
     /// occupies its slot until [`Self::finish`].
     pub fn remove(&mut self, is_removed: impl Fn(&R) -> bool) -> Vec<FetchId> {
         self.requests.retain(|id, _| !is_removed(id));
-        self.gathering.retain(|_, gathering| {
-            gathering.fetch.requests.retain(|id| !is_removed(id));
-            !gathering.fetch.requests.is_empty()
-        });
-        let gathering = &self.gathering;
-        self.open.retain(|_, id| gathering.contains_key(id));
+        self.gathering.remove_requests(&is_removed);
         let mut orphans = Vec::new();
         for (id, running) in &mut self.running {
             let had_requests = !running.requests.is_empty();
@@ -215,8 +177,7 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         if self.running.len() >= self.limits.running_max {
             return None;
         }
-        let due = self.startable().map(|(_, gathering)| gathering.opened + self.limits.gather).min();
-        due.map(|due| due.saturating_sub(now))
+        self.gathering.next_due(self.limits.gather).map(|due| due.saturating_sub(now))
     }
 
     /// Returns the number of requests that have not ended.
@@ -237,30 +198,14 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         self.full.is_set()
     }
 
-    /// The gathering fetches for whose symbol and data type no fetch runs.
-    fn startable(&self) -> impl Iterator<Item = (FetchId, &GatheringFetch<R>)> {
-        let is_running = |key| self.running.values().any(|running| running.key == key);
-        self.gathering
-            .iter()
-            .filter(move |(_, gathering)| !is_running((gathering.fetch.symbol, gathering.fetch.data_type)))
-            .map(|(id, gathering)| (*id, gathering))
-    }
-
     /// Returns the fetch that accepts requests for this symbol and data type, or opens one.
-    fn fetch_for(&mut self, key: (Symbol, DataType), priority: Priority, now: Duration) -> FetchId {
-        let accepts = |gathering: &GatheringFetch<R>| now < gathering.opened + self.limits.gather_max;
-        if let Some(id) = self.open.get(&key)
-            && self.gathering.get(id).is_some_and(accepts)
+    fn fetch_for(&mut self, key: FetchKey, priority: Priority, now: Duration) -> FetchId {
+        if let Some((id, opened)) = self.gathering.newest(key)
+            && now < opened + self.limits.gather_max
         {
-            return *id;
+            return id;
         }
-        self.last_id += 1;
-        let id = FetchId(self.last_id);
-        let (symbol, data_type) = key;
-        let fetch = Fetch { id, symbol, data_type, ranges: BTreeMap::new(), requests: Vec::new() };
-        self.gathering.insert(id, GatheringFetch { fetch, priority, opened: now });
-        self.open.insert(key, id);
-        id
+        self.gathering.open(key, priority, now)
     }
 
     fn update_full(&mut self) {

@@ -1,6 +1,7 @@
 //! Tests of the stage without Kafka: each symbol of a request ends once, and its vector uses no later bars.
 
 mod benchmarks;
+mod bounds;
 mod tombstones;
 mod unwritable;
 mod without_bars;

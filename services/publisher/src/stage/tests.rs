@@ -14,8 +14,12 @@ const TRACE: &str = "00-1-2-01";
 type Bench = StageBench<AnnouncerStage>;
 
 fn bench() -> Bench {
+    bench_with(Announcer::new(DEFAULT_WINDOW_MICROS, 100))
+}
+
+fn bench_with(announcer: Announcer) -> Bench {
     let wire = wire("publisher", Topic::PublisherDeadLetter);
-    let stage = AnnouncerStage::new(wire.clone(), Announcer::new(DEFAULT_WINDOW_MICROS, 100));
+    let stage = AnnouncerStage::new(wire.clone(), announcer);
     let mut bench = StageBench::new(wire, &[INPUT], stage);
     bench.traceparent = Some(TRACE);
     bench
@@ -72,6 +76,19 @@ fn proposal_within_its_window_is_dropped_as_duplicate() {
     assert!(matches!(propose(&mut bench, None, 1, 23), Verdict::Drop(DUPLICATE)));
     assert!(matches!(propose(&mut bench, None, 2, 23), Verdict::Emit(_)), "another layer");
     assert!(matches!(propose(&mut bench, None, 1, 25), Verdict::Emit(_)), "the window has passed");
+}
+
+#[test]
+fn announcer_holds_no_window_after_an_idle_hour() {
+    let mut bench = bench_with(Announcer::new(HOUR_MICROS / 2, 1_000));
+    let symbols = ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| format!("{first}{second}")));
+    for symbol in symbols {
+        let verdict = bench.process(&Proposal { symbol, ..proposal(None, 1, 0) }, hour(0));
+        assert!(matches!(verdict, Verdict::Emit(_)), "{verdict:?}");
+    }
+    assert_eq!(bench.note(names::DEDUP_WINDOWS.name), 26 * 26);
+    bench.run_idle(Duration::ZERO, Duration::from_secs(3_600));
+    assert_eq!(bench.note(names::DEDUP_WINDOWS.name), 0);
 }
 
 #[test]

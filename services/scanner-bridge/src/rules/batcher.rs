@@ -66,6 +66,8 @@ pub struct Batcher<I> {
     timers: BinaryHeap<Reverse<(Duration, u64)>>,
     last_number: u64,
     waiting: usize,
+    /// The held alerts of ready batches.
+    ready_alerts: usize,
     full: Hysteresis,
 }
 
@@ -74,6 +76,8 @@ struct Timed<I> {
     batch: OpenBatch<I>,
     opened: Duration,
     last_arrival: Duration,
+    /// The time at which the batch was ready. `None` if it is not ready.
+    ready: Option<Duration>,
 }
 
 impl<I> Batcher<I> {
@@ -87,6 +91,7 @@ impl<I> Batcher<I> {
             timers: BinaryHeap::new(),
             last_number: 0,
             waiting: 0,
+            ready_alerts: 0,
             full: Hysteresis::new(),
         }
     }
@@ -102,12 +107,13 @@ impl<I> Batcher<I> {
         };
         timed.last_arrival = now;
         timed.batch.join(arrival);
+        self.ready_alerts += usize::from(timed.ready.is_some());
         // Ready when any limit is reached: the key's next alert may open another batch, which must not be taken before this one.
         let is_ready = is_urgent
             || timed.batch.symbols() >= limits.ready_symbols
             || timed.batch.records() >= limits.alerts_max;
         if is_ready {
-            self.ready.insert((Reverse(timed.batch.key.priority), number));
+            self.make_ready(number, now);
         }
         self.waiting += 1;
         self.update_full();
@@ -126,7 +132,7 @@ impl<I> Batcher<I> {
             };
             let deadline = timed.deadline(&self.limits);
             if deadline <= now {
-                self.ready.insert((Reverse(timed.batch.key.priority), number));
+                self.make_ready(number, now);
             } else {
                 self.timers.push(Reverse((deadline, number)));
             }
@@ -134,12 +140,10 @@ impl<I> Batcher<I> {
     }
 
     /// Makes all batches of draining partitions ready, so that they only wait for tokens.
-    pub fn close(&mut self, is_draining: impl Fn(i32) -> bool) {
-        for (number, timed) in &self.batches {
-            if is_draining(timed.batch.key.partition) {
-                self.ready.insert((Reverse(timed.batch.key.priority), *number));
-            }
-        }
+    pub fn close(&mut self, is_draining: impl Fn(i32) -> bool, now: Duration) {
+        let is_closed = |(_, timed): &(&u64, &Timed<I>)| is_draining(timed.batch.key.partition);
+        let closed: Vec<u64> = self.batches.iter().filter(is_closed).map(|(number, _)| *number).collect();
+        closed.into_iter().for_each(|number| self.make_ready(number, now));
     }
 
     /// Returns the number of symbols of the next batch, which is the number of tokens that it needs. `None` if no batch is ready.
@@ -148,9 +152,15 @@ impl<I> Batcher<I> {
         self.ready.first().and_then(|(_, number)| self.batches.get(number)).map(|timed| timed.batch.symbols())
     }
 
+    /// Returns the time at which the next batch was ready. `None` if no batch is ready.
+    #[must_use]
+    pub fn head_ready(&self) -> Option<Duration> {
+        self.ready.first().and_then(|(_, number)| self.batches.get(number)?.ready)
+    }
+
     /// Takes the next batch. `None` if no batch is ready.
     pub fn take(&mut self) -> Option<Batch<I>> {
-        let (_, number) = self.ready.pop_first()?;
+        let (_, number) = *self.ready.first()?;
         self.remove(number).map(OpenBatch::into_batch)
     }
 
@@ -161,7 +171,6 @@ impl<I> Batcher<I> {
         let mut ids = Vec::new();
         for number in numbers {
             if let Some(batch) = self.remove(number) {
-                self.ready.remove(&(Reverse(batch.key.priority), number));
                 ids.extend(batch.into_batch().ids);
             }
         }
@@ -180,6 +189,12 @@ impl<I> Batcher<I> {
         self.waiting
     }
 
+    /// Returns the number of held alerts whose batches are ready, so that they only wait for tokens.
+    #[must_use]
+    pub const fn ready_alerts(&self) -> usize {
+        self.ready_alerts
+    }
+
     /// Returns `true` from the time when [`Limits::waiting_max`] is reached until fewer than half of it are held.
     #[must_use]
     pub const fn is_full(&self) -> bool {
@@ -193,15 +208,27 @@ impl<I> Batcher<I> {
             return *number;
         }
         self.last_number += 1;
-        let timed = Timed { batch: OpenBatch::new(arrival.key), opened: now, last_arrival: now };
+        let timed = Timed { batch: OpenBatch::new(arrival.key), opened: now, last_arrival: now, ready: None };
         self.timers.push(Reverse((timed.deadline(&self.limits), self.last_number)));
         self.batches.insert(self.last_number, timed);
         self.current.insert(arrival.key, self.last_number);
         self.last_number
     }
 
+    fn make_ready(&mut self, number: u64, now: Duration) {
+        if let Some(timed) = self.batches.get_mut(&number).filter(|timed| timed.ready.is_none()) {
+            timed.ready = Some(now);
+            self.ready_alerts += timed.batch.records();
+            self.ready.insert((Reverse(timed.batch.key.priority), number));
+        }
+    }
+
     fn remove(&mut self, number: u64) -> Option<OpenBatch<I>> {
-        let batch = self.batches.remove(&number)?.batch;
+        let Timed { batch, ready, .. } = self.batches.remove(&number)?;
+        if ready.is_some() {
+            self.ready.remove(&(Reverse(batch.key.priority), number));
+            self.ready_alerts -= batch.records();
+        }
         if self.current.get(&batch.key) == Some(&number) {
             self.current.remove(&batch.key);
         }

@@ -57,8 +57,16 @@ pub struct RestoredAlert {
 #[derive(Debug)]
 pub struct Dedup {
     windows: PartitionWindows<Symbol, RequestedPriorities>,
-    /// The restored alerts that are not applied yet, by partition and offset.
-    restored: BTreeMap<i32, BTreeMap<i64, RestoredAlert>>,
+    /// The restored alerts that are not applied yet, by partition.
+    restored: BTreeMap<i32, RestoredAlerts>,
+}
+
+/// The restored alerts of a partition that are not applied yet.
+#[derive(Debug)]
+struct RestoredAlerts {
+    by_offset: BTreeMap<i64, RestoredAlert>,
+    /// The latest append time of their requests.
+    last_appended_at: Timestamp,
 }
 
 impl Dedup {
@@ -78,7 +86,12 @@ impl Dedup {
 
     /// Adds an alert from a request of an earlier owner of the partition. If several requests contain the alert, the first counts.
     pub fn restore(&mut self, partition: i32, restored: RestoredAlert) {
-        match self.restored.entry(partition).or_default().entry(restored.alert.offset) {
+        let alerts = self.restored.entry(partition).or_insert_with(|| RestoredAlerts {
+            by_offset: BTreeMap::new(),
+            last_appended_at: restored.appended_at,
+        });
+        alerts.last_appended_at = alerts.last_appended_at.max(restored.appended_at);
+        match alerts.by_offset.entry(restored.alert.offset) {
             Entry::Vacant(vacant) => {
                 vacant.insert(restored);
             }
@@ -121,12 +134,12 @@ impl Dedup {
     /// Applies the restored alerts up to and including `offset`, so that an alert that is redelivered although its request is
     /// committed is a duplicate of itself.
     fn apply_restored(&mut self, partition: i32, offset: i64) {
-        let Some(restored) = self.restored.get_mut(&partition) else { return };
+        let Some(RestoredAlerts { by_offset, .. }) = self.restored.get_mut(&partition) else { return };
         let windows = self.windows.of(partition);
-        while let Some(first) = restored.first_entry().filter(|first| *first.key() <= offset) {
+        while let Some(first) = by_offset.first_entry().filter(|first| *first.key() <= offset) {
             first.remove().apply(windows);
         }
-        if restored.is_empty() {
+        if by_offset.is_empty() {
             self.restored.remove(&partition);
         }
     }
@@ -136,15 +149,24 @@ impl Dedup {
         self.windows.of(partition).announced(symbol, window, at);
     }
 
-    /// Evicts the windows that are expired at `now` (wall clock).
+    /// Evicts the windows that are expired at `now` (wall clock), and the restored alerts of a partition once the windows of all of
+    /// them would be: no alert applies them if the partition has no traffic.
     pub fn expire(&mut self, now: Timestamp) {
         self.windows.expire(now);
+        let kept_micros = self.windows.kept_micros();
+        self.restored.retain(|_, alerts| now.micros_since(alerts.last_appended_at) < kept_micros);
     }
 
     /// Drops the windows and the restored alerts of a partition.
     pub fn unassigned(&mut self, partition: i32) {
         self.windows.remove(partition);
         self.restored.remove(&partition);
+    }
+
+    /// Returns `true` if there are neither windows nor restored alerts, so that nothing can expire.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.restored.is_empty()
     }
 
     /// Returns the number of windows.

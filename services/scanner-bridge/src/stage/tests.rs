@@ -2,6 +2,7 @@
 
 mod restoration;
 
+use chassis::telemetry::{Catalogue, Metrics};
 use contracts::bounds::{ID_BYTES_MAX, MERGED_ALERTS_MAX};
 use contracts::codec::PAYLOAD_BYTES_MAX;
 use contracts::{Event, FeatureRequest};
@@ -28,9 +29,13 @@ fn bench() -> Bench {
 }
 
 fn unassigned() -> Bench {
+    unassigned_with(AlertsSection::default().settings())
+}
+
+fn unassigned_with(settings: Settings) -> Bench {
     let wire = wire("scanner-bridge", Topic::ScannerBridgeDeadLetter);
     let mapping = mapping_file::parse(mapping_file::DEFAULT).unwrap();
-    let stage = BridgeStage::new(wire.clone(), mapping, AlertsSection::default().settings());
+    let stage = BridgeStage::new(wire.clone(), mapping, settings);
     let mut bench = StageBench::new(wire, &[INPUT], stage);
     bench.traceparent = Some("00-1-2-01");
     bench
@@ -178,17 +183,46 @@ fn alert_ahead_of_the_clock_is_dead_lettered() {
     assert!(matches!(bench.process(&ahead(0), now(0)), Verdict::Hold), "5 min are allowed");
 }
 
+/// Processes alerts of this number of symbols, which are held.
+fn hold_alerts(bench: &mut Bench, count: usize) {
+    let symbols = ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| format!("{first}{second}")));
+    for (number, symbol) in symbols.take(count).enumerate() {
+        let verdict = bench.process(&alert(&number.to_string(), &symbol, "momentum", 0.5), now(0));
+        assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
+    }
+}
+
+#[test]
+fn bridge_holds_no_window_after_an_idle_hour() {
+    let mut bench = bench();
+    hold_alerts(&mut bench, 300);
+    bench.run_idle(Duration::ZERO, Duration::from_secs(60));
+    assert_eq!((bench.held().len(), bench.note(names::DEDUP_WINDOWS.name)), (0, 300));
+    bench.run_idle(Duration::from_secs(60), Duration::from_secs(3_600));
+    assert_eq!(bench.note(names::DEDUP_WINDOWS.name), 0);
+}
+
+#[test]
+fn full_bridge_is_full_until_half_of_its_alerts_are_requested() {
+    let settings = AlertsSection::default().settings();
+    let limits = Limits { waiting_max: 200, ..settings.limits };
+    let mut bench = unassigned_with(Settings { limits, ..settings });
+    let inputs = bench.inputs();
+    bench.assign(&inputs, now(0));
+    hold_alerts(&mut bench, 199);
+    assert!(!bench.stage.is_full(0));
+    let verdict = bench.process(&alert("last", "LAST", "momentum", 0.5), now(0));
+    assert!(matches!(verdict, Verdict::Hold) && bench.stage.is_full(0));
+    bench.tick(now(50));
+    assert!(bench.held().len() > 100 && bench.stage.is_full(0), "{} are held", bench.held().len());
+    bench.tick(now(250));
+    assert!(bench.held().len() < 100 && !bench.stage.is_full(0), "{} are held", bench.held().len());
+}
+
 #[test]
 fn batches_are_held_until_there_are_tokens() {
     let mut bench = bench();
-    let symbols =
-        (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| String::from_utf8(vec![a, b]).unwrap()));
-    for (i, symbol) in symbols.take(300).enumerate() {
-        assert!(matches!(
-            bench.process(&alert(&i.to_string(), &symbol, "momentum", 0.5), now(0)),
-            Verdict::Hold
-        ));
-    }
+    hold_alerts(&mut bench, 300);
     let requested = |requests: Vec<(FeatureRequest, usize, bool, Topic)>| -> usize {
         requests.iter().map(|(request, ..)| request.symbols.len()).sum()
     };
@@ -200,6 +234,42 @@ fn batches_are_held_until_there_are_tokens() {
     assert_eq!((bench.note(names::LIMITER_DELAYED.name), bench.note(names::LIMITER_CAPACITY.name)), (1, 100));
     let later: usize = (1..=5).map(|fifth| requested(requests_at(&mut bench, now(50 + fifth * 200)))).sum();
     assert_eq!(at_once + later, 300);
+}
+
+#[test]
+fn limiter_reports_tokens_waiting_alerts_rejections_and_delay() {
+    let metrics = Metrics::new(&Catalogue::new().with(names::METRICS)).unwrap();
+    let delay = metrics.scope("scanner-bridge").histogram(&names::LIMITER_DELAY, &[("stage", "bridge")]);
+    let mut bench = unassigned();
+    bench.stage = bench.stage.with_limiter_delay(delay);
+    let inputs = bench.inputs();
+    bench.assign(&inputs, now(0));
+    hold_alerts(&mut bench, 200);
+    let limiter = |bench: &Bench| {
+        [names::LIMITER_TOKENS, names::LIMITER_WAITING, names::LIMITER_REJECTED].map(|it| bench.note(it.name))
+    };
+    bench.tick(now(0));
+    assert_eq!(limiter(&bench), [100, 0, 0], "no batch is ready");
+    bench.tick(now(50));
+    let waiting = bench.held().len() as u64;
+    assert_eq!(limiter(&bench), [waiting - 100, waiting, 1], "a token per requested alert was taken");
+    bench.tick(now(51));
+    assert_eq!(limiter(&bench)[1..], [waiting, 2], "the batch that waits is rejected again");
+    bench.tick(now(250));
+    bench.tick(now(450));
+    assert_eq!(limiter(&bench)[1], 0);
+    let rendered = metrics.render();
+    let of = |series: &str| {
+        let prefix = format!("tapeline_limiter_delay_seconds_{series} ");
+        let line = rendered.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.unwrap_or_else(|| panic!("no {prefix} in\n{rendered}")).to_owned()
+    };
+    let labels = r#"{service="scanner-bridge",stage="bridge"}"#;
+    let bucket = |le: &str| of(&format!(r#"bucket{{service="scanner-bridge",stage="bridge",le="{le}"}}"#));
+    assert_eq!((of(&format!("count{labels}")), bucket("1")), ("12".to_owned(), "12".to_owned()));
+    let at_once: u32 = bucket("0.001").parse().unwrap();
+    assert!((4..9).contains(&at_once), "{at_once} batches waited for no tokens");
+    assert_eq!(bucket("0.1"), bucket("0.001"), "the others waited until 250 ms");
 }
 
 /// A different id of the maximum length for each number.

@@ -1,4 +1,5 @@
-//! Requests whose events exceed the maximum size of a record: they still end. All other tests are in `tests/executor`.
+//! Requests whose events exceed the maximum size of a record still end, and ended attempts expire. All other tests are in
+//! `tests/executor`.
 
 use std::sync::Mutex;
 
@@ -109,6 +110,27 @@ fn oversized_failure_is_a_dead_letter_with_its_offset() {
     };
     assert_eq!((*rejected, DeadLetter::of(dead_letter).offset), (id, 7));
     assert!(bench.stage.requests.is_empty());
+}
+
+#[test]
+fn executor_holds_no_attempt_after_an_idle_hour() {
+    let (mut bench, id, workers) = bench();
+    let partition = bench.wire.partition_of("AAPL");
+    bench.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, 0);
+    bench.tick(now(1));
+    bench.tick(now(3));
+    let jobs = std::mem::take(&mut *workers.0.lock().unwrap());
+    for job in jobs {
+        bench.complete(fetch_chunk(&SyntheticMarket::new(7), &job), now(3));
+    }
+    assert_eq!(
+        (bench.resolved(), bench.stage.attempts.held()),
+        (&[id][..], 2),
+        "the attempt and its success"
+    );
+    // The window of an hour, and the slack of 5 minutes.
+    bench.run_idle(Duration::from_secs(3), Duration::from_secs(3_600 + 300 + 60));
+    assert_eq!(bench.stage.attempts.held(), 0);
 }
 
 #[test]

@@ -42,6 +42,18 @@ fn window_is_restored_by_the_next_owner() {
 }
 
 #[test]
+fn restored_alerts_expire_in_an_idle_hour() {
+    let mut bench = bench();
+    hold_alerts(&mut bench, 300);
+    bench.run_idle(Duration::ZERO, Duration::from_secs(60));
+    let requests: Vec<_> = bench.emitted().into_iter().flat_map(|emitted| emitted.outputs).collect();
+    let mut next = successor(&requests, now(60_000));
+    assert!(!next.stage.dedup.is_empty());
+    next.run_idle(Duration::from_secs(60), Duration::from_secs(3_600));
+    assert!(next.stage.dedup.is_empty());
+}
+
+#[test]
 fn redelivered_alert_passes_after_a_later_urgent_request() {
     let mut bench = bench();
     let ordinary = alert("ordinary", "AAPL", "momentum", 0.5);

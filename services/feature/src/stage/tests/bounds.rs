@@ -1,0 +1,44 @@
+//! Bounds of the stage: its entries are removed with their work or by the clock, and a full lane is reported.
+
+use super::*;
+
+/// Completes jobs until no more are started.
+fn complete_all(bench: &mut Bench) {
+    loop {
+        let jobs = bench.take_jobs();
+        if jobs.is_empty() {
+            return;
+        }
+        jobs.iter().for_each(|job| bench.complete(compute(job), now(1)));
+    }
+}
+
+#[test]
+fn feature_stage_holds_nothing_after_an_idle_hour() {
+    let mut bench = holding(10, LIMITS);
+    complete_all(&mut bench);
+    assert_eq!((bench.outputs().len(), bench.note(REQUESTED_SYMBOLS.name)), (10, 10));
+    bench.run_idle(Duration::from_secs(1), Duration::from_secs(3_600));
+    assert_eq!(bench.note(REQUESTED_SYMBOLS.name), 0);
+    assert!(bench.stage.queue.is_empty() && bench.stage.running.is_empty() && bench.held().is_empty());
+}
+
+#[test]
+fn full_lane_is_reported_for_its_topic_only() {
+    const ORDINARY: u16 = 0;
+    const URGENT: u16 = 1;
+    for (priority, full, other) in [(5, ORDINARY, URGENT), (8, URGENT, ORDINARY)] {
+        let mut bench = Bench::new();
+        bench.set_table_end(5);
+        for number in 0..10 {
+            assert!(!bench.stage.is_full(full), "{number} requests");
+            let mut request = request(&number.to_string(), 5, priority);
+            request.symbols[0].occurred_at -= number;
+            bench.hold(&request, now(0));
+        }
+        assert!(bench.stage.is_full(full) && !bench.stage.is_full(other));
+        bench.reach(9);
+        complete_all(&mut bench);
+        assert!(!bench.stage.is_full(full) && bench.held().is_empty());
+    }
+}
