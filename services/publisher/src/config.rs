@@ -55,7 +55,7 @@ pub struct EdgeSection {
     /// then the connection is closed, with status 408 if a part of the head has arrived. 10 s is enough on slow networks too.
     pub head_timeout_ms: Millis,
     /// Time that a connection may be idle between two requests, in milliseconds; then it is closed. 60 s, so that scanners that send
-    /// once per minute keep their connections.
+    /// once per minute keep their connections. A response must be read within this time too, but at most 30 s.
     pub idle_timeout_ms: Millis,
     /// Maximum number of concurrent requests; the edge rejects further requests with status 503 and `Retry-After`.
     pub requests_max: usize,

@@ -43,6 +43,8 @@ pub mod record_position;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
+use kit::secret::redacted_address;
 
 use self::cli::Cli;
 use self::exit::{Cause, Failure};
@@ -66,7 +68,7 @@ fn run_command() -> Result<(), Failure> {
         Err(text) if !text.use_stderr() && !chassis::output::is_terminal() => {
             return output::print(&text.render().to_string());
         }
-        Err(error) => error.exit(),
+        Err(error) => without_secrets(error).exit(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -76,4 +78,27 @@ fn run_command() -> Result<(), Failure> {
     // A blocking thread that still reads from a topic must not keep the process alive.
     runtime.shutdown_background();
     result
+}
+
+/// Hides what precedes an `@` in an invalid value: an address may have a user with a password.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let shown = redacted_address(value);
+        error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn password_in_the_value_of_a_flag_is_not_shown() {
+        for flags in [["publish", "-"], ["replay", "--seed=1"]] {
+            let args = ["tapeline", flags[0], flags[1], "--edge", "http://me:hunter2@edge:8080"];
+            let text = without_secrets(Cli::try_parse_from(args).unwrap_err()).to_string();
+            assert!(text.contains("'http://[redacted]@edge:8080' for '--edge"), "{text}");
+        }
+    }
 }

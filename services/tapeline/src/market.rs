@@ -43,4 +43,4 @@ pub use self::run_report::{RunReport, StageReport};
 pub use self::runner::MarketRunner;
 #[cfg(test)]
 pub(crate) use self::scripted_edge::{ScriptedEdge, result};
-pub use self::topic_follower::{FollowerTask, TopicFollower, follow};
+pub use self::topic_follower::{FollowerTask, TopicFollower, end_following, follow};

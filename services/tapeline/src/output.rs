@@ -1,7 +1,6 @@
 //! Output of the commands: standard output, progress, NDJSON files, records as JSON.
 
 mod decoded_record;
-mod foreign_text;
 mod ndjson_file;
 mod process_memory;
 mod progress;
@@ -9,8 +8,9 @@ mod writable_file;
 
 use crate::exit::Failure;
 
+pub use chassis::printable::{escaped, printable_json};
+
 pub use self::decoded_record::DecodedRecord;
-pub use self::foreign_text::{escaped, printable_json};
 pub use self::ndjson_file::NdjsonFile;
 pub use self::process_memory::peak_rss_mib;
 pub use self::progress::{PROGRESS_INTERVAL, ProgressLines, bar_style};

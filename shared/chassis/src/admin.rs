@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -20,6 +21,10 @@ use crate::lock::locked;
 use crate::serve::{ConnectionLimits, STATUSES, ServerMetricSet, ServerMetrics, error_page, serve};
 use crate::shutdown::{Cause, Shutdown};
 use crate::telemetry::{Metric, Metrics};
+
+/// The time that the server may take to end. It starts to end after the drain, so that probes are answered until then, and its last
+/// responses are worth no more delay.
+const END: Duration = Duration::from_secs(1);
 
 /// The metrics of the server.
 pub const METRICS: ServerMetricSet = ServerMetricSet {
@@ -77,12 +82,12 @@ pub struct Version {
     pub version: &'static str,
 }
 
-/// The running server. Dropping it stops it.
+/// The running server. Dropping it stops it, and waits for its end up to 1 s.
 #[derive(Debug)]
 pub struct Admin {
     address: SocketAddr,
     stop: Shutdown,
-    thread: Option<JoinHandle<()>>,
+    ended: Receiver<()>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -127,10 +132,14 @@ impl Admin {
         let stop = Shutdown::new();
         let stopped = stop.clone();
         let metrics = ServerMetrics::new(&view.metrics.process_scope(), &METRICS);
-        let run = move || runtime.block_on(serve("admin", listener, router(view), limits, metrics, stopped));
-        let thread =
-            std::thread::Builder::new().name("admin".to_owned()).spawn(run).map_err(AdminError::Thread)?;
-        Ok(Self { address, stop, thread: Some(thread) })
+        let (end, ended) = mpsc::sync_channel(1);
+        let run = move || {
+            runtime.block_on(serve("admin", listener, router(view), limits, metrics, stopped));
+            // Fails only if the owner is gone.
+            let _sent = end.try_send(());
+        };
+        std::thread::Builder::new().name("admin".to_owned()).spawn(run).map_err(AdminError::Thread)?;
+        Ok(Self { address, stop, ended })
     }
 
     /// Returns the address on which the server listens.
@@ -143,10 +152,10 @@ impl Admin {
 impl Drop for Admin {
     fn drop(&mut self) {
         self.stop.begin(Cause::Requested);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("admin server panicked");
+        match self.ended.recv_timeout(END) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout) => tracing::warn!("admin server still running: not waited for"),
+            Err(RecvTimeoutError::Disconnected) => tracing::error!("admin server panicked"),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | [`memory`], [`descriptors`] | memory and file descriptors of the process, and their limits |
 //! | [`tasks`], [`pool`] | supervised tasks and threads; worker threads that are replaced after a failure |
 //! | [`output`] | standard output and standard error |
+//! | [`printable`] | escapes of text that others wrote |
 //! | [`shutdown`], [`signals`], [`exit`] | the shutdown token, SIGTERM and SIGINT, the exit codes |
 //!
 //! ```no_run
@@ -77,6 +78,7 @@ pub mod health;
 pub mod memory;
 pub mod output;
 pub mod pool;
+pub mod printable;
 pub mod run;
 pub mod serve;
 pub mod shutdown;

@@ -6,6 +6,8 @@
 use std::io::{self, ErrorKind, IsTerminal, Stdout, Write};
 use std::sync::{Mutex, PoisonError};
 
+use crate::printable::printable;
+
 /// A write to standard output failed, for another reason than a closed pipe.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write to standard output")]
@@ -21,7 +23,8 @@ struct Printer<W> {
 
 static STDOUT: Mutex<Printer<Stdout>> = Mutex::new(Printer { writer: None, is_closed: false });
 
-/// Prints a text to standard output and flushes it. Does nothing once the reader has closed the pipe.
+/// Prints a text to standard output and flushes it. Control characters other than line breaks are escaped: a text may quote what others
+/// wrote, such as a file name or a response. Does nothing once the reader has closed the pipe.
 ///
 /// # Errors
 /// The write fails for another reason than a closed pipe.
@@ -43,9 +46,9 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Writes a line to standard error. A failure is ignored: there is no other place to report it.
+/// Writes a line to standard error, with control characters escaped. A failure is ignored: there is no other place to report it.
 pub fn note(line: &str) {
-    drop(io::stderr().lock().write_all(format!("{line}\n").as_bytes()));
+    drop(io::stderr().lock().write_all(format!("{}\n", printable(line)).as_bytes()));
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Printer<Stdout>> {
@@ -60,7 +63,7 @@ impl<W: Write> Printer<W> {
             return Ok(());
         }
         let writer = self.writer.get_or_insert_with(open);
-        match writer.write_all(text.as_bytes()).and_then(|()| writer.flush()) {
+        match writer.write_all(printable(text).as_bytes()).and_then(|()| writer.flush()) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.is_closed = true;
@@ -111,6 +114,13 @@ mod tests {
         }
         assert!(printer.is_closed);
         assert_eq!(printer.writer.unwrap().attempts, 2, "nothing is written after the pipe is closed");
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let mut printer = Printer { writer: None, is_closed: false };
+        printer.print("a\x1b[2J\u{202e}b\n", Vec::new).unwrap();
+        assert_eq!(printer.writer.unwrap(), b"a\\u{1b}[2J\\u{202e}b\n");
     }
 
     #[test]

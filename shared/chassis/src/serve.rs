@@ -10,11 +10,13 @@
 //! |---|---|
 //! | connections | the connection that waits longest for a complete request is closed; if all have one, the new connection gets 503 |
 //! | time for a request head | 408 if a part has arrived, otherwise the connection is closed |
-//! | idle time between requests, and without progress of a response | the connection is closed |
+//! | idle time between requests | the connection is closed |
+//! | the same, at most 30 s, for the whole of a response | the connection is closed |
 //! | size of a request head | 431 |
 //!
 //! When the shutdown begins, the listener and all connections without a complete request head are closed at once. Requests in progress
-//! are completed; a handler that reads a body has to observe the shutdown, because a body may never arrive.
+//! are completed; a handler that reads a body has to observe the shutdown, because a body may never arrive. A response must then be read
+//! within 5 s, and is abandoned after 1 s without progress.
 //!
 //! Every error has a JSON body `{"error": "…"}`, including those that the HTTP library reports before a handler runs.
 

@@ -126,6 +126,32 @@ fn port_in_use_is_an_error_with_its_address() {
     assert!(text.contains("in use"), "{text}");
 }
 
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn handler_that_blocks_does_not_block_the_end() {
+    let process = process();
+    let (entered, enters) = std::sync::mpsc::sync_channel(1);
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+    let released = std::sync::Mutex::new(released);
+    process.metrics.before_each_scrape(move || {
+        entered.send(()).unwrap();
+        let _end = released.lock().unwrap().recv();
+    });
+    let mut scrape = TcpStream::connect(process.admin.address()).unwrap();
+    scrape.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    enters.recv_timeout(LONG).unwrap();
+    let (end, ended) = std::sync::mpsc::sync_channel(1);
+    let ends = std::thread::spawn(move || {
+        drop(process);
+        end.send(()).unwrap();
+    });
+    ended.recv_timeout(LONG).unwrap();
+    drop(release);
+    ends.join().unwrap();
+}
+
 #[test]
 fn half_open_connections_do_not_block_probes() {
     let process = process();

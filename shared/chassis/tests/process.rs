@@ -12,6 +12,7 @@ use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, EndPolicy, Exit, Failure, Service};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde::{Deserialize, Serialize};
 
 struct Demo;
@@ -256,9 +257,14 @@ fn check_config_prints_a_note_about_a_renamed_key() {
     assert!(log.contains("note: at_end (DEMO__AT_END): renamed to on_shutdown"), "{log}");
 }
 
+/// The drain alone can close the connections: their timeouts are an hour.
 #[test]
 fn half_open_connections_do_not_delay_the_exit() {
-    let mut running = start(&[]);
+    const HOUR_MS: &str = "3600000";
+    let mut running = start(&[
+        ("DEMO__PROCESS__ADMIN_HEAD_TIMEOUT_MS", HOUR_MS),
+        ("DEMO__PROCESS__ADMIN_IDLE_TIMEOUT_MS", HOUR_MS),
+    ]);
     let started: serde_json::Value = serde_json::from_str(&running.until("process started")).unwrap();
     running.until("service started");
     let connect = |bytes: &[u8]| {
@@ -272,6 +278,39 @@ fn half_open_connections_do_not_delay_the_exit() {
     running.signal("TERM");
     let (code, log) = running.end();
     assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("admin server still running"), "{log}");
+}
+
+/// The limit is lowered in the running process, below the number of its open descriptors.
+#[test]
+fn lack_of_descriptors_is_logged_once_and_survived() {
+    let mut running = start(&[]);
+    let started: serde_json::Value = serde_json::from_str(&running.until("process started")).unwrap();
+    running.until("service started");
+    let pid = Pid::from_raw(running.child.id().try_into().unwrap());
+    let limit = getrlimit(Resource::Nofile);
+    prlimit(pid, Resource::Nofile, Rlimit { current: Some(3), ..limit }).unwrap();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(started["admin"].as_str().unwrap()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+    };
+    let mut waiting = get("/live");
+    let failed = running.until("failed to accept connections");
+    assert!(failed.contains("Too many open files"), "{failed}");
+    prlimit(pid, Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let mut response = String::new();
+    waiting.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    let again: serde_json::Value =
+        serde_json::from_str(&running.until("connections are accepted again")).unwrap();
+    let mut scrape = String::new();
+    get("/metrics").read_to_string(&mut scrape).unwrap();
+    let count = format!("chassis_admin_accept_errors_total {}\n", again["failed"]);
+    assert!(again["failed"].as_u64() > Some(0) && scrape.contains(&count), "{count}{scrape}");
+    running.signal("TERM");
+    let (code, log) = running.end();
+    assert_eq!((code, log.matches("failed to accept connections").count()), (Some(0), 1), "{log}");
 }
 
 #[test]

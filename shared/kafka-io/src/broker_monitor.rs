@@ -19,8 +19,8 @@ use self::reach::{Confirmation, Reach};
 use self::statistics::Sample;
 use crate::metric_names as names;
 
-/// `statistics.interval.ms` of a producer. A loss needs two samples, so it is reported within 4 s, before the 10 s after which callers
-/// of the edge receive an error.
+/// `statistics.interval.ms` of a producer. A loss needs two samples, so the loss of closed connections is reported within 4 s, before the
+/// 10 s after which callers of the edge receive an error. Brokers that vanish without closing them are noticed later (ADR 061).
 pub(crate) const STATISTICS_INTERVAL_MS: u32 = 2_000;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);

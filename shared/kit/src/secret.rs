@@ -7,13 +7,15 @@ pub const REDACTED: &str = "[redacted]";
 /// The text shown for a secret that is not set. Among the defaults of a configuration it marks the key of a secret.
 pub const UNSET: &str = "[unset]";
 
-/// Returns an address in the form that may be shown: everything before its last `@`, except the scheme, is replaced by [`REDACTED`].
+/// Returns an address in the form that may be shown: everything before its last `@`, except the scheme, and its query are replaced by
+/// [`REDACTED`].
 ///
 /// A user may be there in any form: without a scheme (`me:password@host`), with a password that contains `/`, `:`, `,` or `@`, in one
-/// address of a list. A text without `@` is returned unchanged.
+/// address of a list. A text without `@` and query is returned unchanged.
 #[must_use]
 pub fn redacted_address(text: &str) -> String {
-    let Some((user, host)) = text.rsplit_once('@') else { return text.to_owned() };
+    let Some((user, host)) = text.rsplit_once('@') else { return without_query(text) };
+    let host = without_query(host);
     let is_scheme = |scheme: &&str| {
         !scheme.is_empty()
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte))
@@ -21,6 +23,13 @@ pub fn redacted_address(text: &str) -> String {
     match user.split_once("://").map(|(scheme, _)| scheme).filter(is_scheme) {
         Some(scheme) => format!("{scheme}://{REDACTED}@{host}"),
         None => format!("{REDACTED}@{host}"),
+    }
+}
+
+fn without_query(text: &str) -> String {
+    match text.split_once('?') {
+        Some((address, query)) if !query.is_empty() => format!("{address}?{REDACTED}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -103,6 +112,8 @@ mod tests {
         }
         assert_eq!(redacted_address("HTTP://me:hun/ter2@registry:1"), "HTTP://[redacted]@registry:1");
         assert_eq!(redacted_address("me:hunter2@registry"), "[redacted]@registry");
+        assert_eq!(redacted_address("http://a/b?token=hunter2"), "http://a/b?[redacted]");
+        assert_eq!(redacted_address("http://me:x@a?token=hunter2"), "http://[redacted]@a?[redacted]");
         // The text before `://` may be a part of the password.
         assert_eq!(redacted_address("me:hunter2://x@registry"), "[redacted]@registry");
     }

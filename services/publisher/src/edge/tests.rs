@@ -46,8 +46,11 @@ impl Produce for Arc<Brokers> {
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(60);
 
+/// Longer than a test waits.
+const HOUR: Duration = Duration::from_secs(3_600);
+
 const LIMITS: ServeLimits = ServeLimits {
-    connections: ConnectionLimits { connections_max: 100, head_timeout: LONG, idle_timeout: LONG },
+    connections: ConnectionLimits { connections_max: 100, head_timeout: HOUR, idle_timeout: HOUR },
     admission: AdmissionLimits {
         requests_max: 2,
         bytes_max: 100_000,

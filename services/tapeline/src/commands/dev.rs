@@ -66,7 +66,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let client = Arc::new(cluster::registry_client(config)?);
     let started = Instant::now();
     let audit = tokio::task::block_in_place(|| RunAudit::start(&kafka, client.clone()))?;
-    let (mut follower, task) = market::follow(&kafka, client, vectors)?;
+    let (follower, task) = market::follow(&kafka, client, vectors)?;
     let reading = tokio::task::spawn_blocking(move || task.run());
     let rejected = RejectedFindings::of(args.market.findings.as_deref());
     let not_replayed = plan.not_replayed.clone();
@@ -81,9 +81,7 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
         drop(tokio::time::timeout(INTERRUPT_GRACE, rest).await);
     }
     let drained = services.drain().await;
-    follower.sync().await;
-    follower.stop();
-    let result = result.and(reading.await.map_err(Failure::not_ok)?);
+    let result = market::end_following(follower, reading).await.and(result);
     let result = drained.failure.map_or(result, Err).and(rejected.verdict());
     let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
     let audited = tokio::task::block_in_place(|| audit.finish(&args.market, drained.counts, end));

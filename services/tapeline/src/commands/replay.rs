@@ -59,11 +59,7 @@ pub async fn run(args: ReplayArgs) -> Result<(), Failure> {
     };
     let not_replayed = plan.not_replayed.clone();
     let result = runner.run(plan).await;
-    // The vectors file is closed after it has everything that was acknowledged before the end.
-    let mut last = follower.clone();
-    last.sync().await;
-    follower.stop();
-    let result = result.and(reading.await.map_err(Failure::not_ok)?).and(rejected.verdict());
+    let result = market::end_following(follower, reading).await.and(result).and(rejected.verdict());
     let end = RunEnd { duration: started.elapsed(), is_complete: result.is_ok() };
     let audited = tokio::task::block_in_place(|| audit.finish(&args.market, BTreeMap::new(), end));
     let (report, written) = match audited {

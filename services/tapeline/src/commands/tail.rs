@@ -63,7 +63,10 @@ fn print_all(mut reader: TopicReader, as_json: bool, registry: &Registry) -> Res
                 return Err(Failure::unreachable(cause));
             }
             let line = match as_json {
-                true => printable_json(serde_json::to_string(&decoded).map_err(Failure::not_ok)?),
+                true => {
+                    let json = serde_json::to_string(&decoded).map_err(Failure::not_ok)?;
+                    printable_json(&json).into_owned()
+                }
                 false => decoded.text(),
             };
             print(&(line + "\n"))?;

@@ -54,7 +54,7 @@ impl AlertWaiter {
             if open.len() < before {
                 progress_at = Instant::now();
             }
-            self.follower.changed(POLL_INTERVAL).await;
+            self.follower.changed(POLL_INTERVAL).await?;
             self.remove_covered(&mut open).await?;
             if progress_at.elapsed() > STALL_TIMEOUT {
                 return Err(stalled(&open, &self.follower));
@@ -84,9 +84,7 @@ impl AlertWaiter {
             return Ok(());
         }
         // Requests are acknowledged before the bridge commits: an alert that is in none after this sync never will be.
-        if !self.follower.sync().await {
-            return Err(Failure::unreachable("the topic follower stopped"));
-        }
+        self.follower.sync().await?;
         let covered: Vec<AlertPosition> =
             candidates.into_iter().filter(|position| is_unrequested(position, &self.follower)).collect();
         self.follower.with(|tracker| covered.iter().for_each(|position| tracker.remove(*position)));

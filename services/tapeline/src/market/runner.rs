@@ -110,7 +110,7 @@ impl MarketRunner {
                     BACKFILL_TIMEOUT.as_secs()
                 )));
             }
-            self.follower.changed(Duration::from_millis(200)).await;
+            self.follower.changed(Duration::from_millis(200)).await?;
         }
         Ok(())
     }

@@ -1,12 +1,17 @@
 //! The topics of a run as files, for `--topics`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use contracts::{Codec, WriterSchemas};
+use contracts::{Codec, Topic, WriterSchemas};
 
 use super::topic_contents::TopicContents;
 use crate::exit::Failure;
 use crate::output::{DecodedRecord, NdjsonFile};
+
+/// Returns the file of a topic.
+pub(super) fn file_of(folder: &Path, topic: Topic) -> PathBuf {
+    folder.join(format!("{}.ndjson", topic.name()))
+}
 
 /// Writes each topic to `folder/<topic>.ndjson`, a record a line, by partition and offset.
 ///
@@ -20,7 +25,7 @@ pub(super) fn dump(
     std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, error))?;
     let codec = Codec::new();
     for (topic, records) in &contents.records {
-        let mut file = NdjsonFile::create(&folder.join(format!("{}.ndjson", topic.name())))?;
+        let mut file = NdjsonFile::create(&file_of(folder, *topic))?;
         for record in records {
             let decoded = DecodedRecord::of(record, &codec, writers);
             if let Some(cause) = decoded.retryable_error() {

@@ -8,6 +8,7 @@ use contracts::{
 };
 use kafka_io::{KafkaConfig, OwnedRecord, ReadError, Start, TopicReader};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::alert_tracker::AlertTracker;
 use super::vector_line::VectorLine;
@@ -82,6 +83,19 @@ pub fn follow(
     Ok((follower, task))
 }
 
+/// Ends the thread after it has read, and written to the vectors file, what was acknowledged before this call.
+///
+/// # Errors
+/// The failure of the thread, which is also the cause of a run that failed because its topics were not followed any more.
+pub async fn end_following(
+    mut follower: TopicFollower,
+    reading: JoinHandle<Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let synced = follower.sync().await;
+    follower.stop();
+    reading.await.map_err(Failure::not_ok)?.and(synced)
+}
+
 impl TopicFollower {
     /// Runs `f` on the state of the alerts.
     pub fn with<T>(&self, f: impl FnOnce(&mut AlertTracker) -> T) -> T {
@@ -89,19 +103,27 @@ impl TopicFollower {
     }
 
     /// Returns when records were read since the last call, or after `timeout`.
-    pub async fn changed(&mut self, timeout: Duration) {
-        // The caller checks the state in either case. A stopped thread shows as missing progress.
-        drop(tokio::time::timeout(timeout, self.reads.changed()).await);
+    ///
+    /// # Errors
+    /// The thread has stopped. The result of its task has the cause.
+    pub async fn changed(&mut self, timeout: Duration) -> Result<(), Failure> {
+        match tokio::time::timeout(timeout, self.reads.changed()).await {
+            Ok(Ok(())) | Err(_) => Ok(()),
+            Ok(Err(_)) => Err(stopped()),
+        }
     }
 
-    /// Returns `true` when all records are read that were acknowledged before this call, `false` if the thread has stopped.
-    pub async fn sync(&mut self) -> bool {
+    /// Returns when all records are read that were acknowledged before this call.
+    ///
+    /// # Errors
+    /// As for [`changed`](Self::changed).
+    pub async fn sync(&mut self) -> Result<(), Failure> {
         let mut number = 0;
         self.commands.send_modify(|command| {
             command.sync += 1;
             number = command.sync;
         });
-        self.synced.wait_for(|synced| *synced >= number).await.is_ok()
+        self.synced.wait_for(|synced| *synced >= number).await.map(drop).map_err(|_| stopped())
     }
 
     /// Stops the thread.
@@ -183,6 +205,10 @@ impl FollowerTask {
         }
         Ok(())
     }
+}
+
+fn stopped() -> Failure {
+    Failure::not_ok("the topics are not followed any more")
 }
 
 fn unreadable(error: ReadError) -> Failure {

@@ -8,7 +8,7 @@ use kit::ErrorChain;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::foreign_text::{escaped, printable_json};
+use super::{escaped, printable_json};
 
 /// Characters of a key and of an error in a line of text.
 const TEXT_CHARACTERS_MAX: usize = 200;
@@ -70,7 +70,7 @@ impl DecodedRecord {
     #[must_use]
     pub fn text(&self) -> String {
         let value = match (&self.value, &self.error) {
-            (Some(value), _) => printable_json(value.to_string()),
+            (Some(value), _) => printable_json(&value.to_string()).into_owned(),
             (None, Some(error)) => format!("({})", escaped(error, TEXT_CHARACTERS_MAX)),
             (None, None) => format!("({} bytes)", self.payload_hex.as_ref().map_or(0, |hex| hex.len() / 2)),
         };

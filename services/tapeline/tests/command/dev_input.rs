@@ -19,6 +19,17 @@ fn unwritable_output_exits_with_2_before_the_run() {
 }
 
 #[test]
+fn full_vectors_file_ends_the_run_with_its_cause() {
+    let bars = real_bars();
+    let dates = ["--from", "2012-03-01", "--to", "2012-06-29", "--speed", "max", "--until-end"];
+    let command = [&["dev", "--bars", bars.to_str().unwrap(), "--vectors", "/dev/full"], &dates[..]].concat();
+    let output = tapeline(&command).output().unwrap();
+    let stderr = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("tapeline: failed to write /dev/full: No space left on device"), "{stderr}");
+}
+
+#[test]
 fn empty_replay_exits_with_1_and_names_the_dates() {
     let bars = real_bars();
     let run = dev(&["--bars", bars.to_str().unwrap(), "--from", "2030-01-01"]);

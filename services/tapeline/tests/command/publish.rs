@@ -50,6 +50,31 @@ fn line_with_a_bad_byte_is_named_and_the_rest_is_sent() {
 }
 
 #[test]
+fn input_without_findings_is_a_warning() {
+    for input in [&b""[..], b"\r\n\n"] {
+        let published = publish(input);
+        assert_eq!((published.code, published.out.as_str()), (Some(0), "0 accepted, 0 not accepted\n"));
+        assert_eq!(published.err, "warning: f.ndjson has no findings\n");
+    }
+}
+
+#[test]
+fn counts_are_named_if_standard_output_is_full() {
+    let edge = SimulatedEdge::start(Behaviour::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f\x1b[2J.ndjson");
+    std::fs::write(&file, GOOD).unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = tapeline(&["publish", file.to_str().unwrap(), "--edge", &edge.address]);
+    let output = command.stdout(full).output().unwrap();
+    let stderr = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let expected =
+        "f\\u{1b}[2J.ndjson published: 1 accepted, 0 not accepted: failed to write to standard output";
+    assert!(stderr.contains(expected), "{stderr}");
+}
+
+#[test]
 fn broken_line_has_one_position() {
     let published = publish(format!("\n\n{{oops\n\n{GOOD}\r\n[{GOOD}]\n").as_bytes());
     assert_eq!((published.code, published.lines), (Some(1), vec![GOOD.to_owned()]));

@@ -21,6 +21,9 @@ use crate::shutdown::Shutdown;
 /// The wait after a failure of the operating system to accept a connection, such as for lack of a descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// The interval at which connections that are being closed are looked at, if none has ended before.
+const CLOSING_AGAIN: Duration = Duration::from_millis(1);
+
 /// Serves the connections of a listener until `shutdown`, then completes the requests in progress and returns. `name` is that of the
 /// server in the log.
 pub async fn serve(
@@ -39,7 +42,7 @@ pub async fn serve(
             Some(ended) = server.tasks.join_next(), if !server.tasks.is_empty() => server.ended(ended),
             Some(ended) = server.rejecting.join_next(), if !server.rejecting.is_empty() => server.ended(ended),
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => server.accepted(stream, Peer::from(address.ip())),
+                Ok((stream, address)) => server.accepted(stream, Peer::from(address.ip())).await,
                 Err(error) => server.failed(&error).await,
             }
         }
@@ -84,7 +87,7 @@ impl Server {
         }
     }
 
-    fn accepted(&mut self, stream: TcpStream, peer: Peer) {
+    async fn accepted(&mut self, stream: TcpStream, peer: Peer) {
         if self.accept_errors > 0 {
             tracing::info!(server = self.name, failed = self.accept_errors, "connections are accepted again");
             self.accept_errors = 0;
@@ -92,7 +95,7 @@ impl Server {
         let max = self.shared.limits.connections_max;
         let is_full = self.connections.count() >= max;
         self.log_full(is_full);
-        if is_full && !self.displace() {
+        if is_full && !self.displace().await {
             self.reject(stream);
             return;
         }
@@ -107,9 +110,16 @@ impl Server {
     }
 
     /// Closes the connection that has waited longest for a complete request. Returns `false` if none waits, or if too many are being closed
-    /// already: one whose request has arrived in the meantime is still served.
-    fn displace(&self) -> bool {
+    /// already: one whose request has arrived in the meantime is still served. Those without a request end at once, and are waited for, so
+    /// that a burst of them does not cause a rejection.
+    async fn displace(&mut self) -> bool {
         let max = self.shared.limits.connections_max.saturating_add(DISPLACED_MAX);
+        while self.tasks.len() >= max && self.connections.any_ends_soon() {
+            tokio::select! {
+                Some(ended) = self.tasks.join_next() => self.ended(ended),
+                () = sleep(CLOSING_AGAIN) => {}
+            }
+        }
         self.tasks.len() < max && self.connections.close_oldest_waiting()
     }
 

@@ -97,11 +97,11 @@ async fn drive(
 ) -> End {
     let mut begun = pin!(shared.shutdown.begun());
     let mut displaced = pin!(activity.close.notified());
-    let (mut is_draining, mut is_displaced) = (false, false);
+    let (mut drain, mut is_displaced) = (None, false);
     let mut alarm = pin!(sleep_until(Instant::now() + shared.limits.head_timeout));
     poll_fn(|context| {
-        if !is_draining && begun.as_mut().poll(context).is_ready() {
-            is_draining = true;
+        if drain.is_none() && begun.as_mut().poll(context).is_ready() {
+            drain = Some(Instant::now());
             Pin::new(&mut *connection).graceful_shutdown();
         }
         if let Poll::Ready(result) = connection.poll_without_shutdown(context) {
@@ -113,11 +113,12 @@ async fn drive(
             }
             // Its request arrived in the meantime: it is the last one.
             is_displaced = true;
+            activity.serves_last();
             Pin::new(&mut *connection).graceful_shutdown();
             context.waker().wake_by_ref();
         }
-        let expired = expired(alarm.as_mut(), || activity.deadline(&shared.limits, is_draining), context);
-        expired.map(|()| if is_draining { End::Shutdown } else { End::TimedOut })
+        let expired = expired(alarm.as_mut(), || activity.deadline(&shared.limits, drain), context);
+        expired.map(|()| if drain.is_some() { End::Shutdown } else { End::TimedOut })
     })
     .await
 }

@@ -21,6 +21,6 @@ pub struct ConnectionLimits {
     pub connections_max: usize,
     /// The time within which a request head must arrive, from its first byte or from the start of the connection.
     pub head_timeout: Duration,
-    /// The time that a connection may be idle between two requests, and that a response may make no progress.
+    /// The time that a connection may be idle between two requests, and, at most 30 s, within which a response must be read.
     pub idle_timeout: Duration,
 }

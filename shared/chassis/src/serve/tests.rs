@@ -1,11 +1,16 @@
 //! The server over real sockets.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::{get, post};
+use hyper::body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -20,9 +25,11 @@ use crate::telemetry::{Catalogue, Metric, Metrics};
 /// Longer than any test; a timeout of a test fails it.
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
+/// Longer than a test waits: a connection that ends was ended by another mechanism.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 const LENIENT: ConnectionLimits =
-    ConnectionLimits { connections_max: 100, head_timeout: LONG, idle_timeout: LONG };
+    ConnectionLimits { connections_max: 100, head_timeout: HOUR, idle_timeout: HOUR };
 const STRICT: ConnectionLimits = ConnectionLimits { head_timeout: SHORT, idle_timeout: SHORT, ..LENIENT };
 
 const METRICS: &[Metric] = &[
@@ -32,6 +39,21 @@ const METRICS: &[Metric] = &[
     admin::METRICS.capacity_connections,
     admin::METRICS.accept_errors,
 ];
+
+/// A body that never ends.
+struct Endless;
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 4_096])))))
+    }
+}
 
 struct Bench {
     address: std::net::SocketAddr,
@@ -61,6 +83,7 @@ async fn bench(limits: ConnectionLimits) -> Bench {
         .route("/gated", get(gated))
         .route("/panic", get(async || -> &'static str { panic!("a handler of a test") }))
         .route("/large", get(async || vec![b'x'; 64 << 20]))
+        .route("/endless", get(async || Response::new(Body::new(Endless))))
         .route("/ignored", post(async |_: Request| "ignored"));
     let serving = serve("test", listener, app, limits, server_metrics, shutdown.clone());
     #[expect(clippy::disallowed_methods, reason = "a test's own task, ended by the runtime of the test")]
@@ -153,6 +176,25 @@ async fn response_that_is_not_read_is_abandoned() {
     bench.eventually("chassis_admin_requests_total{status=\"200\"} 1").await;
     bench.eventually("chassis_admin_open_connections 0").await;
     assert!(rest(stream).await.len() < 64 << 20);
+}
+
+#[tokio::test]
+async fn response_must_be_read_in_time_as_a_whole() {
+    let bench = bench(ConnectionLimits { idle_timeout: SHORT, ..LENIENT }).await;
+    let mut stream = bench.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut buffer = vec![0; 4_096];
+    let read = async { while matches!(stream.read(&mut buffer).await, Ok(count) if count > 0) {} };
+    timeout(LONG, read).await.unwrap();
+    bench.eventually("chassis_admin_open_connections 0").await;
+}
+
+#[tokio::test]
+async fn shutdown_abandons_a_response_that_is_not_read() {
+    let bench = bench(LENIENT).await;
+    let _unread = bench.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    bench.eventually("chassis_admin_requests_total{status=\"200\"} 1").await;
+    bench.shutdown.begin(Cause::Requested);
+    bench.ended().await;
 }
 
 #[tokio::test]

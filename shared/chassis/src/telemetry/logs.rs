@@ -3,7 +3,7 @@
 //! The lines pass through a bounded queue. If stderr is not read fast enough, new lines are dropped and counted by the metric
 //! [`DROPPED`], so that lost lines are visible.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use kit::SaturatingFrom;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+use crate::printable::{escaped, printable_json};
 use crate::telemetry::catalogue::Metric;
 
 pub const DROPPED: Metric = Metric::counter(
@@ -92,7 +93,7 @@ impl Logs {
             .lossy(true)
             .buffered_lines_limit(settings.queue_lines)
             .thread_name("log-writer")
-            .finish(writer);
+            .finish(PrintableLines { writer, format: settings.format });
         let logs = Self { dropped: writer.error_counter(), _writer: guard };
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
         let subscriber: Box<dyn Subscriber + Send + Sync> = match settings.format {
@@ -108,6 +109,31 @@ impl Logs {
     pub fn dropped_lines(&self) -> impl Fn() -> u64 + Send + use<> {
         let dropped = self.dropped.clone();
         move || u64::saturating_from(dropped.dropped_lines())
+    }
+}
+
+/// Escapes the control characters of each line: values may be what others wrote. The queue writes a line at once.
+struct PrintableLines<W> {
+    writer: W,
+    format: Format,
+}
+
+impl<W: Write> Write for PrintableLines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        match self.format {
+            Format::Json => self.writer.write_all(printable_json(&text).as_bytes())?,
+            // A line break inside a line would look like the start of another one.
+            Format::Text => {
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                self.writer.write_all(format!("{}\n", escaped(text, usize::MAX)).as_bytes())?;
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
@@ -165,6 +191,26 @@ mod tests {
         assert_eq!(line["message"], "lag increased");
         assert_eq!(line["partition"], 3);
         assert_eq!(line["span"]["service"], "feature");
+    }
+
+    #[test]
+    fn control_characters_of_values_are_escaped_in_both_formats() {
+        for (format, expected) in
+            [(Format::Json, r"A\u009b2J\u202eL\nB"), (Format::Text, r"A\u{9b}2J\u{202e}L\nB")]
+        {
+            let (mut written, pipe) = std::io::pipe().unwrap();
+            let settings = LogSettings { format, ..LogSettings::default() };
+            let (subscriber, logs) = Logs::onto(&settings, pipe).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                let error = "A\u{9b}2J\u{202e}L\nB";
+                tracing::warn!(%error, "failed");
+            });
+            drop(logs);
+            let mut text = String::new();
+            written.read_to_string(&mut text).unwrap();
+            assert!(text.contains(expected), "{text:?}");
+            assert_eq!((text.lines().count(), text.ends_with('\n')), (1, true), "{text:?}");
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ async fn stalled_body_times_out() {
 
 #[tokio::test]
 async fn shutdown_ends_half_open_connections_at_once() {
-    let limits = ServeLimits { body_timeout: LONG, ..LIMITS };
+    let limits = ServeLimits { body_timeout: HOUR, ..LIMITS };
     let mut bench = bench_with(Brokers::default(), limits).await;
     let [unused, head] = [send(&bench, "").await, send(&bench, HEAD).await];
     let body = send(&bench, &half_a_body()).await;
@@ -87,7 +87,7 @@ async fn shutdown_completes_requests_in_progress() {
 #[tokio::test]
 async fn stalled_bodies_of_one_address_leave_slots_for_others() {
     let admission = AdmissionLimits { peer_share: 0.5, ..LIMITS.admission };
-    let limits = ServeLimits { admission, body_timeout: LONG, ..LIMITS };
+    let limits = ServeLimits { admission, body_timeout: HOUR, ..LIMITS };
     let bench = bench_with(Brokers::default(), limits).await;
     let _stalled = send(&bench, &half_a_body()).await;
     eventually(&bench, "publisher_edge_in_flight_requests 1").await;
@@ -108,7 +108,7 @@ async fn stalled_bodies_of_one_address_leave_slots_for_others() {
 #[tokio::test]
 async fn bodies_in_memory_are_bounded_in_bytes() {
     let admission = AdmissionLimits { requests_max: 100, bytes_max: 16 << 10, ..LIMITS.admission };
-    let limits = ServeLimits { admission, body_timeout: LONG, ..LIMITS };
+    let limits = ServeLimits { admission, body_timeout: HOUR, ..LIMITS };
     let bench = bench_with(Brokers::default(), limits).await;
     let _stalled = send(&bench, &format!("{HEAD}content-length: 10000\r\n\r\n{{")).await;
     eventually(&bench, "publisher_edge_in_flight_bytes 10240").await;

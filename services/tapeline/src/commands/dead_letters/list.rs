@@ -55,7 +55,7 @@ pub fn run(args: &ListArgs, kafka: &KafkaConfig) -> Result<(), Failure> {
 }
 
 fn json_line(dead_letter: &DeadLetter) -> String {
-    printable_json(dead_letter.to_json().to_string())
+    printable_json(&dead_letter.to_json().to_string()).into_owned()
 }
 
 /// Position, time, class, original position and error.
@@ -93,7 +93,8 @@ impl ClassCounts {
     pub fn lines(&self, as_json: bool) -> Vec<String> {
         let line = |((class, topic), count): (&(String, String), &u64)| {
             if as_json {
-                printable_json(json!({"class": class, "topic": topic, "letters": count}).to_string())
+                printable_json(&json!({"class": class, "topic": topic, "letters": count}).to_string())
+                    .into_owned()
             } else {
                 let [class, topic] = [class, topic].map(|name| escaped(name, NAME_CHARACTERS_MAX));
                 format!("{count:>8}  {class:<22}  {topic}")

@@ -81,7 +81,8 @@ fn page(dead_letter: &DeadLetter, writers: &dyn WriterSchemas, dump_max_bytes: u
     let payload = record.payload.as_deref().unwrap_or_default();
     match decoded(dead_letter, writers) {
         Ok(json) => {
-            let json = printable_json(format!("{json:#}"));
+            let json = format!("{json:#}");
+            let json = printable_json(&json);
             page.push_str(&format!("payload      {} bytes, decoded:\n{json}\n", payload.len()));
         }
         Err(error) => {

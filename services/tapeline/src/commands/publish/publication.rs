@@ -50,7 +50,10 @@ impl<D: PostLines> Publication<D> {
             let stopped = format!("publishing stopped {position} of {}: {tally}", self.name);
             return Err(failure.context(&stopped));
         }
-        printed?;
+        printed.map_err(|failure| failure.context(&format!("all of {} published: {tally}", self.name)))?;
+        if tally.line() == 0 {
+            chassis::output::note(&format!("warning: {} has no findings", self.name));
+        }
         match tally.not_accepted() {
             0 => Ok(()),
             count => Err(Failure::not_ok(format!("{count} findings not accepted"))),

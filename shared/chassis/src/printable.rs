@@ -1,5 +1,6 @@
-//! Text that others wrote, such as keys, headers and responses, as it may be printed.
+//! Text that others wrote, such as keys, headers and responses, as it may be printed or logged.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Returns the text with its control characters escaped, on one line, cut after `characters_max` characters. A terminal executes escape
@@ -24,10 +25,10 @@ pub fn escaped(text: &str, characters_max: usize) -> String {
 /// Returns the JSON text with the characters that [`escaped`] escapes as `\uXXXX`, so that its value is the same. The JSON library escapes
 /// those below U+0020 only. Line breaks of indented JSON are kept.
 #[must_use]
-pub fn printable_json(json: String) -> String {
+pub fn printable_json(json: &str) -> Cow<'_, str> {
     let is_escaped = |character: char| character != '\n' && is_unprintable(character);
     if !json.contains(is_escaped) {
-        return json;
+        return Cow::Borrowed(json);
     }
     let mut shown = String::with_capacity(json.len() + json.len() / 8);
     for character in json.chars() {
@@ -40,7 +41,25 @@ pub fn printable_json(json: String) -> String {
             shown.push(character);
         }
     }
-    shown
+    Cow::Owned(shown)
+}
+
+/// Returns the text with the characters escaped that [`escaped`] escapes, apart from line breaks. The text itself, if it has none.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let is_escaped = |character: char| character != '\n' && is_unprintable(character);
+    if !text.contains(is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + text.len() / 8);
+    for character in text.chars() {
+        if is_escaped(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 fn is_unprintable(character: char) -> bool {
@@ -65,7 +84,7 @@ mod tests {
         let foreign = "\u{7f}\u{85}\u{9b}2J\u{1b}\n\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}é😀\"\\";
         let value = serde_json::json!({ foreign: [foreign, 1] });
         for json in [value.to_string(), format!("{value:#}")] {
-            let shown = printable_json(json.clone());
+            let shown = printable_json(&json);
             assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
             assert!(!shown.replace('\n', "").chars().any(is_unprintable), "{shown:?}");
             assert!(
@@ -74,6 +93,12 @@ mod tests {
             );
             assert_eq!(shown.lines().count(), json.lines().count());
         }
+    }
+
+    #[test]
+    fn printable_text_keeps_line_breaks_only() {
+        assert_eq!(printable("a\tb\r\n\u{9b}\u{2029}c\n"), "a\\tb\\r\n\\u{9b}\\u{2029}c\n");
+        assert!(matches!(printable("Grüße\n"), Cow::Borrowed(_)));
     }
 
     #[test]
