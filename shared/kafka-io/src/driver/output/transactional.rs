@@ -64,6 +64,7 @@ impl TransactionalOutput {
         let number = lock(&self.acknowledged).begin(records.len());
         let batch = Call::Produce(Arc::new(Mutex::new(OutgoingBatch::new(number, records))));
         let produced = self.repeat(deadline, heartbeat, || Ok(batch.clone()));
+        drop(batch);
         lock(&self.acknowledged).check_producible()?;
         // To commit the offsets without all outputs would lose outputs.
         let done = produced
