@@ -104,6 +104,7 @@ def delivery():
             [
                 rate("tapeline_stage_client_recreations_total", ["stage", "instance"], legend="{{stage}} {{instance}} recreated"),
                 rate("tapeline_stage_stalls_total", ["stage", "instance"], legend="{{stage}} {{instance}} stalled"),
+                rate("tapeline_stage_abandoned_clients_total", ["stage", "instance"], legend="{{stage}} {{instance}} abandoned"),
             ],
             "cps",
         ),

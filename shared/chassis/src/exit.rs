@@ -22,6 +22,8 @@ pub enum Exit {
     MissingOffset = 6,
     /// 7: access denied by the cluster or the registry.
     Refused = 7,
+    /// 8: several Kafka clients hang in calls that do not return.
+    ClientsAbandoned = 8,
     /// 130: a second signal arrived while draining.
     SecondSignal = 130,
 }
@@ -29,7 +31,7 @@ pub enum Exit {
 // === impl Exit ===
 
 impl Exit {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -38,6 +40,7 @@ impl Exit {
         Self::Fenced,
         Self::MissingOffset,
         Self::Refused,
+        Self::ClientsAbandoned,
         Self::SecondSignal,
     ];
 

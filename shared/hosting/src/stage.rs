@@ -1,5 +1,6 @@
 //! Runs the driver of a stage on a thread of the process.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chassis::{Context, EndPolicy, Exit, Failure};
@@ -10,9 +11,12 @@ use pipeline::Stop;
 
 use crate::{memory, producer};
 
-/// The time without a heartbeat after which the process is not live. An iteration of the driver may block in one bounded call to the
-/// cluster (the commit of a transaction: at most `transaction_timeout_ms`, 15 s by default); the deadline is twice that.
+/// The time without a heartbeat after which the process is not live. An iteration of the driver may block in bounded queries, each at
+/// most `query_timeout_ms`, 5 s by default. While it waits for a transactional call, it sends heartbeats.
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Kafka clients that the stages of this process have abandoned.
+static ABANDONED_CLIENTS: AtomicU32 = AtomicU32::new(0);
 
 /// Names and topics of a stage.
 #[derive(Debug)]
@@ -71,6 +75,7 @@ where
         }),
         degraded: Box::new(move |cause| degraded.degraded(cause)),
         unreachable: Box::new(move |cause| unreachable.degraded_by(producer::KAFKA, cause)),
+        abandoned: Box::new(|| ABANDONED_CLIENTS.fetch_add(1, Ordering::Relaxed) + 1),
         ..Hooks::default()
     };
     let options = DriverOptions {
@@ -116,6 +121,7 @@ fn failure(error: DriverError) -> Failure {
         }
         DriverError::MissingOffset { .. } => Exit::MissingOffset,
         DriverError::Fenced { .. } => Exit::Fenced,
+        DriverError::ClientsAbandoned { .. } => Exit::ClientsAbandoned,
         DriverError::Fatal { .. } | DriverError::Unproducible { .. } => Exit::Failed,
     };
     Failure::with(exit, error)

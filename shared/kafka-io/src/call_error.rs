@@ -1,5 +1,7 @@
 //! The error of a transactional librdkafka call, with the recovery that it needs.
 
+use std::time::Duration;
+
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::error_codes;
@@ -15,6 +17,8 @@ pub(crate) struct CallError {
     pub(crate) retriable: bool,
     /// The transaction has to be aborted; the next one may succeed.
     pub(crate) abortable: bool,
+    /// The call has not returned: whether it took effect is unknown, and the client can be neither used nor destroyed.
+    pub(crate) abandoned: bool,
 }
 
 /// The recovery from a failed transactional call.
@@ -23,24 +27,33 @@ pub(crate) enum Remedy {
     Retry,
     Abort,
     Recreate,
+    /// Leave the client as it is, and create another.
+    Abandon,
 }
 
 impl CallError {
     /// Creates an error after which the client can't be used any more.
     pub(crate) fn fatal(code: RDKafkaErrorCode, text: String) -> Self {
-        Self { code, text, fatal: true, retriable: false, abortable: false }
+        Self { code, text, fatal: true, retriable: false, abortable: false, abandoned: false }
+    }
+
+    /// Creates the error of a call that has not returned. `client` is the number of the client among those of its driver.
+    pub(crate) fn abandoned(call: &str, client: u32, waited: Duration) -> Self {
+        let text = format!("{call} of client {client} has not returned within {} ms", waited.as_millis());
+        Self { abandoned: true, ..Self::fatal(RDKafkaErrorCode::OperationTimedOut, text) }
     }
 
     /// Creates the error of an abort that a hook requested.
     pub(crate) fn abort_requested() -> Self {
         let text = "abort requested".to_owned();
-        Self { code: RDKafkaErrorCode::Fail, text, fatal: false, retriable: false, abortable: true }
+        Self { fatal: false, abortable: true, ..Self::fatal(RDKafkaErrorCode::Fail, text) }
     }
 
-    /// Returns the recovery: fatal before abortable before retriable. An error without flags is a call out of order; only a new client
-    /// is in a known state.
+    /// Returns the recovery: abandoned before fatal before abortable before retriable. An error without flags is a call out of order; only
+    /// a new client is in a known state.
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
+            error if error.abandoned => Remedy::Abandon,
             error if error.fatal || error.is_fenced() || error.is_access_denied() => Remedy::Recreate,
             error if error.abortable => Remedy::Abort,
             error if error.retriable => Remedy::Retry,
@@ -98,11 +111,12 @@ impl From<KafkaError> for CallError {
                 fatal: inner.is_fatal(),
                 retriable: inner.is_retriable(),
                 abortable: inner.txn_requires_abort(),
+                abandoned: false,
             },
             other => {
                 let code = other.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
                 let fatal = matches!(code, RDKafkaErrorCode::Fatal);
-                Self { code, text: other.to_string(), fatal, retriable: false, abortable: !fatal }
+                Self { fatal, abortable: !fatal, ..Self::fatal(code, other.to_string()) }
             }
         }
     }
@@ -113,7 +127,7 @@ mod tests {
     use super::*;
 
     fn error(code: RDKafkaErrorCode, fatal: bool, retriable: bool, abortable: bool) -> CallError {
-        CallError { code, text: String::new(), fatal, retriable, abortable }
+        CallError { code, text: String::new(), fatal, retriable, abortable, abandoned: false }
     }
 
     #[test]

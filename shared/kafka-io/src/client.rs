@@ -218,9 +218,9 @@ where
             .set("message.timeout.ms", config.transaction_timeout_ms.to_string())
             // Sending offsets waits for the group's coordinator indefinitely (`rd_kafka_coord_req` ignores its timeout), and looks it
             // up again only when a connection opens or closes: after a broker's restart it stalled for minutes. So a client that
-            // waits, whose connections are therefore idle, closes and reopens them: early enough for its transaction, later than
-            // a healthy broker needs to respond.
-            .set("connections.max.idle.ms", (config.transaction_timeout_ms.get() / 2).to_string());
+            // waits, whose connections are therefore idle, closes and reopens them: early enough for the deadline of the call, later
+            // than a healthy broker needs to respond.
+            .set("connections.max.idle.ms", config.call_timeout().as_millis().to_string());
         // A transaction that begins while the markers of the previous one are written has to retry; the markers need some 10 ms,
         // and librdkafka's first retry follows after 100 ms. Each further one waits twice as long, up to a second.
         set_default(config, &mut options, "retry.backoff.ms", "10");

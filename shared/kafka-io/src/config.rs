@@ -1,6 +1,7 @@
 //! Configuration section `kafka`, and the librdkafka options that the engine sets itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kit::Millis;
 use kit::secret::{REDACTED, redacted_address};
@@ -43,6 +44,11 @@ pub struct KafkaConfig {
     pub drain_budget_ms: Millis<u32>,
     /// The timeout of the commit after a drain, milliseconds.
     pub commit_timeout_ms: Millis<u32>,
+    /// The time, milliseconds, after which a transactional call that has not returned is stuck, at most `transaction_timeout_ms`. Its
+    /// client is abandoned and another one created. librdkafka has two thirds of this time for each call, and the call is repeated after
+    /// them: only a call that ignores its timeout is stuck. 7,500: with the restart of the clients, a partition waits less than the
+    /// transaction timeout of 15 s.
+    pub call_deadline_ms: Millis<u32>,
     /// The timeout of one query to the cluster (watermarks, committed offsets, metadata), milliseconds.
     pub query_timeout_ms: Millis<u32>,
     /// The time without fetched records, milliseconds, after which the stall watchdog checks a partition. If records are available, and
@@ -100,6 +106,9 @@ pub enum GroupProtocol {
 /// The least `watchdog_ms`.
 const WATCHDOG_MIN: Millis<u32> = Millis::new(1_000);
 
+/// The least `call_deadline_ms`.
+const CALL_DEADLINE_MIN: Millis<u32> = Millis::new(1_500);
+
 /// librdkafka options that the engine sets, each with the setting to use instead or the reason.
 const ENGINE_OPTIONS: &[(&str, &str)] = &[
     ("bootstrap.servers", "use `brokers`"),
@@ -147,6 +156,7 @@ impl Default for KafkaConfig {
             session_timeout_ms: Millis::new(15_000),
             drain_budget_ms: Millis::new(8_000),
             commit_timeout_ms: Millis::new(5_000),
+            call_deadline_ms: Millis::new(7_500),
             query_timeout_ms: Millis::new(5_000),
             watchdog_ms: Millis::new(30_000),
             linger_ms: Millis::new(5),
@@ -184,6 +194,17 @@ impl KafkaConfig {
             Profile::Real => GroupProtocol::Classic,
             Profile::Embedded => GroupProtocol::Consumer,
         })
+    }
+
+    /// Returns the effective `call_deadline_ms`.
+    pub(crate) fn call_deadline(&self) -> Duration {
+        self.call_deadline_ms.min(self.transaction_timeout_ms).as_duration()
+    }
+
+    /// Returns librdkafka's own bound of a transactional call: well before its deadline, so that a call that is merely slow returns and is
+    /// repeated.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.call_deadline() * 2 / 3
     }
 
     /// Returns the bootstrap servers in the form that may be shown: an invalid list may contain a password.
@@ -242,12 +263,13 @@ impl KafkaConfig {
                 error(key, "0".to_owned(), "at least 1");
             }
         }
-        if self.watchdog_ms < WATCHDOG_MIN {
-            error(
-                "watchdog_ms",
-                self.watchdog_ms.to_string(),
-                "at least 1000: an ordinary fetch may wait half of that",
-            );
+        for (key, value, min, reason) in [
+            ("watchdog_ms", self.watchdog_ms, WATCHDOG_MIN, "an ordinary fetch may wait half of that"),
+            ("call_deadline_ms", self.call_deadline_ms, CALL_DEADLINE_MIN, "a coordinator may need a second"),
+        ] {
+            if value < min {
+                error(key, value.to_string(), &format!("at least {min}: {reason}"));
+            }
         }
         for (key, value) in &self.options {
             let engine_option = ENGINE_OPTIONS.iter().find(|(option, _)| option == key);
@@ -317,6 +339,21 @@ mod tests {
             |watchdog_ms: u32| KafkaConfig { watchdog_ms: watchdog_ms.into(), ..KafkaConfig::default() };
         assert_eq!(keys(&with(999)), ["watchdog_ms"]);
         assert_eq!(keys(&with(1_000)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn call_deadline_precedes_the_transaction_timeout() {
+        let with = |call_deadline_ms: u32, transaction_timeout_ms: u32| KafkaConfig {
+            call_deadline_ms: call_deadline_ms.into(),
+            transaction_timeout_ms: transaction_timeout_ms.into(),
+            ..KafkaConfig::default()
+        };
+        assert_eq!(keys(&with(1_499, 15_000)), ["call_deadline_ms"]);
+        assert_eq!(keys(&with(1_500, 15_000)), Vec::<String>::new());
+        let bounds =
+            |config: &KafkaConfig| (config.call_timeout().as_millis(), config.call_deadline().as_millis());
+        assert_eq!(bounds(&KafkaConfig::default()), (5_000, 7_500));
+        assert_eq!(bounds(&with(60_000, 15_000)), (10_000, 15_000));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Start at [`Driver::run`]. A session (`session.rs`) is the loop over one set of clients.
 
+#[cfg(test)]
+mod abandoned_clients;
 mod actions;
 mod assignment;
 mod clients;
@@ -40,7 +42,7 @@ use pipeline::{Action, Engine, Event, Options, Stop};
 use self::clients::Clients;
 use self::inputs::Inputs;
 use self::observer::Observer;
-use self::output::{Output, transactional_id};
+use self::output::{Output, Producers, transactional_id};
 use self::session::{Ended, Session};
 use self::state::Recreation;
 use crate::access_denied::AccessDenied;
@@ -83,6 +85,9 @@ const COORDINATOR_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Wait before the coordinator is queried again, in addition to the seconds that librdkafka itself retries.
 const COORDINATOR_RETRY_WAIT: Duration = Duration::from_millis(200);
 
+/// Clients that a process may abandon before it ends: each keeps its threads, connections and memory.
+const ABANDONED_CLIENTS_MAX: u32 = 2;
+
 impl<S: KafkaStage> Driver<S> {
     /// Creates a driver of a stage that receives its completions from `completed`. Does not connect yet.
     ///
@@ -108,6 +113,7 @@ impl<S: KafkaStage> Driver<S> {
             shutdown: Shutdown::new(wake.clone()),
             wake,
             observer: Observer::new(options.service, options.stage, options.hooks),
+            producers: Producers::default(),
             started: Instant::now(),
             table_records: 0,
             stalls: 0,
@@ -143,6 +149,8 @@ impl<S: KafkaStage> Driver<S> {
                     tracing::warn!(group = self.group, %error, "unrecoverable client error: recreating Kafka clients");
                     self.recreation = Some(Recreation { at: Instant::now(), was_useful: false });
                 }
+                // No failure in vain: the next client may be free of what this one hangs in.
+                Ended::Abandoned(error) => self.abandon(&error)?,
                 // Any number of times: new clients may fetch what these did not, and to stop would fetch nothing either.
                 Ended::Stalled => {}
             }
@@ -176,9 +184,30 @@ impl<S: KafkaStage> Driver<S> {
                 None => Err(DriverError::Fatal { cause: "a consumer has no queue".into() }),
             }
         };
-        drop(output);
+        let closed = output.close(&mut *self.observer.hooks.heartbeat);
         clients.close();
+        if let Err(error) = closed {
+            let abandoned = self.abandon(&error);
+            if !matches!(ended, Ok(Ended::Stopped(_))) {
+                abandoned?;
+            }
+        }
         ended
+    }
+
+    /// Counts an abandoned client.
+    ///
+    /// # Errors
+    /// The process has abandoned too many clients.
+    fn abandon(&mut self, error: &CallError) -> Result<(), DriverError> {
+        self.observer.abandoned_clients.increment(1);
+        let abandoned = (self.observer.hooks.abandoned)();
+        tracing::error!(group = self.group, %error, abandoned, "client abandoned: a call has not returned");
+        if abandoned > ABANDONED_CLIENTS_MAX {
+            let group = self.group.clone();
+            return Err(DriverError::ClientsAbandoned { group, abandoned, cause: Box::new(error.clone()) });
+        }
+        Ok(())
     }
 
     /// Creates a producer that is ready to begin a transaction. `None` if the shutdown was requested meanwhile. Waits for an unavailable
@@ -187,12 +216,14 @@ impl<S: KafkaStage> Driver<S> {
         let begun = Instant::now();
         let mut limit = LogLimit::default();
         while !self.shutdown.is_requested() {
-            (self.observer.hooks.heartbeat)();
-            let (wake, brokers) = (self.wake.clone(), self.observer.brokers.clone());
-            let error = match Output::new(&self.kafka, &self.group, wake, brokers)? {
+            let error = match Output::new(self.output_options())? {
                 Ok(output) => return Ok(Some(output)),
                 Err(error) => error,
             };
+            if error.abandoned {
+                self.abandon(&error)?;
+                continue;
+            }
             if !error.is_transient() || error.is_fenced() || error.is_access_denied() {
                 return Err(self.unrecoverable(&error));
             }

@@ -51,6 +51,7 @@ pub(crate) const PRODUCED: &str = "tapeline_stage_produced_batch_records";
 pub(crate) const COMMIT_MS: &str = "tapeline_stage_transaction_commit_ms";
 pub(crate) const BATCHES: &str = "tapeline_stage_batches_total";
 pub(crate) const CLIENT_RECREATIONS: &str = "tapeline_stage_client_recreations_total";
+pub(crate) const ABANDONED_CLIENTS: &str = "tapeline_stage_abandoned_clients_total";
 pub(crate) const STALLS: &str = "tapeline_stage_stalls_total";
 pub(crate) const BLOCKED: &str = "tapeline_stage_blocked_upstream_partitions";
 pub(crate) const DEFERRED: &str = "tapeline_stage_deferred_partitions";
@@ -166,6 +167,12 @@ pub const METRICS: &[Metric] = &[
         "recreations",
         STAGE,
         "Recreations of Kafka clients after an error or a stall.",
+    ),
+    counter(
+        ABANDONED_CLIENTS,
+        "clients",
+        STAGE,
+        "Kafka clients abandoned because a transactional call had not returned: at the third the process ends.",
     ),
     counter(
         STALLS,

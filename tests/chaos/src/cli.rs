@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::numbers::Numbers;
+use crate::plan::COORDINATOR_KILLS;
 
 /// Injects faults into Tapeline's services on real brokers and counts lost, doubled and reordered records
 #[derive(Debug, Parser)]
@@ -38,6 +39,8 @@ pub enum PlanName {
     Short,
     /// 32 restarts of every bridge, with one of the other faults between two rounds.
     Long,
+    /// 100 kills of the brokers that coordinate groups and transactions.
+    Coordinators,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -48,14 +51,15 @@ pub struct RunArgs {
     /// Seed of the order, the targets and the pauses of the faults.
     #[arg(long)]
     pub seed: u64,
-    /// Instances of the bridge (default: 2 in the short plan, 8 in the long plan). The feature service has as many in the short
-    /// plan and a quarter in the long plan.
+    /// Instances of the bridge (default: 8 in the long plan, otherwise 2). The feature service has a quarter of them in the long plan,
+    /// otherwise as many.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=64))]
     pub instances: Option<u32>,
-    /// Partitions of every topic (default: 12 in the short plan, 64 in the long plan).
+    /// Partitions of every topic (default: 64 in the long plan, otherwise 12).
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub partitions: Option<i32>,
-    /// Numbered records of the input (default: 60,000 in the short plan, 1,000,000 in the long plan).
+    /// Numbered records of the input (default: 60,000 in the short plan, 1,000,000 in the long plan, 10,000 for each kill of a
+    /// coordinator).
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub records: Option<u64>,
     /// Maximum number of faults, to shorten a run.
@@ -116,14 +120,14 @@ impl RunArgs {
     /// Returns the number of bridge instances.
     #[must_use]
     pub fn bridges(&self) -> u32 {
-        self.instances.unwrap_or(if self.plan == PlanName::Short { 2 } else { 8 })
+        self.instances.unwrap_or(if self.plan == PlanName::Long { 8 } else { 2 })
     }
 
     /// Returns the number of feature instances.
     #[must_use]
     pub fn features(&self) -> u32 {
         match self.plan {
-            PlanName::Short => self.bridges(),
+            PlanName::Short | PlanName::Coordinators => self.bridges(),
             PlanName::Long => (self.bridges() / 4).max(2),
         }
     }
@@ -131,13 +135,19 @@ impl RunArgs {
     /// Returns the number of partitions of every topic.
     #[must_use]
     pub fn partitions(&self) -> i32 {
-        self.partitions.unwrap_or(if self.plan == PlanName::Short { 12 } else { 64 })
+        self.partitions.unwrap_or(if self.plan == PlanName::Long { 64 } else { 12 })
     }
 
     /// Returns the count of numbers in the input.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.records.unwrap_or(if self.plan == PlanName::Short { 60_000 } else { 1_000_000 })
+        let kills =
+            u64::try_from(self.faults.unwrap_or(usize::MAX).min(COORDINATOR_KILLS)).unwrap_or(1).max(1);
+        self.records.unwrap_or(match self.plan {
+            PlanName::Short => 60_000,
+            PlanName::Long => 1_000_000,
+            PlanName::Coordinators => 10_000 * kills,
+        })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod child_processes;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
+pub mod distribution;
 pub mod fleet;
 pub mod injection;
 pub mod instance;

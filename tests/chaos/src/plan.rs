@@ -14,6 +14,9 @@ const ROUNDS: usize = 32;
 /// A feature instance is restarted in one of this many rounds of the long plan.
 const FEATURE_ROUNDS: usize = 4;
 
+/// Kills in the plan of coordinators.
+pub const COORDINATOR_KILLS: usize = 100;
+
 /// Longer than the session timeout of the instances (6 s): the group assigns their partitions to others.
 const PAST_SESSION: Duration = Duration::from_secs(9);
 /// Long enough for the controller to fence a killed broker (6 s) and for work to continue without it.
@@ -214,6 +217,20 @@ impl Plan {
             }
         }
         Self { steps }
+    }
+
+    /// Returns 100 kills of the broker that coordinates a group or the transactions of an instance, alternately.
+    #[must_use]
+    pub fn coordinators(seed: u64, extent: Extent) -> Self {
+        let mut dice = Dice(Pcg64Mcg::seed_from_u64(seed));
+        let mut step = |index: usize| {
+            let fault = match index % 2 {
+                0 => Fault::GroupCoordinatorKilled(dice.service()),
+                _ => Fault::TransactionCoordinatorKilled(dice.target(extent)),
+            };
+            Step { fault, hold: hold_of(fault), rest: Duration::from_secs(3), until_recovered: true }
+        };
+        Self { steps: (0..COORDINATOR_KILLS).map(&mut step).collect() }
     }
 
     /// Returns the estimated duration from this step on, from which the pace of the input follows.

@@ -15,12 +15,13 @@ use crate::audit;
 use crate::child_processes::{Producer, Watcher, Wiring, now_ms};
 use crate::cli::{PlanName, RunArgs};
 use crate::cluster::Cluster;
+use crate::distribution;
 use crate::fleet::Fleet;
 use crate::injection::System;
 use crate::instance::InstanceSettings;
 use crate::numbers::Numbers;
 use crate::oracle::Count;
-use crate::plan::{Extent, Plan, Service, Step};
+use crate::plan::{Extent, Plan, Service, Step, Target};
 use crate::proxy::Proxy;
 use crate::timeline::Timeline;
 
@@ -69,6 +70,7 @@ pub fn plan_of(args: &RunArgs) -> Plan {
     let mut plan = match args.plan {
         PlanName::Short => Plan::short(args.seed, extent),
         PlanName::Long => Plan::long(args.seed, extent),
+        PlanName::Coordinators => Plan::coordinators(args.seed, extent),
     };
     plan.steps.truncate(args.faults.unwrap_or(usize::MAX));
     plan
@@ -134,6 +136,8 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     let is_verified = verify(&settings, &cluster.direct(), &registry.url(), &mut count)?;
     print_progress(started, "counted");
     let timeline = lock(&timeline);
+    print_distributions(&timeline);
+    println!("{} clients abandoned", distribution::abandoned_clients(folder, &instances_of(args))?);
     println!(
         "longest gap in output {:.1} s, at {:.1} s",
         timeline.longest_gap().as_secs_f64(),
@@ -262,6 +266,24 @@ impl PlanRun<'_> {
         }
         Ok(())
     }
+}
+
+fn print_distributions(timeline: &Timeline) {
+    for (what, durations) in [
+        ("gap in output after a fault", timeline.gaps()),
+        ("output of all partitions after the start of a fault", timeline.recovery_times()),
+    ] {
+        if let Some(text) = distribution::describe(durations) {
+            println!("{what}: {text}");
+        }
+    }
+}
+
+/// Returns the names of the instances, without those that a fault adds for some time.
+fn instances_of(args: &RunArgs) -> Vec<String> {
+    let of =
+        |service: Service, count: u32| (0..count).map(move |ordinal| Target { service, ordinal }.to_string());
+    of(Service::Bridge, args.bridges()).chain(of(Service::Feature, args.features())).collect()
 }
 
 fn extent_of(args: &RunArgs) -> Extent {

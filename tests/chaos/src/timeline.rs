@@ -27,6 +27,8 @@ struct Recovery {
     /// Partitions without a record that had been appended after the start of the fault.
     missing_partitions: BTreeSet<i32>,
     all_partitions_ms: Option<u64>,
+    /// The longest time without output since its start.
+    gap_ms: u64,
     is_reported: bool,
 }
 
@@ -68,7 +70,11 @@ impl Timeline {
         }
         self.per_second[second] += sample.count;
         self.close_gap(now_ms);
-        self.last_ms = Some(now_ms);
+        let last_ms = self.last_ms.replace(now_ms);
+        if let (Some(recovery), false) = (self.recoveries.last_mut(), self.has_input_ended) {
+            let since = last_ms.unwrap_or(recovery.started_ms).max(recovery.started_ms);
+            recovery.gap_ms = recovery.gap_ms.max(now_ms.saturating_sub(since));
+        }
         for recovery in &mut self.recoveries {
             recovery.record(now_ms, sample);
         }
@@ -83,6 +89,7 @@ impl Timeline {
             first_output_ms: None,
             missing_partitions: self.partitions.clone(),
             all_partitions_ms: None,
+            gap_ms: 0,
             is_reported: false,
         });
     }
@@ -116,6 +123,21 @@ impl Timeline {
     #[must_use]
     pub fn longest_gap_start(&self) -> Duration {
         Duration::from_millis(self.longest_gap_ms.1.saturating_sub(self.started_ms))
+    }
+
+    /// Returns the longest time without output after each fault, until the next one.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<Duration> {
+        self.recoveries.iter().map(|recovery| Duration::from_millis(recovery.gap_ms)).collect()
+    }
+
+    /// Returns the time from the start of each fault until every partition had output again, of those that recovered.
+    #[must_use]
+    pub fn recovery_times(&self) -> Vec<Duration> {
+        let recovered = self.recoveries.iter().filter_map(|recovery| {
+            Some(Duration::from_millis(recovery.all_partitions_ms?.saturating_sub(recovery.started_ms)))
+        });
+        recovered.collect()
     }
 
     /// Returns the count of all records so far.
@@ -232,6 +254,22 @@ mod tests {
         assert_eq!(timeline.longest_gap(), Duration::from_millis(4_000));
         timeline.record(90_000, sample(0, 90_000));
         assert_eq!(timeline.longest_gap(), Duration::from_millis(4_000));
+    }
+
+    #[test]
+    fn gap_of_a_fault_lasts_until_output() {
+        let mut timeline = Timeline::new(0, BTreeSet::from([0]));
+        timeline.record(500, sample(0, 500));
+        timeline.begin(1_000, "x".to_owned());
+        timeline.record(3_000, sample(0, 2_900));
+        timeline.record(3_500, sample(0, 3_400));
+        timeline.begin(4_000, "y".to_owned());
+        timeline.record(4_100, sample(0, 3_900));
+        timeline.record(9_000, sample(0, 8_900));
+        timeline.end_input(9_000);
+        timeline.record(20_000, sample(0, 20_000));
+        assert_eq!(timeline.gaps(), [2_000, 4_900].map(Duration::from_millis));
+        assert_eq!(timeline.recovery_times(), [2_000, 5_000].map(Duration::from_millis));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use rdkafka::topic_partition_list::Offset;
 use super::output::BatchOutcome;
 use super::session::{Ended, Exit, Session};
 use super::stage::KafkaStage;
-use super::state::Driver;
 use super::timeouts;
 use crate::call_error::CallError;
 use crate::record::OutRecord;
@@ -69,7 +68,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             Action::Produce { batch } => {
                 let outputs: Vec<&OutRecord> = self.driver.engine.batch(batch).collect();
                 self.driver.observer.produced(outputs.len());
-                self.output.produce(batch, outputs.into_iter())?;
+                self.output.produce(batch, &outputs)?;
                 Ok(())
             }
             Action::Commit { positions } => {
@@ -130,17 +129,8 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         let outputs: Vec<&OutRecord> = self.driver.engine.batch(batch).collect();
         self.driver.observer.produced(outputs.len());
         let positions = self.driver.inputs.positions(positions);
-        // Each call below is bounded by the transaction timeout and counts as progress.
-        (self.driver.observer.hooks.heartbeat)();
-        let abort = &mut *self.driver.observer.hooks.abort;
-        let outcome =
-            match self.output.transact(outputs.into_iter(), &positions, &self.clients.work, abort)? {
-                Ok(()) => BatchOutcome::Committed,
-                Err(error) => {
-                    (self.driver.observer.hooks.heartbeat)();
-                    self.output.abort(error)?
-                }
-            };
+        let hooks = &mut self.driver.observer.hooks;
+        let outcome = self.output.transact(&outputs, &positions, &self.clients.work, hooks)?;
         self.driver.observer.commit_ms.record(begun.elapsed().as_secs_f64() * 1_000.0);
         self.batch_finished(batch, outcome)
     }
@@ -176,18 +166,16 @@ impl<S: KafkaStage> Session<'_, '_, S> {
                 self.driver.observer.batch("failed");
                 self.apply(Event::DeliveryFailed(batch));
             }
-            BatchOutcome::Broken(error) => return Err(Exit::Ended(Ended::Broken(error))),
+            BatchOutcome::Broken(error) => return Err(Exit::producer_failed(error)),
         }
         Ok(())
     }
 
     fn recreate_output(&mut self, error: &CallError) -> Result<(), Exit> {
-        let Driver { kafka, group, wake, observer, .. } = &mut *self.driver;
+        let group = &self.driver.group;
         tracing::warn!(group, %error, "transaction aborted with outputs in doubt: recreating the producer");
-        observer.client_recreations.increment(1);
-        (observer.hooks.heartbeat)();
-        let recreated = self.output.recreate(kafka, group, wake.clone(), observer.brokers.clone())?;
-        recreated.map_err(|error| Exit::Ended(Ended::Broken(error)))
+        self.driver.observer.client_recreations.increment(1);
+        self.output.recreate(self.driver.output_options())?.map_err(Exit::producer_failed)
     }
 
     /// Records that the current clients have delivered or committed something.

@@ -64,6 +64,17 @@ pub enum DriverError {
         #[source]
         cause: Cause,
     },
+    /// Calls of several clients have not returned: librdkafka hangs, and only a new process is free of the clients left running.
+    #[error("{abandoned} clients abandoned: group {group}")]
+    ClientsAbandoned {
+        /// The group.
+        group: String,
+        /// The number of clients that the process has abandoned.
+        abandoned: u32,
+        /// The last call.
+        #[source]
+        cause: Cause,
+    },
     /// A client failed, was recreated, and failed again before anything was delivered.
     #[error("unrecoverable client error")]
     Fatal {

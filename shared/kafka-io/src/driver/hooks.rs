@@ -4,8 +4,8 @@ use crate::broker_monitor::ReachabilityHook;
 
 /// Calls from the driver into the process around it, from its own thread unless stated otherwise. They must not block.
 pub struct Hooks {
-    /// Called once per iteration of the loop, as a sign of life: about ten times a second when idle. An iteration may block in calls
-    /// to the cluster, each within the transaction timeout or the query timeout.
+    /// Called once per iteration of the loop, and while it waits for a transactional call, as a sign of life: about ten times a second
+    /// when idle. An iteration may block in queries to the cluster, each within the query timeout.
     pub heartbeat: Box<dyn FnMut() + Send>,
     /// Called when the readiness changes: `None` if the stage is ready, otherwise the reason why it is not.
     pub ready: Box<Readiness>,
@@ -14,6 +14,9 @@ pub struct Hooks {
     /// Called when no broker is reachable any more, with the cause, and with `None` when one is again. From a thread of a client: the
     /// driver's thread may wait in a call to the cluster.
     pub unreachable: Box<ReachabilityHook>,
+    /// Called when a client is abandoned because a call to it has not returned. Returns the number of clients that the process has
+    /// abandoned since its start, this one included: the driver ends at the third.
+    pub abandoned: Box<dyn FnMut() -> u32 + Send>,
     /// Whether to abort the open transaction at this step. For tests of aborted transactions; never by default.
     pub abort: Box<AbortHook>,
 }
@@ -36,12 +39,18 @@ pub type AbortHook = dyn FnMut(TransactionStep) -> bool + Send;
 pub type Readiness = dyn FnMut(Option<&str>) + Send;
 
 impl Default for Hooks {
+    /// Does nothing. Counts the abandoned clients of this driver alone.
     fn default() -> Self {
+        let mut abandoned = 0;
         Self {
             heartbeat: Box::new(|| {}),
             ready: Box::new(|_| {}),
             degraded: Box::new(|_| {}),
             unreachable: Box::new(|_| {}),
+            abandoned: Box::new(move || {
+                abandoned += 1;
+                abandoned
+            }),
             abort: Box::new(|_| false),
         }
     }

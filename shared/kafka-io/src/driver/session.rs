@@ -41,6 +41,8 @@ use crate::record::InRecord;
 pub(super) enum Ended {
     Stopped(Stop),
     Broken(CallError),
+    /// A call of the producer has not returned: its client is left running.
+    Abandoned(CallError),
     /// Records are available and the client fetches none.
     Stalled,
 }
@@ -239,6 +241,11 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
 }
 
 impl Exit {
+    /// A producer failed.
+    pub(super) fn producer_failed(error: CallError) -> Self {
+        Self::Ended(if error.abandoned { Ended::Abandoned(error) } else { Ended::Broken(error) })
+    }
+
     pub(super) fn broken(code: RDKafkaErrorCode, text: String) -> Self {
         Self::Ended(Ended::Broken(CallError::fatal(code, text)))
     }

@@ -9,6 +9,7 @@ use pipeline::{Engine, Now};
 use super::completions::Completed;
 use super::inputs::Inputs;
 use super::observer::Observer;
+use super::output::{OutputOptions, Producers};
 use super::shutdown::Shutdown;
 use super::stage::KafkaStage;
 use super::timeouts;
@@ -31,6 +32,7 @@ pub struct Driver<S: KafkaStage> {
     pub(super) wake: Wake,
     pub(super) shutdown: Shutdown,
     pub(super) observer: Observer,
+    pub(super) producers: Producers,
     pub(super) started: Instant,
     pub(super) table_records: u64,
     pub(super) stalls: u64,
@@ -48,6 +50,18 @@ pub(super) struct Recreation {
 impl<S: KafkaStage> Driver<S> {
     pub(super) fn query_timeout(&self) -> Duration {
         timeouts::query(&self.kafka)
+    }
+
+    /// Returns what the next producer is created from.
+    pub(super) fn output_options(&mut self) -> OutputOptions<'_> {
+        OutputOptions {
+            kafka: &self.kafka,
+            group: &self.group,
+            wake: self.wake.clone(),
+            monitor: self.observer.brokers.clone(),
+            producers: &mut self.producers,
+            beat: &mut *self.observer.hooks.heartbeat,
+        }
     }
 
     pub(super) fn now(&self) -> Now {

@@ -1,7 +1,9 @@
 //! Single calls that rust-rdkafka lacks or implements differently.
 
 use std::ffi::CString;
+use std::time::Duration;
 
+use kit::SaturatingFrom;
 use rdkafka::bindings as sys;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::producer::{Producer, ProducerContext};
@@ -10,15 +12,17 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::memory::{NO_ERROR, bytes, owned};
 use crate::call_error::CallError;
 
-/// Commits the open transaction after librdkafka's own flush, which ignores linger. Blocks up to the transaction timeout. Another
-/// thread has to poll the producer meanwhile, as that of a `ThreadedProducer` does.
-pub(crate) fn commit_transaction<C, P>(producer: &P) -> Result<(), CallError>
+/// Commits the open transaction after librdkafka's own flush, which ignores linger. After `timeout` the commit continues in the
+/// background, and the retriable error means that the call is to be repeated. Another thread has to poll the producer meanwhile, as that
+/// of a `ThreadedProducer` does.
+pub(crate) fn commit_transaction<C, P>(producer: &P, timeout: Duration) -> Result<(), CallError>
 where
     C: ProducerContext,
     P: Producer<C>,
 {
-    // SAFETY: the client is alive; -1 is the remaining time of the transaction, as the manual requires.
-    let error = unsafe { sys::rd_kafka_commit_transaction(producer.client().native_ptr(), -1) };
+    let timeout_ms = i32::saturating_from(timeout.as_millis());
+    // SAFETY: the client is alive.
+    let error = unsafe { sys::rd_kafka_commit_transaction(producer.client().native_ptr(), timeout_ms) };
     if error.is_null() {
         return Ok(());
     }
@@ -30,6 +34,7 @@ where
             fatal: sys::rd_kafka_error_is_fatal(error) != 0,
             retriable: sys::rd_kafka_error_is_retriable(error) != 0,
             abortable: sys::rd_kafka_error_txn_requires_abort(error) != 0,
+            abandoned: false,
         };
         sys::rd_kafka_error_destroy(error);
         Err(call_error)

@@ -17,7 +17,7 @@ fn targets(fault: Fault) -> Option<Target> {
 
 #[test]
 fn plan_depends_on_the_seed_alone() {
-    for plan in [Plan::short, Plan::long] {
+    for plan in [Plan::short, Plan::long, Plan::coordinators] {
         assert_eq!(plan(7, EXTENT), plan(7, EXTENT));
         assert_ne!(plan(7, EXTENT), plan(8, EXTENT));
     }
@@ -106,4 +106,14 @@ fn outages_outlast_the_session_timeout() {
         }
     }
     assert!(Plan::short(5, EXTENT).takes(0) > Plan::short(5, EXTENT).takes(1));
+}
+
+#[test]
+fn coordinators_of_groups_and_transactions_are_killed_alternately() {
+    let plan = Plan::coordinators(7, EXTENT);
+    assert_eq!(plan.steps.len(), COORDINATOR_KILLS);
+    for pair in plan.steps.chunks(2) {
+        assert!(matches!(pair[0].fault, Fault::GroupCoordinatorKilled(_)), "{}", pair[0].fault);
+        assert!(matches!(pair[1].fault, Fault::TransactionCoordinatorKilled(_)), "{}", pair[1].fault);
+    }
 }

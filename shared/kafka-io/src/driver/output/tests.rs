@@ -1,16 +1,38 @@
 //! Transactions whose outputs the client rejects or cannot deliver, on mocked brokers.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use contracts::Topic;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::mocking::MockCoordinator;
+use rdkafka::producer::Producer;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::acknowledgements::{denied, lock};
 use super::*;
+use crate::call_error::Remedy;
+use crate::driver::hooks::TransactionStep;
 
 const OUTPUT: Topic = Topic::VectorComputed;
 
-fn monitor() -> BrokerMonitor {
-    BrokerMonitor::new("test", "test", Box::new(|_| {}))
+/// Creates an output, or passes the options of its successor to one.
+fn with_options<T>(config: &KafkaConfig, create: impl FnOnce(OutputOptions<'_>) -> T) -> T {
+    create(OutputOptions {
+        kafka: config,
+        group: "tapeline.test",
+        wake: Wake::default(),
+        monitor: BrokerMonitor::new("test", "test", Box::new(|_| {})),
+        producers: &mut Producers::default(),
+        beat: &mut || {},
+    })
+}
+
+fn transactional(output: Output) -> TransactionalOutput {
+    match output {
+        Output::Transactional(output) => output,
+        Output::Plain(_) => panic!("at least once"),
+    }
 }
 
 /// Repeats a transaction of one record while the broker returns `error` for its topic, until the client rejects the record locally,
@@ -26,14 +48,16 @@ fn transacted(error: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverErro
     // How long the client treats an unknown topic as one that is being created.
     config.options.insert("topic.metadata.propagation.max.ms".to_owned(), "1".to_owned());
     let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
-    let mut output = Output::new(&config, "tapeline.test", Wake::default(), monitor()).unwrap().unwrap();
+    let mut output = transactional(with_options(&config, Output::new).unwrap().unwrap());
     cluster.topic_error(OUTPUT.name(), error).unwrap();
     let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
     let positions = TopicPartitionList::new();
     for _ in 0..20 {
-        match output.transact([&record].into_iter(), &positions, &consumer, &mut |_| false)? {
+        match output.transact(&[&record], &positions, &consumer, &mut Hooks::default())? {
             // The client accepted the record; the next step fails, because this consumer is a member of no group.
-            Err(error) if error.code == RDKafkaErrorCode::UnknownMemberId => drop(output.abort(error)?),
+            Err(error) if error.code == RDKafkaErrorCode::UnknownMemberId => {
+                drop(output.abort(error, &mut || {})?);
+            }
             other => return Ok(other),
         }
     }
@@ -57,7 +81,7 @@ fn denied_output_topic_ends_the_stage() {
 }
 
 /// Aborts a transaction of one record as soon as its attempt satisfies `is_ready`. The record's leader is not the coordinator.
-fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Output, BatchOutcome) {
+fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (TransactionalOutput, BatchOutcome) {
     let host = client::mock_host_of(2).unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     let mut config = KafkaConfig::embedded(&cluster.bootstrap_servers());
@@ -67,13 +91,13 @@ fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Output, Batch
     cluster.create_topic(OUTPUT.name(), 1, 1).unwrap();
     cluster.partition_leader(OUTPUT.name(), 0, Some(2)).unwrap();
     let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
-    let mut output = Output::new(&config, "tapeline.test", Wake::default(), monitor()).unwrap().unwrap();
+    let output = transactional(with_options(&config, Output::new).unwrap().unwrap());
     if !leader_is_up {
         cluster.broker_down(2).unwrap();
     }
     let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
     let acknowledged = Arc::clone(&output.acknowledged);
-    let mut abort = move |step| {
+    let abort = move |step| {
         let deadline = Instant::now() + Duration::from_secs(30);
         while step == TransactionStep::Sent && !is_ready(&lock(&acknowledged)) {
             assert!(Instant::now() < deadline, "the record was neither acknowledged nor failed");
@@ -82,13 +106,13 @@ fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Output, Batch
         step == TransactionStep::Sent
     };
     let positions = TopicPartitionList::new();
-    let error =
-        output.transact([&record].into_iter(), &positions, &consumer, &mut abort).unwrap().unwrap_err();
-    let outcome = output.abort(error).unwrap();
+    let mut hooks = Hooks { abort: Box::new(abort), ..Hooks::default() };
+    let mut output = Output::Transactional(output);
+    let outcome = output.transact(&[&record], &positions, &consumer, &mut hooks).unwrap();
     if matches!(outcome, BatchOutcome::AbortedInDoubt(_)) {
-        output.recreate(&config, "tapeline.test", Wake::default(), monitor()).unwrap().unwrap();
+        with_options(&config, |options| output.recreate(options)).unwrap().unwrap();
     }
-    (output, outcome)
+    (transactional(output), outcome)
 }
 
 #[test]

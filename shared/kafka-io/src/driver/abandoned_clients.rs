@@ -1,0 +1,186 @@
+//! Transactional calls that do not return: the driver goes on with another client, and what became of the transaction decides where.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pipeline::{Effects, Now, RecordId, Stage, Verdict};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use super::output::fake_broker::FakeBroker;
+use super::*;
+use crate::client::{self, LogContext};
+use crate::config::{GroupProtocol, Profile};
+use crate::record::{InRecord, OutRecord};
+
+const GROUP: &str = "tapeline.test";
+const INPUT: Topic = Topic::AlertRaised;
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Emits each record as it is.
+struct EchoStage(Arc<FakeBroker>);
+
+impl Stage for EchoStage {
+    type Record<'a> = InRecord<'a>;
+    type Output = OutRecord;
+    type Completion = ();
+
+    fn process(
+        &mut self,
+        _: RecordId,
+        record: InRecord<'_>,
+        _: Now,
+        _: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
+        let payload = record.payload.unwrap().to_vec();
+        self.0.record(&format!("process {}", String::from_utf8_lossy(&payload)));
+        Verdict::Emit(vec![OutRecord::new(Topic::VectorComputed, record.partition, "key", payload)])
+    }
+
+    fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
+}
+
+impl KafkaStage for EchoStage {}
+
+struct Running {
+    host: BaseProducer<LogContext>,
+    broker: Arc<FakeBroker>,
+    abandoned: Arc<Mutex<u32>>,
+    counts: StageCounts,
+    shutdown: Shutdown,
+    thread: JoinHandle<Result<Stop, DriverError>>,
+}
+
+impl Running {
+    fn start(broker: &Arc<FakeBroker>) -> Self {
+        let host = client::mock_host().unwrap();
+        let mut config = {
+            let cluster = host.client().mock_cluster().unwrap();
+            for topic in Topic::ALL {
+                cluster.create_topic(topic.name(), 12, 1).unwrap();
+            }
+            KafkaConfig::embedded(&cluster.bootstrap_servers())
+        };
+        config.profile = Profile::Real;
+        config.delivery = Delivery::Transactional;
+        config.group_protocol = Some(GroupProtocol::Consumer);
+        let abandoned = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&abandoned);
+        let hooks = Hooks {
+            abandoned: Box::new(move || {
+                *count.lock().unwrap() += 1;
+                *count.lock().unwrap()
+            }),
+            ..Hooks::default()
+        };
+        let options = DriverOptions {
+            service: "test",
+            stage: "test",
+            group: GROUP.to_owned(),
+            inputs: vec![INPUT],
+            outputs: vec![Topic::VectorComputed],
+            kafka: config,
+            hooks,
+        };
+        let mut driver = Driver::new(EchoStage(Arc::clone(broker)), completions(1).1, options).unwrap();
+        driver.producers = broker.producers();
+        let (counts, shutdown) = (driver.counts(), driver.shutdown());
+        let thread = std::thread::spawn(move || driver.run());
+        Self { host, broker: Arc::clone(broker), abandoned, counts, shutdown, thread }
+    }
+
+    fn write(&self, text: &str) {
+        self.host.send(BaseRecord::to(INPUT.name()).partition(3).key("key").payload(text)).unwrap();
+        self.host.flush(TIMEOUT).unwrap();
+    }
+
+    fn eventually(&self, what: &str, holds: impl Fn(&FakeBroker) -> bool) {
+        let deadline = Instant::now() + TIMEOUT;
+        while !holds(&self.broker) {
+            let state = || {
+                let status = self.counts.latest();
+                format!(
+                    "{:?}, {} partitions, {}",
+                    self.broker.steps.lock(),
+                    status.partitions,
+                    status.unready_cause
+                )
+            };
+            assert!(Instant::now() < deadline, "not within {TIMEOUT:?}: {what}: {}", state());
+            assert!(!self.thread.is_finished(), "the driver has ended: {what}: {}", state());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    fn commits(&self, texts: &[&str]) {
+        self.eventually("outputs are committed", |broker| *broker.committed.lock().unwrap() == texts);
+    }
+
+    fn steps(&self) -> Vec<String> {
+        self.broker.steps.lock().unwrap().clone()
+    }
+
+    fn stop(self) {
+        self.shutdown.request();
+        assert_eq!(self.thread.join().unwrap().unwrap(), Stop::Drained);
+    }
+}
+
+/// Returns the steps of a client that processes this record and commits it.
+fn transaction(client: u32, record: &str) -> Vec<String> {
+    let calls = ["begin", "produce", "send_offsets", "commit"].map(|call| format!("{client} {call}"));
+    [format!("process {record}")].into_iter().chain(calls).collect()
+}
+
+#[test]
+fn commit_without_an_answer_is_decided_by_the_next_client() {
+    let broker = Arc::new(FakeBroker::default());
+    let _hanging = broker.hang("1 commit");
+    let running = Running::start(&broker);
+    running.write("a");
+    running.commits(&["a"]);
+    // Not aborted. The next client takes over before the committed positions are fetched: nothing was committed.
+    let expected =
+        [vec!["1 init".to_owned()], transaction(1, "a"), vec!["2 init".to_owned()], transaction(2, "a")];
+    assert_eq!(running.steps(), expected.concat());
+    assert_eq!(*running.abandoned.lock().unwrap(), 1);
+    running.stop();
+    assert_eq!(*broker.destroyed.lock().unwrap(), [2]);
+}
+
+#[test]
+fn late_answer_of_an_abandoned_client_is_ignored() {
+    let broker = Arc::new(FakeBroker::default());
+    let hanging = broker.hang("1 commit");
+    let running = Running::start(&broker);
+    running.write("a");
+    running.commits(&["a"]);
+    hanging.send(()).unwrap();
+    running.write("b");
+    running.commits(&["a", "b"]);
+    assert!(running.steps().ends_with(&transaction(2, "b")), "{:?}", running.steps());
+    running.stop();
+    assert_eq!(*broker.destroyed.lock().unwrap(), [2]);
+}
+
+#[test]
+fn two_abandoned_clients_in_succession_end_nothing() {
+    let broker = Arc::new(FakeBroker::default());
+    let _hanging = [broker.hang("1 send_offsets"), broker.hang("2 init")];
+    let running = Running::start(&broker);
+    running.write("a");
+    running.commits(&["a"]);
+    assert_eq!(*running.abandoned.lock().unwrap(), 2);
+    running.stop();
+}
+
+#[test]
+fn third_abandoned_client_ends_the_driver() {
+    let broker = Arc::new(FakeBroker::default());
+    let _hanging = ["1 produce", "2 init", "3 begin"].map(|call| broker.hang(call));
+    let running = Running::start(&broker);
+    running.write("a");
+    let error = running.thread.join().unwrap().unwrap_err();
+    assert!(matches!(error, DriverError::ClientsAbandoned { abandoned: 3, .. }), "{error}");
+    assert!(broker.steps.lock().unwrap().ends_with(&["3 begin".to_owned()]));
+}

@@ -1,0 +1,155 @@
+//! The thread that owns a transactional producer and makes its calls.
+//!
+//! librdkafka can hang in such a call without limit when a coordinator goes away. Then the thread and its client are left running: a
+//! client whose call has not returned can be neither used nor destroyed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::calls::{Call, TransactionalCalls};
+use crate::call_error::CallError;
+use crate::driver::error::DriverError;
+
+/// Interval of the heartbeat while the driver waits for an answer.
+const BEAT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The longest step of the time that counts as waited: the rest passed while the process was paused, and so was the call.
+const WAIT_STEP_MAX: Duration = Duration::from_secs(1);
+
+/// The time by which deadlines are measured.
+pub(in crate::driver) type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Called while the driver waits.
+pub(in crate::driver) type Beat<'a> = &'a mut (dyn FnMut() + Send);
+
+type Answer = Result<(), CallError>;
+
+/// The driver's side of the thread.
+pub(super) struct CallThread {
+    /// The number of the client among those of its driver.
+    client: u32,
+    /// `None` once the client is being destroyed.
+    calls: Option<SyncSender<Call>>,
+    /// The answers of this client alone: an abandoned client has nobody who receives its late answer.
+    answers: Receiver<Answer>,
+    is_abandoned: Arc<AtomicBool>,
+    deadline: Duration,
+    clock: Clock,
+}
+
+/// Bounds of the calls of a client.
+pub(super) struct Bounds {
+    /// Passed to librdkafka.
+    pub(super) timeout: Duration,
+    /// After it, a call that has not returned is stuck.
+    pub(super) deadline: Duration,
+    pub(super) clock: Clock,
+}
+
+impl CallThread {
+    /// Starts the thread. What the client reports is ignored once `is_abandoned` is set.
+    pub(super) fn start(
+        client: u32,
+        producer: Box<dyn TransactionalCalls>,
+        is_abandoned: Arc<AtomicBool>,
+        bounds: Bounds,
+    ) -> Result<Self, DriverError> {
+        let (calls, received) = sync_channel(1);
+        let (answered, answers) = sync_channel(1);
+        let Bounds { timeout, deadline, clock } = bounds;
+        let flag = Arc::clone(&is_abandoned);
+        thread::Builder::new()
+            .name("transactions".to_owned())
+            .spawn(move || {
+                serve(producer, received, answered, &Serving { client, timeout, is_abandoned: flag })
+            })
+            .map_err(|error| DriverError::Fatal { cause: Box::new(error) })?;
+        Ok(Self { client, calls: Some(calls), answers, is_abandoned, deadline, clock })
+    }
+
+    /// Makes a call and waits for its answer, with heartbeats. After the deadline the client is abandoned, and the error is
+    /// [abandoned](CallError::abandoned): whether the call took effect is unknown.
+    pub(super) fn call(&self, call: Call, beat: Beat<'_>) -> Answer {
+        let name = call.name();
+        if self.calls.as_ref().is_none_or(|calls| calls.try_send(call).is_err()) {
+            return Err(ended(name));
+        }
+        self.wait(name, beat).unwrap_or_else(|| Err(ended(name)))
+    }
+
+    /// Destroys the client and waits until it is, with heartbeats and the deadline of a call.
+    pub(super) fn close(mut self, beat: Beat<'_>) -> Answer {
+        if self.is_abandoned.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.calls = None;
+        self.wait("destroy", beat).unwrap_or(Ok(()))
+    }
+
+    /// `None` if the thread has ended.
+    fn wait(&self, name: &'static str, beat: Beat<'_>) -> Option<Answer> {
+        let (mut waited, mut last) = (Duration::ZERO, (self.clock)());
+        loop {
+            beat();
+            match self.answers.recv_timeout(BEAT_INTERVAL.min(self.deadline.saturating_sub(waited))) {
+                Ok(answer) => return Some(answer),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            let now = (self.clock)();
+            waited += now.saturating_duration_since(last).min(WAIT_STEP_MAX);
+            last = now;
+            if waited >= self.deadline {
+                self.is_abandoned.store(true, Ordering::Release);
+                return Some(Err(CallError::abandoned(name, self.client, waited)));
+            }
+        }
+    }
+}
+
+struct Serving {
+    client: u32,
+    timeout: Duration,
+    is_abandoned: Arc<AtomicBool>,
+}
+
+/// Makes the calls until the driver drops its side. Destroys the client then, unless it is abandoned.
+fn serve(
+    mut producer: Box<dyn TransactionalCalls>,
+    calls: Receiver<Call>,
+    answers: SyncSender<Answer>,
+    serving: &Serving,
+) {
+    let Serving { client, timeout, is_abandoned } = serving;
+    while let Ok(call) = calls.recv() {
+        let answer = call.make(&mut *producer, *timeout);
+        if is_abandoned.load(Ordering::Acquire) {
+            let (call, failed) = (call.name(), answer.is_err());
+            tracing::info!(client, call, failed, "call of an abandoned client returned: ignored");
+            break;
+        }
+        if answers.send(answer).is_err() {
+            break;
+        }
+    }
+    if is_abandoned.load(Ordering::Acquire) {
+        // To destroy it could hang as well, and this client is counted as left running.
+        std::mem::forget(producer);
+    } else {
+        drop(producer);
+    }
+    drop(answers);
+}
+
+/// The thread has panicked.
+fn ended(call: &'static str) -> CallError {
+    CallError::fatal(RDKafkaErrorCode::Fail, format!("{call}: the thread of the producer has ended"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Test double: transactions whose calls hang when a test wants it, with a clock that runs only while the newest client hangs.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::calls::{OutgoingBatch, TransactionalCalls};
+use super::{Clock, Producers};
+use crate::call_error::CallError;
+use crate::config::KafkaConfig;
+
+#[derive(Default)]
+pub(in crate::driver) struct FakeBroker {
+    /// `<client> <call>`, and what a test records, in order.
+    pub(in crate::driver) steps: Mutex<Vec<String>>,
+    /// The outputs of committed transactions.
+    pub(in crate::driver) committed: Mutex<Vec<String>>,
+    /// Clients that were destroyed.
+    pub(in crate::driver) destroyed: Mutex<Vec<u32>>,
+    hangs: Mutex<Vec<(String, Receiver<()>)>>,
+    newest: AtomicU32,
+    hanging: AtomicU32,
+    seconds: AtomicU64,
+}
+
+struct FakeCalls {
+    broker: Arc<FakeBroker>,
+    client: u32,
+    outputs: Vec<String>,
+}
+
+impl FakeBroker {
+    /// Adds a step to [`FakeBroker::steps`].
+    pub(in crate::driver) fn record(&self, step: &str) {
+        self.steps.lock().unwrap().push(step.to_owned());
+    }
+
+    /// Makes this call hang, written as in [`FakeBroker::steps`], until the sender is used or dropped.
+    pub(in crate::driver) fn hang(&self, call: &str) -> SyncSender<()> {
+        let (release, released) = sync_channel(1);
+        self.hangs.lock().unwrap().push((call.to_owned(), released));
+        release
+    }
+
+    /// Returns the producers of this broker.
+    pub(in crate::driver) fn producers(self: &Arc<Self>) -> Producers {
+        let broker = Arc::clone(self);
+        let connect = move |_: &KafkaConfig, _: &str, _: super::Acknowledgements| Ok(broker.connect());
+        Producers::new(Box::new(connect), self.clock())
+    }
+
+    /// Creates the calls of the next client.
+    pub(in crate::driver) fn connect(self: &Arc<Self>) -> Box<dyn TransactionalCalls> {
+        let client = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        Box::new(FakeCalls { broker: Arc::clone(self), client, outputs: Vec::new() })
+    }
+
+    /// Returns a clock that passes a second whenever it is read while the newest client hangs, and is still otherwise.
+    pub(in crate::driver) fn clock(self: &Arc<Self>) -> Clock {
+        let (broker, start) = (Arc::clone(self), Instant::now());
+        Arc::new(move || {
+            let hangs = broker.hanging.load(Ordering::SeqCst) == broker.newest.load(Ordering::SeqCst);
+            let passed = broker.seconds.fetch_add(u64::from(hangs), Ordering::SeqCst);
+            start + Duration::from_secs(passed)
+        })
+    }
+}
+
+impl FakeCalls {
+    /// Records the call, and hangs if it is to hang. Returns whether it took effect: that of a hanging call comes too late.
+    fn call(&self, name: &str) -> bool {
+        let call = format!("{} {name}", self.client);
+        self.broker.record(&call);
+        let hang = {
+            let mut hangs = self.broker.hangs.lock().unwrap();
+            hangs.iter().position(|(hanging, _)| *hanging == call).map(|index| hangs.remove(index))
+        };
+        let Some((_, released)) = hang else {
+            assert_eq!(self.client, self.broker.newest.load(Ordering::SeqCst), "an old client calls {name}");
+            return true;
+        };
+        self.broker.hanging.store(self.client, Ordering::SeqCst);
+        let _released_or_over = released.recv();
+        false
+    }
+}
+
+impl TransactionalCalls for FakeCalls {
+    fn init(&mut self, _: Duration) -> Result<(), CallError> {
+        self.call("init");
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), CallError> {
+        self.call("begin");
+        self.outputs.clear();
+        Ok(())
+    }
+
+    fn produce(&mut self, batch: &mut OutgoingBatch, _: Duration) -> Result<(), CallError> {
+        self.call("produce");
+        self.outputs.extend(batch.texts());
+        Ok(())
+    }
+
+    fn send_offsets(
+        &mut self,
+        _: &TopicPartitionList,
+        _: &ConsumerGroupMetadata,
+        _: Duration,
+    ) -> Result<(), CallError> {
+        self.call("send_offsets");
+        Ok(())
+    }
+
+    fn commit(&mut self, _: Duration) -> Result<(), CallError> {
+        if self.call("commit") {
+            self.broker.committed.lock().unwrap().append(&mut self.outputs);
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self, _: Duration) -> Result<(), CallError> {
+        self.call("abort");
+        Ok(())
+    }
+}
+
+impl Drop for FakeCalls {
+    fn drop(&mut self) {
+        self.broker.destroyed.lock().unwrap().push(self.client);
+    }
+}
