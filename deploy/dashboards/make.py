@@ -43,6 +43,21 @@ def records():
     ]
 
 
+def pool_size():
+    """The number of workers of a pool, and its steps."""
+    return [
+        panel(
+            "Workers",
+            [
+                gauge("chassis_pool_workers", ["pool"], legend="{{pool}}"),
+                gauge("chassis_pool_target_workers", ["pool"], legend="{{pool}} target"),
+            ],
+            description="Of all instances. Each has workers_min to workers_max: one more while jobs wait, one less after 60 s without work for it.",
+        ),
+        panel("Scale steps, by direction", [rate("chassis_pool_scale_steps_total", ["pool", "direction"])], "cps"),
+    ]
+
+
 def lag():
     """Lag and use of queues."""
     return [
@@ -322,6 +337,7 @@ OWN = {
                 notes("Running requests", ["tapeline_running_requests"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Replaced workers", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
+                *pool_size(),
                 notes("Dedup window of requests", ["tapeline_requested_symbols", "tapeline_requested_symbol_evictions_total"]),
                 notes("Skipped bars", ["tapeline_skipped_bars_total", "tapeline_skipped_benchmark_bars_total"]),
             ],
@@ -354,6 +370,7 @@ OWN = {
                 notes("Fetches", ["tapeline_backfill_running_fetches"]),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Replaced workers", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
+                *pool_size(),
                 notes(
                     "Restored",
                     ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"],

@@ -97,9 +97,13 @@ pub struct ExecutorSection {
     /// The longest wait in milliseconds after any failed call, at least `backoff_first_ms`. By default 60 s: a source that has
     /// recovered is called within a minute.
     pub backoff_max_ms: Millis,
-    /// The number of worker threads, 1 to 64: calls to the source at once. By default as many as `running_max`, because a fetch has at
-    /// most one call at a time.
-    pub workers: usize,
+    /// The number of worker threads at start and without work, 1 to `workers_max`. By default 1: an idle instance needs no more, and the
+    /// number grows by one each 100 ms while a call waits.
+    pub workers_min: usize,
+    /// The maximum number of worker threads, 1 to 64: calls to the source at once. They are added while calls wait, and removed one by
+    /// one when one has been idle for 60 s. By default 3, as many as `running_max`: a fetch has at most one call at a time, so more
+    /// would have no work.
+    pub workers_max: usize,
     /// The time in milliseconds after which a call to the source counts as failed and its worker thread is replaced, at least 1. By
     /// default 60 s: a chunk has a few thousand bars.
     pub worker_deadline_ms: Millis,
@@ -159,6 +163,7 @@ impl BackfillConfig {
 
 impl Validate for BackfillConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
+    const RENAMED: &'static [(&'static str, &'static str)] = &[("executor.workers", "executor.workers_max")];
 
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.nest("process", &self.process);
@@ -237,7 +242,8 @@ impl Default for ExecutorSection {
             attempts_max: 3,
             backoff_first_ms: Millis::new(1_000),
             backoff_max_ms: Millis::new(60_000),
-            workers: limits.running_max,
+            workers_min: 1,
+            workers_max: limits.running_max,
             worker_deadline_ms: Millis::new(60_000),
             timeframes: Vec::new(),
             day_bars_chunk_days: days.day,
@@ -282,7 +288,9 @@ impl Validate for ExecutorSection {
         errors.check(max >= gather, "gather_max_ms", max, "at least gather_ms", "30000");
         let running = self.running_max;
         errors.check((1..=64).contains(&running), "running_max", running, "1 to 64", "3");
-        errors.check((1..=64).contains(&self.workers), "workers", self.workers, "1 to 64", "3");
+        let (min, max) = (self.workers_min, self.workers_max);
+        errors.check((1..=64).contains(&max), "workers_max", max, "1 to 64", "3");
+        errors.check((1..=max.max(1)).contains(&min), "workers_min", min, "1 to workers_max", "1");
         errors.check(self.requests_max >= 2, "requests_max", self.requests_max, "at least 2", "10000");
         let ends = self.partition_ends_max;
         errors.check(ends >= 1, "partition_ends_max", ends, "at least 1", "10000");

@@ -60,8 +60,13 @@ pub struct RequestsSection {
     /// Maximum number of requested symbols in the dedup window, about 200 bytes each; above it, the oldest are evicted. 100,000 is
     /// three windows at the default rate limit of the scanner bridge.
     pub dedup_symbols_max: usize,
-    /// Number of worker threads, which compute requests, at most 1024. 4 is the CPU limit of an instance in the Helm chart.
-    pub workers: usize,
+    /// Number of worker threads, which compute requests, at start and without load; 1 to `workers_max`. 1 by default: an idle instance
+    /// needs no more, and the number grows by one each 100 ms while requests wait.
+    pub workers_min: usize,
+    /// Maximum number of worker threads, at most 1024. They are added while requests wait, and removed one by one when one has been
+    /// idle for 60 s. 8 by default: twice the CPU limit of an instance in the Helm chart, so that a worker that hangs leaves no core
+    /// unused.
+    pub workers_max: usize,
     /// Time in milliseconds after which a worker that has not completed its request is replaced, and the request is tried again. 30 s
     /// by default: a request of 100 symbols takes about 100 ms.
     pub worker_deadline_ms: Millis,
@@ -84,7 +89,8 @@ impl Default for RequestsSection {
             ttl_ms: Millis::new(300_000),
             dedup_window_ms: Millis::new(60_000),
             dedup_symbols_max: 100_000,
-            workers: 4,
+            workers_min: 1,
+            workers_max: 8,
             worker_deadline_ms: Millis::new(30_000),
             history_bars: 300,
             slack_bars: 700,
@@ -103,6 +109,7 @@ impl RequestsSection {
 
 impl Validate for FeatureConfig {
     const FREE_FORM: &'static [&'static str] = &["kafka.options"];
+    const RENAMED: &'static [(&'static str, &'static str)] = &[("requests.workers", "requests.workers_max")];
 
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.nest("process", &self.process);
@@ -118,7 +125,8 @@ impl Validate for RequestsSection {
             ("queue_max", self.queue_max),
             ("urgent_queue_max", self.urgent_queue_max),
             ("dedup_symbols_max", self.dedup_symbols_max),
-            ("workers", self.workers),
+            ("workers_min", self.workers_min),
+            ("workers_max", self.workers_max),
             ("history_bars", self.history_bars),
         ];
         for (key, value) in at_least_1 {
@@ -132,7 +140,9 @@ impl Validate for RequestsSection {
         for name in benchmarks.iter().filter(|name| Symbol::parse(name).is_err()) {
             errors.check(false, "benchmarks", name, "a symbol", "SPY");
         }
-        errors.check(self.workers <= 1_024, "workers", self.workers, "at most 1024", "4");
+        let (min, max) = (self.workers_min, self.workers_max);
+        errors.check(max <= 1_024, "workers_max", max, "at most 1024", "8");
+        errors.check(min <= max.max(1), "workers_min", min, "at most workers_max", "1");
         errors.check(!self.ttl_ms.is_zero(), "ttl_ms", self.ttl_ms, "at least 1", "300000");
         let deadline = self.worker_deadline_ms;
         errors.check(!deadline.is_zero(), "worker_deadline_ms", deadline, "at least 1", "30000");
@@ -141,7 +151,7 @@ impl Validate for RequestsSection {
 
 #[cfg(test)]
 mod tests {
-    use chassis::config::load;
+    use chassis::config::{load, load_with_renames};
 
     use super::*;
 
@@ -161,6 +171,35 @@ mod tests {
         ] {
             let errors = errors_of(invalid).unwrap_or_default();
             assert!(errors.contains(part), "{invalid}: {errors}");
+        }
+    }
+
+    fn loaded(variables: &[(&str, &str)]) -> Result<(usize, usize, usize), String> {
+        let env =
+            variables.iter().map(|(key, value)| (format!("FEATURE__REQUESTS__{key}"), (*value).to_owned()));
+        let loaded = load_with_renames::<FeatureConfig>("FEATURE", None, env)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<String>())?;
+        let RequestsSection { workers_min, workers_max, .. } = loaded.config.requests;
+        Ok((workers_min, workers_max, loaded.renamed.len()))
+    }
+
+    #[test]
+    fn old_name_of_workers_max_is_accepted_and_reported() {
+        assert_eq!(loaded(&[("WORKERS", "2")]), Ok((1, 2, 1)));
+        assert_eq!(loaded(&[("WORKERS_MAX", "2")]), Ok((1, 2, 0)));
+    }
+
+    #[test]
+    fn worker_numbers_out_of_order_are_an_error() {
+        let errors = loaded(&[("WORKERS_MIN", "9")]).unwrap_err();
+        assert!(
+            errors.contains("workers_min = 9 (FEATURE__REQUESTS__WORKERS_MIN): must be at most workers_max"),
+            "{errors}"
+        );
+        assert_eq!(loaded(&[("WORKERS_MIN", "9"), ("WORKERS_MAX", "9")]), Ok((9, 9, 0)));
+        for (key, value) in [("WORKERS_MIN", "0"), ("WORKERS_MAX", "0"), ("WORKERS_MAX", "1025")] {
+            let errors = loaded(&[(key, value)]).unwrap_err();
+            assert_eq!(errors.matches("must be").count(), 1, "{key} {value}: {errors}");
         }
     }
 }

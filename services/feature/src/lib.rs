@@ -40,10 +40,11 @@
 //!
 //! [`service`] is the composition root. [`stage`] has the stage, [`intake`] its dedup window, queue and reorder buffer, [`worker`] the
 //! job of a worker thread, [`rules`] the feature sets, [`config`] the configuration, [`metric_names`] the metrics of the stage,
-//! [`set_counts`] the counts of sets.
+//! [`set_counts`] the counts of sets, [`memory`] the memory of the workers.
 
 pub mod config;
 pub mod intake;
+pub mod memory;
 pub mod metric_names;
 pub mod rules;
 pub mod service;

@@ -5,10 +5,11 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
-use kafka_io::{Completions, completions};
+use hosting::{Hosted, PoolWorkers, Reserved, StageSpec, WorkerError};
+use kafka_io::{Completions, Profile, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
+use crate::memory::memory_parts;
 use crate::metric_names::METRICS;
 use crate::set_counts::SetCounts;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
@@ -22,7 +23,14 @@ pub const GROUP: &str = "tapeline.feature";
 
 /// The number of symbols of a full request. A worker that has fewer gets another request, so an urgent request waits for less than
 /// two full ones per worker (ADR 068).
-const WORKER_SYMBOLS_MAX: usize = contracts::events::SYMBOLS_MAX;
+pub(crate) const WORKER_SYMBOLS_MAX: usize = contracts::events::SYMBOLS_MAX;
+
+/// The workers of the stage, and their memory.
+struct StageWorkers {
+    pool: PoolWorkers<Job, JobResult>,
+    /// Released when the stage has ended.
+    _reserved: Option<Reserved>,
+}
 
 /// The feature service.
 #[derive(Debug)]
@@ -50,7 +58,13 @@ impl Service for Feature {
         let limits = limits(&config.requests);
         // The channel has room for the results of all running jobs: no worker waits for a driver that is in a transaction.
         let (sender, completed) = completions(limits.jobs_max());
-        let workers = start_workers(&config.requests, limits.jobs_max(), &context, sender)?;
+        let reserved = match kafka.profile {
+            // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
+            Profile::Embedded => None,
+            Profile::Real => Some(hosting::reserve(memory_parts(&config.requests))?),
+        };
+        let pool = start_workers(&config.requests, limits.jobs_max(), &context, sender)?;
+        let workers = StageWorkers { pool, _reserved: reserved };
         let compared = config.requests.compared();
         let bars = context.health.component("bars");
         bars.ready();
@@ -75,7 +89,7 @@ fn limits(section: &RequestsSection) -> Limits {
         dedup_symbols_max: section.dedup_symbols_max,
         history_bars: section.history_bars,
         slack_bars: section.slack_bars,
-        workers: section.workers,
+        workers_max: section.workers_max,
         worker_symbols_max: WORKER_SYMBOLS_MAX,
     }
 }
@@ -88,15 +102,23 @@ fn start_workers(
 ) -> Result<PoolWorkers<Job, JobResult>, Failure> {
     let options = pool::Options {
         job_deadline: section.worker_deadline_ms.into(),
-        ..pool::Options::new("feature-workers", section.workers, jobs_max)
+        ..pool::Options::new("feature-workers", section.workers_min..=section.workers_max, jobs_max)
     };
     let failed =
         |job: &Job, error: WorkerError| JobResult::Failed { ticket: job.ticket, error: error.into() };
     PoolWorkers::start(context, options, done, || compute, failed)
 }
 
-impl Workers for PoolWorkers<Job, JobResult> {
+impl Workers for StageWorkers {
     fn start(&self, job: Job) -> Result<(), Job> {
-        self.submit(job)
+        self.pool.submit(job)
+    }
+
+    fn count(&self) -> usize {
+        self.pool.target_workers()
+    }
+
+    fn set_held(&self, requests: usize) {
+        self.pool.set_held_jobs(requests);
     }
 }

@@ -50,6 +50,9 @@ pub const ATTEMPTS_MAX: u32 = 3;
 /// Interval between two searches for expired requests in the queue.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Interval in which ready requests are passed to workers that were added. A pool grows in steps of this length.
+const GROWTH_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Running requests per symbol (ADR 042).
 const RUNNING_PER_SYMBOL_MAX: usize = 10;
 
@@ -60,6 +63,12 @@ pub trait Workers: Send {
     /// # Errors
     /// The job, not started, if no worker can accept it.
     fn start(&self, job: Job) -> Result<(), Job>;
+
+    /// Returns the number of workers; it changes with the load, up to [`Limits::workers_max`].
+    fn count(&self) -> usize;
+
+    /// Reports the number of requests that are held because the workers have no capacity.
+    fn set_held(&self, requests: usize);
 }
 
 /// A request that is admitted and not yet resolved.
@@ -140,8 +149,15 @@ impl FeatureStage {
         self.bars_health.update(held);
     }
 
-    /// Starts ready requests while the workers have capacity.
+    /// Starts ready requests while the workers have capacity. The workers grow for the others: a request that waits for something else
+    /// is no reason for it.
     fn dispatch(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        self.start_ready(now, effects);
+        let held = if self.has_capacity() { 0 } else { self.queue.ready_len() };
+        self.workers.set_held(held);
+    }
+
+    fn start_ready(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         while self.has_capacity() {
             let Some(next) = self.queue.peek() else { return };
             let is_expired = self.is_expired(next, now);
@@ -161,7 +177,7 @@ impl FeatureStage {
     }
 
     fn has_capacity(&self) -> bool {
-        let Limits { workers, worker_symbols_max, .. } = self.limits;
+        let (workers, worker_symbols_max) = (self.workers.count(), self.limits.worker_symbols_max);
         let running_symbols =
             || self.running.values().map(|admitted| admitted.to_compute.len()).sum::<usize>();
         self.running.len() < workers || running_symbols() < workers * worker_symbols_max
@@ -303,6 +319,10 @@ impl Stage for FeatureStage {
     }
 
     fn next_wake(&self, _now: Now) -> Option<Duration> {
+        if self.queue.ready_len() > 0 {
+            // A worker that was added meanwhile gets a request.
+            return Some(GROWTH_INTERVAL);
+        }
         (!self.queue.is_empty() || !self.dedup_window.is_empty()).then_some(EXPIRY_INTERVAL)
     }
 }

@@ -1,8 +1,9 @@
-//! Pool of a fixed number of OS threads for long-running work: feature computation, fetches.
+//! Pool of OS threads for long-running work: feature computation, fetches.
 //!
 //! ```text
 //! slot:  idle ──takes a job──> busy ──done──> idle
 //!                              busy ──panic, or deadline exceeded──> vacant ──back-off──> idle, with a new worker
+//! unused ──pool grows──> idle ──pool shrinks──> unused
 //! any ──pool closed and queue empty──> ended
 //! ```
 //!
@@ -10,11 +11,14 @@
 //! caller can retry it. A stuck thread can't be ended: its slot gets a new worker, and the result of the old one is discarded. A budget
 //! bounds the restarts. When it is exhausted, the pool's supervisor fails, which ends the process.
 //!
-//! The pool does not order jobs, retry them, or grow.
+//! The number of workers follows the load ([`Scaling`]). A worker is removed between two jobs, never during one.
+//!
+//! The pool does not order jobs or retry them.
 
 mod budget;
 mod options;
 mod outcome;
+mod scaling;
 mod shared;
 mod state;
 mod telemetry;
@@ -34,9 +38,12 @@ use crate::telemetry::Scope;
 
 pub use options::{Options, RestartBudgetExceeded};
 pub use outcome::Outcome;
-pub use telemetry::{JOBS, QUEUE, QUEUE_CAPACITY, RESTARTS};
+pub use scaling::Scaling;
+pub use telemetry::{JOBS, QUEUE, QUEUE_CAPACITY, RESTARTS, SCALE_STEPS, TARGET_WORKERS, WORKERS};
 
+use scaling::Direction;
 use shared::Shared;
+use state::Step;
 
 /// The pool. Clones share it; [`Pool::close`] ends it.
 pub struct Pool<J, R> {
@@ -46,10 +53,10 @@ pub struct Pool<J, R> {
 // === impl Pool ===
 
 impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
-    /// Starts the workers. Each worker calls `make` once and runs its jobs with the result. Outcomes are passed to `report`, on the
-    /// thread of the worker or of the supervisor, which may block there.
+    /// Starts the least number of workers. Each worker calls `make` once and runs its jobs with the result. Outcomes are passed to
+    /// `report`, on the thread of the worker or of the supervisor, which may block there.
     ///
-    /// Without its [`supervisor`](Self::supervisor) a pool never replaces a worker.
+    /// Without its [`supervisor`](Self::supervisor) a pool never replaces a worker, and never grows or shrinks.
     ///
     /// # Errors
     /// The operating system can't start a thread.
@@ -61,9 +68,10 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
         report: impl Fn(Outcome<J, R>) + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new(options, clock, scope, make, report));
-        for slot in 0..shared.options.workers {
+        for slot in 0..shared.options.scaling.workers_min {
             worker::spawn(&shared, slot, 0)?;
         }
+        shared.telemetry.workers(&locked(&shared.state));
         Ok(Self { shared })
     }
 
@@ -72,16 +80,42 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
     /// # Errors
     /// Returns the job if the queue is full or the pool is closed.
     pub fn try_submit(&self, job: J) -> Result<(), J> {
-        {
+        let wakes_supervisor = {
             let mut state = locked(&self.shared.state);
             if state.closed || state.jobs.len() >= self.shared.options.queue_jobs {
                 return Err(job);
             }
-            state.jobs.push_back(Arc::new(job));
+            let wakes = state.submit(job, self.shared.clock.monotonic());
             self.shared.telemetry.queued(state.jobs.len());
-        }
+            wakes
+        };
         self.shared.work.notify_one();
+        if wakes_supervisor {
+            self.shared.changed.notify_all();
+        }
         Ok(())
+    }
+
+    /// Reports the number of jobs that the caller holds until a worker has capacity, for example to order them. They count as waiting:
+    /// the pool grows for them as for queued ones.
+    pub fn set_held_jobs(&self, jobs: usize) {
+        let mut state = locked(&self.shared.state);
+        if state.held_jobs() != jobs && state.hold(jobs, self.shared.clock.monotonic()) {
+            drop(state);
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// Returns the number of workers that the pool should have: a removed one may still have its last job.
+    #[must_use]
+    pub fn target_workers(&self) -> usize {
+        locked(&self.shared.state).target()
+    }
+
+    /// Returns the number of workers that have a job or wait for one.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        locked(&self.shared.state).workers()
     }
 
     /// Rejects further jobs. The workers end when the queue is empty.
@@ -103,7 +137,8 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
         locked(&self.shared.state).busy()
     }
 
-    /// Reports the jobs that exceeded their deadline and starts new workers in the slots whose back-off has elapsed.
+    /// Reports the jobs that exceeded their deadline, starts new workers in the slots whose back-off has elapsed, and takes the step of
+    /// the scaling that is due.
     ///
     /// # Errors
     /// A new worker would exceed the restart budget.
@@ -120,6 +155,14 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
             shared.telemetry.stuck.increment(1);
             (shared.report)(Outcome::Stuck { job, after });
         }
+        self.restart(now)?;
+        self.scale(now);
+        shared.telemetry.workers(&locked(&shared.state));
+        Ok(())
+    }
+
+    fn restart(&self, now: Duration) -> Result<(), RestartBudgetExceeded> {
+        let shared = &self.shared;
         loop {
             let due = locked(&shared.state).fill_one(now, &shared.options)?;
             let Some((slot, generation)) = due else { return Ok(()) };
@@ -128,6 +171,31 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
                 tracing::error!(pool = shared.options.name, %error, "failed to start worker");
                 locked(&shared.state).vacate(slot, generation, now);
             }
+        }
+    }
+
+    fn scale(&self, now: Duration) {
+        let shared = &self.shared;
+        let Some(Step { direction, load, start }) = locked(&shared.state).scale(now) else { return };
+        if let Some((slot, generation)) = start
+            && let Err(error) = worker::spawn(shared, slot, generation)
+        {
+            tracing::warn!(pool = shared.options.name, %error, "failed to grow: no thread");
+            locked(&shared.state).undo_growth(slot, now);
+            return;
+        }
+        let target_workers = locked(&shared.state).target();
+        tracing::debug!(
+            pool = shared.options.name,
+            direction = direction.as_str(),
+            target_workers,
+            waiting_jobs = load.waiting,
+            "pool scaled"
+        );
+        shared.telemetry.step(direction);
+        if direction == Direction::Down {
+            // An idle worker ends. If it took a job meanwhile, the first one that has none ends.
+            shared.work.notify_one();
         }
     }
 

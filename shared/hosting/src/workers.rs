@@ -61,6 +61,17 @@ impl<J: Send + Sync + 'static, R: Send + 'static> PoolWorkers<J, R> {
     pub fn submit(&self, job: J) -> Result<(), J> {
         self.pool.try_submit(job)
     }
+
+    /// Reports the number of jobs that the stage holds until a worker has capacity: the pool grows for them, too.
+    pub fn set_held_jobs(&self, jobs: usize) {
+        self.pool.set_held_jobs(jobs);
+    }
+
+    /// Returns the number of workers that the pool should have.
+    #[must_use]
+    pub fn target_workers(&self) -> usize {
+        self.pool.target_workers()
+    }
 }
 
 impl<J: Send + Sync + 'static, R: Send + 'static> Drop for PoolWorkers<J, R> {

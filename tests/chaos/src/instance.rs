@@ -175,7 +175,7 @@ fn config(
     let InstanceSettings { brokers, proxied, registry, partitions, .. } = settings;
     let own = match target.service {
         Service::Bridge => "[alerts]\ngroup_symbols_per_s = 1000000\n",
-        Service::Feature => "[requests]\nttl_ms = 7200000\nworkers = 2\n",
+        Service::Feature => "[requests]\nttl_ms = 7200000\nworkers_max = 2\n",
     };
     // Kept over restarts: an instance that starts without the registry uses the cached schemas.
     let cache = folder.join("schemas");

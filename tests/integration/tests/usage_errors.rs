@@ -35,11 +35,11 @@ fn unknown_key_is_rejected_with_file_and_nearest_known_key() {
 #[test]
 fn all_errors_of_a_configuration_are_reported_together() {
     let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
-    let sections = "[kafka]\nbrokers = \"no-port\"\nlinger_ms = \"soon\"\n\n[requests]\nworkers = 0\n";
+    let sections = "[kafka]\nbrokers = \"no-port\"\nlinger_ms = \"soon\"\n\n[requests]\nworkers_max = 0\n";
     let ended = run_service(&binaries, "feature", sections, &["--check-config"], folder.path());
     assert_usage_error(
         &ended,
-        &["3 error(s)", "kafka.brokers = no-port", "kafka.linger_ms", "requests.workers = 0"],
+        &["3 error(s)", "kafka.brokers = no-port", "kafka.linger_ms", "requests.workers_max = 0"],
     );
 }
 

@@ -76,7 +76,7 @@
 {{- include "tapeline.toml" (dict "map" $config "path" "") }}
 {{ end }}
 
-{{/* Memory bound of a service in bytes: the engine's own sum (shared/hosting/src/memory.rs, ADR 058), the edge's buffers, and stateMib. */}}
+{{/* Memory bound of a service in bytes: the engine's own sum (shared/hosting/src/memory.rs, ADR 058), the edge's buffers, the workers' bars, and stateMib. */}}
 {{- define "tapeline.memoryBytes" -}}
 {{- $facts := include "tapeline.facts" .root | fromJson -}}
 {{- $service := index .root.Values.services .service -}}
@@ -92,6 +92,11 @@
 {{- $edge := mergeOverwrite (deepCopy $fact.defaults.edge) ($service.config.edge | default dict) -}}
 {{- /* As services/publisher/src/edge/memory.rs: a body and a record are in memory twice, a connection has two buffers of 32 KiB. */ -}}
 {{- $sum = add $sum (mul 2 (int64 $edge.bodies_max_bytes)) (mul 2 (int64 $edge.in_flight_max_bytes)) (mul 65536 (int64 $edge.connections_max)) -}}
+{{- end -}}
+{{- if eq .service "feature" -}}
+{{- /* As services/feature/src/memory.rs: the workers copy the bars of their jobs. */ -}}
+{{- $requests := mergeOverwrite (deepCopy $fact.defaults.requests) ($service.config.requests | default dict) -}}
+{{- $sum = add $sum (mul (int64 $requests.workers_max) (int64 $requests.history_bars) $unit.worker_bar_bytes) -}}
 {{- end -}}
 {{ add $sum (mul $service.resources.stateMib 1048576) }}
 {{- end }}

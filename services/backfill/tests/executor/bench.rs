@@ -155,22 +155,33 @@ impl Bench {
 
     pub(crate) fn with(section: ExecutorSection) -> Self {
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
-        Self::start(section, Arc::clone(&source), source)
+        Self::start(section, Arc::clone(&source), source, None)
+    }
+
+    /// A bench of a stage with these workers: the test passes their results to the stage.
+    pub(crate) fn with_workers(section: ExecutorSection, workers: Box<dyn Workers>) -> Self {
+        let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
+        Self::start(section, Arc::clone(&source), source, Some(workers))
     }
 
     /// A bench of a stage with this source; the script has no effect.
     pub(crate) fn over(source: impl Source + 'static) -> Self {
-        Self::start(ExecutorSection::default(), Arc::new(Script::default()), Arc::new(source))
+        Self::start(ExecutorSection::default(), Arc::new(Script::default()), Arc::new(source), None)
     }
 
-    fn start(section: ExecutorSection, source: Arc<Script>, fetcher: Arc<dyn Source>) -> Self {
+    fn start(
+        section: ExecutorSection,
+        source: Arc<Script>,
+        fetcher: Arc<dyn Source>,
+        workers: Option<Box<dyn Workers>>,
+    ) -> Self {
         let wire = wire("backfill", Topic::BackfillDeadLetter);
         let jobs = RecordingWorkers::default();
         let stage = ExecutorStage::new(
             wire.clone(),
             Arc::clone(&fetcher),
             section.settings(),
-            Box::new(jobs.clone()),
+            workers.unwrap_or_else(|| Box::new(jobs.clone())),
             7,
         );
         let metrics = Metrics::new(&Catalogue::new().with(METRICS)).expect("valid metrics");

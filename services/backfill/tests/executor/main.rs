@@ -7,6 +7,7 @@ mod draining;
 mod ends;
 mod horizon;
 mod retries;
+mod scaling;
 
 use backfill::config::ExecutorSection;
 use bench::{Bench, day, id, now, request};

@@ -143,6 +143,12 @@ impl<T> RequestQueue<T> {
         self.ready.peek().map(|entry| &entry.item)
     }
 
+    /// Returns the number of requests whose bars are loaded.
+    #[must_use]
+    pub fn ready_len(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Resets the position of a table partition to 0, because it is no longer read.
     pub fn table_released(&mut self, table: TablePartition) {
         if let Some(progress) = self.tables.get_mut(&table) {

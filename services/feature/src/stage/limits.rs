@@ -19,8 +19,8 @@ pub struct Limits {
     pub history_bars: usize,
     /// Bars that are kept in addition to a window, for requests of the past.
     pub slack_bars: usize,
-    /// Worker threads.
-    pub workers: usize,
+    /// The most worker threads.
+    pub workers_max: usize,
     /// Symbols of the running requests per worker, from which on no further request is started. The driver starts none while it is in
     /// a transaction, so with one small request each, the workers would be idle for most of it.
     pub worker_symbols_max: usize,
@@ -30,6 +30,6 @@ impl Limits {
     /// Returns the maximum number of running jobs, which is reached if each has a single symbol.
     #[must_use]
     pub fn jobs_max(&self) -> usize {
-        self.workers * (self.worker_symbols_max + 1)
+        self.workers_max * (self.worker_symbols_max + 1)
     }
 }

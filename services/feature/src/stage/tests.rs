@@ -2,11 +2,13 @@
 
 mod benchmarks;
 mod bounds;
+mod scaling;
 mod tombstones;
 mod unwritable;
 mod without_bars;
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chassis::ManualClock;
@@ -25,12 +27,24 @@ use crate::worker::compute;
 
 /// Workers that record their jobs and compute nothing.
 #[derive(Clone, Default)]
-struct RecordingWorkers(Arc<Mutex<Vec<Job>>>);
+struct RecordingWorkers {
+    jobs: Arc<Mutex<Vec<Job>>>,
+    count: Arc<AtomicUsize>,
+    held: Arc<AtomicUsize>,
+}
 
 impl Workers for RecordingWorkers {
     fn start(&self, job: Job) -> Result<(), Job> {
-        self.0.lock().unwrap().push(job);
+        self.jobs.lock().unwrap().push(job);
         Ok(())
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn set_held(&self, requests: usize) {
+        self.held.store(requests, Ordering::Relaxed);
     }
 }
 
@@ -64,7 +78,7 @@ const LIMITS: Limits = Limits {
     history_bars: 300,
     slack_bars: 10,
     dedup_symbols_max: 100,
-    workers: 2,
+    workers_max: 2,
     worker_symbols_max: 1,
 };
 
@@ -78,15 +92,27 @@ impl Bench {
     }
 
     fn with(limits: Limits) -> Self {
+        let recording = RecordingWorkers::default();
+        recording.count.store(limits.workers_max, Ordering::Relaxed);
+        let mut bench = Self::over(limits, Box::new(recording.clone()));
+        bench.workers = recording;
+        bench
+    }
+
+    /// A bench of a stage with these workers.
+    fn over(limits: Limits, workers: Box<dyn Workers>) -> Self {
         let wire = wire("feature", Topic::FeatureDeadLetter);
-        let workers = RecordingWorkers::default();
-        let stage =
-            FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), Box::new(workers.clone()));
+        let stage = FeatureStage::new(wire.clone(), limits, rules::COMPARED.to_vec(), workers);
         let health = Health::new(Arc::new(ManualClock::at(0)));
         let metrics = Metrics::new(&Catalogue::new().with(METRICS)).unwrap();
         let counts = SetCounts::new(&metrics.scope("feature"));
         let stage = stage.with_telemetry(counts, health.service("feature").component("bars"));
-        let mut bench = Self { bench: StageBench::new(wire, &INPUTS, stage), workers, health, metrics };
+        let mut bench = Self {
+            bench: StageBench::new(wire, &INPUTS, stage),
+            workers: RecordingWorkers::default(),
+            health,
+            metrics,
+        };
         let own = bench.own_input();
         bench.assign(&[own], now(0));
         bench
@@ -135,7 +161,7 @@ impl Bench {
     }
 
     fn take_jobs(&self) -> Vec<Job> {
-        std::mem::take(&mut self.workers.0.lock().unwrap())
+        std::mem::take(&mut self.workers.jobs.lock().unwrap())
     }
 
     /// Takes the outputs of all effects since the last call, which only emit.
@@ -316,7 +342,7 @@ fn dedup_window_expires_without_traffic() {
 
 #[test]
 fn running_symbols_per_worker_are_limited() {
-    let bench = holding(6, Limits { workers: 1, worker_symbols_max: 4, ..LIMITS });
+    let bench = holding(6, Limits { workers_max: 1, worker_symbols_max: 4, ..LIMITS });
     assert_eq!(bench.take_jobs().len(), 4);
 }
 
@@ -333,7 +359,7 @@ fn holding(count: i64, limits: Limits) -> Bench {
 
 #[test]
 fn running_requests_per_symbol_are_limited() {
-    let mut bench = holding(12, Limits { ordinary_max: 100, workers: 20, ..LIMITS });
+    let mut bench = holding(12, Limits { ordinary_max: 100, workers_max: 20, ..LIMITS });
     let jobs = bench.take_jobs();
     assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
     bench.complete(compute(&jobs[0]), now(1));
@@ -342,7 +368,7 @@ fn running_requests_per_symbol_are_limited() {
 
 #[test]
 fn drain_releases_queued_and_completes_running_requests() {
-    let mut bench = Bench::with(Limits { workers: 1, ..LIMITS });
+    let mut bench = Bench::with(Limits { workers_max: 1, ..LIMITS });
     bench.bars(1..=8);
     for (id, day) in [("one", 3), ("two", 4), ("three", 5)] {
         bench.hold(&request(id, day, 5), now(0));

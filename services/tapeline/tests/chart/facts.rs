@@ -7,6 +7,7 @@ use backfill::config::BackfillConfig;
 use chassis::config::redacted;
 use contracts::Topic;
 use feature::config::FeatureConfig;
+use feature::memory::WORKER_BAR_BYTES;
 use hosting::{PROCESS_BYTES, of_stage};
 use kafka_io::KafkaConfig;
 use publisher::config::PublisherConfig;
@@ -81,6 +82,7 @@ fn current_facts() -> Value {
             "stage_bytes": stage_bytes,
             "fetch_bytes": of(0, 0, 1) - stage_bytes,
             "source_bytes": of(1, 1, 0) - stage_bytes,
+            "worker_bar_bytes": WORKER_BAR_BYTES,
         },
         "topics": topics,
         "services": {

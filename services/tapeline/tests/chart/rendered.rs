@@ -7,6 +7,7 @@ use std::path::Path;
 use backfill::config::BackfillConfig;
 use chassis::config::{self, Config};
 use feature::config::FeatureConfig;
+use feature::memory::WORKER_BAR_BYTES;
 use hosting::PROCESS_BYTES;
 use kafka_io::KafkaConfig;
 use publisher::config::PublisherConfig;
@@ -71,7 +72,14 @@ async fn every_configuration_fits_its_memory_limit() {
             ..KafkaConfig::default()
         };
         let of_service = stages.iter().filter(|stage| stage.service == workload.service);
-        let sum = PROCESS_BYTES + of_service.map(|stage| facts::bytes(stage, &kafka)).sum::<u64>();
+        let of_workers = if workload.service == "feature" {
+            let number = |key: &str| config["requests"][key].as_u64().unwrap();
+            number("workers_max") * number("history_bars") * WORKER_BAR_BYTES
+        } else {
+            0
+        };
+        let stages = of_service.map(|stage| facts::bytes(stage, &kafka)).sum::<u64>();
+        let sum = PROCESS_BYTES + stages + of_workers;
         let limit = workload.memory_limit();
         assert!(sum <= limit / 100 * 80, "{}: up to {sum} of {limit} bytes", workload.at);
     }

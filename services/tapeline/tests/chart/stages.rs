@@ -37,6 +37,12 @@ impl feature::stage::Workers for Idle {
     fn start(&self, job: feature::worker::Job) -> Result<(), feature::worker::Job> {
         Err(job)
     }
+
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn set_held(&self, _requests: usize) {}
 }
 
 impl executor::Workers for Idle {
@@ -95,7 +101,7 @@ fn features() -> FeatureStage {
         dedup_symbols_max: 1,
         history_bars: 1,
         slack_bars: 1,
-        workers: 1,
+        workers_max: 1,
         worker_symbols_max: 1,
     };
     FeatureStage::new(wire(), limits, feature::rules::COMPARED.to_vec(), Box::new(Idle))

@@ -1,13 +1,16 @@
 //! Options of a pool.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use crate::pool::scaling::Scaling;
 
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The name in metrics, health and thread names.
     pub name: &'static str,
-    /// The number of threads.
-    pub workers: usize,
+    /// The number of threads, and when it changes.
+    pub scaling: Scaling,
     /// The number of jobs that may wait, in addition to the running ones.
     pub queue_jobs: usize,
     /// A job that runs longer is stuck.
@@ -34,11 +37,21 @@ pub struct RestartBudgetExceeded {
 
 impl Options {
     /// Returns the default options: job deadline 30 s, back-off from 10 ms to 5 s, 10 restarts per minute.
+    ///
+    /// The pool starts with the least number of workers. It grows when two jobs have waited for 100 ms, ten times the duration of a
+    /// usual job, so that a burst that the workers process at once starts no thread; and shrinks after 60 s, longer than the pauses
+    /// between bursts, so that each burst but the first meets its workers.
     #[must_use]
-    pub fn new(name: &'static str, workers: usize, queue_jobs: usize) -> Self {
+    pub fn new(name: &'static str, workers: RangeInclusive<usize>, queue_jobs: usize) -> Self {
         Self {
             name,
-            workers,
+            scaling: Scaling {
+                workers_min: *workers.start(),
+                workers_max: *workers.end(),
+                grow_jobs: 2,
+                grow_after: Duration::from_millis(100),
+                shrink_after: Duration::from_secs(60),
+            },
             queue_jobs,
             job_deadline: Duration::from_secs(30),
             backoff_first: Duration::from_millis(10),

@@ -1,5 +1,7 @@
 //! Tests with panicking and stuck workers. Every wait is for an event.
 
+mod scaling;
+
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -16,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 type Outcomes = Receiver<Outcome<u32, u32>>;
 
 fn options(workers: usize, queue_jobs: usize) -> Options {
-    Options { restarts: 2, ..Options::new("compute", workers, queue_jobs) }
+    Options { restarts: 2, ..Options::new("compute", workers..=workers, queue_jobs) }
 }
 
 /// Starts a pool on a manual clock.
@@ -172,8 +174,12 @@ fn supervised(pool: &Pool<u32, u32>, health: &Health) -> (tokio::runtime::Runtim
 
 #[test]
 fn jobs_that_kill_their_workers_are_retried_without_loss() {
+    // The pool also grows and shrinks all the time.
     const JOBS: u32 = 500;
-    let options = Options { restarts: 1_000, backoff_max: Duration::from_millis(1), ..options(4, 1_024) };
+    let mut options = Options { restarts: 1_000, backoff_max: Duration::from_millis(1), ..options(1, 1_024) };
+    let (workers_max, step) = (4, Duration::from_micros(1));
+    options.scaling =
+        Scaling { workers_max, grow_after: step, shrink_after: step, grow_jobs: 1, ..options.scaling };
     let killed: Arc<Mutex<BTreeMap<u32, ()>>> = Arc::default();
     let (report, outcomes): (SyncSender<_>, Outcomes) = sync_channel(2_048);
     let make = move || {

@@ -1,4 +1,4 @@
-//! Worker thread: runs jobs until the pool ends, a job panics, or the worker is replaced.
+//! Worker thread: runs jobs until the pool ends or shrinks, a job panics, or the worker is replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -36,7 +36,7 @@ impl<J, R> Shared<J, R> {
             let result = catch_unwind(AssertUnwindSafe(|| work(&job)));
             match result {
                 Ok(result) => {
-                    if !locked(&self.state).finish(slot, generation) {
+                    if !locked(&self.state).finish(slot, generation, self.clock.monotonic()) {
                         return;
                     }
                     self.telemetry.done.increment(1);
@@ -58,12 +58,19 @@ impl<J, R> Shared<J, R> {
     fn wait_for_job(&self, slot: usize, generation: u64) -> Option<Arc<J>> {
         let mut state = locked(&self.state);
         loop {
+            if state.remove(slot) {
+                self.telemetry.workers(&state);
+                // The notification that woke this worker may have been that of a job.
+                self.work.notify_one();
+                return None;
+            }
             if let Some(job) = state.take(slot, self.clock.monotonic()) {
                 self.telemetry.queued(state.jobs.len());
                 return Some(job);
             }
             if state.closed {
                 state.end(slot, generation);
+                self.telemetry.workers(&state);
                 return None;
             }
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -71,6 +78,9 @@ impl<J, R> Shared<J, R> {
     }
 
     fn vacate(&self, slot: usize, generation: u64) -> bool {
-        locked(&self.state).vacate(slot, generation, self.clock.monotonic())
+        let mut state = locked(&self.state);
+        let is_current = state.vacate(slot, generation, self.clock.monotonic());
+        self.telemetry.workers(&state);
+        is_current
     }
 }
