@@ -24,6 +24,7 @@ mod retry;
 mod session;
 mod shutdown;
 mod side_inputs;
+mod slots;
 mod stage;
 mod state;
 mod status;
