@@ -107,7 +107,7 @@ async fn post_at_once(address: SocketAddr, requests: &[Arc<Vec<u8>>], status: &s
 
 /// One test, because the peak is that of the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn excess_bodies_stay_within_the_sum_and_are_returned() {
+async fn excess_bodies_stay_within_the_memory_sum() {
     let section = EdgeSection::default();
     let address = start(&section).await;
     let sum: u64 = memory_parts(&section).iter().map(|part| part.bytes).sum();

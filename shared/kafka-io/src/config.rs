@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kit::Millis;
 use kit::secret::{REDACTED, redacted_address};
-use kit::{Millis, SaturatingFrom};
 use serde::{Deserialize, Serialize};
 
 use crate::broker_list;
@@ -177,10 +177,10 @@ impl KafkaConfig {
         named.map_or(self.ordinal, |name| host_name::ordinal(&name))
     }
 
-    /// Returns the number of partitions of a side input that are read at once while it loads: as many as make a response of them, 1 MiB
-    /// each, twice the prefetch buffer. At least two, so that one without records does not delay all others.
-    pub(crate) fn loading_partitions(&self) -> usize {
-        usize::saturating_from(self.prefetch_kib / 512).max(2)
+    /// Returns the number of prefetched records below which a consumer fetches again.
+    #[must_use]
+    pub fn prefetch_records_max(&self) -> u64 {
+        u64::from(self.prefetch_kib) * 5
     }
 
     /// Returns the effective group protocol.

@@ -56,6 +56,7 @@ pub use self::error::DriverError;
 pub use self::hooks::{AbortHook, Hooks, Readiness, TransactionStep};
 pub use self::observer::{StageCounts, StageStatus};
 pub use self::shutdown::Shutdown;
+pub use self::slots::LOADING_PARTITIONS_MAX;
 pub use self::stage::{KafkaStage, Note, Restore, TableRecord, TableScope};
 pub use self::state::Driver;
 

@@ -23,7 +23,7 @@ use super::error::ConsumerError;
 use super::inputs::TopicPartition;
 use super::progress::{LoadProgress, Remaining};
 use super::retry::RetryQueue;
-use super::slots::Slots;
+use super::slots::{LOADING_PARTITIONS_MAX, Slots};
 use super::stage::{KafkaStage, Restore};
 use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
@@ -90,7 +90,7 @@ impl<'c> Restoring<'c> {
             profile: config.profile,
             query_timeout: timeouts::query(config),
             partitions: BTreeMap::new(),
-            slots: Slots::new(config.loading_partitions()),
+            slots: Slots::new(LOADING_PARTITIONS_MAX),
             retries: RetryQueue::default(),
             watchdog: Watchdog::new(timeouts::watchdog(config)),
             progress: LoadProgress::new(group, "outputs"),

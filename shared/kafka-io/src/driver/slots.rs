@@ -1,4 +1,4 @@
-//! Slots of a side input: how many partitions are read at once while it loads.
+//! Slots of a side input: the number of partitions that are read at once while it loads.
 //!
 //! A response has up to 1 MiB of compressed records for each partition, and is decompressed and queued whole, whatever the prefetch buffer
 //! allows. So the number of partitions that are read at once bounds the memory of a load (ADR 076).
@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::inputs::TopicPartition;
+
+/// Partitions of a side input that are read at once while it loads. With 12 at once a restore is no faster (ADR 076).
+pub const LOADING_PARTITIONS_MAX: usize = 4;
 
 /// The time without a record after which a partition no longer occupies its slot. It is stalled or its leader is unavailable, so it needs
 /// no memory, and must not delay the others.

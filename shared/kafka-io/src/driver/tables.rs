@@ -13,7 +13,7 @@ use super::error::ConsumerError;
 use super::inputs::TopicPartition;
 use super::progress::{LoadProgress, Remaining};
 use super::retry::RetryQueue;
-use super::slots::Slots;
+use super::slots::{LOADING_PARTITIONS_MAX, Slots};
 use super::stage::{KafkaStage, TableRecord, TableScope};
 use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
@@ -42,7 +42,7 @@ pub(super) struct Tables<'c> {
 }
 
 struct Followed {
-    /// Whether the consumer reads it. A partition waits for a slot before.
+    /// `true` if the consumer reads it, `false` while it waits for a slot.
     assigned: bool,
     since: Instant,
     records: u64,
@@ -75,7 +75,7 @@ impl<'c> Tables<'c> {
             ends,
             query_timeout: timeouts::query(config),
             followed: BTreeMap::new(),
-            slots: Slots::new(config.loading_partitions()),
+            slots: Slots::new(LOADING_PARTITIONS_MAX),
             retries: RetryQueue::default(),
             watchdog: Watchdog::new(timeouts::watchdog(config)),
             progress: LoadProgress::new(group, what),

@@ -35,7 +35,7 @@ impl OutputPartition {
         Self { back, target: None, begin: 0, position: 0, assigned: false }
     }
 
-    /// Whether it has records to read and no slot yet.
+    /// `true` if it has records to read and no slot yet.
     pub(super) fn waits(&self) -> bool {
         !self.assigned && self.target.is_some_and(|target| self.position < target)
     }

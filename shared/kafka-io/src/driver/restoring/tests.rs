@@ -53,8 +53,7 @@ fn outputs_are_restored_two_at_once() {
     let host = client::mock_host().unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     cluster.create_topic(TOPIC.name(), 6, 1).unwrap();
-    let brokers = cluster.bootstrap_servers();
-    let config = KafkaConfig { prefetch_kib: 1_024, ..KafkaConfig::embedded(&brokers) };
+    let config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     for partition in 0..6 {
         host.send(BaseRecord::to(TOPIC.name()).partition(partition).key("k").payload("request")).unwrap();
     }
@@ -63,6 +62,7 @@ fn outputs_are_restored_two_at_once() {
         (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
     let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.test", &config).unwrap();
+    restoring.slots = Slots::new(2);
     restoring.slots.idle = TIMEOUT;
     let inputs = (0..6).map(|partition| InputPartition { topic: 0, partition });
     let start = |input| Start { input, position: 0, completed: CompletedRanges::default() };

@@ -15,8 +15,7 @@ fn with_two_slots(partitions: i32, test: impl FnOnce(&mut Tables<'_>, &BTreeSet<
     let host = client::mock_host().unwrap();
     let cluster = host.client().mock_cluster().unwrap();
     cluster.create_topic(TOPIC.name(), partitions, 1).unwrap();
-    let brokers = cluster.bootstrap_servers();
-    let config = KafkaConfig { prefetch_kib: 1_024, ..KafkaConfig::embedded(&brokers) };
+    let config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     let all: BTreeSet<TopicPartition> = (0..partitions).map(|number| (TOPIC, number)).collect();
     for (topic, number) in &all {
         for _ in 0..50 {
@@ -27,7 +26,9 @@ fn with_two_slots(partitions: i32, test: impl FnOnce(&mut Tables<'_>, &BTreeSet<
     let (consumer, ends) =
         (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
     let scope = TableScope::CoPartitioned;
-    test(&mut Tables::new(scope, &consumer, &ends, "tapeline.test", &config).unwrap(), &all);
+    let mut tables = Tables::new(scope, &consumer, &ends, "tapeline.test", &config).unwrap();
+    tables.slots = Slots::new(2);
+    test(&mut tables, &all);
 }
 
 fn numbers(tables: &Tables<'_>, wanted: impl Fn(&Followed) -> bool) -> Vec<i32> {
