@@ -69,6 +69,8 @@
 //! ```
 
 pub mod admin;
+#[cfg(all(feature = "jemalloc", target_os = "linux", target_env = "gnu"))]
+mod allocator;
 pub mod clock;
 pub mod config;
 pub mod descriptors;

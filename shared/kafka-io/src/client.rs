@@ -264,12 +264,7 @@ fn reading(config: &KafkaConfig, group: &str) -> ClientConfig {
         .set("queued.max.messages.kbytes", config.prefetch_kib.to_string());
     // Values alone count for the limit in bytes; the structure and the key of a small record cost several times its value. librdkafka's
     // 100,000 records are some 50 MB.
-    set_default(
-        config,
-        &mut options,
-        "queued.min.messages",
-        &(config.prefetch_kib.saturating_mul(5)).to_string(),
-    );
+    set_default(config, &mut options, "queued.min.messages", &config.prefetch_records_max().to_string());
     // The pause of fetching while the prefetch buffer is full. After librdkafka's 1,000 ms the stage has long emptied it and is idle.
     set_default(config, &mut options, "fetch.queue.backoff.ms", "20");
     options

@@ -187,6 +187,12 @@ impl KafkaConfig {
         named.map_or(self.ordinal, |name| host_name::ordinal(&name))
     }
 
+    /// Returns the number of prefetched records below which a consumer fetches again.
+    #[must_use]
+    pub fn prefetch_records_max(&self) -> u64 {
+        u64::from(self.prefetch_kib) * 5
+    }
+
     /// Returns the effective group protocol.
     #[must_use]
     pub fn protocol(&self) -> GroupProtocol {

@@ -26,6 +26,7 @@ mod retry;
 mod session;
 mod shutdown;
 mod side_inputs;
+mod slots;
 mod stage;
 mod state;
 mod status;
@@ -57,6 +58,7 @@ pub use self::error::DriverError;
 pub use self::hooks::{AbortHook, Hooks, Readiness, TransactionStep};
 pub use self::observer::{StageCounts, StageStatus};
 pub use self::shutdown::Shutdown;
+pub use self::slots::LOADING_PARTITIONS_MAX;
 pub use self::stage::{KafkaStage, Note, Restore, TableRecord, TableScope};
 pub use self::state::Driver;
 

@@ -13,6 +13,8 @@ const PACKAGES: [&str; 6] = ["publisher", "scanner-bridge", "feature", "backfill
 #[derive(Debug, Clone)]
 pub struct Binaries {
     folder: PathBuf,
+    /// The file `cgroup.procs` of the control group that the processes join.
+    group: Option<PathBuf>,
 }
 
 impl Binaries {
@@ -44,16 +46,26 @@ impl Binaries {
         cargo.args(["--bins", "--examples"]);
         let output = cargo.output()?;
         if output.status.success() {
-            return Ok(Self { folder: folder.target.join(folder.name) });
+            return Ok(Self { folder: folder.target.join(folder.name), group: None });
         }
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(io::Error::other(format!("failed to build the services: {errors}")))
     }
 
+    /// Returns the same binaries, whose processes join a control group before they run.
+    #[must_use]
+    pub fn joining(&self, processes: PathBuf) -> Self {
+        Self { folder: self.folder.clone(), group: Some(processes) }
+    }
+
     /// Returns a command that runs this binary.
     #[must_use]
     pub fn command(&self, name: &str) -> Command {
-        Command::new(self.folder.join(name))
+        let binary = self.folder.join(name);
+        let Some(processes) = &self.group else { return Command::new(binary) };
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"echo $$ >"$0" && exec "$@""#]).arg(processes).arg(binary);
+        command
     }
 }
 

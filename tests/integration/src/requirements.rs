@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::memory_group::MemoryGroup;
 use crate::real_parts::script;
 
 /// `1` turns a skipped test into a failure, as in CI.
@@ -50,6 +51,17 @@ pub fn python() -> Option<PathBuf> {
     assert!(!required(), "{REQUIRED}=1, but there is no python with clients/requirements.txt: {missing}");
     writeln!(io::stderr(), "skipped: needs a python with clients/requirements.txt ({missing})").ok();
     None
+}
+
+/// Creates a memory control group with this limit. If that is not possible, as without root or in a container, prints why and returns `None`:
+/// the test should return. It is no failure even where real parts are mandatory, because it depends on the machine.
+#[must_use]
+pub fn memory_group(limit_bytes: u64) -> Option<MemoryGroup> {
+    let created = MemoryGroup::create(limit_bytes);
+    if let Err(cause) = &created {
+        writeln!(io::stderr(), "not run: no memory control group can be created ({cause})").ok();
+    }
+    created.ok()
 }
 
 fn required() -> bool {

@@ -82,11 +82,11 @@
 {{- $service := index .root.Values.services .service -}}
 {{- $fact := index $facts.services .service -}}
 {{- $unit := $facts.memory -}}
-{{- $prefetch := mul 1024 (dig "kafka" "prefetch_kib" $fact.defaults.kafka.prefetch_kib $service.config) -}}
+{{- $prefetch := mul $unit.prefetch_kib_bytes (dig "kafka" "prefetch_kib" $fact.defaults.kafka.prefetch_kib $service.config) -}}
 {{- $sum := int64 $unit.process_bytes -}}
 {{- range $fact.stages -}}
 {{- $sources := mul (len .inputs) $.root.Values.kafka.partitions -}}
-{{- $sum = add $sum $unit.stage_bytes (mul .consumers (add $prefetch $unit.fetch_bytes)) (mul $sources $unit.source_bytes) -}}
+{{- $sum = add $sum $unit.stage_bytes (mul .consumers $prefetch) (mul (sub .consumers 1) $unit.loading_bytes) (mul $sources $unit.source_bytes) -}}
 {{- end -}}
 {{- if eq .service "publisher" -}}
 {{- $edge := mergeOverwrite (deepCopy $fact.defaults.edge) ($service.config.edge | default dict) -}}

@@ -34,7 +34,8 @@ async fn write_facts() {
     fs::write(path(), format!("{:#}\n", current_facts())).unwrap();
 }
 
-/// The templates compute `stage_bytes + consumers × (prefetch + fetch_bytes) + inputs × partitions × source_bytes`.
+/// The templates compute `stage_bytes + consumers × prefetch_kib × prefetch_kib_bytes + (consumers - 1) × loading_bytes + inputs ×
+/// partitions × source_bytes`.
 #[tokio::test]
 async fn memory_of_a_stage_matches_the_formula_of_the_templates() {
     let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
@@ -43,7 +44,8 @@ async fn memory_of_a_stage_matches_the_formula_of_the_templates() {
             let kafka = KafkaConfig { partitions, prefetch_kib, ..KafkaConfig::default() };
             let inputs = u64::try_from(stage.inputs.len()).unwrap() * u64::try_from(partitions).unwrap();
             let computed = number("stage_bytes")
-                + stage.consumers * (u64::from(prefetch_kib) * 1_024 + number("fetch_bytes"))
+                + stage.consumers * u64::from(prefetch_kib) * number("prefetch_kib_bytes")
+                + (stage.consumers - 1) * number("loading_bytes")
                 + inputs * number("source_bytes");
             assert_eq!(computed, bytes(&stage, &kafka), "{} with {partitions} partitions", stage.stage);
         }
@@ -60,11 +62,11 @@ fn path() -> PathBuf {
 }
 
 fn current_facts() -> Value {
-    let of = |partitions, inputs, consumers| {
-        let kafka = KafkaConfig { partitions, prefetch_kib: 0, ..KafkaConfig::default() };
+    let of = |partitions, inputs, consumers, prefetch_kib| {
+        let kafka = KafkaConfig { partitions, prefetch_kib, ..KafkaConfig::default() };
         of_stage("any", &kafka, inputs, consumers).iter().map(|part| part.bytes).sum::<u64>()
     };
-    let stage_bytes = of(0, 0, 0);
+    let stage_bytes = of(0, 0, 0, 0);
     let topics: Vec<Value> = Topic::ALL
         .iter()
         .map(|topic| {
@@ -80,8 +82,9 @@ fn current_facts() -> Value {
         "memory": {
             "process_bytes": PROCESS_BYTES,
             "stage_bytes": stage_bytes,
-            "fetch_bytes": of(0, 0, 1) - stage_bytes,
-            "source_bytes": of(1, 1, 0) - stage_bytes,
+            "prefetch_kib_bytes": of(0, 0, 1, 1) - stage_bytes,
+            "loading_bytes": of(0, 0, 2, 0) - stage_bytes,
+            "source_bytes": of(1, 1, 0, 0) - stage_bytes,
             "worker_bar_bytes": WORKER_BAR_BYTES,
         },
         "topics": topics,

@@ -23,6 +23,7 @@ use super::error::ConsumerError;
 use super::inputs::TopicPartition;
 use super::progress::{LoadProgress, Remaining};
 use super::retry::RetryQueue;
+use super::slots::{LOADING_PARTITIONS_MAX, Slots};
 use super::stage::{KafkaStage, Restore};
 use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
@@ -51,6 +52,7 @@ pub(super) struct Restoring<'c> {
     query_timeout: Duration,
     /// By partition number, which inputs and outputs share.
     partitions: BTreeMap<i32, PartitionRestore>,
+    slots: Slots,
     retries: RetryQueue,
     watchdog: Watchdog<TopicPartition>,
     progress: LoadProgress,
@@ -88,6 +90,7 @@ impl<'c> Restoring<'c> {
             profile: config.profile,
             query_timeout: timeouts::query(config),
             partitions: BTreeMap::new(),
+            slots: Slots::new(LOADING_PARTITIONS_MAX),
             retries: RetryQueue::default(),
             watchdog: Watchdog::new(timeouts::watchdog(config)),
             progress: LoadProgress::new(group, "outputs"),
@@ -140,13 +143,14 @@ impl<'c> Restoring<'c> {
 
     /// Passes the fetched records to the stage, up to a bound.
     pub(super) fn read<S: KafkaStage>(&mut self, stage: &mut S, now: Now) -> Result<Restored, ConsumerError> {
-        let mut restored = Restored { has_more: self.set_target(now)?, ..Restored::default() };
+        let mut restored = Restored { has_more: self.set_target(now), ..Restored::default() };
         let (partitions, topics) = (&mut self.partitions, &self.restores);
         restored.records += self.retries.retry(self.consumer, |(topic, partition), record| {
             stage.restore_record(record, now)?;
             advance(partitions, (topic, partition), record.offset + 1, 1);
             Ok(())
         })?;
+        let mut drained = false;
         for _ in 0..RECORDS_PER_READ_MAX {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
@@ -171,10 +175,14 @@ impl<'c> Restoring<'c> {
                 Polled::Failed { code, fatal, text, at } => {
                     fetch_failed(self.consumer, code, fatal, text, at)?;
                 }
-                Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => break,
+                Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => {
+                    drained = true;
+                    break;
+                }
             }
         }
         self.complete(&mut restored)?;
+        self.assign_next(drained)?;
         let remaining =
             Remaining { partitions: self.len(), offsets: self.offsets().1, undecoded: self.retries.len() };
         self.progress.update(restored.records, &remaining);
@@ -214,9 +222,9 @@ impl<'c> Restoring<'c> {
         std::mem::take(&mut self.partitions).into_keys().collect()
     }
 
-    /// Queries the target of one output partition and starts to read it: at most two queries per iteration of the loop. Returns whether a
-    /// target was set, so that more may be unknown.
-    fn set_target(&mut self, now: Now) -> Result<bool, KafkaError> {
+    /// Queries the target of one output partition: at most two queries per iteration of the loop. Returns whether a target was set, so
+    /// that more may be unknown.
+    fn set_target(&mut self, now: Now) -> bool {
         let unknown = self.partitions.iter().find_map(|(number, restore)| {
             restore
                 .outputs
@@ -224,14 +232,14 @@ impl<'c> Restoring<'c> {
                 .find(|(_, output)| output.target.is_none())
                 .map(|(topic, output)| (*number, *topic, *output))
         });
-        let Some((number, topic, mut output)) = unknown else { return Ok(false) };
+        let Some((number, topic, mut output)) = unknown else { return false };
         let (low, high) = match watermarks_of(self.ends, topic.name(), number, self.query_timeout) {
             Ok(watermarks) => watermarks,
             Err(error) => {
                 if let Some(suppressed) = self.delay_limit.admit(Instant::now()) {
                     tracing::warn!(group = self.group, %topic, partition = number, %error, suppressed, "restoration delayed: failed to fetch the end of an output partition");
                 }
-                return Ok(false);
+                return false;
             }
         };
         output.target = Some(high);
@@ -239,14 +247,35 @@ impl<'c> Restoring<'c> {
             output.begin = self.begin_of(topic, number, now, output.back).unwrap_or(low).clamp(low, high);
             output.position = output.begin;
         }
-        if !output.assigned && output.position < high {
-            self.consumer.incremental_assign(&one(topic, number, Offset::Offset(output.begin)))?;
-            output.assigned = true;
-        }
         if let Some(restore) = self.partitions.get_mut(&number) {
             restore.outputs.insert(topic, output);
         }
-        Ok(true)
+        true
+    }
+
+    /// Starts to read as many output partitions as there are free slots. `drained`: every fetched record has been processed.
+    fn assign_next(&mut self, drained: bool) -> Result<(), KafkaError> {
+        let outputs = || {
+            self.partitions.iter().flat_map(|(number, restore)| {
+                restore.outputs.iter().map(move |(topic, output)| ((*topic, *number), output))
+            })
+        };
+        if !outputs().any(|(_, output)| output.waits()) {
+            return Ok(());
+        }
+        let read = outputs().filter(|(at, output)| output.is_fetched() && !self.retries.contains(*at));
+        let read = read.map(|(at, output)| (at, output.position));
+        let free = self.slots.free(read, drained, Instant::now());
+        let next = outputs().filter(|(_, output)| output.waits()).map(|(at, output)| (at, output.begin));
+        let next: Vec<(TopicPartition, i64)> = next.take(free).collect();
+        for ((topic, number), begin) in next {
+            self.consumer.incremental_assign(&one(topic, number, Offset::Offset(begin)))?;
+            let outputs = self.partitions.get_mut(&number).map(|restore| &mut restore.outputs);
+            if let Some(output) = outputs.and_then(|outputs| outputs.get_mut(&topic)) {
+                output.assigned = true;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the first offset whose record is at most `back` old. `None` if it is unknown: the topic is read from its start.

@@ -13,6 +13,7 @@ use super::error::ConsumerError;
 use super::inputs::TopicPartition;
 use super::progress::{LoadProgress, Remaining};
 use super::retry::RetryQueue;
+use super::slots::{LOADING_PARTITIONS_MAX, Slots};
 use super::stage::{KafkaStage, TableRecord, TableScope};
 use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
@@ -33,12 +34,16 @@ pub(super) struct Tables<'c> {
     ends: &'c BaseConsumer<LogContext>,
     query_timeout: Duration,
     followed: BTreeMap<TopicPartition, Followed>,
+    /// Of the partitions that are loading.
+    slots: Slots,
     retries: RetryQueue,
     watchdog: Watchdog<TopicPartition>,
     progress: LoadProgress,
 }
 
 struct Followed {
+    /// `true` if the consumer reads it, `false` while it waits for a slot.
+    assigned: bool,
     since: Instant,
     records: u64,
     /// Unusable records.
@@ -70,6 +75,7 @@ impl<'c> Tables<'c> {
             ends,
             query_timeout: timeouts::query(config),
             followed: BTreeMap::new(),
+            slots: Slots::new(LOADING_PARTITIONS_MAX),
             retries: RetryQueue::default(),
             watchdog: Watchdog::new(timeouts::watchdog(config)),
             progress: LoadProgress::new(group, what),
@@ -88,7 +94,11 @@ impl<'c> Tables<'c> {
             for partition in &removed {
                 self.retries.remove(self.consumer, *partition)?;
             }
-            self.consumer.incremental_unassign(&list(&removed, Offset::Invalid))?;
+            let read = removed.iter().copied().filter(|partition| self.is_assigned(*partition));
+            let read = list(read, Offset::Invalid);
+            if read.count() > 0 {
+                self.consumer.incremental_unassign(&read)?;
+            }
             for partition in removed {
                 self.followed.remove(&partition);
                 self.release(partition, stage);
@@ -97,15 +107,41 @@ impl<'c> Tables<'c> {
         let added: Vec<TopicPartition> =
             partitions.iter().copied().filter(|partition| !self.followed.contains_key(partition)).collect();
         if !added.is_empty() {
-            self.consumer.incremental_assign(&list(&added, Offset::Beginning))?;
             for partition in added {
-                let (since, target) = (Instant::now(), None);
-                let followed = Followed { since, records: 0, skipped: 0, position: 0, target, loaded: false };
-                self.followed.insert(partition, followed);
+                self.followed.insert(partition, Followed::new());
             }
             self.progress.begin(self.loading());
         }
+        self.assign_next(false)
+    }
+
+    /// Starts to read as many of the waiting partitions as there are free slots. `drained`: every fetched record has been processed.
+    fn assign_next(&mut self, drained: bool) -> Result<(), KafkaError> {
+        let waiting =
+            |(partition, followed): (&TopicPartition, &Followed)| (!followed.assigned).then_some(*partition);
+        if self.followed.iter().find_map(waiting).is_none() {
+            return Ok(());
+        }
+        let loading = self.followed.iter().filter(|(partition, followed)| {
+            followed.assigned && !followed.loaded && !self.retries.contains(**partition)
+        });
+        let loading = loading.map(|(partition, followed)| (*partition, followed.position));
+        let free = self.slots.free(loading, drained, Instant::now());
+        let next: Vec<TopicPartition> = self.followed.iter().filter_map(waiting).take(free).collect();
+        if next.is_empty() {
+            return Ok(());
+        }
+        self.consumer.incremental_assign(&list(next.iter().copied(), Offset::Beginning))?;
+        for partition in next {
+            if let Some(followed) = self.followed.get_mut(&partition) {
+                followed.assigned = true;
+            }
+        }
         Ok(())
+    }
+
+    fn is_assigned(&self, partition: TopicPartition) -> bool {
+        self.followed.get(&partition).is_some_and(|followed| followed.assigned)
     }
 
     /// Follows no partition any more: the session ends.
@@ -137,6 +173,7 @@ impl<'c> Tables<'c> {
         for (partition, offset, outcome) in retried {
             self.count(partition, offset, outcome, &mut moved);
         }
+        let mut drained = false;
         for _ in 0..RECORDS_PER_READ_MAX {
             match self.poller.poll(Duration::ZERO) {
                 Polled::Record(record) => {
@@ -155,7 +192,10 @@ impl<'c> Tables<'c> {
                     }
                 }
                 Polled::Failed { code, fatal, text, at } => self.fetch_failed(code, fatal, text, at)?,
-                Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => break,
+                Polled::Nothing | Polled::Assign(_) | Polled::Revoke(_) | Polled::Committed(_) => {
+                    drained = true;
+                    break;
+                }
             }
         }
         for (topic, number) in moved {
@@ -164,6 +204,7 @@ impl<'c> Tables<'c> {
             }
         }
         self.update_loaded();
+        self.assign_next(drained)?;
         self.update_progress(read);
         Ok(read)
     }
@@ -203,7 +244,10 @@ impl<'c> Tables<'c> {
 
     /// Runs the stall watchdog.
     pub(super) fn check_stall(&mut self, now: impl Fn() -> Duration) -> Option<Stall<TopicPartition>> {
-        let fetched = self.followed.iter().filter(|(partition, _)| !self.retries.contains(**partition));
+        let fetched = self
+            .followed
+            .iter()
+            .filter(|(partition, followed)| followed.assigned && !self.retries.contains(**partition));
         let fetched: Vec<(TopicPartition, i64)> =
             fetched.map(|(partition, followed)| (*partition, followed.position)).collect();
         let (consumer, ends, timeout) = (self.consumer, self.ends, self.query_timeout);
@@ -306,11 +350,18 @@ impl<'c> Tables<'c> {
     }
 }
 
-fn list(partitions: &[TopicPartition], offset: Offset) -> TopicPartitionList {
+impl Followed {
+    fn new() -> Self {
+        let since = Instant::now();
+        Self { assigned: false, since, records: 0, skipped: 0, position: 0, target: None, loaded: false }
+    }
+}
+
+fn list(partitions: impl Iterator<Item = TopicPartition>, offset: Offset) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for (topic, number) in partitions {
         // The call fails only for a negative offset, not for a logical one.
-        let _accepted = list.add_partition(topic.name(), *number).set_offset(offset);
+        let _accepted = list.add_partition(topic.name(), number).set_offset(offset);
     }
     list
 }

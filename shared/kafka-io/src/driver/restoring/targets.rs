@@ -35,6 +35,11 @@ impl OutputPartition {
         Self { back, target: None, begin: 0, position: 0, assigned: false }
     }
 
+    /// `true` if it has records to read and no slot yet.
+    pub(super) fn waits(&self) -> bool {
+        !self.assigned && self.target.is_some_and(|target| self.position < target)
+    }
+
     /// Whether records before the target are still to be fetched.
     pub(super) fn is_fetched(&self) -> bool {
         self.assigned && self.target.is_some_and(|target| self.position < target)
