@@ -185,12 +185,17 @@ mod tests {
             of_stage("bridge", &KafkaConfig { prefetch_kib: 2 * kafka.prefetch_kib, ..kafka.clone() }, 1, 3);
         // 2,048 KiB of values, five records for each, and four partitions of a side input.
         let (queue, loading) = (2 * MIB + 10_240 * RECORD_BYTES, 4 * 8 * MIB);
-        assert_eq!(sum(&more) - sum(&one), 5 * queue + 2 * 2 * loading);
+        assert_eq!(sum(&more) - sum(&one), 5 * queue + 2 * loading);
         assert!(list(&one).contains("bridge: consumer prefetch 6 MiB"), "{}", list(&one));
         assert!(list(&one).contains("bridge: responses 12 MiB"), "{}", list(&one));
-        assert!(list(&more).contains("bridge: responses of side inputs 128 MiB"), "{}", list(&more));
-        // A service with two stages fits into 512 MiB by default.
-        assert!(PROCESS_BYTES + 2 * sum(&of_stage("any", &kafka, 1, 3)) < 512 * MIB, "{}", list(&one));
+        assert!(list(&more).contains("bridge: responses of side inputs 64 MiB"), "{}", list(&more));
+        // A service with two stages fits into four fifths of 768 MiB by default, one with one stage into those of 512 MiB.
+        assert!(PROCESS_BYTES + sum(&of_stage("any", &kafka, 2, 3)) < 512 * MIB / 5 * 4, "{}", list(&one));
+        assert!(
+            PROCESS_BYTES + 2 * sum(&of_stage("any", &kafka, 1, 3)) < 768 * MIB / 5 * 4,
+            "{}",
+            list(&one)
+        );
         assert_eq!(of_stage("any", &KafkaConfig::embedded("a:1"), 1, 1), []);
     }
 
