@@ -12,6 +12,7 @@ mod call_thread;
 mod calls;
 #[cfg(test)]
 pub(super) mod fake_broker;
+mod outcome;
 mod plain;
 mod transactional;
 
@@ -21,13 +22,13 @@ use std::time::Instant;
 
 use pipeline::BatchId;
 use rdkafka::consumer::BaseConsumer;
-use rdkafka::producer::BaseRecord;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use self::acknowledgements::{Acknowledgements, Attempt, NativeRecord};
+use self::acknowledgements::{Acknowledgements, Attempt};
 pub(super) use self::call_thread::{Beat, Clock};
 use self::call_thread::{Bounds, CallThread};
 use self::calls::{Connect, LibrdkafkaCalls};
+pub(super) use self::outcome::BatchOutcome;
 use self::plain::PlainOutput;
 use self::transactional::TransactionalOutput;
 use super::error::DriverError;
@@ -39,19 +40,6 @@ use crate::client::{self, LogContext};
 use crate::config::{Delivery, KafkaConfig};
 use crate::raw::Wake;
 use crate::record::OutRecord;
-
-/// Outcome of a batch.
-#[derive(Debug)]
-pub(super) enum BatchOutcome {
-    Committed,
-    Aborted(CallError),
-    /// Aborted with outputs in doubt: the producer is to be [recreated](Output::recreate).
-    AbortedInDoubt(CallError),
-    Delivered,
-    Failed(String),
-    /// The client cannot be used any more, and whether the batch was committed is unknown.
-    Broken(CallError),
-}
 
 pub(super) enum Output {
     Plain(PlainOutput),
@@ -182,18 +170,6 @@ impl Output {
 /// predecessor at once.
 pub(super) fn transactional_id(kafka: &KafkaConfig, group: &str) -> String {
     format!("{group}-{}", kafka.instance())
-}
-
-fn native<'a>(
-    topic: &'a str,
-    partition: i32,
-    key: Option<&'a [u8]>,
-    payload: Option<&'a [u8]>,
-    number: usize,
-) -> NativeRecord<'a> {
-    let mut native = BaseRecord::with_opaque_to(topic, number).partition(partition);
-    (native.key, native.payload) = (key, payload);
-    native
 }
 
 fn wrong_mode() -> DriverError {

@@ -128,6 +128,19 @@ pub(super) fn lock(attempt: &Mutex<Attempt>) -> MutexGuard<'_, Attempt> {
     attempt.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Creates a record of an attempt.
+pub(super) fn native<'a>(
+    topic: &'a str,
+    partition: i32,
+    key: Option<&'a [u8]>,
+    payload: Option<&'a [u8]>,
+    number: usize,
+) -> NativeRecord<'a> {
+    let mut native = BaseRecord::with_opaque_to(topic, number).partition(partition);
+    (native.key, native.payload) = (key, payload);
+    native
+}
+
 /// Queues a record in librdkafka. Waits while the queue is full, until `deadline`. A record that is rejected is a failure of the attempt.
 ///
 /// # Errors

@@ -10,8 +10,7 @@ use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::acknowledgements::{self, Acknowledgements, queue};
-use super::native;
+use super::acknowledgements::{self, Acknowledgements, native, queue};
 use crate::call_error::CallError;
 use crate::client;
 use crate::config::KafkaConfig;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use pipeline::BatchId;
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 
-use super::acknowledgements::{Acknowledgements, Attempt, denied, lock, queue};
-use super::{BatchOutcome, native};
+use super::acknowledgements::{Acknowledgements, Attempt, denied, lock, native, queue};
+use super::outcome::BatchOutcome;
 use crate::call_error::CallError;
 use crate::driver::error::DriverError;
 use crate::record::OutRecord;

@@ -9,10 +9,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::BatchOutcome;
 use super::acknowledgements::{Attempt, lock};
 use super::call_thread::{Beat, CallThread};
 use super::calls::{Call, OutgoingBatch};
+use super::outcome::BatchOutcome;
 use crate::call_error::{CallError, Remedy};
 use crate::client::LogContext;
 use crate::driver::error::DriverError;
