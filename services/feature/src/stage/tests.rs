@@ -170,6 +170,17 @@ impl Bench {
     }
 }
 
+/// A bench with this number of admitted requests for one symbol.
+fn holding(count: i64, limits: Limits) -> Bench {
+    let mut bench = Bench::with(limits);
+    for number in 0..count {
+        let mut request = request(&number.to_string(), 5, 5);
+        request.symbols[0].occurred_at -= number;
+        bench.hold(&request, now(0));
+    }
+    bench
+}
+
 fn panicked(message: &str) -> JobError {
     JobError::Worker(WorkerError::Panicked { message: message.to_owned() })
 }
@@ -338,32 +349,6 @@ fn dedup_window_expires_without_traffic() {
     assert_eq!(bench.stage.next_wake(now(0)), Some(EXPIRY_INTERVAL));
     bench.tick(now(60));
     assert_eq!((requested(&bench), bench.stage.next_wake(now(60))), (0, None));
-}
-
-#[test]
-fn running_symbols_per_worker_are_limited() {
-    let bench = holding(6, Limits { workers_max: 1, worker_symbols_max: 4, ..LIMITS });
-    assert_eq!(bench.take_jobs().len(), 4);
-}
-
-/// A bench with this number of admitted requests for one symbol.
-fn holding(count: i64, limits: Limits) -> Bench {
-    let mut bench = Bench::with(limits);
-    for number in 0..count {
-        let mut request = request(&number.to_string(), 5, 5);
-        request.symbols[0].occurred_at -= number;
-        bench.hold(&request, now(0));
-    }
-    bench
-}
-
-#[test]
-fn running_requests_per_symbol_are_limited() {
-    let mut bench = holding(12, Limits { ordinary_max: 100, workers_max: 20, ..LIMITS });
-    let jobs = bench.take_jobs();
-    assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
-    bench.complete(compute(&jobs[0]), now(1));
-    assert_eq!(bench.take_jobs().len(), 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! shrink by one:  a worker had no job for all of `shrink_after`
 //! ```
 //!
-//! A step starts both times anew: a pool that has grown has its new worker for at least `shrink_after`. So it does not flap, and a load
+//! A step restarts both times: a pool that has grown has its new worker for at least `shrink_after`. So it does not flap, and a load
 //! that k workers process keeps k workers.
 
 use std::time::Duration;

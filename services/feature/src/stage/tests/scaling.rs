@@ -165,6 +165,21 @@ fn vectors_are_exact_while_workers_grow_fail_and_shrink() {
 }
 
 #[test]
+fn running_symbols_per_worker_are_limited() {
+    let bench = holding(6, Limits { workers_max: 1, worker_symbols_max: 4, ..LIMITS });
+    assert_eq!(bench.take_jobs().len(), 4);
+}
+
+#[test]
+fn running_requests_per_symbol_are_limited() {
+    let mut bench = holding(12, Limits { ordinary_max: 100, workers_max: 20, ..LIMITS });
+    let jobs = bench.take_jobs();
+    assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
+    bench.complete(compute(&jobs[0]), now(1));
+    assert_eq!(bench.take_jobs().len(), 1);
+}
+
+#[test]
 fn only_requests_without_a_free_worker_are_reported_as_held() {
     let held = |bench: &Bench| bench.workers.held.load(Ordering::Relaxed);
     let bench = holding(5, LIMITS);
