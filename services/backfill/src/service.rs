@@ -78,7 +78,9 @@ pub async fn start_with(
 ) -> Result<Vec<Hosted>, Failure> {
     let kafka = &config.kafka.0;
     let writes = [&EXECUTOR_WRITES[..], &[executor::INPUT]].concat();
-    let connection = hosting::connect(&context, kafka, &config.registry, DEAD_LETTERS, &writes).await?;
+    // The executor reads what the planner and itself write.
+    let connection =
+        hosting::connect(&context, kafka, &config.registry, DEAD_LETTERS, &writes, &planner::INPUTS).await?;
     let planner = host_planner(&context, &config, connection.wire.clone())?;
     let executor = host_executor(&context, kafka, &config.executor, source, connection.wire)?;
     Ok(vec![planner, executor])

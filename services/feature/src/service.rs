@@ -46,7 +46,9 @@ impl Service for Feature {
         let writes = [Topic::VectorComputed, Topic::RequestFailed];
         let dead_letters = Topic::FeatureDeadLetter;
         let kafka = &config.kafka.0;
-        let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
+        let reads = [&INPUTS[..], &[Topic::BarClosed]].concat();
+        let connection =
+            hosting::connect(&context, kafka, &config.registry, dead_letters, &writes, &reads).await?;
         let limits = limits(&config.requests);
         // The channel has room for the results of all running jobs: no worker waits for a driver that is in a transaction.
         let (sender, completed) = completions(limits.jobs_max());

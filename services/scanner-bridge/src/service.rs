@@ -42,7 +42,8 @@ impl Service for Bridge {
         let kafka = &config.kafka.0;
         let writes = [Topic::BatchRequested, Topic::BatchUrgent];
         let dead_letters = Topic::ScannerBridgeDeadLetter;
-        let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
+        let connection =
+            hosting::connect(&context, kafka, &config.registry, dead_letters, &writes, &[INPUT]).await?;
         let stage = BridgeStage::new(connection.wire, mapping, config.alerts.settings());
         // The stage has no workers, so nothing is sent through this channel.
         let (_, completed) = completions(1);
