@@ -5,11 +5,11 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
+use hosting::{Hosted, Latency, PoolWorkers, StageSpec, WorkerError};
 use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
-use crate::metric_names::METRICS;
+use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
 use crate::set_counts::SetCounts;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
 use crate::worker::{Job, JobResult, compute};
@@ -57,7 +57,8 @@ impl Service for Feature {
         let bars = context.health.component("bars");
         bars.ready();
         let stage = FeatureStage::new(connection.wire, limits, compared, Box::new(workers))
-            .with_telemetry(SetCounts::new(&context.metrics), bars);
+            .with_telemetry(SetCounts::new(&context.metrics), bars)
+            .with_latency(Latency::new(&context.metrics, &REQUEST_TO_VECTOR));
         let spec = StageSpec {
             stage: STAGE,
             group: GROUP,

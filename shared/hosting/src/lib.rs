@@ -39,6 +39,7 @@
 //! ```
 
 mod connect;
+mod latency;
 mod memory;
 mod metric_names;
 mod producer;
@@ -48,6 +49,7 @@ mod topic_wait;
 mod workers;
 
 pub use connect::{Connection, connect, registry_exit};
+pub use latency::{Latency, latency_histogram};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
 pub use metric_names::{METRICS, RESTORE_APPLIED, RESTORE_SKIPPED, stage_counter, stage_gauge};
 pub use producer::producer;

@@ -1,6 +1,7 @@
 //! Tests of the stage without Kafka: each symbol of a request ends once, and its vector uses no later bars.
 
 mod benchmarks;
+mod latency;
 mod tombstones;
 mod unwritable;
 mod without_bars;
@@ -84,7 +85,9 @@ impl Bench {
         let health = Health::new(Arc::new(ManualClock::at(0)));
         let metrics = Metrics::new(&Catalogue::new().with(METRICS)).unwrap();
         let counts = SetCounts::new(&metrics.scope("feature"));
-        let stage = stage.with_telemetry(counts, health.service("feature").component("bars"));
+        let latency = Latency::new(&metrics.scope("feature"), &REQUEST_TO_VECTOR);
+        let stage =
+            stage.with_telemetry(counts, health.service("feature").component("bars")).with_latency(latency);
         let mut bench = Self { bench: StageBench::new(wire, &INPUTS, stage), workers, health, metrics };
         let own = bench.own_input();
         bench.assign(&[own], now(0));
