@@ -93,5 +93,13 @@
 {{- /* As services/publisher/src/edge/memory.rs: a body and a record are in memory twice, a connection has two buffers of 32 KiB. */ -}}
 {{- $sum = add $sum (mul 2 (int64 $edge.bodies_max_bytes)) (mul 2 (int64 $edge.in_flight_max_bytes)) (mul 65536 (int64 $edge.connections_max)) -}}
 {{- end -}}
+{{- if eq .service "backfill" -}}
+{{- $kind := dig "source" "kind" "" $service.config -}}
+{{- if or $service.barsClaim (eq $kind "csv") -}}
+{{- /* As services/backfill/src/sources/memory.rs. */ -}}
+{{- $running := dig "executor" "running_max" $fact.defaults.executor.running_max $service.config -}}
+{{- $sum = add $sum (mul $running $unit.bar_file_bytes) -}}
+{{- end -}}
+{{- end -}}
 {{ add $sum (mul $service.resources.stateMib 1048576) }}
 {{- end }}
