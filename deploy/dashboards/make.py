@@ -152,6 +152,20 @@ def registry():
     ]
 
 
+def latency():
+    """Latency from an alert to its vectors."""
+    parts = ["tapeline_alert_to_request_seconds", "tapeline_request_to_vector_seconds"]
+    p99 = [f"histogram_quantile(0.99, sum by (le, lane) (rate({part}_bucket{{{OF}}}{RATE})))" for part in parts]
+    return [
+        panel(
+            "Latency from alert to vector, p99",
+            [(" + ".join(p99), "{{lane}} alert to vector"), (p99[0], "{{lane}} alert to request"), (p99[1], "{{lane}} request to vector")],
+            "s",
+            description="From the append of an alert to its vector: the sum of the p99 of both parts. The commit of the vector is not included.",
+        )
+    ]
+
+
 def laws():
     """Values that must stay 0."""
     return [
@@ -294,6 +308,12 @@ OWN = {
         (
             "Windows, batches, limiter",
             [
+                panel(
+                    "Latency from alert to request",
+                    quantiles("tapeline_alert_to_request_seconds", ["lane"]),
+                    "s",
+                    description="From the append of the oldest alert of a batch until its request is emitted. Ordinary alerts wait for their batch.",
+                ),
                 notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
                 notes(
                     "Waiting alerts",
@@ -346,6 +366,12 @@ OWN = {
             "Vectors",
             [
                 panel(
+                    "Latency from request to vector",
+                    quantiles("tapeline_request_to_vector_seconds", ["lane"]),
+                    "s",
+                    description="From the append of a request until a vector of it is emitted.",
+                ),
+                panel(
                     "Sets, by status and reason",
                     [rate("feature_sets_total", ["status", "reason"])],
                     "cps",
@@ -385,7 +411,7 @@ OWN = {
 
 def dashboards():
     """Every dashboard by the name of its file."""
-    whole = [("Records", records()), ("Lag and queues", lag()), ("Laws", laws()), ("Registry", registry()), ("Processes", process())]
+    whole = [("Latency", latency()), ("Records", records()), ("Lag and queues", lag()), ("Laws", laws()), ("Registry", registry()), ("Processes", process())]
     made = {"overview": dashboard("tapeline-overview", "Tapeline: overview", None, whole)}
     for service, own in OWN.items():
         rows = [*own, ("Records", records()), ("Lag and queues", lag()), ("Delivery", delivery()), ("Registry", registry()), ("Process", process())]

@@ -8,13 +8,13 @@ use chassis::telemetry::Catalogue;
 use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{DataType, Interval, Symbol, Timeframe};
-use hosting::{Hosted, PoolWorkers, StageSpec, WorkerError};
-use kafka_io::{Completions, KafkaConfig, Wire, completions};
+use hosting::{Hosted, PoolWorkers, Reserved, StageSpec, WorkerError};
+use kafka_io::{Completions, Profile, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
 use crate::metric_names::METRICS;
 use crate::range_counts::RangeCounts;
-use crate::sources::{CsvFolder, Source, SourceBars, SourceError, SyntheticMarket};
+use crate::sources::{CsvFolder, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
 use crate::worker::{Job, JobResult, fetch_chunk};
@@ -77,10 +77,14 @@ pub async fn start_with(
     context: Context,
 ) -> Result<Vec<Hosted>, Failure> {
     let kafka = &config.kafka.0;
+    // Before any connection, so that a configuration that cannot work fails the start at once.
+    let reserved = reserve(&config)?;
     let writes = [&EXECUTOR_WRITES[..], &[executor::INPUT]].concat();
-    let connection = hosting::connect(&context, kafka, &config.registry, DEAD_LETTERS, &writes).await?;
+    // The executor reads what the planner and itself write.
+    let connection =
+        hosting::connect(&context, kafka, &config.registry, DEAD_LETTERS, &writes, &planner::INPUTS).await?;
     let planner = host_planner(&context, &config, connection.wire.clone())?;
-    let executor = host_executor(&context, kafka, &config.executor, source, connection.wire)?;
+    let executor = host_executor(&context, &config, (source, reserved), connection.wire)?;
     Ok(vec![planner, executor])
 }
 
@@ -99,13 +103,13 @@ fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Resul
 
 fn host_executor(
     context: &Context,
-    kafka: &KafkaConfig,
-    section: &ExecutorSection,
-    source: Arc<dyn Source>,
+    config: &BackfillConfig,
+    (source, reserved): (Arc<dyn Source>, Option<Reserved>),
     wire: Wire,
 ) -> Result<Hosted, Failure> {
+    let section = &config.executor;
     let (sender, completed) = completions(section.running_max);
-    let workers = start_workers(section, context, Arc::clone(&source), sender)?;
+    let workers = start_workers(section, context, (Arc::clone(&source), reserved), sender)?;
     // The jitter of the backoff must differ between instances, so that they do not retry together.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
     let stage = ExecutorStage::new(wire, source, section.settings(), Box::new(workers), seed)
@@ -116,7 +120,15 @@ fn host_executor(
         inputs: vec![executor::INPUT],
         outputs: [&EXECUTOR_WRITES[..], &[DEAD_LETTERS]].concat(),
     };
-    hosting::host(context, kafka, stage, completed, spec)
+    hosting::host(context, &config.kafka.0, stage, completed, spec)
+}
+
+/// Reserves the memory that the source may use at most.
+fn reserve(config: &BackfillConfig) -> Result<Option<Reserved>, Failure> {
+    let parts = memory_parts(config.source.kind, &config.executor);
+    // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
+    let is_summed = config.kafka.0.profile == Profile::Real && !parts.is_empty();
+    is_summed.then(|| hosting::reserve(parts)).transpose()
 }
 
 fn source(section: &SourceSection, context: &Context) -> Result<Arc<dyn Source>, Failure> {
@@ -163,7 +175,7 @@ fn report_source(context: &Context, section: &SourceSection) {
 fn start_workers(
     section: &ExecutorSection,
     context: &Context,
-    source: Arc<dyn Source>,
+    (source, reserved): (Arc<dyn Source>, Option<Reserved>),
     done: Completions<JobResult>,
 ) -> Result<PoolWorkers<Job, JobResult>, Failure> {
     // A fetch has at most one chunk at the workers, so at most `running_max` jobs are queued.
@@ -177,6 +189,8 @@ fn start_workers(
     };
     let source_name = source.name();
     let make = move || {
+        // Released when the workers have ended.
+        let _ = &reserved;
         let source = Arc::clone(&source);
         move |job: &Job| fetch_chunk(source.as_ref(), job)
     };

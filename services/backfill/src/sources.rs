@@ -4,10 +4,12 @@
 
 mod bar_file;
 mod csv_folder;
+mod memory;
 mod source;
 mod synthetic;
 
 pub use bar_file::{CsvError, InvalidRow, RowError, read_bars};
 pub use csv_folder::CsvFolder;
+pub use memory::memory_parts;
 pub use source::{Source, SourceBars, SourceError};
 pub use synthetic::{FIRST_DATE, SyntheticMarket, synthetic_symbols};

@@ -56,7 +56,8 @@ impl Bench {
         let context = host.context("test", Shutdown::new());
         let writes = [Topic::SymbolQualified, Topic::RangeCompleted];
         let connection =
-            hosting::connect(&context, &kafka, &config.registry, Topic::BackfillDeadLetter, &writes).await;
+            hosting::connect(&context, &kafka, &config.registry, Topic::BackfillDeadLetter, &writes, &[])
+                .await;
         let wire = connection.unwrap_or_else(|failure| panic!("{failure}")).wire;
         Self { kafka, config, host, wire, _broker: broker, _registry: registry }
     }

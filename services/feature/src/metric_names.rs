@@ -1,7 +1,7 @@
 //! Metrics of the feature stage.
 
 use chassis::telemetry::Metric;
-use hosting::{stage_counter, stage_gauge};
+use hosting::{latency_histogram, stage_counter, stage_gauge};
 
 use crate::rules::ReasonClass;
 
@@ -37,6 +37,12 @@ pub const REQUESTED_SYMBOL_EVICTIONS: Metric = stage_counter(
     "Symbols evicted from the dedup window because it held too many.",
 );
 
+/// From a request to each of its vectors.
+pub const REQUEST_TO_VECTOR: Metric = latency_histogram(
+    "tapeline_request_to_vector_seconds",
+    "Time from the append of a request to its topic until a vector of it is emitted, by lane.",
+);
+
 pub const METRICS: &[Metric] = &[
     SETS,
     SKIPPED_BARS,
@@ -46,4 +52,5 @@ pub const METRICS: &[Metric] = &[
     RUNNING_REQUESTS,
     REQUESTED_SYMBOLS,
     REQUESTED_SYMBOL_EVICTIONS,
+    REQUEST_TO_VECTOR,
 ];

@@ -5,12 +5,12 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, PoolWorkers, Reserved, StageSpec, WorkerError};
+use hosting::{Hosted, Latency, PoolWorkers, Reserved, StageSpec, WorkerError};
 use kafka_io::{Completions, Profile, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
 use crate::memory::memory_parts;
-use crate::metric_names::METRICS;
+use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
 use crate::set_counts::SetCounts;
 use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
 use crate::worker::{Job, JobResult, compute};
@@ -54,7 +54,9 @@ impl Service for Feature {
         let writes = [Topic::VectorComputed, Topic::RequestFailed];
         let dead_letters = Topic::FeatureDeadLetter;
         let kafka = &config.kafka.0;
-        let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
+        let reads = [&INPUTS[..], &[Topic::BarClosed]].concat();
+        let connection =
+            hosting::connect(&context, kafka, &config.registry, dead_letters, &writes, &reads).await?;
         let limits = limits(&config.requests);
         // The channel has room for the results of all running jobs: no worker waits for a driver that is in a transaction.
         let (sender, completed) = completions(limits.jobs_max());
@@ -69,7 +71,8 @@ impl Service for Feature {
         let bars = context.health.component("bars");
         bars.ready();
         let stage = FeatureStage::new(connection.wire, limits, compared, Box::new(workers))
-            .with_telemetry(SetCounts::new(&context.metrics), bars);
+            .with_telemetry(SetCounts::new(&context.metrics), bars)
+            .with_latency(Latency::new(&context.metrics, &REQUEST_TO_VECTOR));
         let spec = StageSpec {
             stage: STAGE,
             group: GROUP,

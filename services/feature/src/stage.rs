@@ -28,6 +28,7 @@ use chassis::health::Latch;
 use chassis::telemetry::Scope;
 use contracts::{FeatureRequest, Topic};
 use domain::{Symbol, Timeframe, Timestamp};
+use hosting::Latency;
 use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
@@ -37,6 +38,7 @@ use self::bar_table::BarTable;
 use self::bars_health::{BarsHealth, HeldBars};
 use self::benchmark_table::BenchmarkTable;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
+use crate::metric_names::REQUEST_TO_VECTOR;
 use crate::rules;
 use crate::set_counts::SetCounts;
 use crate::worker::{Job, JobError, JobResult, SymbolJob};
@@ -78,6 +80,8 @@ struct Admitted {
     request: FeatureRequest,
     timeframe: Timeframe,
     traceparent: Option<String>,
+    /// The append time of its record.
+    appended_micros: Option<i64>,
     /// The symbols to compute, each with its `occurred_at`.
     to_compute: Vec<(Symbol, Timestamp)>,
     /// The failures of the other symbols, which are emitted with the vectors.
@@ -103,6 +107,7 @@ pub struct FeatureStage {
     tickets: u64,
     expiry_checked: Duration,
     counts: SetCounts,
+    latency: Latency,
     bars_health: BarsHealth,
 }
 
@@ -124,6 +129,7 @@ impl FeatureStage {
             tickets: 0,
             expiry_checked: Duration::ZERO,
             counts: SetCounts::new(&Scope::nowhere()),
+            latency: Latency::new(&Scope::nowhere(), &REQUEST_TO_VECTOR),
             bars_health: BarsHealth::default(),
         }
     }
@@ -134,6 +140,12 @@ impl FeatureStage {
         self.counts = counts;
         self.bars_health = BarsHealth::new(bars);
         self
+    }
+
+    /// Records the latency of vectors with `latency`.
+    #[must_use]
+    pub fn with_latency(self, latency: Latency) -> Self {
+        Self { latency, ..self }
     }
 
     fn update_bars_health(&mut self) {

@@ -69,7 +69,10 @@ impl Service for Publisher {
         ];
         let kafka = &config.kafka.0;
         let dead_letters = Topic::PublisherDeadLetter;
-        let wire = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?.wire;
+        // The announcer reads what the edge and itself write.
+        let connection =
+            hosting::connect(&context, kafka, &config.registry, dead_letters, &writes, &[]).await?;
+        let wire = connection.wire;
         let stages = vec![host_announcer(&context, kafka, &config.announcer, wire.clone())?];
         let (edge, edge_counts) = (server.address(), EdgeCounts::new(&context.metrics));
         serve_edge(&context, &config, (server, reserved), wire, edge_counts.clone())?;

@@ -3,7 +3,7 @@
 use chassis::telemetry::Metric;
 use chassis::telemetry::catalogue::NAMES;
 pub use hosting::{RESTORE_APPLIED, RESTORE_SKIPPED};
-use hosting::{stage_counter, stage_gauge};
+use hosting::{latency_histogram, stage_counter, stage_gauge};
 
 pub const DEDUP_WINDOWS: Metric = stage_gauge("tapeline_dedup_windows", "windows", "Open dedup windows.");
 pub const DEDUP_WINDOW_EVICTIONS: Metric = stage_counter(
@@ -55,6 +55,12 @@ pub const RESTORE_FOREIGN: Metric = stage_counter(
     "Records of other producers ignored during a restoration.",
 );
 
+/// From an alert to its request.
+pub const ALERT_TO_REQUEST: Metric = latency_histogram(
+    "tapeline_alert_to_request_seconds",
+    "Time from the append of the oldest alert of a batch to its topic until its request is emitted, by lane.",
+);
+
 pub const METRICS: &[Metric] = &[
     DEDUP_WINDOWS,
     DEDUP_WINDOW_EVICTIONS,
@@ -69,4 +75,5 @@ pub const METRICS: &[Metric] = &[
     RESTORE_APPLIED,
     RESTORE_SKIPPED,
     RESTORE_FOREIGN,
+    ALERT_TO_REQUEST,
 ];

@@ -4,12 +4,12 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, StageSpec};
+use hosting::{Hosted, Latency, StageSpec};
 use kafka_io::completions;
 
 use crate::config::BridgeConfig;
 use crate::mapping_file;
-use crate::metric_names::{LIMITER_DELAY, METRICS};
+use crate::metric_names::{ALERT_TO_REQUEST, LIMITER_DELAY, METRICS};
 use crate::stage::{BridgeStage, INPUT};
 
 /// The name of the stage in metrics and reports.
@@ -42,10 +42,12 @@ impl Service for Bridge {
         let kafka = &config.kafka.0;
         let writes = [Topic::BatchRequested, Topic::BatchUrgent];
         let dead_letters = Topic::ScannerBridgeDeadLetter;
-        let connection = hosting::connect(&context, kafka, &config.registry, dead_letters, &writes).await?;
+        let connection =
+            hosting::connect(&context, kafka, &config.registry, dead_letters, &writes, &[INPUT]).await?;
         let delay = context.metrics.histogram(&LIMITER_DELAY, &[("stage", STAGE)]);
-        let stage =
-            BridgeStage::new(connection.wire, mapping, config.alerts.settings()).with_limiter_delay(delay);
+        let stage = BridgeStage::new(connection.wire, mapping, config.alerts.settings())
+            .with_limiter_delay(delay)
+            .with_latency(Latency::new(&context.metrics, &ALERT_TO_REQUEST));
         // The stage has no workers, so nothing is sent through this channel.
         let (_, completed) = completions(1);
         let spec = StageSpec {

@@ -11,8 +11,10 @@ mod restore;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use chassis::telemetry::Scope;
 use contracts::{Alert, Topic};
 use domain::{AlertType, Symbol, SymbolError, Timestamp};
+use hosting::Latency;
 use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, Unavailable, Wire};
 use kit::SaturatingFrom;
 use metrics::Histogram;
@@ -78,6 +80,7 @@ pub struct BridgeStage {
     draining: BTreeMap<i32, Duration>,
     restores: [Restore; 2],
     restore_counts: RestoreCounts,
+    latency: Latency,
 }
 
 impl BridgeStage {
@@ -102,6 +105,7 @@ impl BridgeStage {
             is_delayed: false,
             assigned: HashSet::new(),
             draining: BTreeMap::new(),
+            latency: Latency::new(&Scope::nowhere(), &names::ALERT_TO_REQUEST),
         }
     }
 
@@ -110,6 +114,12 @@ impl BridgeStage {
     pub fn with_limiter_delay(mut self, limiter_delay: Histogram) -> Self {
         self.limiter_delay = limiter_delay;
         self
+    }
+
+    /// Records the latency of requests with `latency`.
+    #[must_use]
+    pub fn with_latency(self, latency: Latency) -> Self {
+        Self { latency, ..self }
     }
 
     fn update_share(&mut self, now: Now) {
@@ -152,7 +162,7 @@ impl BridgeStage {
         };
         let traceparent = record.traceparent.map(str::to_owned);
         let arrival = Arrival {
-            id: HeldAlert { id, traceparent },
+            id: HeldAlert { id, appended_micros: record.appended_at_micros(), traceparent },
             key: BatchKey { partition, priority, timeframe: row.timeframe, sets },
             symbol,
             window,
@@ -190,11 +200,12 @@ impl BridgeStage {
         }
         let ids = batch.ids.iter().map(|alert| alert.id);
         match request::write(&self.wire, batch, now) {
-            Ok(record) => effects.push(Effect::Emit {
-                ids: ids.collect(),
-                outputs: vec![record],
-                urgent: batch.key.priority.is_urgent(),
-            }),
+            Ok(record) => {
+                let urgent = batch.key.priority.is_urgent();
+                let oldest = batch.ids.iter().filter_map(|alert| alert.appended_micros).min();
+                self.latency.record(oldest, now.wall_micros, urgent);
+                effects.push(Effect::Emit { ids: ids.collect(), outputs: vec![record], urgent });
+            }
             Err(error) => ids.for_each(|id| effects.push(self.wire.reject_unwritable(INPUT, id, &error))),
         }
     }

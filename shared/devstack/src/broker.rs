@@ -59,19 +59,27 @@ impl EmbeddedBroker {
     /// librdkafka fails to create the client or a topic.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, BrokerError> {
         let host = client::mock_host()?;
-        let bootstrap = {
-            let cluster = host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
-            for (topic, partitions) in topics {
-                cluster.create_topic(topic, *partitions, 1).map_err(|source| BrokerError::Topic {
-                    topic: (*topic).to_owned(),
-                    partitions: *partitions,
-                    source: source.into(),
-                })?;
-            }
-            cluster.bootstrap_servers()
-        };
-        let topics = topics.iter().map(|(topic, partitions)| ((*topic).to_owned(), *partitions)).collect();
-        Ok(Self { host, bootstrap, topics })
+        let bootstrap = host.client().mock_cluster().ok_or(BrokerError::NoCluster)?.bootstrap_servers();
+        let mut broker = Self { host, bootstrap, topics: Vec::new() };
+        for (topic, partitions) in topics {
+            broker.create_topic(topic, *partitions)?;
+        }
+        Ok(broker)
+    }
+
+    /// Creates a topic.
+    ///
+    /// # Errors
+    /// It exists, or librdkafka fails to create it.
+    pub fn create_topic(&mut self, topic: &str, partitions: i32) -> Result<(), BrokerError> {
+        let cluster = self.host.client().mock_cluster().ok_or(BrokerError::NoCluster)?;
+        cluster.create_topic(topic, partitions, 1).map_err(|source| BrokerError::Topic {
+            topic: topic.to_owned(),
+            partitions,
+            source: source.into(),
+        })?;
+        self.topics.push((topic.to_owned(), partitions));
+        Ok(())
     }
 
     /// Returns `host:port` for clients on this machine.

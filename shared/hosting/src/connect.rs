@@ -5,13 +5,13 @@ use std::sync::Arc;
 use chassis::health::Latch;
 use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
-use kafka_io::cluster::{self, ClusterError};
 use kafka_io::{
     ErrorChain, KafkaConfig, Registry, RegistryCallError, RegistryError, RegistryErrorKind, SchemaIds,
     Started, Wire,
 };
 
 use crate::sections::RegistrySection;
+use crate::topic_wait;
 
 /// The result of [`connect`].
 #[derive(Clone)]
@@ -22,6 +22,7 @@ pub struct Connection {
 
 /// Checks the cluster, registers the schemas of the topics that the service `writes`, and returns its [`Wire`].
 ///
+/// Waits up to `kafka.topics_wait_ms` for topics that it `reads` or `writes` and that do not exist yet, or may not be accessed yet.
 /// Meanwhile `/ready` lists what the start waits for.
 ///
 /// # Errors
@@ -33,17 +34,12 @@ pub async fn connect(
     registry: &RegistrySection,
     dead_letters: Topic,
     writes: &[Topic],
+    reads: &[Topic],
 ) -> Result<Connection, Failure> {
     let start = context.health.component("connection");
     start.not_ready(format!("kafka: waiting for {}", kafka.shown_brokers()));
-    let topics: Vec<Topic> = writes.iter().copied().chain([dead_letters]).collect();
-    let config = kafka.clone();
-    let checked = tokio::task::spawn_blocking(move || cluster::check(&config, &topics)).await;
-    checked?.map_err(|error| {
-        let exit =
-            if matches!(error, ClusterError::AccessDenied(_)) { Exit::Refused } else { Exit::Unreachable };
-        Failure::with(exit, error)
-    })?;
+    let topics: Vec<Topic> = reads.iter().chain(writes).copied().chain([dead_letters]).collect();
+    topic_wait::wait(kafka, &topics, &start).await?;
     let registry = Registry::of_service(context.service, &registry.0, context.runtime.clone())
         .map_err(|error| Failure::with(registry_exit(&error), error))?;
     register(context, &registry, writes, start.clone()).await?;

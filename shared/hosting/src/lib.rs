@@ -23,13 +23,15 @@
 //!     S::Output: Send,
 //!     S::Completion: Send,
 //! {
-//!     let (dead_letters, output) = (Topic::ScannerBridgeDeadLetter, Topic::BatchRequested);
-//!     let connection = hosting::connect(&context, &kafka.0, &registry, dead_letters, &[output]).await?;
+//!     let (dead_letters, input, output) =
+//!         (Topic::ScannerBridgeDeadLetter, Topic::AlertRaised, Topic::BatchRequested);
+//!     let connection =
+//!         hosting::connect(&context, &kafka.0, &registry, dead_letters, &[output], &[input]).await?;
 //!     let (stage, completed) = stage(connection.wire);
 //!     let spec = StageSpec {
 //!         stage: "example",
 //!         group: "tapeline.example",
-//!         inputs: vec![Topic::AlertRaised],
+//!         inputs: vec![input],
 //!         outputs: vec![output, dead_letters],
 //!     };
 //!     hosting::host(&context, &kafka.0, stage, completed, spec)
@@ -37,14 +39,17 @@
 //! ```
 
 mod connect;
+mod latency;
 mod memory;
 mod metric_names;
 mod producer;
 mod sections;
 mod stage;
+mod topic_wait;
 mod workers;
 
 pub use connect::{Connection, connect, registry_exit};
+pub use latency::{Latency, latency_histogram};
 pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
 pub use metric_names::{METRICS, RESTORE_APPLIED, RESTORE_SKIPPED, stage_counter, stage_gauge};
 pub use producer::producer;

@@ -76,7 +76,8 @@ pub enum AdminError {
 }
 
 impl AdminError {
-    /// Returns whether the cluster has fewer brokers than the requested replicas.
+    /// Returns whether fewer brokers than the requested replicas are registered and running: Kafka counts neither a broker that is down nor
+    /// one that is starting.
     #[must_use]
     pub fn is_replication(&self) -> bool {
         matches!(self, Self::Topic { code: RDKafkaErrorCode::InvalidReplicationFactor, .. })

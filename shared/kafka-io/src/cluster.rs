@@ -1,5 +1,7 @@
 //! Check of the cluster before a service starts: it is reachable, and its topics have the partitions of the contract.
 
+use std::time::Instant;
+
 use contracts::Topic;
 
 use crate::access_denied::{AccessDenied, MaybeAccessDenied};
@@ -49,17 +51,35 @@ pub enum ClusterError {
     },
 }
 
+/// A topic that does not exist, or that the principal may not describe.
+#[derive(Debug)]
+pub struct AbsentTopic {
+    /// The topic.
+    pub topic: Topic,
+    /// The error of a check that does not wait for it.
+    pub error: ClusterError,
+}
+
 impl MaybeAccessDenied for ClusterError {
     fn is_access_denied(&self) -> bool {
         matches!(self, Self::AccessDenied(_))
     }
 }
 
-/// Checks that the cluster responds and that these topics exist with the configured partitions. Blocks up to `query_timeout_ms`.
+/// Checks that the cluster responds and that these topics exist with the configured partitions. Blocks up to twice `query_timeout_ms`.
 ///
 /// # Errors
 /// The first check that fails.
 pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError> {
+    absent(config, topics)?.into_iter().next().map_or(Ok(()), |absent| Err(absent.error))
+}
+
+/// As [`check`], but returns the topics that may appear later, because an operator creates topics and permissions beside the service: those
+/// that are missing, and those that the principal may not describe.
+///
+/// # Errors
+/// Any other check that fails.
+pub fn absent(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<AbsentTopic>, ClusterError> {
     let client = client::topic_query_client(config)?;
     let timeout = config.query_timeout_ms.as_duration();
     let metadata = topic_metadata::fetch_all(&client, config, timeout).map_err(|error| match error {
@@ -70,25 +90,31 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
             source: error,
         },
     })?;
+    let mut missing = Vec::new();
     for topic in topics {
         let found = metadata.topics().iter().find(|found| found.name() == topic.name());
-        let Some(found) = found.filter(|found| !found.partitions().is_empty()) else {
-            if config.profile == Profile::Real
-                && let Some(denied) = topic_metadata::describe_denied(&client, config, topic.name(), timeout)
-            {
-                return Err(denied.into());
+        match found.map_or(0, |found| found.partitions().len()) {
+            0 => missing.push(*topic),
+            found if i32::try_from(found) == Ok(config.partitions) => {}
+            found => {
+                let expected = config.partitions;
+                return Err(ClusterError::PartitionCount { topic: topic.name(), found, expected });
             }
-            return Err(ClusterError::MissingTopic { topic: topic.name(), brokers: config.shown_brokers() });
-        };
-        if i32::try_from(found.partitions().len()) != Ok(config.partitions) {
-            return Err(ClusterError::PartitionCount {
-                topic: topic.name(),
-                found: found.partitions().len(),
-                expected: config.partitions,
-            });
         }
     }
-    Ok(())
+    let deadline = Instant::now() + timeout;
+    let absent = missing.into_iter().map(|topic| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let denied = match config.profile {
+            Profile::Real if !left.is_zero() => {
+                topic_metadata::describe_denied(&client, config, topic.name(), left)
+            }
+            _ => None,
+        };
+        let missing = || ClusterError::MissingTopic { topic: topic.name(), brokers: config.shown_brokers() };
+        AbsentTopic { topic, error: denied.map_or_else(missing, ClusterError::from) }
+    });
+    Ok(absent.collect())
 }
 
 #[cfg(test)]

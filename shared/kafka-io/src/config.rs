@@ -51,6 +51,10 @@ pub struct KafkaConfig {
     pub call_deadline_ms: Millis<u32>,
     /// The timeout of one query to the cluster (watermarks, committed offsets, metadata), milliseconds.
     pub query_timeout_ms: Millis<u32>,
+    /// How long the start of a service waits for topics that do not exist yet or may not be accessed yet, milliseconds; 0: it fails at
+    /// once, as commands always do. 300,000: operators of topics and permissions take seconds to a few minutes, and a typo in a
+    /// permission should end the start within the time that a roll-out is given.
+    pub topics_wait_ms: Millis<u32>,
     /// The time without fetched records, milliseconds, after which the stall watchdog checks a partition. If records are available, and
     /// still are a quarter of this time later, the clients are recreated. Longer than a client needs to find a leader that has
     /// moved (about 10 s), and shorter than the minute after which it repeats a lost request automatically.
@@ -109,6 +113,9 @@ const WATCHDOG_MIN: Millis<u32> = Millis::new(1_000);
 /// The least `call_deadline_ms`.
 const CALL_DEADLINE_MIN: Millis<u32> = Millis::new(1_500);
 
+/// The greatest `topics_wait_ms`: a day.
+const TOPICS_WAIT_MAX: Millis<u32> = Millis::new(86_400_000);
+
 /// librdkafka options that the engine sets, each with the setting to use instead or the reason.
 const ENGINE_OPTIONS: &[(&str, &str)] = &[
     ("bootstrap.servers", "use `brokers`"),
@@ -158,6 +165,7 @@ impl Default for KafkaConfig {
             commit_timeout_ms: Millis::new(5_000),
             call_deadline_ms: Millis::new(7_500),
             query_timeout_ms: Millis::new(5_000),
+            topics_wait_ms: Millis::new(300_000),
             watchdog_ms: Millis::new(30_000),
             linger_ms: Millis::new(5),
             batch_outputs_max: 5_000,
@@ -169,13 +177,15 @@ impl Default for KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// Returns the configuration for the embedded broker at `brokers`: at least once, since its transactions are not real.
+    /// Returns the configuration for the embedded broker at `brokers`: at least once, since its transactions are not real, and without
+    /// a wait for topics, which nobody creates later.
     #[must_use]
     pub fn embedded(brokers: &str) -> Self {
         Self {
             brokers: brokers.to_owned(),
             profile: Profile::Embedded,
             delivery: Delivery::AtLeastOnce,
+            topics_wait_ms: Millis::new(0),
             ..Self::default()
         }
     }
@@ -277,21 +287,29 @@ impl KafkaConfig {
                 error(key, value.to_string(), &format!("at least {min}: {reason}"));
             }
         }
-        for (key, value) in &self.options {
-            let engine_option = ENGINE_OPTIONS.iter().find(|(option, _)| option == key);
-            if let Some((_, reason)) = engine_option {
-                error(&format!("options.{key}"), value.clone(), &format!("owned by the engine: {reason}"));
-            }
+        if self.topics_wait_ms > TOPICS_WAIT_MAX {
+            error("topics_wait_ms", self.topics_wait_ms.to_string(), "at most 86400000 (a day)");
         }
+        errors.extend(self.option_errors());
         errors.extend(self.security.errors(self.profile == Profile::Embedded));
-        for key in self.options.keys() {
-            if let Some(reason) = security::option_error(key) {
-                // Some of these options are secrets: their values are redacted.
-                let (key, value) = (format!("options.{key}"), REDACTED.to_owned());
-                errors.push(ConfigError { key, value, rule: format!("owned by the engine: {reason}") });
-            }
-        }
         errors
+    }
+
+    /// Returns the errors of options that the engine sets itself.
+    fn option_errors(&self) -> impl Iterator<Item = ConfigError> {
+        self.options.iter().filter_map(|(key, value)| {
+            let engine_option = ENGINE_OPTIONS.iter().find(|(option, _)| option == key);
+            let (reason, value) = match engine_option {
+                Some((_, reason)) => (*reason, redacted_address(value)),
+                // Some of these options are secrets: their values are redacted.
+                None => (security::option_error(key)?, REDACTED.to_owned()),
+            };
+            Some(ConfigError {
+                key: format!("options.{key}"),
+                value,
+                rule: format!("owned by the engine: {reason}"),
+            })
+        })
     }
 }
 
@@ -360,6 +378,17 @@ mod tests {
             |config: &KafkaConfig| (config.call_timeout().as_millis(), config.call_deadline().as_millis());
         assert_eq!(bounds(&KafkaConfig::default()), (5_000, 7_500));
         assert_eq!(bounds(&with(60_000, 15_000)), (10_000, 15_000));
+    }
+
+    #[test]
+    fn wait_for_topics_is_at_most_a_day() {
+        let with = |topics_wait_ms: u32| KafkaConfig {
+            topics_wait_ms: topics_wait_ms.into(),
+            ..KafkaConfig::default()
+        };
+        assert_eq!(keys(&with(86_400_001)), ["topics_wait_ms"]);
+        assert_eq!(keys(&with(86_400_000)), Vec::<String>::new());
+        assert_eq!(keys(&with(0)), Vec::<String>::new());
     }
 
     #[test]

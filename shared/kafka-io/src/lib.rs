@@ -92,6 +92,7 @@ pub use driver::{
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use kit::{ErrorChain, Millis, Secret};
 pub use librdkafka_error::LibrdkafkaError;
+pub use log_limit::LogLimit;
 pub use owned_record::OwnedRecord;
 pub use producer::{BatchProducer, ProduceError, ProducerLimits, RecordMetadata};
 pub use query::{ClusterQuery, GroupQuery, QueryError, Watermarks};

@@ -7,14 +7,14 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// Limits a recurring line to the first and one every 30 s.
 #[derive(Debug, Default)]
-pub(crate) struct LogLimit {
+pub struct LogLimit {
     logged: Option<Instant>,
     suppressed: u64,
 }
 
 impl LogLimit {
     /// Returns whether the line is due: `None` if it is to be left out, otherwise the number of lines left out since the last.
-    pub(crate) fn admit(&mut self, now: Instant) -> Option<u64> {
+    pub fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.logged.is_some_and(|logged| now.duration_since(logged) < EVERY) {
             self.suppressed += 1;
             return None;

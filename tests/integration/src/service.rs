@@ -57,6 +57,18 @@ impl Service {
         self.process.wait_until_ready(READY_LIMIT, is_ready)
     }
 
+    /// Returns the body of `/ready`; empty if its admin server does not respond.
+    #[must_use]
+    pub fn readiness(&self) -> String {
+        http::request(self.admin, "GET", "/ready", "").map_or_else(|_| String::new(), |reply| reply.body)
+    }
+
+    /// Returns the port of its admin server.
+    #[must_use]
+    pub fn admin(&self) -> u16 {
+        self.admin
+    }
+
     /// Returns its metrics.
     ///
     /// # Errors

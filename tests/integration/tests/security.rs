@@ -129,13 +129,15 @@ fn client_certificate_is_a_login_and_an_invalid_one_is_reported(secured: &Secure
         assert_access_denied(&ended, &["certificate", &secured.cluster.mutual_address]);
     }
     // A valid certificate of a principal without permissions.
-    let ended = secured.run("feature", "guest", &issued(authority, "guest", "guest", Validity::Today));
+    let guest = short_topics_wait(&issued(authority, "guest", "guest", Validity::Today));
+    let ended = secured.run("feature", "guest", &guest);
     assert_access_denied(&ended, &["uthorization"]);
 }
 
 fn missing_permission_at_start_is_reported(secured: &Secured) {
     let topic = Topic::VectorComputed.name();
     let config = secured.kafka(FEATURE, &secured.cluster.address, &secured.cluster.ca_file);
+    let config = short_topics_wait(&config);
     let permissions: [(&str, &[&str]); 4] = [
         ("Write", &["--topic", topic]),
         ("Read", &["--topic", Topic::BatchUrgent.name()]),
@@ -323,6 +325,11 @@ impl Secured {
         arguments.extend(resource);
         self.cluster.acls(&arguments).unwrap();
     }
+}
+
+/// Returns the section with a short wait for permissions that are granted later.
+fn short_topics_wait(kafka: &str) -> String {
+    kafka.replacen("[kafka]\n", "[kafka]\ntopics_wait_ms = 1000\n", 1)
 }
 
 fn bars() -> PathBuf {

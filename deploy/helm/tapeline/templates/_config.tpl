@@ -98,5 +98,13 @@
 {{- $requests := mergeOverwrite (deepCopy $fact.defaults.requests) ($service.config.requests | default dict) -}}
 {{- $sum = add $sum (mul (int64 $requests.workers_max) (int64 $requests.history_bars) $unit.worker_bar_bytes) -}}
 {{- end -}}
+{{- if eq .service "backfill" -}}
+{{- $kind := dig "source" "kind" "" $service.config -}}
+{{- if or $service.barsClaim (eq $kind "csv") -}}
+{{- /* As services/backfill/src/sources/memory.rs. */ -}}
+{{- $running := dig "executor" "running_max" $fact.defaults.executor.running_max $service.config -}}
+{{- $sum = add $sum (mul $running $unit.bar_file_bytes) -}}
+{{- end -}}
+{{- end -}}
 {{ add $sum (mul $service.resources.stateMib 1048576) }}
 {{- end }}

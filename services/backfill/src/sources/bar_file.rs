@@ -10,6 +10,7 @@ mod content;
 mod error;
 mod invalid_rows;
 mod lines;
+mod records;
 mod row;
 mod rows;
 
@@ -17,9 +18,11 @@ use std::path::Path;
 
 use domain::{Bar, Interval, Timestamp};
 
+pub(super) use content::FILE_BYTES_MAX;
 pub use error::{CsvError, InvalidRow, RowError};
 
 use self::lines::LineCounter;
+use self::records::{Record, Records};
 use self::row::{COLUMNS, Columns};
 use self::rows::Rows;
 
@@ -60,16 +63,13 @@ fn read(path: &Path, excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> 
     let content = content::read(path, excerpt.map(|excerpt| excerpt.now))?;
     let text = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&content);
     let mut lines = LineCounter::new(text);
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text);
+    let mut records = Records::new(text);
     let mut columns: Option<Columns> = None;
     let mut rows = Rows::new(excerpt);
-    let mut record = csv::ByteRecord::new();
-    let malformed = |cause| CsvError::Malformed { path: path.to_path_buf(), cause };
-    while reader.read_byte_record(&mut record).map_err(malformed)? {
-        let line = lines.line_at(record.position().map_or(0, csv::Position::byte));
+    while let Some(record) = records.next() {
+        let line = lines.line_at(record.offset);
         match &columns {
-            _ if row::is_empty(&record) => {}
+            _ if record.is_empty() => {}
             Some(columns) => rows.add(line, &record, columns),
             None => columns = Some(header(path, line, &record)?),
         }
@@ -81,17 +81,19 @@ fn read(path: &Path, excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> 
     rows.finish(path)
 }
 
-fn header(path: &Path, line: u64, names: &csv::ByteRecord) -> Result<Columns, CsvError> {
+fn header(path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvError> {
     let mut indexes = [0_usize; COLUMNS.len()];
     for (index, column) in indexes.iter_mut().zip(COLUMNS) {
-        let mut found = (0..names.len()).filter(|at| names[*at].eq_ignore_ascii_case(column.as_bytes()));
+        let is_column =
+            |at: &usize| names.get(*at).is_some_and(|name| name.eq_ignore_ascii_case(column.as_bytes()));
+        let mut found = (0..names.len).filter(is_column);
         let path = || path.to_path_buf();
         *index = found.next().ok_or_else(|| CsvError::MissingColumn { path: path(), line, column })?;
         if found.next().is_some() {
             return Err(CsvError::RepeatedColumn { path: path(), line, column });
         }
     }
-    Ok(Columns { indexes, count: names.len() })
+    Ok(Columns { indexes, count: names.len })
 }
 
 #[cfg(test)]

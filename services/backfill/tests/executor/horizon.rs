@@ -100,6 +100,66 @@ fn request_before_the_horizon_is_not_affected_by_its_fetch() {
     assert_eq!((late.backfill_id.clone(), late.partial, late.error_count), (id(2), true, 1));
 }
 
+/// Runs the requests together, or each in a stage of its own, and returns their ends by number.
+fn ends_of(requests: &[RangeRequest], together: bool) -> Vec<String> {
+    let section = || ExecutorSection { day_bars_chunk_days: 10, ..ExecutorSection::default() };
+    let groups: Vec<&[RangeRequest]> = if together { vec![requests] } else { requests.chunks(1).collect() };
+    let mut ends = Vec::new();
+    for group in groups {
+        let mut bench = Bench::with(section());
+        // A Friday.
+        bench.last_bar("2023-06-16");
+        for request in group {
+            bench.hold(request, now(0));
+        }
+        bench.work_all(now(2));
+        let completed = bench.outputs.completed.iter().map(|end| {
+            let kind = if end.partial { "partial" } else { "complete" };
+            format!("{} {kind} {:?} {:?}", end.backfill_id, end.records, end.errors)
+        });
+        let failed = bench.outputs.failed.iter().map(|end| {
+            format!("{} failed {} {} {}", end.backfill_id, end.error_class, end.attempts, end.error)
+        });
+        ends.extend(completed.chain(failed));
+    }
+    ends.sort_unstable();
+    ends
+}
+
+#[test]
+fn coalesced_requests_end_as_each_would_alone() {
+    let requests = [
+        request(1, "2023-06-12", "2023-06-15"),
+        // Ends on the Sunday after the horizon, in which no bar is expected.
+        request(2, "2023-06-12", "2023-06-18"),
+        request(3, "2023-06-12", "2023-06-30"),
+        // After the horizon, in the chunk that begins before it.
+        request(4, "2023-06-19", "2023-06-20"),
+        // In later chunks of the others.
+        request(5, "2023-06-26", "2023-06-30"),
+    ];
+    let together = ends_of(&requests, true);
+    assert_eq!(together, ends_of(&requests, false));
+    let kinds: Vec<&str> = together.iter().filter_map(|end| end.split(' ').nth(1)).collect();
+    assert_eq!(kinds, ["complete", "complete", "partial", "failed", "failed"], "{together:#?}");
+    assert!(
+        together[3].contains(" failed source_unavailable 1 market_data 1day from 2023-06-19"),
+        "{together:#?}"
+    );
+}
+
+#[test]
+fn unknown_symbol_ends_coalesced_requests_after_one_call() {
+    let mut bench = Bench::with(ExecutorSection { day_bars_chunk_days: 10, ..ExecutorSection::default() });
+    bench.source.errors.lock().unwrap().push_back(unknown_symbol());
+    bench.hold(&request(1, "2023-06-01", "2023-06-02"), now(0));
+    bench.hold(&request(2, "2023-06-02", "2023-06-30"), now(0));
+    bench.hold(&request(3, "2023-06-26", "2023-06-30"), now(0));
+    bench.work_all(now(2));
+    let ends: Vec<_> = bench.outputs.failed.iter().map(|end| (end.error_class, end.attempts)).collect();
+    assert_eq!(ends, [(BackfillErrorClass::NoSource, 1); 3]);
+}
+
 #[test]
 fn ends_are_counted_by_outcome_and_class() {
     let mut bench = Bench::new();

@@ -30,6 +30,7 @@ impl FeatureStage {
             id,
             lane: lane_of(id.input.topic),
             traceparent: record.traceparent.map(str::to_owned),
+            appended_micros: record.appended_at_micros(),
             to_compute: Vec::with_capacity(request.symbols.len()),
             failures: Vec::new(),
             attempts: 0,

@@ -69,6 +69,7 @@ impl FeatureStage {
             attempts: admitted.attempts,
             earlier_request_id: None,
         };
+        let is_urgent = admitted.lane == Lane::Urgent;
         let mut failed: Vec<(String, FailureCause)> = Vec::new();
         match result {
             Ok(symbols) => {
@@ -77,6 +78,7 @@ impl FeatureStage {
                     match self.vector(admitted, result) {
                         Ok(record) => {
                             self.counts.add(&tally);
+                            self.latency.record(admitted.appended_micros, now.wall_micros, is_urgent);
                             outputs.push(record);
                         }
                         // The vector exceeds the maximum of a record: the symbol ends in a failure.

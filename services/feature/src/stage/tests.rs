@@ -2,6 +2,7 @@
 
 mod benchmarks;
 mod bounds;
+mod latency;
 mod scaling;
 mod tombstones;
 mod unwritable;
@@ -106,7 +107,9 @@ impl Bench {
         let health = Health::new(Arc::new(ManualClock::at(0)));
         let metrics = Metrics::new(&Catalogue::new().with(METRICS)).unwrap();
         let counts = SetCounts::new(&metrics.scope("feature"));
-        let stage = stage.with_telemetry(counts, health.service("feature").component("bars"));
+        let latency = Latency::new(&metrics.scope("feature"), &REQUEST_TO_VECTOR);
+        let stage =
+            stage.with_telemetry(counts, health.service("feature").component("bars")).with_latency(latency);
         let mut bench = Self {
             bench: StageBench::new(wire, &INPUTS, stage),
             workers: RecordingWorkers::default(),

@@ -20,10 +20,11 @@ const LINKS: &str = "tapeline.trace-links";
 /// Maximum number of linked traces: 55 bytes each. `kafka_io` reads a trace only from `traceparent`.
 const LINKS_MAX: usize = 32;
 
-/// The record of a held alert, and its trace.
+/// The record of a held alert, its append time and its trace.
 #[derive(Debug, Clone)]
 pub(super) struct HeldAlert {
     pub(super) id: RecordId,
+    pub(super) appended_micros: Option<i64>,
     pub(super) traceparent: Option<String>,
 }
 

@@ -323,7 +323,11 @@ fn oversized_alert_is_dead_lettered() {
 fn alerts_of_an_unwritable_request_are_dead_lettered() {
     let mut bench = bench();
     let input = bench.input(INPUT, 3);
-    let alert = |offset| HeldAlert { id: RecordId { input, epoch: Epoch(1), offset }, traceparent: None };
+    let alert = |offset| HeldAlert {
+        id: RecordId { input, epoch: Epoch(1), offset },
+        appended_micros: None,
+        traceparent: None,
+    };
     let key = BatchKey {
         partition: 3,
         priority: Priority::NORMAL,
@@ -350,4 +354,26 @@ fn alerts_of_an_unwritable_request_are_dead_lettered() {
         other => panic!("{other:?}"),
     });
     assert_eq!(resolved.collect::<Vec<_>>(), [7, 9]);
+}
+
+#[test]
+fn request_latency_starts_with_the_append_of_its_oldest_alert() {
+    let metrics = Metrics::new(&Catalogue::new().with(names::METRICS)).unwrap();
+    let mut bench = bench();
+    bench.stage.latency = Latency::new(&metrics.scope("scanner-bridge"), &names::ALERT_TO_REQUEST);
+    // Both are in one partition.
+    assert_eq!(bench.wire.partition_of("GOOG"), bench.wire.partition_of("AAPL"));
+    for (symbol, appended) in [("AAPL", 40), ("GOOG", 20)] {
+        let record = bench.wire.write(&alert(symbol, symbol, "momentum", 0.5), None).unwrap();
+        let verdict = bench.process_stored(StoredRecord::new(&record).appended_at(now(appended)), now(50));
+        assert!(matches!(verdict, Verdict::Hold), "{verdict:?}");
+    }
+    assert_eq!(requests_at(&mut bench, now(6_020)).len(), 1);
+    let rendered = metrics.render();
+    for line in [
+        "tapeline_alert_to_request_seconds_sum{service=\"scanner-bridge\",lane=\"ordinary\"} 6",
+        "tapeline_alert_to_request_seconds_count{service=\"scanner-bridge\",lane=\"ordinary\"} 1",
+    ] {
+        assert!(rendered.lines().any(|it| it == line), "{line} is missing in\n{rendered}");
+    }
 }

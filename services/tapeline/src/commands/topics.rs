@@ -74,7 +74,7 @@ fn failure(error: AdminError, replication: i32) -> Failure {
         AdminError::Embedded => Failure::usage(error),
         error if error.is_replication() => Failure::Usage(Cause::new(
             format!(
-                "--replication {replication} needs as many brokers, use --replication 1 for a single broker"
+                "--replication {replication} needs as many running brokers, use --replication 1 for a single broker"
             ),
             error,
         )),

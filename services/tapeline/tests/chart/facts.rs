@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use backfill::config::BackfillConfig;
+use backfill::config::{BackfillConfig, ExecutorSection, SourceKind};
+use backfill::sources::memory_parts;
 use chassis::config::redacted;
 use contracts::Topic;
 use feature::config::FeatureConfig;
@@ -52,6 +53,12 @@ async fn memory_of_a_stage_matches_the_formula_of_the_templates() {
     }
 }
 
+/// The templates compute `running_max × bar_file_bytes`.
+#[tokio::test]
+async fn memory_of_bar_files_matches_the_formula_of_the_templates() {
+    assert_eq!(bar_file_bytes(7), 7 * current_facts()["memory"]["bar_file_bytes"].as_u64().unwrap());
+}
+
 /// Returns the memory limit of a stage.
 pub(crate) fn bytes(stage: &StageInfo, kafka: &KafkaConfig) -> u64 {
     of_stage(stage.stage, kafka, stage.inputs.len(), stage.consumers).iter().map(|part| part.bytes).sum()
@@ -86,6 +93,7 @@ fn current_facts() -> Value {
             "loading_bytes": of(0, 0, 2, 0) - stage_bytes,
             "source_bytes": of(1, 1, 0, 0) - stage_bytes,
             "worker_bar_bytes": WORKER_BAR_BYTES,
+            "bar_file_bytes": bar_file_bytes(1),
         },
         "topics": topics,
         "services": {
@@ -95,6 +103,13 @@ fn current_facts() -> Value {
             "backfill": service("backfill", redacted(&BackfillConfig::default())),
         },
     })
+}
+
+/// Returns the memory of the bar files of this number of fetches.
+pub(crate) fn bar_file_bytes(running_max: u64) -> u64 {
+    let running_max = usize::try_from(running_max).unwrap();
+    let executor = ExecutorSection { running_max, ..ExecutorSection::default() };
+    memory_parts(SourceKind::Csv, &executor).iter().map(|part| part.bytes).sum()
 }
 
 fn service(name: &str, defaults: Value) -> Value {

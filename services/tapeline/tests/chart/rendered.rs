@@ -79,7 +79,11 @@ async fn every_configuration_fits_its_memory_limit() {
             0
         };
         let stages = of_service.map(|stage| facts::bytes(stage, &kafka)).sum::<u64>();
-        let sum = PROCESS_BYTES + stages + of_workers;
+        let of_files = match config["source"]["kind"].as_str() {
+            Some("csv") => facts::bar_file_bytes(config["executor"]["running_max"].as_u64().unwrap()),
+            _ => 0,
+        };
+        let sum = PROCESS_BYTES + stages + of_workers + of_files;
         let limit = workload.memory_limit();
         assert!(sum <= limit / 100 * 80, "{}: up to {sum} of {limit} bytes", workload.at);
     }

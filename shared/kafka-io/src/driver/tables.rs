@@ -19,6 +19,7 @@ use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
+use crate::log_limit::LogLimit;
 use crate::partition_ends::{ends_of, stable_and_end};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
@@ -33,6 +34,8 @@ pub(super) struct Tables<'c> {
     poller: Poller<'c, LogContext>,
     ends: &'c BaseConsumer<LogContext>,
     query_timeout: Duration,
+    /// Of the failures to fetch the ends.
+    failure_log: LogLimit,
     followed: BTreeMap<TopicPartition, Followed>,
     /// Of the partitions that are loading.
     slots: Slots,
@@ -74,6 +77,7 @@ impl<'c> Tables<'c> {
             poller,
             ends,
             query_timeout: timeouts::query(config),
+            failure_log: LogLimit::default(),
             followed: BTreeMap::new(),
             slots: Slots::new(LOADING_PARTITIONS_MAX),
             retries: RetryQueue::default(),
@@ -324,7 +328,9 @@ impl<'c> Tables<'c> {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "failed to fetch the ends of tables: retrying");
+                if let Some(suppressed) = self.failure_log.admit(Instant::now()) {
+                    tracing::warn!(%error, suppressed, "failed to fetch the ends of tables: retrying");
+                }
                 return;
             }
         }

@@ -9,8 +9,8 @@ use kit::SaturatingFrom;
 
 use super::error::CsvError;
 
-/// The maximum size of a file. A larger file is no bar file.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The maximum size of a file. A larger file is no bar file: a century of day bars has less than 2 MiB.
+pub(in crate::sources) const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// The time after the last change in which a file without a line end at its end counts as being written. Longer than a program waits
 /// between the parts of a row, short compared with the time to the next request.
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn last_line_without_an_end_is_read_when_the_file_has_not_changed() {
+    fn last_line_without_an_end_is_read_in_an_unchanged_file() {
         let changed = Timestamp::from_micros(1_700_000_000_000_000);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("AAPL.csv");

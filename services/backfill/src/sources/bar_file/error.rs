@@ -32,13 +32,6 @@ pub enum CsvError {
     /// The file is larger than any file of day bars.
     #[error("{}: {bytes} bytes, at most {max} are allowed", path.display())]
     TooLarge { path: PathBuf, bytes: u64, max: u64 },
-    /// The CSV reader rejected the content.
-    #[error("{}: invalid CSV", path.display())]
-    Malformed {
-        path: PathBuf,
-        #[source]
-        cause: csv::Error,
-    },
     /// The header lacks a column.
     #[error("{}:{line}: column `{column}` is missing; the header must name date, open, high, low, close, volume", path.display())]
     MissingColumn { path: PathBuf, line: u64, column: &'static str },

@@ -15,8 +15,7 @@ impl<'t> LineCounter<'t> {
     }
 
     /// Returns the number of the line of the first character at or after `offset` that is not a line end. Offsets must not decrease.
-    pub(super) fn line_at(&mut self, offset: u64) -> u64 {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    pub(super) fn line_at(&mut self, offset: usize) -> u64 {
         while let Some(&byte) = self.text.get(self.at) {
             let is_end = byte == b'\n' || byte == b'\r';
             if self.at >= offset && !is_end {

@@ -4,6 +4,7 @@ use domain::{Bar, calendar};
 use jiff::civil::Date;
 
 use super::error::{RowError, quoted};
+use super::records::Record;
 
 pub(super) const COLUMNS: [&str; 6] = ["date", "open", "high", "low", "close", "volume"];
 
@@ -16,23 +17,18 @@ pub(super) struct Columns {
     pub(super) count: usize,
 }
 
-/// Returns `true` if the row has no content: a line of blanks or commas.
-pub(super) fn is_empty(row: &csv::ByteRecord) -> bool {
-    row.iter().all(<[u8]>::is_empty)
-}
-
 impl Columns {
     /// Returns the date of a row.
-    pub(super) fn date(&self, row: &csv::ByteRecord) -> Result<Date, RowError> {
+    pub(super) fn date(&self, row: &Record<'_>) -> Result<Date, RowError> {
         let field = self.field(row, 0)?;
         let date = std::str::from_utf8(field).ok().and_then(|text| text.parse().ok());
         date.ok_or_else(|| RowError::InvalidDate { text: quoted(field) })
     }
 
     /// Returns the bar of a row with this date.
-    pub(super) fn bar(&self, row: &csv::ByteRecord, date: Date) -> Result<Bar, RowError> {
-        if row.len() > self.count {
-            return Err(RowError::TooManyFields { fields: row.len(), columns: self.count });
+    pub(super) fn bar(&self, row: &Record<'_>, date: Date) -> Result<Bar, RowError> {
+        if row.len > self.count {
+            return Err(RowError::TooManyFields { fields: row.len, columns: self.count });
         }
         let number = |column: usize| {
             let field = self.field(row, column)?;
@@ -53,7 +49,7 @@ impl Columns {
         Ok(bar)
     }
 
-    fn field<'r>(&self, row: &'r csv::ByteRecord, column: usize) -> Result<&'r [u8], RowError> {
+    fn field<'r>(&self, row: &Record<'r>, column: usize) -> Result<&'r [u8], RowError> {
         row.get(self.indexes[column]).ok_or(RowError::MissingField { column: COLUMNS[column] })
     }
 }

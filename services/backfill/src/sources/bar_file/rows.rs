@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use super::error::{CsvError, RowError};
 use super::invalid_rows::InvalidRows;
+use super::records::Record;
 use super::row::Columns;
 use super::{Excerpt, RangeOfFile};
 
@@ -37,7 +38,7 @@ impl Rows {
         }
     }
 
-    pub(super) fn add(&mut self, line: u64, record: &csv::ByteRecord, columns: &Columns) {
+    pub(super) fn add(&mut self, line: u64, record: &Record<'_>, columns: &Columns) {
         let date = match columns.date(record) {
             Ok(date) => date,
             Err(cause) => return self.undated.push(line, cause),

@@ -5,13 +5,13 @@
 
 use contracts::EncodeError;
 use contracts::bounds::cut;
-use domain::{Interval, Timestamp};
+use domain::{Interval, Timeframe, Timestamp};
 use kafka_io::OutRecord;
 use kit::ErrorChain;
 use pipeline::{Effect, Effects};
 
 use super::ExecutorStage;
-use super::fetch_run::FetchRun;
+use super::fetch_run::{Chunk, FetchRun};
 use super::fetching::series;
 use super::request::{ERROR_BYTES_MAX, Shortfall};
 use crate::rules::expected_bars::expects_bar;
@@ -43,6 +43,12 @@ impl PartError {
             Self::NotYet { .. } => Shortfall::NotYet,
         }
     }
+
+    /// Returns `true` if a range that was not served for this cause is an error of its request. A range in which no bar is expected, such
+    /// as a weekend after the horizon, is none; it is not covered either.
+    fn concerns(&self, timeframe: Timeframe, range: Interval) -> bool {
+        !matches!(self, Self::NotYet { .. }) || expects_bar(timeframe, range)
+    }
 }
 
 impl ExecutorStage {
@@ -64,16 +70,19 @@ impl ExecutorStage {
                 effects.push(Effect::Append { on_behalf_of: first, outputs });
                 for id in &run.fetch.requests {
                     if let Some(request) = self.requests.get_mut(id) {
-                        request.fetched(run.part_of(chunk), served, &part.bars, calls);
+                        request.fetched(run.part_of(chunk), served, &part.bars);
                     }
                 }
-                if served != chunk.range {
-                    self.end_series_at(run, part.horizon, 0);
+                if served == chunk.range {
+                    self.count_calls(run, chunk, &[chunk.range], calls);
+                } else {
+                    self.end_series_at(run, part.horizon, calls);
                 }
             }
             Err(cause) => {
                 let error = PartError::Unwritable { source_name: self.source.name(), cause };
-                self.fail_ranges(run, &[chunk.range], &error, calls);
+                self.count_calls(run, chunk, &[chunk.range], calls);
+                self.fail_ranges(run, chunk, &[chunk.range], &error);
             }
         }
     }
@@ -81,36 +90,55 @@ impl ExecutorStage {
     /// Fails the current chunk, or its series if the source does not have the symbol.
     pub(super) fn fail(&mut self, run: &mut FetchRun, error: SourceError) {
         let Some(chunk) = run.chunk() else { return };
-        let calls = run.failures;
         let ranges = match error {
             SourceError::UnknownSymbol { .. } => run.end_series(chunk.range.start()),
             SourceError::Transient { .. } | SourceError::Permanent { .. } => vec![chunk.range],
         };
-        self.fail_ranges(run, &ranges, &error.into(), calls);
+        self.count_calls(run, chunk, &ranges, run.failures);
+        self.fail_ranges(run, chunk, &ranges, &error.into());
     }
 
-    /// Ends the series of the current chunk at the horizon of the source. Ranges in which no bar is expected, such as a weekend, are no
-    /// error; they are not covered either.
+    /// Ends the series of the current chunk at the horizon of the source.
     fn end_series_at(&mut self, run: &mut FetchRun, horizon: Timestamp, calls: u32) {
         let Some(chunk) = run.chunk() else { return };
-        let mut lacking = run.end_series(horizon);
-        lacking.retain(|range| expects_bar(chunk.timeframe, *range));
+        let lacking = run.end_series(horizon);
+        self.count_calls(run, chunk, &[&[chunk.range], &lacking[..]].concat(), calls);
         let error = PartError::NotYet { source_name: self.source.name(), horizon };
-        self.fail_ranges(run, &lacking, &error, calls);
+        self.fail_ranges(run, chunk, &lacking, &error);
     }
 
-    /// Adds the error to each request that contains a part of the ranges, which are of the series of the current chunk.
-    fn fail_ranges(&mut self, run: &FetchRun, ranges: &[Interval], error: &PartError, calls: u32) {
-        let Some(chunk) = run.chunk() else { return };
-        let [Some(first), Some(last)] = [ranges.first(), ranges.last()] else { return };
-        let (kind, timeframe) = (run.fetch.data_type, chunk.timeframe);
-        let text =
-            format!("{kind} {timeframe} from {} to {}: {}", first.start(), last.last(), ErrorChain(error));
-        let text = cut(&text, ERROR_BYTES_MAX);
-        tracing::warn!(symbol = %run.fetch.symbol, error = text, "range not fetched: it is not retried");
+    /// Counts the calls that decided about these ranges, of the series of `chunk`, for each request that contains a part of them: alone it
+    /// would have needed them as well.
+    fn count_calls(&mut self, run: &FetchRun, chunk: Chunk, ranges: &[Interval], calls: u32) {
         for id in &run.fetch.requests {
             if let Some(request) = self.requests.get_mut(id) {
-                request.failed(run.part_of(chunk), ranges, text, error.reason(), calls);
+                request.called(run.part_of(chunk), ranges, calls);
+            }
+        }
+    }
+
+    /// Adds the error to each request that lacks a part of these ranges, which are of the series of `chunk`: by its own range, as if it had
+    /// been fetched alone.
+    fn fail_ranges(&mut self, run: &FetchRun, chunk: Chunk, ranges: &[Interval], error: &PartError) {
+        let part = run.part_of(chunk);
+        let mut is_logged = false;
+        for id in &run.fetch.requests {
+            let Some(request) = self.requests.get_mut(id) else { continue };
+            let mut lacking = request.shares_of(part, ranges);
+            lacking.retain(|range| error.concerns(chunk.timeframe, *range));
+            let [Some(first), Some(last)] = [lacking.first(), lacking.last()] else { continue };
+            let (kind, timeframe) = (run.fetch.data_type, chunk.timeframe);
+            let text = format!(
+                "{kind} {timeframe} from {} to {}: {}",
+                first.start(),
+                last.last(),
+                ErrorChain(error)
+            );
+            let text = cut(&text, ERROR_BYTES_MAX);
+            request.tally.add_error(text, error.reason());
+            if !is_logged {
+                is_logged = true;
+                tracing::warn!(symbol = %run.fetch.symbol, error = text, "range not fetched: it is not retried");
             }
         }
     }

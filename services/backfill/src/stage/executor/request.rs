@@ -48,7 +48,7 @@ pub(super) struct Tally {
     pub(super) errors: Vec<String>,
     /// The number of all errors.
     pub(super) error_count: i32,
-    /// The number of calls to the source.
+    /// The number of calls to the source that decided about a part of the request, whichever request of the fetch they were made for.
     pub(super) calls: i32,
     /// The error that decides the class. `None` without errors.
     worst: Option<Shortfall>,
@@ -131,29 +131,24 @@ impl Request {
         }
     }
 
-    /// Records a fetched chunk and the number of calls for it.
-    pub(super) fn fetched(&mut self, part: Part, chunk: Interval, bars: &[Bar], calls: u32) {
+    /// Records the number of calls that decided about these ranges. No effect if the request contains none of them.
+    pub(super) fn called(&mut self, part: Part, ranges: &[Interval], calls: u32) {
+        if ranges.iter().any(|range| self.share_of(part, *range).is_some()) {
+            self.tally.calls = self.tally.calls.saturating_add(i32::saturating_from(calls));
+        }
+    }
+
+    /// Records a fetched chunk.
+    pub(super) fn fetched(&mut self, part: Part, chunk: Interval, bars: &[Bar]) {
         let Some(share) = self.share_of(part, chunk) else { return };
         let records = bars.iter().filter(|bar| share.contains(bar.open_time)).count();
-        self.tally.add_calls(calls);
         self.tally.fetched.entry(part).or_default().insert(share);
         *self.tally.records.entry(part.0).or_default() += i64::saturating_from(records);
     }
 
-    /// Records that ranges of a series were not served, and the number of calls for them. No effect if the request contains none of them.
-    pub(super) fn failed(
-        &mut self,
-        part: Part,
-        ranges: &[Interval],
-        error: &str,
-        reason: Shortfall,
-        calls: u32,
-    ) {
-        if ranges.iter().all(|range| self.share_of(part, *range).is_none()) {
-            return;
-        }
-        self.tally.add_calls(calls);
-        self.tally.add_error(error, reason);
+    /// Returns the parts of these ranges of a series that the request contains.
+    pub(super) fn shares_of(&self, part: Part, ranges: &[Interval]) -> Vec<Interval> {
+        ranges.iter().filter_map(|range| self.share_of(part, *range)).collect()
     }
 }
 
@@ -180,9 +175,5 @@ impl Tally {
             Some(reason) if is_served => Ending::Partial(reason),
             Some(reason) => Ending::Failed(reason),
         }
-    }
-
-    fn add_calls(&mut self, calls: u32) {
-        self.calls = self.calls.saturating_add(i32::saturating_from(calls));
     }
 }

@@ -12,6 +12,7 @@ fn admitted(bench: &Bench, request: FeatureRequest) -> Admitted {
         lane: Lane::Ordinary,
         timeframe: Timeframe::Day1,
         traceparent: None,
+        appended_micros: None,
         to_compute: vec![(Symbol::parse("AAPL").unwrap(), Timestamp::from_micros(START_MICROS))],
         failures: Vec::new(),
         attempts: 1,

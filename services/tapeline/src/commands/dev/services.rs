@@ -121,7 +121,7 @@ impl Services {
 
         let hosted = [publisher.stages, backfill, bridge, feature].concat();
         let (dead_letters, writes) = (Topic::PublisherDeadLetter, [Topic::BarClosed]);
-        let connection = hosting::connect(&publisher_context, kafka, &registry, dead_letters, &writes);
+        let connection = hosting::connect(&publisher_context, kafka, &registry, dead_letters, &writes, &[]);
         let market_wire = connection.await.map_err(chassis_failure)?.wire;
         let (edge, edge_counts) = (publisher.edge, publisher.edge_counts);
         let services = Self { host, contexts, edge, edge_counts, hosted, market_wire };
