@@ -8,6 +8,7 @@
 
 mod content;
 mod error;
+mod excerpt;
 mod invalid_rows;
 mod lines;
 mod records;
@@ -16,10 +17,11 @@ mod rows;
 
 use std::path::Path;
 
-use domain::{Bar, Interval, Timestamp};
+use domain::Bar;
 
 pub(super) use content::FILE_BYTES_MAX;
 pub use error::{CsvError, InvalidRow, RowError};
+pub(super) use excerpt::{Excerpt, RangeOfFile};
 
 use self::lines::LineCounter;
 use self::records::{Record, Records};
@@ -34,21 +36,6 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// [`CsvError`]: an unreadable file, a missing or repeated column, no bars, or all rows that are not valid bars in ascending order.
 pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvError> {
     Ok(read(path, None)?.bars)
-}
-
-/// A range of a file at a time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Excerpt {
-    pub(super) range: Interval,
-    /// Bars that have not closed by then do not count.
-    pub(super) now: Timestamp,
-}
-
-/// The valid bars of a range.
-pub(super) struct RangeOfFile {
-    pub(super) bars: Vec<Bar>,
-    /// The open time of the last valid bar that has closed, within the range or not; an earlier one if rows follow it that go back in time.
-    pub(super) last_open: Timestamp,
 }
 
 /// Reads the bars of a file that open within a range, in ascending order. Rows outside the range may be invalid.

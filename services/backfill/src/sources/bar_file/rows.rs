@@ -6,10 +6,10 @@ use domain::{Bar, Interval, Timeframe, Timestamp, calendar};
 use jiff::civil::Date;
 
 use super::error::{CsvError, RowError};
+use super::excerpt::{Excerpt, RangeOfFile};
 use super::invalid_rows::InvalidRows;
 use super::records::Record;
 use super::row::Columns;
-use super::{Excerpt, RangeOfFile};
 
 /// The rows of a file so far.
 pub(super) struct Rows {

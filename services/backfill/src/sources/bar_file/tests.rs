@@ -1,5 +1,6 @@
 //! Bar files as exports, spreadsheets and broken downloads produce them.
 
+use domain::Interval;
 use domain::calendar::{Date, day_open};
 use kit::ErrorChain;
 
