@@ -5,7 +5,7 @@ use hosting::Part;
 use kit::SaturatingFrom;
 
 use crate::config::RequestsSection;
-use crate::service::WORKER_SYMBOLS_MAX;
+use crate::stage::WORKER_SYMBOLS_MAX;
 
 /// Bytes of the bars that the jobs of a worker copy, for each bar of a window. A worker with almost a full request gets one more.
 pub const WORKER_BAR_BYTES: u64 = (2 * WORKER_SYMBOLS_MAX as u64 - 1) * size_of::<Bar>() as u64;

@@ -12,7 +12,7 @@ use crate::config::{FeatureConfig, RequestsSection};
 use crate::memory::memory_parts;
 use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
 use crate::set_counts::SetCounts;
-use crate::stage::{FeatureStage, INPUTS, Limits, Workers};
+use crate::stage::{FeatureStage, INPUTS, Limits, WORKER_SYMBOLS_MAX, Workers};
 use crate::worker::{Job, JobResult, compute};
 
 /// The name of the stage in metrics and reports.
@@ -20,10 +20,6 @@ pub const STAGE: &str = "feature";
 
 /// The consumer group of the stage.
 pub const GROUP: &str = "tapeline.feature";
-
-/// The number of symbols of a full request. A worker that has fewer gets another request, so an urgent request waits for less than
-/// two full ones per worker (ADR 068).
-pub(crate) const WORKER_SYMBOLS_MAX: usize = contracts::events::SYMBOLS_MAX;
 
 /// The workers of the stage, and their memory.
 struct StageWorkers {

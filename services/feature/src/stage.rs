@@ -32,7 +32,7 @@ use hosting::Latency;
 use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
-pub use self::limits::Limits;
+pub use self::limits::{Limits, WORKER_SYMBOLS_MAX};
 
 use self::bar_table::BarTable;
 use self::bars_health::{BarsHealth, HeldBars};

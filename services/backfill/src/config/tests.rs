@@ -1,6 +1,6 @@
 //! Rules of the configuration. The chassis tests its layers.
 
-use chassis::config::load;
+use chassis::config::{load, load_with_renames};
 
 use super::*;
 
@@ -63,4 +63,24 @@ fn market_of_day_bars_plans_and_fetches_nothing_else() {
     let timeframes = config.executor.settings().timeframes;
     let of_active: Vec<_> = timeframes.of(Layer::Active, DataType::MarketData).collect();
     assert_eq!(of_active, [Some(Timeframe::Day1)]);
+}
+
+#[test]
+fn old_name_of_workers_max_is_accepted_and_reported() {
+    let env = [("BACKFILL__EXECUTOR__WORKERS".to_owned(), "2".to_owned())];
+    let loaded = load_with_renames::<BackfillConfig>("BACKFILL", None, env.into_iter()).unwrap();
+    let ExecutorSection { workers_min, workers_max, running_max, .. } = loaded.config.executor;
+    assert_eq!((workers_min, workers_max, running_max), (1, 2, 3));
+    assert_eq!((loaded.renamed.len(), loaded.renamed[0].new), (1, "executor.workers_max"));
+}
+
+#[test]
+fn worker_numbers_out_of_order_are_an_error() {
+    let errors = errors_of(&[("BACKFILL__EXECUTOR__WORKERS_MIN", "4")]);
+    assert!(errors.len() == 1 && errors[0].contains("executor.workers_min = 4"), "{errors:?}");
+    assert!(errors[0].contains("must be 1 to workers_max"), "{errors:?}");
+    for (key, value) in [("WORKERS_MIN", "0"), ("WORKERS_MAX", "0"), ("WORKERS_MAX", "65")] {
+        let errors = errors_of(&[(&format!("BACKFILL__EXECUTOR__{key}"), value)]);
+        assert_eq!(errors.len(), 1, "{key} {value}: {errors:?}");
+    }
 }

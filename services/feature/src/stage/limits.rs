@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// The number of symbols of a full request. A worker that has fewer gets another request, so an urgent request waits for less than
+/// two full ones per worker (ADR 068).
+pub const WORKER_SYMBOLS_MAX: usize = contracts::events::SYMBOLS_MAX;
+
 /// The limits of the stage, from the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
