@@ -22,7 +22,7 @@ use crate::serve::{ConnectionLimits, STATUSES, ServerMetricSet, ServerMetrics, e
 use crate::shutdown::{Cause, Shutdown};
 use crate::telemetry::{Metric, Metrics};
 
-/// The time that the server may take to end. It starts to end after the drain, so that probes are answered until then, and its last
+/// The time that the server may take to end. It starts to end after the drain, so that it serves probes until then, and its last
 /// responses are worth no more delay.
 const END: Duration = Duration::from_secs(1);
 

@@ -21,7 +21,7 @@ use crate::shutdown::Shutdown;
 /// The wait after a failure of the operating system to accept a connection, such as for lack of a descriptor.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// The interval at which connections that are being closed are looked at, if none has ended before.
+/// The interval at which connections that are being closed are checked, if none has ended before.
 const CLOSING_AGAIN: Duration = Duration::from_millis(1);
 
 /// Serves the connections of a listener until `shutdown`, then completes the requests in progress and returns. `name` is that of the

@@ -123,7 +123,7 @@ impl<W: Write> Write for PrintableLines<W> {
         let text = String::from_utf8_lossy(line);
         match self.format {
             Format::Json => self.writer.write_all(printable_json(&text).as_bytes())?,
-            // A line break inside a line would look like the start of another one.
+            // A line break inside a line would start another one.
             Format::Text => {
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 self.writer.write_all(format!("{}\n", escaped(text, usize::MAX)).as_bytes())?;
