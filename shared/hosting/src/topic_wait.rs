@@ -166,10 +166,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn start_waits_until_topics_exist_and_names_them() {
         let (health, latch) = health();
-        let seen = Cell::new(String::new());
+        let waiting = Cell::new(String::new());
         let check = |before| {
             if before == 1 {
-                seen.set(health.readiness().waiting["feature"]["connection"].clone());
+                waiting.set(health.readiness().waiting["feature"]["connection"].clone());
             }
             missing(match before {
                 0 => &[Topic::BarClosed, Topic::BatchUrgent],
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(checks, 4);
         assert_eq!(begun.elapsed(), Duration::from_millis(500 + 1_000 + 2_000));
         let text = "kafka: waiting for missing topics: market.bar.closed.v1, feature.batch.urgent.v1";
-        assert_eq!(seen.take(), text);
+        assert_eq!(waiting.take(), text);
     }
 
     #[tokio::test(start_paused = true)]

@@ -74,7 +74,7 @@ pub fn check(config: &KafkaConfig, topics: &[Topic]) -> Result<(), ClusterError>
     absent(config, topics)?.into_iter().next().map_or(Ok(()), |absent| Err(absent.error))
 }
 
-/// As [`check`], but returns the topics that may appear later, because an operator creates topics and permissions beside the service: those
+/// As [`check`], but returns the topics that may appear later, because an operator creates topics and permissions in addition to the service: those
 /// that are missing, and those that the principal may not describe.
 ///
 /// # Errors

@@ -51,7 +51,7 @@ pub struct KafkaConfig {
     pub call_deadline_ms: Millis<u32>,
     /// The timeout of one query to the cluster (watermarks, committed offsets, metadata), milliseconds.
     pub query_timeout_ms: Millis<u32>,
-    /// How long the start of a service waits for topics that do not exist yet or may not be accessed yet, milliseconds; 0: it fails at
+    /// The time, milliseconds, that the start of a service waits for topics that do not exist yet or may not be accessed yet; 0: it fails at
     /// once, as commands always do. 300,000: operators of topics and permissions take seconds to a few minutes, and a typo in a
     /// permission should end the start within the time that a roll-out is given.
     pub topics_wait_ms: Millis<u32>,
@@ -178,7 +178,7 @@ impl Default for KafkaConfig {
 
 impl KafkaConfig {
     /// Returns the configuration for the embedded broker at `brokers`: at least once, since its transactions are not real, and without
-    /// a wait for topics, which nobody creates later.
+    /// a wait for topics, which no operator creates later.
     #[must_use]
     pub fn embedded(brokers: &str) -> Self {
         Self {

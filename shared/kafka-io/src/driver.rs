@@ -2,8 +2,6 @@
 //!
 //! Start at [`Driver::run`]. A session (`session.rs`) is the loop over one set of clients.
 
-#[cfg(test)]
-mod abandoned_clients;
 mod actions;
 mod assignment;
 mod clients;
@@ -31,6 +29,8 @@ mod stage;
 mod state;
 mod status;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod timeouts;
 mod watchdog;
 
@@ -151,7 +151,7 @@ impl<S: KafkaStage> Driver<S> {
                     tracing::warn!(group = self.group, %error, "unrecoverable client error: recreating Kafka clients");
                     self.recreation = Some(Recreation { at: Instant::now(), was_useful: false });
                 }
-                // No failure in vain: the next client may be free of what this one hangs in.
+                // Does not count as a failure: the next client may not hang.
                 Ended::Abandoned(error) => self.abandon(&error)?,
                 // Any number of times: new clients may fetch what these did not, and to stop would fetch nothing either.
                 Ended::Stalled => {}
@@ -241,7 +241,7 @@ impl<S: KafkaStage> Driver<S> {
         Ok(None)
     }
 
-    /// Whether an error has already led to the last recreation.
+    /// Returns `true` if an error has already led to the last recreation.
     fn recurs(&self, error: &CallError) -> bool {
         let transaction = timeouts::transaction(&self.kafka);
         self.recreation.is_some_and(|last| last.is_recurrence(error, last.at.elapsed(), transaction))

@@ -42,7 +42,7 @@ impl Assignment {
         }
     }
 
-    /// Whether the group has made an assignment, even an empty one.
+    /// Returns `true` if the group has made an assignment, even an empty one.
     pub(super) fn has_joined(&self) -> bool {
         self.joined
     }
@@ -87,7 +87,7 @@ impl Assignment {
         self.revoked = inputs;
     }
 
-    /// Whether a revocation is being drained.
+    /// Returns `true` if a revocation is being drained.
     pub(super) fn is_draining(&self) -> bool {
         !self.draining.is_empty()
     }

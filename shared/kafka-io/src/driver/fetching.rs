@@ -36,7 +36,7 @@ impl<S: KafkaStage> Session<'_, '_, S> {
         self.is_buffer_full = is_full;
     }
 
-    /// Whether records of an input should be fetched.
+    /// Returns `true` if records of an input should be fetched.
     pub(super) fn fetches(&self, input: InputPartition) -> bool {
         !self.draining
             && !self.is_buffer_full

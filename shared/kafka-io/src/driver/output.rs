@@ -10,8 +10,6 @@
 mod acknowledgements;
 mod call_thread;
 mod calls;
-#[cfg(test)]
-pub(super) mod fake_broker;
 mod outcome;
 mod plain;
 mod transactional;
@@ -54,7 +52,7 @@ pub(super) struct Producers {
     created: u32,
 }
 
-/// What a producer is created from.
+/// The parameters of a producer.
 pub(super) struct OutputOptions<'a> {
     pub(super) kafka: &'a KafkaConfig,
     pub(super) group: &'a str,
@@ -177,4 +175,4 @@ fn wrong_mode() -> DriverError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -71,7 +71,7 @@ impl<S: KafkaStage> Driver<S> {
 }
 
 impl Recreation {
-    /// Whether the recreated clients failed as those before. Two instances with the same transactional id fence each other in turn,
+    /// Returns `true` if the recreated clients failed as those before. Two instances with the same transactional id fence each other in turn,
     /// perhaps after a commit or two: so a second fencing counts within the transaction timeout, even if the clients were useful.
     pub(super) fn is_recurrence(self, error: &CallError, age: Duration, transaction: Duration) -> bool {
         match error.is_fenced() {

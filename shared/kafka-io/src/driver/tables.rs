@@ -213,7 +213,7 @@ impl<'c> Tables<'c> {
         Ok(read)
     }
 
-    /// Whether every partition has been read up to its end when following began.
+    /// Returns `true` if every partition has been read up to its end when following began.
     pub(super) fn are_loaded(&self) -> bool {
         self.followed.values().all(|followed| followed.loaded)
     }

@@ -109,7 +109,7 @@ fn outages_outlast_the_session_timeout() {
 }
 
 #[test]
-fn coordinators_of_groups_and_transactions_are_killed_alternately() {
+fn coordinators_of_groups_and_transactions_alternate() {
     let plan = Plan::coordinators(7, EXTENT);
     assert_eq!(plan.steps.len(), COORDINATOR_KILLS);
     for pair in plan.steps.chunks(2) {

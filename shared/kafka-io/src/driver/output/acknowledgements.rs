@@ -68,7 +68,7 @@ impl Attempt {
         }
     }
 
-    /// Whether a record may have been written without an acknowledgement.
+    /// Returns `true` if a record may have been written without an acknowledgement.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.in_doubt + self.outstanding > 0
     }

@@ -15,7 +15,7 @@ use super::calls::{Call, TransactionalCalls};
 use crate::call_error::CallError;
 use crate::driver::error::DriverError;
 
-/// Interval of the heartbeat while the driver waits for an answer.
+/// Interval of the heartbeat while the driver waits for a response.
 const BEAT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The longest step of the time that counts as waited: the rest passed while the process was paused, and so was the call.
@@ -27,7 +27,7 @@ pub(in crate::driver) type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 /// Called while the driver waits.
 pub(in crate::driver) type Beat<'a> = &'a mut (dyn FnMut() + Send);
 
-type Answer = Result<(), CallError>;
+type Response = Result<(), CallError>;
 
 /// The driver's side of the thread.
 pub(super) struct CallThread {
@@ -35,8 +35,8 @@ pub(super) struct CallThread {
     client: u32,
     /// `None` once the client is being destroyed.
     calls: Option<SyncSender<Call>>,
-    /// The answers of this client alone: an abandoned client has nobody who receives its late answer.
-    answers: Receiver<Answer>,
+    /// The responses of this client alone: a late one of an abandoned client has no receiver.
+    responses: Receiver<Response>,
     is_abandoned: Arc<AtomicBool>,
     deadline: Duration,
     clock: Clock,
@@ -52,7 +52,7 @@ pub(super) struct Bounds {
 }
 
 impl CallThread {
-    /// Starts the thread. What the client reports is ignored once `is_abandoned` is set.
+    /// Starts the thread. Reports of the client are ignored once `is_abandoned` is set.
     pub(super) fn start(
         client: u32,
         producer: Box<dyn TransactionalCalls>,
@@ -60,21 +60,21 @@ impl CallThread {
         bounds: Bounds,
     ) -> Result<Self, DriverError> {
         let (calls, received) = sync_channel(1);
-        let (answered, answers) = sync_channel(1);
+        let (responded, responses) = sync_channel(1);
         let Bounds { timeout, deadline, clock } = bounds;
         let flag = Arc::clone(&is_abandoned);
         thread::Builder::new()
             .name("transactions".to_owned())
             .spawn(move || {
-                serve(producer, received, answered, &Serving { client, timeout, is_abandoned: flag })
+                serve(producer, received, responded, &Serving { client, timeout, is_abandoned: flag })
             })
             .map_err(|error| DriverError::Fatal { cause: Box::new(error) })?;
-        Ok(Self { client, calls: Some(calls), answers, is_abandoned, deadline, clock })
+        Ok(Self { client, calls: Some(calls), responses, is_abandoned, deadline, clock })
     }
 
-    /// Makes a call and waits for its answer, with heartbeats. After the deadline the client is abandoned, and the error is
+    /// Makes a call and waits for its response, with heartbeats. After the deadline the client is abandoned, and the error is
     /// [abandoned](CallError::abandoned): whether the call took effect is unknown.
-    pub(super) fn call(&self, call: Call, beat: Beat<'_>) -> Answer {
+    pub(super) fn call(&self, call: Call, beat: Beat<'_>) -> Response {
         let name = call.name();
         if self.calls.as_ref().is_none_or(|calls| calls.try_send(call).is_err()) {
             return Err(ended(name));
@@ -83,7 +83,7 @@ impl CallThread {
     }
 
     /// Destroys the client and waits until it is, with heartbeats and the deadline of a call.
-    pub(super) fn close(mut self, beat: Beat<'_>) -> Answer {
+    pub(super) fn close(mut self, beat: Beat<'_>) -> Response {
         if self.is_abandoned.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -92,12 +92,12 @@ impl CallThread {
     }
 
     /// `None` if the thread has ended.
-    fn wait(&self, name: &'static str, beat: Beat<'_>) -> Option<Answer> {
+    fn wait(&self, name: &'static str, beat: Beat<'_>) -> Option<Response> {
         let (mut waited, mut last) = (Duration::ZERO, (self.clock)());
         loop {
             beat();
-            match self.answers.recv_timeout(BEAT_INTERVAL.min(self.deadline.saturating_sub(waited))) {
-                Ok(answer) => return Some(answer),
+            match self.responses.recv_timeout(BEAT_INTERVAL.min(self.deadline.saturating_sub(waited))) {
+                Ok(response) => return Some(response),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
@@ -122,18 +122,18 @@ struct Serving {
 fn serve(
     mut producer: Box<dyn TransactionalCalls>,
     calls: Receiver<Call>,
-    answers: SyncSender<Answer>,
+    responses: SyncSender<Response>,
     serving: &Serving,
 ) {
     let Serving { client, timeout, is_abandoned } = serving;
     while let Ok(call) = calls.recv() {
-        let answer = call.make(&mut *producer, *timeout);
+        let response = call.make(&mut *producer, *timeout);
         if is_abandoned.load(Ordering::Acquire) {
-            let (call, failed) = (call.name(), answer.is_err());
+            let (call, failed) = (call.name(), response.is_err());
             tracing::info!(client, call, failed, "call of an abandoned client returned: ignored");
             break;
         }
-        if answers.send(answer).is_err() {
+        if responses.send(response).is_err() {
             break;
         }
     }
@@ -143,7 +143,7 @@ fn serve(
     } else {
         drop(producer);
     }
-    drop(answers);
+    drop(responses);
 }
 
 /// The thread has panicked.

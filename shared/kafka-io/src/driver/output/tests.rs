@@ -1,5 +1,7 @@
 //! Transactions whose outputs the client rejects or cannot deliver, on mocked brokers.
 
+pub(in crate::driver) mod scripted_broker;
+
 use std::thread;
 use std::time::{Duration, Instant};
 

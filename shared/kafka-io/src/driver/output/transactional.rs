@@ -127,7 +127,7 @@ impl TransactionalOutput {
         })
     }
 
-    /// A commit that is undecided at the deadline cannot be aborted any more: a new client asks what became of it.
+    /// A commit that is undecided at the deadline cannot be aborted any more: a new client queries its outcome.
     fn commit(&self, deadline: Instant, beat: Beat<'_>) -> Result<(), CallError> {
         let done = self.repeat(deadline, beat, || Ok(Call::Commit));
         done.map_err(|error| CallError { fatal: error.fatal || error.remedy() == Remedy::Retry, ..error })

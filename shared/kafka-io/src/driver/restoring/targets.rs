@@ -26,7 +26,7 @@ pub(super) struct OutputPartition {
     pub(super) target: Option<i64>,
     pub(super) begin: i64,
     pub(super) position: i64,
-    /// Whether the consumer reads it.
+    /// Returns `true` if the consumer reads it.
     pub(super) assigned: bool,
 }
 
@@ -40,7 +40,7 @@ impl OutputPartition {
         !self.assigned && self.target.is_some_and(|target| self.position < target)
     }
 
-    /// Whether records before the target are still to be fetched.
+    /// Returns `true` if records before the target are still to be fetched.
     pub(super) fn is_fetched(&self) -> bool {
         self.assigned && self.target.is_some_and(|target| self.position < target)
     }

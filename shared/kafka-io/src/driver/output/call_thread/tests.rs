@@ -1,28 +1,28 @@
 use super::*;
-use crate::driver::output::fake_broker::FakeBroker;
+use crate::driver::output::tests::scripted_broker::ScriptedBroker;
 
-fn start(broker: &Arc<FakeBroker>, clock: Clock) -> CallThread {
+fn start(broker: &Arc<ScriptedBroker>, clock: Clock) -> CallThread {
     let bounds = Bounds { timeout: Duration::from_secs(5), deadline: Duration::from_millis(7_500), clock };
     CallThread::start(1, broker.connect(), Arc::new(AtomicBool::new(false)), bounds).unwrap()
 }
 
 #[test]
-fn late_answer_is_received_by_nobody() {
-    let broker = Arc::new(FakeBroker::default());
+fn late_response_is_ignored() {
+    let broker = Arc::new(ScriptedBroker::default());
     let hanging = broker.hang("1 commit");
     let thread = start(&broker, broker.clock());
     assert_eq!(thread.call(Call::Begin, &mut || {}), Ok(()));
     let error = thread.call(Call::Commit, &mut || {}).unwrap_err();
     assert!(error.abandoned && error.text.contains("commit_transaction of client 1"), "{error}");
     hanging.send(()).unwrap();
-    assert_eq!(thread.answers.recv(), Err(std::sync::mpsc::RecvError));
+    assert_eq!(thread.responses.recv(), Err(std::sync::mpsc::RecvError));
     assert_eq!(*broker.steps.lock().unwrap(), ["1 begin", "1 commit"]);
     assert!(broker.destroyed.lock().unwrap().is_empty());
 }
 
 #[test]
 fn waiting_sends_heartbeats_and_counts_no_pause_of_the_process() {
-    let broker = Arc::new(FakeBroker::default());
+    let broker = Arc::new(ScriptedBroker::default());
     let _hanging = broker.hang("1 begin");
     // The process is paused for an hour between any two heartbeats.
     let (start_at, hours) = (Instant::now(), std::sync::atomic::AtomicU32::new(0));
@@ -36,7 +36,7 @@ fn waiting_sends_heartbeats_and_counts_no_pause_of_the_process() {
 
 #[test]
 fn closing_waits_until_the_client_is_destroyed() {
-    let broker = Arc::new(FakeBroker::default());
+    let broker = Arc::new(ScriptedBroker::default());
     let thread = start(&broker, broker.clock());
     assert_eq!(thread.close(&mut || {}), Ok(()));
     assert_eq!(*broker.destroyed.lock().unwrap(), [1]);

@@ -1,4 +1,4 @@
-//! Test double: transactions whose calls hang when a test wants it, with a clock that runs only while the newest client hangs.
+//! Transactions whose calls hang when a test wants it, with a clock that runs only while the newest client hangs.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::calls::{OutgoingBatch, TransactionalCalls};
-use super::{Clock, Producers};
 use crate::call_error::CallError;
 use crate::config::KafkaConfig;
+use crate::driver::output::calls::{OutgoingBatch, TransactionalCalls};
+use crate::driver::output::{Acknowledgements, Clock, Producers};
 
 #[derive(Default)]
-pub(in crate::driver) struct FakeBroker {
+pub(in crate::driver) struct ScriptedBroker {
     /// `<client> <call>`, and what a test records, in order.
     pub(in crate::driver) steps: Mutex<Vec<String>>,
     /// The outputs of committed transactions.
@@ -27,19 +27,19 @@ pub(in crate::driver) struct FakeBroker {
     seconds: AtomicU64,
 }
 
-struct FakeCalls {
-    broker: Arc<FakeBroker>,
+struct ScriptedCalls {
+    broker: Arc<ScriptedBroker>,
     client: u32,
     outputs: Vec<String>,
 }
 
-impl FakeBroker {
-    /// Adds a step to [`FakeBroker::steps`].
+impl ScriptedBroker {
+    /// Adds a step to [`ScriptedBroker::steps`].
     pub(in crate::driver) fn record(&self, step: &str) {
         self.steps.lock().unwrap().push(step.to_owned());
     }
 
-    /// Makes this call hang, written as in [`FakeBroker::steps`], until the sender is used or dropped.
+    /// Makes this call hang, written as in [`ScriptedBroker::steps`], until the sender is used or dropped.
     pub(in crate::driver) fn hang(&self, call: &str) -> SyncSender<()> {
         let (release, released) = sync_channel(1);
         self.hangs.lock().unwrap().push((call.to_owned(), released));
@@ -49,14 +49,14 @@ impl FakeBroker {
     /// Returns the producers of this broker.
     pub(in crate::driver) fn producers(self: &Arc<Self>) -> Producers {
         let broker = Arc::clone(self);
-        let connect = move |_: &KafkaConfig, _: &str, _: super::Acknowledgements| Ok(broker.connect());
+        let connect = move |_: &KafkaConfig, _: &str, _: Acknowledgements| Ok(broker.connect());
         Producers::new(Box::new(connect), self.clock())
     }
 
     /// Creates the calls of the next client.
     pub(in crate::driver) fn connect(self: &Arc<Self>) -> Box<dyn TransactionalCalls> {
         let client = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
-        Box::new(FakeCalls { broker: Arc::clone(self), client, outputs: Vec::new() })
+        Box::new(ScriptedCalls { broker: Arc::clone(self), client, outputs: Vec::new() })
     }
 
     /// Returns a clock that passes a second whenever it is read while the newest client hangs, and is still otherwise.
@@ -70,8 +70,8 @@ impl FakeBroker {
     }
 }
 
-impl FakeCalls {
-    /// Records the call, and hangs if it is to hang. Returns whether it took effect: that of a hanging call comes too late.
+impl ScriptedCalls {
+    /// Records the call, and hangs if it is to hang. Returns `true` if it took effect: a hanging call returns too late.
     fn call(&self, name: &str) -> bool {
         let call = format!("{} {name}", self.client);
         self.broker.record(&call);
@@ -89,7 +89,7 @@ impl FakeCalls {
     }
 }
 
-impl TransactionalCalls for FakeCalls {
+impl TransactionalCalls for ScriptedCalls {
     fn init(&mut self, _: Duration) -> Result<(), CallError> {
         self.call("init");
         Ok(())
@@ -130,7 +130,7 @@ impl TransactionalCalls for FakeCalls {
     }
 }
 
-impl Drop for FakeCalls {
+impl Drop for ScriptedCalls {
     fn drop(&mut self) {
         self.broker.destroyed.lock().unwrap().push(self.client);
     }

@@ -1,4 +1,4 @@
-//! Transactional calls that do not return: the driver goes on with another client, and what became of the transaction decides where.
+//! Transactional calls that do not return: the driver continues with another client, from the outcome of the transaction.
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use pipeline::{Effects, Now, RecordId, Stage, Verdict};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use super::output::fake_broker::FakeBroker;
-use super::*;
 use crate::client::{self, LogContext};
 use crate::config::{GroupProtocol, Profile};
+use crate::driver::output::tests::scripted_broker::ScriptedBroker;
+use crate::driver::*;
 use crate::record::{InRecord, OutRecord};
 
 const GROUP: &str = "tapeline.test";
@@ -18,7 +18,7 @@ const INPUT: Topic = Topic::AlertRaised;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Emits each record as it is.
-struct EchoStage(Arc<FakeBroker>);
+struct EchoStage(Arc<ScriptedBroker>);
 
 impl Stage for EchoStage {
     type Record<'a> = InRecord<'a>;
@@ -44,7 +44,7 @@ impl KafkaStage for EchoStage {}
 
 struct Running {
     host: BaseProducer<LogContext>,
-    broker: Arc<FakeBroker>,
+    broker: Arc<ScriptedBroker>,
     abandoned: Arc<Mutex<u32>>,
     counts: StageCounts,
     shutdown: Shutdown,
@@ -52,7 +52,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(broker: &Arc<FakeBroker>) -> Self {
+    fn start(broker: &Arc<ScriptedBroker>) -> Self {
         let host = client::mock_host().unwrap();
         let mut config = {
             let cluster = host.client().mock_cluster().unwrap();
@@ -94,7 +94,7 @@ impl Running {
         self.host.flush(TIMEOUT).unwrap();
     }
 
-    fn eventually(&self, what: &str, holds: impl Fn(&FakeBroker) -> bool) {
+    fn eventually(&self, what: &str, holds: impl Fn(&ScriptedBroker) -> bool) {
         let deadline = Instant::now() + TIMEOUT;
         while !holds(&self.broker) {
             let state = || {
@@ -133,8 +133,8 @@ fn transaction(client: u32, record: &str) -> Vec<String> {
 }
 
 #[test]
-fn commit_without_an_answer_is_decided_by_the_next_client() {
-    let broker = Arc::new(FakeBroker::default());
+fn commit_without_a_response_is_decided_by_the_next_client() {
+    let broker = Arc::new(ScriptedBroker::default());
     let _hanging = broker.hang("1 commit");
     let running = Running::start(&broker);
     running.write("a");
@@ -149,8 +149,8 @@ fn commit_without_an_answer_is_decided_by_the_next_client() {
 }
 
 #[test]
-fn late_answer_of_an_abandoned_client_is_ignored() {
-    let broker = Arc::new(FakeBroker::default());
+fn late_response_of_an_abandoned_client_is_ignored() {
+    let broker = Arc::new(ScriptedBroker::default());
     let hanging = broker.hang("1 commit");
     let running = Running::start(&broker);
     running.write("a");
@@ -165,7 +165,7 @@ fn late_answer_of_an_abandoned_client_is_ignored() {
 
 #[test]
 fn two_abandoned_clients_in_succession_end_nothing() {
-    let broker = Arc::new(FakeBroker::default());
+    let broker = Arc::new(ScriptedBroker::default());
     let _hanging = [broker.hang("1 send_offsets"), broker.hang("2 init")];
     let running = Running::start(&broker);
     running.write("a");
@@ -176,7 +176,7 @@ fn two_abandoned_clients_in_succession_end_nothing() {
 
 #[test]
 fn third_abandoned_client_ends_the_driver() {
-    let broker = Arc::new(FakeBroker::default());
+    let broker = Arc::new(ScriptedBroker::default());
     let _hanging = ["1 produce", "2 init", "3 begin"].map(|call| broker.hang(call));
     let running = Running::start(&broker);
     running.write("a");

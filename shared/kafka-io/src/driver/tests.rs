@@ -1,0 +1,3 @@
+//! Tests of the driver as a whole.
+
+mod abandoned_clients;
