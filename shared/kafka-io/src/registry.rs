@@ -242,9 +242,12 @@ impl Registry {
     ) -> Result<u32, RegistryError> {
         let (url, subject) = (&self.0.url, &own.subject);
         let (mut backoff, mut line) = (limit.backoff(), LogLimit::default());
+        let mut last = None;
         loop {
             let error = match self.find_or_register(own, limit).await {
                 Ok(id) => return Ok(id),
+                // The attempt before it has a cause, the end of the time limit has none.
+                Err(RegistryCallError::TimedOut) => last.take().unwrap_or(RegistryCallError::TimedOut),
                 Err(error) if limit.admits_retry(&error) => error,
                 Err(source) => return Err(self.permanent(own, source)),
             };
@@ -257,6 +260,7 @@ impl Registry {
                 tracing::warn!(url, subject, %error, suppressed, "failed to register a schema: retrying");
             }
             waiting(&error);
+            last = Some(error);
             tokio::time::sleep(wait).await;
         }
     }
@@ -291,7 +295,7 @@ impl Registry {
             RetryLimit::Unlimited => call.await,
             RetryLimit::Until { deadline, .. } => tokio::time::timeout_at(deadline.into(), call)
                 .await
-                .map_err(|_| RegistryCallError::Failed("timed out".to_owned()))?,
+                .map_err(|_| RegistryCallError::TimedOut)?,
         };
         response?.id.ok_or_else(|| RegistryCallError::NotRegistry("it has no id".to_owned()))
     }

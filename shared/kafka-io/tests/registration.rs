@@ -101,18 +101,30 @@ fn denied_access_fails_at_once() {
 }
 
 #[test]
+fn time_limit_does_not_hide_the_cause_of_a_failure() {
+    let server = Scripted::start([json(503, BROKEN), None]);
+    let limits =
+        RegistryConfig { timeout_ms: 60_000.into(), start_patience_ms: 1_000.into(), ..server.config() };
+    let start = server.registry_with(&limits);
+    let error = server.runtime.block_on(start.register(&[Topic::AlertRaised])).unwrap_err();
+    assert_eq!(server.calls(), 2);
+    let text = ErrorChain(&error).to_string();
+    assert!(text.ends_with("within 1000 ms: Error in the backend data store (50001)"), "{text}");
+}
+
+#[test]
 fn error_names_an_unavailable_registry() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let config = RegistryConfig {
         url: "http://127.0.0.1:1".to_owned(),
-        start_patience_ms: 300.into(),
+        start_patience_ms: 2_000.into(),
         ..RegistryConfig::default()
     };
     let registry = Registry::new(&config, runtime.handle().clone()).unwrap();
     let error = runtime.block_on(registry.register(&[Topic::AlertRaised])).unwrap_err();
-    assert!(matches!(error, RegistryError::Unreachable { waited_ms: 300, .. }), "{error:?}");
+    assert!(matches!(error, RegistryError::Unreachable { waited_ms: 2_000, .. }), "{error:?}");
     let text = ErrorChain(&error).to_string();
-    for part in ["http://127.0.0.1:1", "300 ms", "Connection refused"] {
+    for part in ["http://127.0.0.1:1", "2000 ms", "Connection refused"] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
 }

@@ -142,6 +142,9 @@ pub enum RegistryCallError {
     /// A server responded, but not as a registry does. No retry succeeds, unless the address has been a registry's.
     #[error("not the response of a schema registry: {0}")]
     NotRegistry(String),
+    /// No response before the end of the time limit of all attempts.
+    #[error("timed out")]
+    TimedOut,
     /// Any other failure, such as no response; a retry may succeed.
     #[error("{0}")]
     Failed(String),
@@ -197,7 +200,7 @@ impl RegistryCallError {
         match self {
             Self::Response { code, .. } => is_temporary(if *code >= 10_000 { code / 100 } else { *code }),
             Self::Denied(_) | Self::NotRegistry(_) => false,
-            Self::Failed(_) => true,
+            Self::TimedOut | Self::Failed(_) => true,
         }
     }
 
