@@ -147,11 +147,15 @@ impl Output {
         &mut self,
         options: OutputOptions<'_>,
     ) -> Result<Result<(), CallError>, DriverError> {
-        let new = Self::new(options)?;
-        Ok(new.map(|new| match (self, new) {
-            (Self::Transactional(old), Self::Transactional(new)) => old.replace(new),
-            (old, new) => *old = new,
-        }))
+        let OutputOptions { kafka, group, wake, monitor, producers, beat } = options;
+        let options = OutputOptions { kafka, group, wake, monitor, producers, beat: &mut *beat };
+        let new = match Self::new(options)? {
+            Ok(new) => new,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Self::Transactional(old) = self else { return Err(wrong_mode()) };
+        let Self::Transactional(new) = new else { return Err(wrong_mode()) };
+        Ok(old.replace(new, beat))
     }
 
     /// Destroys the producer. The error is that it was abandoned.

@@ -20,12 +20,20 @@ const OUTPUT: Topic = Topic::VectorComputed;
 
 /// Creates an output, or passes the options of its successor to one.
 fn with_options<T>(config: &KafkaConfig, create: impl FnOnce(OutputOptions<'_>) -> T) -> T {
+    create_with(config, &mut Producers::default(), create)
+}
+
+fn create_with<T>(
+    config: &KafkaConfig,
+    producers: &mut Producers,
+    create: impl FnOnce(OutputOptions<'_>) -> T,
+) -> T {
     create(OutputOptions {
         kafka: config,
         group: "tapeline.test",
         wake: Wake::default(),
         monitor: BrokerMonitor::new("test", "test", Box::new(|_| {})),
-        producers: &mut Producers::default(),
+        producers,
         beat: &mut || {},
     })
 }
@@ -130,4 +138,17 @@ fn abort_after_all_acknowledgements_keeps_the_producer() {
     let (output, outcome) = aborted(true, |attempt| attempt.outstanding == 0);
     assert!(matches!(outcome, BatchOutcome::Aborted(_)), "{outcome:?}");
     assert_eq!(lock(&output.acknowledged).number, 1);
+}
+
+#[test]
+fn replaced_producer_that_is_not_destroyed_is_abandoned() {
+    let broker = Arc::new(scripted_broker::ScriptedBroker::default());
+    let _hanging = broker.hang("1 destroy");
+    let config = KafkaConfig { delivery: Delivery::Transactional, ..KafkaConfig::embedded("127.0.0.1:9") };
+    let mut producers = broker.producers();
+    let mut output = create_with(&config, &mut producers, Output::new).unwrap().unwrap();
+    let error =
+        create_with(&config, &mut producers, |options| output.recreate(options)).unwrap().unwrap_err();
+    assert!(error.abandoned && error.text.contains("destroy of client 1"), "{error}");
+    assert_eq!(*broker.steps.lock().unwrap(), ["1 init", "2 init"]);
 }

@@ -99,9 +99,10 @@ impl TransactionalOutput {
         }
     }
 
-    /// Replaces the producer. The backoff of consecutive aborts continues.
-    pub(super) fn replace(&mut self, new: Self) {
-        *self = Self { abort_backoff: self.abort_backoff, ..new };
+    /// Replaces the producer and destroys the old one; the error is that this did not return. The backoff of consecutive aborts continues.
+    pub(super) fn replace(&mut self, new: Self, beat: Beat<'_>) -> Result<(), CallError> {
+        let new = Self { abort_backoff: self.abort_backoff, ..new };
+        std::mem::replace(self, new).close(beat)
     }
 
     /// Destroys the producer; the error is that this did not return.

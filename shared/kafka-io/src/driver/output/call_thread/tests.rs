@@ -35,6 +35,14 @@ fn waiting_sends_heartbeats_and_counts_no_pause_of_the_process() {
 }
 
 #[test]
+fn client_that_is_not_destroyed_is_abandoned() {
+    let broker = Arc::new(ScriptedBroker::default());
+    let _hanging = broker.hang("1 destroy");
+    let error = start(&broker, broker.clock()).close(&mut || {}).unwrap_err();
+    assert!(error.abandoned && error.text.contains("destroy of client 1"), "{error}");
+}
+
+#[test]
 fn closing_waits_until_the_client_is_destroyed() {
     let broker = Arc::new(ScriptedBroker::default());
     let thread = start(&broker, broker.clock());

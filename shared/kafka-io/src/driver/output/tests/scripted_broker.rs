@@ -46,6 +46,12 @@ impl ScriptedBroker {
         release
     }
 
+    fn take_hang(&self, call: &str) -> Option<Receiver<()>> {
+        let mut hangs = self.hangs.lock().unwrap();
+        let index = hangs.iter().position(|(hanging, _)| hanging == call)?;
+        Some(hangs.remove(index).1)
+    }
+
     /// Returns the producers of this broker.
     pub(in crate::driver) fn producers(self: &Arc<Self>) -> Producers {
         let broker = Arc::clone(self);
@@ -75,11 +81,7 @@ impl ScriptedCalls {
     fn call(&self, name: &str) -> bool {
         let call = format!("{} {name}", self.client);
         self.broker.record(&call);
-        let hang = {
-            let mut hangs = self.broker.hangs.lock().unwrap();
-            hangs.iter().position(|(hanging, _)| *hanging == call).map(|index| hangs.remove(index))
-        };
-        let Some((_, released)) = hang else {
+        let Some(released) = self.broker.take_hang(&call) else {
             assert_eq!(self.client, self.broker.newest.load(Ordering::SeqCst), "an old client calls {name}");
             return true;
         };
@@ -132,6 +134,11 @@ impl TransactionalCalls for ScriptedCalls {
 
 impl Drop for ScriptedCalls {
     fn drop(&mut self) {
+        if let Some(released) = self.broker.take_hang(&format!("{} destroy", self.client)) {
+            // The driver waits for it, whichever client is the newest.
+            self.broker.hanging.store(self.broker.newest.load(Ordering::SeqCst), Ordering::SeqCst);
+            let _released_or_over = released.recv();
+        }
         self.broker.destroyed.lock().unwrap().push(self.client);
     }
 }
