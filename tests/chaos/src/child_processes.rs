@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::numbers::Numbers;
+use crate::report;
 use crate::signals;
 use crate::timeline::Timeline;
 use crate::watcher_process;
@@ -166,10 +167,14 @@ impl Follower {
                 match run(command(), &log, &held, &keep, &mut on_line) {
                     Ok(status) if status.success() => return,
                     Ok(status) if !over.load(Ordering::Acquire) => {
-                        println!("            {name} exited unexpectedly ({status}), restarting it");
+                        report::line(format_args!(
+                            "            {name} exited unexpectedly ({status}), restarting it"
+                        ));
                     }
                     Ok(_) => {}
-                    Err(error) => println!("            failed to start the {name}: {error}"),
+                    Err(error) => {
+                        report::line(format_args!("            failed to start the {name}: {error}"))
+                    }
                 }
                 thread::park_timeout(RESTART_DELAY);
             }

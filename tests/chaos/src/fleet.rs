@@ -14,6 +14,7 @@ use integration::{Metrics, wait_until};
 use crate::clock::Clock;
 use crate::instance::{self, ExitCause, Instance, InstanceSettings};
 use crate::plan::{Extent, Service, Target};
+use crate::report;
 
 /// Interval of the supervisor's checks; it restarts instances about as fast as a supervisor in a cluster.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -232,7 +233,10 @@ impl State {
                 *self.exits.entry(key).or_default() += 1;
                 let is_fatal = FATAL_EXITS.contains(&cause);
                 if !instance.is_stopped_by_storm {
-                    println!("            {} exited unexpectedly: {cause}\n{log}", instance.target);
+                    report::line(format_args!(
+                        "            {} exited unexpectedly: {cause}\n{log}",
+                        instance.target
+                    ));
                 }
                 if is_fatal {
                     self.fatal_error =

@@ -4,7 +4,6 @@
 //! [`storm::run`] runs a storm. [`plan`] decides which faults occur and [`injection`] injects them; [`numbers`] defines the input
 //! and [`oracle`] the expected output. The crate uses the services only as an operator does: by configuration, signals, exit codes,
 //! metrics and topics.
-#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 pub mod audit;
 pub mod child_processes;
@@ -20,6 +19,7 @@ pub mod oracle;
 pub mod plan;
 pub mod producer_process;
 pub mod proxy;
+pub mod report;
 pub mod signals;
 pub mod storm;
 pub mod timeline;

@@ -1,11 +1,10 @@
 //! Command line program of the storm; see the library.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program prints its result")]
 
 use std::io;
 use std::process::ExitCode;
 
 use chaos::cli::{Cli, Command, RunArgs};
-use chaos::{producer_process, signals, storm, watcher_process};
+use chaos::{producer_process, report, signals, storm, watcher_process};
 use clap::Parser;
 use tempfile::TempDir;
 
@@ -13,7 +12,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Plan(args) => {
-            storm::plan_of(&args).steps.iter().for_each(|step| println!("{}", step.fault));
+            storm::plan_of(&args).steps.iter().for_each(|step| report::line(format_args!("{}", step.fault)));
             Ok(true)
         }
         Command::Produce(args) => producer_process::run(&args).map(|()| true),
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("storm: {error}");
+            chassis::output::note(&format!("storm: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -34,21 +33,21 @@ fn run(args: &RunArgs) -> io::Result<bool> {
     let mut folder = TempDir::with_prefix("tapeline-storm-")?;
     folder.disable_cleanup(true);
     signals::install(folder.path())?;
-    println!("seed {}, folder {}", args.seed, folder.path().display());
+    report::line(format_args!("seed {}, folder {}", args.seed, folder.path().display()));
     let outcome = storm::run(args, folder.path())?;
     let storm::Outcome { count, records, faults, longest_gap, is_verified } = outcome;
     let is_correct = [count.lost, count.doubled, count.reordered] == [0; 3] && is_verified != Some(false);
     folder.disable_cleanup(args.keep || !is_correct);
     if is_verified.is_none() {
-        println!("tapeline verify printed no summary");
+        report::line(format_args!("tapeline verify printed no summary"));
     }
-    println!(
+    report::line(format_args!(
         "storm: lost {} doubled {} reordered {} of {records} records, {faults} faults, longest gap {:.1} s, seed {}",
         count.lost,
         count.doubled,
         count.reordered,
         longest_gap.as_secs_f64(),
         args.seed
-    );
+    ));
     Ok(is_correct && is_verified.is_some())
 }

@@ -23,6 +23,7 @@ use crate::numbers::Numbers;
 use crate::oracle::Count;
 use crate::plan::{Extent, Plan, Service, Step, Target};
 use crate::proxy::Proxy;
+use crate::report;
 use crate::timeline::Timeline;
 
 /// Rounds of the symbols in a run.
@@ -123,26 +124,29 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     print_progress(started, "drained");
     drop((watcher, producer));
     let System { cluster, fleet, .. } = system;
-    println!("exits of instances:\n{}", fleet.end().trim_end());
+    report::line(format_args!("exits of instances:\n{}", fleet.end().trim_end()));
 
     let mut count = audit::count(&cluster.direct(), registry.port(), numbers)?;
     for text in &count.details {
-        println!("  {text}");
+        report::line(format_args!("  {text}"));
     }
-    println!(
+    report::line(format_args!(
         "counted: {} numbers in the input ({} sent again by the producer), {} failed requests",
         count.raised, count.resent, count.failures
-    );
+    ));
     let is_verified = verify(&settings, &cluster.direct(), &registry.url(), &mut count)?;
     print_progress(started, "counted");
     let timeline = lock(&timeline);
     print_distributions(&timeline);
-    println!("{} clients abandoned", distribution::abandoned_clients(folder, &instances_of(args))?);
-    println!(
+    report::line(format_args!(
+        "{} clients abandoned",
+        distribution::abandoned_clients(folder, &instances_of(args))?
+    ));
+    report::line(format_args!(
         "longest gap in output {:.1} s, at {:.1} s",
         timeline.longest_gap().as_secs_f64(),
         timeline.longest_gap_start().as_secs_f64()
-    );
+    ));
     Ok(Outcome {
         count,
         records: numbers.count,
@@ -181,7 +185,7 @@ impl PlanRun<'_> {
         lock(self.timeline).begin(now_ms(), step.fault.to_string());
         let (active, detail) = self.system.begin(step.fault)?;
         if !detail.is_empty() {
-            println!("            {}: {detail}", step.fault);
+            report::line(format_args!("            {}: {detail}", step.fault));
         }
         self.pause(step.hold, false)?;
         self.system.end(active)?;
@@ -218,7 +222,7 @@ impl PlanRun<'_> {
                 self.set_pace();
             }
             for line in lock(self.timeline).finished_lines(false) {
-                println!("{line}");
+                report::line(format_args!("{line}"));
             }
             if let Some(fatal_error) = self.system.fleet.fatal_error() {
                 return Err(io::Error::other(fatal_error));
@@ -248,9 +252,9 @@ impl PlanRun<'_> {
                 (progress, at) = (now, Instant::now());
             }
             if at.elapsed() > STALL_TIMEOUT {
-                println!(
+                report::line(format_args!(
                     "            no progress for {STALL_TIMEOUT:?} with records left: counting nevertheless"
-                );
+                ));
                 break;
             }
             // The feature service reads two topics, the bridge one.
@@ -262,7 +266,7 @@ impl PlanRun<'_> {
             idle_since = is_idle.then(|| idle_since.unwrap_or_else(Instant::now));
         }
         for line in lock(self.timeline).finished_lines(true) {
-            println!("{line}");
+            report::line(format_args!("{line}"));
         }
         Ok(())
     }
@@ -274,7 +278,7 @@ fn print_distributions(timeline: &Timeline) {
         ("output of all partitions after the start of a fault", timeline.recovery_times()),
     ] {
         if let Some(text) = distribution::describe(durations) {
-            println!("{what}: {text}");
+            report::line(format_args!("{what}: {text}"));
         }
     }
 }
@@ -351,7 +355,7 @@ fn verify(
     let mut process = Process::start("verify", command, &settings.folder)?;
     let status = process.wait(2 * VERIFY_TIMEOUT)?;
     let printed = process.printed()?;
-    println!("tapeline verify ({status}):\n{}", printed.trim_end());
+    report::line(format_args!("tapeline verify ({status}):\n{}", printed.trim_end()));
     let Some(summary) = printed.lines().find_map(|line| line.strip_prefix("verify: ")) else {
         return Ok(None);
     };
@@ -368,7 +372,7 @@ fn number_after(text: &str, word: &str) -> u64 {
 }
 
 fn print_progress(started: Instant, what: &str) {
-    println!("{:7.1} s  {what}", started.elapsed().as_secs_f64());
+    report::line(format_args!("{:7.1} s  {what}", started.elapsed().as_secs_f64()));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -49,7 +49,7 @@ const PERMITTED: &[(&str, &[&str])] = &[
         &["chassis", "contracts", "publisher", "scanner-bridge", "feature", "backfill", "tapeline"],
     ),
     ("integration", SHARED),
-    ("chaos", &["domain", "contracts", "kafka-io", "integration"]),
+    ("chaos", &["domain", "contracts", "kafka-io", "chassis", "integration"]),
     // The measured stage, and the baseline without it.
     ("bench", &["domain", "contracts", "pipeline", "kafka-io", "testkit", "scanner-bridge"]),
 ];
