@@ -261,7 +261,7 @@ def edge():
             "Requests, by status",
             [rate("publisher_edge_requests_total", ["status"])],
             "cps",
-            description="503: full or shutting down. 408: too slow. 413, 415, 431: too large or unsupported. 499: the caller disconnected.",
+            description="503: full or shutting down. 408: too slow. 400, 403, 404, 405, 413, 415, 431: rejected as invalid, too large or unsupported. 499: the caller disconnected.",
             stack=True,
         ),
         panel(

@@ -45,6 +45,7 @@
 //! access from one that is unavailable.
 //!
 //! To read the code, start at [`Driver::run`], then `driver/session.rs`.
+#![warn(missing_docs)]
 
 mod access_denied;
 pub mod admin;

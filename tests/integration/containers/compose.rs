@@ -10,8 +10,6 @@ mod dead_letters;
 mod load;
 mod newer_schema;
 
-use std::time::{Duration, Instant};
-
 use integration::{difference, vectors_of};
 use serde_json::Value;
 
@@ -27,9 +25,6 @@ const VECTORS_MIN: usize = 100;
 const SOME: usize = 200;
 /// Alerts at the load's pace until a group has removed an unresponsive member (`session_timeout_ms`, 15 s).
 const MANY: usize = 4_000;
-
-/// `stop_grace_period` of the file.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// Returns a count of a stage's row in the report.
 fn count(report: &Value, stage: &str, what: &str) -> u64 {
@@ -139,9 +134,8 @@ fn services_exit_within_the_grace_period_with_nothing_held() {
     under_load(&cluster, |_| {
         // The publisher continues, since the load needs the edge.
         for service in &SERVICES[1..] {
-            let started = Instant::now();
+            // Docker kills a container that has not ended within its grace period: its exit code is then 137.
             cluster.run(&["stop", service]);
-            assert!(started.elapsed() < GRACE, "{service} took {:?}", started.elapsed());
             for container in cluster.containers(service) {
                 let code = cluster.docker(&["inspect", "--format", "{{.State.ExitCode}}", &container]);
                 assert_eq!(code.trim(), "0", "{service}: {}", cluster.logs());

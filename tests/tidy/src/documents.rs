@@ -11,6 +11,8 @@ const DECISION_LINES_MAX: usize = 62;
 const DECISION_HEAD_LINES: usize = 6;
 /// The index of the decision records.
 pub const DECISION_INDEX: &str = "docs/adr/README.md";
+/// The index of all pages, runbooks among them.
+pub const PAGE_INDEX: &str = "docs/README.md";
 const DECISION_PARTS: &[&str] = &["## Context", "## Decision", "## Consequences", "## Rejected"];
 
 /// The offences of one document that lies in the repository at `root`.
@@ -78,10 +80,17 @@ pub fn index_offences(decision: &SourceFile, index: &SourceFile) -> Vec<String> 
     if !value("Date:").is_some_and(is_date) {
         offences.push(format!("{} has no line \"Date: YYYY-MM-DD\" at its beginning", decision.path));
     }
-    if !link_targets(&index.text).contains(&decision.name()) {
-        offences.push(format!("{} is not listed in {}", decision.path, index.path));
-    }
+    offences.extend(unlisted(decision, index));
     offences
+}
+
+/// The offence of a page that the index of its folder, or of a folder above it, does not link to.
+#[must_use]
+pub fn unlisted(page: &SourceFile, index: &SourceFile) -> Option<String> {
+    let folder = index.path.strip_suffix(index.name()).unwrap_or_default();
+    let target = page.path.strip_prefix(folder).unwrap_or(&page.path);
+    let is_listed = link_targets(&index.text).contains(&target);
+    (!is_listed).then(|| format!("{} is not listed in {}", page.path, index.path))
 }
 
 fn is_date(text: &str) -> bool {

@@ -96,6 +96,16 @@ fn decision_records_are_listed_with_status_and_date() {
 }
 
 #[test]
+fn runbooks_are_listed() {
+    let Some(index) = file(documents::PAGE_INDEX) else { return };
+    let pages = files(".md");
+    let runbooks = pages.iter().filter(|it| it.path.starts_with("docs/runbooks/"));
+    assert_none(&runbooks.filter_map(|it| documents::unlisted(it, &index)).collect::<Vec<_>>());
+    let unlisted = SourceFile::made_up("docs/runbooks/x.md", "# x\n");
+    assert!(documents::unlisted(&unlisted, &index).is_some());
+}
+
+#[test]
 fn unlisted_or_undated_decision_is_an_offence() {
     let index = SourceFile::made_up(documents::DECISION_INDEX, "| [001](001-x.md) |");
     let count =
