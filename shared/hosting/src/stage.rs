@@ -1,12 +1,14 @@
 //! Runs the driver of a stage on a thread of the process.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::ClusterError;
-use kafka_io::{Completed, Driver, DriverError, DriverOptions, Hooks, KafkaConfig, KafkaStage, StageCounts};
+use kafka_io::{
+    Completed, Driver, DriverError, DriverOptions, Hooks, HungClients, KafkaConfig, KafkaStage, StageCounts,
+};
 use pipeline::Stop;
 
 use crate::{memory, producer};
@@ -15,8 +17,8 @@ use crate::{memory, producer};
 /// most `query_timeout_ms`, 5 s by default. While it waits for a transactional call, it sends heartbeats.
 const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Kafka clients that the stages of this process have abandoned.
-static ABANDONED_CLIENTS: AtomicU32 = AtomicU32::new(0);
+/// Of all stages of this process.
+static HUNG_CLIENTS: LazyLock<HungClients> = LazyLock::new(HungClients::default);
 
 /// Names and topics of a stage.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ where
         }),
         degraded: Box::new(move |cause| degraded.degraded(cause)),
         unreachable: Box::new(move |cause| unreachable.degraded_by(producer::KAFKA, cause)),
-        abandoned: Box::new(|| ABANDONED_CLIENTS.fetch_add(1, Ordering::Relaxed) + 1),
+        hung_clients: HUNG_CLIENTS.clone(),
         ..Hooks::default()
     };
     let options = DriverOptions {

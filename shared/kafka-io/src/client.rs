@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::broker_monitor::{self, BrokerMonitor, STATISTICS_INTERVAL_MS};
+use crate::call_error::CallError;
 use crate::config::{GroupProtocol, KafkaConfig, Profile};
 use crate::connection_cause::{CONNECTION_FAILED, ConnectionCause, FailedConnection};
 use crate::error_codes::{is_access_denied, is_connection_failure};
@@ -46,6 +47,11 @@ pub struct LogContext {
 }
 
 impl LogContext {
+    /// Returns the last error that denied access to this client, as the error of a call. `None` if no error served so far did.
+    pub(crate) fn permanent_error(&self) -> Option<CallError> {
+        self.access_denied().map(|(code, text)| CallError::fatal(code, text))
+    }
+
     /// Returns the last error that denied access to this client, among the errors served so far.
     pub(crate) fn access_denied(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.access_denied.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -9,7 +9,9 @@ mod completions;
 mod error;
 mod fetch_buffer;
 mod fetching;
+mod followers;
 mod hooks;
+mod hung_clients;
 #[cfg(test)]
 mod inert_stage;
 mod inputs;
@@ -41,10 +43,12 @@ use kit::SaturatingFrom;
 use pipeline::{Action, Engine, Event, Options, Stop};
 
 use self::clients::Clients;
+use self::followers::Followers;
 use self::inputs::Inputs;
 use self::observer::Observer;
 use self::output::{Output, Producers, transactional_id};
 use self::session::{Ended, Session};
+use self::side_inputs::SideInputs;
 use self::state::Recreation;
 use crate::access_denied::AccessDenied;
 use crate::call_error::CallError;
@@ -56,6 +60,7 @@ pub(crate) use self::clients::close;
 pub use self::completions::{Completed, Completions, completions};
 pub use self::error::DriverError;
 pub use self::hooks::{AbortHook, Hooks, Readiness, TransactionStep};
+pub use self::hung_clients::HungClients;
 pub use self::observer::{StageCounts, StageStatus};
 pub use self::shutdown::Shutdown;
 pub use self::slots::LOADING_PARTITIONS_MAX;
@@ -87,8 +92,8 @@ const COORDINATOR_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Wait before the coordinator is queried again, in addition to the seconds that librdkafka itself retries.
 const COORDINATOR_RETRY_WAIT: Duration = Duration::from_millis(200);
 
-/// Clients that a process may abandon before it ends: each keeps its threads, connections and memory.
-const ABANDONED_CLIENTS_MAX: u32 = 2;
+/// Stuck clients of a process that do not end it yet: each keeps its threads, connections and memory.
+const HUNG_CLIENTS_MAX: u32 = 2;
 
 impl<S: KafkaStage> Driver<S> {
     /// Creates a driver of a stage that receives its completions from `completed`. Does not connect yet.
@@ -142,8 +147,23 @@ impl<S: KafkaStage> Driver<S> {
     pub fn run(mut self) -> Result<Stop, DriverError> {
         cluster::check(&self.kafka, &self.topics())?;
         loop {
-            match self.run_session()? {
-                Ended::Stopped(stop) => return Ok(stop),
+            let followers = Followers::new(&self.kafka, &self.group, self.engine.stage(), &self.wake)?;
+            let stopped = self.run_sessions(&followers);
+            followers.close();
+            if let Some(stop) = stopped? {
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// Runs sessions with the same followers of tables as long as only the producer has to be replaced. `None` if all clients have to be.
+    fn run_sessions(&mut self, followers: &Followers) -> Result<Option<Stop>, DriverError> {
+        let side_inputs = SideInputs::new(followers, self.engine.stage(), &self.group, &self.kafka);
+        let mut side_inputs = side_inputs.ok_or_else(without_queue)?;
+        loop {
+            let mut are_followers_kept = false;
+            match self.run_session(followers, &mut side_inputs)? {
+                Ended::Stopped(stop) => return Ok(Some(stop)),
                 Ended::Broken(error) if error.is_access_denied() || self.recurs(&error) => {
                     return Err(self.unrecoverable(&error));
                 }
@@ -152,12 +172,19 @@ impl<S: KafkaStage> Driver<S> {
                     self.recreation = Some(Recreation { at: Instant::now(), was_useful: false });
                 }
                 // Does not count as a failure: the next client may not hang.
-                Ended::Abandoned(error) => self.abandon(&error)?,
+                Ended::Abandoned(error) => {
+                    self.abandon(&error)?;
+                    are_followers_kept = true;
+                }
                 // Any number of times: new clients may fetch what these did not, and to stop would fetch nothing either.
                 Ended::Stalled => {}
             }
-            if let Some(stop) = self.apply_recreation() {
-                return Ok(stop);
+            if !are_followers_kept {
+                side_inputs.unfollow_all(self.engine.stage_mut());
+            }
+            match self.apply_recreation() {
+                None if are_followers_kept => {}
+                stopped => return Ok(stopped),
             }
         }
     }
@@ -174,16 +201,20 @@ impl<S: KafkaStage> Driver<S> {
     }
 
     /// Creates a set of clients and runs a session over it.
-    fn run_session(&mut self) -> Result<Ended, DriverError> {
+    fn run_session<'f>(
+        &mut self,
+        followers: &'f Followers,
+        side_inputs: &mut SideInputs<'f>,
+    ) -> Result<Ended, DriverError> {
         let Some(mut output) = self.create_output()? else { return Ok(Ended::Stopped(Stop::Drained)) };
         let (stage, inputs) = (self.engine.stage(), self.inputs.topics());
         let clients = Clients::new(&self.kafka, &self.group, inputs, stage, &self.wake)?;
         let wake = self.wake.clone();
         let ended = {
             let _bound = wake.bind(&clients.work);
-            match Session::new(self, &clients, &mut output) {
+            match Session::new(self, &clients, followers, side_inputs, &mut output) {
                 Some(mut session) => session.run(),
-                None => Err(DriverError::Fatal { cause: "a consumer has no queue".into() }),
+                None => Err(without_queue()),
             }
         };
         let closed = output.close(&mut *self.observer.hooks.heartbeat);
@@ -200,14 +231,14 @@ impl<S: KafkaStage> Driver<S> {
     /// Counts an abandoned client.
     ///
     /// # Errors
-    /// The process has abandoned too many clients.
+    /// The process has too many hung clients.
     fn abandon(&mut self, error: &CallError) -> Result<(), DriverError> {
         self.observer.abandoned_clients.increment(1);
-        let abandoned = (self.observer.hooks.abandoned)();
-        tracing::error!(group = self.group, %error, abandoned, "client abandoned: a call has not returned");
-        if abandoned > ABANDONED_CLIENTS_MAX {
+        let hung = self.observer.hooks.hung_clients.count();
+        tracing::error!(group = self.group, %error, hung, "client abandoned: a call has not returned");
+        if hung > HUNG_CLIENTS_MAX {
             let group = self.group.clone();
-            return Err(DriverError::ClientsAbandoned { group, abandoned, cause: Box::new(error.clone()) });
+            return Err(DriverError::ClientsAbandoned { group, hung, cause: Box::new(error.clone()) });
         }
         Ok(())
     }
@@ -268,6 +299,10 @@ impl<S: KafkaStage> Driver<S> {
         let named = self.inputs.topics().iter().chain(stage.tables()).chain(&self.outputs);
         named.copied().chain(side_inputs).collect()
     }
+}
+
+fn without_queue() -> DriverError {
+    DriverError::Fatal { cause: "a consumer has no queue".into() }
 }
 
 fn engine_options(kafka: &KafkaConfig) -> Options {

@@ -172,7 +172,7 @@ pub const METRICS: &[Metric] = &[
         ABANDONED_CLIENTS,
         "clients",
         STAGE,
-        "Kafka clients abandoned because a transactional call had not returned: at the third the process ends.",
+        "Kafka clients abandoned because a transactional call had not returned. Three that hang at once end the process.",
     ),
     counter(
         STALLS,

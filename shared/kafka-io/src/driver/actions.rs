@@ -18,7 +18,7 @@ use crate::record::OutRecord;
 /// Completions received per iteration.
 const COMPLETIONS_PER_ITERATION_MAX: usize = 1_024;
 
-impl<S: KafkaStage> Session<'_, '_, S> {
+impl<S: KafkaStage> Session<'_, '_, '_, S> {
     pub(super) fn receive_completions(&mut self) {
         for _ in 0..COMPLETIONS_PER_ITERATION_MAX {
             let Ok(completion) = self.driver.completed.receiver.try_recv() else { return };

@@ -1,4 +1,4 @@
-//! The Kafka clients of one session: created together, closed together.
+//! The Kafka clients of one session, apart from its producer: created together, closed together.
 
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Clients {
     pub(super) work: BaseConsumer<LogContext>,
-    pub(super) tables: Option<BaseConsumer<LogContext>>,
-    pub(super) globals: Option<BaseConsumer<LogContext>>,
     pub(super) restores: Option<BaseConsumer<LogContext>>,
-    /// Queries the ends of partitions, records of open transactions included.
-    pub(super) ends: BaseConsumer<LogContext>,
 }
 
 impl Clients {
@@ -39,42 +35,43 @@ impl Clients {
         wake: &Wake,
     ) -> Result<Self, DriverError> {
         let work = client::work_consumer(config, group)?;
-        let side_input = |wanted: bool, what: &str| -> Result<_, DriverError> {
-            if !wanted {
-                return Ok(None);
-            }
-            let mut follower = client::follower(config, &format!("{group}.{what}-{}", config.instance()))?;
-            let wake = wake.clone();
-            follower.set_nonempty_callback(move || wake.wake());
-            Ok(Some(follower))
-        };
-        let tables = side_input(!stage.tables().is_empty(), "tables")?;
-        let globals = side_input(!stage.globals().is_empty(), "globals")?;
-        let restores = side_input(!stage.restores().is_empty(), "restore")?;
-        let ends = client::topic_query_client(config)?;
+        let restores = follower(config, group, "restore", !stage.restores().is_empty(), wake)?;
         let names: Vec<&str> = inputs.iter().map(|topic| topic.name()).collect();
         work.subscribe(&names)
             .map_err(|error| DriverError::Fatal { cause: Box::new(LibrdkafkaError::from(error)) })?;
-        Ok(Self { work, tables, globals, restores, ends })
+        Ok(Self { work, restores })
     }
 
     /// Returns the first permanent error of a client, such as denied access. `None` if no client has logged one.
     pub(super) fn permanent_error(&self) -> Option<CallError> {
-        let side_inputs = [&self.tables, &self.globals, &self.restores].into_iter().flatten();
-        let mut all = [&self.work, &self.ends].into_iter().chain(side_inputs);
-        let (code, text) = all.find_map(|client| client.context().access_denied())?;
-        Some(CallError::fatal(code, text))
+        let mut all = [&self.work].into_iter().chain(&self.restores);
+        all.find_map(|client| client.context().permanent_error())
     }
 
     /// Leaves the group and closes all clients. Unassigns partitions without a drain: the session has drained if it should.
     pub(super) fn close(self) {
-        let Self { work, tables, globals, restores, ends } = self;
-        close(work);
-        for consumer in [tables, globals, restores].into_iter().flatten() {
-            close(consumer);
+        close(self.work);
+        if let Some(restores) = self.restores {
+            close(restores);
         }
-        drop(ends);
     }
+}
+
+/// Creates a consumer of side inputs that wakes the driver. `None` if the stage has no such input.
+pub(super) fn follower(
+    config: &KafkaConfig,
+    group: &str,
+    what: &str,
+    wanted: bool,
+    wake: &Wake,
+) -> Result<Option<BaseConsumer<LogContext>>, DriverError> {
+    if !wanted {
+        return Ok(None);
+    }
+    let mut follower = client::follower(config, &format!("{group}.{what}-{}", config.instance()))?;
+    let wake = wake.clone();
+    follower.set_nonempty_callback(move || wake.wake());
+    Ok(Some(follower))
 }
 
 /// Unassigns partitions, which confirms a revocation. Resumes them before: the client would keep the pause, and a partition that is

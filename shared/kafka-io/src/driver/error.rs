@@ -65,12 +65,12 @@ pub enum DriverError {
         cause: Cause,
     },
     /// Calls of several clients have not returned: librdkafka hangs, and only a new process is free of the clients left running.
-    #[error("{abandoned} clients abandoned: group {group}")]
+    #[error("{hung} abandoned clients hang: group {group}")]
     ClientsAbandoned {
         /// The group.
         group: String,
-        /// The number of clients that the process has abandoned.
-        abandoned: u32,
+        /// The number of abandoned clients of the process whose calls have not returned.
+        hung: u32,
         /// The last call.
         #[source]
         cause: Cause,

@@ -19,7 +19,7 @@ const IDLE_WAIT_MAX: Duration = Duration::from_millis(100);
 /// Longest wait if something must be retried soon.
 const RETRY_WAIT_MAX: Duration = Duration::from_millis(20);
 
-impl<S: KafkaStage> Session<'_, '_, S> {
+impl<S: KafkaStage> Session<'_, '_, '_, S> {
     /// Pauses all partitions while the buffer is full, and resumes them when it has been processed. The session continues to poll
     /// meanwhile: a member that does not poll loses its partitions.
     fn pause_while_buffer_is_full(&mut self) {

@@ -1,5 +1,6 @@
 //! Calls from a driver's thread into the process that runs it.
 
+use super::hung_clients::HungClients;
 use crate::broker_monitor::ReachabilityHook;
 
 /// Calls from the driver into the process around it, from its own thread unless stated otherwise. They must not block.
@@ -14,9 +15,8 @@ pub struct Hooks {
     /// Called when no broker is reachable any more, with the cause, and with `None` when one is again. From a thread of a client: the
     /// driver's thread may wait in a call to the cluster.
     pub unreachable: Box<ReachabilityHook>,
-    /// Called when a client is abandoned because a call to it has not returned. Returns the number of clients that the process has
-    /// abandoned since its start, this one included: the driver ends at the third.
-    pub abandoned: Box<dyn FnMut() -> u32 + Send>,
+    /// Shared by all drivers of the process: with the third hung client, a driver ends.
+    pub hung_clients: HungClients,
     /// Whether to abort the open transaction at this step. For tests of aborted transactions; never by default.
     pub abort: Box<AbortHook>,
 }
@@ -39,18 +39,14 @@ pub type AbortHook = dyn FnMut(TransactionStep) -> bool + Send;
 pub type Readiness = dyn FnMut(Option<&str>) + Send;
 
 impl Default for Hooks {
-    /// Does nothing. Counts the abandoned clients of this driver alone.
+    /// Does nothing. Counts the hung clients of this driver alone.
     fn default() -> Self {
-        let mut abandoned = 0;
         Self {
             heartbeat: Box::new(|| {}),
             ready: Box::new(|_| {}),
             degraded: Box::new(|_| {}),
             unreachable: Box::new(|_| {}),
-            abandoned: Box::new(move || {
-                abandoned += 1;
-                abandoned
-            }),
+            hung_clients: HungClients::default(),
             abort: Box::new(|_| false),
         }
     }

@@ -12,7 +12,7 @@ use super::clients;
 use super::session::{Exit, Session};
 use super::stage::KafkaStage;
 
-impl<S: KafkaStage> Session<'_, '_, S> {
+impl<S: KafkaStage> Session<'_, '_, '_, S> {
     pub(super) fn handle_rebalances(&mut self) -> Result<(), Exit> {
         if self.assignment.is_draining() && self.clients.work.assignment_lost() {
             let inputs = self.assignment.cancel_drain();
@@ -110,6 +110,11 @@ impl<S: KafkaStage> Session<'_, '_, S> {
     pub(super) fn follow_tables(&mut self) -> Result<(), Exit> {
         let numbers = self.assignment.numbers();
         let followed = self.side_inputs.follow(&numbers, self.driver.engine.stage_mut());
+        followed.map_err(|error| Exit::consumer_failed("tables", &error.into()))
+    }
+
+    pub(super) fn follow_globals(&mut self) -> Result<(), Exit> {
+        let followed = self.side_inputs.follow_globals(self.driver.engine.stage_mut());
         followed.map_err(|error| Exit::consumer_failed("tables", &error.into()))
     }
 

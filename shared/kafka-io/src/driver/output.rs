@@ -14,7 +14,6 @@ mod outcome;
 mod plain;
 mod transactional;
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -31,6 +30,7 @@ use self::plain::PlainOutput;
 use self::transactional::TransactionalOutput;
 use super::error::DriverError;
 use super::hooks::Hooks;
+use super::hung_clients::{ClientState, HungClients};
 use super::timeouts;
 use crate::broker_monitor::BrokerMonitor;
 use crate::call_error::CallError;
@@ -58,6 +58,7 @@ pub(super) struct OutputOptions<'a> {
     pub(super) group: &'a str,
     pub(super) wake: Wake,
     pub(super) monitor: BrokerMonitor,
+    pub(super) hung_clients: HungClients,
     pub(super) producers: &'a mut Producers,
     pub(super) beat: Beat<'a>,
 }
@@ -81,15 +82,11 @@ impl Default for Producers {
 impl Output {
     /// Creates a producer. A transactional one has aborted the open transaction of its predecessor when this returns.
     pub(super) fn new(options: OutputOptions<'_>) -> Result<Result<Self, CallError>, DriverError> {
-        let OutputOptions { kafka, group, wake, monitor, producers, beat } = options;
+        let OutputOptions { kafka, group, wake, monitor, hung_clients, producers, beat } = options;
         let acknowledged = Arc::new(Mutex::new(Attempt::default()));
-        let is_abandoned = Arc::new(AtomicBool::new(false));
-        let context = Acknowledgements {
-            attempt: Arc::clone(&acknowledged),
-            is_abandoned: Arc::clone(&is_abandoned),
-            wake,
-            monitor,
-        };
+        let state = ClientState::new(hung_clients);
+        let context =
+            Acknowledgements { attempt: Arc::clone(&acknowledged), client: state.clone(), wake, monitor };
         if kafka.delivery == Delivery::AtLeastOnce {
             let producer = client::producer(kafka, None, context)?;
             return Ok(Ok(Self::Plain(PlainOutput::new(producer, acknowledged))));
@@ -101,7 +98,7 @@ impl Output {
             deadline: kafka.call_deadline(),
             clock: Arc::clone(&producers.clock),
         };
-        let thread = CallThread::start(producers.created, producer, is_abandoned, bounds)?;
+        let thread = CallThread::start(producers.created, producer, state, bounds)?;
         let output = TransactionalOutput::new(thread, acknowledged, timeouts::transaction(kafka), beat);
         Ok(output.map(Self::Transactional))
     }
@@ -147,8 +144,8 @@ impl Output {
         &mut self,
         options: OutputOptions<'_>,
     ) -> Result<Result<(), CallError>, DriverError> {
-        let OutputOptions { kafka, group, wake, monitor, producers, beat } = options;
-        let options = OutputOptions { kafka, group, wake, monitor, producers, beat: &mut *beat };
+        let OutputOptions { beat, .. } = options;
+        let options = OutputOptions { beat: &mut *beat, ..options };
         let new = match Self::new(options)? {
             Ok(new) => new,
             Err(error) => return Ok(Err(error)),

@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use super::session::Session;
 use super::stage::KafkaStage;
 
-impl<S: KafkaStage> Session<'_, '_, S> {
+impl<S: KafkaStage> Session<'_, '_, '_, S> {
     /// Applies the engine's pauses and resumptions since the last call to the client.
     pub(super) fn apply_pauses(&mut self, changed: &mut BTreeSet<InputPartition>) {
         if changed.is_empty() {

@@ -23,6 +23,7 @@ use super::assignment::{Assignment, RebalanceEvent};
 use super::clients::Clients;
 use super::error::{ConsumerError, DriverError};
 use super::fetch_buffer::FetchBuffer;
+use super::followers::Followers;
 use super::output::Output;
 use super::record_age::RecordAges;
 use super::restoring::Restoring;
@@ -53,11 +54,12 @@ pub(super) enum Exit {
     Error(Box<DriverError>),
 }
 
-pub(super) struct Session<'d, 'c, S: KafkaStage> {
+pub(super) struct Session<'d, 'c, 'f, S: KafkaStage> {
     pub(super) driver: &'d mut Driver<S>,
     pub(super) output: &'d mut Output,
     pub(super) clients: &'c Clients,
-    pub(super) side_inputs: SideInputs<'c>,
+    pub(super) followers: &'f Followers,
+    pub(super) side_inputs: &'d mut SideInputs<'f>,
     pub(super) restoring: Option<Restoring<'c>>,
     pub(super) watchdog: Watchdog<InputPartition>,
     pub(super) assignment: Assignment,
@@ -94,18 +96,22 @@ pub(super) struct Session<'d, 'c, S: KafkaStage> {
     pub(super) deferred: BTreeMap<InputPartition, String>,
 }
 
-impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
+impl<'d, 'c, 'f, S: KafkaStage> Session<'d, 'c, 'f, S> {
     /// Creates a session over these clients. `None` if a client has no queue.
     pub(super) fn new(
         driver: &'d mut Driver<S>,
         clients: &'c Clients,
+        followers: &'f Followers,
+        side_inputs: &'d mut SideInputs<'f>,
         output: &'d mut Output,
-    ) -> Option<Self> {
-        let side_inputs = SideInputs::new(clients, driver.engine.stage(), &driver.group, &driver.kafka)?;
+    ) -> Option<Self>
+    where
+        'f: 'c,
+    {
         let restoring = match &clients.restores {
             Some(consumer) => {
                 let restores = driver.engine.stage().restores().to_vec();
-                Some(Restoring::new(consumer, &clients.ends, restores, &driver.group, &driver.kafka)?)
+                Some(Restoring::new(consumer, &followers.ends, restores, &driver.group, &driver.kafka)?)
             }
             None => None,
         };
@@ -116,6 +122,7 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
             driver,
             output,
             clients,
+            followers,
             side_inputs,
             restoring,
             buffer: FetchBuffer::default(),
@@ -141,15 +148,13 @@ impl<'d, 'c, S: KafkaStage> Session<'d, 'c, S> {
 
     /// Runs iterations until the session ends.
     pub(super) fn run(&mut self) -> Result<Ended, DriverError> {
-        // Global tables do not depend on the assignment.
-        let mut result = self.follow_tables();
+        let mut result = self.follow_globals();
         loop {
             match result {
                 Ok(()) => result = self.iterate(),
                 Err(Exit::Ended(ended)) => {
                     self.cancel_restorations();
                     self.publish_status(false);
-                    self.side_inputs.unfollow_all(self.driver.engine.stage_mut());
                     return Ok(ended);
                 }
                 Err(Exit::Error(error)) => return Err(*error),

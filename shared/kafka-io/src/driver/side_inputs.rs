@@ -7,8 +7,8 @@ use contracts::Topic;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
-use super::clients::Clients;
 use super::error::ConsumerError;
+use super::followers::Followers;
 use super::inputs::TopicPartition;
 use super::stage::{KafkaStage, TableScope};
 use super::tables::Tables;
@@ -24,7 +24,7 @@ pub(super) struct SideInputs<'c> {
     globals: BTreeSet<TopicPartition>,
     /// Followed in the partitions whose numbers are assigned.
     co_partitioned: Option<Tables<'c>>,
-    /// Followed during the whole session.
+    /// Followed all the time.
     global: Option<Tables<'c>>,
     ends: &'c BaseConsumer<LogContext>,
     query_timeout: Duration,
@@ -33,12 +33,12 @@ pub(super) struct SideInputs<'c> {
 impl<'c> SideInputs<'c> {
     /// Creates the side inputs of a stage. `None` if a client has no queue.
     pub(super) fn new<S: KafkaStage>(
-        clients: &'c Clients,
+        followers: &'c Followers,
         stage: &S,
         group: &str,
         config: &KafkaConfig,
     ) -> Option<Self> {
-        let ends = &clients.ends;
+        let ends = &followers.ends;
         let tables = |consumer: &'c Option<BaseConsumer<LogContext>>, scope| match consumer {
             Some(consumer) => Tables::new(scope, consumer, ends, group, config).map(Some),
             None => Some(None),
@@ -46,22 +46,27 @@ impl<'c> SideInputs<'c> {
         Some(Self {
             topics: stage.tables().to_vec(),
             globals: stage.globals(),
-            co_partitioned: tables(&clients.tables, TableScope::CoPartitioned)?,
-            global: tables(&clients.globals, TableScope::Global)?,
+            co_partitioned: tables(&followers.tables, TableScope::CoPartitioned)?,
+            global: tables(&followers.globals, TableScope::Global)?,
             ends,
             query_timeout: timeouts::query(config),
         })
     }
 
-    /// Follows all global tables, and of the co-partitioned tables exactly the partitions of these numbers.
+    /// Follows all global tables: they do not depend on the assignment.
+    pub(super) fn follow_globals(&mut self, stage: &mut impl KafkaStage) -> Result<(), KafkaError> {
+        match &mut self.global {
+            Some(tables) => tables.follow(&self.globals, stage),
+            None => Ok(()),
+        }
+    }
+
+    /// Follows exactly the partitions of these numbers of the co-partitioned tables.
     pub(super) fn follow(
         &mut self,
         numbers: &BTreeSet<i32>,
         stage: &mut impl KafkaStage,
     ) -> Result<(), KafkaError> {
-        if let Some(tables) = &mut self.global {
-            tables.follow(&self.globals, stage)?;
-        }
         let partitions = self.co_partitioned_with(numbers);
         match &mut self.co_partitioned {
             Some(tables) => tables.follow(&partitions, stage),
@@ -69,7 +74,7 @@ impl<'c> SideInputs<'c> {
         }
     }
 
-    /// Follows no table any more: the session ends.
+    /// Follows no table any more: the clients are recreated.
     pub(super) fn unfollow_all(&mut self, stage: &mut impl KafkaStage) {
         for tables in [&mut self.global, &mut self.co_partitioned].into_iter().flatten() {
             tables.unfollow_all(stage);

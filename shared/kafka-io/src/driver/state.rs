@@ -59,6 +59,7 @@ impl<S: KafkaStage> Driver<S> {
             group: &self.group,
             wake: self.wake.clone(),
             monitor: self.observer.brokers.clone(),
+            hung_clients: self.observer.hooks.hung_clients.clone(),
             producers: &mut self.producers,
             beat: &mut *self.observer.hooks.heartbeat,
         }

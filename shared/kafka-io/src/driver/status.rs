@@ -20,16 +20,15 @@ use crate::raw;
 /// Interval of the lag update, of the watchdog, and of the status of a busy loop.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
 
-impl<S: KafkaStage> Session<'_, '_, S> {
+impl<S: KafkaStage> Session<'_, '_, '_, S> {
     /// Updates lag and watchdog if they are due, and publishes the status then and whenever the loop is idle.
     pub(super) fn update_status(&mut self) -> Result<(), Exit> {
         let due = self.status_updated.is_none_or(|at| at.elapsed() >= UPDATE_INTERVAL);
         if due {
             self.status_updated = Some(Instant::now());
             self.update_lag();
-            // Serves the log events of a client that is used for queries only.
-            let _no_record = self.clients.ends.poll(Duration::ZERO);
-            if let Some(error) = self.clients.permanent_error() {
+            self.followers.serve();
+            if let Some(error) = self.clients.permanent_error().or_else(|| self.followers.permanent_error()) {
                 return Err(Exit::Ended(Ended::Broken(error)));
             }
             self.check_stalls()?;
@@ -168,12 +167,12 @@ impl<S: KafkaStage> Session<'_, '_, S> {
             .filter(|(input, _)| !is_rebalancing && self.fetches(**input) && !buffered.contains(input))
             .map(|(input, position)| (*input, *position))
             .collect();
-        let (driver, clients) = (&*self.driver, self.clients);
+        let (driver, work, ends) = (&*self.driver, &self.clients.work, &self.followers.ends);
         let named = |input: InputPartition| (driver.inputs.topic(input), input.partition);
         let stall = self.watchdog.check(
             fetched,
             || driver.now().monotonic,
-            |input| stable_and_end(&clients.work, &clients.ends, named(input), driver.query_timeout()),
+            |input| stable_and_end(work, ends, named(input), driver.query_timeout()),
         )?;
         Some(Stall { partition: named(stall.partition), stable: stall.stable, unmoved: stall.unmoved })
     }

@@ -148,7 +148,7 @@ impl<'c> Tables<'c> {
         self.followed.get(&partition).is_some_and(|followed| followed.assigned)
     }
 
-    /// Follows no partition any more: the session ends.
+    /// Follows no partition any more: the clients are recreated.
     pub(super) fn unfollow_all(&mut self, stage: &mut impl KafkaStage) {
         for partition in std::mem::take(&mut self.followed).into_keys() {
             self.release(partition, stage);

@@ -1,6 +1,5 @@
 //! Acknowledgements of the records of a batch.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use crate::broker_monitor::BrokerMonitor;
 use crate::call_error::CallError;
 use crate::client::{log_error, log_line};
 use crate::driver::error::DriverError;
+use crate::driver::hung_clients::ClientState;
 use crate::error_codes::is_not_authorized;
 use crate::raw::Wake;
 
@@ -38,8 +38,8 @@ pub(in crate::driver) struct Attempt {
 /// The context of a stage's producer.
 pub(in crate::driver) struct Acknowledgements {
     pub(super) attempt: Arc<Mutex<Attempt>>,
-    /// The driver has abandoned the client: what it reports from then on is ignored.
-    pub(super) is_abandoned: Arc<AtomicBool>,
+    /// Reports of an abandoned client are ignored.
+    pub(super) client: ClientState,
     pub(super) wake: Wake,
     pub(super) monitor: BrokerMonitor,
 }
@@ -80,19 +80,13 @@ impl Attempt {
 
 // === impl Acknowledgements ===
 
-impl Acknowledgements {
-    fn is_abandoned(&self) -> bool {
-        self.is_abandoned.load(Ordering::Acquire)
-    }
-}
-
 impl ClientContext for Acknowledgements {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log_line((!self.is_abandoned()).then_some(&self.monitor), level, facility, text);
+        log_line((!self.client.is_abandoned()).then_some(&self.monitor), level, facility, text);
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        if !self.is_abandoned() {
+        if !self.client.is_abandoned() {
             self.monitor.statistics(statistics);
         }
     }

@@ -1,10 +1,9 @@
 //! The thread that owns a transactional producer and makes its calls.
 //!
 //! librdkafka can hang in such a call without limit when a coordinator goes away. Then the thread and its client are left running: a
-//! client whose call has not returned can be neither used nor destroyed.
+//! client whose call has not returned can be neither used nor destroyed. If the call does return, the thread destroys the client.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::calls::{Call, TransactionalCalls};
 use crate::call_error::CallError;
 use crate::driver::error::DriverError;
+use crate::driver::hung_clients::ClientState;
 
 /// Interval of the heartbeat while the driver waits for a response.
 const BEAT_INTERVAL: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ pub(super) struct CallThread {
     calls: Option<SyncSender<Call>>,
     /// The responses of this client alone: a late one of an abandoned client has no receiver.
     responses: Receiver<Response>,
-    is_abandoned: Arc<AtomicBool>,
+    state: ClientState,
     deadline: Duration,
     clock: Clock,
 }
@@ -52,24 +52,22 @@ pub(super) struct Bounds {
 }
 
 impl CallThread {
-    /// Starts the thread. Reports of the client are ignored once `is_abandoned` is set.
+    /// Starts the thread. Reports of the client are ignored once it is abandoned.
     pub(super) fn start(
         client: u32,
         producer: Box<dyn TransactionalCalls>,
-        is_abandoned: Arc<AtomicBool>,
+        state: ClientState,
         bounds: Bounds,
     ) -> Result<Self, DriverError> {
         let (calls, received) = sync_channel(1);
         let (responded, responses) = sync_channel(1);
         let Bounds { timeout, deadline, clock } = bounds;
-        let flag = Arc::clone(&is_abandoned);
+        let serving = Serving { client, timeout, state: state.clone() };
         thread::Builder::new()
             .name("transactions".to_owned())
-            .spawn(move || {
-                serve(producer, received, responded, &Serving { client, timeout, is_abandoned: flag })
-            })
+            .spawn(move || serving.serve(producer, received, responded))
             .map_err(|error| DriverError::Fatal { cause: Box::new(error) })?;
-        Ok(Self { client, calls: Some(calls), responses, is_abandoned, deadline, clock })
+        Ok(Self { client, calls: Some(calls), responses, state, deadline, clock })
     }
 
     /// Makes a call and waits for its response, with heartbeats. After the deadline the client is abandoned, and the error is
@@ -84,7 +82,7 @@ impl CallThread {
 
     /// Destroys the client and waits until it is, with heartbeats and the deadline of a call.
     pub(super) fn close(mut self, beat: Beat<'_>) -> Response {
-        if self.is_abandoned.load(Ordering::Acquire) {
+        if self.state.is_abandoned() {
             return Ok(());
         }
         self.calls = None;
@@ -105,45 +103,42 @@ impl CallThread {
             waited += now.saturating_duration_since(last).min(WAIT_STEP_MAX);
             last = now;
             if waited >= self.deadline {
-                self.is_abandoned.store(true, Ordering::Release);
-                return Some(Err(CallError::abandoned(name, self.client, waited)));
+                return self.state.abandon().then(|| Err(CallError::abandoned(name, self.client, waited)));
             }
         }
     }
 }
 
+/// The thread's side.
 struct Serving {
     client: u32,
     timeout: Duration,
-    is_abandoned: Arc<AtomicBool>,
+    state: ClientState,
 }
 
-/// Makes the calls until the driver drops its side. Destroys the client then, unless it is abandoned.
-fn serve(
-    mut producer: Box<dyn TransactionalCalls>,
-    calls: Receiver<Call>,
-    responses: SyncSender<Response>,
-    serving: &Serving,
-) {
-    let Serving { client, timeout, is_abandoned } = serving;
-    while let Ok(call) = calls.recv() {
-        let response = call.make(&mut *producer, *timeout);
-        if is_abandoned.load(Ordering::Acquire) {
-            let (call, failed) = (call.name(), response.is_err());
-            tracing::info!(client, call, failed, "call of an abandoned client returned: ignored");
-            break;
+impl Serving {
+    /// Makes the calls until the driver drops its side, then destroys the client.
+    fn serve(
+        self,
+        mut producer: Box<dyn TransactionalCalls>,
+        calls: Receiver<Call>,
+        responses: SyncSender<Response>,
+    ) {
+        while let Ok(call) = calls.recv() {
+            let response = call.make(&mut *producer, self.timeout);
+            if self.state.is_abandoned() {
+                let (client, call, failed) = (self.client, call.name(), response.is_err());
+                tracing::info!(client, call, failed, "call of an abandoned client returned: ignored");
+                break;
+            }
+            if responses.send(response).is_err() {
+                break;
+            }
         }
-        if responses.send(response).is_err() {
-            break;
-        }
-    }
-    if is_abandoned.load(Ordering::Acquire) {
-        // To destroy it could hang as well, and this client is counted as left running.
-        std::mem::forget(producer);
-    } else {
         drop(producer);
+        self.state.destroyed();
+        drop(responses);
     }
-    drop(responses);
 }
 
 /// The thread has panicked.

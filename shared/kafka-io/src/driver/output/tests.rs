@@ -33,6 +33,7 @@ fn create_with<T>(
         group: "tapeline.test",
         wake: Wake::default(),
         monitor: BrokerMonitor::new("test", "test", Box::new(|_| {})),
+        hung_clients: HungClients::default(),
         producers,
         beat: &mut || {},
     })

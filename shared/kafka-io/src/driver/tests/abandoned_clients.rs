@@ -1,6 +1,7 @@
 //! Transactional calls that do not return: the driver continues with another client, from the outcome of the transaction.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,14 @@ use crate::config::{GroupProtocol, Profile};
 use crate::driver::output::tests::scripted_broker::ScriptedBroker;
 use crate::driver::*;
 use crate::record::{InRecord, OutRecord};
+use crate::wire::Unavailable;
 
 const GROUP: &str = "tapeline.test";
 const INPUT: Topic = Topic::AlertRaised;
+const TABLE: Topic = Topic::BarClosed;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Emits each record as it is.
+/// Emits each record as it is. Has a table.
 struct EchoStage(Arc<ScriptedBroker>);
 
 impl Stage for EchoStage {
@@ -40,12 +43,30 @@ impl Stage for EchoStage {
     fn completed(&mut self, (): (), _: Now, _: &mut Effects<OutRecord>) {}
 }
 
-impl KafkaStage for EchoStage {}
+impl KafkaStage for EchoStage {
+    fn tables(&self) -> &[Topic] {
+        &[TABLE]
+    }
+
+    fn globals(&self) -> BTreeSet<(Topic, i32)> {
+        BTreeSet::from([(TABLE, 0)])
+    }
+
+    fn table_record(&mut self, scope: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        let text = String::from_utf8_lossy(record.payload.unwrap());
+        self.0.record(&format!("{scope:?} table {}: {text}", record.partition));
+        Ok(TableRecord::Taken)
+    }
+
+    fn table_released(&mut self, _: Topic, partition: i32) {
+        self.0.record(&format!("release table {partition}"));
+    }
+}
 
 struct Running {
     host: BaseProducer<LogContext>,
     broker: Arc<ScriptedBroker>,
-    abandoned: Arc<Mutex<u32>>,
+    hung: HungClients,
     counts: StageCounts,
     shutdown: Shutdown,
     thread: JoinHandle<Result<Stop, DriverError>>,
@@ -64,15 +85,8 @@ impl Running {
         config.profile = Profile::Real;
         config.delivery = Delivery::Transactional;
         config.group_protocol = Some(GroupProtocol::Consumer);
-        let abandoned = Arc::new(Mutex::new(0));
-        let count = Arc::clone(&abandoned);
-        let hooks = Hooks {
-            abandoned: Box::new(move || {
-                *count.lock().unwrap() += 1;
-                *count.lock().unwrap()
-            }),
-            ..Hooks::default()
-        };
+        let hung = HungClients::default();
+        let hooks = Hooks { hung_clients: hung.clone(), ..Hooks::default() };
         let options = DriverOptions {
             service: "test",
             stage: "test",
@@ -86,11 +100,16 @@ impl Running {
         driver.producers = broker.producers();
         let (counts, shutdown) = (driver.counts(), driver.shutdown());
         let thread = std::thread::spawn(move || driver.run());
-        Self { host, broker: Arc::clone(broker), abandoned, counts, shutdown, thread }
+        Self { host, broker: Arc::clone(broker), hung, counts, shutdown, thread }
     }
 
     fn write(&self, text: &str) {
-        self.host.send(BaseRecord::to(INPUT.name()).partition(3).key("key").payload(text)).unwrap();
+        self.write_to(INPUT, 3, text);
+    }
+
+    fn write_to(&self, topic: Topic, partition: i32, text: &str) {
+        let record = BaseRecord::to(topic.name()).partition(partition).key("key").payload(text);
+        self.host.send(record).unwrap();
         self.host.flush(TIMEOUT).unwrap();
     }
 
@@ -143,9 +162,54 @@ fn commit_without_a_response_is_decided_by_the_next_client() {
     let expected =
         [vec!["1 init".to_owned()], transaction(1, "a"), vec!["2 init".to_owned()], transaction(2, "a")];
     assert_eq!(running.steps(), expected.concat());
-    assert_eq!(*running.abandoned.lock().unwrap(), 1);
+    assert_eq!(running.hung.count(), 1);
     running.stop();
     assert_eq!(*broker.destroyed.lock().unwrap(), [2]);
+}
+
+#[test]
+fn tables_are_followed_over_an_abandonment() {
+    let broker = Arc::new(ScriptedBroker::default());
+    let hanging = broker.hang("1 commit");
+    let running = Running::start(&broker);
+    for (partition, text) in [(0, "x"), (3, "y")] {
+        running.write_to(TABLE, partition, text);
+    }
+    running.eventually("tables are read", |broker| broker.steps.lock().unwrap().len() == 4);
+    running.write("a");
+    running.commits(&["a"]);
+    let read =
+        |steps: &[String]| steps.iter().filter(|step| step.contains("table")).cloned().collect::<Vec<_>>();
+    let mut before = read(&running.steps());
+    before.sort();
+    assert_eq!(before, ["CoPartitioned table 0: x", "CoPartitioned table 3: y", "Global table 0: x"]);
+    // What comes later is read too.
+    running.write_to(TABLE, 3, "z");
+    running.eventually("the table is read", |broker| read(&broker.steps.lock().unwrap()).len() == 4);
+    assert_eq!(read(&running.steps())[3], "CoPartitioned table 3: z");
+    drop(hanging);
+    running.stop();
+}
+
+/// Until all calls of three clients hang at once, the process continues.
+#[test]
+fn client_that_returned_does_not_count_to_the_limit() {
+    let broker = Arc::new(ScriptedBroker::default());
+    let calls = ["1 produce", "2 produce", "3 produce"].map(|call| broker.hang(call));
+    let running = Running::start(&broker);
+    running.write("a");
+    for (number, hanging) in (1..).zip(calls) {
+        running.eventually("the next client is created", |broker| {
+            broker.steps.lock().unwrap().contains(&format!("{} init", number + 1))
+        });
+        drop(hanging);
+        running.eventually("the client is destroyed", |broker| {
+            broker.destroyed.lock().unwrap().contains(&number)
+        });
+    }
+    running.commits(&["a"]);
+    assert_eq!(running.hung.count(), 0);
+    running.stop();
 }
 
 #[test]
@@ -159,8 +223,10 @@ fn late_response_of_an_abandoned_client_is_ignored() {
     running.write("b");
     running.commits(&["a", "b"]);
     assert!(running.steps().ends_with(&transaction(2, "b")), "{:?}", running.steps());
+    running.eventually("the client is destroyed", |broker| *broker.destroyed.lock().unwrap() == [1]);
+    assert_eq!(running.hung.count(), 0);
     running.stop();
-    assert_eq!(*broker.destroyed.lock().unwrap(), [2]);
+    assert_eq!(*broker.destroyed.lock().unwrap(), [1, 2]);
 }
 
 #[test]
@@ -170,17 +236,17 @@ fn two_abandoned_clients_in_succession_end_nothing() {
     let running = Running::start(&broker);
     running.write("a");
     running.commits(&["a"]);
-    assert_eq!(*running.abandoned.lock().unwrap(), 2);
+    assert_eq!(running.hung.count(), 2);
     running.stop();
 }
 
 #[test]
-fn third_abandoned_client_ends_the_driver() {
+fn third_hung_client_ends_the_driver() {
     let broker = Arc::new(ScriptedBroker::default());
     let _hanging = ["1 produce", "2 init", "3 begin"].map(|call| broker.hang(call));
     let running = Running::start(&broker);
     running.write("a");
     let error = running.thread.join().unwrap().unwrap_err();
-    assert!(matches!(error, DriverError::ClientsAbandoned { abandoned: 3, .. }), "{error}");
+    assert!(matches!(error, DriverError::ClientsAbandoned { hung: 3, .. }), "{error}");
     assert!(broker.steps.lock().unwrap().ends_with(&["3 begin".to_owned()]));
 }
