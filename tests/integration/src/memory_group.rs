@@ -12,6 +12,7 @@ const V2: &str = "/sys/fs/cgroup";
 #[derive(Debug)]
 pub struct MemoryGroup {
     folder: PathBuf,
+    limit: &'static str,
     peak: &'static str,
 }
 
@@ -29,11 +30,19 @@ impl MemoryGroup {
             (Path::new(V2).join(name), "memory.max", "memory.peak")
         };
         fs::create_dir(&folder)?;
-        let group = Self { folder, peak };
-        fs::write(group.folder.join(limit), limit_bytes.to_string())?;
+        let group = Self { folder, limit, peak };
+        group.set_limit(limit_bytes)?;
         // The kernel has it since 5.19.
         group.peak_bytes()?;
         Ok(group)
+    }
+
+    /// Changes the limit.
+    ///
+    /// # Errors
+    /// The processes use more than this already.
+    pub fn set_limit(&self, bytes: u64) -> io::Result<()> {
+        fs::write(self.folder.join(self.limit), bytes.to_string())
     }
 
     /// Returns the file to which a process writes its id to join the group.

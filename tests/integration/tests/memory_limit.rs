@@ -6,11 +6,15 @@ mod alerts;
 use std::time::Duration;
 
 use contracts::{ClosedBar, Event, Topic, encode, ids, partition_for};
-use integration::{Binaries, Service, Stack, memory_group, real_parts_missing, run_to_end};
+use integration::{Binaries, Service, Stack, memory_group, real_parts_missing, run_to_end, wait_until};
 use kafka_io::{KafkaConfig, OutRecord, Registry, RegistryConfig};
 use tokio::runtime::Runtime;
 
 const LIMIT: Duration = Duration::from_secs(120);
+/// The limit in docker-compose.yml, above the sum of the configuration.
+const START_LIMIT_MIB: u32 = 512;
+
+/// The limit after the check at start, which would reject it.
 const MEMORY_LIMIT_BYTES: u64 = 96 << 20;
 
 const SYMBOLS: u32 = 600;
@@ -63,7 +67,7 @@ fn bars_are_restored_within_the_limit_of_memory() {
     if real_parts_missing() {
         return;
     }
-    let Some(group) = memory_group(MEMORY_LIMIT_BYTES) else { return };
+    let Some(group) = memory_group(u64::from(START_LIMIT_MIB) << 20) else { return };
     let (binaries, stack) = (Binaries::built().unwrap(), Stack::start().unwrap());
     let kafka = KafkaConfig { brokers: stack.broker.address(), ..KafkaConfig::default() };
     let mut apply = binaries.command("tapeline");
@@ -82,8 +86,15 @@ fn bars_are_restored_within_the_limit_of_memory() {
     );
     let limited = binaries.joining(group.processes());
     let mut feature = Service::start(&limited, "feature", &sections, stack.folder()).unwrap();
+    // It reads, so the check is over.
+    let records = "tapeline_stage_table_records_total";
+    assert!(wait_until(LIMIT, || feature.metrics().is_ok_and(|metrics| metrics.sum(records, &[]) > 0.0)));
+    let limit_mib =
+        feature.metrics().unwrap().sum("chassis_process_memory_limit_bytes", &[]) / f64::from(1 << 20);
+    assert!((limit_mib - f64::from(START_LIMIT_MIB)).abs() < 1.0, "limit of {limit_mib} MiB");
+    group.set_limit(MEMORY_LIMIT_BYTES).unwrap();
     feature.wait_until_ready().unwrap();
-    let read = feature.metrics().unwrap().sum("tapeline_stage_table_records_total", &[]);
+    let read = feature.metrics().unwrap().sum(records, &[]);
     assert!(read >= f64::from(SYMBOLS * MINUTES), "{read} bars read");
     // The kernel kills a process that needs more than the limit.
     assert_eq!(feature.terminate().unwrap(), Some(0));
