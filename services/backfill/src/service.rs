@@ -8,12 +8,13 @@ use chassis::telemetry::Catalogue;
 use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{DataType, Interval, Symbol, Timeframe};
-use hosting::{Hosted, PoolWorkers, Reserved, StageSpec, WorkerError};
+use hosting::{Hosted, Part, PoolWorkers, Reserved, StageSpec, WorkerError};
 use kafka_io::{Completions, Profile, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
 use crate::metric_names::METRICS;
 use crate::range_counts::RangeCounts;
+use crate::rules::attempts::Attempts;
 use crate::sources::{CsvFolder, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
 use crate::stage::executor::{self, ExecutorStage, Workers};
 use crate::stage::planner::{self, PlannerStage};
@@ -97,6 +98,7 @@ fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Resul
         group: PLANNER_GROUP,
         inputs: planner::INPUTS.to_vec(),
         outputs: vec![executor::INPUT, DEAD_LETTERS],
+        memory: Vec::new(),
     };
     hosting::host(context, &config.kafka.0, stage, completed, spec)
 }
@@ -119,6 +121,12 @@ fn host_executor(
         group: EXECUTOR_GROUP,
         inputs: vec![executor::INPUT],
         outputs: [&EXECUTOR_WRITES[..], &[DEAD_LETTERS]].concat(),
+        memory: vec![Part::in_partitions(
+            "executor.partition_ends_max",
+            &config.kafka.0,
+            section.partition_ends_max,
+            Attempts::END_BYTES_MAX,
+        )],
     };
     hosting::host(context, &config.kafka.0, stage, completed, spec)
 }

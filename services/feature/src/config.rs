@@ -57,7 +57,7 @@ pub struct RequestsSection {
     /// request in the window has the same symbol, timeframe, sets and time, at the same or a higher priority. 60 s is the dedup window
     /// of alerts in the scanner bridge as well.
     pub dedup_window_ms: Millis,
-    /// Maximum number of requested symbols in the dedup window, about 200 bytes each; above it, the oldest are evicted. 100,000 is
+    /// Maximum number of requested symbols in the dedup window, about 350 bytes each; above it, the oldest are evicted. 100,000 is
     /// three windows at the default rate limit of the scanner bridge.
     pub dedup_symbols_max: usize,
     /// Number of worker threads, which compute requests, at start and without load; 1 to `workers_max`. 1 by default: an idle instance

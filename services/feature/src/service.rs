@@ -5,10 +5,11 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, Latency, PoolWorkers, Reserved, StageSpec, WorkerError};
+use hosting::{Hosted, Latency, Part, PoolWorkers, Reserved, StageSpec, WorkerError};
 use kafka_io::{Completions, Profile, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
+use crate::intake::DedupWindow;
 use crate::memory::memory_parts;
 use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
 use crate::set_counts::SetCounts;
@@ -74,6 +75,11 @@ impl Service for Feature {
             group: GROUP,
             inputs: INPUTS.to_vec(),
             outputs: vec![Topic::VectorComputed, Topic::RequestFailed, dead_letters],
+            memory: vec![Part::of(
+                "requests.dedup_symbols_max",
+                limits.dedup_symbols_max,
+                DedupWindow::KEY_BYTES_MAX,
+            )],
         };
         Ok(vec![hosting::host(&context, kafka, stage, completed, spec)?])
     }

@@ -87,8 +87,8 @@ pub struct AnnouncerSection {
     /// Dedup window of a symbol's qualification for a layer, or promotion between two layers, in milliseconds of event time: within it,
     /// the same announcement is published once. 24 h, so that a symbol is announced once per trading day.
     pub window_ms: Millis,
-    /// Maximum number of dedup windows per partition; the oldest is removed first. 100,000 is enough for every tradable symbol in every
-    /// layer.
+    /// Maximum number of dedup windows per partition, about 250 bytes each; the oldest is removed first. 20,000 in each of 12 partitions
+    /// are enough for every tradable symbol in every layer.
     pub partition_windows_max: usize,
 }
 
@@ -114,7 +114,7 @@ impl Default for EdgeSection {
 
 impl Default for AnnouncerSection {
     fn default() -> Self {
-        Self { window_ms: Millis::new(24 * 3_600 * 1_000), partition_windows_max: 100_000 }
+        Self { window_ms: Millis::new(24 * 3_600 * 1_000), partition_windows_max: 20_000 }
     }
 }
 
@@ -168,6 +168,6 @@ impl Validate for AnnouncerSection {
     fn validate(&self, errors: &mut ErrorCollector) {
         errors.check(!self.window_ms.is_zero(), "window_ms", self.window_ms, "at least 1", "86400000");
         let windows = self.partition_windows_max;
-        errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
+        errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "20000");
     }
 }

@@ -8,7 +8,7 @@ use chassis::serve::ConnectionLimits;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, EndPolicy, Exit, Failure, Service, descriptors};
 use contracts::Topic;
-use hosting::{Hosted, StageSpec};
+use hosting::{Hosted, Part, StageSpec};
 use kafka_io::{KafkaConfig, ProducerLimits, Profile, Wire, completions};
 use kit::SaturatingFrom;
 
@@ -95,6 +95,12 @@ fn host_announcer(
         group: GROUP,
         inputs: vec![INPUT],
         outputs: vec![Topic::SymbolQualified, Topic::SymbolPromoted, Topic::PublisherDeadLetter],
+        memory: vec![Part::in_partitions(
+            "announcer.partition_windows_max",
+            kafka,
+            section.partition_windows_max,
+            Announcer::WINDOW_BYTES_MAX,
+        )],
     };
     hosting::host(context, kafka, AnnouncerStage::new(wire, announcer), completed, spec)
 }

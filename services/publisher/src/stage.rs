@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contracts::{EncodeError, Promotion, Proposal, Qualification, Topic, ids};
 use domain::{Layer, LayerError, Symbol, SymbolError, Timestamp};
-use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, UNWRITABLE, Unavailable, Wire};
+use kafka_io::{Bound, InRecord, KafkaStage, Note, OutRecord, Restore, UNWRITABLE, Unavailable, Wire};
 use pipeline::{Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 use self::restore::Restored;
@@ -185,6 +185,11 @@ impl KafkaStage for AnnouncerStage {
 
     fn restore_abandoned(&mut self, partition: i32) {
         self.announcer.unassigned(partition);
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        let (used, limit) = (self.announcer.held() as u64, self.announcer.held_max() as u64);
+        vec![Bound { name: "dedup_windows", used, limit }]
     }
 
     fn notes(&self) -> Vec<Note> {

@@ -47,8 +47,8 @@ pub struct AlertsSection {
     /// Dedup window per symbol, in milliseconds of event time before and after its first alert. An alert in the window is dropped,
     /// unless it requests a new feature set or a higher priority. 60 s is the dedup window of requests in the feature service as well.
     pub dedup_window_ms: Millis,
-    /// Maximum number of dedup windows per partition; the one that was requested first is evicted. 100,000 is ten times the number of
-    /// tradable symbols.
+    /// Maximum number of dedup windows per partition, about 300 bytes each; the one that was requested first is evicted. 20,000 in each of
+    /// 12 partitions are twenty times the number of tradable symbols.
     pub partition_windows_max: usize,
     /// Number of symbols at which a batch is sent, 1 to 100. A batch that waits for the rate limit accepts symbols up to 100, the
     /// maximum of a request; 50 leaves room for as many.
@@ -73,7 +73,7 @@ impl Default for AlertsSection {
         Self {
             mapping_file: PathBuf::new(),
             dedup_window_ms: Millis::new(60_000),
-            partition_windows_max: 100_000,
+            partition_windows_max: 20_000,
             batch_symbols: limits.ready_symbols,
             batch_wait_ms: Millis::new(5_000),
             batch_linger_ms: Millis::new(50),
@@ -125,7 +125,7 @@ impl Validate for AlertsSection {
         let rate = self.group_symbols_per_s;
         errors.check(rate >= 1, "group_symbols_per_s", rate, "at least 1", "500");
         let windows = self.partition_windows_max;
-        errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "100000");
+        errors.check(windows >= 1, "partition_windows_max", windows, "at least 1", "20000");
         errors.check(self.waiting_max >= 2, "waiting_max", self.waiting_max, "at least 2", "10000");
     }
 }

@@ -4,12 +4,13 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, Latency, StageSpec};
+use hosting::{Hosted, Latency, Part, StageSpec};
 use kafka_io::completions;
 
 use crate::config::BridgeConfig;
 use crate::mapping_file;
 use crate::metric_names::{ALERT_TO_REQUEST, LIMITER_DELAY, METRICS};
+use crate::rules::dedup::Dedup;
 use crate::stage::{BridgeStage, INPUT};
 
 /// The name of the stage in metrics and reports.
@@ -55,6 +56,12 @@ impl Service for Bridge {
             group: GROUP,
             inputs: vec![INPUT],
             outputs: vec![Topic::BatchRequested, Topic::BatchUrgent, dead_letters],
+            memory: vec![Part::in_partitions(
+                "alerts.partition_windows_max",
+                kafka,
+                config.alerts.partition_windows_max,
+                Dedup::WINDOW_BYTES_MAX,
+            )],
         };
         Ok(vec![hosting::host(&context, kafka, stage, completed, spec)?])
     }

@@ -15,7 +15,7 @@ use chassis::telemetry::Scope;
 use contracts::{Alert, Topic};
 use domain::{AlertType, Symbol, SymbolError, Timestamp};
 use hosting::Latency;
-use kafka_io::{InRecord, KafkaStage, Note, OutRecord, Restore, Unavailable, Wire};
+use kafka_io::{Bound, InRecord, KafkaStage, Note, OutRecord, Restore, Unavailable, Wire};
 use kit::SaturatingFrom;
 use metrics::Histogram;
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
@@ -301,6 +301,14 @@ impl KafkaStage for BridgeStage {
 
     fn restore_abandoned(&mut self, partition: i32) {
         self.dedup.unassigned(partition);
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        let bound = |name, used, limit| Bound { name, used: used as u64, limit: limit as u64 };
+        vec![
+            bound("dedup_windows", self.dedup.held(), self.dedup.held_max()),
+            bound("waiting_alerts", self.batcher.waiting(), self.batcher.waiting_max()),
+        ]
     }
 
     fn notes(&self) -> Vec<Note> {

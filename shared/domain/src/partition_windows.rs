@@ -17,6 +17,9 @@ pub struct PartitionWindows<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
+    /// Upper bound of the memory of a window.
+    pub const WINDOW_BYTES_MAX: usize = DedupWindows::<K, V>::BYTES_MAX;
+
     /// Creates an empty collection. Each window extends `window_micros` before and after its first occurrence. A partition keeps at
     /// most `partition_capacity` announced windows.
     #[must_use]
@@ -58,6 +61,12 @@ impl<K: Copy + Eq + Hash, V> PartitionWindows<K, V> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns the number of windows that the current partitions may have.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.partitions.len().saturating_mul(self.partition_capacity)
     }
 
     /// Returns the number of windows that were evicted because of the capacity. Never decreases.

@@ -87,6 +87,11 @@ struct Window<V> {
 }
 
 impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
+    /// Upper bound of the memory of a window, if there are thousands: its share of a hash table that has just grown, with a byte of control
+    /// each and 7 of 8 slots usable, and of a ring that has just grown and half of whose entries belong to replaced windows.
+    pub const BYTES_MAX: usize =
+        (size_of::<(K, Window<V>)>() + 1) * 16 / 7 + 4 * size_of::<(Announcement, K)>();
+
     /// Creates an empty collection. A window extends `window_micros` before and after its first occurrence. At most `capacity` (at
     /// least 1) announced windows are kept. Unannounced windows neither expire nor are evicted; the work that their owner holds
     /// limits their number.

@@ -33,6 +33,7 @@
 //!         group: "tapeline.example",
 //!         inputs: vec![input],
 //!         outputs: vec![output, dead_letters],
+//!         memory: Vec::new(),
 //!     };
 //!     hosting::host(&context, &kafka.0, stage, completed, spec)
 //! }

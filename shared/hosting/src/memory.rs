@@ -50,6 +50,21 @@ pub struct Part {
     pub bytes: u64,
 }
 
+impl Part {
+    /// Memory of up to `count` values of a setting.
+    #[must_use]
+    pub fn of(setting: &str, count: usize, each_bytes: usize) -> Self {
+        let bytes = u64::saturating_from(count).saturating_mul(u64::saturating_from(each_bytes));
+        Self { name: setting.to_owned(), bytes }
+    }
+
+    /// Memory of up to `count` values in each partition.
+    #[must_use]
+    pub fn in_partitions(setting: &str, kafka: &KafkaConfig, count: usize, each_bytes: usize) -> Self {
+        Self::of(setting, count.saturating_mul(usize::saturating_from(kafka.partitions)), each_bytes)
+    }
+}
+
 /// Reserved parts. Dropping it releases them.
 #[derive(Debug)]
 #[must_use = "dropping it releases the parts"]

@@ -7,10 +7,12 @@ use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::ClusterError;
 use kafka_io::{
-    Completed, Driver, DriverError, DriverOptions, Hooks, HungClients, KafkaConfig, KafkaStage, StageCounts,
+    Completed, Driver, DriverError, DriverOptions, Hooks, HungClients, KafkaConfig, KafkaStage, Profile,
+    StageCounts,
 };
 use pipeline::Stop;
 
+use crate::memory::Part;
 use crate::{memory, producer};
 
 /// The time without a heartbeat after which the process is not live. An iteration of the driver may block in bounded queries, each at
@@ -30,6 +32,8 @@ pub struct StageSpec {
     pub inputs: Vec<Topic>,
     /// The output topics, including the dead-letter topic.
     pub outputs: Vec<Topic>,
+    /// The memory that the settings of the stage bound, in addition to that of its clients and the engine.
+    pub memory: Vec<Part>,
 }
 
 /// A running stage.
@@ -65,7 +69,12 @@ where
     S::Completion: Send,
 {
     let consumers = consumers(&stage);
-    let memory = memory::reserve(memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers))?;
+    let mut parts = memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers);
+    // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
+    if kafka.profile == Profile::Real {
+        parts.extend(spec.memory);
+    }
+    let memory = memory::reserve(parts)?;
     let latch = context.health.component(spec.stage);
     let (degraded, unreachable) = (latch.clone(), latch.clone());
     let heartbeat = context.health.heartbeat(spec.stage, HEARTBEAT_DEADLINE);

@@ -64,7 +64,7 @@ pub use self::hung_clients::HungClients;
 pub use self::observer::{StageCounts, StageStatus};
 pub use self::shutdown::Shutdown;
 pub use self::slots::LOADING_PARTITIONS_MAX;
-pub use self::stage::{KafkaStage, Note, Restore, TableRecord, TableScope};
+pub use self::stage::{Bound, KafkaStage, Note, Restore, TableRecord, TableScope};
 pub use self::state::Driver;
 
 /// Options of a driver.

@@ -86,9 +86,9 @@ pub use broker_monitor::{BrokerMonitor, ReachabilityHook};
 pub use config::{Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use config_error::ConfigError;
 pub use driver::{
-    AbortHook, Completed, Completions, Driver, DriverError, DriverOptions, Hooks, HungClients, KafkaStage,
-    LOADING_PARTITIONS_MAX, Note, Readiness, Restore, Shutdown, StageCounts, StageStatus, TableRecord,
-    TableScope, TransactionStep, completions,
+    AbortHook, Bound, Completed, Completions, Driver, DriverError, DriverOptions, Hooks, HungClients,
+    KafkaStage, LOADING_PARTITIONS_MAX, Note, Readiness, Restore, Shutdown, StageCounts, StageStatus,
+    TableRecord, TableScope, TransactionStep, completions,
 };
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use kit::{ErrorChain, Millis, Secret};

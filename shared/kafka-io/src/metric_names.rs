@@ -71,7 +71,7 @@ pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
 /// Outcomes of a batch of outputs.
 pub(crate) const BATCH_OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
 
-/// Bounds of a stage: input records that are held, outputs that are queued or in flight, fetched records that are not processed yet.
+/// Bounds of every stage: input records that are held, outputs that are queued or in flight, fetched records that are not processed yet.
 pub(crate) const BOUNDS: [&str; 3] = ["held_records", "outputs", "fetched_records"];
 
 /// Outcomes of a lookup of a writer's schema.
@@ -90,7 +90,7 @@ const RESTORE_MS_BUCKETS: &[f64] = &[5.0, 20.0, 100.0, 500.0, 2_000.0, 10_000.0,
 const STAGE: &[(&str, &[&str])] = &[("stage", NAMES)];
 const STAGE_REASON: &[(&str, &[&str])] = &[("stage", NAMES), ("reason", NAMES)];
 const STAGE_OUTCOME: &[(&str, &[&str])] = &[("stage", NAMES), ("outcome", &BATCH_OUTCOMES)];
-const STAGE_BOUND: &[(&str, &[&str])] = &[("stage", NAMES), ("bound", &BOUNDS)];
+const STAGE_BOUND: &[(&str, &[&str])] = &[("stage", NAMES), ("bound", NAMES)];
 const STAGE_LAW: &[(&str, &[&str])] =
     &[("stage", NAMES), ("law", &["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8"])];
 
@@ -212,9 +212,14 @@ pub const METRICS: &[Metric] = &[
         BOUND_USED,
         "used",
         STAGE_BOUND,
-        "Use of a bound of the stage; at its limit partitions are paused.",
+        "Use of a bound of the stage: at its limit partitions are paused, or the oldest entries evicted.",
     ),
-    gauge(BOUND_LIMIT, "limit", STAGE_BOUND, "The limit of a bound of the stage."),
+    gauge(
+        BOUND_LIMIT,
+        "limit",
+        STAGE_BOUND,
+        "Limit of a bound of the stage; of dedup windows for the assigned partitions.",
+    ),
     gauge(
         REACHABLE_BROKERS,
         "brokers",

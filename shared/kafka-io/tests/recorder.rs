@@ -3,10 +3,11 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use common::stage::HELD_MAX;
 use common::{Mock, Running, eventually};
 use contracts::Topic;
 use kafka_io::Hooks;
@@ -27,19 +28,24 @@ struct CountingRecorder(Arc<Calls>);
 struct Calls {
     count: AtomicU64,
     handles: Mutex<BTreeSet<String>>,
+    /// The latest values of the gauges of bounds, by name and bound.
+    bounds: Mutex<BTreeMap<(String, String), f64>>,
     largest_fetch: AtomicU64,
 }
 
 struct Handle {
     calls: Arc<Calls>,
     is_fetched: bool,
+    bound: Option<(String, String)>,
 }
 
 impl CountingRecorder {
     fn handle(&self, key: &Key) -> Arc<Handle> {
         self.0.count.fetch_add(1, Ordering::Relaxed);
         self.0.handles.lock().unwrap().insert(key.to_string());
-        Arc::new(Handle { calls: Arc::clone(&self.0), is_fetched: key.name() == FETCHED })
+        let bound = key.labels().find(|label| label.key() == "bound");
+        let bound = bound.map(|label| (key.name().to_owned(), label.value().to_owned()));
+        Arc::new(Handle { calls: Arc::clone(&self.0), is_fetched: key.name() == FETCHED, bound })
     }
 
     fn calls(&self) -> u64 {
@@ -90,8 +96,11 @@ impl GaugeFn for Handle {
         self.called();
     }
 
-    fn set(&self, _: f64) {
+    fn set(&self, value: f64) {
         self.called();
+        if let Some(bound) = &self.bound {
+            self.calls.bounds.lock().unwrap().insert(bound.clone(), value);
+        }
     }
 }
 
@@ -166,5 +175,17 @@ fn recorder_calls_do_not_depend_on_the_number_of_records() {
     assert!(largest_before <= 36 && largest >= 360, "fetches of {largest_before}, then of {largest}");
     // At most one call per handle and iteration, and one that registers the handle of a new reason.
     assert!(few <= handles + 1 && many <= handles + 1, "{few}, then {many}, calls of {handles} handles");
+    // A full stage.
+    mock.write(Topic::AlertRaised, &vec![(0, "hold"); HELD_MAX]);
+    let exported = |metric: &str, bound: &str| {
+        let bounds = recorder.0.bounds.lock().unwrap();
+        bounds.get(&(format!("tapeline_stage_bound_{metric}"), bound.to_owned())).copied()
+    };
+    let all = Some(600.0);
+    eventually("all are held", || {
+        exported("used", "scripted") == all && exported("used", "held_records") == all
+    });
+    assert_eq!((exported("limit", "scripted"), exported("limit", "held_records")), (all, Some(50_000.0)));
+    running.work.iter().take(HELD_MAX).for_each(|done| running.completions.send(done).unwrap());
     assert_eq!(running.stop(), Stop::Drained);
 }

@@ -284,6 +284,14 @@ impl<S: KafkaStage> StageBench<S> {
         note.unwrap_or_else(|| panic!("no note {name}")).value
     }
 
+    /// Returns use and limit of a bound of the stage.
+    #[must_use]
+    pub fn bound(&self, name: &str) -> (u64, u64) {
+        let bound = self.stage.bounds().into_iter().find(|bound| bound.name == name);
+        let bound = bound.unwrap_or_else(|| panic!("no bound {name}"));
+        (bound.used, bound.limit)
+    }
+
     fn apply(&mut self, mut effects: Effects<OutRecord>) {
         for effect in effects.take() {
             match &effect {

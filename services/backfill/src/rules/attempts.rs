@@ -72,6 +72,10 @@ struct PartitionAttempts {
 }
 
 impl Attempts {
+    /// Upper bound of the memory of an ended attempt, in bytes.
+    pub const END_BYTES_MAX: usize =
+        DedupWindows::<u128, i32>::BYTES_MAX + DedupWindows::<Identity, Attempt>::BYTES_MAX;
+
     /// Returns an empty registry. A request is a duplicate until `window_micros` after the success. A partition keeps at most
     /// `partition_ends_max` ended attempts.
     #[must_use]

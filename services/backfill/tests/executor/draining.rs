@@ -16,6 +16,7 @@ fn gathering_and_waiting_requests_are_released_at_once() {
     bench.hold(&request(1, "2024-01-02", "2024-01-05"), now(0));
     bench.table_ends_at(9);
     bench.hold(&request(2, "2024-01-02", "2024-01-05"), now(0));
+    assert_eq!(bench.bound("requests"), (2, 10_000));
     bench.drain(now(0));
     assert_eq!((bench.held().len(), bench.released), (0, 2));
     assert_eq!(

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use domain::{FeatureSets, Symbol, Timeframe, Timestamp};
 
+/// A UUID as text, allocated.
+const REQUEST_ID_BYTES: usize = 48;
+
 /// The part of a request that concerns one symbol. Equal keys have equal results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DedupKey {
@@ -44,6 +47,12 @@ pub struct DedupWindow {
 }
 
 impl DedupWindow {
+    /// Upper bound of the memory of a key, in bytes: its share of a hash table that grows, in addition to the smaller one, of a queue that has
+    /// just grown, and the id.
+    pub const KEY_BYTES_MAX: usize = (size_of::<(DedupKey, Earlier)>() + 1) * 24 / 7
+        + 2 * size_of::<(Duration, DedupKey)>()
+        + REQUEST_ID_BYTES;
+
     /// An empty window.
     #[must_use]
     pub fn new(window: Duration, keys_max: usize) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contracts::Topic;
-use kafka_io::{InRecord, KafkaStage, Note, TableRecord, TableScope, Unavailable};
+use kafka_io::{Bound, InRecord, KafkaStage, Note, TableRecord, TableScope, Unavailable};
 
 use super::FeatureStage;
 use super::bar_table::BAR_TOPIC;
@@ -13,6 +13,16 @@ use crate::metric_names as names;
 impl KafkaStage for FeatureStage {
     fn tables(&self) -> &[Topic] {
         &[BAR_TOPIC]
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        let bound = |name, used, limit| Bound { name, used: used as u64, limit: limit as u64 };
+        let limits = &self.limits;
+        vec![
+            bound("ordinary_requests", self.queue.len(Lane::Ordinary), limits.ordinary_max),
+            bound("urgent_requests", self.queue.len(Lane::Urgent), limits.urgent_max),
+            bound("requested_symbols", self.dedup_window.len(), limits.dedup_symbols_max),
+        ]
     }
 
     fn notes(&self) -> Vec<Note> {

@@ -53,6 +53,9 @@ pub struct Announcer {
 }
 
 impl Announcer {
+    /// Upper bound of the memory of a window, in bytes.
+    pub const WINDOW_BYTES_MAX: usize = PartitionWindows::<Announcement, ()>::WINDOW_BYTES_MAX;
+
     /// Creates an announcer without windows. A window extends `window_micros` before and after its first occurrence; a partition has at
     /// most `partition_windows_max`.
     #[must_use]
@@ -104,6 +107,12 @@ impl Announcer {
     #[must_use]
     pub fn held(&self) -> usize {
         self.windows.len()
+    }
+
+    /// Returns the maximum number of windows of the partitions that have any.
+    #[must_use]
+    pub fn held_max(&self) -> usize {
+        self.windows.capacity()
     }
 
     /// Returns the number of windows of the assigned partitions that were evicted before they expired, because of the maximum.

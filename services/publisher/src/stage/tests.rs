@@ -3,7 +3,7 @@
 use contracts::Event;
 use contracts::bounds::{ID_BYTES_MAX, METRICS_MAX, TEXT_BYTES_MAX};
 use testkit::StageBench;
-use testkit::stage_bench::{START_MICROS, emitted, now_after, rejected, wire};
+use testkit::stage_bench::{PARTITIONS, START_MICROS, emitted, now_after, rejected, wire};
 
 use super::*;
 use crate::rules::announce::DEFAULT_WINDOW_MICROS;
@@ -87,6 +87,7 @@ fn announcer_holds_no_window_after_an_idle_hour() {
         assert!(matches!(verdict, Verdict::Emit(_)), "{verdict:?}");
     }
     assert_eq!(bench.note(names::DEDUP_WINDOWS.name), 26 * 26);
+    assert_eq!(bench.bound("dedup_windows"), (26 * 26, 1_000 * u64::try_from(PARTITIONS).unwrap()));
     bench.run_idle(Duration::ZERO, Duration::from_secs(3_600));
     assert_eq!(bench.note(names::DEDUP_WINDOWS.name), 0);
 }

@@ -195,6 +195,12 @@ impl<I> Batcher<I> {
         self.ready_alerts
     }
 
+    /// Returns the number of held alerts at which it is full.
+    #[must_use]
+    pub const fn waiting_max(&self) -> usize {
+        self.limits.waiting_max
+    }
+
     /// Returns `true` from the time when [`Limits::waiting_max`] is reached until fewer than half of it are held.
     #[must_use]
     pub const fn is_full(&self) -> bool {

@@ -70,6 +70,8 @@ struct RestoredAlerts {
 }
 
 impl Dedup {
+    /// Upper bound of the memory of a window, in bytes.
+    pub const WINDOW_BYTES_MAX: usize = PartitionWindows::<Symbol, RequestedPriorities>::WINDOW_BYTES_MAX;
     /// Creates deduplication without windows. A window extends `window_micros` before and after its first occurrence; a partition has
     /// at most `partition_windows_max`.
     #[must_use]
@@ -173,6 +175,12 @@ impl Dedup {
     #[must_use]
     pub fn held(&self) -> usize {
         self.windows.len()
+    }
+
+    /// Returns the maximum number of windows of the partitions that have any.
+    #[must_use]
+    pub fn held_max(&self) -> usize {
+        self.windows.capacity()
     }
 
     /// Returns the number of windows of the assigned partitions that were evicted before they expired, because of the maximum.

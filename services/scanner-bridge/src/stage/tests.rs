@@ -198,6 +198,7 @@ fn bridge_holds_no_window_after_an_idle_hour() {
     hold_alerts(&mut bench, 300);
     bench.run_idle(Duration::ZERO, Duration::from_secs(60));
     assert_eq!((bench.held().len(), bench.note(names::DEDUP_WINDOWS.name)), (0, 300));
+    assert_eq!(bench.bound("dedup_windows").0, 300);
     bench.run_idle(Duration::from_secs(60), Duration::from_secs(3_600));
     assert_eq!(bench.note(names::DEDUP_WINDOWS.name), 0);
 }
@@ -213,6 +214,7 @@ fn full_bridge_is_full_until_half_of_its_alerts_are_requested() {
     assert!(!bench.stage.is_full(0));
     let verdict = bench.process(&alert("last", "LAST", "momentum", 0.5), now(0));
     assert!(matches!(verdict, Verdict::Hold) && bench.stage.is_full(0));
+    assert_eq!(bench.bound("waiting_alerts"), (200, 200));
     bench.tick(now(50));
     assert!(bench.held().len() > 100 && bench.stage.is_full(0), "{} are held", bench.held().len());
     bench.tick(now(250));

@@ -8,7 +8,7 @@ use pipeline::{Counts, Law, Reason};
 
 use super::hooks::Hooks;
 use super::restoring::Restored;
-use super::stage::Note;
+use super::stage::{Bound, Note};
 use crate::broker_monitor::BrokerMonitor;
 use crate::metric_names as names;
 
@@ -44,9 +44,8 @@ pub struct StageStatus {
     pub ends_known: bool,
     /// Input records that may be held before every partition is paused.
     pub held_max: u64,
-    /// Use and limit of each bound, in the order of the label values of `tapeline_stage_bound_used`: held records, outputs that are
-    /// queued or in flight, fetched records that are not processed yet.
-    pub bounds: [(u64, u64); 3],
+    /// The bounds of the engine, then those of the stage.
+    pub bounds: Vec<Bound>,
     /// Assigned input partitions that are paused, because a bound is reached or because they are stopped or deferred.
     pub paused: usize,
     /// Assigned input partitions.
@@ -114,8 +113,8 @@ pub(super) struct Observer {
     table_records: Counter,
     held: Gauge,
     held_max: Gauge,
-    /// Use and limit, in the order of [`names::BOUNDS`].
-    bounds: [(Gauge, Gauge); 3],
+    /// Use and limit, by name.
+    bounds: Vec<(&'static str, Gauge, Gauge)>,
     paused: Gauge,
     lag: Gauge,
     lag_seconds: Gauge,
@@ -166,6 +165,11 @@ impl Labels {
         metrics::histogram!(name, "service" => self.service, "stage" => self.stage)
     }
 
+    fn bound(self, bound: &'static str) -> (&'static str, Gauge, Gauge) {
+        let gauge = |name| self.gauge_by(name, "bound", bound);
+        (bound, gauge(names::BOUND_USED), gauge(names::BOUND_LIMIT))
+    }
+
     fn note(self, name: &'static str) -> NoteHandle {
         match name.ends_with("_total") {
             true => NoteHandle::Counter(self.counter(name)),
@@ -202,10 +206,7 @@ impl Observer {
             table_records: labels.counter(names::TABLE_RECORDS),
             held: labels.gauge(names::HELD),
             held_max: labels.gauge(names::HELD_MAX),
-            bounds: names::BOUNDS.map(|bound| {
-                let gauge = |name| labels.gauge_by(name, "bound", bound);
-                (gauge(names::BOUND_USED), gauge(names::BOUND_LIMIT))
-            }),
+            bounds: names::BOUNDS.map(|bound| labels.bound(bound)).to_vec(),
             paused: labels.gauge(names::PAUSED),
             lag,
             lag_seconds,
@@ -261,16 +262,25 @@ impl Observer {
         }
     }
 
+    /// Records the bounds. The handles of a name are created when the name first occurs.
+    fn record_bounds(&mut self, bounds: &[Bound]) {
+        for bound in bounds {
+            let (_, used, limit) = match self.bounds.iter().position(|(known, ..)| *known == bound.name) {
+                Some(index) => &self.bounds[index],
+                None => self.bounds.push_mut(self.labels.bound(bound.name)),
+            };
+            used.set(approximately(bound.used));
+            limit.set(approximately(bound.limit));
+        }
+    }
+
     /// Publishes the status: updates the metrics, calls the hooks if readiness or degradation has changed, and sets [`StageCounts`].
     pub(super) fn publish(&mut self, status: StageStatus, violations: [u64; 8]) {
         self.record_counts(&status);
         self.record_violations(violations);
         self.held.set(approximately(status.counts.held));
         self.held_max.set(approximately(status.held_max));
-        for ((used, limit), (used_now, limit_now)) in self.bounds.iter().zip(status.bounds) {
-            used.set(approximately(used_now));
-            limit.set(approximately(limit_now));
-        }
+        self.record_bounds(&status.bounds);
         self.paused.set(approximately(status.paused as u64));
         self.record_lag(&status);
         self.partitions.set(approximately(status.partitions as u64));

@@ -18,6 +18,17 @@ pub struct Note {
     pub value: u64,
 }
 
+/// Use and limit of a bound of a stage, exported as `tapeline_stage_bound_used` and `tapeline_stage_bound_limit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// The value of the label `bound`.
+    pub name: &'static str,
+    /// The current use.
+    pub used: u64,
+    /// The limit; 0 if it depends on the assigned partitions and there are none.
+    pub limit: u64,
+}
+
 /// Which instances read a partition of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TableScope {
@@ -115,6 +126,11 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
 
     /// Returns the stage's own metrics. The set of names must not change.
     fn notes(&self) -> Vec<Note> {
+        Vec::new()
+    }
+
+    /// Returns the stage's own bounds, in addition to those of the engine. The set of names must not change.
+    fn bounds(&self) -> Vec<Bound> {
         Vec::new()
     }
 }

@@ -12,8 +12,9 @@ use super::observer::StageStatus;
 use super::record_age::InputOffsets;
 use super::restoring::Restoring;
 use super::session::{Ended, Exit, Session};
-use super::stage::KafkaStage;
+use super::stage::{Bound, KafkaStage};
 use super::watchdog::Stall;
+use crate::metric_names::BOUNDS;
 use crate::partition_ends::stable_and_end;
 use crate::raw;
 
@@ -47,17 +48,21 @@ impl<S: KafkaStage> Session<'_, '_, '_, S> {
         let (violations, load) = (engine.violations(), engine.load());
         let unready_cause =
             if is_running { self.unready_cause() } else { Some("recreating Kafka clients".to_owned()) };
+        let [held, outputs, fetched] = BOUNDS;
+        let bound = |name, used, limit| Bound { name, used, limit };
+        let mut bounds = vec![
+            bound(held, load.held, load.held_max),
+            bound(outputs, u64::saturating_from(load.outputs), u64::saturating_from(load.outputs_max)),
+            bound(fetched, u64::saturating_from(self.buffer.len()), u64::saturating_from(RECORDS_MAX)),
+        ];
+        bounds.extend(engine.stage().bounds());
         let status = StageStatus {
             counts: engine.counts(),
             lag: self.lag,
             oldest: self.oldest,
             ends_known: self.ends_known && !self.driver.observer.brokers.is_unreachable(),
             held_max: load.held_max,
-            bounds: [
-                (load.held, load.held_max),
-                (u64::saturating_from(load.outputs), u64::saturating_from(load.outputs_max)),
-                (u64::saturating_from(self.buffer.len()), u64::saturating_from(RECORDS_MAX)),
-            ],
+            bounds,
             paused: load.paused,
             partitions: self.assignment.owned().len(),
             table_records: self.driver.table_records,

@@ -8,7 +8,9 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use contracts::Topic;
-use kafka_io::{InRecord, KafkaStage, OutRecord, Restore, TableRecord, TableScope, Unavailable, dead_letter};
+use kafka_io::{
+    Bound, InRecord, KafkaStage, OutRecord, Restore, TableRecord, TableScope, Unavailable, dead_letter,
+};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
 use super::PARTITIONS;
@@ -193,6 +195,10 @@ impl KafkaStage for ScriptedStage {
 
     fn table_end(&mut self, scope: TableScope, _: Topic, partition: i32, end: i64) {
         self.table.entry((scope, partition)).or_default().end = end;
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        vec![Bound { name: "scripted", used: self.held.len() as u64, limit: HELD_MAX as u64 }]
     }
 
     fn restores(&self) -> &[Restore] {

@@ -2,7 +2,7 @@
 
 use contracts::{CoverageChange, CoverageKey, RangeCompletion, RangeFailure, Topic};
 use domain::Timestamp;
-use kafka_io::{InRecord, KafkaStage, Note, Restore, TableRecord, TableScope, Unavailable};
+use kafka_io::{Bound, InRecord, KafkaStage, Note, Restore, TableRecord, TableScope, Unavailable};
 use kit::SaturatingFrom;
 use pipeline::Now;
 use uuid::Uuid;
@@ -17,6 +17,12 @@ const TABLES: [Topic; 1] = [Topic::CoverageChanged];
 impl KafkaStage for ExecutorStage {
     fn tables(&self) -> &[Topic] {
         &TABLES
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        let used = u64::saturating_from(self.requests.len());
+        let limit = u64::saturating_from(self.settings.limits.requests_max);
+        vec![Bound { name: "requests", used, limit }]
     }
 
     fn notes(&self) -> Vec<Note> {

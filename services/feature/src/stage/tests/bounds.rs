@@ -18,6 +18,7 @@ fn feature_stage_holds_nothing_after_an_idle_hour() {
     let mut bench = holding(10, LIMITS);
     complete_all(&mut bench);
     assert_eq!((bench.outputs().len(), bench.note(REQUESTED_SYMBOLS.name)), (10, 10));
+    assert_eq!(bench.bound("requested_symbols").0, 10);
     bench.run_idle(Duration::from_secs(1), Duration::from_secs(3_600));
     assert_eq!(bench.note(REQUESTED_SYMBOLS.name), 0);
     assert!(bench.stage.queue.is_empty() && bench.stage.running.is_empty() && bench.held().is_empty());
@@ -27,7 +28,8 @@ fn feature_stage_holds_nothing_after_an_idle_hour() {
 fn full_lane_is_reported_for_its_topic_only() {
     const ORDINARY: u16 = 0;
     const URGENT: u16 = 1;
-    for (priority, full, other) in [(5, ORDINARY, URGENT), (8, URGENT, ORDINARY)] {
+    let lanes = [(5, ORDINARY, URGENT, "ordinary_requests"), (8, URGENT, ORDINARY, "urgent_requests")];
+    for (priority, full, other, bound) in lanes {
         let mut bench = Bench::new();
         bench.set_table_end(5);
         for number in 0..10 {
@@ -37,6 +39,7 @@ fn full_lane_is_reported_for_its_topic_only() {
             bench.hold(&request, now(0));
         }
         assert!(bench.stage.is_full(full) && !bench.stage.is_full(other));
+        assert_eq!(bench.bound(bound), (10, 10));
         bench.reach(9);
         complete_all(&mut bench);
         assert!(!bench.stage.is_full(full) && bench.held().is_empty());
