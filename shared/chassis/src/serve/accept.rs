@@ -109,9 +109,9 @@ impl Server {
         });
     }
 
-    /// Closes the connection that has waited longest for a complete request. Returns `false` if none waits, or if too many are being closed
-    /// already: one whose request has arrived in the meantime is still served. Those without a request end at once, and are waited for, so
-    /// that a burst of them does not cause a rejection.
+    /// Makes room for a connection: closes the one that has waited longest for a complete request, unless one has ended by itself. Returns
+    /// `false` if none waits, or if too many are being closed already: one whose request has arrived in the meantime is still served.
+    /// Those without a request end at once, and are waited for, so that a burst of them does not cause a rejection.
     async fn displace(&mut self) -> bool {
         let max = self.shared.limits.connections_max.saturating_add(DISPLACED_MAX);
         while self.tasks.len() >= max && self.connections.any_ends_soon() {
@@ -120,7 +120,12 @@ impl Server {
                 () = sleep(CLOSING_AGAIN) => {}
             }
         }
-        self.tasks.len() < max && self.connections.close_oldest_waiting()
+        // Tasks that have ended count until they are joined.
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.ended(ended);
+        }
+        let has_room = self.connections.count() < self.shared.limits.connections_max;
+        self.tasks.len() < max && (has_room || self.connections.close_oldest_waiting())
     }
 
     fn reject(&mut self, stream: TcpStream) {
@@ -239,6 +244,40 @@ mod tests {
             server.log_full(false);
             assert!(!server.full.is_set(), "{max}");
         }
+    }
+
+    #[tokio::test]
+    async fn ended_task_is_not_counted_as_a_connection() {
+        let (mut server, _) = server(1);
+        for _ in 0..=DISPLACED_MAX {
+            server.tasks.spawn(std::future::ready(()));
+        }
+        tokio::task::yield_now().await;
+        let waiting = Arc::new(Activity::new());
+        server.connections.add(0, Arc::clone(&waiting));
+        assert!(server.displace().await);
+        waiting.close.notified().await;
+        assert_eq!((server.tasks.len(), server.connections.count()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn connection_that_ended_by_itself_makes_room_for_another() {
+        let (mut server, _) = server(2);
+        server.connections.add(0, Arc::new(Activity::new()));
+        assert!(server.connections.close_oldest_waiting());
+        for id in [1, 2] {
+            server.connections.add(id, Arc::new(Activity::new()));
+        }
+        let connections = Arc::clone(&server.connections);
+        server.tasks.spawn(async move {
+            connections.remove(0);
+            connections.remove(1);
+        });
+        for _ in 0..=DISPLACED_MAX {
+            server.tasks.spawn(std::future::pending());
+        }
+        assert!(server.displace().await);
+        assert_eq!(server.connections.count(), 1, "the third connection remains");
     }
 
     #[tokio::test(start_paused = true)]
