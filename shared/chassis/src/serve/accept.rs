@@ -185,10 +185,21 @@ impl Server {
     }
 }
 
-/// Returns `true` if the peer disconnected before it was accepted, or a signal interrupted the call.
+/// Returns `true` if the connection failed before it was accepted, or a signal interrupted the call. Linux reports a pending error of the
+/// network to the new connection as an error of accept(2).
 fn is_of_peer(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted,
+        NetworkUnreachable, NotConnected, TimedOut,
+    };
+    let is_of_network = matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | BrokenPipe | NotConnected | TimedOut
+    );
+    let is_unreachable = matches!(error.kind(), HostUnreachable | NetworkUnreachable);
+    // These have no kind.
+    let has_code = [libc::EPROTO, libc::EHOSTDOWN].map(Some).contains(&error.raw_os_error());
+    is_of_network || is_unreachable || has_code || error.kind() == Interrupted
 }
 
 /// Returns `true` if the process or the system has no descriptor or no memory for a socket.
@@ -296,7 +307,19 @@ mod tests {
     async fn accept_error_of_a_peer_is_neither_counted_nor_waited_for() {
         let (mut server, metrics) = server(10);
         let start = tokio::time::Instant::now();
-        for code in [libc::ECONNABORTED, libc::ECONNRESET, libc::ECONNREFUSED, libc::EINTR] {
+        for code in [
+            libc::ECONNABORTED,
+            libc::ECONNRESET,
+            libc::ECONNREFUSED,
+            libc::EINTR,
+            libc::EPIPE,
+            libc::ENOTCONN,
+            libc::ETIMEDOUT,
+            libc::EHOSTUNREACH,
+            libc::ENETUNREACH,
+            libc::EPROTO,
+            libc::EHOSTDOWN,
+        ] {
             server.failed(&io::Error::from_raw_os_error(code)).await;
         }
         assert_eq!((server.accept_errors, start.elapsed()), (0, Duration::ZERO));
