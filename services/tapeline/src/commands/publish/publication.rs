@@ -143,13 +143,18 @@ pub(super) fn interrupted() -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::super::local_edge::LocalEdge;
     use super::*;
-    use crate::market::{Posted, ScriptedEdge, result};
-    use chassis::Exit;
+    use crate::market::{EdgeClient, Posted, ScriptedEdge, result};
+    use chassis::telemetry::{Catalogue, Metrics};
+    use chassis::{Exit, SystemClock};
     use contracts::Topic;
     use kafka_io::{OutRecord, ProduceError, RecordMetadata};
-    use publisher::edge::Produce;
+    use publisher::edge::{Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, Produce, serve};
+    use testkit::stage_bench::wire;
     use tokio::sync::mpsc;
 
     const ALERT: &str = r#"{"event":"scanner.alert.raised","symbol":"AAPL","alert_type":"volume_spike","score":0.5,"message":"m","source_scanner":"s","metadata":{}}"#;
@@ -219,25 +224,59 @@ mod tests {
         assert_eq!(publish(&accepting(), 0, disk_failed()).await.unwrap_err().exit(), Exit::Usage);
     }
 
+    /// Kafka denies the permission to write. Clones share the number of batches.
+    #[derive(Clone, Default)]
+    struct Denying(Arc<AtomicUsize>);
+
+    impl Produce for Denying {
+        async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let denied = ProduceError::Denied { cause: "Broker: Topic authorization failed".to_owned() };
+            vec![Err(denied); records.len()]
+        }
+    }
+
+    fn assert_denied(failure: &Failure, writer: &str, batches: &Denying) {
+        assert_eq!((failure.exit(), batches.0.load(Ordering::Relaxed)), (Exit::Refused, 1));
+        let text = failure.chain();
+        let counts = "after line 2 of f.ndjson: 0 accepted, 2 not accepted (0 rejected, 2 failed, 0 unknown)";
+        let cause = format!(
+            "{counts}: Kafka denied access to {writer}: not written: not authorized: Broker: Topic authorization failed"
+        );
+        assert!(text.ends_with(&cause), "{text}");
+    }
+
     #[tokio::test]
     async fn denied_permission_ends_with_7_at_once() {
-        struct Denying;
+        let (wire, denying) = (wire("publisher", Topic::PublisherDeadLetter), Denying::default());
+        let failure = publish(&LocalEdge::new(wire, denying.clone()), 9, None).await.unwrap_err();
+        assert_denied(&failure, "this process", &denying);
+    }
 
-        impl Produce for Denying {
-            async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
-                let denied = ProduceError::Denied { cause: "Broker: Topic authorization failed".to_owned() };
-                vec![Err(denied); records.len()]
-            }
-        }
-
-        let wire = testkit::stage_bench::wire("publisher", Topic::PublisherDeadLetter);
-        let failure = publish(&LocalEdge::new(wire, Denying), 9, None).await.unwrap_err();
-        assert_eq!(failure.exit(), Exit::Refused);
-        let text = failure.chain();
-        assert!(
-            text.contains("after line 2 of") && text.contains("(0 rejected, 2 failed, 0 unknown)"),
-            "{text}"
+    #[tokio::test]
+    async fn denied_permission_of_an_edge_ends_with_7_at_once() {
+        let (wire, denying) = (wire("publisher", Topic::PublisherDeadLetter), Denying::default());
+        let metrics = Metrics::new(&Catalogue::new().with(publisher::metric_names::METRICS)).unwrap();
+        let scope = metrics.process_scope();
+        let settings = publisher::config::EdgeSection::default();
+        let clock = Arc::new(SystemClock::new());
+        let limits = EdgeLimits { body_max_bytes: 1 << 20, items_max: 100 };
+        let edge = Edge::new(wire, denying.clone(), limits, EdgeCounts::new(&scope), clock);
+        let server = EdgeServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let client = EdgeClient::new(server.address()).unwrap();
+        let writer = format!("edge http://{}", server.address());
+        let metrics = EdgeMetrics::new(&scope);
+        let serving = serve(
+            server,
+            Arc::new(edge),
+            publisher::service::serve_limits(&settings),
+            metrics,
+            Shutdown::new(),
         );
-        assert!(text.ends_with("not authorized: Broker: Topic authorization failed"), "{text}");
+        let failure = tokio::select! {
+            result = publish(&client, 9, None) => result.unwrap_err(),
+            () = serving => panic!("the edge ended"),
+        };
+        assert_denied(&failure, &writer, &denying);
     }
 }
