@@ -16,8 +16,6 @@ pub(super) struct Publication<D> {
     tally: Tally,
     retries: Retries,
     shutdown: Shutdown,
-    /// `true` once a finding was sent.
-    is_sent: bool,
     /// The first line without a result, if the destination failed.
     stopped_at: Option<u64>,
 }
@@ -26,7 +24,7 @@ impl<D: PostLines> Publication<D> {
     /// Returns the publication of the input with this name, which ends at the shutdown.
     pub(super) fn new(name: String, destination: D, tally: Tally, shutdown: Shutdown) -> Self {
         let retries = Retries::of_unwritten(shutdown.clone());
-        Self { name, destination, tally, retries, shutdown, is_sent: false, stopped_at: None }
+        Self { name, destination, tally, retries, shutdown, stopped_at: None }
     }
 
     /// Publishes all batches, and prints the counts.
@@ -95,7 +93,6 @@ impl<D: PostLines> Publication<D> {
         }
         let mut failure = None;
         if !texts.is_empty() {
-            self.is_sent = true;
             let lines: Vec<&str> = texts.iter().map(String::as_str).collect();
             let posted = self.retries.post(&self.destination, &lines).await;
             self.tally.count_in_doubt(posted.in_doubt);
@@ -133,7 +130,7 @@ impl<D: PostLines> Publication<D> {
     /// Returns the failure to read the input: nothing was processed, or a part of it.
     fn unreadable(&self, error: InputError) -> Failure {
         let cause = Cause::new(format!("failed to read {}", self.name), error);
-        if self.is_sent { Failure::NotOk(cause) } else { Failure::Usage(cause) }
+        if self.tally.line() > 0 { Failure::NotOk(cause) } else { Failure::Usage(cause) }
     }
 }
 
@@ -148,6 +145,7 @@ mod tests {
 
     use super::super::local_edge::LocalEdge;
     use super::*;
+    use crate::finding_lines::LineError;
     use crate::market::{EdgeClient, Posted, ScriptedEdge, result};
     use chassis::telemetry::{Catalogue, Metrics};
     use chassis::{Exit, SystemClock};
@@ -165,10 +163,20 @@ mod tests {
         batches: usize,
         error: Option<InputError>,
     ) -> Result<(), Failure> {
+        let line = |number| FindingLine { number, text: Ok(ALERT.to_owned()) };
+        let batches =
+            (1..).step_by(2).take(batches).map(|first| vec![line(first), line(first + 1)]).collect();
+        publish_lines(destination, batches, error).await
+    }
+
+    async fn publish_lines(
+        destination: &(impl PostLines + Sync),
+        batches: Vec<Vec<FindingLine>>,
+        error: Option<InputError>,
+    ) -> Result<(), Failure> {
         let (sender, receiver) = mpsc::channel(100);
-        for first in (1..).step_by(2).take(batches) {
-            let line = |number| FindingLine { number, text: Ok(ALERT.to_owned()) };
-            let batch = LineBatch { lines: vec![line(first), line(first + 1)], bytes_read: 0 };
+        for lines in batches {
+            let batch = LineBatch { lines, bytes_read: 0 };
             sender.send(Ok(batch)).await.unwrap();
         }
         sender.send(error.map_or_else(|| Ok(LineBatch::default()), Err)).await.unwrap();
@@ -216,12 +224,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn read_error_exits_with_1_once_a_finding_was_sent() {
+    async fn read_error_exits_with_1_once_a_line_was_processed() {
         let accepting = || ScriptedEdge::new(vec![posted(["accepted", "accepted"])]);
         let failure = publish(&accepting(), 1, disk_failed()).await.unwrap_err();
         let expected = "publishing stopped after line 2 of f.ndjson: 2 accepted, 0 not accepted: failed to read f.ndjson: disk failed";
         assert_eq!((failure.exit(), failure.chain().as_str()), (Exit::Failed, expected));
         assert_eq!(publish(&accepting(), 0, disk_failed()).await.unwrap_err().exit(), Exit::Usage);
+        let broken = vec![FindingLine { number: 7, text: Err(LineError::NotUtf8(3)) }];
+        let failure = publish_lines(&accepting(), vec![broken], disk_failed()).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Failed, "a broken line has a result");
     }
 
     /// Kafka denies the permission to write. Clones share the number of batches.
