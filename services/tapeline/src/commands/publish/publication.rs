@@ -10,6 +10,10 @@ use crate::finding_lines::{FindingLine, InputError};
 use crate::market::{ItemResult, PostLines, Retries};
 use crate::output::print;
 
+/// Batches in succession without a final result after which the publication ends. The results of one batch may be lost with a connection;
+/// each is posted for half a minute.
+const STALLED_BATCHES_MAX: u32 = 3;
+
 pub(super) struct Publication<D> {
     name: String,
     destination: D,
@@ -18,13 +22,18 @@ pub(super) struct Publication<D> {
     shutdown: Shutdown,
     /// The first line without a result, if the destination failed.
     stopped_at: Option<u64>,
+    /// Batches without a final result since the last one with any.
+    stalled: u32,
+    /// The outcome of the first finding of the last of them.
+    stalled_cause: String,
 }
 
 impl<D: PostLines> Publication<D> {
     /// Returns the publication of the input with this name, which ends at the shutdown.
     pub(super) fn new(name: String, destination: D, tally: Tally, shutdown: Shutdown) -> Self {
         let retries = Retries::of_unwritten(shutdown.clone());
-        Self { name, destination, tally, retries, shutdown, stopped_at: None }
+        let (stopped_at, stalled, stalled_cause) = (None, 0, String::new());
+        Self { name, destination, tally, retries, shutdown, stopped_at, stalled, stalled_cause }
     }
 
     /// Publishes all batches, and prints the counts.
@@ -69,7 +78,7 @@ impl<D: PostLines> Publication<D> {
                 batch = batches.recv() => batch,
             };
             match batch.transpose().map_err(|error| self.unreadable(error))? {
-                Some(batch) if batch.lines.is_empty() => return Ok(()),
+                Some(batch) if batch.lines.is_empty() => return self.end(),
                 Some(batch) => self.publish(batch).await?,
                 None => {
                     return Err(Failure::not_ok(format!("failed to read {}: the thread ended", self.name)));
@@ -117,14 +126,29 @@ impl<D: PostLines> Publication<D> {
         failure.map_or(printed, Err)
     }
 
-    /// Returns a failure if no finding of a batch has a final result: the next batch would wait as long for the same.
-    fn without_progress(&self, results: &[ItemResult]) -> Option<Failure> {
+    /// Returns a failure if no finding of some batches in succession has a final result: the next one would wait as long for the same.
+    fn without_progress(&mut self, results: &[ItemResult]) -> Option<Failure> {
+        let first = results.first()?;
         if self.shutdown.is_begun() || results.iter().any(ItemResult::is_final) {
+            self.stalled = 0;
             return None;
         }
-        let first = results.first()?;
-        let (outcome, reason) = (&first.outcome, first.reason());
-        Some(Failure::unreachable(format!("no finding of a batch was accepted: {outcome}: {reason}")))
+        self.stalled += 1;
+        self.stalled_cause = format!("{}: {}", first.outcome, first.reason());
+        (self.stalled == STALLED_BATCHES_MAX).then(|| self.stalled())
+    }
+
+    /// Returns the result at the end of the input: a failure if the last batches had no final result.
+    fn end(&self) -> Result<(), Failure> {
+        if self.stalled == 0 { Ok(()) } else { Err(self.stalled()) }
+    }
+
+    fn stalled(&self) -> Failure {
+        let batches = match self.stalled {
+            1 => "a batch".to_owned(),
+            count => format!("{count} batches in succession"),
+        };
+        Failure::unreachable(format!("no finding of {batches} was accepted: {}", self.stalled_cause))
     }
 
     /// Returns the failure to read the input: nothing was processed, or a part of it.
@@ -196,21 +220,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn batch_without_a_final_result_ends_with_3_and_the_cause() {
-        let edge = ScriptedEdge::new(vec![posted(["accepted", "unknown"]), posted(["unknown", "unknown"])]);
+    async fn three_batches_without_a_final_result_end_with_3() {
+        let stalled = || posted(["unknown", "unknown"]);
+        let progress = || posted(["unknown", "accepted"]);
+        let responses = vec![stalled(), stalled(), progress(), stalled(), stalled(), stalled()];
+        let edge = ScriptedEdge::new(responses);
         let failure = publish(&edge, 9, None).await.unwrap_err();
-        assert_eq!(
-            (failure.exit(), edge.requests().len()),
-            (Exit::Unreachable, 2),
-            "unknown is not repeated"
-        );
+        assert_eq!((failure.exit(), edge.requests().len()), (Exit::Unreachable, 6), "no unknown is repeated");
         let text = failure.chain();
-        assert!(text.starts_with("publishing stopped after line 4 of f.ndjson: 1 accepted, 3 not"), "{text}");
-        assert!(text.ends_with("no finding of a batch was accepted: unknown: cause of unknown"), "{text}");
+        assert!(
+            text.starts_with("publishing stopped after line 12 of f.ndjson: 1 accepted, 11 not"),
+            "{text}"
+        );
+        let cause = "no finding of 3 batches in succession was accepted: unknown: cause of unknown";
+        assert!(text.ends_with(cause), "{text}");
+    }
 
-        let failure = publish(&ScriptedEdge::new(Vec::new()), 9, None).await.unwrap_err();
+    #[tokio::test]
+    async fn end_of_the_input_without_a_final_result_ends_with_3() {
+        let failure = publish(&ScriptedEdge::new(Vec::new()), 1, None).await.unwrap_err();
         assert_eq!(failure.exit(), Exit::Unreachable);
-        assert!(failure.chain().contains("0 accepted, 2 not accepted (0 rejected, 2 failed"), "{failure:?}");
+        let text = failure.chain();
+        assert!(text.contains("0 accepted, 2 not accepted (0 rejected, 2 failed"), "{text}");
+        assert!(text.ends_with("no finding of a batch was accepted: failed: cause of failed"), "{text}");
+
+        let edge = ScriptedEdge::new(vec![posted(["unknown", "unknown"]), posted(["accepted", "accepted"])]);
+        let failure = publish(&edge, 2, None).await.unwrap_err();
+        assert_eq!((failure.exit(), failure.chain().as_str()), (Exit::Failed, "2 findings not accepted"));
     }
 
     #[tokio::test]
