@@ -7,6 +7,7 @@ use clap::Args;
 use contracts::Topic;
 use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, TopicReader};
 use kit::SaturatingFrom;
+use kit::secret::redacted_address;
 use serde::Serialize;
 
 use crate::audit::Stage;
@@ -81,7 +82,7 @@ fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {
         Stage::ALL.into_iter().filter(|stage| group.is_none_or(|group| group == stage.group())).collect();
     if stages.is_empty() {
         let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.group()).collect();
-        let group = group.unwrap_or_default();
+        let group = redacted_address(group.unwrap_or_default());
         return Err(Failure::usage(format!("unknown group {group:?}: expected one of {}", known.join(", "))));
     }
     Ok(stages)
@@ -183,6 +184,8 @@ mod tests {
     fn unknown_group_is_rejected_with_the_known_groups() {
         let error = stages(Some("tapeline.unknown")).unwrap_err().to_string();
         assert!(error.contains("tapeline.unknown") && error.contains("tapeline.feature"), "{error}");
+        let error = stages(Some("http://me:hunter2@broker")).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
         assert_eq!(stages(Some("tapeline.feature")).unwrap(), [Stage::Feature]);
         assert_eq!(stages(None).unwrap().len(), 5);
     }
