@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::audit::Stage;
 use crate::cluster::{self, ClusterArgs};
 use crate::exit::Failure;
-use crate::output::print;
+use crate::output::{print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -70,11 +70,7 @@ pub async fn run(args: LagArgs) -> Result<(), Failure> {
     let kafka = cluster::kafka(&args.cluster)?;
     let query = tokio::task::spawn_blocking(move || lag(&kafka, &stages));
     let lag = query.await.map_err(Failure::not_ok)??;
-    let text = match args.json {
-        true => serde_json::to_string_pretty(&lag).map_err(Failure::not_ok)? + "\n",
-        false => lag.to_string(),
-    };
-    print(&text)
+    if args.json { print_json(&lag) } else { print(&lag.to_string()) }
 }
 
 fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {
