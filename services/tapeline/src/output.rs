@@ -16,7 +16,7 @@ pub use self::decoded_record::DecodedRecord;
 pub use self::ndjson_file::NdjsonFile;
 pub use self::process_memory::peak_rss_mib;
 pub use self::progress::{PROGRESS_INTERVAL, ProgressLines, bar_style};
-pub use self::writable_file::check_writable;
+pub use self::writable_file::{check_name, check_writable};
 
 /// Prints to standard output. Once its reader has closed the pipe (`tapeline lag … | head`), nothing is printed any more.
 ///
