@@ -111,9 +111,12 @@ pub fn absent(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<AbsentTopic>
     let absent = missing.into_iter().enumerate().map(|(at, topic)| {
         let left = deadline.saturating_duration_since(Instant::now());
         let denied = match config.profile {
-            Profile::Real => {
-                topic_metadata::describe_denied(&client, config, topic.name(), share(left, count - at))
-            }
+            Profile::Real => topic_metadata::describe_denied(
+                &client,
+                config,
+                topic.name(),
+                request_timeout(left, count - at),
+            ),
             Profile::Embedded => None,
         };
         let missing = || ClusterError::MissingTopic { topic: topic.name(), brokers: config.shown_brokers() };
@@ -124,7 +127,7 @@ pub fn absent(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<AbsentTopic>
 
 /// Returns the timeout of the next of this number of requests that share the time left: none of them uses up that of the others, whose
 /// denied topics would be reported as missing.
-fn share(left: Duration, requests: usize) -> Duration {
+fn request_timeout(left: Duration, requests: usize) -> Duration {
     (left / u32::saturating_from(requests.max(1))).max(REQUEST_TIMEOUT_MIN)
 }
 
@@ -139,12 +142,12 @@ mod tests {
         let timeout = Duration::from_secs(6);
         let mut left = timeout;
         for requests in (1..=3).rev() {
-            let wait = share(left, requests);
+            let wait = request_timeout(left, requests);
             assert_eq!(wait, timeout / 3, "{requests}");
             left -= wait;
         }
-        assert_eq!(share(timeout, 1), timeout, "the last one has all that is left");
-        assert_eq!(share(Duration::ZERO, 3), REQUEST_TIMEOUT_MIN);
+        assert_eq!(request_timeout(timeout, 1), timeout, "the last one has all that is left");
+        assert_eq!(request_timeout(Duration::ZERO, 3), REQUEST_TIMEOUT_MIN);
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Server {
         });
     }
 
-    /// Makes room for a connection: closes the one that has waited longest for a complete request, unless one has ended by itself. Returns
+    /// Makes room for a connection: closes the one that has waited longest for a complete request, unless one has ended meanwhile. Returns
     /// `false` if none waits, or if too many are being closed already: one whose request has arrived in the meantime is still served.
     /// Those without a request end at once, and are waited for, so that a burst of them does not cause a rejection.
     async fn displace(&mut self) -> bool {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connection_that_ended_by_itself_makes_room_for_another() {
+    async fn connection_that_ended_meanwhile_makes_room_for_another() {
         let (mut server, _) = server(2);
         server.connections.add(0, Arc::new(Activity::new()));
         assert!(server.connections.close_oldest_waiting());
