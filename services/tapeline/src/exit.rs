@@ -7,6 +7,7 @@ use std::path::Path;
 use chassis::Exit;
 use kafka_io::MaybeAccessDenied;
 use kit::ErrorChain;
+use kit::secret::redacted_address;
 
 /// Why a command failed. Each variant has its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -91,9 +92,11 @@ impl Failure {
         if is_access_denied { Self::AccessDenied(cause) } else { Self::Unreachable(cause) }
     }
 
-    /// Returns a failure to read or write a file.
+    /// Returns a failure to read or write a file. An address in its place is shown without its password.
     pub fn file(action: &str, path: &Path, error: io::Error) -> Self {
-        Self::Usage(Cause::new(format!("failed to {action} {}", path.display()), error))
+        let path = path.display().to_string();
+        let path = if path.contains("://") { redacted_address(&path) } else { path };
+        Self::Usage(Cause::new(format!("failed to {action} {path}"), error))
     }
 
     /// Puts `context` in front of the message.
@@ -151,6 +154,14 @@ mod tests {
         assert_eq!(Failure::query(failure(true)).exit(), Exit::Refused);
         assert_eq!(Failure::query(failure(false)).exit(), Exit::Unreachable);
         assert_eq!(Failure::query_context("fetch", failure(true)).exit(), Exit::Refused);
+    }
+
+    #[test]
+    fn address_instead_of_a_file_is_shown_without_its_password() {
+        let text =
+            |path: &str| Failure::file("open", Path::new(path), io::Error::other("no such file")).to_string();
+        assert_eq!(text("http://me:hunter2@edge/v1"), "failed to open http://[redacted]@edge/v1");
+        assert_eq!(text("/data/me@host/f?.ndjson"), "failed to open /data/me@host/f?.ndjson");
     }
 
     #[test]

@@ -80,11 +80,20 @@ fn run_command() -> Result<(), Failure> {
     result
 }
 
-/// Hides what precedes an `@` in an invalid value: an address may have a user with a password.
+/// The parts of an error that repeat what the user wrote.
+const WRITTEN: [ContextKind; 3] =
+    [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
+
+/// Hides what precedes an `@` and the query in an argument that is quoted: an address may have a password.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+    for kind in WRITTEN {
+        let Some(ContextValue::String(value)) = error.get(kind) else { continue };
         let shown = redacted_address(value);
-        error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
+        if shown != *value {
+            error.insert(kind, ContextValue::String(shown));
+            // The suggestions quote it as well.
+            error.remove(ContextKind::Suggested);
+        }
     }
     error
 }
@@ -94,11 +103,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn password_in_an_argument_is_not_shown() {
+        let address = "http://me:hunter2@edge:8080";
+        let flag = format!("--edge-url={address}");
+        let query = "edge:8080?password=hunter2";
+        for args in [
+            &["publish", "-", address][..],
+            &["publish", "-", query],
+            &[address],
+            &["topics", address],
+            &["topics", query],
+            &["replay", &flag],
+            &["dev", "--until-end", address],
+            &["lag", &format!("--json={address}")],
+        ] {
+            let error = Cli::try_parse_from(["tapeline"].iter().chain(args)).unwrap_err();
+            let text = without_secrets(error).to_string();
+            assert!(!text.contains("hunter2") && text.starts_with("error: "), "{args:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn suggestion_without_a_password_is_kept() {
+        let text = without_secrets(Cli::try_parse_from(["tapeline", "topic"]).unwrap_err()).to_string();
+        assert!(text.contains("'topics'"), "{text}");
+        let error = Cli::try_parse_from(["tapeline", "lag", "--jsn"]).unwrap_err();
+        assert!(without_secrets(error).to_string().contains("'--json'"));
+    }
+
+    #[test]
     fn password_in_the_value_of_a_flag_is_not_shown() {
-        for flags in [["publish", "-"], ["replay", "--seed=1"]] {
-            let args = ["tapeline", flags[0], flags[1], "--edge", "http://me:hunter2@edge:8080"];
+        for [command, argument, flag] in
+            [["publish", "-", "--edge"], ["replay", "--seed=1", "--edge"], ["dev", "--bars=b", "--from"]]
+        {
+            let args = ["tapeline", command, argument, flag, "http://me:hunter2@edge:8080"];
             let text = without_secrets(Cli::try_parse_from(args).unwrap_err()).to_string();
-            assert!(text.contains("'http://[redacted]@edge:8080' for '--edge"), "{text}");
+            assert!(text.contains(&format!("'http://[redacted]@edge:8080' for '{flag}")), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
         }
     }
 }

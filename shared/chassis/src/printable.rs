@@ -7,17 +7,10 @@ use std::fmt::Write;
 /// sequences, and invisible characters that change the direction of writing hide what follows.
 #[must_use]
 pub fn escaped(text: &str, characters_max: usize) -> String {
-    let mut shown = String::with_capacity(text.len().min(characters_max));
-    for (i, character) in text.chars().enumerate() {
-        if i == characters_max {
-            shown.push_str(&format!("… ({} bytes)", text.len()));
-            break;
-        }
-        if is_unprintable(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
+    let end = text.char_indices().nth(characters_max).map_or(text.len(), |(end, _)| end);
+    let mut shown = escape(&text[..end], is_unprintable, push_escaped).into_owned();
+    if end < text.len() {
+        shown.push_str(&format!("… ({} bytes)", text.len()));
     }
     shown
 }
@@ -26,17 +19,29 @@ pub fn escaped(text: &str, characters_max: usize) -> String {
 /// those below U+0020 only. Line breaks of indented JSON are kept.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
-    let is_escaped = |character: char| character != '\n' && is_unprintable(character);
-    if !json.contains(is_escaped) {
-        return Cow::Borrowed(json);
+    escape(json, is_unprintable_in_lines, |shown, character| {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a text cannot fail.
+            write!(shown, "\\u{unit:04x}").unwrap_or_default();
+        }
+    })
+}
+
+/// Returns the text with the characters escaped that [`escaped`] escapes, apart from line breaks. The text itself, if it has none.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escape(text, is_unprintable_in_lines, push_escaped)
+}
+
+/// Returns the text with these characters replaced by what `push` appends for them. The text itself, if it has none.
+fn escape(text: &str, is_escaped: fn(char) -> bool, push: impl Fn(&mut String, char)) -> Cow<'_, str> {
+    if !text.contains(is_escaped) {
+        return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(json.len() + json.len() / 8);
-    for character in json.chars() {
+    let mut shown = String::with_capacity(text.len() + text.len() / 8);
+    for character in text.chars() {
         if is_escaped(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a text cannot fail.
-                write!(shown, "\\u{unit:04x}").unwrap_or_default();
-            }
+            push(&mut shown, character);
         } else {
             shown.push(character);
         }
@@ -44,22 +49,12 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the text with the characters escaped that [`escaped`] escapes, apart from line breaks. The text itself, if it has none.
-#[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
-    let is_escaped = |character: char| character != '\n' && is_unprintable(character);
-    if !text.contains(is_escaped) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + text.len() / 8);
-    for character in text.chars() {
-        if is_escaped(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    Cow::Owned(shown)
+fn push_escaped(shown: &mut String, character: char) {
+    shown.extend(character.escape_default());
+}
+
+fn is_unprintable_in_lines(character: char) -> bool {
+    character != '\n' && is_unprintable(character)
 }
 
 fn is_unprintable(character: char) -> bool {

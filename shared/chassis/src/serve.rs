@@ -34,6 +34,6 @@ mod tests;
 
 pub use accept::serve;
 pub use error_page::error_page;
-pub use limits::{BUFFER_BYTES_MAX, ConnectionLimits, SPARE_DESCRIPTORS};
+pub use limits::{BUFFER_BYTES_MAX, ConnectionLimits, DISPLACED_MAX, SPARE_DESCRIPTORS};
 pub use metrics::{STATUSES, ServerMetricSet, ServerMetrics};
 pub use request::Peer;

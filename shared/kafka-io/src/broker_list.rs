@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use kit::secret::redacted_address;
+
 use crate::security::Protocol;
 
 /// An error of a list of bootstrap servers. The text completes "must be `host:port`, separated by commas: ".
@@ -21,6 +23,8 @@ pub(crate) enum BrokerListError {
     OtherProtocol { address: String, configured: &'static str },
     #[error("`{0}` has a path")]
     Path(String),
+    #[error("`{0}` has a query")]
+    Query(String),
     #[error("`{0}` has an IPv6 address without brackets: write [::1]:9092")]
     Brackets(String),
     #[error("`{0}` has an invalid IPv6 address")]
@@ -44,7 +48,8 @@ pub(crate) fn check(list: &str, protocol: Protocol) -> Result<(), BrokerListErro
 }
 
 fn check_address(address: &str, protocol: Protocol) -> Result<(), BrokerListError> {
-    let named = || address.to_owned();
+    // A query may have a password.
+    let named = || redacted_address(address);
     if address.is_empty() {
         return Err(BrokerListError::Empty);
     }
@@ -56,11 +61,14 @@ fn check_address(address: &str, protocol: Protocol) -> Result<(), BrokerListErro
     }
     let rest = match address.split_once("://") {
         Some((scheme, rest)) => {
-            check_scheme(address, scheme, protocol)?;
+            check_scheme(&named(), scheme, protocol)?;
             rest
         }
         None => address,
     };
+    if rest.contains('?') {
+        return Err(BrokerListError::Query(named()));
+    }
     if rest.contains('/') {
         return Err(BrokerListError::Path(named()));
     }
@@ -149,6 +157,13 @@ mod tests {
             ("a:+1", "the port of"),
             ("a:", "the port of"),
             ("me:hunter2@a:1", "contains a user"),
+            ("a:1?password=hunter2", "`a:1?[redacted]` has a query"),
+            ("a:1/x?password=hunter2", "has a query"),
+            ("a:1,b:2?password=hunter2,c:3", "`b:2?[redacted]` has a query"),
+            ("a:1?password=hunter2;b:2", "contains a semicolon"),
+            ("a:1?password=hunter2 b:2", "contains a blank"),
+            ("http://a:1?password=hunter2", "`http://a:1?[redacted]` has the scheme"),
+            ("SSL://a:1?password=hunter2", "`SSL://a:1?[redacted]` has another protocol"),
         ];
         for (list, cause) in lists {
             let error = check(list, Protocol::Plaintext).unwrap_err().to_string();

@@ -1,8 +1,9 @@
 //! Check of the cluster before a service starts: it is reachable, and its topics have the partitions of the contract.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contracts::Topic;
+use kit::SaturatingFrom;
 
 use crate::access_denied::{AccessDenied, MaybeAccessDenied};
 use crate::client::{self, ClientError};
@@ -50,6 +51,9 @@ pub enum ClusterError {
         expected: i32,
     },
 }
+
+/// The least timeout of a request: one without any never gets a response.
+const REQUEST_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
 /// A topic that does not exist, or that the principal may not describe.
 #[derive(Debug)]
@@ -103,13 +107,17 @@ pub fn absent(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<AbsentTopic>
         }
     }
     let deadline = Instant::now() + timeout;
-    let absent = missing.into_iter().map(|topic| {
+    let count = missing.len();
+    let absent = missing.into_iter().enumerate().map(|(at, topic)| {
         let left = deadline.saturating_duration_since(Instant::now());
         let denied = match config.profile {
-            Profile::Real if !left.is_zero() => {
-                topic_metadata::describe_denied(&client, config, topic.name(), left)
-            }
-            _ => None,
+            Profile::Real => topic_metadata::describe_denied(
+                &client,
+                config,
+                topic.name(),
+                request_timeout(left, count - at),
+            ),
+            Profile::Embedded => None,
         };
         let missing = || ClusterError::MissingTopic { topic: topic.name(), brokers: config.shown_brokers() };
         AbsentTopic { topic, error: denied.map_or_else(missing, ClusterError::from) }
@@ -117,11 +125,30 @@ pub fn absent(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<AbsentTopic>
     Ok(absent.collect())
 }
 
+/// Returns the timeout of the next of this number of requests that share the time left: none of them uses up that of the others, whose
+/// denied topics would be reported as missing.
+fn request_timeout(left: Duration, requests: usize) -> Duration {
+    (left / u32::saturating_from(requests.max(1))).max(REQUEST_TIMEOUT_MIN)
+}
+
 #[cfg(test)]
 mod tests {
     use kit::ErrorChain;
 
     use super::*;
+
+    #[test]
+    fn request_without_a_response_leaves_the_others_their_time() {
+        let timeout = Duration::from_secs(6);
+        let mut left = timeout;
+        for requests in (1..=3).rev() {
+            let wait = request_timeout(left, requests);
+            assert_eq!(wait, timeout / 3, "{requests}");
+            left -= wait;
+        }
+        assert_eq!(request_timeout(timeout, 1), timeout, "the last one has all that is left");
+        assert_eq!(request_timeout(Duration::ZERO, 3), REQUEST_TIMEOUT_MIN);
+    }
 
     #[test]
     fn unreachable_broker_is_named_with_the_cause() {

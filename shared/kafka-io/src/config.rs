@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::broker_list;
 use crate::config_error::ConfigError;
 use crate::host_name;
+use crate::option_check::{self, RejectedOption};
 use crate::security::{self, Security};
 
 /// The section `kafka`: the cluster and its clients. The defaults of times and sizes suit an ordinary cluster.
@@ -71,7 +72,8 @@ pub struct KafkaConfig {
     pub prefetch_kib: u32,
     /// Encryption and authentication.
     pub security: Security,
-    /// Further librdkafka options, passed through unchanged. Options that the engine sets itself are rejected.
+    /// Further librdkafka options, passed through unchanged. Options that the engine sets itself, unknown names and values that librdkafka
+    /// does not accept are rejected.
     pub options: BTreeMap<String, String>,
 }
 
@@ -295,20 +297,20 @@ impl KafkaConfig {
         errors
     }
 
-    /// Returns the errors of options that the engine sets itself.
+    /// Returns the errors of options that the engine sets itself, or that librdkafka does not accept.
     fn option_errors(&self) -> impl Iterator<Item = ConfigError> {
         self.options.iter().filter_map(|(key, value)| {
             let engine_option = ENGINE_OPTIONS.iter().find(|(option, _)| option == key);
-            let (reason, value) = match engine_option {
-                Some((_, reason)) => (*reason, redacted_address(value)),
+            let owned = |reason: &str| format!("owned by the engine: {reason}");
+            let RejectedOption { value, rule } = match (engine_option, security::option_error(key)) {
+                (Some((_, reason)), _) => {
+                    RejectedOption { value: redacted_address(value), rule: owned(reason) }
+                }
                 // Some of these options are secrets: their values are redacted.
-                None => (security::option_error(key)?, REDACTED.to_owned()),
+                (None, Some(reason)) => RejectedOption { value: REDACTED.to_owned(), rule: owned(reason) },
+                (None, None) => option_check::check(key, value)?,
             };
-            Some(ConfigError {
-                key: format!("options.{key}"),
-                value,
-                rule: format!("owned by the engine: {reason}"),
-            })
+            Some(ConfigError { key: format!("options.{key}"), value, rule })
         })
     }
 }

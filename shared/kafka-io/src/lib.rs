@@ -68,6 +68,7 @@ mod host_name;
 mod librdkafka_error;
 mod log_limit;
 pub mod metric_names;
+mod option_check;
 mod owned_record;
 mod partition_ends;
 mod producer;

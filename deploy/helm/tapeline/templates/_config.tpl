@@ -90,8 +90,9 @@
 {{- end -}}
 {{- if eq .service "publisher" -}}
 {{- $edge := mergeOverwrite (deepCopy $fact.defaults.edge) ($service.config.edge | default dict) -}}
-{{- /* As services/publisher/src/edge/memory.rs: a body and a record are in memory twice, a connection has two buffers of 32 KiB. */ -}}
-{{- $sum = add $sum (mul 2 (int64 $edge.bodies_max_bytes)) (mul 2 (int64 $edge.in_flight_max_bytes)) (mul 65536 (int64 $edge.connections_max)) -}}
+{{- /* As services/publisher/src/edge/memory.rs: a body and a record are in memory twice, and connections that are being closed have buffers too. */ -}}
+{{- $connections := add (int64 $edge.connections_max) $unit.displaced_connections -}}
+{{- $sum = add $sum (mul 2 (int64 $edge.bodies_max_bytes)) (mul 2 (int64 $edge.in_flight_max_bytes)) (mul $unit.connection_bytes $connections) -}}
 {{- end -}}
 {{- if eq .service "feature" -}}
 {{- /* As services/feature/src/memory.rs: the workers copy the bars of their jobs. */ -}}

@@ -176,9 +176,8 @@ fn of_result(topic: Topic, warning: Option<String>, result: Result<RecordMetadat
             Outcome::Accepted { topic: topic.name(), partition, offset, warning }
         }
         Err(error @ ProduceError::Full { .. }) => Outcome::Refused { cause: error.to_string() },
-        Err(error @ (ProduceError::Failed { .. } | ProduceError::Denied { .. })) => {
-            Outcome::Failed { cause: error.to_string() }
-        }
+        Err(error @ ProduceError::Failed { .. }) => Outcome::Failed { cause: error.to_string() },
+        Err(error @ ProduceError::Denied { .. }) => Outcome::Denied { cause: error.to_string() },
         Err(error @ ProduceError::Unknown { .. }) => Outcome::Unknown { cause: error.to_string() },
         Err(error @ ProduceError::Rejected { .. }) => invalid(String::new(), error.to_string()),
     }

@@ -1,6 +1,6 @@
 //! Memory of the edge, as a part of the sum that is compared with the limit of the container at start.
 
-use chassis::serve::BUFFER_BYTES_MAX;
+use chassis::serve::{BUFFER_BYTES_MAX, DISPLACED_MAX};
 use hosting::Part;
 use kit::SaturatingFrom;
 
@@ -15,7 +15,8 @@ const RECORD_COPIES: u64 = 2;
 /// A connection has a buffer to read from and one to write to.
 const CONNECTION_BUFFERS: u64 = 2;
 
-/// Returns the parts of the edge, each with the setting that bounds it.
+/// Returns the parts of the edge, each with the setting that bounds it. Connections that are being closed in favour of others have their
+/// buffers until they end.
 #[must_use]
 pub fn memory_parts(edge: &EdgeSection) -> Vec<Part> {
     let part = |setting: &str, count: usize, each: u64| Part {
@@ -26,7 +27,7 @@ pub fn memory_parts(edge: &EdgeSection) -> Vec<Part> {
     vec![
         part("bodies_max_bytes", edge.bodies_max_bytes, BODY_COPIES),
         part("in_flight_max_bytes", edge.in_flight_max_bytes, RECORD_COPIES),
-        part("connections_max", edge.connections_max, buffers),
+        part("connections_max", edge.connections_max.saturating_add(DISPLACED_MAX), buffers),
     ]
 }
 
@@ -39,12 +40,12 @@ mod tests {
         let edge = EdgeSection {
             bodies_max_bytes: 3 << 20,
             in_flight_max_bytes: 5 << 20,
-            connections_max: 16,
+            connections_max: 17,
             ..EdgeSection::default()
         };
         let parts: Vec<String> = memory_parts(&edge).iter().map(ToString::to_string).collect();
         let expected =
-            ["edge.bodies_max_bytes 6 MiB", "edge.in_flight_max_bytes 10 MiB", "edge.connections_max 1 MiB"];
+            ["edge.bodies_max_bytes 6 MiB", "edge.in_flight_max_bytes 10 MiB", "edge.connections_max 2 MiB"];
         assert_eq!(parts, expected);
     }
 }

@@ -24,6 +24,9 @@ pub enum Outcome {
         /// The error of the client library or the brokers.
         cause: String,
     },
+    /// Kafka denied the publisher the permission to write: the record was not written, and a retry fails until it is granted. It is
+    /// named as [`Self::Failed`] and marked.
+    Denied { cause: String },
     /// The edge is full or shutting down, and did not try to produce the record. A retry may succeed.
     Refused { cause: String },
     /// The acknowledgement timed out: the record is in doubt. A retry with the same `event_id` and `occurred_at` is safe; without
@@ -36,6 +39,7 @@ impl Outcome {
     pub const NAMES: [&str; 5] = ["accepted", "invalid", "failed", "refused", "unknown"];
 
     pub(super) const INVALID: usize = 1;
+    const FAILED: usize = 2;
     pub(super) const REFUSED: usize = 3;
     pub(super) const UNKNOWN: usize = 4;
 
@@ -45,16 +49,16 @@ impl Outcome {
         match self {
             Self::Accepted { .. } => 0,
             Self::Invalid { .. } => Self::INVALID,
-            Self::Failed { .. } => 2,
+            Self::Failed { .. } | Self::Denied { .. } => Self::FAILED,
             Self::Refused { .. } => Self::REFUSED,
             Self::Unknown { .. } => Self::UNKNOWN,
         }
     }
 
-    /// Returns `true` if a retry of the unchanged finding may succeed.
+    /// Returns `true` if a retry of the unchanged finding may succeed, that of a denied one after a change of the permissions.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Failed { .. } | Self::Refused { .. } | Self::Unknown { .. })
+        !matches!(self, Self::Accepted { .. } | Self::Invalid { .. })
     }
 }
 
@@ -73,6 +77,9 @@ struct OutcomeJson<'a> {
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'a str>,
+    /// `true` for [`Outcome::Denied`], otherwise left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    access_denied: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'a str>,
 }
@@ -93,6 +100,7 @@ impl<'a> OutcomeJson<'a> {
             offset: None,
             path: None,
             cause: None,
+            access_denied: matches!(outcome, Outcome::Denied { .. }),
             warning: None,
         };
         json.cause = match outcome {
@@ -105,9 +113,10 @@ impl<'a> OutcomeJson<'a> {
                 json.path = Some(path.as_str());
                 Some(cause.as_str())
             }
-            Outcome::Failed { cause } | Outcome::Refused { cause } | Outcome::Unknown { cause } => {
-                Some(cause.as_str())
-            }
+            Outcome::Failed { cause }
+            | Outcome::Denied { cause }
+            | Outcome::Refused { cause }
+            | Outcome::Unknown { cause } => Some(cause.as_str()),
         };
         json
     }
@@ -168,6 +177,16 @@ mod tests {
         );
         let text = response_text(&[accepted(), invalid()]).unwrap();
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&text).unwrap(), body);
+    }
+
+    #[test]
+    fn denied_finding_failed_and_is_marked() {
+        let denied = Outcome::Denied { cause: "not authorized".into() };
+        let expected = serde_json::json!({"index": 0, "outcome": "failed", "cause": "not authorized", "access_denied": true});
+        assert_eq!(response_body(std::slice::from_ref(&denied))["results"][0], expected);
+        assert_eq!(response_status(&[denied]), 503);
+        let failed = Outcome::Failed { cause: "timed out".into() };
+        assert_eq!(response_body(&[failed])["results"][0].get("access_denied"), None);
     }
 
     #[test]

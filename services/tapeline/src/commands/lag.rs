@@ -7,12 +7,13 @@ use clap::Args;
 use contracts::Topic;
 use kafka_io::{ClusterQuery, GroupQuery, KafkaConfig, TopicReader};
 use kit::SaturatingFrom;
+use kit::secret::redacted_address;
 use serde::Serialize;
 
 use crate::audit::Stage;
 use crate::cluster::{self, ClusterArgs};
 use crate::exit::Failure;
-use crate::output::print;
+use crate::output::{print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -69,11 +70,7 @@ pub async fn run(args: LagArgs) -> Result<(), Failure> {
     let kafka = cluster::kafka(&args.cluster)?;
     let query = tokio::task::spawn_blocking(move || lag(&kafka, &stages));
     let lag = query.await.map_err(Failure::not_ok)??;
-    let text = match args.json {
-        true => serde_json::to_string_pretty(&lag).map_err(Failure::not_ok)? + "\n",
-        false => lag.to_string(),
-    };
-    print(&text)
+    if args.json { print_json(&lag) } else { print(&lag.to_string()) }
 }
 
 fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {
@@ -81,7 +78,7 @@ fn stages(group: Option<&str>) -> Result<Vec<Stage>, Failure> {
         Stage::ALL.into_iter().filter(|stage| group.is_none_or(|group| group == stage.group())).collect();
     if stages.is_empty() {
         let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.group()).collect();
-        let group = group.unwrap_or_default();
+        let group = redacted_address(group.unwrap_or_default());
         return Err(Failure::usage(format!("unknown group {group:?}: expected one of {}", known.join(", "))));
     }
     Ok(stages)
@@ -183,6 +180,8 @@ mod tests {
     fn unknown_group_is_rejected_with_the_known_groups() {
         let error = stages(Some("tapeline.unknown")).unwrap_err().to_string();
         assert!(error.contains("tapeline.unknown") && error.contains("tapeline.feature"), "{error}");
+        let error = stages(Some("http://me:hunter2@broker")).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
         assert_eq!(stages(Some("tapeline.feature")).unwrap(), [Stage::Feature]);
         assert_eq!(stages(None).unwrap().len(), 5);
     }

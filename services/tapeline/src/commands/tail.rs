@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use contracts::{Codec, Topic};
 use kafka_io::{Registry, Start, TopicReader};
+use kit::secret::redacted_address;
 
 use crate::cluster::{self, ClusterArgs};
 use crate::exit::Failure;
@@ -48,6 +49,7 @@ pub async fn run(args: TailArgs) -> Result<(), Failure> {
 fn topic_of(event: &str) -> Result<Topic, Failure> {
     Topic::from_event(event).or_else(|| Topic::from_name(event)).ok_or_else(|| {
         let known: Vec<&str> = Topic::ALL.iter().map(|topic| topic.event()).collect();
+        let event = redacted_address(event);
         Failure::usage(format!("unknown event {event:?}: expected one of {}", known.join(", ")))
     })
 }
@@ -83,6 +85,8 @@ mod tests {
     fn unknown_event_is_rejected_with_the_known_events() {
         let error = topic_of("scanner.alert.lowered").unwrap_err().to_string();
         assert!(error.contains("scanner.alert.lowered") && error.contains("scanner.alert.raised"), "{error}");
+        let error = topic_of("http://me:hunter2@registry:8081").unwrap_err().to_string();
+        assert!(error.starts_with("unknown event \"http://[redacted]@registry:8081\": "), "{error}");
         assert_eq!(topic_of("scanner.alert.raised").unwrap(), Topic::AlertRaised);
         assert_eq!(topic_of("feature.dead-letter").unwrap(), Topic::FeatureDeadLetter);
     }

@@ -19,7 +19,7 @@ use self::report::VerifyReport;
 use crate::audit::{self, DedupWindows};
 use crate::cluster::{self, ClusterArgs};
 use crate::exit::{Cause, Failure};
-use crate::output::print;
+use crate::output::{print, print_json};
 
 #[derive(Debug, Args)]
 #[command(
@@ -70,7 +70,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
         Ok::<_, Failure>(VerifyReport::new(&snapshot, &audited, started.elapsed()))
     });
     let report = work.await.map_err(Failure::not_ok)??;
-    print(&if args.json { report.json()? } else { report.to_string() })?;
+    if args.json { print_json(&report) } else { print(&report.to_string()) }?;
     match report.ok {
         true => Ok(()),
         false => Err(Failure::not_ok("verification failed")),

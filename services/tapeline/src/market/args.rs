@@ -19,6 +19,11 @@ pub enum Speed {
 #[error("expected a number of dates a second above 0, or `max`")]
 struct InvalidSpeed;
 
+/// The text is not a date. The error of the library quotes it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a date such as 2012-01-31")]
+struct InvalidDate;
+
 /// The market, the findings to post, and the files to write.
 #[derive(Debug, Clone, Args)]
 pub struct MarketArgs {
@@ -26,10 +31,10 @@ pub struct MarketArgs {
     #[arg(long, value_name = "DIR")]
     pub bars: Option<PathBuf>,
     /// First date of the replay (YYYY-MM-DD); earlier bars are history.
-    #[arg(long, value_name = "DATE", requires = "bars")]
+    #[arg(long, value_name = "DATE", requires = "bars", value_parser = parse_date)]
     pub from: Option<Date>,
     /// Last date of the replay (YYYY-MM-DD).
-    #[arg(long, value_name = "DATE", requires = "bars")]
+    #[arg(long, value_name = "DATE", requires = "bars", value_parser = parse_date)]
     pub to: Option<Date>,
     /// Dates a second, or `max`.
     #[arg(long, value_name = "N|max", default_value = "5", value_parser = parse_speed)]
@@ -49,6 +54,10 @@ pub struct MarketArgs {
     /// Seed of the synthetic market, which runs without --bars and --findings.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+fn parse_date(text: &str) -> Result<Date, InvalidDate> {
+    text.parse().map_err(|_| InvalidDate)
 }
 
 fn parse_speed(text: &str) -> Result<Speed, InvalidSpeed> {

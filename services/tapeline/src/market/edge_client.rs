@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use kafka_io::ProduceError;
 use kit::ErrorChain;
 use publisher::edge::BodyError;
 use serde::Deserialize;
@@ -39,6 +38,9 @@ pub struct ItemResult {
     pub path: Option<String>,
     /// Why it was not accepted.
     pub cause: Option<String>,
+    /// Kafka denied the permission to write it, so that posting it again has no effect. Older edges do not report it.
+    #[serde(default)]
+    pub access_denied: bool,
     /// The values that were not stored as they were sent, if accepted.
     pub warning: Option<String>,
 }
@@ -82,6 +84,7 @@ impl ItemResult {
             offset: None,
             path: None,
             cause,
+            access_denied: false,
             warning: None,
         }
     }
@@ -118,9 +121,9 @@ pub enum EdgeError {
         escaped(body, BODY_CHARACTERS_MAX)
     )]
     Rejected { edge: SocketAddr, status: u16, body: String },
-    /// The edge of this process may not write to Kafka.
-    #[error("Kafka denied access")]
-    Denied(#[source] ProduceError),
+    /// A running edge, or the one of this process, may not write to Kafka.
+    #[error("Kafka denied access to {writer}: {cause}")]
+    Denied { writer: String, cause: String },
     /// The edge of this process rejected the batch as a whole.
     #[error("the edge rejected the batch")]
     Unprocessed(#[source] BodyError),
@@ -145,7 +148,7 @@ impl EdgeError {
         match self {
             Self::Unreachable { source, .. } => !source.is_connect() && !source.is_builder(),
             Self::Rejected { status, .. } => !self.is_busy() && !(400..500).contains(status),
-            Self::Denied(_) | Self::Unprocessed(_) => false,
+            Self::Denied { .. } | Self::Unprocessed(_) => false,
         }
     }
 
@@ -157,7 +160,9 @@ impl EdgeError {
             Self::Unreachable { .. } | Self::Rejected { status: 429 | 500.., .. } => {
                 Failure::Unreachable(cause(self))
             }
-            Self::Rejected { status: 401 | 403, .. } | Self::Denied(_) => Failure::AccessDenied(cause(self)),
+            Self::Rejected { status: 401 | 403, .. } | Self::Denied { .. } => {
+                Failure::AccessDenied(cause(self))
+            }
             Self::Rejected { .. } | Self::Unprocessed(_) => Failure::NotOk(cause(self)),
         }
     }
@@ -172,6 +177,16 @@ pub struct Posted {
     pub in_doubt: usize,
     /// Why the rest has no results.
     pub error: Option<EdgeError>,
+}
+
+impl Posted {
+    /// Adds the results of the next findings. If Kafka denied `writer` the permission to write any of them, that is the error.
+    pub fn add_results(&mut self, results: Vec<ItemResult>, writer: impl std::fmt::Display) {
+        if let Some(denied) = results.iter().find(|result| result.access_denied) {
+            self.error = Some(EdgeError::Denied { writer: writer.to_string(), cause: denied.reason() });
+        }
+        self.results.extend(results);
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -234,13 +249,13 @@ impl EdgeClient {
 
 impl PostLines for EdgeClient {
     /// If the edge rejects the batch because of its content, the halves are posted, so that a line that is too long
-    /// costs no other one.
+    /// costs no other one. Parts after a denied permission are not posted.
     async fn post(&self, lines: &[&str]) -> Posted {
         let mut posted = Posted::default();
         let mut parts = vec![lines];
-        while let Some(part) = parts.pop() {
+        while let Some(part) = parts.pop().filter(|_| posted.error.is_none()) {
             match self.post_batch(part).await {
-                Ok(results) => posted.results.extend(results),
+                Ok(results) => posted.add_results(results, format_args!("edge http://{}", self.edge)),
                 Err(error) if error.is_of_content() && part.len() > 1 => {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);

@@ -10,7 +10,7 @@ use contracts::Topic;
 use super::args::MarketArgs;
 use super::topic_dump::file_of;
 use crate::exit::Failure;
-use crate::output::check_writable;
+use crate::output::{check_name, check_writable};
 
 /// Name of the file by which a folder is checked.
 const PROBE: &str = ".tapeline-check";
@@ -25,6 +25,7 @@ pub fn check_outputs(args: &MarketArgs) -> Result<(), Failure> {
         check_writable(file).map_err(|error| Failure::file("write", file, error))?;
     }
     if let Some(folder) = &args.topics {
+        check_name(folder).map_err(|error| Failure::file("create", folder, error))?;
         fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, error))?;
         check_writable(&folder.join(PROBE)).map_err(|error| Failure::file("write", folder, error))?;
     }
@@ -127,6 +128,23 @@ mod tests {
             assert!(text.ends_with(&format!("{flags} are the same file")), "{text}");
         }
         assert_eq!(fs::read_to_string(folder.path().join("bars/AAPL.csv")).unwrap(), "kept");
+    }
+
+    #[test]
+    fn dash_is_no_output_file() {
+        let dash = || Some(PathBuf::from("-"));
+        let given = args(Path::new("/nonexistent"));
+        for args in [
+            MarketArgs { report: dash(), ..given.clone() },
+            MarketArgs { vectors: dash(), ..given.clone() },
+            MarketArgs { topics: dash(), ..given.clone() },
+        ] {
+            let failure = check_outputs(&args).unwrap_err();
+            assert_eq!(failure.exit(), chassis::Exit::Usage);
+            let text = failure.chain();
+            assert!(text.contains(" -: it is not standard output here"), "{text}");
+            assert!(!Path::new("-").exists());
+        }
     }
 
     #[test]

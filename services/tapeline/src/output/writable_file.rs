@@ -4,8 +4,20 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
+/// Checks that the file or folder is not named `-`: a user who means standard output would find a file of that name instead.
+pub fn check_name(file: &Path) -> io::Result<()> {
+    match file == Path::new("-") {
+        true => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not standard output here, which has other text: use ./- for a file of that name, or /dev/stderr",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Checks that the file can be written. A file that does not exist does not exist afterwards either.
 pub fn check_writable(file: &Path) -> io::Result<()> {
+    check_name(file)?;
     match fs::metadata(file) {
         // A pipe or a device: opening it may wait for its reader.
         Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
@@ -31,6 +43,13 @@ mod tests {
         check_writable(&old).unwrap();
         check_writable(Path::new("/dev/null")).unwrap();
         assert!(!new.exists() && fs::read_to_string(&old).unwrap() == "kept");
+    }
+
+    #[test]
+    fn dash_is_no_file() {
+        assert_eq!(check_writable(Path::new("-")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(&folder.path().join("-")).unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use feature::config::FeatureConfig;
 use feature::memory::WORKER_BAR_BYTES;
 use hosting::{PROCESS_BYTES, of_stage};
 use kafka_io::KafkaConfig;
-use publisher::config::PublisherConfig;
+use publisher::config::{EdgeSection, PublisherConfig};
 use scanner_bridge::config::BridgeConfig;
 use serde_json::{Map, Value, json};
 
@@ -59,6 +59,21 @@ async fn memory_of_bar_files_matches_the_formula_of_the_templates() {
     assert_eq!(bar_file_bytes(7), 7 * current_facts()["memory"]["bar_file_bytes"].as_u64().unwrap());
 }
 
+/// The templates compute `2 × bodies_max_bytes + 2 × in_flight_max_bytes + (connections_max + displaced_connections) × connection_bytes`.
+#[tokio::test]
+async fn memory_of_the_edge_matches_the_formula_of_the_templates() {
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    let edge = EdgeSection {
+        bodies_max_bytes: 3_000_001,
+        in_flight_max_bytes: 5_000_001,
+        connections_max: 7,
+        ..EdgeSection::default()
+    };
+    let computed =
+        2 * 3_000_001 + 2 * 5_000_001 + (7 + number("displaced_connections")) * number("connection_bytes");
+    assert_eq!(computed, edge_bytes(&edge));
+}
+
 /// Returns the memory limit of a stage.
 pub(crate) fn bytes(stage: &StageInfo, kafka: &KafkaConfig) -> u64 {
     of_stage(stage.stage, kafka, stage.inputs.len(), stage.consumers).iter().map(|part| part.bytes).sum()
@@ -74,6 +89,11 @@ fn current_facts() -> Value {
         of_stage("any", &kafka, inputs, consumers).iter().map(|part| part.bytes).sum::<u64>()
     };
     let stage_bytes = of(0, 0, 0, 0);
+    let edge = |connections_max| {
+        let none = EdgeSection { bodies_max_bytes: 0, in_flight_max_bytes: 0, ..EdgeSection::default() };
+        edge_bytes(&EdgeSection { connections_max, ..none })
+    };
+    let connection_bytes = edge(1) - edge(0);
     let topics: Vec<Value> = Topic::ALL
         .iter()
         .map(|topic| {
@@ -94,6 +114,8 @@ fn current_facts() -> Value {
             "source_bytes": of(1, 1, 0, 0) - stage_bytes,
             "worker_bar_bytes": WORKER_BAR_BYTES,
             "bar_file_bytes": bar_file_bytes(1),
+            "connection_bytes": connection_bytes,
+            "displaced_connections": edge(0) / connection_bytes,
         },
         "topics": topics,
         "services": {
@@ -110,6 +132,11 @@ pub(crate) fn bar_file_bytes(running_max: u64) -> u64 {
     let running_max = usize::try_from(running_max).unwrap();
     let executor = ExecutorSection { running_max, ..ExecutorSection::default() };
     memory_parts(SourceKind::Csv, &executor).iter().map(|part| part.bytes).sum()
+}
+
+/// Returns the memory of the edge.
+pub(crate) fn edge_bytes(edge: &EdgeSection) -> u64 {
+    publisher::edge::memory_parts(edge).iter().map(|part| part.bytes).sum()
 }
 
 fn service(name: &str, defaults: Value) -> Value {

@@ -10,9 +10,10 @@ use feature::config::FeatureConfig;
 use feature::memory::WORKER_BAR_BYTES;
 use hosting::PROCESS_BYTES;
 use kafka_io::KafkaConfig;
-use publisher::config::PublisherConfig;
+use publisher::config::{EdgeSection, PublisherConfig};
 use scanner_bridge::config::BridgeConfig;
 use scanner_bridge::mapping_file;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::objects::{Workload, workloads};
@@ -83,7 +84,11 @@ async fn every_configuration_fits_its_memory_limit() {
             Some("csv") => facts::bar_file_bytes(config["executor"]["running_max"].as_u64().unwrap()),
             _ => 0,
         };
-        let sum = PROCESS_BYTES + stages + of_workers + of_files;
+        let of_edge = match workload.service.as_str() {
+            "publisher" => facts::edge_bytes(&EdgeSection::deserialize(&config["edge"]).unwrap()),
+            _ => 0,
+        };
+        let sum = PROCESS_BYTES + stages + of_workers + of_files + of_edge;
         let limit = workload.memory_limit();
         assert!(sum <= limit / 100 * 80, "{}: up to {sum} of {limit} bytes", workload.at);
     }

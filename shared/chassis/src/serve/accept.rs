@@ -109,9 +109,9 @@ impl Server {
         });
     }
 
-    /// Closes the connection that has waited longest for a complete request. Returns `false` if none waits, or if too many are being closed
-    /// already: one whose request has arrived in the meantime is still served. Those without a request end at once, and are waited for, so
-    /// that a burst of them does not cause a rejection.
+    /// Makes room for a connection: closes the one that has waited longest for a complete request, unless one has ended meanwhile. Returns
+    /// `false` if none waits, or if too many are being closed already: one whose request has arrived in the meantime is still served.
+    /// Those without a request end at once, and are waited for, so that a burst of them does not cause a rejection.
     async fn displace(&mut self) -> bool {
         let max = self.shared.limits.connections_max.saturating_add(DISPLACED_MAX);
         while self.tasks.len() >= max && self.connections.any_ends_soon() {
@@ -120,7 +120,12 @@ impl Server {
                 () = sleep(CLOSING_AGAIN) => {}
             }
         }
-        self.tasks.len() < max && self.connections.close_oldest_waiting()
+        // Tasks that have ended count until they are joined.
+        while let Some(ended) = self.tasks.try_join_next() {
+            self.ended(ended);
+        }
+        let has_room = self.connections.count() < self.shared.limits.connections_max;
+        self.tasks.len() < max && (has_room || self.connections.close_oldest_waiting())
     }
 
     fn reject(&mut self, stream: TcpStream) {
@@ -180,10 +185,21 @@ impl Server {
     }
 }
 
-/// Returns `true` if the peer disconnected before it was accepted, or a signal interrupted the call.
+/// Returns `true` if the connection failed before it was accepted, or a signal interrupted the call. Linux reports a pending error of the
+/// network to the new connection as an error of accept(2).
 fn is_of_peer(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted,
+        NetworkUnreachable, NotConnected, TimedOut,
+    };
+    let is_of_network = matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | BrokenPipe | NotConnected | TimedOut
+    );
+    let is_unreachable = matches!(error.kind(), HostUnreachable | NetworkUnreachable);
+    // These have no kind.
+    let has_code = [libc::EPROTO, libc::EHOSTDOWN].map(Some).contains(&error.raw_os_error());
+    is_of_network || is_unreachable || has_code || error.kind() == Interrupted
 }
 
 /// Returns `true` if the process or the system has no descriptor or no memory for a socket.
@@ -241,6 +257,40 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn ended_task_is_not_counted_as_a_connection() {
+        let (mut server, _) = server(1);
+        for _ in 0..=DISPLACED_MAX {
+            server.tasks.spawn(std::future::ready(()));
+        }
+        tokio::task::yield_now().await;
+        let waiting = Arc::new(Activity::new());
+        server.connections.add(0, Arc::clone(&waiting));
+        assert!(server.displace().await);
+        waiting.close.notified().await;
+        assert_eq!((server.tasks.len(), server.connections.count()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn connection_that_ended_meanwhile_makes_room_for_another() {
+        let (mut server, _) = server(2);
+        server.connections.add(0, Arc::new(Activity::new()));
+        assert!(server.connections.close_oldest_waiting());
+        for id in [1, 2] {
+            server.connections.add(id, Arc::new(Activity::new()));
+        }
+        let connections = Arc::clone(&server.connections);
+        server.tasks.spawn(async move {
+            connections.remove(0);
+            connections.remove(1);
+        });
+        for _ in 0..=DISPLACED_MAX {
+            server.tasks.spawn(std::future::pending());
+        }
+        assert!(server.displace().await);
+        assert_eq!(server.connections.count(), 1, "the third connection remains");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn lack_of_descriptors_closes_a_waiting_connection() {
         let (mut server, metrics) = server(10);
@@ -257,7 +307,19 @@ mod tests {
     async fn accept_error_of_a_peer_is_neither_counted_nor_waited_for() {
         let (mut server, metrics) = server(10);
         let start = tokio::time::Instant::now();
-        for code in [libc::ECONNABORTED, libc::ECONNRESET, libc::ECONNREFUSED, libc::EINTR] {
+        for code in [
+            libc::ECONNABORTED,
+            libc::ECONNRESET,
+            libc::ECONNREFUSED,
+            libc::EINTR,
+            libc::EPIPE,
+            libc::ENOTCONN,
+            libc::ETIMEDOUT,
+            libc::EHOSTUNREACH,
+            libc::ENETUNREACH,
+            libc::EPROTO,
+            libc::EHOSTDOWN,
+        ] {
             server.failed(&io::Error::from_raw_os_error(code)).await;
         }
         assert_eq!((server.accept_errors, start.elapsed()), (0, Duration::ZERO));

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(super) const REJECTING_MAX: usize = 16;
 
 /// Connections that are being closed in favour of others, in addition to the maximum.
-pub(super) const DISPLACED_MAX: usize = 15;
+pub const DISPLACED_MAX: usize = 15;
 
 /// Descriptors of a server in addition to one per connection: its listener, and the connections that are rejected or displaced.
 pub const SPARE_DESCRIPTORS: u64 = (1 + REJECTING_MAX + DISPLACED_MAX) as u64;

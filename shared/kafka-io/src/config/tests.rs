@@ -35,10 +35,13 @@ fn drain_must_fit_into_poll_interval_and_transaction() {
 #[test]
 fn engine_options_are_rejected_and_all_errors_returned() {
     let mut config = KafkaConfig { brokers: "kafka".to_owned(), ..KafkaConfig::default() };
-    for key in ["acks", "auto.offset.reset", "fetch.max.bytes"] {
+    for key in ["acks", "auto.offset.reset", "fetch.max.bytes", "fetch.max.byte"] {
         config.options.insert(key.to_owned(), "1".to_owned());
     }
-    assert_eq!(keys(&config), ["brokers", "options.acks", "options.auto.offset.reset"]);
+    assert_eq!(
+        keys(&config),
+        ["brokers", "options.acks", "options.auto.offset.reset", "options.fetch.max.byte"]
+    );
 }
 
 #[test]

@@ -10,23 +10,30 @@ use crate::finding_lines::{FindingLine, InputError};
 use crate::market::{ItemResult, PostLines, Retries};
 use crate::output::print;
 
+/// Batches in succession without a final result after which the publication ends. The results of one batch may be lost with a connection;
+/// each is posted for half a minute.
+const STALLED_BATCHES_MAX: u32 = 3;
+
 pub(super) struct Publication<D> {
     name: String,
     destination: D,
     tally: Tally,
     retries: Retries,
     shutdown: Shutdown,
-    /// `true` once a finding was sent.
-    is_sent: bool,
     /// The first line without a result, if the destination failed.
     stopped_at: Option<u64>,
+    /// Batches without a final result since the last one with any.
+    stalled: u32,
+    /// The outcome of the first finding of the last of them.
+    stalled_cause: String,
 }
 
 impl<D: PostLines> Publication<D> {
     /// Returns the publication of the input with this name, which ends at the shutdown.
     pub(super) fn new(name: String, destination: D, tally: Tally, shutdown: Shutdown) -> Self {
         let retries = Retries::of_unwritten(shutdown.clone());
-        Self { name, destination, tally, retries, shutdown, is_sent: false, stopped_at: None }
+        let (stopped_at, stalled, stalled_cause) = (None, 0, String::new());
+        Self { name, destination, tally, retries, shutdown, stopped_at, stalled, stalled_cause }
     }
 
     /// Publishes all batches, and prints the counts.
@@ -71,7 +78,7 @@ impl<D: PostLines> Publication<D> {
                 batch = batches.recv() => batch,
             };
             match batch.transpose().map_err(|error| self.unreadable(error))? {
-                Some(batch) if batch.lines.is_empty() => return Ok(()),
+                Some(batch) if batch.lines.is_empty() => return self.end(),
                 Some(batch) => self.publish(batch).await?,
                 None => {
                     return Err(Failure::not_ok(format!("failed to read {}: the thread ended", self.name)));
@@ -95,7 +102,6 @@ impl<D: PostLines> Publication<D> {
         }
         let mut failure = None;
         if !texts.is_empty() {
-            self.is_sent = true;
             let lines: Vec<&str> = texts.iter().map(String::as_str).collect();
             let posted = self.retries.post(&self.destination, &lines).await;
             self.tally.count_in_doubt(posted.in_doubt);
@@ -120,20 +126,35 @@ impl<D: PostLines> Publication<D> {
         failure.map_or(printed, Err)
     }
 
-    /// Returns a failure if no finding of a batch has a final result: the next batch would wait as long for the same.
-    fn without_progress(&self, results: &[ItemResult]) -> Option<Failure> {
+    /// Returns a failure if no finding of some batches in succession has a final result: the next one would wait as long for the same.
+    fn without_progress(&mut self, results: &[ItemResult]) -> Option<Failure> {
+        let first = results.first()?;
         if self.shutdown.is_begun() || results.iter().any(ItemResult::is_final) {
+            self.stalled = 0;
             return None;
         }
-        let first = results.first()?;
-        let (outcome, reason) = (&first.outcome, first.reason());
-        Some(Failure::unreachable(format!("no finding of a batch was accepted: {outcome}: {reason}")))
+        self.stalled += 1;
+        self.stalled_cause = format!("{}: {}", first.outcome, first.reason());
+        (self.stalled == STALLED_BATCHES_MAX).then(|| self.stalled())
+    }
+
+    /// Returns the result at the end of the input: a failure if the last batches had no final result.
+    fn end(&self) -> Result<(), Failure> {
+        if self.stalled == 0 { Ok(()) } else { Err(self.stalled()) }
+    }
+
+    fn stalled(&self) -> Failure {
+        let batches = match self.stalled {
+            1 => "a batch".to_owned(),
+            count => format!("{count} batches in succession"),
+        };
+        Failure::unreachable(format!("no finding of {batches} was accepted: {}", self.stalled_cause))
     }
 
     /// Returns the failure to read the input: nothing was processed, or a part of it.
     fn unreadable(&self, error: InputError) -> Failure {
         let cause = Cause::new(format!("failed to read {}", self.name), error);
-        if self.is_sent { Failure::NotOk(cause) } else { Failure::Usage(cause) }
+        if self.tally.line() > 0 { Failure::NotOk(cause) } else { Failure::Usage(cause) }
     }
 }
 
@@ -143,13 +164,19 @@ pub(super) fn interrupted() -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::super::local_edge::LocalEdge;
     use super::*;
-    use crate::market::{Posted, ScriptedEdge, result};
-    use chassis::Exit;
+    use crate::finding_lines::LineError;
+    use crate::market::{EdgeClient, Posted, ScriptedEdge, result};
+    use chassis::telemetry::{Catalogue, Metrics};
+    use chassis::{Exit, SystemClock};
     use contracts::Topic;
     use kafka_io::{OutRecord, ProduceError, RecordMetadata};
-    use publisher::edge::Produce;
+    use publisher::edge::{Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, Produce, serve};
+    use testkit::stage_bench::wire;
     use tokio::sync::mpsc;
 
     const ALERT: &str = r#"{"event":"scanner.alert.raised","symbol":"AAPL","alert_type":"volume_spike","score":0.5,"message":"m","source_scanner":"s","metadata":{}}"#;
@@ -160,10 +187,20 @@ mod tests {
         batches: usize,
         error: Option<InputError>,
     ) -> Result<(), Failure> {
+        let line = |number| FindingLine { number, text: Ok(ALERT.to_owned()) };
+        let batches =
+            (1..).step_by(2).take(batches).map(|first| vec![line(first), line(first + 1)]).collect();
+        publish_lines(destination, batches, error).await
+    }
+
+    async fn publish_lines(
+        destination: &(impl PostLines + Sync),
+        batches: Vec<Vec<FindingLine>>,
+        error: Option<InputError>,
+    ) -> Result<(), Failure> {
         let (sender, receiver) = mpsc::channel(100);
-        for first in (1..).step_by(2).take(batches) {
-            let line = |number| FindingLine { number, text: Ok(ALERT.to_owned()) };
-            let batch = LineBatch { lines: vec![line(first), line(first + 1)], bytes_read: 0 };
+        for lines in batches {
+            let batch = LineBatch { lines, bytes_read: 0 };
             sender.send(Ok(batch)).await.unwrap();
         }
         sender.send(error.map_or_else(|| Ok(LineBatch::default()), Err)).await.unwrap();
@@ -183,21 +220,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn batch_without_a_final_result_ends_with_3_and_the_cause() {
-        let edge = ScriptedEdge::new(vec![posted(["accepted", "unknown"]), posted(["unknown", "unknown"])]);
+    async fn three_batches_without_a_final_result_end_with_3() {
+        let stalled = || posted(["unknown", "unknown"]);
+        let progress = || posted(["unknown", "accepted"]);
+        let responses = vec![stalled(), stalled(), progress(), stalled(), stalled(), stalled()];
+        let edge = ScriptedEdge::new(responses);
         let failure = publish(&edge, 9, None).await.unwrap_err();
-        assert_eq!(
-            (failure.exit(), edge.requests().len()),
-            (Exit::Unreachable, 2),
-            "unknown is not repeated"
-        );
+        assert_eq!((failure.exit(), edge.requests().len()), (Exit::Unreachable, 6), "no unknown is repeated");
         let text = failure.chain();
-        assert!(text.starts_with("publishing stopped after line 4 of f.ndjson: 1 accepted, 3 not"), "{text}");
-        assert!(text.ends_with("no finding of a batch was accepted: unknown: cause of unknown"), "{text}");
+        assert!(
+            text.starts_with("publishing stopped after line 12 of f.ndjson: 1 accepted, 11 not"),
+            "{text}"
+        );
+        let cause = "no finding of 3 batches in succession was accepted: unknown: cause of unknown";
+        assert!(text.ends_with(cause), "{text}");
+    }
 
-        let failure = publish(&ScriptedEdge::new(Vec::new()), 9, None).await.unwrap_err();
+    #[tokio::test]
+    async fn end_of_the_input_without_a_final_result_ends_with_3() {
+        let failure = publish(&ScriptedEdge::new(Vec::new()), 1, None).await.unwrap_err();
         assert_eq!(failure.exit(), Exit::Unreachable);
-        assert!(failure.chain().contains("0 accepted, 2 not accepted (0 rejected, 2 failed"), "{failure:?}");
+        let text = failure.chain();
+        assert!(text.contains("0 accepted, 2 not accepted (0 rejected, 2 failed"), "{text}");
+        assert!(text.ends_with("no finding of a batch was accepted: failed: cause of failed"), "{text}");
+
+        let edge = ScriptedEdge::new(vec![posted(["unknown", "unknown"]), posted(["accepted", "accepted"])]);
+        let failure = publish(&edge, 2, None).await.unwrap_err();
+        assert_eq!((failure.exit(), failure.chain().as_str()), (Exit::Failed, "2 findings not accepted"));
     }
 
     #[tokio::test]
@@ -211,33 +260,70 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn read_error_exits_with_1_once_a_finding_was_sent() {
+    async fn read_error_exits_with_1_once_a_line_was_processed() {
         let accepting = || ScriptedEdge::new(vec![posted(["accepted", "accepted"])]);
         let failure = publish(&accepting(), 1, disk_failed()).await.unwrap_err();
         let expected = "publishing stopped after line 2 of f.ndjson: 2 accepted, 0 not accepted: failed to read f.ndjson: disk failed";
         assert_eq!((failure.exit(), failure.chain().as_str()), (Exit::Failed, expected));
         assert_eq!(publish(&accepting(), 0, disk_failed()).await.unwrap_err().exit(), Exit::Usage);
+        let broken = vec![FindingLine { number: 7, text: Err(LineError::NotUtf8(3)) }];
+        let failure = publish_lines(&accepting(), vec![broken], disk_failed()).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Failed, "a broken line has a result");
+    }
+
+    /// Kafka denies the permission to write. Clones share the number of batches.
+    #[derive(Clone, Default)]
+    struct Denying(Arc<AtomicUsize>);
+
+    impl Produce for Denying {
+        async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let denied = ProduceError::Denied { cause: "Broker: Topic authorization failed".to_owned() };
+            vec![Err(denied); records.len()]
+        }
+    }
+
+    fn assert_denied(failure: &Failure, writer: &str, batches: &Denying) {
+        assert_eq!((failure.exit(), batches.0.load(Ordering::Relaxed)), (Exit::Refused, 1));
+        let text = failure.chain();
+        let counts = "after line 2 of f.ndjson: 0 accepted, 2 not accepted (0 rejected, 2 failed, 0 unknown)";
+        let cause = format!(
+            "{counts}: Kafka denied access to {writer}: not written: not authorized: Broker: Topic authorization failed"
+        );
+        assert!(text.ends_with(&cause), "{text}");
     }
 
     #[tokio::test]
     async fn denied_permission_ends_with_7_at_once() {
-        struct Denying;
+        let (wire, denying) = (wire("publisher", Topic::PublisherDeadLetter), Denying::default());
+        let failure = publish(&LocalEdge::new(wire, denying.clone()), 9, None).await.unwrap_err();
+        assert_denied(&failure, "this process", &denying);
+    }
 
-        impl Produce for Denying {
-            async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
-                let denied = ProduceError::Denied { cause: "Broker: Topic authorization failed".to_owned() };
-                vec![Err(denied); records.len()]
-            }
-        }
-
-        let wire = testkit::stage_bench::wire("publisher", Topic::PublisherDeadLetter);
-        let failure = publish(&LocalEdge::new(wire, Denying), 9, None).await.unwrap_err();
-        assert_eq!(failure.exit(), Exit::Refused);
-        let text = failure.chain();
-        assert!(
-            text.contains("after line 2 of") && text.contains("(0 rejected, 2 failed, 0 unknown)"),
-            "{text}"
+    #[tokio::test]
+    async fn denied_permission_of_an_edge_ends_with_7_at_once() {
+        let (wire, denying) = (wire("publisher", Topic::PublisherDeadLetter), Denying::default());
+        let metrics = Metrics::new(&Catalogue::new().with(publisher::metric_names::METRICS)).unwrap();
+        let scope = metrics.process_scope();
+        let settings = publisher::config::EdgeSection::default();
+        let clock = Arc::new(SystemClock::new());
+        let limits = EdgeLimits { body_max_bytes: 1 << 20, items_max: 100 };
+        let edge = Edge::new(wire, denying.clone(), limits, EdgeCounts::new(&scope), clock);
+        let server = EdgeServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let client = EdgeClient::new(server.address()).unwrap();
+        let writer = format!("edge http://{}", server.address());
+        let metrics = EdgeMetrics::new(&scope);
+        let serving = serve(
+            server,
+            Arc::new(edge),
+            publisher::service::serve_limits(&settings),
+            metrics,
+            Shutdown::new(),
         );
-        assert!(text.ends_with("not authorized: Broker: Topic authorization failed"), "{text}");
+        let failure = tokio::select! {
+            result = publish(&client, 9, None) => result.unwrap_err(),
+            () = serving => panic!("the edge ended"),
+        };
+        assert_denied(&failure, &writer, &denying);
     }
 }

@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::offset_gaps::OffsetGap;
 use super::snapshot::Snapshot;
 use crate::audit::{AuditResult, Stage, Tally};
-use crate::exit::Failure;
 use crate::output::{escaped, peak_rss_mib};
 
 /// The row of one stage.
@@ -77,12 +76,6 @@ impl VerifyReport {
             duration_s: duration.as_secs_f64(),
             peak_rss_mib: peak_rss_mib(),
         }
-    }
-
-    /// Returns the report as one JSON object.
-    pub(super) fn json(&self) -> Result<String, Failure> {
-        let text = serde_json::to_string_pretty(self).map_err(Failure::not_ok)?;
-        Ok(text + "\n")
     }
 }
 
