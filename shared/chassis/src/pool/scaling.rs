@@ -1,7 +1,7 @@
 //! Rule by which a pool grows and shrinks between two numbers of workers. Pure: the time is an argument.
 //!
 //! ```text
-//! grow by one:    jobs wait (at least `grow_jobs`, then at least one) for `grow_after`, and all workers run
+//! grow by one:    jobs wait for `grow_after`, and no failed worker waits for its replacement
 //! shrink by one:  a worker had no job for all of `shrink_after`
 //! ```
 //!
@@ -10,8 +10,6 @@
 
 use std::time::Duration;
 
-use kit::{Hysteresis, Marks};
-
 /// The bounds of a pool and the times of its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scaling {
@@ -19,8 +17,6 @@ pub struct Scaling {
     pub workers_min: usize,
     /// The most workers.
     pub workers_max: usize,
-    /// The number of waiting jobs that starts the wait for growth. Growth is no longer due when no job waits.
-    pub grow_jobs: usize,
     /// The time that jobs must wait until a worker is added.
     pub grow_after: Duration,
     /// The time that a worker must be superfluous until one is removed.
@@ -51,9 +47,8 @@ pub(crate) struct Scaler {
     target: usize,
     /// The load since the last observation.
     load: Load,
-    backlog: Hysteresis,
-    /// The start of the backlog, or the last step in it.
-    backlog_since: Duration,
+    /// The start of the backlog, or the last step in it. `None` if no job waits.
+    backlog_since: Option<Duration>,
     /// The last instant at which every worker was needed, or the last step.
     needed_at: Duration,
     /// The end of the pause after a worker that could not be started.
@@ -69,8 +64,7 @@ impl Scaler {
             scaling,
             target: scaling.workers_min,
             load: Load::default(),
-            backlog: Hysteresis::new(),
-            backlog_since: Duration::ZERO,
+            backlog_since: None,
             needed_at: Duration::ZERO,
             grow_from: Duration::ZERO,
         }
@@ -92,12 +86,8 @@ impl Scaler {
         }
         // A failed worker is replaced after its back-off. More workers would evade it.
         let waiting = if load.failed == 0 { load.waiting } else { 0 };
-        let had_backlog = self.backlog.is_set();
-        let has_backlog = self.backlog.update(waiting, Marks::at(self.scaling.grow_jobs.max(1)).low(1));
-        let is_start = has_backlog && !had_backlog;
-        if is_start {
-            self.backlog_since = now;
-        }
+        let is_start = waiting > 0 && self.backlog_since.is_none();
+        self.backlog_since = (waiting > 0).then(|| self.backlog_since.unwrap_or(now));
         is_start && self.target < self.scaling.workers_max
     }
 
@@ -114,7 +104,7 @@ impl Scaler {
         } else {
             return None;
         };
-        self.backlog_since = now;
+        self.backlog_since = self.backlog_since.map(|_| now);
         self.needed_at = now;
         Some(direction)
     }
@@ -136,8 +126,8 @@ impl Scaler {
     }
 
     fn grows_at(&self) -> Option<Duration> {
-        let grows = self.backlog.is_set() && self.target < self.scaling.workers_max;
-        grows.then(|| (self.backlog_since + self.scaling.grow_after).max(self.grow_from))
+        let since = self.backlog_since.filter(|_| self.target < self.scaling.workers_max)?;
+        Some((since + self.scaling.grow_after).max(self.grow_from))
     }
 
     fn shrinks_at(&self) -> Option<Duration> {

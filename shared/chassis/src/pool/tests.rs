@@ -178,8 +178,7 @@ fn jobs_that_kill_their_workers_are_retried_without_loss() {
     const JOBS: u32 = 500;
     let mut options = Options { restarts: 1_000, backoff_max: Duration::from_millis(1), ..options(1, 1_024) };
     let (workers_max, step) = (4, Duration::from_micros(1));
-    options.scaling =
-        Scaling { workers_max, grow_after: step, shrink_after: step, grow_jobs: 1, ..options.scaling };
+    options.scaling = Scaling { workers_max, grow_after: step, shrink_after: step, ..options.scaling };
     let killed: Arc<Mutex<BTreeMap<u32, ()>>> = Arc::default();
     let (report, outcomes): (SyncSender<_>, Outcomes) = sync_channel(2_048);
     let make = move || {

@@ -5,7 +5,6 @@ use super::*;
 const SCALING: Scaling = Scaling {
     workers_min: 1,
     workers_max: 4,
-    grow_jobs: 2,
     grow_after: Duration::from_millis(100),
     shrink_after: Duration::from_secs(60),
 };
@@ -43,16 +42,17 @@ fn backlog_adds_a_worker_per_interval_up_to_the_maximum() {
 }
 
 #[test]
-fn wait_continues_while_one_job_waits_and_ends_with_none() {
+fn single_waiting_job_is_enough_and_none_ends_the_wait() {
     let mut scaler = Scaler::new(SCALING);
-    scaler.observe(at(0), load_of(2, 1));
-    assert_eq!(scaler.next_due(at(0)), None, "one waiting job is below the mark");
-    scaler.observe(at(10), load_of(3, 1));
-    scaler.observe(at(20), load_of(2, 1));
+    scaler.observe(at(0), load_of(1, 1));
+    assert_eq!(scaler.next_due(at(0)), None, "no job waits");
+    assert!(scaler.observe(at(10), load_of(2, 1)), "the wait starts");
+    scaler.observe(at(20), load_of(3, 1));
     assert_eq!(scaler.next_due(at(20)), Some(at(90)));
     scaler.observe(at(30), load_of(1, 1));
-    scaler.observe(at(40), load_of(3, 1));
+    scaler.observe(at(40), load_of(2, 1));
     assert_eq!(scaler.next_due(at(40)), Some(at(100)));
+    assert_eq!(scaler.step(at(140)), Some(Direction::Up));
 }
 
 #[test]
@@ -99,15 +99,12 @@ fn growth_without_a_thread_is_tried_again_after_the_idle_time() {
 }
 
 fn any_scaling() -> impl Strategy<Value = Scaling> {
-    (1..6_usize, 0..8_usize, 0..5_usize, 1..300_u64, 0..5_000_u64).prop_map(
-        |(min, more, jobs, grow, idle)| Scaling {
-            workers_min: min,
-            workers_max: min + more,
-            grow_jobs: jobs,
-            grow_after: at(grow),
-            shrink_after: at(grow + idle),
-        },
-    )
+    (1..6_usize, 0..8_usize, 1..300_u64, 0..5_000_u64).prop_map(|(min, more, grow, idle)| Scaling {
+        workers_min: min,
+        workers_max: min + more,
+        grow_after: at(grow),
+        shrink_after: at(grow + idle),
+    })
 }
 
 /// Changes of the load: the time since the last one, the number of jobs, and whether a worker has failed.
@@ -163,9 +160,6 @@ proptest! {
             prop_assert!(directions.len() <= scaling.workers_max - scaling.workers_min, "{:?}", directions);
         }
         prop_assert!(directions.windows(2).all(|pair| pair[0] == pair[1]), "{:?}", directions);
-        // Fewer waiting jobs than the mark may wait.
-        let (min, max) = (scaling.workers_min, scaling.workers_max);
-        let least = jobs.saturating_sub(scaling.grow_jobs.max(1) - 1).clamp(min, max);
-        prop_assert!((least..=jobs.clamp(min, max)).contains(&scaler.target()), "{} workers", scaler.target());
+        prop_assert_eq!(scaler.target(), jobs.clamp(scaling.workers_min, scaling.workers_max));
     }
 }

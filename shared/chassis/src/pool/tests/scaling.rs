@@ -117,6 +117,18 @@ fn pool_grows_under_a_queue_up_to_its_maximum() {
 }
 
 #[test]
+fn single_job_behind_a_worker_that_hangs_adds_a_worker() {
+    let bench = Bench::new(1..=8);
+    bench.submit(0);
+    bench.next_started();
+    bench.submit(1);
+    assert_eq!((bench.target_after(99), bench.target_after(1)), (1, 2));
+    // The job starts although the first one has not ended.
+    bench.next_started();
+    assert_eq!((bench.pool.busy(), bench.target_after(1_000)), (2, 2));
+}
+
+#[test]
 fn pool_grows_for_jobs_that_the_caller_holds() {
     let bench = Bench::new(1..=3);
     bench.submit(0);
