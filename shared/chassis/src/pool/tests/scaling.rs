@@ -140,6 +140,19 @@ fn pool_grows_for_jobs_that_the_caller_holds() {
 }
 
 #[test]
+fn held_jobs_beside_idle_workers_do_not_change_the_pool() {
+    let bench = Bench::new(1..=3);
+    bench.pool.set_held_jobs(5);
+    assert_eq!(bench.target_after(10_000), 1);
+    let bench = Bench::grown_to(3);
+    for _ in 0..3 {
+        bench.end_one();
+    }
+    bench.pool.set_held_jobs(5);
+    assert_eq!((bench.target_after(60_000), bench.target_after(60_000)), (2, 1));
+}
+
+#[test]
 fn idle_pool_shrinks_to_its_minimum_one_worker_at_a_time() {
     let bench = Bench::grown_to(3);
     for _ in 0..3 {
