@@ -110,7 +110,7 @@ impl Scaler {
 
     /// Takes back the last step up: its worker could not be started. Growth pauses for the time of a shrink.
     pub(crate) fn undo_growth(&mut self, now: Duration) {
-        self.target = (self.target - 1).max(self.scaling.workers_min);
+        self.target -= 1;
         self.grow_from = now + self.scaling.shrink_after;
     }
 
