@@ -96,7 +96,8 @@
 {{- if eq .service "feature" -}}
 {{- /* As services/feature/src/memory.rs: the workers copy the bars of their jobs. */ -}}
 {{- $requests := mergeOverwrite (deepCopy $fact.defaults.requests) ($service.config.requests | default dict) -}}
-{{- $sum = add $sum (mul (int64 $requests.workers_max) (int64 $requests.history_bars) $unit.worker_bar_bytes) -}}
+{{- $symbols := sub (mul (add1 (int64 $requests.workers_max)) $unit.request_symbols_max) 1 -}}
+{{- $sum = add $sum (mul $symbols (int64 $requests.history_bars) $unit.bar_bytes) -}}
 {{- end -}}
 {{- if eq .service "backfill" -}}
 {{- $kind := dig "source" "kind" "" $service.config -}}

@@ -7,8 +7,9 @@ use backfill::config::{BackfillConfig, ExecutorSection, SourceKind};
 use backfill::sources::memory_parts;
 use chassis::config::redacted;
 use contracts::Topic;
-use feature::config::FeatureConfig;
-use feature::memory::WORKER_BAR_BYTES;
+use feature::config::{FeatureConfig, RequestsSection};
+use feature::memory::BAR_BYTES;
+use feature::stage::WORKER_SYMBOLS_MAX;
 use hosting::{PROCESS_BYTES, of_stage};
 use kafka_io::KafkaConfig;
 use publisher::config::PublisherConfig;
@@ -59,6 +60,23 @@ async fn memory_of_bar_files_matches_the_formula_of_the_templates() {
     assert_eq!(bar_file_bytes(7), 7 * current_facts()["memory"]["bar_file_bytes"].as_u64().unwrap());
 }
 
+/// The templates compute `((workers_max + 1) × request_symbols_max - 1) × history_bars × bar_bytes`.
+#[tokio::test]
+async fn memory_of_the_workers_matches_the_formula_of_the_templates() {
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    for (workers_max, history_bars) in [(1, 300), (8, 300), (16, 500)] {
+        let requests = RequestsSection { workers_max, history_bars, ..RequestsSection::default() };
+        let [workers, bars] = [workers_max, history_bars].map(|it| u64::try_from(it).unwrap());
+        let symbols = (workers + 1) * number("request_symbols_max") - 1;
+        assert_eq!(symbols * bars * number("bar_bytes"), worker_bytes(&requests), "{workers} workers");
+    }
+}
+
+/// Returns the memory of the bars that workers copy.
+pub(crate) fn worker_bytes(requests: &RequestsSection) -> u64 {
+    feature::memory::memory_parts(requests).iter().map(|part| part.bytes).sum()
+}
+
 /// Returns the memory limit of a stage.
 pub(crate) fn bytes(stage: &StageInfo, kafka: &KafkaConfig) -> u64 {
     of_stage(stage.stage, kafka, stage.inputs.len(), stage.consumers).iter().map(|part| part.bytes).sum()
@@ -92,7 +110,8 @@ fn current_facts() -> Value {
             "prefetch_kib_bytes": of(0, 0, 1, 1) - stage_bytes,
             "loading_bytes": of(0, 0, 2, 0) - stage_bytes,
             "source_bytes": of(1, 1, 0, 0) - stage_bytes,
-            "worker_bar_bytes": WORKER_BAR_BYTES,
+            "bar_bytes": BAR_BYTES,
+            "request_symbols_max": WORKER_SYMBOLS_MAX,
             "bar_file_bytes": bar_file_bytes(1),
         },
         "topics": topics,

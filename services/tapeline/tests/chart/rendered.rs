@@ -7,7 +7,6 @@ use std::path::Path;
 use backfill::config::BackfillConfig;
 use chassis::config::{self, Config};
 use feature::config::FeatureConfig;
-use feature::memory::WORKER_BAR_BYTES;
 use hosting::PROCESS_BYTES;
 use kafka_io::KafkaConfig;
 use publisher::config::PublisherConfig;
@@ -73,8 +72,7 @@ async fn every_configuration_fits_its_memory_limit() {
         };
         let of_service = stages.iter().filter(|stage| stage.service == workload.service);
         let of_workers = if workload.service == "feature" {
-            let number = |key: &str| config["requests"][key].as_u64().unwrap();
-            number("workers_max") * number("history_bars") * WORKER_BAR_BYTES
+            facts::worker_bytes(&serde_json::from_value(config["requests"].clone()).unwrap())
         } else {
             0
         };
