@@ -188,12 +188,9 @@ fn start_workers(
 ) -> Result<PoolWorkers<Job, JobResult>, Failure> {
     // A fetch has at most one chunk at the workers, so at most `running_max` jobs are queued.
     let workers = section.workers_min..=section.workers_max;
-    let options = pool::Options::new("backfill-workers", workers, section.running_max);
     let options = pool::Options {
         job_deadline: section.worker_deadline_ms.into(),
-        // A call takes seconds, so one that waits is reason enough.
-        scaling: pool::Scaling { grow_jobs: 1, ..options.scaling },
-        ..options
+        ..pool::Options::new("backfill-workers", workers, section.running_max)
     };
     let source_name = source.name();
     let make = move || {

@@ -7,16 +7,19 @@ use kit::SaturatingFrom;
 use crate::config::RequestsSection;
 use crate::stage::WORKER_SYMBOLS_MAX;
 
-/// Bytes of the bars that the jobs of a worker copy, for each bar of a window. A worker with almost a full request gets one more.
-pub const WORKER_BAR_BYTES: u64 = (2 * WORKER_SYMBOLS_MAX as u64 - 1) * size_of::<Bar>() as u64;
+/// Bytes of a bar in a window that a job has copied.
+pub const BAR_BYTES: u64 = size_of::<Bar>() as u64;
 
-/// Returns the part of the workers, when there are as many as there may be.
+/// Returns the part of the workers, when there are as many as there may be. While one symbol is missing to a full request per worker,
+/// one more full request is started.
 #[must_use]
 pub fn memory_parts(requests: &RequestsSection) -> Vec<Part> {
-    let bars = u64::saturating_from(requests.workers_max)
-        .saturating_mul(u64::saturating_from(requests.history_bars))
-        .saturating_mul(WORKER_BAR_BYTES);
-    vec![Part { name: "requests.workers_max".to_owned(), bytes: bars }]
+    let running_symbols = u64::saturating_from(requests.workers_max)
+        .saturating_add(1)
+        .saturating_mul(u64::saturating_from(WORKER_SYMBOLS_MAX))
+        .saturating_sub(1);
+    let bars = running_symbols.saturating_mul(u64::saturating_from(requests.history_bars));
+    vec![Part { name: "requests.workers_max".to_owned(), bytes: bars.saturating_mul(BAR_BYTES) }]
 }
 
 #[cfg(test)]
@@ -29,11 +32,11 @@ mod tests {
         let parts = |requests: &RequestsSection| {
             memory_parts(requests).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(parts(&requests), ["requests.workers_max 22 MiB"]);
+        assert_eq!(parts(&requests), ["requests.workers_max 13 MiB"]);
         assert_eq!(
             parts(&RequestsSection { workers_max: 16, ..requests.clone() }),
-            ["requests.workers_max 44 MiB"]
+            ["requests.workers_max 24 MiB"]
         );
-        assert_eq!(parts(&RequestsSection { workers_min: 8, ..requests }), ["requests.workers_max 22 MiB"]);
+        assert_eq!(parts(&RequestsSection { workers_min: 8, ..requests }), ["requests.workers_max 13 MiB"]);
     }
 }

@@ -37,6 +37,7 @@ pub use self::limits::{Limits, WORKER_SYMBOLS_MAX};
 use self::bar_table::BarTable;
 use self::bars_health::{BarsHealth, HeldBars};
 use self::benchmark_table::BenchmarkTable;
+use self::result_events::Resolved;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
 use crate::metric_names::REQUEST_TO_VECTOR;
 use crate::rules;
@@ -99,7 +100,7 @@ pub struct FeatureStage {
     workers: Box<dyn Workers>,
     queue: RequestQueue<Admitted>,
     running: HashMap<u64, Admitted>,
-    reorder: ReorderBuffer<OrderKey, Effect<OutRecord>>,
+    reorder: ReorderBuffer<OrderKey, Resolved>,
     dedup_window: DedupWindow,
     bars: BarTable,
     benchmarks: BenchmarkTable,
@@ -306,8 +307,8 @@ impl Stage for FeatureStage {
         }
         let key = order_key(&admitted);
         let resolved = self.resolve(admitted, result, now);
-        for effect in self.reorder.complete(&key, ticket, resolved) {
-            effects.push(effect);
+        for resolved in self.reorder.complete(&key, ticket, resolved) {
+            self.release(resolved, now, effects);
         }
         self.dispatch(now, effects);
     }

@@ -96,8 +96,8 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
         Ok(())
     }
 
-    /// Reports the number of jobs that the caller holds until a worker has capacity, for example to order them. They count as waiting:
-    /// the pool grows for them as for queued ones.
+    /// Reports the number of jobs that the caller holds until a worker has capacity, for example to order them. While all workers are
+    /// busy, the pool grows for them as for queued ones.
     pub fn set_held_jobs(&self, jobs: usize) {
         let mut state = locked(&self.shared.state);
         if state.held_jobs() != jobs && state.hold(jobs, self.shared.clock.monotonic()) {
@@ -189,7 +189,7 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
             pool = shared.options.name,
             direction = direction.as_str(),
             target_workers,
-            waiting_jobs = load.waiting,
+            waiting_jobs = load.waiting(),
             "pool scaled"
         );
         shared.telemetry.step(direction);
@@ -205,9 +205,18 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
         &self,
         health: &ServiceHealth,
     ) -> impl FnOnce() -> Result<(), Failure> + Send + use<J, R> {
+        let deadline = self.shared.options.job_deadline;
+        self.supervisor_of(health, (deadline / 4).clamp(Duration::from_millis(5), Duration::from_secs(1)))
+    }
+
+    /// Returns the supervisor's loop with this longest time between two checks.
+    fn supervisor_of(
+        &self,
+        health: &ServiceHealth,
+        period: Duration,
+    ) -> impl FnOnce() -> Result<(), Failure> + Send + use<J, R> {
         let pool = self.clone();
         let options = &self.shared.options;
-        let period = (options.job_deadline / 4).clamp(Duration::from_millis(5), Duration::from_secs(1));
         let latch = health.component(options.name);
         let heartbeat = health.heartbeat(options.name, period * 10);
         latch.ready();
@@ -218,12 +227,11 @@ impl<J: Send + Sync + 'static, R: Send + 'static> Pool<J, R> {
                     latch.not_ready(exceeded.to_string());
                     return Err(exceeded.into());
                 }
-                let state = locked(&pool.shared.state);
+                let mut state = locked(&pool.shared.state);
                 if state.is_over() {
                     return Ok(());
                 }
-                let wait =
-                    state.next_due(pool.shared.clock.monotonic()).map_or(period, |due| due.min(period));
+                let wait = state.plan_check(pool.shared.clock.monotonic(), period);
                 drop(pool.shared.changed.wait_timeout(state, wait));
             }
         }

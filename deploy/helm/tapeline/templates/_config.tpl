@@ -76,7 +76,7 @@
 {{- include "tapeline.toml" (dict "map" $config "path" "") }}
 {{ end }}
 
-{{/* Memory bound of a service in bytes: the engine's own sum (shared/hosting/src/memory.rs, ADR 058), the edge's buffers, the workers' bars, and stateMib. */}}
+{{/* Memory bound of a service in bytes: the engine's own sum (shared/hosting/src/memory.rs, ADR 058), the windows, the edge's buffers, the workers' bars, and stateMib. */}}
 {{- define "tapeline.memoryBytes" -}}
 {{- $facts := include "tapeline.facts" .root | fromJson -}}
 {{- $service := index .root.Values.services .service -}}
@@ -88,6 +88,10 @@
 {{- $sources := mul (len .inputs) $.root.Values.kafka.partitions -}}
 {{- $sum = add $sum $unit.stage_bytes (mul .consumers $prefetch) (mul (sub .consumers 1) $unit.loading_bytes) (mul $sources $unit.source_bytes) -}}
 {{- end -}}
+{{- range $fact.windows -}}
+{{- $count := int64 (dig .section .key (index $fact.defaults .section .key) $service.config) -}}
+{{- $sum = add $sum (mul $count .bytes (ternary (int64 $.root.Values.kafka.partitions) 1 .in_partitions)) -}}
+{{- end -}}
 {{- if eq .service "publisher" -}}
 {{- $edge := mergeOverwrite (deepCopy $fact.defaults.edge) ($service.config.edge | default dict) -}}
 {{- /* As services/publisher/src/edge/memory.rs: a body and a record are in memory twice, and connections that are being closed have buffers too. */ -}}
@@ -97,7 +101,8 @@
 {{- if eq .service "feature" -}}
 {{- /* As services/feature/src/memory.rs: the workers copy the bars of their jobs. */ -}}
 {{- $requests := mergeOverwrite (deepCopy $fact.defaults.requests) ($service.config.requests | default dict) -}}
-{{- $sum = add $sum (mul (int64 $requests.workers_max) (int64 $requests.history_bars) $unit.worker_bar_bytes) -}}
+{{- $symbols := sub (mul (add1 (int64 $requests.workers_max)) $unit.request_symbols_max) 1 -}}
+{{- $sum = add $sum (mul $symbols (int64 $requests.history_bars) $unit.bar_bytes) -}}
 {{- end -}}
 {{- if eq .service "backfill" -}}
 {{- $kind := dig "source" "kind" "" $service.config -}}

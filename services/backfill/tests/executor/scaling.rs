@@ -10,7 +10,7 @@ use backfill::sources::SourceError;
 use backfill::stage::executor::Workers;
 use backfill::worker::{Job, JobResult, fetch_chunk};
 use chassis::ManualClock;
-use chassis::pool::{Options, Outcome, Pool, Scaling};
+use chassis::pool::{Options, Outcome, Pool};
 use chassis::telemetry::Scope;
 use contracts::RangeRequest;
 use domain::{Symbol, Timeframe};
@@ -82,7 +82,6 @@ impl Running {
         let report = move |outcome| drop(send.send(result_of(outcome)));
         let options =
             Options::new("backfill-workers", section.workers_min..=section.workers_max, section.running_max);
-        let options = Options { scaling: Scaling { grow_jobs: 1, ..options.scaling }, ..options };
         let pool = Pool::start(options, clock.clone(), &Scope::nowhere(), make, report).expect("a thread");
         let bench = Bench::with_workers(section.clone(), Box::new(PoolWorkers(pool.clone())));
         Self { bench, pool, clock, started, results, gate: Some(gate), _hang: hang }

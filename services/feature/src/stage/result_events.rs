@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use contracts::bounds::{TEXT_BYTES_MAX, cut};
-use contracts::{EncodeError, RequestErrorClass, RequestFailure, SetStatus, Vector, ids};
+use contracts::{EncodeError, RequestErrorClass, RequestFailure, SetStatus, Topic, Vector, ids};
 use kafka_io::OutRecord;
 use kit::{ErrorChain, SaturatingFrom};
-use pipeline::{Effect, Now};
+use pipeline::{Effect, Effects, Now};
 
 use super::{Admitted, FeatureStage, INPUTS};
 use crate::intake::Lane;
@@ -25,18 +25,36 @@ pub(super) struct FailureCause {
     pub(super) earlier_request_id: Option<String>,
 }
 
+/// A request with its outputs, which wait for those of earlier requests.
+pub(super) struct Resolved {
+    pub(super) effect: Effect<OutRecord>,
+    /// The append time of the request's record.
+    appended_micros: Option<i64>,
+}
+
 impl FeatureStage {
-    /// Returns the effect that resolves a request which was computed, or whose last attempt failed.
+    /// Resolves a request which was computed, or whose last attempt failed.
     pub(super) fn resolve(
         &self,
         mut admitted: Admitted,
         result: Result<Vec<SymbolResult>, JobError>,
         now: Now,
-    ) -> Effect<OutRecord> {
+    ) -> Resolved {
         let urgent = admitted.lane == Lane::Urgent;
         let earlier = std::mem::take(&mut admitted.failures);
         let written = self.outputs(&admitted, earlier, result, now);
-        self.emit_or_reject(&admitted, written, urgent)
+        let effect = self.emit_or_reject(&admitted, written, urgent);
+        Resolved { effect, appended_micros: admitted.appended_micros }
+    }
+
+    /// Emits the outputs of a request whose turn it is, and records the latency of its vectors.
+    pub(super) fn release(&self, resolved: Resolved, now: Now, effects: &mut Effects<OutRecord>) {
+        if let Effect::Emit { outputs, urgent, .. } = &resolved.effect {
+            for _ in outputs.iter().filter(|output| output.topic == Topic::VectorComputed) {
+                self.latency.record(resolved.appended_micros, now.wall_micros, *urgent);
+            }
+        }
+        effects.push(resolved.effect);
     }
 
     /// Returns the effect that emits the outputs of a request. If one of them cannot be written, none is emitted and the request is
@@ -69,7 +87,6 @@ impl FeatureStage {
             attempts: admitted.attempts,
             earlier_request_id: None,
         };
-        let is_urgent = admitted.lane == Lane::Urgent;
         let mut failed: Vec<(String, FailureCause)> = Vec::new();
         match result {
             Ok(symbols) => {
@@ -78,7 +95,6 @@ impl FeatureStage {
                     match self.vector(admitted, result) {
                         Ok(record) => {
                             self.counts.add(&tally);
-                            self.latency.record(admitted.appended_micros, now.wall_micros, is_urgent);
                             outputs.push(record);
                         }
                         // The vector exceeds the maximum of a record: the symbol ends in a failure.

@@ -4,15 +4,20 @@ use std::fs;
 use std::path::PathBuf;
 
 use backfill::config::{BackfillConfig, ExecutorSection, SourceKind};
+use backfill::rules::attempts::Attempts;
 use backfill::sources::memory_parts;
 use chassis::config::redacted;
 use contracts::Topic;
-use feature::config::FeatureConfig;
-use feature::memory::WORKER_BAR_BYTES;
+use feature::config::{FeatureConfig, RequestsSection};
+use feature::intake::DedupWindow;
+use feature::memory::BAR_BYTES;
+use feature::stage::WORKER_SYMBOLS_MAX;
 use hosting::{PROCESS_BYTES, of_stage};
 use kafka_io::KafkaConfig;
 use publisher::config::{EdgeSection, PublisherConfig};
+use publisher::rules::announce::Announcer;
 use scanner_bridge::config::BridgeConfig;
+use scanner_bridge::rules::dedup::Dedup;
 use serde_json::{Map, Value, json};
 
 use crate::stages::{self, StageInfo};
@@ -74,6 +79,23 @@ async fn memory_of_the_edge_matches_the_formula_of_the_templates() {
     assert_eq!(computed, edge_bytes(&edge));
 }
 
+/// The templates compute `((workers_max + 1) × request_symbols_max - 1) × history_bars × bar_bytes`.
+#[tokio::test]
+async fn memory_of_the_workers_matches_the_formula_of_the_templates() {
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    for (workers_max, history_bars) in [(1, 300), (8, 300), (16, 500)] {
+        let requests = RequestsSection { workers_max, history_bars, ..RequestsSection::default() };
+        let [workers, bars] = [workers_max, history_bars].map(|it| u64::try_from(it).unwrap());
+        let symbols = (workers + 1) * number("request_symbols_max") - 1;
+        assert_eq!(symbols * bars * number("bar_bytes"), worker_bytes(&requests), "{workers} workers");
+    }
+}
+
+/// Returns the memory of the bars that workers copy.
+pub(crate) fn worker_bytes(requests: &RequestsSection) -> u64 {
+    feature::memory::memory_parts(requests).iter().map(|part| part.bytes).sum()
+}
+
 /// Returns the memory limit of a stage.
 pub(crate) fn bytes(stage: &StageInfo, kafka: &KafkaConfig) -> u64 {
     of_stage(stage.stage, kafka, stage.inputs.len(), stage.consumers).iter().map(|part| part.bytes).sum()
@@ -112,7 +134,8 @@ fn current_facts() -> Value {
             "prefetch_kib_bytes": of(0, 0, 1, 1) - stage_bytes,
             "loading_bytes": of(0, 0, 2, 0) - stage_bytes,
             "source_bytes": of(1, 1, 0, 0) - stage_bytes,
-            "worker_bar_bytes": WORKER_BAR_BYTES,
+            "bar_bytes": BAR_BYTES,
+            "request_symbols_max": WORKER_SYMBOLS_MAX,
             "bar_file_bytes": bar_file_bytes(1),
             "connection_bytes": connection_bytes,
             "displaced_connections": edge(0) / connection_bytes,
@@ -139,6 +162,33 @@ pub(crate) fn edge_bytes(edge: &EdgeSection) -> u64 {
     publisher::edge::memory_parts(edge).iter().map(|part| part.bytes).sum()
 }
 
+/// A setting that bounds a number of windows: service, section, key, bytes of a window, `true` if the setting is of a partition.
+type WindowSetting = (&'static str, &'static str, &'static str, usize, bool);
+
+fn windows() -> [WindowSetting; 4] {
+    [
+        ("publisher", "announcer", "partition_windows_max", Announcer::WINDOW_BYTES_MAX, true),
+        ("scanner-bridge", "alerts", "partition_windows_max", Dedup::WINDOW_BYTES_MAX, true),
+        ("feature", "requests", "dedup_symbols_max", DedupWindow::KEY_BYTES_MAX, false),
+        ("backfill", "executor", "partition_ends_max", Attempts::END_BYTES_MAX, true),
+    ]
+}
+
+fn window((_, section, key, bytes, in_partitions): WindowSetting) -> Value {
+    json!({ "section": section, "key": key, "bytes": bytes, "in_partitions": in_partitions })
+}
+
+/// Returns the memory of the windows of a service with this configuration.
+pub(crate) fn window_bytes(name: &str, config: &Value) -> u64 {
+    let partitions = config["kafka"]["partitions"].as_u64().unwrap();
+    let of_service = windows().into_iter().filter(|(service, ..)| *service == name);
+    let bytes = of_service.map(|(_, section, key, bytes, in_partitions)| {
+        let copies = if in_partitions { partitions } else { 1 };
+        config[section][key].as_u64().unwrap() * copies * u64::try_from(bytes).unwrap()
+    });
+    bytes.sum()
+}
+
 fn service(name: &str, defaults: Value) -> Value {
     let stages: Vec<Value> = stages::all()
         .into_iter()
@@ -148,5 +198,7 @@ fn service(name: &str, defaults: Value) -> Value {
             json!({ "stage": stage.stage, "group": stage.group, "inputs": inputs, "consumers": stage.consumers })
         })
         .collect();
-    json!({ "stages": stages, "defaults": defaults })
+    let windows: Vec<Value> =
+        windows().into_iter().filter(|(service, ..)| *service == name).map(window).collect();
+    json!({ "stages": stages, "windows": windows, "defaults": defaults })
 }

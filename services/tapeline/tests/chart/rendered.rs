@@ -7,7 +7,6 @@ use std::path::Path;
 use backfill::config::BackfillConfig;
 use chassis::config::{self, Config};
 use feature::config::FeatureConfig;
-use feature::memory::WORKER_BAR_BYTES;
 use hosting::PROCESS_BYTES;
 use kafka_io::KafkaConfig;
 use publisher::config::{EdgeSection, PublisherConfig};
@@ -74,8 +73,7 @@ async fn every_configuration_fits_its_memory_limit() {
         };
         let of_service = stages.iter().filter(|stage| stage.service == workload.service);
         let of_workers = if workload.service == "feature" {
-            let number = |key: &str| config["requests"][key].as_u64().unwrap();
-            number("workers_max") * number("history_bars") * WORKER_BAR_BYTES
+            facts::worker_bytes(&serde_json::from_value(config["requests"].clone()).unwrap())
         } else {
             0
         };
@@ -88,7 +86,8 @@ async fn every_configuration_fits_its_memory_limit() {
             "publisher" => facts::edge_bytes(&EdgeSection::deserialize(&config["edge"]).unwrap()),
             _ => 0,
         };
-        let sum = PROCESS_BYTES + stages + of_workers + of_files + of_edge;
+        let windows = facts::window_bytes(&workload.service, &config);
+        let sum = PROCESS_BYTES + stages + windows + of_workers + of_files + of_edge;
         let limit = workload.memory_limit();
         assert!(sum <= limit / 100 * 80, "{}: up to {sum} of {limit} bytes", workload.at);
     }

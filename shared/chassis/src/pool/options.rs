@@ -38,9 +38,9 @@ pub struct RestartBudgetExceeded {
 impl Options {
     /// Returns the default options: job deadline 30 s, back-off from 10 ms to 5 s, 10 restarts per minute.
     ///
-    /// The pool starts with the least number of workers. It grows when two jobs have waited for 100 ms, ten times the duration of a
-    /// usual job, so that a burst that the workers process at once starts no thread; and shrinks after 60 s, longer than the pauses
-    /// between bursts, so that each burst but the first meets its workers.
+    /// The pool starts with the least number of workers. It grows when a job has waited for 100 ms, ten times the duration of a usual
+    /// one, so that a burst that the workers process at once starts no thread, and a single job behind a worker that hangs gets another
+    /// worker. It shrinks after 60 s, longer than the pauses between bursts, so that each burst but the first meets its workers.
     #[must_use]
     pub fn new(name: &'static str, workers: RangeInclusive<usize>, queue_jobs: usize) -> Self {
         Self {
@@ -48,7 +48,6 @@ impl Options {
             scaling: Scaling {
                 workers_min: *workers.start(),
                 workers_max: *workers.end(),
-                grow_jobs: 2,
                 grow_after: Duration::from_millis(100),
                 shrink_after: Duration::from_secs(60),
             },

@@ -1,16 +1,17 @@
 //! Rule by which a pool grows and shrinks between two numbers of workers. Pure: the time is an argument.
 //!
 //! ```text
-//! grow by one:    jobs wait (at least `grow_jobs`, then at least one) for `grow_after`, and all workers run
+//! grow by one:    jobs lack an idle worker for `grow_after`, and no failed worker waits for its replacement
 //! shrink by one:  a worker had no job for all of `shrink_after`
 //! ```
+//!
+//! A job that the caller holds beside an idle worker waits for the caller: it is no reason to grow, or to keep the worker. Pauses below
+//! `grow_after`, in which the caller passes on the next jobs, do not end the lack of a worker.
 //!
 //! A step restarts both times: a pool that has grown has its new worker for at least `shrink_after`. So it does not flap, and a load
 //! that k workers process keeps k workers.
 
 use std::time::Duration;
-
-use kit::{Hysteresis, Marks};
 
 /// The bounds of a pool and the times of its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +20,7 @@ pub struct Scaling {
     pub workers_min: usize,
     /// The most workers.
     pub workers_max: usize,
-    /// The number of waiting jobs that starts the wait for growth. Growth is no longer due when no job waits.
-    pub grow_jobs: usize,
-    /// The time that jobs must wait until a worker is added.
+    /// The time that jobs must lack an idle worker until one is added.
     pub grow_after: Duration,
     /// The time that a worker must be superfluous until one is removed.
     pub shrink_after: Duration,
@@ -30,8 +29,10 @@ pub struct Scaling {
 /// The work of a pool at one instant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Load {
-    /// The jobs that no worker has.
-    pub(crate) waiting: usize,
+    /// The jobs in the queue.
+    pub(crate) queued: usize,
+    /// The jobs that the caller holds.
+    pub(crate) held: usize,
     /// The workers that have a job.
     pub(crate) busy: usize,
     /// The workers that failed and are not replaced yet.
@@ -51,9 +52,10 @@ pub(crate) struct Scaler {
     target: usize,
     /// The load since the last observation.
     load: Load,
-    backlog: Hysteresis,
-    /// The start of the backlog, or the last step in it.
-    backlog_since: Duration,
+    /// The start of the wait for growth: jobs lack a worker since then, or since the last step.
+    lacking_since: Option<Duration>,
+    /// The last instant at which jobs lacked a worker.
+    lacked_at: Duration,
     /// The last instant at which every worker was needed, or the last step.
     needed_at: Duration,
     /// The end of the pause after a worker that could not be started.
@@ -69,8 +71,8 @@ impl Scaler {
             scaling,
             target: scaling.workers_min,
             load: Load::default(),
-            backlog: Hysteresis::new(),
-            backlog_since: Duration::ZERO,
+            lacking_since: None,
+            lacked_at: Duration::ZERO,
             needed_at: Duration::ZERO,
             grow_from: Duration::ZERO,
         }
@@ -80,30 +82,17 @@ impl Scaler {
         self.target
     }
 
-    /// Takes a change of the load. Returns `true` if a wait for growth has started.
-    pub(crate) fn observe(&mut self, now: Duration, load: Load) -> bool {
+    /// Takes a change of the load.
+    pub(crate) fn observe(&mut self, now: Duration, load: Load) {
         // The earlier load lasted until now.
-        if self.needs_all() {
-            self.needed_at = now;
-        }
+        self.extend_load(now);
         self.load = load;
-        if self.needs_all() {
-            self.needed_at = now;
-        }
-        // A failed worker is replaced after its back-off. More workers would evade it.
-        let waiting = if load.failed == 0 { load.waiting } else { 0 };
-        let had_backlog = self.backlog.is_set();
-        let has_backlog = self.backlog.update(waiting, Marks::at(self.scaling.grow_jobs.max(1)).low(1));
-        let is_start = has_backlog && !had_backlog;
-        if is_start {
-            self.backlog_since = now;
-        }
-        is_start && self.target < self.scaling.workers_max
+        self.extend_load(now);
     }
 
     /// Takes the step that is due, and changes the target by one.
     pub(crate) fn step(&mut self, now: Duration) -> Option<Direction> {
-        self.observe(now, self.load);
+        self.extend_load(now);
         let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now);
         let direction = if is_due(self.grows_at()) {
             self.target += 1;
@@ -114,14 +103,14 @@ impl Scaler {
         } else {
             return None;
         };
-        self.backlog_since = now;
+        self.lacking_since = self.lacking_since.map(|_| now);
         self.needed_at = now;
         Some(direction)
     }
 
     /// Takes back the last step up: its worker could not be started. Growth pauses for the time of a shrink.
     pub(crate) fn undo_growth(&mut self, now: Duration) {
-        self.target = (self.target - 1).max(self.scaling.workers_min);
+        self.target -= 1;
         self.grow_from = now + self.scaling.shrink_after;
     }
 
@@ -131,18 +120,47 @@ impl Scaler {
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
     }
 
+    /// Extends the times of the present load until now.
+    fn extend_load(&mut self, now: Duration) {
+        if self.needs_all() {
+            self.needed_at = now;
+        }
+        let pause = now.saturating_sub(self.lacked_at);
+        if self.lacks_worker() {
+            self.lacked_at = now;
+            self.lacking_since.get_or_insert(now);
+        } else if self.load.waiting() == 0 || self.load.failed > 0 || pause >= self.scaling.grow_after {
+            self.lacking_since = None;
+        }
+    }
+
     fn needs_all(&self) -> bool {
-        self.load.busy + self.load.waiting >= self.target
+        self.load.busy + self.load.queued >= self.target
+    }
+
+    /// Returns whether a job waits that no idle worker can take.
+    fn lacks_worker(&self) -> bool {
+        let jobs = self.load.busy + self.load.waiting();
+        // A failed worker is replaced after its back-off. More workers would evade it.
+        self.load.failed == 0 && self.needs_all() && jobs > self.target
     }
 
     fn grows_at(&self) -> Option<Duration> {
-        let grows = self.backlog.is_set() && self.target < self.scaling.workers_max;
-        grows.then(|| (self.backlog_since + self.scaling.grow_after).max(self.grow_from))
+        let grows = self.lacks_worker() && self.target < self.scaling.workers_max;
+        let since = self.lacking_since.filter(|_| grows)?;
+        Some((since + self.scaling.grow_after).max(self.grow_from))
     }
 
     fn shrinks_at(&self) -> Option<Duration> {
         let shrinks = !self.needs_all() && self.target > self.scaling.workers_min;
         shrinks.then(|| self.needed_at + self.scaling.shrink_after)
+    }
+}
+
+impl Load {
+    /// Returns the number of jobs that no worker has.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queued + self.held
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Shared<J, R> {
     pub(crate) state: Mutex<State<J>>,
     /// Notified when a job is queued and when the pool is closed.
     pub(crate) work: Condvar,
-    /// Notified when a slot becomes vacant or ends.
+    /// Notified when a slot becomes vacant or ends, when the pool is closed, and when a step is due before the supervisor's next check.
     pub(crate) changed: Condvar,
     pub(crate) make: Box<dyn Fn() -> Work<J, R> + Send + Sync>,
     pub(crate) report: Box<dyn Fn(Outcome<J, R>) + Send + Sync>,

@@ -19,6 +19,8 @@ pub(crate) struct State<J> {
     slots: Vec<Slot<J>>,
     budget: Budget,
     scaler: Scaler,
+    /// The time of the supervisor's next check, unless it is woken up. `None` until it has checked once.
+    pub(crate) next_check: Option<Duration>,
 }
 
 /// A step of the scaling.
@@ -68,6 +70,7 @@ impl<J> State<J> {
             slots: (0..slots).map(slot).collect(),
             budget: Budget::new(options.restarts, options.restart_window),
             scaler,
+            next_check: None,
         }
     }
 
@@ -88,13 +91,15 @@ impl<J> State<J> {
     /// Queues a job. Returns `true` if the supervisor has to wake up for a step.
     pub(crate) fn submit(&mut self, job: J, now: Duration) -> bool {
         self.jobs.push_back(Arc::new(job));
-        self.observe(now)
+        self.observe(now);
+        self.is_check_late(now)
     }
 
     /// Sets the number of jobs that the caller holds. Returns `true` if the supervisor has to wake up for a step.
     pub(crate) fn hold(&mut self, jobs: usize, now: Duration) -> bool {
         self.held_jobs = jobs;
-        self.observe(now)
+        self.observe(now);
+        self.is_check_late(now)
     }
 
     pub(crate) fn held_jobs(&self) -> usize {
@@ -209,8 +214,15 @@ impl<J> State<J> {
         Ok(Some((index, generation)))
     }
 
+    /// Plans the supervisor's next check: after `period`, or as soon as something is due. Returns the time until then.
+    pub(crate) fn plan_check(&mut self, now: Duration, period: Duration) -> Duration {
+        let wait = self.next_due(now).map_or(period, |due| due.min(period));
+        self.next_check = Some(now + wait);
+        wait
+    }
+
     /// Returns the time until a vacant slot is due for a new worker, or the next step is. `None` if nothing is due.
-    pub(crate) fn next_due(&self, now: Duration) -> Option<Duration> {
+    fn next_due(&self, now: Duration) -> Option<Duration> {
         if self.needs_no_workers() {
             return None;
         }
@@ -235,12 +247,18 @@ impl<J> State<J> {
 
     fn load(&self) -> Load {
         let failed = self.count(|phase| matches!(phase, Phase::Vacant { .. }));
-        Load { waiting: self.jobs.len() + self.held_jobs, busy: self.busy(), failed }
+        Load { queued: self.jobs.len(), held: self.held_jobs, busy: self.busy(), failed }
     }
 
-    fn observe(&mut self, now: Duration) -> bool {
+    fn observe(&mut self, now: Duration) {
         let load = self.load();
-        self.scaler.observe(now, load)
+        self.scaler.observe(now, load);
+    }
+
+    /// Returns whether a step is due before the supervisor's next check.
+    fn is_check_late(&self, now: Duration) -> bool {
+        let due = self.scaler.next_due(now).map(|due| now + due);
+        self.next_check.zip(due).is_some_and(|(check, due)| due < check)
     }
 
     /// Returns whether the pool has more slots with a worker, or with one to come, than it should.

@@ -1,6 +1,7 @@
 //! Tests with panicking and stuck workers. Every wait is for an event.
 
 mod scaling;
+mod supervisor;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,8 +11,11 @@ use std::time::Duration;
 use super::*;
 use crate::clock::{ManualClock, SystemClock};
 use crate::health::Health;
+use crate::pool::state::State;
+use crate::run::METRICS;
 use crate::shutdown::{Cause, Shutdown};
 use crate::tasks::{EndPolicy, Tasks};
+use crate::telemetry::{Catalogue, Metrics};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -31,6 +35,13 @@ fn pool_of<W: FnMut(&u32) -> u32 + 'static>(
     let report = move |outcome| report.send(outcome).unwrap();
     let pool = Pool::start(options, clock.clone(), &Scope::nowhere(), make, report).unwrap();
     (pool, outcomes, clock)
+}
+
+/// Returns the value of a sample of the pool `compute`.
+fn sample(metrics: &Metrics, name: &str, labels: &str) -> String {
+    let rendered = metrics.render();
+    let series = format!("{name}{{service=\"test\",pool=\"compute\"{labels}}} ");
+    rendered.lines().find_map(|line| line.strip_prefix(&series)).expect("a sample").to_owned()
 }
 
 fn next(outcomes: &Outcomes) -> Outcome<u32, u32> {
@@ -163,6 +174,16 @@ fn exhausted_restart_budget_is_an_error() {
     );
 }
 
+/// Waits for a change that another thread makes.
+#[track_caller]
+fn wait_until(is_done: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !is_done() {
+        assert!(started.elapsed() < TIMEOUT, "the pool does not get there");
+        std::thread::yield_now();
+    }
+}
+
 /// Starts the pool's supervisor as a task.
 fn supervised(pool: &Pool<u32, u32>, health: &Health) -> (tokio::runtime::Runtime, Tasks, Shutdown) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -178,13 +199,15 @@ fn jobs_that_kill_their_workers_are_retried_without_loss() {
     const JOBS: u32 = 500;
     let mut options = Options { restarts: 1_000, backoff_max: Duration::from_millis(1), ..options(1, 1_024) };
     let (workers_max, step) = (4, Duration::from_micros(1));
-    options.scaling =
-        Scaling { workers_max, grow_after: step, shrink_after: step, grow_jobs: 1, ..options.scaling };
+    options.scaling = Scaling { workers_max, grow_after: step, shrink_after: step, ..options.scaling };
     let killed: Arc<Mutex<BTreeMap<u32, ()>>> = Arc::default();
+    let (gate, closed) = sync_channel::<()>(0);
+    let closed = Arc::new(Mutex::new(closed));
     let (report, outcomes): (SyncSender<_>, Outcomes) = sync_channel(2_048);
     let make = move || {
-        let killed = Arc::clone(&killed);
+        let (killed, closed) = (Arc::clone(&killed), Arc::clone(&closed));
         move |job: &u32| {
+            let _opened = locked(&closed).recv();
             let first = locked(&killed).insert(*job, ()).is_none();
             assert!(!(first && job.is_multiple_of(10)), "job {job} kills its worker once");
             job * 2
@@ -192,11 +215,15 @@ fn jobs_that_kill_their_workers_are_retried_without_loss() {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let report = move |outcome| report.send(outcome).unwrap();
-    let pool = Pool::start(options, Arc::clone(&clock), &Scope::nowhere(), make, report).unwrap();
+    let metrics = Metrics::new(&Catalogue::new().with(METRICS)).unwrap();
+    let pool = Pool::start(options, Arc::clone(&clock), &metrics.scope("test"), make, report).unwrap();
     let (runtime, tasks, shutdown) = supervised(&pool, &Health::new(clock));
     for job in 0..JOBS {
         pool.try_submit(job).unwrap();
     }
+    // No job ends until the pool has grown.
+    wait_until(|| pool.target_workers() == workers_max);
+    drop(gate);
     let mut done = BTreeMap::new();
     while done.len() < usize::try_from(JOBS).unwrap() {
         match next(&outcomes) {
@@ -205,6 +232,13 @@ fn jobs_that_kill_their_workers_are_retried_without_loss() {
             Outcome::Stuck { job, .. } => panic!("job {job} is stuck"),
         }
     }
+    wait_until(|| pool.target_workers() == 1);
+    let steps = |direction| {
+        let steps = sample(&metrics, SCALE_STEPS.name, &format!(",direction=\"{direction}\""));
+        steps.parse::<usize>().unwrap()
+    };
+    assert!(steps("up") >= workers_max - 1, "{} steps up", steps("up"));
+    wait_until(|| steps("down") == steps("up"));
     shutdown.begin(Cause::Requested);
     pool.close();
     assert_eq!(runtime.block_on(tasks.join(TIMEOUT)).exit(), crate::Exit::Ok);

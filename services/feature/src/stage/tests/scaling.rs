@@ -171,6 +171,25 @@ fn running_symbols_per_worker_are_limited() {
 }
 
 #[test]
+fn running_symbols_exceed_full_workers_by_less_than_a_request() {
+    const WORKERS: usize = 2;
+    const SYMBOLS: usize = 4;
+    let mut bench = Bench::with(Limits { workers_max: WORKERS, worker_symbols_max: SYMBOLS, ..LIMITS });
+    let names = ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| format!("{first}{second}")));
+    let (wire, partition) = (bench.wire.clone(), bench.partition());
+    let mut names = names.filter(|name| wire.partition_of(name) == partition);
+    for (number, symbols) in [SYMBOLS, SYMBOLS - 1, SYMBOLS, SYMBOLS, SYMBOLS].into_iter().enumerate() {
+        let mut request = request(&number.to_string(), 5, 5);
+        let first = request.symbols.remove(0);
+        let of = |symbol| RequestedSymbol { symbol, ..first.clone() };
+        request.symbols = names.by_ref().take(symbols).map(of).collect();
+        bench.hold(&request, now(0));
+    }
+    let running: usize = bench.take_jobs().iter().map(|job| job.symbols.len()).sum();
+    assert_eq!(running, (WORKERS + 1) * SYMBOLS - 1);
+}
+
+#[test]
 fn running_requests_per_symbol_are_limited() {
     let mut bench = holding(12, Limits { ordinary_max: 100, workers_max: 20, ..LIMITS });
     let jobs = bench.take_jobs();

@@ -25,7 +25,7 @@ fn unwritable_result_dead_letters_the_request() {
     let bench = Bench::new();
     let request = request(&"r".repeat(PAYLOAD_BYTES_MAX), 5, 5);
     let running = admitted(&bench, request.clone());
-    let failed = bench.stage.resolve(running, Err(panicked("no such index")), now(1));
+    let failed = bench.stage.resolve(running, Err(panicked("no such index")), now(1)).effect;
     let mut effects = Effects::default();
     bench.stage.expire(admitted(&bench, request), now(1), &mut effects);
     let expired = effects.take().remove(0);
@@ -48,8 +48,8 @@ fn oversized_request_is_dead_lettered() {
 #[test]
 fn long_error_is_cut_to_the_bound() {
     let bench = Bench::new();
-    let effect =
-        bench.stage.resolve(admitted(&bench, request("r", 5, 5)), Err(panicked(&"é".repeat(5_000))), now(1));
+    let error = panicked(&"é".repeat(5_000));
+    let effect = bench.stage.resolve(admitted(&bench, request("r", 5, 5)), Err(error), now(1)).effect;
     let Effect::Emit { outputs, .. } = effect else { panic!("{effect:?}") };
     let failure: RequestFailure = bench.decode(&outputs[0]);
     // The last character has two bytes and is not split.

@@ -1,9 +1,7 @@
 //! Tests of growing and shrinking, on a manual clock.
 
 use super::*;
-use crate::pool::state::State;
-use crate::run::METRICS;
-use crate::telemetry::{Catalogue, Metrics};
+use crate::telemetry::Metric;
 
 /// A pool whose jobs run until the test ends them, one by one.
 struct Bench {
@@ -90,10 +88,8 @@ impl Bench {
         bench
     }
 
-    fn sample(&self, name: &str) -> String {
-        let rendered = self.metrics.render();
-        let line = rendered.lines().find_map(|line| line.strip_prefix(name)).expect("a sample");
-        line.trim().to_owned()
+    fn sample(&self, metric: &Metric, labels: &str) -> String {
+        sample(&self.metrics, metric.name, labels)
     }
 }
 
@@ -110,10 +106,20 @@ fn pool_grows_under_a_queue_up_to_its_maximum() {
     assert_eq!(bench.target_after(100), 3);
     bench.next_started();
     assert_eq!((bench.target_after(1_000), bench.pool.busy(), bench.pool.queued()), (3, 3, 3));
-    assert_eq!(bench.sample("chassis_pool_workers{service=\"test\",pool=\"compute\"}"), "3");
-    assert_eq!(bench.sample("chassis_pool_target_workers{service=\"test\",pool=\"compute\"}"), "3");
-    let up = "chassis_pool_scale_steps_total{service=\"test\",pool=\"compute\",direction=\"up\"}";
-    assert_eq!(bench.sample(up), "2");
+    assert_eq!((bench.sample(&WORKERS, ""), bench.sample(&TARGET_WORKERS, "")), ("3".into(), "3".into()));
+    assert_eq!(bench.sample(&SCALE_STEPS, ",direction=\"up\""), "2");
+}
+
+#[test]
+fn single_job_behind_a_worker_that_hangs_adds_a_worker() {
+    let bench = Bench::new(1..=8);
+    bench.submit(0);
+    bench.next_started();
+    bench.submit(1);
+    assert_eq!((bench.target_after(99), bench.target_after(1)), (1, 2));
+    // The job starts although the first one has not ended.
+    bench.next_started();
+    assert_eq!((bench.pool.busy(), bench.target_after(1_000)), (2, 2));
 }
 
 #[test]
@@ -125,6 +131,19 @@ fn pool_grows_for_jobs_that_the_caller_holds() {
     assert_eq!((bench.target_after(99), bench.target_after(1)), (1, 2));
     bench.pool.set_held_jobs(0);
     assert_eq!(bench.target_after(1_000), 2);
+}
+
+#[test]
+fn held_jobs_beside_idle_workers_do_not_change_the_pool() {
+    let bench = Bench::new(1..=3);
+    bench.pool.set_held_jobs(5);
+    assert_eq!(bench.target_after(10_000), 1);
+    let bench = Bench::grown_to(3);
+    for _ in 0..3 {
+        bench.end_one();
+    }
+    bench.pool.set_held_jobs(5);
+    assert_eq!((bench.target_after(60_000), bench.target_after(60_000)), (2, 1));
 }
 
 #[test]
