@@ -180,7 +180,11 @@ fn report_source(context: &Context, section: &SourceSection) {
     }
 }
 
-fn start_workers(
+/// Starts the workers of the executor, which fetch from the source. Its reserved memory is released when they have ended.
+///
+/// # Errors
+/// [`Failure`] if the system provides no thread.
+pub fn start_workers(
     section: &ExecutorSection,
     context: &Context,
     (source, reserved): (Arc<dyn Source>, Option<Reserved>),

@@ -23,10 +23,10 @@ pub const STAGE: &str = "feature";
 pub const GROUP: &str = "tapeline.feature";
 
 /// The workers of the stage, and their memory.
-struct StageWorkers {
-    pool: PoolWorkers<Job, JobResult>,
+pub(crate) struct StageWorkers {
+    pub(crate) pool: PoolWorkers<Job, JobResult>,
     /// Released when the stage has ended.
-    _reserved: Option<Reserved>,
+    pub(crate) _reserved: Option<Reserved>,
 }
 
 /// The feature service.
@@ -62,7 +62,7 @@ impl Service for Feature {
             Profile::Embedded => None,
             Profile::Real => Some(hosting::reserve(memory_parts(&config.requests))?),
         };
-        let pool = start_workers(&config.requests, limits.jobs_max(), &context, sender)?;
+        let pool = start_workers(&config.requests, limits.jobs_max(), &context, sender, || compute)?;
         let workers = StageWorkers { pool, _reserved: reserved };
         let compared = config.requests.compared();
         let bars = context.health.component("bars");
@@ -99,11 +99,13 @@ fn limits(section: &RequestsSection) -> Limits {
     }
 }
 
-fn start_workers(
+/// Starts the workers. `make` returns the work of one of them.
+pub(crate) fn start_workers<W: FnMut(&Job) -> JobResult + 'static>(
     section: &RequestsSection,
     jobs_max: usize,
     context: &Context,
     done: Completions<JobResult>,
+    make: impl Fn() -> W + Send + Sync + 'static,
 ) -> Result<PoolWorkers<Job, JobResult>, Failure> {
     let options = pool::Options {
         job_deadline: section.worker_deadline_ms.into(),
@@ -111,7 +113,7 @@ fn start_workers(
     };
     let failed =
         |job: &Job, error: WorkerError| JobResult::Failed { ticket: job.ticket, error: error.into() };
-    PoolWorkers::start(context, options, done, || compute, failed)
+    PoolWorkers::start(context, options, done, make, failed)
 }
 
 impl Workers for StageWorkers {

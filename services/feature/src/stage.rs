@@ -15,6 +15,7 @@ mod bar_table;
 mod bars_health;
 mod benchmark_table;
 mod limits;
+mod resolved;
 mod result_events;
 mod side_inputs;
 
@@ -37,7 +38,7 @@ pub use self::limits::{Limits, WORKER_SYMBOLS_MAX};
 use self::bar_table::BarTable;
 use self::bars_health::{BarsHealth, HeldBars};
 use self::benchmark_table::BenchmarkTable;
-use self::result_events::Resolved;
+use self::resolved::Resolved;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
 use crate::metric_names::REQUEST_TO_VECTOR;
 use crate::rules;

@@ -62,6 +62,12 @@ impl<J: Send + Sync + 'static, R: Send + 'static> PoolWorkers<J, R> {
         self.pool.try_submit(job)
     }
 
+    /// Returns the pool, for a test that advances its clock.
+    #[must_use]
+    pub fn pool(&self) -> &Pool<J, R> {
+        &self.pool
+    }
+
     /// Reports the number of jobs that the stage holds until a worker has capacity: the pool grows for them, too.
     pub fn set_held_jobs(&self, jobs: usize) {
         self.pool.set_held_jobs(jobs);

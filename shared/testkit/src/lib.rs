@@ -11,7 +11,7 @@
 //! [`Simulation::run`] is the entry point. A test passes a broken engine through [`Delivery`] to see that it is caught.
 //!
 //! The tests of one stage use [`StageBench`], which processes events and applies effects without Kafka and without an engine, and
-//! [`OwnSchemas`], a registry of the contract's own schemas that never fails.
+//! [`OwnSchemas`], a registry of the contract's own schemas that never fails. With its real workers, it is tested on a [`WorkerBench`].
 
 mod cluster;
 mod delivery;
@@ -28,6 +28,7 @@ mod simulation;
 pub mod stage_bench;
 mod stored_record;
 mod trace;
+pub mod worker_bench;
 
 pub use delivery::Delivery;
 pub use report::Report;
@@ -36,3 +37,4 @@ pub use schemas::OwnSchemas;
 pub use simulation::{Failure, Simulation};
 pub use stage_bench::StageBench;
 pub use stored_record::StoredRecord;
+pub use worker_bench::WorkerBench;

@@ -8,6 +8,7 @@ use kafka_io::OutRecord;
 use kit::{ErrorChain, SaturatingFrom};
 use pipeline::{Effect, Effects, Now};
 
+use super::resolved::Resolved;
 use super::{Admitted, FeatureStage, INPUTS};
 use crate::intake::Lane;
 use crate::rules::{self, Status};
@@ -23,13 +24,6 @@ pub(super) struct FailureCause {
     pub(super) error: String,
     pub(super) attempts: u32,
     pub(super) earlier_request_id: Option<String>,
-}
-
-/// A request with its outputs, which wait for those of earlier requests.
-pub(super) struct Resolved {
-    pub(super) effect: Effect<OutRecord>,
-    /// The append time of the request's record.
-    appended_micros: Option<i64>,
 }
 
 impl FeatureStage {

@@ -39,8 +39,8 @@ impl Options {
     /// Returns the default options: job deadline 30 s, back-off from 10 ms to 5 s, 10 restarts per minute.
     ///
     /// The pool starts with the least number of workers. It grows when a job has waited for 100 ms, ten times the duration of a usual
-    /// one, so that a burst that the workers process at once starts no thread, and a single job behind a worker that hangs gets another
-    /// worker. It shrinks after 60 s, longer than the pauses between bursts, so that each burst but the first meets its workers.
+    /// one, so that a burst that the workers process at once starts no thread, and a single job after one that hangs gets another worker.
+    /// It shrinks after 60 s, longer than the pauses between bursts, so that each burst but the first meets its workers.
     #[must_use]
     pub fn new(name: &'static str, workers: RangeInclusive<usize>, queue_jobs: usize) -> Self {
         Self {

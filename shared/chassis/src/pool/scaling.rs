@@ -5,7 +5,7 @@
 //! shrink by one:  a worker had no job for all of `shrink_after`
 //! ```
 //!
-//! A job that the caller holds beside an idle worker waits for the caller: it is no reason to grow, or to keep the worker. Pauses below
+//! A job that the caller holds while a worker is idle waits for the caller: it is no reason to grow, or to keep the worker. Pauses below
 //! `grow_after`, in which the caller passes on the next jobs, do not end the lack of a worker.
 //!
 //! A step restarts both times: a pool that has grown has its new worker for at least `shrink_after`. So it does not flap, and a load

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::clock::Clock;
 use crate::config::{Config, ErrorCollector, Validate};
 use crate::failure::Failure;
-use crate::health::{Latch, ServiceHealth};
+use crate::health::{Health, Latch, ServiceHealth};
 use crate::serve::ConnectionLimits;
 use crate::shutdown::{Cause, Shutdown};
 use crate::tasks::{JoinOutcome, Tasks};
@@ -89,6 +89,23 @@ pub struct Process {
 // === impl Context ===
 
 impl Context {
+    /// Creates a context without a process, whose metrics do nothing: for tests of parts of a service.
+    #[must_use]
+    pub fn for_tests(service: &'static str, clock: Arc<dyn Clock>, runtime: Handle) -> Self {
+        let (shutdown, metrics) = (Shutdown::new(), Scope::nowhere());
+        let health = Health::new(Arc::clone(&clock)).service(service);
+        Self {
+            service,
+            tasks: Tasks::new(service, runtime.clone(), shutdown.clone(), &metrics),
+            started: health.component("start"),
+            health,
+            shutdown,
+            metrics,
+            clock,
+            runtime,
+        }
+    }
+
     /// Begins the shutdown, unless it has begun, and waits for the tasks within `budget`.
     pub async fn drain(&self, budget: Duration) -> JoinOutcome {
         self.started.not_ready("draining");

@@ -1,6 +1,7 @@
 //! Channel of completions: results of work outside of the driver's thread.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use crate::raw::Wake;
 
@@ -22,6 +23,14 @@ pub fn completions<C>(bound: usize) -> (Completions<C>, Completed<C>) {
     let (sender, receiver) = sync_channel(bound);
     let wake = Wake::default();
     (Completions { sender, wake: wake.clone() }, Completed { receiver, wake })
+}
+
+impl<C> Completed<C> {
+    /// Waits for a completion, for a test that has no driver. `None` if there is none within `timeout`, or there will be none.
+    #[must_use]
+    pub fn next_within(&self, timeout: Duration) -> Option<C> {
+        self.receiver.recv_timeout(timeout).ok()
+    }
 }
 
 impl<C> Completions<C> {

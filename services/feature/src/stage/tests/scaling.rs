@@ -1,104 +1,51 @@
 //! The stage while the number of workers changes: a pool on a manual clock, whose workers panic and hang.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-
-use chassis::Clock;
-use chassis::pool::{Options, Outcome, Pool};
+use chassis::pool::Pool;
+use testkit::WorkerBench;
 
 use super::*;
+use crate::config::RequestsSection;
+use crate::service::{StageWorkers, start_workers};
 
-const TIMEOUT: Duration = Duration::from_secs(60);
-
-struct PoolWorkers(Pool<Job, JobResult>);
-
-impl Workers for PoolWorkers {
-    fn start(&self, job: Job) -> Result<(), Job> {
-        self.0.try_submit(job)
-    }
-
-    fn count(&self) -> usize {
-        self.0.target_workers()
-    }
-
-    fn set_held(&self, requests: usize) {
-        self.0.set_held_jobs(requests);
-    }
-}
-
-/// A stage with a pool. Its jobs wait until the gate is opened; some fail at their first attempt.
+/// A stage with the workers of the service. Their jobs wait until the gate is opened; some fail at their first attempt.
 struct Running {
     bench: Bench,
     pool: Pool<Job, JobResult>,
-    clock: Arc<ManualClock>,
-    started: Receiver<u64>,
-    results: Receiver<JobResult>,
-    gate: Option<SyncSender<()>>,
-    /// Ends the job that hangs.
-    _hang: SyncSender<()>,
+    workers: WorkerBench<u64, JobResult>,
 }
 
 const PANICS: u64 = 1;
 const HANGS: u64 = 2;
 
-fn result_of(outcome: Outcome<Job, JobResult>) -> JobResult {
-    let failed = |ticket, error: WorkerError| JobResult::Failed { ticket, error: error.into() };
-    match outcome {
-        Outcome::Done { result, .. } => result,
-        Outcome::Panicked { job, message } => failed(job.ticket, WorkerError::Panicked { message }),
-        Outcome::Stuck { job, after } => failed(job.ticket, WorkerError::TimedOut { after }),
-    }
-}
-
 impl Running {
     fn new(limits: Limits) -> Self {
-        let (gate, closed) = sync_channel::<()>(0);
-        let (hang, hanging) = sync_channel::<()>(0);
-        let (start, started) = sync_channel(64);
-        let (send, results) = sync_channel(64);
-        let gates = Arc::new((Mutex::new(closed), Mutex::new(hanging)));
-        let attempts: Arc<Mutex<BTreeMap<u64, u32>>> = Arc::default();
+        let (workers, done) = WorkerBench::new(limits.jobs_max(), PANICS, HANGS);
+        let attempts = workers.attempts.clone();
         let make = move || {
-            let (start, gates, attempts) = (start.clone(), Arc::clone(&gates), Arc::clone(&attempts));
+            let attempts = attempts.clone();
             move |job: &Job| {
-                let attempt =
-                    *attempts.lock().unwrap().entry(job.ticket).and_modify(|it| *it += 1).or_insert(1);
-                start.send(job.ticket).unwrap();
-                // Both end when their sender is dropped.
-                let _opened = gates.0.lock().unwrap().recv();
-                match job.ticket {
-                    PANICS if attempt == 1 => panic!("at the first attempt"),
-                    HANGS if attempt == 1 => drop(gates.1.lock().unwrap().recv().ok()),
-                    _ => {}
-                }
+                attempts.meet(&job.ticket);
                 compute(job)
             }
         };
-        let clock = Arc::new(ManualClock::at(0));
-        let report = move |outcome| drop(send.send(result_of(outcome)));
-        let options = Options::new("feature-workers", 1..=limits.workers_max, limits.jobs_max());
-        let pool = Pool::start(options, clock.clone(), &Scope::nowhere(), make, report).unwrap();
-        let bench = Bench::over(limits, Box::new(PoolWorkers(pool.clone())));
-        Self { bench, pool, clock, started, results, gate: Some(gate), _hang: hang }
+        let section = RequestsSection { workers_max: limits.workers_max, ..RequestsSection::default() };
+        let started = start_workers(&section, limits.jobs_max(), &workers.context, done, make).unwrap();
+        let pool = started.pool().clone();
+        let bench = Bench::over(limits, Box::new(StageWorkers { pool: started, _reserved: None }));
+        Self { bench, pool, workers }
     }
 
     /// Advances the clocks, lets the pool take a step, and returns the number of workers that it should have.
     fn target_after(&mut self, millis: u64) -> usize {
-        self.clock.advance(Duration::from_millis(millis));
-        self.pool.check().unwrap();
-        self.bench.tick(now_after(self.clock.monotonic()));
-        self.pool.target_workers()
-    }
-
-    fn next_started(&self) -> u64 {
-        self.started.recv_timeout(TIMEOUT).unwrap()
+        let target = self.workers.target_after(millis, &self.pool);
+        self.bench.tick(self.workers.now());
+        target
     }
 
     /// Passes the results of this number of jobs to the stage.
     fn complete(&mut self, count: usize) {
         for _ in 0..count {
-            let result = self.results.recv_timeout(TIMEOUT).unwrap();
-            self.bench.complete(result, now_after(self.clock.monotonic()));
+            self.bench.complete(self.workers.next_result(), self.workers.now());
         }
     }
 }
@@ -127,14 +74,14 @@ fn vectors_are_exact_while_workers_grow_fail_and_shrink() {
     let mut running = Running::new(limits);
     running.bench.bars(1..=8);
     submit(&mut running.bench, 0..9);
-    assert_eq!(running.next_started(), PANICS);
+    assert_eq!(running.workers.next_started(), PANICS);
     for workers in 2..=3 {
         assert_eq!(running.target_after(100), workers);
-        running.next_started();
+        running.workers.next_started();
     }
     assert_eq!(running.target_after(100), 3);
     // One job panics, one hangs, and the third worker computes all others and the repetition.
-    drop(running.gate.take());
+    running.workers.open_gate();
     running.complete(REQUESTS);
     assert_eq!(running.bench.outputs().len(), 1, "the others wait for the one that hangs (P8)");
     assert_eq!(running.target_after(30_001), 3);

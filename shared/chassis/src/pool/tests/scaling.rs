@@ -111,7 +111,7 @@ fn pool_grows_under_a_queue_up_to_its_maximum() {
 }
 
 #[test]
-fn single_job_behind_a_worker_that_hangs_adds_a_worker() {
+fn single_job_after_one_that_hangs_adds_a_worker() {
     let bench = Bench::new(1..=8);
     bench.submit(0);
     bench.next_started();
@@ -134,7 +134,7 @@ fn pool_grows_for_jobs_that_the_caller_holds() {
 }
 
 #[test]
-fn held_jobs_beside_idle_workers_do_not_change_the_pool() {
+fn held_jobs_do_not_change_a_pool_of_idle_workers() {
     let bench = Bench::new(1..=3);
     bench.pool.set_held_jobs(5);
     assert_eq!(bench.target_after(10_000), 1);
