@@ -146,6 +146,7 @@ def registry():
             "Registry unavailable",
             [
                 gauge("tapeline_breaker_state", ["service", "instance", "target"], how="max", legend="{{service}} {{instance}} {{target}} breaker state"),
+                rate("tapeline_breaker_transitions_total", ["service", "instance", "target", "to"], legend="{{service}} {{instance}} {{target}} becomes {{to}}"),
                 gauge("tapeline_registry_unconfirmed_ids", ["service", "instance"], how="max", legend="{{service}} {{instance}} unconfirmed ids"),
             ],
         ),

@@ -49,6 +49,7 @@
 
 mod access_denied;
 pub mod admin;
+mod breaker_meters;
 mod broker_list;
 mod broker_monitor;
 mod call_error;
@@ -96,7 +97,7 @@ pub use kit::{ErrorChain, Millis, Secret};
 pub use librdkafka_error::LibrdkafkaError;
 pub use log_limit::LogLimit;
 pub use owned_record::OwnedRecord;
-pub use producer::{BatchProducer, ProduceError, ProducerLimits, RecordMetadata};
+pub use producer::{BatchProducer, ProduceError, ProducerBreaker, ProducerLimits, RecordMetadata};
 pub use query::{ClusterQuery, GroupQuery, QueryError, Watermarks};
 pub use reader::{ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT, trace_context};

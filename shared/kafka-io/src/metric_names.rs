@@ -65,11 +65,17 @@ pub(crate) const BOUND_USED: &str = "tapeline_stage_bound_used";
 pub(crate) const BOUND_LIMIT: &str = "tapeline_stage_bound_limit";
 pub(crate) const REACHABLE_BROKERS: &str = "tapeline_kafka_reachable_brokers";
 pub(crate) const BREAKER_STATE: &str = "tapeline_breaker_state";
+pub(crate) const BREAKER_TRANSITIONS: &str = "tapeline_breaker_transitions_total";
 pub(crate) const UNCONFIRMED: &str = "tapeline_registry_unconfirmed_ids";
 pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
 
 /// Outcomes of a batch of outputs.
 pub(crate) const BATCH_OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
+
+/// What circuit breakers protect: lookups of schemas, and the producer of the edge.
+pub(crate) const BREAKER_TARGETS: [&str; 2] = ["registry", "kafka"];
+
+pub(crate) const BREAKER_STATES: [&str; 3] = ["closed", "half-open", "open"];
 
 /// Bounds of every stage: input records that are held, outputs that are queued or in flight, fetched records that are not processed yet.
 pub(crate) const BOUNDS: [&str; 3] = ["held_records", "outputs", "fetched_records"];
@@ -229,8 +235,14 @@ pub const METRICS: &[Metric] = &[
     gauge(
         BREAKER_STATE,
         "state",
-        &[("target", &["registry"])],
+        &[("target", &BREAKER_TARGETS)],
         "State of a circuit breaker: 0 closed, 1 half-open, 2 open.",
+    ),
+    counter(
+        BREAKER_TRANSITIONS,
+        "transitions",
+        &[("target", &BREAKER_TARGETS), ("to", &BREAKER_STATES)],
+        "Changes of the state of a circuit breaker.",
     ),
     gauge(
         UNCONFIRMED,

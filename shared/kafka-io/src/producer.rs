@@ -1,9 +1,12 @@
 //! Producer for callers that need the result of each record: the HTTP edge, the replay, an operator's command.
 
+mod breaker;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use contracts::Topic;
 use kit::SaturatingFrom;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -12,11 +15,15 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
+pub use self::breaker::ProducerBreaker;
 use crate::broker_monitor::BrokerMonitor;
 use crate::client::{self, ClientError, log_error, log_line};
 use crate::config::KafkaConfig;
 use crate::error_codes::is_not_authorized;
 use crate::record::OutRecord;
+
+/// Any topic: its metadata is requested to find out whether a broker responds.
+const PROBE_TOPIC: Topic = Topic::AlertRaised;
 
 /// The position of a written record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +45,15 @@ pub enum ProduceError {
         /// The bound.
         bytes_max: usize,
     },
+    /// The queue of the client is full; the record was not sent. A later call may succeed.
+    #[error("producer full: {cause}")]
+    QueueFull {
+        /// librdkafka's message.
+        cause: String,
+    },
+    /// The circuit breaker is open, or half-open with a call in progress; nothing was sent. A later call may succeed.
+    #[error("not sent: circuit breaker open, Kafka acknowledges nothing")]
+    BreakerOpen,
     /// The record is not written. A later call may succeed.
     #[error("not written: {cause}")]
     Failed {
@@ -85,8 +101,12 @@ pub struct BatchProducer {
     limits: ProducerLimits,
     in_flight: Arc<AtomicUsize>,
     monitor: Option<BrokerMonitor>,
-    client: Mutex<Arc<ThreadedProducer<DeliveryContext>>>,
+    breaker: Option<ProducerBreaker>,
+    client: Arc<Client>,
 }
+
+/// The current client.
+type Client = Mutex<Arc<ThreadedProducer<DeliveryContext>>>;
 
 type ProduceResult = Result<RecordMetadata, ProduceError>;
 
@@ -150,16 +170,32 @@ impl BatchProducer {
         Self::create(config, limits, None)
     }
 
-    /// Creates a producer as [`new`](Self::new) that reports the brokers that it can reach.
+    /// Creates a producer as [`new`](Self::new) that reports the brokers that it can reach, with a circuit breaker.
     ///
     /// # Errors
     /// If librdkafka rejects an option.
-    pub fn monitored(
+    pub fn guarded(
         config: &KafkaConfig,
         limits: ProducerLimits,
         monitor: BrokerMonitor,
+        breaker: ProducerBreaker,
     ) -> Result<Self, ClientError> {
-        Self::create(config, limits, Some(monitor))
+        let producer = Self::create(config, limits, Some(monitor))?;
+        let client = Arc::downgrade(&producer.client);
+        let probing = breaker.probe(move |timeout| {
+            let client = Arc::clone(&*client.upgrade()?.lock().unwrap_or_else(PoisonError::into_inner));
+            Some(client.client().fetch_metadata(Some(PROBE_TOPIC.name()), timeout).is_ok())
+        });
+        if let Err(error) = &probing {
+            tracing::warn!(%error, "failed to start the thread of the circuit breaker: the producer has none");
+        }
+        Ok(Self { breaker: probing.is_ok().then_some(breaker), ..producer })
+    }
+
+    /// Returns `true` if the circuit breaker would reject a call now.
+    #[must_use]
+    pub fn is_rejecting(&self) -> bool {
+        self.breaker.as_ref().is_some_and(ProducerBreaker::is_rejecting)
     }
 
     fn create(
@@ -168,8 +204,8 @@ impl BatchProducer {
         monitor: Option<BrokerMonitor>,
     ) -> Result<Self, ClientError> {
         let in_flight = Arc::<AtomicUsize>::default();
-        let client = create(config, &in_flight, monitor.clone())?;
-        Ok(Self { config: config.clone(), limits, in_flight, monitor, client: Mutex::new(Arc::new(client)) })
+        let client = Arc::new(Mutex::new(Arc::new(create(config, &in_flight, monitor.clone())?)));
+        Ok(Self { config: config.clone(), limits, in_flight, monitor, breaker: None, client })
     }
 
     /// Returns the bytes in flight; their bound is in [`ProducerLimits`].
@@ -179,11 +215,19 @@ impl BatchProducer {
     }
 
     /// Produces the records in order and waits for their acknowledgements. Returns one result per record, in order. If the records
-    /// exceed the bound of bytes in flight, none is sent.
+    /// exceed the bound of bytes in flight, or the circuit breaker is open, none is sent.
     pub async fn produce(&self, records: Vec<OutRecord>) -> Vec<ProduceResult> {
         if records.is_empty() {
             return Vec::new();
         }
+        let Some(breaker) = &self.breaker else { return self.produce_unguarded(records).await };
+        let Some(call) = breaker.admit() else { return vec![Err(ProduceError::BreakerOpen); records.len()] };
+        let results = self.produce_unguarded(records).await;
+        call.ended(&results);
+        results
+    }
+
+    async fn produce_unguarded(&self, records: Vec<OutRecord>) -> Vec<ProduceResult> {
         let bytes: usize = records.iter().map(OutRecord::size_bytes).sum();
         if let Err(full) = self.reserve(bytes) {
             return vec![Err(full); records.len()];
@@ -238,6 +282,7 @@ impl BatchProducer {
                 Ok(client) => {
                     tracing::warn!(%code, cause, "unrecoverable producer error: recreating the producer");
                     let old = std::mem::replace(&mut *current, Arc::new(client));
+                    self.breaker.iter().for_each(ProducerBreaker::reset);
                     // Dropping it joins a thread and flushes: not on the caller's thread.
                     let ender = std::thread::Builder::new().name("producer-end".to_owned());
                     if let Err(error) = ender.spawn(move || drop(old)) {
@@ -274,6 +319,7 @@ fn classify(error: &KafkaError) -> ProduceError {
         RDKafkaErrorCode::MessageTimedOut
         | RDKafkaErrorCode::PurgeInflight
         | RDKafkaErrorCode::RequestTimedOut => ProduceError::Unknown { waited_ms: 0 },
+        RDKafkaErrorCode::QueueFull => ProduceError::QueueFull { cause },
         code if is_not_authorized(code) => ProduceError::Denied { cause },
         _ => ProduceError::Failed { cause },
     }

@@ -38,7 +38,11 @@ pub use self::http_client::{http_client, read_response};
 use self::meters::{LookupOutcome, Meters};
 use self::retry_limit::RetryLimit;
 use self::schema_cache::{PendingFetch, SchemaCache};
+use crate::breaker_meters::BreakerMeters;
 use crate::log_limit::LogLimit;
+
+/// The name of its circuit breaker in metrics.
+const TARGET: &str = "registry";
 
 /// The registry's error code for "no schema of this id".
 const SCHEMA_NOT_FOUND: u32 = 40_403;
@@ -86,7 +90,7 @@ impl Registry {
     /// # Errors
     /// If the address, the credentials or the file of certificate authorities is invalid.
     pub fn new(config: &RegistryConfig, runtime: Handle) -> Result<Self, RegistryError> {
-        Self::create(config, runtime, Meters::none())
+        Self::create(config, runtime, (Meters::none(), BreakerMeters::none(TARGET)))
     }
 
     /// Creates a client with the metrics of `service`.
@@ -98,10 +102,14 @@ impl Registry {
         config: &RegistryConfig,
         runtime: Handle,
     ) -> Result<Self, RegistryError> {
-        Self::create(config, runtime, Meters::of(service))
+        Self::create(config, runtime, (Meters::of(service), BreakerMeters::of(service, TARGET)))
     }
 
-    fn create(config: &RegistryConfig, runtime: Handle, meters: Meters) -> Result<Self, RegistryError> {
+    fn create(
+        config: &RegistryConfig,
+        runtime: Handle,
+        (meters, breaker): (Meters, BreakerMeters),
+    ) -> Result<Self, RegistryError> {
         let url = address::parse(&config.url)
             .map(|url| address::base(&url))
             .map_err(|source| RegistryError::Url { url: redacted_address(&config.url), source })?;
@@ -117,7 +125,7 @@ impl Registry {
             runtime,
             own_ids: RwLock::default(),
             cache: Arc::new(SchemaCache::new(config.unknown_ttl_ms.as_duration())),
-            breaker: LookupBreaker::new(config.breaker_failures, meters.breaker_state()),
+            breaker: LookupBreaker::new(config.breaker_failures, breaker),
             disk,
             meters,
         })))

@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use common::{Mock, Running, eventually, runtime};
 use contracts::Topic;
-use kafka_io::{BatchProducer, BrokerMonitor, Hooks, OutRecord, ProducerLimits, ReachabilityHook};
+use kafka_io::{
+    BatchProducer, BrokerMonitor, Hooks, OutRecord, ProduceError, ProducerBreaker, ProducerLimits,
+    ReachabilityHook,
+};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use pipeline::Stop;
 
@@ -85,8 +88,15 @@ fn outage_is_reported_by_stage_and_producer_until_it_ends() {
     let (stage, edge) = (Received::default(), Received::default());
     let hooks = Hooks { unreachable: stage.hook(), ..Hooks::default() };
     let running = Running::start_with(&mock.config, "tapeline.test", &[], hooks).ready();
-    let monitor = BrokerMonitor::new("test", "edge", edge.hook());
-    let producer = BatchProducer::monitored(&mock.config, ProducerLimits::default(), monitor).unwrap();
+    let broken = Received::default();
+    let breaker = ProducerBreaker::new("test", broken.hook());
+    let (tripped, mut report) = (breaker.clone(), edge.hook());
+    let unreachable = move |cause: Option<&str>| {
+        report(cause);
+        cause.into_iter().for_each(|cause| tripped.trip(cause));
+    };
+    let monitor = BrokerMonitor::new("test", "edge", Box::new(unreachable));
+    let producer = BatchProducer::guarded(&mock.config, ProducerLimits::default(), monitor, breaker).unwrap();
     let send = |text: &str| {
         let record = OutRecord::new(Topic::AlertRaised, 0, "key", text.as_bytes().to_vec());
         runtime().block_on(producer.produce(vec![record]))
@@ -102,6 +112,10 @@ fn outage_is_reported_by_stage_and_producer_until_it_ends() {
     eventually("the stage reports the outage", || stage.names_the_outage());
     eventually("the producer reports the outage", || edge.names_the_outage());
     assert!(gauges.reach(0.0));
+    eventually("the breaker is open", || producer.is_rejecting());
+    assert_eq!(send("rejected"), [Err(ProduceError::BreakerOpen)]);
+    let cause = "circuit breaker open: kafka: 0 of 1 brokers reachable: Connection refused";
+    assert_eq!(broken.last(), Some(Some(cause.to_owned())));
     eventually("the lag is unknown", || !running.counts.latest().ends_known);
     for name in LAGS {
         assert!(lag(name).is_nan(), "{name} is {}", lag(name));
@@ -113,7 +127,11 @@ fn outage_is_reported_by_stage_and_producer_until_it_ends() {
     assert!(gauges.reach(1.0));
     eventually("the lag is known", || running.counts.latest().ends_known);
     eventually("the lag is exported again", || LAGS.iter().all(|name| lag(name) == 0.0));
-    assert!(send("emit after").iter().all(Result::is_ok));
-    eventually("the stage continues", || running.counts.latest().counts.emitted == 2);
+    eventually("the breaker admits a call", || !producer.is_rejecting());
+    for text in ["emit after", "emit later"] {
+        assert!(send(text).iter().all(Result::is_ok));
+    }
+    assert_eq!(broken.last(), Some(None));
+    eventually("the stage continues", || running.counts.latest().counts.emitted == 3);
     assert_eq!(running.stop(), Stop::Drained);
 }

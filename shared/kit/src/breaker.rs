@@ -136,6 +136,23 @@ impl Breaker {
         self.trip(now, jitter)
     }
 
+    /// `true` if [`Breaker::admit`] would admit a call.
+    #[must_use]
+    pub fn admits(&self, now: Duration) -> bool {
+        match self.phase {
+            Phase::Closed { .. } => true,
+            Phase::Open { until } => now >= until,
+            Phase::HalfOpen { probe_until, .. } => probe_until.is_none_or(|until| now >= until),
+        }
+    }
+
+    /// The probe ended without evidence: the next call is another one.
+    pub const fn cancelled(&mut self) {
+        if let Phase::HalfOpen { probe_until, .. } = &mut self.phase {
+            *probe_until = None;
+        }
+    }
+
     /// Opens the breaker on other evidence than consecutive failures. One that is open keeps its wait.
     pub fn trip(&mut self, now: Duration, jitter: Jitter) -> Option<Transition> {
         if self.state() == State::Open {

@@ -23,6 +23,11 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// A producer of batches.
 pub trait Produce: Send + Sync + 'static {
+    /// Returns `true` if a call would be rejected now, whatever its records.
+    fn is_rejecting(&self) -> bool {
+        false
+    }
+
     /// Produces all records and waits for their acknowledgements. Returns one result per record, in order.
     fn produce(
         &self,
@@ -31,6 +36,10 @@ pub trait Produce: Send + Sync + 'static {
 }
 
 impl Produce for BatchProducer {
+    fn is_rejecting(&self) -> bool {
+        Self::is_rejecting(self)
+    }
+
     async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
         Self::produce(self, records).await
     }
@@ -80,6 +89,11 @@ impl<P: Produce> Edge<P> {
     ) -> Result<Vec<Outcome>, BodyError> {
         let items = self.split(body, is_ndjson)?;
         Ok(self.publish(&items, traceparent).await)
+    }
+
+    /// Returns `true` if no finding can be published now.
+    pub(super) fn is_rejecting(&self) -> bool {
+        self.producer.is_rejecting()
     }
 
     /// Splits a body into findings, the first half of [`ingest`](Self::ingest). Counts them if there are too many.
@@ -175,7 +189,9 @@ fn of_result(topic: Topic, warning: Option<String>, result: Result<RecordMetadat
         Ok(RecordMetadata { partition, offset }) => {
             Outcome::Accepted { topic: topic.name(), partition, offset, warning }
         }
-        Err(error @ ProduceError::Full { .. }) => Outcome::Refused { cause: error.to_string() },
+        Err(
+            error @ (ProduceError::Full { .. } | ProduceError::QueueFull { .. } | ProduceError::BreakerOpen),
+        ) => Outcome::Refused { cause: error.to_string() },
         Err(error @ ProduceError::Failed { .. }) => Outcome::Failed { cause: error.to_string() },
         Err(error @ ProduceError::Denied { .. }) => Outcome::Denied { cause: error.to_string() },
         Err(error @ ProduceError::Unknown { .. }) => Outcome::Unknown { cause: error.to_string() },

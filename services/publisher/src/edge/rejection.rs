@@ -31,6 +31,8 @@ pub(super) enum Rejection {
     Broken { cause: String },
     #[error("request rejected: the edge is shutting down; retry at another instance, or later")]
     ShuttingDown,
+    #[error("request rejected: circuit breaker open, Kafka acknowledges nothing; retry later")]
+    BreakerOpen,
     #[error(transparent)]
     Full(#[from] Full),
     #[error("{text}")]
@@ -45,7 +47,7 @@ impl Rejection {
             Self::TooLarge { .. } | Self::Body { is_too_many: true, .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Broken { .. } | Self::Body { .. } => StatusCode::BAD_REQUEST,
-            Self::ShuttingDown | Self::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ShuttingDown | Self::BreakerOpen | Self::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

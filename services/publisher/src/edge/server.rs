@@ -124,6 +124,10 @@ async fn findings<P: Produce>(
 
 impl<P: Produce> Shared<P> {
     async fn respond(&self, peer: Peer, request: Request) -> Result<Response, Rejection> {
+        // Before anything is read or reserved: many callers may retry while Kafka is away.
+        if self.edge.is_rejecting() {
+            return Err(Rejection::BreakerOpen);
+        }
         let (parts, body) = request.into_parts();
         let body_max_bytes = self.edge.limits.body_max_bytes;
         let head = Head::check(&parts.headers, body_max_bytes)?;

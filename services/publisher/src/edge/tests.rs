@@ -26,9 +26,15 @@ struct Brokers {
     error: Option<ProduceError>,
     /// If set, nothing is acknowledged until a permit is available.
     gate: Option<Semaphore>,
+    /// The circuit breaker is open.
+    is_rejecting: bool,
 }
 
 impl Produce for Arc<Brokers> {
+    fn is_rejecting(&self) -> bool {
+        self.is_rejecting
+    }
+
     async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
         let result_of = |(record, offset): (&OutRecord, i64)| match &self.error {
             Some(error) => Err(error.clone()),
@@ -214,6 +220,8 @@ async fn empty_or_oversized_request_is_rejected_with_its_limit() {
 async fn unavailable_brokers_are_reported_as_retryable() {
     let cases = [
         (ProduceError::Full { in_flight_bytes: 9, bytes_max: 8 }, "refused"),
+        (ProduceError::QueueFull { cause: "Local: Queue full".into() }, "refused"),
+        (ProduceError::BreakerOpen, "refused"),
         (ProduceError::Failed { cause: "no leader".into() }, "failed"),
         (ProduceError::Unknown { waited_ms: 7 }, "unknown"),
     ];

@@ -1,32 +1,31 @@
 //! Circuit breaker of the registry client.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kit::breaker::{Settings, State};
+use kit::breaker::{Settings, Transition};
 use kit::{Backoff, Breaker, Jitter};
-use metrics::Gauge;
+
+use crate::breaker_meters::BreakerMeters;
 
 /// The wait of an open breaker, doubled after each failed probe up to `WAIT_MAX`; with full jitter.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Stops lookups while the registry is unavailable: none is made until the wait is over, then the result of one probe decides. Exports
-/// its state as a metric.
+/// Stops lookups while the registry is unavailable: none is made until the wait is over, then the result of one probe decides.
 pub(super) struct LookupBreaker {
     started: Instant,
     breaker: Mutex<Breaker>,
-    exported: Gauge,
+    meters: BreakerMeters,
 }
 
 impl LookupBreaker {
     /// Creates a closed breaker that opens after this number of consecutive failures.
-    pub(super) fn new(failures: u32, exported: Gauge) -> Self {
+    pub(super) fn new(failures: u32, meters: BreakerMeters) -> Self {
         let backoff = Backoff::new(FIRST_WAIT, WAIT_MAX);
         let settings = Settings { failures, successes: 1, backoff, probe_max: WAIT_MAX };
-        exported.set(number_of(State::Closed));
-        Self { started: Instant::now(), breaker: Mutex::new(Breaker::new(settings)), exported }
+        Self { started: Instant::now(), breaker: Mutex::new(Breaker::new(settings)), meters }
     }
 
     /// Admits a lookup, whose result is to be reported.
@@ -34,32 +33,33 @@ impl LookupBreaker {
     /// # Errors
     /// The time for which no lookup is admitted.
     pub(super) fn admit(&self) -> Result<(), Duration> {
-        self.update(|breaker, now| breaker.admit(now)).map(|_| ())
+        let mut breaker = self.lock();
+        let transition = breaker.admit(self.started.elapsed())?;
+        self.changed(transition, "the wait is over");
+        Ok(())
     }
 
     /// Reports that the registry responded, even if it has no such schema.
     pub(super) fn succeeded(&self) {
-        self.update(|breaker, _| breaker.succeeded());
+        let mut breaker = self.lock();
+        self.changed(breaker.succeeded(), "the registry responds");
     }
 
     /// Reports that the registry was unavailable.
     pub(super) fn failed(&self) {
-        self.update(|breaker, now| breaker.failed(now, jitter()));
+        let mut breaker = self.lock();
+        self.changed(breaker.failed(self.started.elapsed(), jitter()), "the registry is unavailable");
     }
 
-    fn update<T>(&self, update: impl FnOnce(&mut Breaker, Duration) -> T) -> T {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = update(&mut breaker, self.started.elapsed());
-        self.exported.set(number_of(breaker.state()));
-        result
+    /// With the lock, so that the last state is exported last.
+    fn changed(&self, transition: Option<Transition>, cause: &str) {
+        if let Some(transition) = transition {
+            self.meters.changed(transition, cause);
+        }
     }
-}
 
-fn number_of(state: State) -> f64 {
-    match state {
-        State::Closed => 0.0,
-        State::HalfOpen => 1.0,
-        State::Open => 2.0,
+    fn lock(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn opened() -> LookupBreaker {
-        let breaker = LookupBreaker::new(2, Gauge::noop());
+        let breaker = LookupBreaker::new(2, BreakerMeters::none("registry"));
         breaker.failed();
         assert_eq!(breaker.admit(), Ok(()), "one failure opens nothing");
         breaker.failed();
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn success_between_failures_keeps_it_closed() {
-        let breaker = LookupBreaker::new(2, Gauge::noop());
+        let breaker = LookupBreaker::new(2, BreakerMeters::none("registry"));
         for _ in 0..10 {
             breaker.failed();
             breaker.succeeded();
@@ -109,10 +109,5 @@ mod tests {
             let wait = jitter().of(FIRST_WAIT);
             assert!(!wait.is_zero() && wait <= FIRST_WAIT, "{wait:?}");
         }
-    }
-
-    #[test]
-    fn states_are_exported_as_numbers() {
-        assert_eq!([State::Closed, State::HalfOpen, State::Open].map(number_of), [0.0, 1.0, 2.0]);
     }
 }

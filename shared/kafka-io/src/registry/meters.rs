@@ -17,7 +17,6 @@ pub(super) enum LookupOutcome {
 }
 
 pub(super) struct Meters {
-    breaker_state: Gauge,
     unconfirmed: Gauge,
     /// In the order of [`LookupOutcome`].
     lookups: [Counter; 5],
@@ -26,11 +25,7 @@ pub(super) struct Meters {
 impl Meters {
     /// Creates handles that export nothing.
     pub(super) fn none() -> Self {
-        Self {
-            breaker_state: Gauge::noop(),
-            unconfirmed: Gauge::noop(),
-            lookups: std::array::from_fn(|_| Counter::noop()),
-        }
+        Self { unconfirmed: Gauge::noop(), lookups: std::array::from_fn(|_| Counter::noop()) }
     }
 
     #[expect(
@@ -39,18 +34,12 @@ impl Meters {
     )]
     pub(super) fn of(service: &'static str) -> Self {
         let meters = Self {
-            breaker_state: metrics::gauge!(names::BREAKER_STATE, "service" => service, "target" => "registry"),
             unconfirmed: metrics::gauge!(names::UNCONFIRMED, "service" => service),
             lookups: names::LOOKUP_OUTCOMES
                 .map(|outcome| metrics::counter!(names::LOOKUPS, "service" => service, "outcome" => outcome)),
         };
         meters.set_unconfirmed(0);
         meters
-    }
-
-    /// Returns the handle of the breaker's state.
-    pub(super) fn breaker_state(&self) -> Gauge {
-        self.breaker_state.clone()
     }
 
     /// Sets the number of registered schemas whose ids come from the cache folder.

@@ -24,6 +24,23 @@ fn outcomes(response: &serde_json::Value) -> Vec<&str> {
     results.iter().map(|result| result["outcome"].as_str().unwrap()).collect()
 }
 
+/// The producer never responds, and the body never ends.
+#[tokio::test]
+async fn request_is_rejected_at_once_while_the_breaker_is_open() {
+    let never = Brokers { is_rejecting: true, gate: Some(Semaphore::new(0)), ..Brokers::default() };
+    let bench = bench_of(never).await;
+    let mut socket = tokio::net::TcpStream::connect(bench.address).await.unwrap();
+    let head = "POST /v1/findings HTTP/1.1\r\nhost: edge\r\ncontent-length: 5000\r\n\r\n{";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut response = [0; 12];
+    socket.read_exact(&mut response).await.unwrap();
+    assert_eq!(&response, b"HTTP/1.1 503");
+    let (status, response) = bench.post(&alert(&[])).await;
+    let cause = "request rejected: circuit breaker open, Kafka acknowledges nothing; retry later";
+    assert_eq!((status, response["error"].as_str()), (503, Some(cause)));
+    assert!(bench.brokers.batches.lock().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn encoded_body_is_rejected_with_its_encoding() {
     let bench = bench(None).await;
