@@ -20,9 +20,10 @@ use std::path::Path;
 use domain::Bar;
 
 pub(super) use content::FILE_BYTES_MAX;
-pub use error::{CsvError, InvalidRow, RowError};
+pub use error::{CsvError, InvalidRow, MissingEnd, RowError};
 pub(super) use excerpt::{Excerpt, RangeOfFile};
 
+use self::content::Content;
 use self::lines::LineCounter;
 use self::records::{Record, Records};
 use self::row::{COLUMNS, Columns};
@@ -47,8 +48,22 @@ pub(super) fn read_range(path: &Path, excerpt: Excerpt) -> Result<RangeOfFile, C
 }
 
 fn read(path: &Path, excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> {
-    let content = content::read(path, excerpt.map(|excerpt| excerpt.now))?;
-    let text = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&content);
+    let Content { bytes, written_until } = content::read(path, excerpt.map(|excerpt| excerpt.now))?;
+    let Some(until) = written_until else { return parse(path, &bytes, excerpt) };
+    let being_written = |missing| CsvError::BeingWritten { path: path.to_path_buf(), missing, until };
+    match bytes.last() {
+        _ if bytes.trim_ascii().is_empty() => return Err(being_written(MissingEnd::Bars)),
+        Some(b'\n' | b'\r') => {}
+        _ => return Err(being_written(MissingEnd::LineEnd)),
+    }
+    parse(path, &bytes, excerpt).map_err(|error| match error {
+        CsvError::NoBars { .. } => being_written(MissingEnd::Bars),
+        error => error,
+    })
+}
+
+fn parse(path: &Path, bytes: &[u8], excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> {
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut lines = LineCounter::new(text);
     let mut records = Records::new(text);
     let mut columns: Option<Columns> = None;

@@ -14,6 +14,14 @@ pub enum SourceError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
+    /// The data is being written: another attempt may succeed from `until` on. A call before that time is in vain.
+    #[error("source {source_name} failed")]
+    BeingWritten {
+        source_name: &'static str,
+        until: Timestamp,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
     /// An error in the data or the request: another attempt fails as well.
     #[error("source {source_name} failed")]
     Permanent {
@@ -37,6 +45,15 @@ impl SourceError {
         Self::Transient { source_name, cause: cause.into() }
     }
 
+    /// Returns the error of data that is being written, and may be read from `until` (wall clock) on.
+    pub fn being_written(
+        source_name: &'static str,
+        until: Timestamp,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::BeingWritten { source_name, until, cause: cause.into() }
+    }
+
     /// Returns a permanent error of the source with this name.
     pub fn permanent(source_name: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Permanent { source_name, cause: cause.into() }
@@ -49,12 +66,6 @@ impl SourceError {
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::UnknownSymbol { source_name, symbol, cause: cause.into() }
-    }
-
-    /// Returns `true` if another attempt may succeed.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Transient { .. })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Gaps of symbols whose bar files are absent, broken or too short, over a folder.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use backfill::sources::CsvFolder;
 use chassis::ManualClock;
@@ -18,7 +20,12 @@ fn june(days: std::ops::RangeInclusive<u8>) -> String {
 }
 
 fn over(folder: &Path) -> Bench {
-    Bench::over(CsvFolder::new(folder.to_path_buf(), Arc::new(ManualClock::at(START_MICROS))))
+    over_at(folder, &Arc::new(ManualClock::at(START_MICROS)))
+}
+
+fn over_at(folder: &Path, clock: &Arc<ManualClock>) -> Bench {
+    let clock: Arc<dyn chassis::Clock> = Arc::<ManualClock>::clone(clock);
+    Bench::over(CsvFolder::new(folder.to_path_buf(), clock))
 }
 
 fn write(folder: &Path, symbol: &str, text: impl AsRef<[u8]>) {
@@ -105,4 +112,30 @@ fn broken_row_of_the_range_is_rejected_without_a_retry() {
     let end = &bench.outputs.failed[0];
     assert_eq!((end.error_class, end.retryable, end.attempts), (BackfillErrorClass::Refused, false, 1));
     assert!(end.error.contains("GOOG.csv:2: date: `2023-06-01,1") && end.error.len() < 400, "{}", end.error);
+}
+
+#[test]
+fn half_written_file_is_read_when_it_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("AAPL.csv");
+    let change = |text: &str, second: u64| {
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let micros = u64::try_from(now(second).wall_micros).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_micros(micros)).unwrap();
+    };
+    change(&format!("{HEADER}{}2023-06-30,10,11,9,10.5,1", june(1..=29)), 0);
+    let clock = Arc::new(ManualClock::at(START_MICROS));
+    let mut bench = over_at(folder.path(), &clock);
+    bench.hold(&gap(1, "AAPL", "2023-06-01", "2023-06-30"), now(0));
+    for second in 1..=12 {
+        clock.advance(Duration::from_secs(1));
+        if second == 8 {
+            change("000\n", 8);
+        }
+        bench.work_all(now(second));
+    }
+    let end = &bench.outputs.completed[0];
+    assert_eq!((end.success, end.records["market_data"], bench.started.len()), (true, 30, 2));
+    assert_eq!(bench.outputs.bars.last().map(|bar| bar.volume), Some(1_000.0));
 }

@@ -37,7 +37,9 @@ enum PartError {
 impl PartError {
     const fn reason(&self) -> Shortfall {
         match self {
-            Self::Source(SourceError::Transient { .. }) => Shortfall::Exhausted,
+            Self::Source(SourceError::Transient { .. } | SourceError::BeingWritten { .. }) => {
+                Shortfall::Exhausted
+            }
             Self::Source(SourceError::UnknownSymbol { .. }) => Shortfall::UnknownSymbol,
             Self::Source(SourceError::Permanent { .. }) | Self::Unwritable { .. } => Shortfall::Rejected,
             Self::NotYet { .. } => Shortfall::NotYet,
@@ -92,7 +94,9 @@ impl ExecutorStage {
         let Some(chunk) = run.chunk() else { return };
         let ranges = match error {
             SourceError::UnknownSymbol { .. } => run.end_series(chunk.range.start()),
-            SourceError::Transient { .. } | SourceError::Permanent { .. } => vec![chunk.range],
+            SourceError::Transient { .. }
+            | SourceError::BeingWritten { .. }
+            | SourceError::Permanent { .. } => vec![chunk.range],
         };
         self.count_calls(run, chunk, &ranges, run.failures);
         self.fail_ranges(run, chunk, &ranges, &error.into());
