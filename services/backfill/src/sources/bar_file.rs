@@ -1,7 +1,8 @@
 //! Bar file: the day bars of one symbol as CSV, with a header that names the columns date, open, high, low, close and volume.
 //!
 //! A row is read by its date: a row outside the requested range may be invalid, for example a row of `null` from long ago. A row whose
-//! date cannot be read concerns each range between the dates of its neighbours. Other columns are not read, and may have any content.
+//! date cannot be read concerns each range between the dates of its neighbours. Of two rows that go back in time either may have the wrong
+//! date: they concern each range in which a bar is missing then. Other columns are not read, and may have any content.
 //!
 //! A source reads a file as of a time. The file may be changed meanwhile, and its dates may be wrong: neither must cover a range whose bars
 //! are missing. A bar that has not closed yet does not count, wherever it is; a half-written file is not read.
@@ -11,6 +12,7 @@ mod error;
 mod excerpt;
 mod invalid_rows;
 mod lines;
+mod misplaced_rows;
 mod records;
 mod row;
 mod rows;
@@ -100,3 +102,5 @@ fn header(path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvErro
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_dates;
