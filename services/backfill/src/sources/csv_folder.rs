@@ -45,6 +45,8 @@ impl CsvFolder {
             SourceError::being_written(NAME, until, error)
         } else if error.is_temporary() {
             SourceError::transient(NAME, error)
+        } else if matches!(error, CsvError::InvalidRows { .. }) {
+            SourceError::invalid_range(NAME, error)
         } else {
             SourceError::permanent(NAME, error)
         }
@@ -202,10 +204,13 @@ mod tests {
 
     #[test]
     fn invalid_content_is_a_permanent_error() {
-        for text in ["", HEADER, "date,open\n", &format!("{HEADER}2004-01-02,1,1,1,null,1\n")] {
+        for text in ["", HEADER, "date,open\n"] {
             let (_folder, source) = folder_with(text);
             let error = error_of(&source, days(2, 5));
             assert!(matches!(error, SourceError::Permanent { .. }), "{text:?}: {error:?}");
         }
+        let (_folder, source) = folder_with(&format!("{HEADER}2004-01-02,1,1,1,null,1\n"));
+        let error = error_of(&source, days(2, 5));
+        assert!(matches!(error, SourceError::InvalidRange { .. }), "{error:?}");
     }
 }

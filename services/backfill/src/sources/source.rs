@@ -14,7 +14,7 @@ pub enum SourceError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// The data is being written: another attempt may succeed from `until` on. A call before that time is in vain.
+    /// The data is being written: another attempt may succeed from `until` on. A call before that time fails.
     #[error("source {source_name} failed")]
     BeingWritten {
         source_name: &'static str,
@@ -22,7 +22,14 @@ pub enum SourceError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// An error in the data or the request: another attempt fails as well.
+    /// An error in the data of the requested range: another attempt fails as well, but not for a range without these data.
+    #[error("source {source_name} failed")]
+    InvalidRange {
+        source_name: &'static str,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// An error in the data or the request: another attempt fails as well, for any range.
     #[error("source {source_name} failed")]
     Permanent {
         source_name: &'static str,
@@ -52,6 +59,11 @@ impl SourceError {
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::BeingWritten { source_name, until, cause: cause.into() }
+    }
+
+    /// Returns the error of invalid data in the requested range.
+    pub fn invalid_range(source_name: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::InvalidRange { source_name, cause: cause.into() }
     }
 
     /// Returns a permanent error of the source with this name.

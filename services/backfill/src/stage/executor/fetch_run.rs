@@ -110,6 +110,17 @@ impl FetchRun {
         lacking
     }
 
+    /// Replaces the current chunk by its parts before and after `middle`. Returns `false` if one of them would be empty.
+    pub(super) fn split_chunk(&mut self, middle: Timestamp) -> bool {
+        let Some(Chunk { timeframe, range }) = self.chunk() else { return false };
+        let parts = (Interval::new(range.start(), middle), Interval::new(middle, range.end()));
+        let (Ok(before), Ok(after)) = parts else { return false };
+        let halves = [before, after].map(|range| Chunk { timeframe, range });
+        self.chunks.splice(self.done..=self.done, halves);
+        self.failures = 0;
+        true
+    }
+
     pub(super) fn next_chunk(&mut self) {
         self.done += 1;
         self.failures = 0;

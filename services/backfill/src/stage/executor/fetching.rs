@@ -117,6 +117,10 @@ impl ExecutorStage {
                     self.runs.insert(fetch, run);
                     return;
                 }
+                if matches!(error, SourceError::InvalidRange { .. }) && self.split(&mut run) {
+                    self.proceed(run, now, effects);
+                    return;
+                }
                 self.fail(&mut run, error);
             }
         }
