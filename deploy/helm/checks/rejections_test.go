@@ -63,7 +63,8 @@ var rejections = map[string]struct {
 	"too little memory":      {[]string{"services.feature.resources.memoryMib=256"}, "services.feature.resources.memoryMib 256: its configuration may hold 529 MiB, four fifths of 663"},
 	"memory by prefetch":     {[]string{"services.feature.config.kafka.prefetch_kib=1048576"}, "lower config.kafka.prefetch_kib"},
 	"memory by state":        {[]string{"services.feature.resources.stateMib=600"}, "services.feature.resources.memoryMib 704"},
-	"memory by partitions":   {[]string{"kafka.partitions=48"}, "services.backfill.resources.memoryMib 896"},
+	"memory by partitions":   {[]string{"kafka.partitions=48"}, "services.backfill.resources.memoryMib 992"},
+	"memory by bar files":    {[]string{"services.backfill.barsClaim=bars", "services.backfill.config.executor.running_max=8", "services.backfill.config.executor.workers_max=8"}, "services.backfill.resources.memoryMib 992: its configuration may hold 837 MiB, four fifths of 1047"},
 	"memory by bodies":       {[]string{"services.publisher.config.edge.bodies_max_bytes=134217728"}, "services.publisher.resources.memoryMib 640"},
 	"a drain beyond a poll":  {[]string{"drainSeconds=200", "services.feature.config.kafka.max_poll_interval_ms=180000"}, "must be below max_poll_interval_ms 180000"},
 	"an unknown section":     {[]string{"services.feature.config.request.workers=4"}, "services.feature.config.request: unknown key; known are kafka, process, registry, requests"},
@@ -124,6 +125,9 @@ func TestOrdinaryValuesAreAccepted(t *testing.T) {
 	for _, set := range []string{
 		"services.publisher.config.edge.acknowledge_timeout_ms=30000",
 		"services.backfill.config.executor.timeframes={1day}",
+		"services.backfill.barsClaim=day-bars",
+		// A fetch without a worker reads no file.
+		"services.backfill.barsClaim=day-bars,services.backfill.config.executor.running_max=20",
 		"services.feature.config.kafka.group_protocol=consumer",
 		"registry.url=https://registry.example.org/apis/ccompat/v7",
 		"drainSeconds=120",

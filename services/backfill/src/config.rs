@@ -139,8 +139,8 @@ pub struct SourceSection {
     /// bars are written before an operator selects a source; each request then ends in a failure of class `no_source`.
     pub kind: SourceKind,
     /// For `csv`: the folder with the files `<SYMBOL>.csv`. Required for that kind, without effect for others. By default empty. While the
-    /// service runs, replace a file by rename, or append whole lines: a file that does not end with a line end is read 10 s after its last
-    /// change.
+    /// service runs, replace a file by rename, or append whole lines: a file that does not end with a line end, or has no bar, is read 10 s
+    /// after its last change. A file has at most 8 MiB.
     pub folder: PathBuf,
     /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
     /// any number will do.

@@ -8,7 +8,7 @@ mod memory;
 mod source;
 mod synthetic;
 
-pub use bar_file::{CsvError, InvalidRow, RowError, read_bars};
+pub use bar_file::{CsvError, InvalidRow, MissingEnd, RowError, read_bars};
 pub use csv_folder::CsvFolder;
 pub use memory::memory_parts;
 pub use source::{Source, SourceBars, SourceError};

@@ -43,7 +43,7 @@ enum InvalidBars {
 #[must_use]
 pub fn fetch_chunk(source: &dyn Source, job: &Job) -> JobResult {
     let bars = source.bars(job.symbol, job.timeframe, job.range).and_then(|mut part| {
-        validate(&part.bars, job.range).map_err(|error| SourceError::permanent(source.name(), error))?;
+        validate(&part.bars, job.range).map_err(|error| SourceError::invalid_range(source.name(), error))?;
         // A bar at the horizon may still change: a later request fetches it.
         part.bars.retain(|bar| bar.open_time < part.horizon);
         Ok(part)

@@ -107,9 +107,10 @@
 {{- if eq .service "backfill" -}}
 {{- $kind := dig "source" "kind" "" $service.config -}}
 {{- if or $service.barsClaim (eq $kind "csv") -}}
-{{- /* As services/backfill/src/sources/memory.rs. */ -}}
-{{- $running := dig "executor" "running_max" $fact.defaults.executor.running_max $service.config -}}
-{{- $sum = add $sum (mul $running $unit.bar_file_bytes) -}}
+{{- /* As services/backfill/src/sources/memory.rs: a worker with a fetch reads a file, and a fetch has the bars of a chunk. */ -}}
+{{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}
+{{- $files := min (int64 $executor.running_max) (int64 $executor.workers_max) -}}
+{{- $sum = add $sum (mul $files $unit.bar_file_bytes) (mul (int64 $executor.running_max) $unit.chunk_bytes) -}}
 {{- end -}}
 {{- end -}}
 {{ add $sum (mul $service.resources.stateMib 1048576) }}

@@ -1,7 +1,8 @@
 //! Bar file: the day bars of one symbol as CSV, with a header that names the columns date, open, high, low, close and volume.
 //!
 //! A row is read by its date: a row outside the requested range may be invalid, for example a row of `null` from long ago. A row whose
-//! date cannot be read concerns each range between the dates of its neighbours. Other columns are not read, and may have any content.
+//! date cannot be read concerns each range between the dates of its neighbours. Of two rows that go back in time either may have the wrong
+//! date: they concern each range in which a bar is missing then. Other columns are not read, and may have any content.
 //!
 //! A source reads a file as of a time. The file may be changed meanwhile, and its dates may be wrong: neither must cover a range whose bars
 //! are missing. A bar that has not closed yet does not count, wherever it is; a half-written file is not read.
@@ -11,6 +12,7 @@ mod error;
 mod excerpt;
 mod invalid_rows;
 mod lines;
+mod misplaced_rows;
 mod records;
 mod row;
 mod rows;
@@ -20,9 +22,10 @@ use std::path::Path;
 use domain::Bar;
 
 pub(super) use content::FILE_BYTES_MAX;
-pub use error::{CsvError, InvalidRow, RowError};
+pub use error::{CsvError, InvalidRow, MissingEnd, RowError};
 pub(super) use excerpt::{Excerpt, RangeOfFile};
 
+use self::content::Content;
 use self::lines::LineCounter;
 use self::records::{Record, Records};
 use self::row::{COLUMNS, Columns};
@@ -47,8 +50,22 @@ pub(super) fn read_range(path: &Path, excerpt: Excerpt) -> Result<RangeOfFile, C
 }
 
 fn read(path: &Path, excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> {
-    let content = content::read(path, excerpt.map(|excerpt| excerpt.now))?;
-    let text = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&content);
+    let Content { bytes, written_until } = content::read(path, excerpt.map(|excerpt| excerpt.now))?;
+    let Some(until) = written_until else { return parse(path, &bytes, excerpt) };
+    let being_written = |missing| CsvError::BeingWritten { path: path.to_path_buf(), missing, until };
+    match bytes.last() {
+        _ if bytes.trim_ascii().is_empty() => return Err(being_written(MissingEnd::Bars)),
+        Some(b'\n' | b'\r') => {}
+        _ => return Err(being_written(MissingEnd::LineEnd)),
+    }
+    parse(path, &bytes, excerpt).map_err(|error| match error {
+        CsvError::NoBars { .. } => being_written(MissingEnd::Bars),
+        error => error,
+    })
+}
+
+fn parse(path: &Path, bytes: &[u8], excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> {
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut lines = LineCounter::new(text);
     let mut records = Records::new(text);
     let mut columns: Option<Columns> = None;
@@ -85,3 +102,5 @@ fn header(path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvErro
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_dates;

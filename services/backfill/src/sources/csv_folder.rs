@@ -41,8 +41,12 @@ impl CsvFolder {
     fn error(&self, symbol: Symbol, error: CsvError) -> SourceError {
         if error.is_not_found() && self.folder.is_dir() {
             SourceError::unknown_symbol(NAME, symbol, NoFile { path: self.path_of(symbol) })
+        } else if let Some(until) = error.readable_from() {
+            SourceError::being_written(NAME, until, error)
         } else if error.is_temporary() {
             SourceError::transient(NAME, error)
+        } else if matches!(error, CsvError::InvalidRows { .. }) {
+            SourceError::invalid_range(NAME, error)
         } else {
             SourceError::permanent(NAME, error)
         }
@@ -131,17 +135,55 @@ mod tests {
         assert_eq!(horizon(&source), day(6).saturating_add_micros(1));
     }
 
+    /// Opens the file of AAPL to append, changed this number of seconds ago.
+    fn changed_file(folder: &Path, seconds_ago: u64) -> std::fs::File {
+        let file = std::fs::File::options().append(true).open(folder.join("AAPL.csv")).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(NOW_SECONDS - seconds_ago)).unwrap();
+        file
+    }
+
+    /// The number of seconds from now until a file that is being written may be read, and the text of its error.
+    fn being_written(source: &CsvFolder) -> (i64, String) {
+        let error = error_of(source, days(2, 5));
+        let SourceError::BeingWritten { until, .. } = &error else { panic!("{error:?}") };
+        let now = Timestamp::from_micros(source.clock.wall_micros());
+        (until.micros_since(now) / 1_000_000, ErrorChain(&error).to_string())
+    }
+
     #[test]
-    fn half_written_row_is_a_temporary_error() {
+    fn half_written_row_names_the_time_of_the_next_reading() {
         let (folder, source) =
             folder_with(&format!("{HEADER}2004-01-02,9,11,9,10,10\n2004-01-05,9,11,9,10,1"));
-        let file = std::fs::File::options().append(true).open(folder.path().join("AAPL.csv")).unwrap();
-        file.set_modified(UNIX_EPOCH + Duration::from_secs(NOW_SECONDS - 1)).unwrap();
-        let error = error_of(&source, days(2, 5));
-        assert!(matches!(error, SourceError::Transient { .. }), "{error:?}");
+        let file = changed_file(folder.path(), 1);
+        let (seconds, error) = being_written(&source);
+        assert_eq!(seconds, 9);
+        let text = "AAPL.csv: its last line has no line end, and the file was changed less than 10 s ago";
+        assert!(error.ends_with(text), "{error}");
         std::io::Write::write_all(&mut &file, b"000000\n").unwrap();
         let part = source.bars(aapl(), Timeframe::Day1, days(2, 5)).unwrap();
         assert_eq!(part.bars[1].volume, 1_000_000.0);
+    }
+
+    #[test]
+    fn new_file_without_bars_is_being_written() {
+        for text in ["", "\n", "\u{feff}", HEADER, &format!("{HEADER}2003-12-31,null,,,,\n")] {
+            let (folder, source) = folder_with(text);
+            changed_file(folder.path(), 3);
+            let (seconds, error) = being_written(&source);
+            assert_eq!(seconds, 7, "{text:?}");
+            assert!(error.ends_with(", and the file was changed less than 10 s ago"), "{error}");
+            changed_file(folder.path(), 10);
+            let error = error_of(&source, days(3, 5));
+            assert!(matches!(error, SourceError::Permanent { .. }), "{text:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn new_file_with_a_wrong_header_is_invalid() {
+        let (folder, source) = folder_with("<!DOCTYPE html>\n<html>\n");
+        changed_file(folder.path(), 1);
+        let error = error_of(&source, days(2, 5));
+        assert!(matches!(error, SourceError::Permanent { .. }), "{error:?}");
     }
 
     #[test]
@@ -162,10 +204,13 @@ mod tests {
 
     #[test]
     fn invalid_content_is_a_permanent_error() {
-        for text in ["", HEADER, "date,open\n", &format!("{HEADER}2004-01-02,1,1,1,null,1\n")] {
+        for text in ["", HEADER, "date,open\n"] {
             let (_folder, source) = folder_with(text);
             let error = error_of(&source, days(2, 5));
             assert!(matches!(error, SourceError::Permanent { .. }), "{text:?}: {error:?}");
         }
+        let (_folder, source) = folder_with(&format!("{HEADER}2004-01-02,1,1,1,null,1\n"));
+        let error = error_of(&source, days(2, 5));
+        assert!(matches!(error, SourceError::InvalidRange { .. }), "{error:?}");
     }
 }

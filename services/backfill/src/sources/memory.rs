@@ -12,15 +12,41 @@ const FILE_COPIES: u64 = 2;
 /// The bars of a chunk: at most 3,660 of 48 bytes, and the growth of their list.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// Returns the memory of the files that are read at once: one for each running fetch. None for other sources.
+/// Returns the memory of the files that are read at once, one by each worker with a fetch, and of the bars of each running fetch. None for
+/// other sources.
 #[must_use]
 pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part> {
-    let files = u64::saturating_from(executor.running_max);
+    let fetches = u64::saturating_from(executor.running_max);
+    let files = fetches.min(u64::saturating_from(executor.workers_max));
     match source {
-        SourceKind::Csv => vec![Part {
-            name: "executor.running_max bar files".to_owned(),
-            bytes: files.saturating_mul(FILE_COPIES * FILE_BYTES_MAX + CHUNK_BYTES),
-        }],
+        SourceKind::Csv => vec![
+            Part {
+                name: "bar files of executor.workers_max".to_owned(),
+                bytes: files.saturating_mul(FILE_COPIES * FILE_BYTES_MAX),
+            },
+            Part {
+                name: "bars of executor.running_max".to_owned(),
+                bytes: fetches.saturating_mul(CHUNK_BYTES),
+            },
+        ],
         SourceKind::None | SourceKind::Synthetic => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_count_per_worker_and_bars_per_fetch() {
+        let bytes = |running_max, workers_max| {
+            let executor = ExecutorSection { running_max, workers_max, ..ExecutorSection::default() };
+            memory_parts(SourceKind::Csv, &executor).iter().map(|part| part.bytes >> 20).collect::<Vec<_>>()
+        };
+        assert_eq!(bytes(3, 3), [48, 3]);
+        assert_eq!(bytes(64, 3), [48, 64], "a fetch without a worker reads no file");
+        assert_eq!(bytes(3, 64), [48, 3], "a worker without a fetch neither");
+        let executor = ExecutorSection::default();
+        assert!(memory_parts(SourceKind::Synthetic, &executor).is_empty());
     }
 }

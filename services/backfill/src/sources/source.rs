@@ -14,7 +14,22 @@ pub enum SourceError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// An error in the data or the request: another attempt fails as well.
+    /// The data is being written: another attempt may succeed from `until` on. A call before that time fails.
+    #[error("source {source_name} failed")]
+    BeingWritten {
+        source_name: &'static str,
+        until: Timestamp,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// An error in the data of the requested range: another attempt fails as well, but not for a range without these data.
+    #[error("source {source_name} failed")]
+    InvalidRange {
+        source_name: &'static str,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// An error in the data or the request: another attempt fails as well, for any range.
     #[error("source {source_name} failed")]
     Permanent {
         source_name: &'static str,
@@ -37,6 +52,20 @@ impl SourceError {
         Self::Transient { source_name, cause: cause.into() }
     }
 
+    /// Returns the error of data that is being written, and may be read from `until` (wall clock) on.
+    pub fn being_written(
+        source_name: &'static str,
+        until: Timestamp,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::BeingWritten { source_name, until, cause: cause.into() }
+    }
+
+    /// Returns the error of invalid data in the requested range.
+    pub fn invalid_range(source_name: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::InvalidRange { source_name, cause: cause.into() }
+    }
+
     /// Returns a permanent error of the source with this name.
     pub fn permanent(source_name: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Permanent { source_name, cause: cause.into() }
@@ -49,12 +78,6 @@ impl SourceError {
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::UnknownSymbol { source_name, symbol, cause: cause.into() }
-    }
-
-    /// Returns `true` if another attempt may succeed.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Transient { .. })
     }
 }
 

@@ -1,14 +1,16 @@
 //! Gaps of symbols whose bar files are absent, broken or too short, over a folder.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use backfill::sources::CsvFolder;
 use chassis::ManualClock;
 use contracts::{BackfillErrorClass, RangeRequest};
 use testkit::stage_bench::START_MICROS;
 
-use crate::bench::{Bench, now, request};
+use crate::bench::{Bench, id, now, request};
 
 const HEADER: &str = "Date,Open,High,Low,Close,Volume\n";
 
@@ -18,7 +20,12 @@ fn june(days: std::ops::RangeInclusive<u8>) -> String {
 }
 
 fn over(folder: &Path) -> Bench {
-    Bench::over(CsvFolder::new(folder.to_path_buf(), Arc::new(ManualClock::at(START_MICROS))))
+    over_at(folder, &Arc::new(ManualClock::at(START_MICROS)))
+}
+
+fn over_at(folder: &Path, clock: &Arc<ManualClock>) -> Bench {
+    let clock: Arc<dyn chassis::Clock> = Arc::<ManualClock>::clone(clock);
+    Bench::over(CsvFolder::new(folder.to_path_buf(), clock))
 }
 
 fn write(folder: &Path, symbol: &str, text: impl AsRef<[u8]>) {
@@ -105,4 +112,71 @@ fn broken_row_of_the_range_is_rejected_without_a_retry() {
     let end = &bench.outputs.failed[0];
     assert_eq!((end.error_class, end.retryable, end.attempts), (BackfillErrorClass::Refused, false, 1));
     assert!(end.error.contains("GOOG.csv:2: date: `2023-06-01,1") && end.error.len() < 400, "{}", end.error);
+}
+
+#[test]
+fn half_written_file_is_read_when_it_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("AAPL.csv");
+    let change = |text: &str, second: u64| {
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let micros = u64::try_from(now(second).wall_micros).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_micros(micros)).unwrap();
+    };
+    change(&format!("{HEADER}{}2023-06-30,10,11,9,10.5,1", june(1..=29)), 0);
+    let clock = Arc::new(ManualClock::at(START_MICROS));
+    let mut bench = over_at(folder.path(), &clock);
+    bench.hold(&gap(1, "AAPL", "2023-06-01", "2023-06-30"), now(0));
+    for second in 1..=12 {
+        clock.advance(Duration::from_secs(1));
+        if second == 8 {
+            change("000\n", 8);
+        }
+        bench.work_all(now(second));
+    }
+    let end = &bench.outputs.completed[0];
+    assert_eq!((end.success, end.records["market_data"], bench.started.len()), (true, 30, 2));
+    assert_eq!(bench.outputs.bars.last().map(|bar| bar.volume), Some(1_000.0));
+}
+
+#[test]
+fn broken_row_costs_only_the_requests_that_contain_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = "2023-06-11,null,11,9,10.5,1000\n";
+    write(folder.path(), "AAPL", format!("{HEADER}{}{broken}{}", june(1..=10), june(12..=30)));
+    let mut bench = over(folder.path());
+    let ranges = [("2023-06-01", "2023-06-09"), ("2023-06-08", "2023-06-14"), ("2023-06-12", "2023-06-20")];
+    for (number, (from, to)) in (1..).zip(ranges) {
+        bench.hold(&gap(number, "AAPL", from, to), now(0));
+    }
+    bench.work_all(now(2));
+    let ends: Vec<_> = bench
+        .outputs
+        .completed
+        .iter()
+        .map(|end| (end.backfill_id.clone(), end.success, end.records["market_data"], end.error_count))
+        .collect();
+    assert_eq!(ends, [(id(1), true, 9, 0), (id(2), false, 5, 1), (id(3), true, 9, 0)]);
+    let error = &bench.outputs.completed[1].errors[0];
+    assert!(error.contains("AAPL.csv:12: open: `null` is not a number"), "{error}");
+    assert_eq!(bench.outputs.bars.len(), 18, "each bar once");
+
+    // Alone, a request contains all of its chunk.
+    let mut bench = over(folder.path());
+    bench.hold(&gap(1, "AAPL", "2023-06-08", "2023-06-14"), now(0));
+    bench.work_all(now(2));
+    assert_eq!((bench.outputs.failed[0].attempts, bench.started.len()), (1, 1));
+}
+
+#[test]
+fn broken_header_is_read_once_for_all_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "AAPL", format!("day,{HEADER}{}", june(1..=30)).replace("Date", "Day"));
+    let mut bench = over(folder.path());
+    bench.hold(&gap(1, "AAPL", "2023-06-01", "2023-06-09"), now(0));
+    bench.hold(&gap(2, "AAPL", "2023-06-08", "2023-06-14"), now(0));
+    bench.work_all(now(2));
+    let classes: Vec<_> = bench.outputs.failed.iter().map(|end| end.error_class).collect();
+    assert_eq!((classes, bench.started.len()), (vec![BackfillErrorClass::Refused; 2], 1));
 }

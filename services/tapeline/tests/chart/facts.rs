@@ -58,10 +58,15 @@ async fn memory_of_a_stage_matches_the_formula_of_the_templates() {
     }
 }
 
-/// The templates compute `running_max × bar_file_bytes`.
+/// The templates compute `min(running_max, workers_max) × bar_file_bytes + running_max × chunk_bytes`.
 #[tokio::test]
 async fn memory_of_bar_files_matches_the_formula_of_the_templates() {
-    assert_eq!(bar_file_bytes(7), 7 * current_facts()["memory"]["bar_file_bytes"].as_u64().unwrap());
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    for (running_max, workers_max) in [(7, 3), (3, 7), (64, 64)] {
+        let computed =
+            running_max.min(workers_max) * number("bar_file_bytes") + running_max * number("chunk_bytes");
+        assert_eq!(computed, bytes_of_files(running_max, workers_max), "{running_max} {workers_max}");
+    }
 }
 
 /// The templates compute `2 × bodies_max_bytes + 2 × in_flight_max_bytes + (connections_max + displaced_connections) × connection_bytes`.
@@ -136,7 +141,8 @@ fn current_facts() -> Value {
             "source_bytes": of(1, 1, 0, 0) - stage_bytes,
             "bar_bytes": BAR_BYTES,
             "request_symbols_max": WORKER_SYMBOLS_MAX,
-            "bar_file_bytes": bar_file_bytes(1),
+            "bar_file_bytes": bytes_of_files(1, 1) - bytes_of_files(1, 0),
+            "chunk_bytes": bytes_of_files(1, 0),
             "connection_bytes": connection_bytes,
             "displaced_connections": edge(0) / connection_bytes,
         },
@@ -150,10 +156,10 @@ fn current_facts() -> Value {
     })
 }
 
-/// Returns the memory of the bar files of this number of fetches.
-pub(crate) fn bar_file_bytes(running_max: u64) -> u64 {
-    let running_max = usize::try_from(running_max).unwrap();
-    let executor = ExecutorSection { running_max, ..ExecutorSection::default() };
+/// Returns the memory of the bar files of this number of fetches and workers.
+pub(crate) fn bytes_of_files(running_max: u64, workers_max: u64) -> u64 {
+    let [running_max, workers_max] = [running_max, workers_max].map(|it| usize::try_from(it).unwrap());
+    let executor = ExecutorSection { running_max, workers_max, ..ExecutorSection::default() };
     memory_parts(SourceKind::Csv, &executor).iter().map(|part| part.bytes).sum()
 }
 

@@ -79,7 +79,10 @@ async fn every_configuration_fits_its_memory_limit() {
         };
         let stages = of_service.map(|stage| facts::bytes(stage, &kafka)).sum::<u64>();
         let of_files = match config["source"]["kind"].as_str() {
-            Some("csv") => facts::bar_file_bytes(config["executor"]["running_max"].as_u64().unwrap()),
+            Some("csv") => {
+                let number = |key: &str| config["executor"][key].as_u64().unwrap();
+                facts::bytes_of_files(number("running_max"), number("workers_max"))
+            }
             _ => 0,
         };
         let of_edge = match workload.service.as_str() {

@@ -12,29 +12,31 @@ use super::error::CsvError;
 /// The maximum size of a file. A larger file is no bar file: a century of day bars has less than 2 MiB.
 pub(in crate::sources) const FILE_BYTES_MAX: u64 = 8 << 20;
 
-/// The time after the last change in which a file without a line end at its end counts as being written. Longer than a program waits
-/// between the parts of a row, short compared with the time to the next request.
-const WRITING: Duration = Duration::from_secs(10);
+/// The time after the last change in which an incomplete file counts as being written. Longer than a program waits between the parts of a
+/// row, short compared with the time to the next request.
+pub(super) const WRITING: Duration = Duration::from_secs(10);
 
-/// Reads a file as a whole, so that an error of the device is no error of the content. With a time, a file that is being written then is an
-/// error.
-pub(super) fn read(path: &Path, now: Option<Timestamp>) -> Result<Vec<u8>, CsvError> {
+/// The content of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) bytes: Vec<u8>,
+    /// The end of [`WRITING`]. `None` if it has passed: the content is what it is meant to be.
+    pub(super) written_until: Option<Timestamp>,
+}
+
+/// Reads a file as a whole, so that an error of the device is no error of the content. Without a time, no file is being written.
+pub(super) fn read(path: &Path, now: Option<Timestamp>) -> Result<Content, CsvError> {
     let unreadable = |cause: std::io::Error| CsvError::Unreadable { path: path.to_path_buf(), cause };
     // Opening a pipe would wait for its writer.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(CsvError::NotAFile { path: path.to_path_buf() });
     }
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    let content = bounded(path, &file, file.metadata().map_err(unreadable)?.len())?;
-    let has_line_end = matches!(content.last(), None | Some(b'\n' | b'\r'));
-    if let Some(now) = now.filter(|_| !has_line_end) {
-        // After the content: a change while it was read counts.
-        let changed = file.metadata().and_then(|metadata| metadata.modified()).map_err(unreadable)?;
-        if is_recent(changed, now) {
-            return Err(CsvError::BeingWritten { path: path.to_path_buf(), seconds: WRITING.as_secs() });
-        }
-    }
-    Ok(content)
+    let bytes = bounded(path, &file, file.metadata().map_err(unreadable)?.len())?;
+    let Some(now) = now else { return Ok(Content { bytes, written_until: None }) };
+    // After the content: a change while it was read counts.
+    let changed = file.metadata().and_then(|metadata| metadata.modified()).map_err(unreadable)?;
+    Ok(Content { bytes, written_until: end_of_writing(changed, now) })
 }
 
 /// Reads up to the maximum. `len` is the size of the file so far: it may grow while it is read.
@@ -51,11 +53,12 @@ fn bounded(path: &Path, file: impl Read, len: u64) -> Result<Vec<u8>, CsvError> 
     if bytes > FILE_BYTES_MAX { Err(too_large(bytes)) } else { Ok(content) }
 }
 
-/// Returns `true` if the change is less than [`WRITING`] ago. The clock of a file server may be ahead.
-fn is_recent(changed: SystemTime, now: Timestamp) -> bool {
+/// Returns the end of [`WRITING`] if the change is less than that ago. The clock of a file server may be ahead.
+fn end_of_writing(changed: SystemTime, now: Timestamp) -> Option<Timestamp> {
     let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-    let since = now.micros_since(Timestamp::from_micros(i64::saturating_from(changed)));
-    u128::from(since.unsigned_abs()) < WRITING.as_micros()
+    let changed = Timestamp::from_micros(i64::saturating_from(changed));
+    let is_recent = u128::from(now.micros_since(changed).unsigned_abs()) < WRITING.as_micros();
+    is_recent.then(|| changed.saturating_add_micros(i64::saturating_from(WRITING.as_micros())))
 }
 
 #[cfg(test)]
@@ -81,33 +84,22 @@ mod tests {
     }
 
     #[test]
-    fn last_line_without_an_end_is_read_in_an_unchanged_file() {
+    fn changed_file_is_being_written_for_ten_seconds() {
         let changed = Timestamp::from_micros(1_700_000_000_000_000);
+        let at = |seconds: i64| changed.saturating_add_micros(seconds * 1_000_000);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("AAPL.csv");
-        let is_written = |text: &str, seconds: i64| {
-            std::fs::write(&path, text).unwrap();
-            let file = std::fs::File::options().append(true).open(&path).unwrap();
-            file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
-            match read(&path, Some(changed.saturating_add_micros(seconds * 1_000_000))) {
-                Ok(content) => {
-                    assert_eq!(content, text.as_bytes());
-                    false
-                }
-                Err(error) => {
-                    assert!(
-                        matches!(error, CsvError::BeingWritten { .. }) && error.is_temporary(),
-                        "{error:?}"
-                    );
-                    true
-                }
-            }
+        std::fs::write(&path, "2023-12-29,10").unwrap();
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+        let until = |now: Option<Timestamp>| {
+            let Content { bytes, written_until } = read(&path, now).unwrap();
+            assert_eq!(bytes, b"2023-12-29,10");
+            written_until
         };
         for (seconds, is_recent) in [(-10, false), (-9, true), (0, true), (9, true), (10, false)] {
-            assert_eq!(is_written("2023-12-29,10", seconds), is_recent, "{seconds} s");
+            assert_eq!(until(Some(at(seconds))), is_recent.then(|| at(10)), "{seconds} s");
         }
-        assert!(!is_written("2023-12-29,10\n", 0) && !is_written("2023-12-29,10\r", 0) && !is_written("", 0));
-        std::fs::write(&path, "2023-12-29,10").unwrap();
-        assert_eq!(read(&path, None).unwrap(), b"2023-12-29,10", "no time");
+        assert_eq!(until(None), None);
     }
 }

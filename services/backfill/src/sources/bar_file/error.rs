@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use contracts::bounds::cut;
-use domain::BarError;
+use domain::{BarError, Timestamp};
 use jiff::civil::Date;
+
+use super::content::WRITING;
 
 /// The maximum number of invalid rows that an error lists. The others are counted: an operator repairs the kind, not row by row.
 pub(super) const LISTED_ROWS_MAX: usize = 20;
@@ -26,9 +28,14 @@ pub enum CsvError {
     /// A folder, a pipe or a device.
     #[error("{}: not a regular file", path.display())]
     NotAFile { path: PathBuf },
-    /// The file does not end with a line end and was changed a moment ago: its last row may be half of a row.
-    #[error("{}: its last line has no line end, and the file was changed less than {seconds} s ago", path.display())]
-    BeingWritten { path: PathBuf, seconds: u64 },
+    /// The file is not complete and was changed a moment ago.
+    #[error("{}: {}, and the file was changed less than {} s ago", path.display(), missing, WRITING.as_secs())]
+    BeingWritten {
+        path: PathBuf,
+        missing: MissingEnd,
+        /// The time from which the file may be read, unless it is changed again (wall clock).
+        until: Timestamp,
+    },
     /// The file is larger than any file of day bars.
     #[error("{}: {bytes} bytes, at most {max} are allowed", path.display())]
     TooLarge { path: PathBuf, bytes: u64, max: u64 },
@@ -50,6 +57,17 @@ pub enum CsvError {
         /// The number of all invalid rows.
         count: u64,
     },
+}
+
+/// What shows that a file is not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MissingEnd {
+    /// The last row may be half of a row.
+    #[error("its last line has no line end")]
+    LineEnd,
+    /// The file is empty, or ends before its first valid bar.
+    #[error("it has no valid bar")]
+    Bars,
 }
 
 /// An invalid row of a bar file.
@@ -95,6 +113,14 @@ impl CsvError {
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::Unreadable { .. } | Self::BeingWritten { .. })
+    }
+
+    /// Returns the time from which a file that is being written may be read. `None` for other errors.
+    pub(in crate::sources) const fn readable_from(&self) -> Option<Timestamp> {
+        match self {
+            Self::BeingWritten { until, .. } => Some(*until),
+            _ => None,
+        }
     }
 
     /// Returns `true` if there is no such file.

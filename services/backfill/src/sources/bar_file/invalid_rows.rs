@@ -2,7 +2,7 @@
 
 use super::error::{InvalidRow, LISTED_ROWS_MAX, RowError};
 
-/// Invalid rows in the order of their lines.
+/// Invalid rows: the first that were added.
 #[derive(Debug, Default)]
 pub(super) struct InvalidRows {
     listed: Vec<InvalidRow>,
@@ -17,15 +17,15 @@ impl InvalidRows {
         }
     }
 
-    /// Appends rows that follow.
-    pub(super) fn append(&mut self, later: Self) {
-        self.count += later.count;
+    pub(super) fn append(&mut self, other: Self) {
+        self.count += other.count;
         let free = LISTED_ROWS_MAX.saturating_sub(self.listed.len());
-        self.listed.extend(later.listed.into_iter().take(free));
+        self.listed.extend(other.listed.into_iter().take(free));
     }
 
-    /// Returns the first rows and the number of all. `None` if there are none.
-    pub(super) fn into_rows(self) -> Option<(Vec<InvalidRow>, u64)> {
+    /// Returns the listed rows by line, and the number of all. `None` if there are none.
+    pub(super) fn into_rows(mut self) -> Option<(Vec<InvalidRow>, u64)> {
+        self.listed.sort_unstable_by_key(|row| row.line);
         (self.count > 0).then_some((self.listed, self.count))
     }
 }

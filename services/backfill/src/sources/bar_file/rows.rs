@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use domain::{Bar, Interval, Timeframe, Timestamp, calendar};
+use domain::{Bar, Timeframe, Timestamp, calendar};
 use jiff::civil::Date;
 
 use super::error::{CsvError, RowError};
 use super::excerpt::{Excerpt, RangeOfFile};
 use super::invalid_rows::InvalidRows;
+use super::misplaced_rows::MisplacedRows;
 use super::records::Record;
 use super::row::Columns;
 
@@ -20,10 +21,12 @@ pub(super) struct Rows {
     /// The open time of the last valid bar, or of a later row that goes back in time: what the file has after that row is unknown, unless
     /// a row with a later date follows.
     last_open: Option<Timestamp>,
+    /// The greatest date so far.
     last_date: Option<Date>,
+    /// The first ascending date at or after the last instant of the range.
+    first_after_range: Option<Timestamp>,
     invalid: InvalidRows,
-    /// Rows without a date after `last_date`. The next date decides whether they concern the range.
-    undated: InvalidRows,
+    misplaced: MisplacedRows,
 }
 
 impl Rows {
@@ -33,59 +36,61 @@ impl Rows {
             bars: Vec::new(),
             last_open: None,
             last_date: None,
+            first_after_range: None,
             invalid: InvalidRows::default(),
-            undated: InvalidRows::default(),
+            misplaced: MisplacedRows::default(),
         }
     }
 
     pub(super) fn add(&mut self, line: u64, record: &Record<'_>, columns: &Columns) {
         let date = match columns.date(record) {
             Ok(date) => date,
-            Err(cause) => return self.undated.push(line, cause),
+            Err(cause) => return self.misplaced.undated(line, cause),
         };
         let open_time = calendar::day_open(date);
         let is_in_range = self.contains(open_time);
         if self.is_open(open_time) {
-            return self.reject(line, RowError::NotClosed { date }, is_in_range);
+            let cause = RowError::NotClosed { date };
+            return if is_in_range {
+                self.invalid.push(line, cause);
+            } else {
+                self.misplaced.unclosed(line, cause);
+            };
         }
         if let Some(cause) = self.last_date.and_then(|previous| not_after(previous, date)) {
-            self.last_open = self.last_open.map(|last| last.min(open_time));
-            return self.reject(line, cause, is_in_range);
+            return self.add_backward(line, cause, open_time);
         }
-        self.place_undated(Some(date));
+        self.misplaced.place_before(open_time, self.excerpt, &mut self.invalid);
         self.last_date = Some(date);
+        if self.excerpt.is_some_and(|excerpt| excerpt.range.last() <= open_time) {
+            self.first_after_range.get_or_insert(open_time);
+        }
         match columns.bar(record, date) {
             Ok(bar) => {
-                self.last_open = Some(bar.open_time);
+                self.last_open = Some(open_time);
                 if is_in_range {
                     self.bars.push(bar);
                 }
             }
-            Err(cause) => self.reject(line, cause, is_in_range),
+            Err(cause) if is_in_range => self.invalid.push(line, cause),
+            Err(_) => {}
         }
     }
 
-    fn reject(&mut self, line: u64, cause: RowError, is_in_range: bool) {
-        if is_in_range {
-            self.invalid.push(line, cause);
-        }
-    }
-
-    /// Decides whether the rows without a date concern the range, given the date after them; `None` at the end of the file.
-    fn place_undated(&mut self, next: Option<Date>) {
-        let undated = std::mem::take(&mut self.undated);
-        let after =
-            self.last_date.map_or(i64::MIN, |date| calendar::day_open(date).micros().saturating_add(1));
-        let before = next.map_or(i64::MAX, |date| calendar::day_open(date).micros());
-        let between = Interval::new(Timestamp::from_micros(after), Timestamp::from_micros(before)).ok();
-        let concerns = match self.excerpt {
-            None => true,
-            Some(Excerpt { range, .. }) => {
-                between.is_some_and(|between| between.intersection(range).is_some())
-            }
-        };
+    /// Adds a row whose date is not after the previous one: either of the two is wrong. If the previous one is, its bar is missing between
+    /// the last smaller date and this one; if this one is, its bar is missing after the previous one.
+    fn add_backward(&mut self, line: u64, cause: RowError, open_time: Timestamp) {
+        self.last_open = self.last_open.map(|last| last.min(open_time));
+        let concerns = self.excerpt.is_none_or(|excerpt| {
+            // The last smaller date is before the end of the range.
+            open_time >= excerpt.range.start()
+                && self.first_after_range.is_none_or(|first| first >= open_time)
+        });
+        self.misplaced.resume_at(open_time);
         if concerns {
-            self.invalid.append(undated);
+            self.invalid.push(line, cause);
+        } else {
+            self.misplaced.backward(line, cause);
         }
     }
 
@@ -99,7 +104,7 @@ impl Rows {
     }
 
     pub(super) fn finish(mut self, path: &Path) -> Result<RangeOfFile, CsvError> {
-        self.place_undated(None);
+        self.misplaced.place_at_end(self.excerpt, &mut self.invalid);
         let path = || path.to_path_buf();
         if let Some((rows, count)) = self.invalid.into_rows() {
             return Err(CsvError::InvalidRows { path: path(), rows, count });

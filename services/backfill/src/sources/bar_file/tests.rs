@@ -144,10 +144,14 @@ fn bar_that_has_not_closed_is_no_end_of_the_file() {
                 (0, day_open(Date::constant(2023, 12, 29))),
                 "{text}"
             );
-            let december = read_text(&text, dates("2023-12-01", "2023-12-31")).unwrap();
+            let december = read_text(&text, dates("2023-12-28", "2023-12-31")).unwrap();
             assert_eq!(december.bars.len(), 2, "{text}");
         }
     }
+    // The row may be that of a day before the next row.
+    let error =
+        error_within(format!("{HEADER}2204-01-02,1,1,1,1,1\n{last}"), dates("2023-12-01", "2023-12-31"));
+    assert_eq!(error, "2: date: the bar of 2204-01-02 has not closed yet");
     let text = format!("{HEADER}{last}2204-01-02,1,1,1,1,1\n");
     let error = error_within(&text, dates("2204-01-01", "2204-01-03"));
     assert_eq!(error, "4: date: the bar of 2204-01-02 has not closed yet");
@@ -165,7 +169,11 @@ fn rows_that_go_back_in_time_lower_the_end_of_the_file() {
     };
     // A typo of 2023-12-28, which has closed: the file ends in 2023.
     assert_eq!(end(&["2023-12-27", "2024-07-08", "2023-12-29", "2023-12-30"]), "2023-12-29");
-    assert_eq!(end(&["2023-12-27", "2023-06-28", "2024-07-08"]), "2024-07-08", "a later date follows");
+    assert_eq!(
+        end(&["2023-12-27", "2023-06-28", "2023-12-29", "2024-07-08"]),
+        "2024-07-08",
+        "a later date follows"
+    );
     assert_eq!(end(&["2023-12-27", "2023-12-27"]), "2023-12-27");
 }
 

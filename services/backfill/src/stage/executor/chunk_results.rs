@@ -1,7 +1,10 @@
 //! Results of chunks: the outputs of fetched bars, and the errors of what the source does not have.
 //!
 //! A chunk is covered up to the horizon of the source. What follows the horizon, and each range of a symbol that the source does not
-//! have, is fetched again by the next request. Both end the series: its later chunks are not fetched.
+//! have, is fetched again by the next request. Both end the series: its later chunks are not fetched. A chunk with invalid data is fetched
+//! again in halves, so that these data cost only the requests that contain them.
+
+use std::collections::BTreeSet;
 
 use contracts::EncodeError;
 use contracts::bounds::cut;
@@ -37,9 +40,12 @@ enum PartError {
 impl PartError {
     const fn reason(&self) -> Shortfall {
         match self {
-            Self::Source(SourceError::Transient { .. }) => Shortfall::Exhausted,
+            Self::Source(SourceError::Transient { .. } | SourceError::BeingWritten { .. }) => {
+                Shortfall::Exhausted
+            }
             Self::Source(SourceError::UnknownSymbol { .. }) => Shortfall::UnknownSymbol,
-            Self::Source(SourceError::Permanent { .. }) | Self::Unwritable { .. } => Shortfall::Rejected,
+            Self::Source(SourceError::InvalidRange { .. } | SourceError::Permanent { .. })
+            | Self::Unwritable { .. } => Shortfall::Rejected,
             Self::NotYet { .. } => Shortfall::NotYet,
         }
     }
@@ -92,10 +98,28 @@ impl ExecutorStage {
         let Some(chunk) = run.chunk() else { return };
         let ranges = match error {
             SourceError::UnknownSymbol { .. } => run.end_series(chunk.range.start()),
-            SourceError::Transient { .. } | SourceError::Permanent { .. } => vec![chunk.range],
+            SourceError::Transient { .. }
+            | SourceError::BeingWritten { .. }
+            | SourceError::InvalidRange { .. }
+            | SourceError::Permanent { .. } => vec![chunk.range],
         };
         self.count_calls(run, chunk, &ranges, run.failures);
         self.fail_ranges(run, chunk, &ranges, &error.into());
+    }
+
+    /// Splits the current chunk, whose data are invalid, at the middle one of the starts and ends of its requests. Returns `false` if there
+    /// are none within the chunk: each of its requests contains the invalid data.
+    pub(super) fn split(&self, run: &mut FetchRun) -> bool {
+        let Some(chunk) = run.chunk() else { return false };
+        let part = run.part_of(chunk);
+        let requests = run.fetch.requests.iter().filter_map(|id| self.requests.get(id));
+        let shares = requests.flat_map(|request| request.shares_of(part, &[chunk.range]));
+        let cuts: BTreeSet<Timestamp> = shares
+            .flat_map(|share| [share.start(), share.end()])
+            .filter(|cut| *cut != chunk.range.start() && *cut != chunk.range.end())
+            .collect();
+        let Some(middle) = cuts.iter().nth(cuts.len() / 2) else { return false };
+        run.split_chunk(*middle)
     }
 
     /// Ends the series of the current chunk at the horizon of the source.

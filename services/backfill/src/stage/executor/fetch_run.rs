@@ -9,6 +9,13 @@ use super::request::Part;
 use crate::rules::coalescer::Fetch;
 use crate::worker::Job;
 
+/// The maximum time that a fetch waits for data that is being written, in all. A file is complete within seconds; one that is changed
+/// all the time must not occupy the fetch.
+const WRITING_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The minimum of each of these waits: the clocks of the file server and of the stage differ.
+const WRITING_WAIT_MIN: Duration = Duration::from_millis(100);
+
 /// A part of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk {
@@ -27,6 +34,8 @@ pub(super) struct FetchRun {
     pub(super) done: usize,
     /// The number of failed calls for the current chunk.
     pub(super) failures: u32,
+    /// The time that the fetch has waited for data that was being written.
+    waited: Duration,
     pub(super) state: RunState,
 }
 
@@ -46,7 +55,8 @@ pub(super) enum RunState {
 
 impl FetchRun {
     pub(super) fn new(fetch: Fetch<RecordId>, occurred_at: i64, chunks: Vec<Chunk>) -> Self {
-        Self { fetch, occurred_at, chunks, done: 0, failures: 0, state: RunState::AtWorker }
+        let (failures, waited, state) = (0, Duration::ZERO, RunState::AtWorker);
+        Self { fetch, occurred_at, chunks, done: 0, failures, waited, state }
     }
 
     /// Returns the time of the next retry (monotonic). `None` if none is scheduled.
@@ -55,6 +65,16 @@ impl FetchRun {
             RunState::Waiting { until } => Some(until),
             RunState::AtWorker | RunState::Stopped | RunState::Orphaned => None,
         }
+    }
+
+    /// Returns the wait for data that is being written until `until` (wall clock), and counts it. `None` if the fetch has waited for the
+    /// maximum time.
+    pub(super) fn wait_for_writer(&mut self, until: Timestamp, now: Timestamp) -> Option<Duration> {
+        let left = WRITING_WAIT_MAX.saturating_sub(self.waited);
+        let wait = Duration::from_micros(u64::try_from(until.micros_since(now)).unwrap_or(0));
+        let wait = wait.max(WRITING_WAIT_MIN).min(left);
+        self.waited += wait;
+        (!left.is_zero()).then_some(wait)
     }
 
     pub(super) fn is_at_worker(&self) -> bool {
@@ -88,6 +108,17 @@ impl FetchRun {
             .collect();
         self.done += count.saturating_sub(1);
         lacking
+    }
+
+    /// Replaces the current chunk by its parts before and after `middle`. Returns `false` if one of them would be empty.
+    pub(super) fn split_chunk(&mut self, middle: Timestamp) -> bool {
+        let Some(Chunk { timeframe, range }) = self.chunk() else { return false };
+        let parts = (Interval::new(range.start(), middle), Interval::new(middle, range.end()));
+        let (Ok(before), Ok(after)) = parts else { return false };
+        let halves = [before, after].map(|range| Chunk { timeframe, range });
+        self.chunks.splice(self.done..=self.done, halves);
+        self.failures = 0;
+        true
     }
 
     pub(super) fn next_chunk(&mut self) {

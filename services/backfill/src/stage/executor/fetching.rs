@@ -8,8 +8,12 @@
 //!                              waiting                     the error is recorded, next chunk
 //! ```
 //!
+//! Data that is being written is a transient error that uses up no attempt: the chunk waits until the data may be read, bounded per fetch.
+//!
 //! A retry waits on the clock of the stage and occupies no worker. When the partition is draining, the fetch stops after the chunk that a
 //! worker has (`drain`). When the partition is removed, the fetch is orphaned: the result of its job is discarded and frees its slot.
+
+use std::time::Duration;
 
 use domain::calendar::{date_of, day_open, session_close};
 use domain::{Interval, Timeframe, Timestamp};
@@ -21,6 +25,7 @@ use super::fetch_run::{Chunk, FetchRun, RunState};
 use crate::rules::chunks::chunks;
 use crate::rules::coalescer::{Fetch, FetchId};
 use crate::rules::series::Series;
+use crate::sources::SourceError;
 use crate::worker::JobResult;
 
 impl ExecutorStage {
@@ -107,10 +112,13 @@ impl ExecutorStage {
         match bars {
             Ok(part) => self.write(&mut run, &part, effects),
             Err(error) => {
-                run.failures += 1;
-                if error.is_retryable() && run.failures < self.settings.retries.attempts_max {
-                    run.state = RunState::Waiting { until: now.monotonic + self.retry_wait(run.failures) };
+                if let Some(wait) = self.wait_after_error(&mut run, &error, now) {
+                    run.state = RunState::Waiting { until: now.monotonic + wait };
                     self.runs.insert(fetch, run);
+                    return;
+                }
+                if matches!(error, SourceError::InvalidRange { .. }) && self.split(&mut run) {
+                    self.proceed(run, now, effects);
                     return;
                 }
                 self.fail(&mut run, error);
@@ -118,6 +126,20 @@ impl ExecutorStage {
         }
         run.next_chunk();
         self.proceed(run, now, effects);
+    }
+
+    /// Counts a failed call and returns the wait before the next one. `None` if the chunk fails. Data that is being written costs no
+    /// attempt, but a bounded time.
+    fn wait_after_error(&mut self, run: &mut FetchRun, error: &SourceError, now: Now) -> Option<Duration> {
+        if let SourceError::BeingWritten { until, .. } = error
+            && let Some(wait) = run.wait_for_writer(*until, Timestamp::from_micros(now.wall_micros))
+        {
+            return Some(wait);
+        }
+        run.failures += 1;
+        let is_retried = matches!(error, SourceError::Transient { .. })
+            && run.failures < self.settings.retries.attempts_max;
+        is_retried.then(|| self.retry_wait(run.failures))
     }
 
     /// Stops a fetch whose requests were removed.
