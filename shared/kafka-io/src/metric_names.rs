@@ -72,7 +72,7 @@ pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
 /// Outcomes of a batch of outputs.
 pub(crate) const BATCH_OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
 
-/// What circuit breakers protect: lookups of schemas, and the producer of the edge.
+/// Targets of circuit breakers: lookups of schemas, and the producer of the edge.
 pub(crate) const BREAKER_TARGETS: [&str; 2] = ["registry", "kafka"];
 
 pub(crate) const BREAKER_STATES: [&str; 3] = ["closed", "half-open", "open"];

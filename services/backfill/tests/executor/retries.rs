@@ -90,7 +90,7 @@ fn data_that_is_always_being_written_ends_in_exhausted() {
 }
 
 #[test]
-fn writer_with_another_clock_is_called_at_most_ten_times_a_second() {
+fn file_of_another_clock_is_read_ten_times_a_second_at_most() {
     let mut bench = Bench::new();
     bench.source.errors.lock().unwrap().extend([being_written(0), being_written(1_000_000)]);
     bench.hold(&request(1, "2024-01-02", "2024-01-05"), now(0));

@@ -1,6 +1,6 @@
 //! Circuit breaker of a producer: while Kafka acknowledges nothing, calls are rejected at once.
 //!
-//! It opens after [`FAILURES`] calls in a row without any acknowledgement in time, or when no broker is reachable. While it is open,
+//! It opens after [`FAILURES`] consecutive calls without any acknowledgement in time, or when no broker is reachable. While it is open,
 //! metadata is requested every [`PROBE_INTERVAL`]. The first response makes it half-open: one call at a time is admitted, and
 //! [`SUCCESSES`] calls with an acknowledgement close it. What was queued before stays queued.
 
@@ -153,8 +153,7 @@ impl ProducerBreaker {
 }
 
 impl Admitted<'_> {
-    /// Takes the results of the call. Records that are invalid, too large, denied or rejected for lack of room say nothing about the
-    /// brokers.
+    /// Takes the results of the call. Records that are invalid, too large, denied or rejected for lack of room are no evidence.
     pub(super) fn ended(mut self, results: &[ProduceResult]) {
         let is_unacknowledged = |result: &ProduceResult| {
             matches!(result, Err(ProduceError::Unknown { .. } | ProduceError::Failed { .. }))

@@ -59,7 +59,7 @@ pub enum CsvError {
     },
 }
 
-/// What shows that a file is not complete.
+/// Evidence that a file is not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MissingEnd {
     /// The last row may be half of a row.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happened to the dates of a file.
+/// Wrong dates of a file.
 #[derive(Debug, Clone, Copy)]
 enum Corruption {
     /// A row has this date, in days since the first.

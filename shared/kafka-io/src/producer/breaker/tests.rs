@@ -118,11 +118,11 @@ fn recreated_producer_begins_with_a_closed_breaker() {
 #[test]
 fn first_response_to_a_metadata_request_half_opens_it() {
     let breaker = opened();
-    let (asked, requests) = sync_channel(0);
+    let (requested, requests) = sync_channel(0);
     let request = move |timeout| {
         assert_eq!(timeout, PROBE_INTERVAL);
         let (respond, response) = sync_channel(1);
-        asked.send(respond).ok()?;
+        requested.send(respond).ok()?;
         response.recv().ok()
     };
     breaker.probe(request).unwrap();
@@ -134,7 +134,7 @@ fn first_response_to_a_metadata_request_half_opens_it() {
     while breaker.state() == State::Open {
         std::thread::yield_now();
     }
-    // It asks again when it opens again.
+    // Metadata is requested again when it opens again.
     call(&breaker, &[UNACKNOWLEDGED]);
     requests.recv().unwrap().send(true).unwrap();
     drop(breaker);
