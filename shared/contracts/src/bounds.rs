@@ -3,6 +3,8 @@
 //! Stages merge and copy fields: a feature request carries the correlation ids of up to 1,000 alerts. A field without a limit at the
 //! edge would be rejected by Kafka three stages later, where it can no longer be returned to its sender. See ADR 015.
 
+use std::borrow::Cow;
+
 /// Limit of the time by which an event may be ahead of the validating component's clock: 5 min.
 pub const CLOCK_AHEAD_MICROS_MAX: i64 = 5 * 60 * 1_000_000;
 
@@ -30,9 +32,26 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
+/// Leaves out the middle of a text above `bytes_max`, which is replaced by `…`. For errors that quote foreign input in their middle.
+#[must_use]
+pub fn excerpt(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return Cow::Borrowed(text);
+    }
+    let half = bytes_max.saturating_sub('…'.len_utf8()) / 2;
+    Cow::Owned(format!("{}…{}", cut(text, half), &text[text.ceil_char_boundary(text.len() - half)..]))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::{cut, excerpt};
+
+    #[test]
+    fn excerpt_has_the_begin_and_the_end() {
+        assert_eq!(excerpt("unknown field", 13), "unknown field");
+        assert_eq!(excerpt(&"é".repeat(100), 13), "éé…éé");
+        assert_eq!(excerpt("text", 0), "…");
+    }
 
     #[test]
     fn text_is_cut_between_characters() {

@@ -3,6 +3,7 @@
 //! Fields have the names of the schema. Instants are ISO-8601 in UTC, dates have the form `2024-03-15`, enums are names, maps are
 //! objects, and numbers have all their digits. A field with a default in the schema may be omitted. Unknown fields are errors.
 
+use crate::bounds::{ID_BYTES_MAX, TEXT_BYTES_MAX, excerpt};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::error::Category;
@@ -45,7 +46,12 @@ pub(crate) fn violation(
     let path = error.path().to_string();
     // serde_path_to_error writes the path of the whole event as a dot.
     let path = if path == "." { String::new() } else { path };
-    Violation { event, path, cause: cause(error.inner()) }
+    let shortened = |text: &str, bytes_max| excerpt(text, bytes_max).into_owned();
+    Violation {
+        event,
+        path: shortened(&path, ID_BYTES_MAX),
+        cause: shortened(&cause(error.inner()), TEXT_BYTES_MAX / 4),
+    }
 }
 
 /// Keeps the position of malformed JSON. For an invalid value the path is more precise, so the position is removed.

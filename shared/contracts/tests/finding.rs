@@ -118,6 +118,18 @@ fn invalid_score_is_reported_with_its_path() {
 }
 
 #[test]
+fn long_names_and_values_are_quoted_in_part() {
+    let long = "k".repeat(100_000);
+    let score = format!("\"{long}\"");
+    for (name, value) in [(long.as_str(), "1"), ("score", score.as_str())] {
+        let json = format!(r#"{{"event":"scanner.alert.raised","{name}":{value}}}"#);
+        let violation = parse(json.as_bytes(), &defaults()).unwrap_err();
+        assert!(violation.path.len() <= 256 && violation.cause.len() <= 1_024, "{violation}");
+        assert!(violation.cause.contains("expected"), "{violation}");
+    }
+}
+
+#[test]
 fn unknown_field_is_reported_by_name() {
     let text = violation(&alert_with(r#","colour":"red""#));
     assert!(

@@ -1,6 +1,7 @@
 //! Producer for callers that need the result of each record: the HTTP edge, the replay, an operator's command.
 
 mod breaker;
+mod result;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,8 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use tokio::sync::oneshot;
 
 pub use self::breaker::ProducerBreaker;
+use self::result::ProduceResult;
+pub use self::result::{ProduceError, RecordMetadata};
 use crate::broker_monitor::BrokerMonitor;
 use crate::client::{self, ClientError, log_error, log_line};
 use crate::config::KafkaConfig;
@@ -24,61 +27,6 @@ use crate::record::OutRecord;
 
 /// Any topic: its metadata is requested to find out whether a broker responds.
 const PROBE_TOPIC: Topic = Topic::AlertRaised;
-
-/// The position of a written record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordMetadata {
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: i64,
-}
-
-/// A record is not acknowledged. The text contains the cause; there is no further source.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProduceError {
-    /// The bound of bytes in flight is reached; nothing was sent. A later call may succeed.
-    #[error("producer full: {in_flight_bytes} bytes in flight, at most {bytes_max} allowed")]
-    Full {
-        /// Bytes in flight.
-        in_flight_bytes: usize,
-        /// The bound.
-        bytes_max: usize,
-    },
-    /// The queue of the client is full; the record was not sent. A later call may succeed.
-    #[error("producer full: {cause}")]
-    QueueFull {
-        /// librdkafka's message.
-        cause: String,
-    },
-    /// The circuit breaker is open, or half-open with a call in progress; nothing was sent. A later call may succeed.
-    #[error("not sent: circuit breaker open, Kafka acknowledges nothing")]
-    BreakerOpen,
-    /// The record is not written. A later call may succeed.
-    #[error("not written: {cause}")]
-    Failed {
-        /// librdkafka's message.
-        cause: String,
-    },
-    /// The principal lacks a permission: the record is not written, and a retry fails as well.
-    #[error("not written: not authorized: {cause}")]
-    Denied {
-        /// librdkafka's message.
-        cause: String,
-    },
-    /// The brokers will never accept the record.
-    #[error("record rejected: {cause}")]
-    Rejected {
-        /// librdkafka's message.
-        cause: String,
-    },
-    /// The record is in doubt: no acknowledgement in time, so it may be written or not.
-    #[error("in doubt: not acknowledged within {waited_ms} ms")]
-    Unknown {
-        /// The time waited, milliseconds.
-        waited_ms: u64,
-    },
-}
 
 /// Bounds of a [`BatchProducer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +55,6 @@ pub struct BatchProducer {
 
 /// The current client.
 type Client = Mutex<Arc<ThreadedProducer<DeliveryContext>>>;
-
-type ProduceResult = Result<RecordMetadata, ProduceError>;
 
 /// The results of one call, filled by acknowledgements.
 struct PendingCall(Mutex<PendingResults>);

@@ -7,11 +7,11 @@ pub const REDACTED: &str = "[redacted]";
 /// The text shown for a secret that is not set. Among the defaults of a configuration it marks the key of a secret.
 pub const UNSET: &str = "[unset]";
 
-/// Returns an address in the form that may be shown: everything before its last `@`, except the scheme, and its query are replaced by
-/// [`REDACTED`].
+/// Returns an address in the form that may be shown: everything before its last `@`, except the scheme, and its query or fragment are
+/// replaced by [`REDACTED`].
 ///
 /// A user may be there in any form: without a scheme (`me:password@host`), with a password that contains `/`, `:`, `,` or `@`, in one
-/// address of a list. A text without `@` and query is returned unchanged.
+/// address of a list. A text without `@`, query and fragment is returned unchanged.
 #[must_use]
 pub fn redacted_address(text: &str) -> String {
     let Some((user, host)) = text.rsplit_once('@') else { return without_query(text) };
@@ -27,8 +27,8 @@ pub fn redacted_address(text: &str) -> String {
 }
 
 fn without_query(text: &str) -> String {
-    match text.split_once('?') {
-        Some((address, query)) if !query.is_empty() => format!("{address}?{REDACTED}"),
+    match text.find(['?', '#']) {
+        Some(end) if end + 1 < text.len() => format!("{}{REDACTED}", &text[..=end]),
         _ => text.to_owned(),
     }
 }
@@ -114,6 +114,7 @@ mod tests {
         assert_eq!(redacted_address("me:hunter2@registry"), "[redacted]@registry");
         assert_eq!(redacted_address("http://a/b?token=hunter2"), "http://a/b?[redacted]");
         assert_eq!(redacted_address("http://me:x@a?token=hunter2"), "http://[redacted]@a?[redacted]");
+        assert_eq!(redacted_address("http://a/#hunter2"), "http://a/#[redacted]");
         // The text before `://` may be a part of the password.
         assert_eq!(redacted_address("me:hunter2://x@registry"), "[redacted]@registry");
     }

@@ -102,5 +102,3 @@ fn header(path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvErro
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod wrong_dates;

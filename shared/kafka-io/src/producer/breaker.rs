@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kit::breaker::{Settings, State, Transition};
 use kit::{Backoff, Breaker, Jitter};
 
-use super::{ProduceError, ProduceResult};
+use super::result::{ProduceError, ProduceResult};
 use crate::breaker_meters::BreakerMeters;
 use crate::broker_monitor::ReachabilityHook;
 

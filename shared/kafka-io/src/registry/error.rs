@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use contracts::Topic;
+use contracts::bounds::{TEXT_BYTES_MAX, excerpt};
 use kit::ErrorChain;
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::RawError;
@@ -212,6 +213,7 @@ impl RegistryCallError {
 
     /// Classifies a response with an error status. `error` is the registry's error in its body: `None` if the body is something else.
     pub(super) fn of_status(status: u16, text: String, error: Option<(u32, String)>) -> Self {
+        let error = error.map(|(code, message)| (code, shortened(&message)));
         match (status, error) {
             (401 | 403, _) => Self::Denied(text),
             (404, Some((code, message))) if !is_not_found(code) => {
@@ -225,8 +227,13 @@ impl RegistryCallError {
 
     /// Classifies a request without a response.
     pub(super) fn of_failure(text: String) -> Self {
-        if denies_access(&text) { Self::Denied(text) } else { Self::Failed(text) }
+        let shown = shortened(&text);
+        if denies_access(&text) { Self::Denied(shown) } else { Self::Failed(shown) }
     }
+}
+
+fn shortened(text: &str) -> String {
+    excerpt(text, TEXT_BYTES_MAX).into_owned()
 }
 
 /// Returns whether a registry's code means that something does not exist. A 404 without such a code comes from another server, or for a
@@ -253,7 +260,7 @@ impl From<SRCError> for RegistryCallError {
         match status_in(&error.error) {
             Some((status, shown)) => Self::of_status(status, format!("status {shown}"), response),
             // A successful response that is not JSON, or lacks what every registry returns.
-            None if error.source().is_none_or(is_not_json) => Self::NotRegistry(text),
+            None if error.source().is_none_or(is_not_json) => Self::NotRegistry(shortened(&text)),
             None => Self::of_failure(text),
         }
     }

@@ -2,19 +2,15 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::Timestamp;
 use kit::SaturatingFrom;
 
-use super::error::CsvError;
+use super::error::{CsvError, WRITING};
 
 /// The maximum size of a file. A larger file is no bar file: a century of day bars has less than 2 MiB.
 pub(in crate::sources) const FILE_BYTES_MAX: u64 = 8 << 20;
-
-/// The time after the last change in which an incomplete file counts as being written. Longer than a program waits between the parts of a
-/// row, short compared with the time to the next request.
-pub(super) const WRITING: Duration = Duration::from_secs(10);
 
 /// The content of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,7 +87,7 @@ mod tests {
         let path = folder.path().join("AAPL.csv");
         std::fs::write(&path, "2023-12-29,10").unwrap();
         let file = std::fs::File::options().append(true).open(&path).unwrap();
-        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+        file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).unwrap();
         let until = |now: Option<Timestamp>| {
             let Content { bytes, written_until } = read(&path, now).unwrap();
             assert_eq!(bytes, b"2023-12-29,10");

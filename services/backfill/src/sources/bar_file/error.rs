@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use contracts::bounds::cut;
 use domain::{BarError, Timestamp};
 use jiff::civil::Date;
 
-use super::content::WRITING;
+/// The time after the last change in which an incomplete file counts as being written. Longer than a program waits between the parts of a
+/// row, short compared with the time to the next request.
+pub(super) const WRITING: Duration = Duration::from_secs(10);
 
 /// The maximum number of invalid rows that an error lists. The others are counted: an operator repairs the kind, not row by row.
 pub(super) const LISTED_ROWS_MAX: usize = 20;

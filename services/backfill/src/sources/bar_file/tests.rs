@@ -1,5 +1,7 @@
 //! Bar files as exports, spreadsheets and broken downloads produce them.
 
+mod wrong_dates;
+
 use domain::Interval;
 use domain::calendar::{Date, day_open};
 use kit::ErrorChain;

@@ -5,7 +5,7 @@ use domain::calendar::{Date, day_open};
 use jiff::ToSpan;
 use proptest::prelude::*;
 
-use super::*;
+use super::super::*;
 
 /// Wrong dates of a file.
 #[derive(Debug, Clone, Copy)]
