@@ -14,6 +14,9 @@ pub enum RegistryUrlError {
     /// Paths are appended to the address.
     #[error("it has a query or a fragment")]
     Query,
+    /// The parser ignores them at the ends, and requests are sent to the text as it is.
+    #[error("it begins or ends with a blank")]
+    Blank,
     /// No server listens on this port.
     #[error("its port is 0")]
     Port,
@@ -24,6 +27,9 @@ pub enum RegistryUrlError {
 
 /// Parses the address of a registry.
 pub(super) fn parse(text: &str) -> Result<Url, RegistryUrlError> {
+    if text.trim() != text {
+        return Err(RegistryUrlError::Blank);
+    }
     // A password with special characters, or a missing scheme, hides the user from the parser.
     let has_at = text.contains('@');
     let url = match Url::parse(text) {
@@ -80,6 +86,7 @@ mod tests {
             assert!(matches!(parsed(text), Err(RegistryUrlError::Parse(_))), "{text}");
         }
         assert_eq!(parsed("http://registry:0"), Err(RegistryUrlError::Port));
+        assert_eq!(parsed("http://registry "), Err(RegistryUrlError::Blank));
         assert_eq!(parsed("http://registry/?a=b"), Err(RegistryUrlError::Query));
     }
 
