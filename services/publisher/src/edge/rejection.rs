@@ -23,6 +23,8 @@ pub(super) enum Rejection {
     ContentType { content_type: String },
     #[error("unsupported content-encoding {encoding:?}: send the body without an encoding")]
     Encoding { encoding: String },
+    #[error("unsupported transfer-encoding {coding:?}: send the body without an encoding, chunked or not")]
+    Transfer { coding: String },
     #[error("request too large: at most {body_max_bytes} bytes are allowed in one body")]
     TooLarge { body_max_bytes: usize },
     #[error("request timed out: the body did not arrive within {timeout_ms} ms")]
@@ -43,7 +45,10 @@ impl Rejection {
     fn status(&self) -> StatusCode {
         match self {
             Self::Origin { .. } => StatusCode::FORBIDDEN,
-            Self::ContentType { .. } | Self::Encoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            // RFC 9112 recommends 501 for a transfer coding, but callers retry a status of 500 and above.
+            Self::ContentType { .. } | Self::Encoding { .. } | Self::Transfer { .. } => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::TooLarge { .. } | Self::Body { is_too_many: true, .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TimedOut { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Broken { .. } | Self::Body { .. } => StatusCode::BAD_REQUEST,

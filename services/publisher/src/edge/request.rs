@@ -45,6 +45,7 @@ impl Head {
             return Err(Rejection::ContentType { content_type });
         }
         check_encoding(headers)?;
+        check_transfer(headers)?;
         let length = text(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         if length.is_some_and(|length| length > body_max_bytes) {
             return Err(Rejection::TooLarge { body_max_bytes });
@@ -105,6 +106,18 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
         let mut codings = codings.split(',').map(str::trim);
         if let Some(other) = codings.find(|it| !it.is_empty() && !it.eq_ignore_ascii_case("identity")) {
             return Err(Rejection::Encoding { encoding: other.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Only `chunked` is supported. The HTTP library removes the chunks, and leaves other codings to the handler.
+fn check_transfer(headers: &HeaderMap) -> Result<(), Rejection> {
+    for value in headers.get_all(header::TRANSFER_ENCODING) {
+        let codings = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        let mut codings = codings.split(',').map(str::trim);
+        if let Some(other) = codings.find(|it| !it.is_empty() && *it != "chunked") {
+            return Err(Rejection::Transfer { coding: other.to_owned() });
         }
     }
     Ok(())

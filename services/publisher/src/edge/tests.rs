@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::metric_names::METRICS;
 
+mod inputs;
 mod requests;
 mod sockets;
 

@@ -31,11 +31,16 @@ pub(crate) enum RawValue {
 /// Reads the top-level assignments of a TOML file.
 pub(crate) fn of_file(path: &Path) -> Result<Vec<Assignment>, Box<ConfigError>> {
     let origin = Origin::File(path.to_owned());
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(|error| {
         Box::new(ConfigError::new("file", origin.clone(), format!("failed to read: {error}")))
     })?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+    let line_of = |end: usize| 1 + bytes[..end].iter().filter(|byte| **byte == b'\n').count();
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let key = format!("line {}", line_of(error.valid_up_to()));
+        Box::new(ConfigError::new(key, origin.clone(), "the file must be UTF-8"))
+    })?;
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(span.start));
         let rule = format!("invalid TOML: {}", error.message());
         Box::new(ConfigError::new(format!("line {line}"), origin.clone(), rule))
     })?;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::http::uri::Authority;
 use axum::http::{Request, StatusCode, Version, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -84,13 +85,29 @@ impl Service<Request<Incoming>> for Responder {
     }
 }
 
-/// HTTP/1.1 requires exactly one Host (RFC 9112, section 3.2).
+/// HTTP/1.1 requires exactly one Host, and no version allows an invalid one (RFC 9112, section 3.2).
 fn invalid_host<B>(request: &Request<B>) -> Option<&'static str> {
-    match request.headers().get_all(header::HOST).iter().count() {
-        0 if request.version() == Version::HTTP_11 => Some("malformed request: the header host is missing"),
-        0 | 1 => None,
-        _ => Some("malformed request: more than one header host"),
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() == Version::HTTP_11 => {
+            Some("malformed request: the header host is missing")
+        }
+        (None, _) => None,
+        (Some(host), None) if is_host(host.as_bytes()) => None,
+        (Some(_), None) => Some("malformed request: the header host is no host with an optional port"),
+        (Some(_), Some(_)) => Some("malformed request: more than one header host"),
     }
+}
+
+/// Returns `true` for a name or address with an optional port, and for none: a host may be empty.
+fn is_host(value: &[u8]) -> bool {
+    if value.is_empty() {
+        return true;
+    }
+    let Ok(authority) = Authority::try_from(value) else { return false };
+    let port = authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
+    let port = port.unwrap_or_default();
+    !value.contains(&b'@') && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 // === impl ResponseBody ===
