@@ -106,6 +106,8 @@ fn header(path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvErro
 }
 
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod line_breaks;
 #[cfg(test)]
 mod tests;
