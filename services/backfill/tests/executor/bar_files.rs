@@ -138,6 +138,22 @@ fn rows_hidden_by_a_quote_are_not_covered() {
 }
 
 #[test]
+fn cause_in_a_file_precedes_timeframes_without_a_source() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "GOOG", format!("{HEADER}\"{}", june(1..=30)));
+    let mut bench = over(folder.path());
+    for (number, symbol) in [(1, "NFLX"), (2, "GOOG")] {
+        bench.hold(&RangeRequest { layer: 1, ..gap(number, symbol, "2023-06-01", "2023-06-30") }, now(0));
+    }
+    bench.work_all(now(2));
+    let [first, second] = &bench.outputs.failed[..] else { panic!("{:?}", bench.outputs.completed) };
+    for (end, cause) in [(first, "NFLX: no file "), (second, "GOOG.csv:2: quoted field is not closed")] {
+        assert!(end.error.starts_with("market_data 1day from 2023-06-01T04:00:00Z"), "{}", end.error);
+        assert!(end.error.contains(cause) && end.error.ends_with("; and 2 more"), "{}", end.error);
+    }
+}
+
+#[test]
 fn half_written_file_is_read_when_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("AAPL.csv");
