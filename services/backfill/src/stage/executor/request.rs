@@ -44,8 +44,7 @@ pub(super) struct Tally {
     pub(super) fetched: BTreeMap<Part, IntervalSet>,
     /// The intervals that were covered before the fetch started.
     pub(super) skipped: BTreeMap<Part, IntervalSet>,
-    /// The first hundred errors, each of bounded length: those of series that the source serves before those of the others, which an
-    /// operator knows from the configuration.
+    /// The first hundred errors, each of bounded length: those of series that the source serves before those of the others.
     pub(super) errors: Vec<String>,
     /// The number of errors of series that the source serves.
     served_errors: usize,
