@@ -4,6 +4,9 @@
 //! date cannot be read concerns each range between the dates of its neighbours. Of two rows that go back in time either may have the wrong
 //! date: they concern each range in which a bar is missing then. Other columns are not read, and may have any content.
 //!
+//! A row is one line. A quoted field with a line break may contain rows, whichever its column: it concerns each range between the dates of
+//! the rows around it, like a row without a date.
+//!
 //! A source reads a file as of a time. The file may be changed meanwhile, and its dates may be wrong: neither must cover a range whose bars
 //! are missing. A bar that has not closed yet does not count, wherever it is; a half-written file is not read.
 
@@ -73,7 +76,7 @@ fn parse(path: &Path, bytes: &[u8], excerpt: Option<Excerpt>) -> Result<RangeOfF
     while let Some(record) = records.next() {
         let line = lines.line_at(record.offset);
         match &columns {
-            _ if record.is_empty() => {}
+            _ if record.is_empty() && record.check_one_line().is_ok() => {}
             Some(columns) => rows.add(line, &record, columns),
             None => columns = Some(header(path, line, &record)?),
         }
@@ -86,6 +89,8 @@ fn parse(path: &Path, bytes: &[u8], excerpt: Option<Excerpt>) -> Result<RangeOfF
 }
 
 fn header(path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvError> {
+    let invalid = |cause| CsvError::InvalidHeader { path: path.to_path_buf(), line, cause };
+    names.check_one_line().map_err(invalid)?;
     let mut indexes = [0_usize; COLUMNS.len()];
     for (index, column) in indexes.iter_mut().zip(COLUMNS) {
         let is_column =
@@ -100,5 +105,9 @@ fn header(path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvErro
     Ok(Columns { indexes, count: names.len })
 }
 
+#[cfg(test)]
+mod exports;
+#[cfg(test)]
+mod line_breaks;
 #[cfg(test)]
 mod tests;

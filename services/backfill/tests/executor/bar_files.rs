@@ -111,7 +111,46 @@ fn broken_row_of_the_range_is_rejected_without_a_retry() {
     bench.work_all(now(2));
     let end = &bench.outputs.failed[0];
     assert_eq!((end.error_class, end.retryable, end.attempts), (BackfillErrorClass::Refused, false, 1));
-    assert!(end.error.contains("GOOG.csv:2: date: `2023-06-01,1") && end.error.len() < 400, "{}", end.error);
+    assert!(
+        end.error.contains("GOOG.csv:2: quoted field is not closed") && end.error.len() < 400,
+        "{}",
+        end.error
+    );
+}
+
+#[test]
+fn rows_hidden_by_a_quote_are_not_covered() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = HEADER.replace("Volume", "Volume,Note");
+    let valid = format!("{header}{}", june(1..=30).replace("1000\n", "1000,n\n"));
+    write(folder.path(), "AAPL", valid.replace("06-12,10,11,9,10.5,1000,", "06-12,10,11,9,10.5,1000,\""));
+    let mut bench = over(folder.path());
+    bench.hold(&gap(1, "AAPL", "2023-06-10", "2023-06-20"), now(0));
+    bench.work_all(now(2));
+    let end = &bench.outputs.failed[0];
+    assert!(end.error.contains("AAPL.csv:13: quoted field is not closed"), "{}", end.error);
+    assert_eq!((end.error_class, bench.outputs.coverage.len()), (BackfillErrorClass::Refused, 0));
+
+    write(folder.path(), "AAPL", valid);
+    bench.hold(&gap(2, "AAPL", "2023-06-10", "2023-06-20"), now(10));
+    bench.work_all(now(12));
+    assert_eq!(bench.outputs.completed[0].records["market_data"], 11);
+}
+
+#[test]
+fn cause_in_a_file_precedes_timeframes_without_a_source() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "GOOG", format!("{HEADER}\"{}", june(1..=30)));
+    let mut bench = over(folder.path());
+    for (number, symbol) in [(1, "NFLX"), (2, "GOOG")] {
+        bench.hold(&RangeRequest { layer: 1, ..gap(number, symbol, "2023-06-01", "2023-06-30") }, now(0));
+    }
+    bench.work_all(now(2));
+    let [first, second] = &bench.outputs.failed[..] else { panic!("{:?}", bench.outputs.completed) };
+    for (end, cause) in [(first, "NFLX: no file "), (second, "GOOG.csv:2: quoted field is not closed")] {
+        assert!(end.error.starts_with("market_data 1day from 2023-06-01T04:00:00Z"), "{}", end.error);
+        assert!(end.error.contains(cause) && end.error.ends_with("; and 2 more"), "{}", end.error);
+    }
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub enum CsvError {
     /// The header names a column twice: either may be meant.
     #[error("{}:{line}: column `{column}` is named twice", path.display())]
     RepeatedColumn { path: PathBuf, line: u64, column: &'static str },
+    /// The header is not one line.
+    #[error("{}:{line}: header: {cause}", path.display())]
+    InvalidHeader { path: PathBuf, line: u64, cause: RowError },
     /// No row of the file is a valid bar; for example, it has a header alone.
     #[error("{}: no valid bar follows the header", path.display())]
     NoBars { path: PathBuf },
@@ -84,6 +87,15 @@ pub struct InvalidRow {
 /// Error of one row of a bar file.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RowError {
+    /// The field may contain the rows of its lines.
+    #[error("quoted field spans {lines} lines, but a row is one line")]
+    LineBreak {
+        /// The number of lines of the record.
+        lines: u64,
+    },
+    /// The rest of the file is one field.
+    #[error("quoted field is not closed")]
+    UnclosedQuote,
     #[error("{fields} fields, but the header has {columns}")]
     TooManyFields { fields: usize, columns: usize },
     #[error("{column}: field is missing")]

@@ -3,6 +3,9 @@
 
 use csv_core::{ReadRecordResult, Reader};
 
+use super::error::RowError;
+use super::lines::LineCounter;
+
 /// The maximum number of fields that are stored of a record. The others are counted.
 const FIELDS_MAX: usize = 4_096;
 
@@ -11,7 +14,8 @@ pub(super) struct Records<'t> {
     text: &'t [u8],
     at: usize,
     reader: Reader,
-    /// The unquoted fields of the record, without separators: never longer than the text. One byte more, so that it is never full.
+    /// The unquoted fields of the record, without separators: never longer than the text and a line end. One byte more, so that it is
+    /// never full.
     fields: Vec<u8>,
     /// The end of each stored field.
     ends: Vec<usize>,
@@ -24,6 +28,8 @@ pub(super) struct Record<'r> {
     pub(super) offset: usize,
     /// The number of its fields.
     pub(super) len: usize,
+    /// `true` if the text ends within a quoted field.
+    is_unclosed: bool,
     content: &'r [u8],
     ends: &'r [usize],
 }
@@ -32,7 +38,7 @@ pub(super) struct Record<'r> {
 
 impl<'t> Records<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
-        let (fields, ends) = (vec![0; text.len() + 1], vec![0; FIELDS_MAX]);
+        let (fields, ends) = (vec![0; text.len() + 2], vec![0; FIELDS_MAX]);
         Self { text, at: 0, reader: Reader::new(), fields, ends }
     }
 
@@ -40,21 +46,28 @@ impl<'t> Records<'t> {
     pub(super) fn next(&mut self) -> Option<Record<'_>> {
         let (offset, mut written, mut len) = (self.at, 0, 0);
         let mut unstored = [0; 64];
+        let mut is_unclosed = false;
         loop {
+            // A line end after the text ends its last record, unless that is within quotes.
+            let input = match &self.text[self.at..] {
+                [] if !is_unclosed => b"\n",
+                rest => rest,
+            };
             let ends = match self.ends.get_mut(len..) {
                 Some(free) if !free.is_empty() => free,
                 _ => &mut unstored[..],
             };
             let (result, read, wrote, ended) =
-                self.reader.read_record(&self.text[self.at..], &mut self.fields[written..], ends);
-            self.at += read;
+                self.reader.read_record(input, &mut self.fields[written..], ends);
+            is_unclosed = self.at == self.text.len() && (is_unclosed || result != ReadRecordResult::Record);
+            self.at = self.text.len().min(self.at + read);
             written += wrote;
             len += ended;
             match result {
                 ReadRecordResult::InputEmpty | ReadRecordResult::OutputEndsFull => {}
                 ReadRecordResult::Record => {
                     let (content, ends) = (&self.fields[..written], &self.ends[..len.min(FIELDS_MAX)]);
-                    return Some(Record { offset, len, content, ends });
+                    return Some(Record { offset, len, is_unclosed, content, ends });
                 }
                 // The output is never full.
                 ReadRecordResult::OutputFull | ReadRecordResult::End => return None,
@@ -71,6 +84,18 @@ impl<'r> Record<'r> {
         let end = *self.ends.get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         self.content.get(start..end).map(<[u8]>::trim_ascii)
+    }
+
+    /// Checks that the record is one line: a line break in a field hides the rows after it.
+    pub(super) fn check_one_line(&self) -> Result<(), RowError> {
+        if self.is_unclosed {
+            return Err(RowError::UnclosedQuote);
+        }
+        if self.content.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+            let lines = LineCounter::new(self.content).line_at(self.content.len());
+            return Err(RowError::LineBreak { lines });
+        }
+        Ok(())
     }
 
     /// Returns `true` if the record has no content: a line of blanks or commas.

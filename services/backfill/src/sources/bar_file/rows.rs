@@ -43,7 +43,7 @@ impl Rows {
     }
 
     pub(super) fn add(&mut self, line: u64, record: &Record<'_>, columns: &Columns) {
-        let date = match columns.date(record) {
+        let date = match record.check_one_line().and_then(|()| columns.date(record)) {
             Ok(date) => date,
             Err(cause) => return self.misplaced.undated(line, cause),
         };

@@ -44,8 +44,10 @@ pub(super) struct Tally {
     pub(super) fetched: BTreeMap<Part, IntervalSet>,
     /// The intervals that were covered before the fetch started.
     pub(super) skipped: BTreeMap<Part, IntervalSet>,
-    /// The first hundred errors, each of bounded length.
+    /// The first hundred errors, each of bounded length: those of series that the source serves before those of the others.
     pub(super) errors: Vec<String>,
+    /// The number of errors of series that the source serves.
+    served_errors: usize,
     /// The number of all errors.
     pub(super) error_count: i32,
     /// The number of calls to the source that decided about a part of the request, whichever request of the fetch they were made for.
@@ -156,9 +158,15 @@ impl Tally {
     pub(super) fn add_error(&mut self, text: &str, reason: Shortfall) {
         self.worst = self.worst.max(Some(reason));
         self.error_count = self.error_count.saturating_add(1);
-        if self.errors.len() < ERRORS_MAX {
-            self.errors.push(cut(text, ERROR_BYTES_MAX).to_owned());
+        let text = cut(text, ERROR_BYTES_MAX).to_owned();
+        if reason != Shortfall::NoSource {
+            self.errors.insert(self.served_errors, text);
+            self.served_errors += 1;
+        } else {
+            self.errors.push(text);
         }
+        self.errors.truncate(ERRORS_MAX);
+        self.served_errors = self.served_errors.min(ERRORS_MAX);
     }
 
     /// Returns the first error and the number of the others.
