@@ -41,6 +41,18 @@ fn broken_line_has_one_position() {
 }
 
 #[test]
+fn each_line_of_an_indented_object_is_rejected() {
+    let lines = lines(b"{\n \"event\": \"scanner.alert.raised\",\n \"metadata\": {}\n}\n");
+    let expected = [
+        bad(1, "malformed JSON: EOF while parsing an object, column 1"),
+        bad(2, "malformed JSON: trailing characters, column 9"),
+        bad(3, "malformed JSON: trailing characters, column 12"),
+        bad(4, "malformed JSON: expected value, column 1"),
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn byte_order_mark_blank_lines_and_crlf_are_skipped() {
     assert_eq!(
         lines(b"\xef\xbb\xbf{\"a\":1}\r\n\r\n  \n{\"a\":2}"),

@@ -122,6 +122,17 @@ mod tests {
     }
 
     #[test]
+    fn file_name_that_is_no_symbol_is_named() {
+        let bars = format!("{HEADER}2003-01-02,20.00,21.00,19.00,20.50,1000000\n");
+        for (name, text) in [("^GSPC", &bars), ("aapl.us", &bars), ("._AAPL", &"\0\u{5}\u{16}".to_owned())] {
+            let folder = folder(&[("AAPL.csv", &bars), (&format!("{name}.csv"), text)]);
+            let error = read(folder.path(), now()).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name}.csv: file name is not a symbol: ")), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
     fn similar_names_and_future_bars_are_named() {
         let bars = format!(
             "{HEADER}2004-01-05,1,1,1,1,1\n2004-01-06,1,1,1,1,1\n2004-01-07,1,1,1,1,1\n2004-01-08,1,1,1,1,1\n"
@@ -149,7 +160,7 @@ mod tests {
 
     #[test]
     fn error_that_quotes_a_file_is_bounded() {
-        let folder = folder(&[("AAPL.csv", &format!("{HEADER}\"2004-01-05,{}", "1,".repeat(60_000)))]);
+        let folder = folder(&[("AAPL.csv", &format!("{HEADER}{}", "\u{1b},1,1,1,1,1\n".repeat(60_000)))]);
         let error = read(folder.path(), now()).unwrap_err().to_string();
         assert!(error.contains("AAPL.csv:2") && error.len() < 1_000, "{} bytes", error.len());
     }
