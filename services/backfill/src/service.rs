@@ -9,7 +9,7 @@ use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{DataType, Interval, Symbol, Timeframe};
 use hosting::{Hosted, Part, PoolWorkers, Reserved, StageSpec, WorkerError};
-use kafka_io::{Completions, Profile, Wire, completions};
+use kafka_io::{Completions, Wire, completions};
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
 use crate::metric_names::METRICS;
@@ -79,7 +79,7 @@ pub async fn start_with(
 ) -> Result<Vec<Hosted>, Failure> {
     let kafka = &config.kafka.0;
     // Before any connection, so that a configuration that cannot work fails the start at once.
-    let reserved = reserve(&config)?;
+    let reserved = hosting::reserve(kafka, memory_parts(config.source.kind, &config.executor))?;
     let writes = [&EXECUTOR_WRITES[..], &[executor::INPUT]].concat();
     // The executor reads what the planner and itself write.
     let connection =
@@ -106,7 +106,7 @@ fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Resul
 fn host_executor(
     context: &Context,
     config: &BackfillConfig,
-    (source, reserved): (Arc<dyn Source>, Option<Reserved>),
+    (source, reserved): (Arc<dyn Source>, Reserved),
     wire: Wire,
 ) -> Result<Hosted, Failure> {
     let section = &config.executor;
@@ -129,14 +129,6 @@ fn host_executor(
         )],
     };
     hosting::host(context, &config.kafka.0, stage, completed, spec)
-}
-
-/// Reserves the memory that the source may use at most.
-fn reserve(config: &BackfillConfig) -> Result<Option<Reserved>, Failure> {
-    let parts = memory_parts(config.source.kind, &config.executor);
-    // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
-    let is_summed = config.kafka.0.profile == Profile::Real && !parts.is_empty();
-    is_summed.then(|| hosting::reserve(parts)).transpose()
 }
 
 fn source(section: &SourceSection, context: &Context) -> Result<Arc<dyn Source>, Failure> {
@@ -187,7 +179,7 @@ fn report_source(context: &Context, section: &SourceSection) {
 pub fn start_workers(
     section: &ExecutorSection,
     context: &Context,
-    (source, reserved): (Arc<dyn Source>, Option<Reserved>),
+    (source, reserved): (Arc<dyn Source>, Reserved),
     done: Completions<JobResult>,
 ) -> Result<PoolWorkers<Job, JobResult>, Failure> {
     // A fetch has at most one chunk at the workers, so at most `running_max` jobs are queued.
@@ -199,7 +191,7 @@ pub fn start_workers(
     let source_name = source.name();
     let make = move || {
         // Released when the workers have ended.
-        let _ = &reserved;
+        let _held_by_the_work: &Reserved = &reserved;
         let source = Arc::clone(&source);
         move |job: &Job| fetch_chunk(source.as_ref(), job)
     };

@@ -5,8 +5,8 @@ use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, Failure, Service};
 use contracts::Topic;
-use hosting::{Hosted, Latency, Part, PoolWorkers, Reserved, StageSpec, WorkerError};
-use kafka_io::{Completions, Profile, completions};
+use hosting::{Hosted, Latency, Part, PoolWorkers, StageSpec, WorkerError};
+use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
 use crate::intake::DedupWindow;
@@ -22,12 +22,8 @@ pub const STAGE: &str = "feature";
 /// The consumer group of the stage.
 pub const GROUP: &str = "tapeline.feature";
 
-/// The workers of the stage, and their memory.
-pub(crate) struct StageWorkers {
-    pub(crate) pool: PoolWorkers<Job, JobResult>,
-    /// Released when the stage has ended.
-    pub(crate) _reserved: Option<Reserved>,
-}
+/// The workers of the stage.
+pub(crate) struct StageWorkers(pub(crate) PoolWorkers<Job, JobResult>);
 
 /// The feature service.
 #[derive(Debug)]
@@ -57,29 +53,22 @@ impl Service for Feature {
         let limits = limits(&config.requests);
         // The channel has room for the results of all running jobs: no worker waits for a driver that is in a transaction.
         let (sender, completed) = completions(limits.jobs_max());
-        let reserved = match kafka.profile {
-            // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
-            Profile::Embedded => None,
-            Profile::Real => Some(hosting::reserve(memory_parts(&config.requests))?),
-        };
         let pool = start_workers(&config.requests, limits.jobs_max(), &context, sender, || compute)?;
-        let workers = StageWorkers { pool, _reserved: reserved };
+        let workers = StageWorkers(pool);
         let compared = config.requests.compared();
         let bars = context.health.component("bars");
         bars.ready();
         let stage = FeatureStage::new(connection.wire, limits, compared, Box::new(workers))
             .with_telemetry(SetCounts::new(&context.metrics), bars)
             .with_latency(Latency::new(&context.metrics, &REQUEST_TO_VECTOR));
+        let dedup_window =
+            Part::of("requests.dedup_symbols_max", limits.dedup_symbols_max, DedupWindow::KEY_BYTES_MAX);
         let spec = StageSpec {
             stage: STAGE,
             group: GROUP,
             inputs: INPUTS.to_vec(),
             outputs: vec![Topic::VectorComputed, Topic::RequestFailed, dead_letters],
-            memory: vec![Part::of(
-                "requests.dedup_symbols_max",
-                limits.dedup_symbols_max,
-                DedupWindow::KEY_BYTES_MAX,
-            )],
+            memory: [memory_parts(&config.requests), vec![dedup_window]].concat(),
         };
         Ok(vec![hosting::host(&context, kafka, stage, completed, spec)?])
     }
@@ -118,14 +107,14 @@ pub(crate) fn start_workers<W: FnMut(&Job) -> JobResult + 'static>(
 
 impl Workers for StageWorkers {
     fn start(&self, job: Job) -> Result<(), Job> {
-        self.pool.submit(job)
+        self.0.submit(job)
     }
 
     fn count(&self) -> usize {
-        self.pool.target_workers()
+        self.0.target_workers()
     }
 
     fn set_held(&self, requests: usize) {
-        self.pool.set_held_jobs(requests);
+        self.0.set_held_jobs(requests);
     }
 }

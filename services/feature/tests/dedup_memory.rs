@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chassis::memory::used_bytes;
 use domain::{FeatureSets, Symbol, Timeframe, Timestamp};
 use feature::intake::{DedupKey, DedupWindow};
 
@@ -12,20 +13,14 @@ const KEYS: usize = 100_000;
 fn keys_use_at_most_the_memory_that_is_summed() {
     let mut window = DedupWindow::new(Duration::from_secs(60), KEYS);
     let symbol = Symbol::parse("AAPL").unwrap();
-    let before = resident_bytes();
+    let before = used_bytes().unwrap();
     for number in 0..i64::try_from(KEYS).unwrap() {
         let occurred_at = Timestamp::from_micros(number);
         let key = DedupKey { symbol, timeframe: Timeframe::Day1, sets: FeatureSets::default(), occurred_at };
         window.record(key, 5, &format!("01890a5d-ac96-774b-bcce-{number:012}"), Duration::ZERO);
     }
-    let used = resident_bytes().saturating_sub(before);
+    let used = usize::try_from(used_bytes().unwrap().saturating_sub(before)).unwrap();
     assert_eq!((window.len(), window.evictions()), (KEYS, 0));
     let summed = KEYS * DedupWindow::KEY_BYTES_MAX;
     assert!((summed / 3..=summed).contains(&used), "{used} bytes of {summed}");
-}
-
-fn resident_bytes() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1_024
 }

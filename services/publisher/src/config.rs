@@ -88,7 +88,7 @@ pub struct AnnouncerSection {
     /// the same announcement is published once. 24 h, so that a symbol is announced once per trading day.
     pub window_ms: Millis,
     /// Maximum number of dedup windows per partition, about 250 bytes each; the oldest is removed first. 20,000 in each of 12 partitions
-    /// are enough for every tradable symbol in every layer.
+    /// are five times the number of tradable symbols in four layers.
     pub partition_windows_max: usize,
 }
 

@@ -9,7 +9,7 @@ use chassis::telemetry::Catalogue;
 use chassis::{Context, EndPolicy, Exit, Failure, Service, descriptors};
 use contracts::Topic;
 use hosting::{Hosted, Part, StageSpec};
-use kafka_io::{KafkaConfig, ProducerLimits, Profile, Wire, completions};
+use kafka_io::{KafkaConfig, ProducerLimits, Wire, completions};
 use kit::SaturatingFrom;
 
 use crate::config::{AnnouncerSection, EdgeSection, PublisherConfig};
@@ -132,12 +132,8 @@ fn serve_edge(
 }
 
 /// Reserves the memory and the descriptors that the edge may use at most.
-fn reserve(config: &PublisherConfig) -> Result<(Option<hosting::Reserved>, descriptors::Reserved), Failure> {
-    let memory = match config.kafka.0.profile {
-        // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
-        Profile::Embedded => None,
-        Profile::Real => Some(hosting::reserve(memory_parts(&config.edge))?),
-    };
+fn reserve(config: &PublisherConfig) -> Result<(hosting::Reserved, descriptors::Reserved), Failure> {
+    let memory = hosting::reserve(&config.kafka.0, memory_parts(&config.edge))?;
     let part = descriptors::Part::of_server("edge.connections_max", &serve_limits(&config.edge).connections);
     let descriptors = descriptors::reserve(part).map_err(|e| Failure::with(Exit::Usage, e))?;
     Ok((memory, descriptors))

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![allow(clippy::print_stdout, reason = "a test prints its peaks")]
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -133,7 +134,8 @@ async fn excess_bodies_stay_within_the_memory_sum() {
     let assert_bounded = |what: &str, responses: usize| {
         let used = peak_bytes().saturating_sub(before);
         let (used_mib, sum_mib) = (used >> 20, sum >> 20);
-        println!("peak of {what}: {used_mib} of {sum_mib} MiB, {responses} responses in full");
+        let line = format!("peak of {what}: {used_mib} of {sum_mib} MiB, {responses} responses in full");
+        writeln!(std::io::stderr(), "{line}").ok();
         assert!(used <= sum, "{used_mib} MiB used by {what}, {responses} in full; the sum is {sum_mib} MiB");
         reset_peak();
     };

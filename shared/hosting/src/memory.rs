@@ -65,8 +65,8 @@ impl Part {
     }
 }
 
-/// Reserved parts. Dropping it releases them.
-#[derive(Debug)]
+/// Reserved parts, none by default. Dropping it releases them.
+#[derive(Debug, Default)]
 #[must_use = "dropping it releases the parts"]
 pub struct Reserved(Vec<Part>);
 
@@ -79,11 +79,15 @@ enum Fit {
     Exceeds,
 }
 
-/// Reserves parts in addition to those of the stages that [`host`](crate::host) reserves.
+/// Reserves parts in addition to those of the stages that [`host`](crate::host) reserves. None on the embedded broker, which stores its
+/// topics in the same process without a known bound: a sum would mean nothing.
 ///
 /// # Errors
 /// [`Exit::Usage`] if the sum of all parts exceeds the container's limit. The message lists the parts, largest first.
-pub fn reserve(parts: Vec<Part>) -> Result<Reserved, Failure> {
+pub fn reserve(kafka: &KafkaConfig, parts: Vec<Part>) -> Result<Reserved, Failure> {
+    if parts.is_empty() || kafka.profile == Profile::Embedded {
+        return Ok(Reserved::default());
+    }
     let mut all = {
         let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
         reserved.extend(parts.iter().cloned());

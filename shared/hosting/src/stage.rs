@@ -7,8 +7,7 @@ use chassis::{Context, EndPolicy, Exit, Failure};
 use contracts::Topic;
 use kafka_io::cluster::ClusterError;
 use kafka_io::{
-    Completed, Driver, DriverError, DriverOptions, Hooks, HungClients, KafkaConfig, KafkaStage, Profile,
-    StageCounts,
+    Completed, Driver, DriverError, DriverOptions, Hooks, HungClients, KafkaConfig, KafkaStage, StageCounts,
 };
 use pipeline::Stop;
 
@@ -70,11 +69,8 @@ where
 {
     let consumers = consumers(&stage);
     let mut parts = memory::of_stage(spec.stage, kafka, spec.inputs.len(), consumers);
-    // The embedded broker stores its topics in the same process without a known bound, so a sum would mean nothing.
-    if kafka.profile == Profile::Real {
-        parts.extend(spec.memory);
-    }
-    let memory = memory::reserve(parts)?;
+    parts.extend(spec.memory);
+    let memory = memory::reserve(kafka, parts)?;
     let latch = context.health.component(spec.stage);
     let (degraded, unreachable) = (latch.clone(), latch.clone());
     let heartbeat = context.health.heartbeat(spec.stage, HEARTBEAT_DEADLINE);

@@ -92,7 +92,7 @@ const COORDINATOR_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Wait before the coordinator is queried again, in addition to the seconds that librdkafka itself retries.
 const COORDINATOR_RETRY_WAIT: Duration = Duration::from_millis(200);
 
-/// Stuck clients of a process that do not end it yet: each keeps its threads, connections and memory.
+/// Hung clients of a process that do not end it yet: each keeps its threads, connections and memory.
 const HUNG_CLIENTS_MAX: u32 = 2;
 
 impl<S: KafkaStage> Driver<S> {

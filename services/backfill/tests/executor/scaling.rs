@@ -9,6 +9,7 @@ use backfill::worker::{Job, JobResult};
 use chassis::pool::Pool;
 use contracts::RangeRequest;
 use domain::{DataType, Interval, Symbol, Timeframe};
+use hosting::Reserved;
 use kit::Millis;
 use testkit::WorkerBench;
 use testkit::worker_bench::Attempts;
@@ -51,7 +52,8 @@ impl Running {
         let (workers, done) = WorkerBench::new(section.running_max, PANICS, HANGS);
         let script = Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() };
         let source = Arc::new(FailingSource { script, attempts: workers.attempts.clone() });
-        let started = start_workers(section, &workers.context, (source, None), done).expect("threads");
+        let started =
+            start_workers(section, &workers.context, (source, Reserved::default()), done).expect("threads");
         let pool = started.pool().clone();
         let bench = Bench::with_workers(section.clone(), Box::new(started));
         Self { bench, pool, workers }

@@ -31,7 +31,7 @@ impl Running {
         let section = RequestsSection { workers_max: limits.workers_max, ..RequestsSection::default() };
         let started = start_workers(&section, limits.jobs_max(), &workers.context, done, make).unwrap();
         let pool = started.pool().clone();
-        let bench = Bench::over(limits, Box::new(StageWorkers { pool: started, _reserved: None }));
+        let bench = Bench::over(limits, Box::new(StageWorkers(started)));
         Self { bench, pool, workers }
     }
 

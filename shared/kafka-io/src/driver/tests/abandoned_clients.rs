@@ -191,7 +191,7 @@ fn tables_are_followed_over_an_abandonment() {
     running.stop();
 }
 
-/// Until all calls of three clients hang at once, the process continues.
+/// Three clients hang, one after another.
 #[test]
 fn client_that_returned_does_not_count_to_the_limit() {
     let broker = Arc::new(ScriptedBroker::default());
