@@ -13,9 +13,11 @@ use chassis::memory::used_bytes;
 use chassis::telemetry::Scope;
 use chassis::{ManualClock, Shutdown};
 use contracts::Topic;
-use kafka_io::{OutRecord, ProduceError, RecordMetadata};
+use kafka_io::{OutRecord, RecordMetadata};
 use publisher::config::EdgeSection;
-use publisher::edge::{Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, Produce, memory_parts, serve};
+use publisher::edge::{
+    Acknowledgements, Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, Produce, memory_parts, serve,
+};
 use publisher::service::serve_limits;
 use testkit::stage_bench::{START_MICROS, wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,11 +34,14 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(60);
 struct Brokers;
 
 impl Produce for Brokers {
-    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-        records.iter().map(|record| Ok(RecordMetadata { partition: record.partition, offset: 0 })).collect()
+    fn produce(&self, records: Vec<OutRecord>) -> Acknowledgements {
+        Box::pin(async move {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let written = |record: &OutRecord| RecordMetadata { partition: record.partition, offset: 0 };
+            records.iter().map(|record| Ok(written(record))).collect()
+        })
     }
 }
 

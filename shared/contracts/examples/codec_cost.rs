@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use contracts::finding::{Defaults, Finding, parse};
+use contracts::finding::{Defaults, Finding, Parsed, parse};
 use contracts::{Alert, Codec, Event, WriterError, WriterSchemas, codec, encode};
 use domain::Timestamp;
 use serde::de::IgnoredAny;
@@ -72,7 +72,7 @@ fn run(operation: &str, rounds: u32) {
     let mut named: serde_json::Value = serde_json::from_slice(finding).expect("an example is JSON");
     named["event"] = Alert::TOPIC.event().into();
     let json = named.to_string();
-    let Ok(Finding::Alert(alert)) = parse(json.as_bytes(), &defaults) else {
+    let Ok(Parsed { finding: Finding::Alert(alert), .. }) = parse(json.as_bytes(), &defaults) else {
         panic!("the example is not an alert");
     };
     let (mut bytes, codec) = (Vec::new(), Codec::new());

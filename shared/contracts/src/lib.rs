@@ -36,7 +36,7 @@
 //! let json = br#"{"event": "scanner.alert.raised", "symbol": "AAPL", "alert_type": "volume_spike", "score": 0.8,
 //!     "message": "volume is 4 times the mean", "source_scanner": "volume"}"#;
 //! let defaults = Defaults { now: Timestamp::parse("2024-03-15T20:00:00Z")?, source: "edge" };
-//! let Finding::Alert(alert) = finding::parse(json, &defaults)? else { panic!("an alert") };
+//! let Finding::Alert(alert) = finding::parse(json, &defaults)?.finding else { panic!("an alert") };
 //!
 //! let mut payload = Vec::new();
 //! encode(&alert, 7, &mut payload)?;

@@ -1,9 +1,10 @@
 //! Findings: defaults of omitted fields, and violations.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use contracts::finding::{Defaults, Finding, parse};
+use contracts::finding::{Defaults, Finding, OnePass, Parsed, parse};
 use contracts::{Alert, DataKind, Topic};
 use domain::{AlertType, Timestamp};
+use serde::de::DeserializeSeed;
 
 /// 2024-03-15T20:00:00Z
 const NOW: i64 = 1_710_532_800_000_000;
@@ -20,9 +21,13 @@ fn alert_with(more: &str) -> String {
     )
 }
 
+fn parsed(json: &str) -> Parsed {
+    parse(json.as_bytes(), &defaults()).unwrap()
+}
+
 fn alert(json: &str) -> Alert {
-    match parse(json.as_bytes(), &defaults()) {
-        Ok(Finding::Alert(alert)) => alert,
+    match parsed(json).finding {
+        Finding::Alert(alert) => alert,
         other => panic!("{other:?}"),
     }
 }
@@ -61,17 +66,15 @@ fn field_order_does_not_matter() {
 
 #[test]
 fn each_event_type_has_its_topic() {
-    let topic = |json: &str| parse(json.as_bytes(), &defaults()).unwrap().topic();
+    let topic = |json: &str| parsed(json).finding.topic();
     assert_eq!(topic(&alert_with("")), Topic::AlertRaised);
     let gap = r#"{"event":"market.gap.detected","symbol":"AAPL","data_type":"market_data",
         "gap_start":"2024-03-01T00:00:00Z","gap_end":"2024-03-02T00:00:00Z","priority":5}"#;
-    let Ok(Finding::Gap(found)) = parse(gap.as_bytes(), &defaults()) else { panic!("a gap") };
+    let Finding::Gap(found) = parsed(gap).finding else { panic!("a gap") };
     assert_eq!(found.data_type, DataKind::MarketData);
     assert_eq!(topic(gap), Topic::GapDetected);
     let qualification = r#"{"event":"scanner.symbol.proposed","symbol":"AAPL","to_layer":1,"reason":"liquid","metrics":{"volume":2}}"#;
-    let Ok(Finding::Proposal(found)) = parse(qualification.as_bytes(), &defaults()) else {
-        panic!("a proposal")
-    };
+    let Finding::Proposal(found) = parsed(qualification).finding else { panic!("a proposal") };
     assert_eq!((found.from_layer, found.to_layer, found.metrics["volume"]), (None, 1, 2.0));
     assert_eq!(topic(qualification), Topic::SymbolProposed);
 }
@@ -80,6 +83,36 @@ fn each_event_type_has_its_topic() {
 fn unknown_alert_type_is_read_as_unknown() {
     let json = alert_with("").replace("volume_spike", "aardvark_sighted");
     assert_eq!(alert(&json).alert_type, AlertType::Unknown);
+    assert_eq!(parsed(&json).undefined_alert_type.as_deref(), Some("aardvark_sighted"));
+    for defined in ["volume_spike", "unknown"] {
+        let json = alert_with("").replace("volume_spike", defined);
+        assert_eq!(parsed(&json).undefined_alert_type, None, "{defined}");
+    }
+}
+
+#[test]
+fn valid_finding_is_read_in_one_pass() {
+    // A reader cannot be read twice.
+    let of = |json: String| {
+        let mut input = serde_json::Deserializer::from_reader(json.as_bytes());
+        OnePass(&defaults()).deserialize(&mut input).map(|finding| finding.check(defaults().now).unwrap())
+    };
+    let json = alert_with("").replace("volume_spike", "aardvark_sighted");
+    let json = json.replace("scanner.alert.raised", "scanner.\\u0061lert.raised");
+    let read = of(json.clone()).unwrap();
+    assert_eq!(read.undefined_alert_type, parsed(&json).undefined_alert_type);
+    assert_eq!(read.finding.symbol(), "AAPL");
+    assert!(of(alert_with("") + "x").is_ok(), "the caller checks the end");
+    assert!(of("[]".to_owned()).is_err());
+}
+
+#[test]
+fn event_after_many_fields_is_found() {
+    for count in [31, 32, 33, 100] {
+        let fields: String = (0..count).map(|i| format!("\"f{i}\":[1],")).collect();
+        let text = violation(&alert_with("").replacen('{', &format!("{{{fields}"), 1));
+        assert!(text.starts_with("scanner.alert.raised: f0: unknown field `f0`"), "{text}");
+    }
 }
 
 #[test]
@@ -142,6 +175,8 @@ fn unknown_field_is_reported_by_name() {
 fn repeated_field_is_rejected() {
     let text = violation(&alert_with(r#","score":0.9"#));
     assert!(text.contains("duplicate field `score`"), "{text}");
+    let text = violation(&alert_with(r#","event":"scanner.alert.raised""#));
+    assert_eq!(text, "finding: duplicate field `event`");
     let text = violation(&alert_with(r#","source":"a","source":"b""#));
     assert!(text.contains("duplicate field `source`"), "{text}");
 }
@@ -242,6 +277,6 @@ fn last_instant_of_9999_is_valid_and_ahead_of_the_clock() {
     );
     let gap = r#"{"event":"market.gap.detected","symbol":"AAPL","data_type":"market_data",
         "gap_start":"2024-03-01T00:00:00Z","gap_end":"9999-12-31T23:59:59Z","priority":5}"#;
-    let Ok(Finding::Gap(found)) = parse(gap.as_bytes(), &defaults()) else { panic!("a gap") };
+    let Finding::Gap(found) = parsed(gap).finding else { panic!("a gap") };
     assert_eq!(found.gap_end, 253_402_300_799_000_000);
 }

@@ -16,6 +16,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
+use self::breaker::Admitted;
 pub use self::breaker::ProducerBreaker;
 use self::result::ProduceResult;
 pub use self::result::{ProduceError, RecordMetadata};
@@ -63,6 +64,13 @@ struct PendingResults {
     by_index: Vec<Option<ProduceResult>>,
     outstanding: usize,
     done: Option<oneshot::Sender<()>>,
+}
+
+/// A call whose records were passed to the client library.
+struct StartedCall {
+    call: Arc<PendingCall>,
+    acknowledged: oneshot::Receiver<()>,
+    admitted: Option<Admitted>,
 }
 
 /// One record of one call, in flight.
@@ -163,37 +171,42 @@ impl BatchProducer {
     /// Produces the records in order and waits for their acknowledgements. Returns one result per record, in order. If the records
     /// exceed the bound of bytes in flight, or the circuit breaker is open, none is sent.
     pub async fn produce(&self, records: Vec<OutRecord>) -> Vec<ProduceResult> {
-        if records.is_empty() {
-            return Vec::new();
-        }
-        let Some(breaker) = &self.breaker else { return self.produce_unguarded(records).await };
-        let Some(call) = breaker.admit() else { return vec![Err(ProduceError::BreakerOpen); records.len()] };
-        let results = self.produce_unguarded(records).await;
-        call.ended(&results);
-        results
+        self.start(records).await
     }
 
-    async fn produce_unguarded(&self, records: Vec<OutRecord>) -> Vec<ProduceResult> {
-        let bytes: usize = records.iter().map(OutRecord::size_bytes).sum();
-        if let Err(full) = self.reserve(bytes) {
-            return vec![Err(full); records.len()];
+    /// Passes the records to the client library as [`produce`](Self::produce) does, which takes a while for thousands of them. The future
+    /// waits for their acknowledgements.
+    pub fn start(&self, records: Vec<OutRecord>) -> impl Future<Output = Vec<ProduceResult>> + Send + use<> {
+        let (count, timeout) = (records.len(), self.limits.timeout);
+        let started = if records.is_empty() { None } else { Some(self.send_all(&records)) };
+        async move {
+            match started {
+                None => Vec::new(),
+                Some(Ok(call)) => call.results(timeout).await,
+                Some(Err(error)) => vec![Err(error); count],
+            }
         }
+    }
+
+    fn send_all(&self, records: &[OutRecord]) -> Result<StartedCall, ProduceError> {
+        let admitted = match &self.breaker {
+            Some(breaker) => Some(breaker.admit().ok_or(ProduceError::BreakerOpen)?),
+            None => None,
+        };
+        // No evidence for the breaker: see [`Admitted`].
+        self.reserve(records.iter().map(OutRecord::size_bytes).sum())?;
         let (done, acknowledged) = oneshot::channel();
         let call = Arc::new(PendingCall(Mutex::new(PendingResults {
             by_index: vec![None; records.len()],
             outstanding: records.len(),
             done: Some(done),
         })));
-        {
-            let client = self.client();
-            for (index, record) in records.iter().enumerate() {
-                let pending = PendingRecord { call: Arc::clone(&call), index, bytes: record.size_bytes() };
-                self.send(&client, record, pending);
-            }
+        let client = self.client();
+        for (index, record) in records.iter().enumerate() {
+            let pending = PendingRecord { call: Arc::clone(&call), index, bytes: record.size_bytes() };
+            self.send(&client, record, pending);
         }
-        // After a timeout the records without a result are in doubt.
-        let _ended = tokio::time::timeout(self.limits.timeout, acknowledged).await;
-        call.take(u64::saturating_from(self.limits.timeout.as_millis()))
+        Ok(StartedCall { call, acknowledged, admitted })
     }
 
     fn reserve(&self, bytes: usize) -> Result<(), ProduceError> {
@@ -268,6 +281,21 @@ fn classify(error: &KafkaError) -> ProduceError {
         RDKafkaErrorCode::QueueFull => ProduceError::QueueFull { cause },
         code if is_not_authorized(code) => ProduceError::Denied { cause },
         _ => ProduceError::Failed { cause },
+    }
+}
+
+// === impl StartedCall ===
+
+impl StartedCall {
+    /// Waits for the results.
+    async fn results(self, timeout: Duration) -> Vec<ProduceResult> {
+        // After a timeout the records without a result are in doubt.
+        let _ended = tokio::time::timeout(timeout, self.acknowledged).await;
+        let results = self.call.take(u64::saturating_from(timeout.as_millis()));
+        if let Some(admitted) = self.admitted {
+            admitted.ended(&results);
+        }
+        results
     }
 }
 

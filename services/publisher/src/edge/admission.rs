@@ -169,6 +169,19 @@ impl Slot {
         self.add_units(bytes.div_ceil(UNIT), deadline).await
     }
 
+    /// Decreases the size of the request by a part of its last growth, rounded down to whole kibibytes.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        let units = bytes / UNIT;
+        let of_last = if self.peer.is_some() { 2 } else { 1 };
+        let first = self.permits.len().saturating_sub(of_last);
+        let split =
+            self.permits[first..].iter_mut().map(|permit| permit.split(units)).collect::<Option<Vec<_>>>();
+        if split.is_some() {
+            self.units -= units;
+            self.admission.in_flight.bytes.decrement(in_bytes(units));
+        }
+    }
+
     /// The reserved size, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.units * UNIT
@@ -276,6 +289,12 @@ mod tests {
         drop(other);
         large.grow(10 << 10).await.unwrap();
         assert_eq!(large.bytes(), 60 << 10);
+        large.shrink((9 << 10) + 1_023);
+        assert_eq!(large.bytes(), 51 << 10);
+        large.grow(9 << 10).await.unwrap();
+        let other = admission.enter(peer(2), 40 << 10).await.unwrap();
+        drop((large, other));
+        admission.enter(peer(1), 60 << 10).await.unwrap();
     }
 
     #[tokio::test]

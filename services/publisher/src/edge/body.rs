@@ -29,7 +29,7 @@ pub enum BodyError {
 /// A line of an NDJSON body that is not JSON. The text is the `cause` of the finding's outcome.
 #[derive(Debug, thiserror::Error)]
 #[error("malformed JSON: {cause} at line {line} column {column}")]
-pub struct LineError {
+pub(super) struct LineError {
     cause: String,
     /// The number of the line in the body, from 1.
     line: usize,
@@ -37,8 +37,18 @@ pub struct LineError {
     column: usize,
 }
 
-/// One finding of a batch: its JSON text, or the error of an NDJSON line.
-pub type Item<'a> = Result<&'a str, LineError>;
+/// One finding of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Item<'a> {
+    /// A complete JSON value.
+    Value(&'a str),
+    /// A line of an NDJSON body, not read yet.
+    Line {
+        text: &'a [u8],
+        /// Its number in the body, from 1.
+        number: usize,
+    },
+}
 
 /// The findings of a body up to the maximum. Further ones are only counted, so that the memory of a batch is bounded before its size is
 /// known.
@@ -48,15 +58,15 @@ struct Batch<'a> {
     items_max: usize,
 }
 
-/// Splits a body into the JSON texts of its findings. The findings themselves are not validated.
+/// Splits a body into its findings. The findings themselves are not validated.
 ///
 /// A body that starts with `[` is an array. If `is_ndjson` (from the content type), each line is an item, so that a malformed line
 /// affects no other. Otherwise a body of several lines is NDJSON as well if its first line is a complete JSON value.
 ///
 /// # Errors
 /// [`BodyError`] if the body as a whole is invalid.
-pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+pub(super) fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
+    let body = without_mark(body);
     let start = body.trim_ascii_start();
     let batch = Batch { items: Vec::new(), count: 0, items_max };
     let batch = if start.is_empty() {
@@ -75,6 +85,11 @@ pub fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<
     }
 }
 
+/// Returns a body or a line without the byte order mark before it.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 fn array<'a>(body: &'a [u8], batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = json.deserialize_seq(batch).and_then(|batch| json.end().map(|()| batch));
@@ -84,7 +99,7 @@ fn array<'a>(body: &'a [u8], batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
 fn object_or_lines<'a>(body: &'a [u8], mut batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
     match serde_json::from_slice::<&RawValue>(body) {
         Ok(one) => {
-            batch.add(|| Ok(one.get()));
+            batch.add(Item::Value(one.get()));
             Ok(batch)
         }
         Err(whole) => {
@@ -110,19 +125,19 @@ fn lines<'a>(body: &'a [u8], mut batch: Batch<'a>) -> Batch<'a> {
     let lines = body
         .split(|byte| *byte == b'\n')
         .zip(1..)
-        .map(|(text, line)| (text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text), line))
+        .map(|(text, number)| (without_mark(text), number))
         .filter(|(text, _)| !text.trim_ascii().is_empty());
-    for (text, line) in lines {
-        batch.add(|| of_line(text, line));
+    for (text, number) in lines {
+        batch.add(Item::Line { text, number });
     }
     batch
 }
 
 impl<'a> Batch<'a> {
-    fn add(&mut self, item: impl FnOnce() -> Item<'a>) {
+    fn add(&mut self, item: Item<'a>) {
         self.count += 1;
         if self.count <= self.items_max {
-            self.items.push(item());
+            self.items.push(item);
         }
     }
 }
@@ -137,19 +152,38 @@ impl<'de> Visitor<'de> for Batch<'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut array: A) -> Result<Self, A::Error> {
         while let Some(item) = array.next_element::<&RawValue>()? {
-            self.add(|| Ok(item.get()));
+            self.add(Item::Value(item.get()));
         }
         Ok(self)
     }
 }
 
-fn of_line(text: &[u8], line: usize) -> Item<'_> {
-    match serde_json::from_slice::<&RawValue>(text) {
-        Ok(value) => Ok(value.get()),
-        Err(error) => Err(match std::str::from_utf8(text) {
-            Ok(_) => LineError { cause: without_position(&error), line, column: error.column() },
-            Err(error) => LineError { cause: "not UTF-8".to_owned(), line, column: error.valid_up_to() + 1 },
-        }),
+impl<'a> Item<'a> {
+    /// Returns the JSON text of the finding.
+    ///
+    /// # Errors
+    /// A line that is not one JSON value.
+    pub(super) fn json(self) -> Result<&'a str, LineError> {
+        let (text, line) = match self {
+            Self::Value(text) => return Ok(text),
+            Self::Line { text, number } => (text, number),
+        };
+        serde_json::from_slice::<&RawValue>(text).map(RawValue::get).map_err(
+            |error| match std::str::from_utf8(text) {
+                Ok(_) => LineError { cause: without_position(&error), line, column: error.column() },
+                Err(error) => {
+                    LineError { cause: "not UTF-8".to_owned(), line, column: error.valid_up_to() + 1 }
+                }
+            },
+        )
+    }
+
+    /// Returns the bytes of the finding, which of a line may not be JSON.
+    pub(super) fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Value(text) => text.as_bytes(),
+            Self::Line { text, .. } => text,
+        }
     }
 }
 
@@ -166,12 +200,12 @@ fn without_position(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
 
-    fn texts<'a>(items: &'a [Item<'a>]) -> Vec<&'a str> {
-        items.iter().map(|item| *item.as_ref().unwrap()).collect()
+    fn texts<'a>(items: &[Item<'a>]) -> Vec<&'a str> {
+        items.iter().map(|item| item.json().unwrap()).collect()
     }
 
     fn errors(items: &[Item<'_>]) -> Vec<String> {
-        items.iter().filter_map(|item| Some(item.as_ref().err()?.to_string())).collect()
+        items.iter().filter_map(|item| Some(item.json().err()?.to_string())).collect()
     }
 
     #[test]
@@ -226,10 +260,7 @@ mod tests {
         for (separator, is_ndjson) in [("\n", true), ("\r\n", true), ("\n", false), ("\r\n", false)] {
             let body = ["{\"a\":1}", "{oops", "", "{\"b\":2}", "{\"c\":}"].join(separator);
             let items = items(body.as_bytes(), is_ndjson, 10).unwrap();
-            assert_eq!(
-                [&items[0], &items[2]].map(|item| *item.as_ref().unwrap()),
-                ["{\"a\":1}", "{\"b\":2}"]
-            );
+            assert_eq!([items[0], items[2]].map(|item| item.json().unwrap()), ["{\"a\":1}", "{\"b\":2}"]);
             let expected = [
                 "malformed JSON: key must be a string at line 2 column 2",
                 "malformed JSON: expected value at line 5 column 6",

@@ -1,18 +1,19 @@
 //! Ingest of a request's findings: validate each, produce the valid ones in one batch, return an outcome for each.
 
-use std::borrow::Cow;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use chassis::Clock;
 use contracts::bounds::cut;
-use contracts::finding::{Defaults, Finding, parse};
+use contracts::finding::{Defaults, Finding, Parsed};
 use contracts::{EncodeError, Topic, Violation, ids};
-use domain::{AlertType, Timestamp};
+use domain::Timestamp;
 use kafka_io::{BatchProducer, OutRecord, ProduceError, RecordMetadata, Wire};
 
-use super::body::{BodyError, Item, items};
-use super::finding_counts::EdgeCounts;
+use super::batch::{self, FindingError};
+use super::body::BodyError;
+use super::finding_counts::{EdgeCounts, Pending};
 use super::outcome::Outcome;
 
 /// The source of findings that name none. Callers are not authenticated, so the edge has no name for them.
@@ -21,6 +22,11 @@ const DEFAULT_SOURCE: &str = "edge";
 /// The length to which a name is cut in a warning.
 const NAME_BYTES_MAX: usize = 64;
 
+type ProduceResult = Result<RecordMetadata, ProduceError>;
+
+/// The results of a batch, one per record, in order.
+pub type Acknowledgements = Pin<Box<dyn Future<Output = Vec<ProduceResult>> + Send>>;
+
 /// A producer of batches.
 pub trait Produce: Send + Sync + 'static {
     /// Returns `true` if a call would be rejected now, whatever its records.
@@ -28,11 +34,8 @@ pub trait Produce: Send + Sync + 'static {
         false
     }
 
-    /// Produces all records and waits for their acknowledgements. Returns one result per record, in order.
-    fn produce(
-        &self,
-        records: Vec<OutRecord>,
-    ) -> impl Future<Output = Vec<Result<RecordMetadata, ProduceError>>> + Send;
+    /// Passes all records to the client library, and returns their acknowledgements.
+    fn produce(&self, records: Vec<OutRecord>) -> Acknowledgements;
 }
 
 impl Produce for BatchProducer {
@@ -40,8 +43,8 @@ impl Produce for BatchProducer {
         Self::is_rejecting(self)
     }
 
-    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
-        Self::produce(self, records).await
+    fn produce(&self, records: Vec<OutRecord>) -> Acknowledgements {
+        Box::pin(self.start(records))
     }
 }
 
@@ -52,6 +55,32 @@ pub struct EdgeLimits {
     pub body_max_bytes: usize,
     /// Maximum number of findings.
     pub items_max: usize,
+}
+
+/// The findings of a request, validated and encoded.
+pub(super) struct Prepared(Vec<Encoded>);
+
+/// The records of a request, passed to the client library.
+pub(super) struct Produced {
+    acknowledgements: Acknowledgements,
+    findings: Vec<Result<Accepted, Outcome>>,
+    pending: Pending,
+}
+
+/// The records of a request with their results.
+pub(super) struct Acknowledged {
+    results: Vec<ProduceResult>,
+    findings: Vec<Result<Accepted, Outcome>>,
+    pending: Pending,
+}
+
+/// The record of a finding, or the reason why it has none.
+type Encoded = Result<(OutRecord, Option<String>), Outcome>;
+
+/// A finding whose record was produced.
+struct Accepted {
+    topic: Topic,
+    warning: Option<String>,
 }
 
 /// The edge without its socket.
@@ -87,8 +116,8 @@ impl<P: Produce> Edge<P> {
         is_ndjson: bool,
         traceparent: Option<&str>,
     ) -> Result<Vec<Outcome>, BodyError> {
-        let items = self.split(body, is_ndjson)?;
-        Ok(self.publish(&items, traceparent).await)
+        let prepared = self.prepare(body, is_ndjson, traceparent)?;
+        Ok(self.produce(prepared).acknowledged().await.outcomes())
     }
 
     /// Returns `true` if no finding can be published now.
@@ -96,61 +125,49 @@ impl<P: Produce> Edge<P> {
         self.producer.is_rejecting()
     }
 
-    /// Splits a body into findings, the first half of [`ingest`](Self::ingest). Counts them if there are too many.
-    pub(super) fn split<'a>(&self, body: &'a [u8], is_ndjson: bool) -> Result<Vec<Item<'a>>, BodyError> {
-        items(body, is_ndjson, self.limits.items_max).inspect_err(|error| {
+    /// Validates and encodes the findings of a body. Counts them if there are too many.
+    pub(super) fn prepare(
+        &self,
+        body: &[u8],
+        is_ndjson: bool,
+        traceparent: Option<&str>,
+    ) -> Result<Prepared, BodyError> {
+        let now = Timestamp::from_micros(self.clock.wall_micros());
+        let defaults = Defaults { now, source: DEFAULT_SOURCE };
+        let encode = |finding| self.record(finding, traceparent);
+        let findings = batch::read(body, is_ndjson, self.limits.items_max, &defaults, encode);
+        findings.map(Prepared).inspect_err(|error| {
             if let BodyError::TooMany { items, .. } = error {
                 self.counts.receive(*items).reject(Outcome::INVALID);
             }
         })
     }
 
-    /// Counts findings that are not published, because the edge is full.
-    pub(super) fn reject(&self, findings: usize) {
-        self.counts.receive(findings).reject(Outcome::REFUSED);
+    /// Passes the records of valid findings to the client library, as one batch.
+    pub(super) fn produce(&self, Prepared(findings): Prepared) -> Produced {
+        let pending = self.counts.receive(findings.len());
+        let mut records = Vec::with_capacity(findings.len());
+        let mut accept = |(record, warning): (OutRecord, Option<String>)| {
+            let accepted = Accepted { topic: record.topic, warning };
+            records.push(record);
+            accepted
+        };
+        let findings = findings.into_iter().map(|encoded| encoded.map(&mut accept)).collect();
+        Produced { acknowledgements: self.producer.produce(records), findings, pending }
     }
 
-    /// Publishes findings, the second half of [`ingest`](Self::ingest).
-    pub(super) async fn publish(&self, items: &[Item<'_>], traceparent: Option<&str>) -> Vec<Outcome> {
-        let pending = self.counts.receive(items.len());
-        let now = Timestamp::from_micros(self.clock.wall_micros());
-        let defaults = Defaults { now, source: DEFAULT_SOURCE };
-        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(items.len());
-        let (mut records, mut produced) = (Vec::new(), Vec::new());
-        for item in items {
-            match self.record(item, &defaults, traceparent) {
-                Ok((record, warning)) => {
-                    produced.push((record.topic, warning));
-                    records.push(record);
-                    outcomes.push(None);
-                }
-                Err(outcome) => outcomes.push(Some(outcome)),
+    fn record(&self, finding: Result<Parsed, FindingError>, traceparent: Option<&str>) -> Encoded {
+        let Parsed { finding, undefined_alert_type } = finding.map_err(|error| match error {
+            FindingError::Line(error) => invalid(String::new(), error.to_string()),
+            FindingError::Rule(Violation { event, path, cause }) => {
+                invalid(path, format!("{event}: {cause}"))
             }
-        }
-        let results = self.producer.produce(records).await;
-        let produced = produced.into_iter().zip(results);
-        let mut produced = produced.map(|((topic, warning), result)| of_result(topic, warning, result));
-        let missing = || Outcome::Unknown { cause: "no result from the producer".to_owned() };
-        let outcomes: Vec<Outcome> =
-            outcomes.into_iter().map(|o| o.or_else(|| produced.next()).unwrap_or_else(missing)).collect();
-        pending.resolve(&outcomes);
-        outcomes
-    }
-
-    fn record(
-        &self,
-        item: &Item<'_>,
-        defaults: &Defaults<'_>,
-        traceparent: Option<&str>,
-    ) -> Result<(OutRecord, Option<String>), Outcome> {
-        let text = item.as_ref().map_err(|error| invalid(String::new(), error.to_string()))?;
-        let finding = parse(text.as_bytes(), defaults)
-            .map_err(|Violation { event, path, cause }| invalid(path, format!("{event}: {cause}")))?;
+        })?;
         let new_trace = traceparent.is_none().then(|| ids::traceparent(finding.event_id()));
         let traceparent = traceparent.or(new_trace.as_deref());
         let record = self.encode(&finding, traceparent);
         let record = record.map_err(|error| invalid(String::new(), error.to_string()))?;
-        Ok((record, warning(&finding, text)))
+        Ok((record, undefined_alert_type.map(|name| warning(&name))))
     }
 
     fn encode(&self, finding: &Finding, traceparent: Option<&str>) -> Result<OutRecord, EncodeError> {
@@ -162,29 +179,48 @@ impl<P: Produce> Edge<P> {
     }
 }
 
+impl Prepared {
+    /// The number of findings.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Produced {
+    /// Waits for the acknowledgements.
+    pub(super) async fn acknowledged(self) -> Acknowledged {
+        let results = self.acknowledgements.await;
+        Acknowledged { results, findings: self.findings, pending: self.pending }
+    }
+}
+
+impl Acknowledged {
+    /// Returns the outcome of each finding, and counts them.
+    pub(super) fn outcomes(self) -> Vec<Outcome> {
+        let mut results = self.results.into_iter();
+        let outcome_of = |finding: Result<Accepted, Outcome>| match finding {
+            Err(outcome) => outcome,
+            Ok(Accepted { topic, warning }) => match results.next() {
+                Some(result) => of_result(topic, warning, result),
+                None => Outcome::Unknown { cause: "no result from the producer".to_owned() },
+            },
+        };
+        let outcomes: Vec<Outcome> = self.findings.into_iter().map(outcome_of).collect();
+        self.pending.resolve(&outcomes);
+        outcomes
+    }
+}
+
 fn invalid(path: String, cause: String) -> Outcome {
     Outcome::Invalid { path, cause }
 }
 
-/// Returns a warning if the alert type is not one of the contract: it is stored as `unknown`.
-fn warning(finding: &Finding, text: &str) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Sent<'a> {
-        #[serde(borrow)]
-        alert_type: Cow<'a, str>,
-    }
-
-    let Finding::Alert(alert) = finding else { return None };
-    if alert.alert_type != AlertType::Unknown {
-        return None;
-    }
-    let sent: Sent<'_> = serde_json::from_str(text).ok()?;
-    let is_known = sent.alert_type == AlertType::Unknown.as_str();
-    let name = cut(&sent.alert_type, NAME_BYTES_MAX);
-    (!is_known).then(|| format!("alert_type {name:?} is not defined and was stored as unknown"))
+/// Returns the warning for an alert type that is none of the contract.
+fn warning(sent: &str) -> String {
+    format!("alert_type {:?} is not defined and was stored as unknown", cut(sent, NAME_BYTES_MAX))
 }
 
-fn of_result(topic: Topic, warning: Option<String>, result: Result<RecordMetadata, ProduceError>) -> Outcome {
+fn of_result(topic: Topic, warning: Option<String>, result: ProduceResult) -> Outcome {
     match result {
         Ok(RecordMetadata { partition, offset }) => {
             Outcome::Accepted { topic: topic.name(), partition, offset, warning }

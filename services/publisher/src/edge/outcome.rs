@@ -40,7 +40,7 @@ impl Outcome {
 
     pub(super) const INVALID: usize = 1;
     const FAILED: usize = 2;
-    pub(super) const REFUSED: usize = 3;
+    const REFUSED: usize = 3;
     pub(super) const UNKNOWN: usize = 4;
 
     /// Returns the index of its name in [`Self::NAMES`].

@@ -21,13 +21,17 @@ use tokio::time::timeout;
 
 use super::admission::{Admission, AdmissionLimits, Slot};
 use super::edge_metrics::EdgeMetrics;
-use super::ingest::{Edge, Produce};
+use super::ingest::{Edge, Prepared, Produce};
+use super::offload::Offload;
 use super::rejection::Rejection;
 use super::request::Head;
 use super::results::response_of;
 
 /// The size of a finding in memory in addition to its text: its outcome, and its result in the response.
 pub const FINDING_BYTES: usize = 256;
+
+/// The size of the shortest text that is a finding: a digit and its separator.
+const FINDING_TEXT_BYTES: usize = 2;
 
 const PATH: &str = "/v1/findings";
 
@@ -87,6 +91,7 @@ pub async fn serve<P: Produce>(
     let shared = Arc::new(Shared {
         edge,
         body_timeout: limits.body_timeout,
+        offload: Offload::new(),
         admission: Admission::new(limits.admission, metrics.in_flight),
         shutdown: shutdown.clone(),
     });
@@ -103,6 +108,7 @@ pub async fn serve<P: Produce>(
 struct Shared<P> {
     edge: Arc<Edge<P>>,
     body_timeout: Duration,
+    offload: Offload,
     admission: Arc<Admission>,
     shutdown: Shutdown,
 }
@@ -131,19 +137,39 @@ impl<P: Produce> Shared<P> {
         let (parts, body) = request.into_parts();
         let body_max_bytes = self.edge.limits.body_max_bytes;
         let head = Head::check(&parts.headers, body_max_bytes)?;
-        let (body, mut slot) = tokio::select! {
+        let (body, slot) = tokio::select! {
             biased;
             received = self.receive(peer, &head, body) => received?,
             // The rest of the body may never arrive.
             () = self.shutdown.begun() => return Err(Rejection::ShuttingDown),
         };
-        let items = self.edge.split(&body, head.is_ndjson)?;
-        if let Err(full) = slot.grow(items.len() * FINDING_BYTES).await {
-            self.edge.reject(items.len());
-            return Err(full.into());
-        }
-        let outcomes = self.edge.publish(&items, head.traceparent.as_deref()).await;
-        Ok(response_of(&outcomes, slot))
+        self.publish(body, head, slot).await
+    }
+
+    /// Publishes the findings of a body, and returns the response. The computations own the slot while they run, because they continue if
+    /// the caller disconnects.
+    async fn publish(&self, body: Vec<u8>, head: Head, mut slot: Slot) -> Result<Response, Rejection> {
+        let body_bytes = body.len();
+        let permit = self.offload.permit(body_bytes).await;
+        // The maximum until the findings are counted, so that those of the requests that are being read are reserved as well.
+        let findings_max = self.edge.limits.items_max.min(body_bytes / FINDING_TEXT_BYTES + 1);
+        slot.grow(findings_max * FINDING_BYTES).await?;
+        let edge = Arc::clone(&self.edge);
+        let prepare = move || {
+            let prepared = edge.prepare(&body, head.is_ndjson, head.traceparent.as_deref());
+            let findings = prepared.as_ref().map_or(0, Prepared::len);
+            slot.shrink(findings_max.saturating_sub(findings) * FINDING_BYTES);
+            (prepared, slot)
+        };
+        let ((prepared, slot), permit) = permit.run(prepare).await;
+        let prepared = prepared?;
+        let edge = Arc::clone(&self.edge);
+        let ((produced, slot), permit) = permit.run(move || (edge.produce(prepared), slot)).await;
+        drop(permit);
+        let acknowledged = produced.acknowledged().await;
+        let respond = move || response_of(&acknowledged.outcomes(), slot);
+        let (response, _) = self.offload.permit(body_bytes).await.run(respond).await;
+        Ok(response)
     }
 
     /// Waits for a slot, then reads the body.

@@ -24,6 +24,8 @@ mod sockets;
 #[derive(Default)]
 struct Brokers {
     batches: Mutex<Vec<Vec<OutRecord>>>,
+    /// The thread of each call.
+    threads: Mutex<Vec<std::thread::ThreadId>>,
     error: Option<ProduceError>,
     /// If set, nothing is acknowledged until a permit is available.
     gate: Option<Semaphore>,
@@ -36,17 +38,21 @@ impl Produce for Arc<Brokers> {
         self.is_rejecting
     }
 
-    async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
-        let result_of = |(record, offset): (&OutRecord, i64)| match &self.error {
-            Some(error) => Err(error.clone()),
-            None => Ok(RecordMetadata { partition: record.partition, offset }),
-        };
-        if let Some(gate) = &self.gate {
-            drop(gate.acquire().await.unwrap());
-        }
-        let results = records.iter().zip(0..).map(result_of).collect();
-        self.batches.lock().unwrap().push(records);
-        results
+    fn produce(&self, records: Vec<OutRecord>) -> Acknowledgements {
+        self.threads.lock().unwrap().push(std::thread::current().id());
+        let brokers = Self::clone(self);
+        Box::pin(async move {
+            let result_of = |(record, offset): (&OutRecord, i64)| match &brokers.error {
+                Some(error) => Err(error.clone()),
+                None => Ok(RecordMetadata { partition: record.partition, offset }),
+            };
+            if let Some(gate) = &brokers.gate {
+                drop(gate.acquire().await.unwrap());
+            }
+            let results = records.iter().zip(0..).map(result_of).collect();
+            brokers.batches.lock().unwrap().push(records);
+            results
+        })
     }
 }
 
@@ -160,6 +166,19 @@ async fn request_is_one_batch_with_an_outcome_per_finding_in_order() {
     assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [2]);
     let counts = &bench.counts;
     assert_eq!((counts.received(), counts.accepted(), counts.rejected(), counts.held()), (3, 2, 1, 0));
+}
+
+#[tokio::test]
+async fn large_body_is_handled_on_other_threads_than_the_runtime() {
+    let bench = bench(None).await;
+    let small = alert(&[]);
+    let large = alert(&[("message", "m".repeat(4_096).into())]);
+    for body in [&small, &large] {
+        assert_eq!(bench.post(body).await.0, 200);
+    }
+    let own = std::thread::current().id();
+    let on_runtime: Vec<bool> = bench.brokers.threads.lock().unwrap().iter().map(|it| *it == own).collect();
+    assert_eq!(on_runtime, [true, false]);
 }
 
 #[tokio::test]

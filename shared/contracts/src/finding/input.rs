@@ -1,4 +1,4 @@
-//! A deserializer that adapts a finding to the struct of its event: without `event`, with defaults for omitted fields.
+//! Adapts a finding to the struct of its event: without `event`, with defaults for omitted fields.
 
 use std::borrow::Cow;
 
@@ -51,12 +51,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for WithDefaults<'_, V> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<V::Value, M::Error> {
-        self.input.visit_map(Entries {
-            map,
-            defaults: self.defaults,
-            omitted: DefaultField::ALL.to_vec(),
-            next: None,
-        })
+        self.input.visit_map(Entries::new(map, self.defaults))
     }
 }
 
@@ -88,7 +83,8 @@ impl DefaultField {
     }
 }
 
-struct Entries<'a, M> {
+/// The entries of a finding as the fields of its event.
+pub(super) struct Entries<'a, M> {
     map: M,
     defaults: &'a Defaults<'a>,
     /// Fields that were not among the entries so far.
@@ -98,7 +94,14 @@ struct Entries<'a, M> {
 }
 
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+#[serde(transparent)]
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+impl<'a, M> Entries<'a, M> {
+    pub(super) fn new(map: M, defaults: &'a Defaults<'a>) -> Self {
+        Self { map, defaults, omitted: DefaultField::ALL.to_vec(), next: None }
+    }
+}
 
 impl<'de, M: MapAccess<'de>> MapAccess<'de> for Entries<'_, M> {
     type Error = M::Error;

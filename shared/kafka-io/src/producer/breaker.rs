@@ -48,8 +48,8 @@ struct Guarded {
 }
 
 /// An admitted call.
-pub(super) struct Admitted<'a> {
-    breaker: &'a ProducerBreaker,
+pub(super) struct Admitted {
+    breaker: ProducerBreaker,
     is_trial: bool,
     is_ended: bool,
 }
@@ -90,13 +90,13 @@ impl ProducerBreaker {
     }
 
     /// Admits a call. `None`: it is to be rejected.
-    pub(super) fn admit(&self) -> Option<Admitted<'_>> {
+    pub(super) fn admit(&self) -> Option<Admitted> {
         let mut is_trial = false;
         let admitted = self.lock().breaker.admit(self.0.started.elapsed()).is_ok();
         if admitted {
             is_trial = self.state() == State::HalfOpen;
         }
-        admitted.then_some(Admitted { breaker: self, is_trial, is_ended: false })
+        admitted.then_some(Admitted { breaker: self.clone(), is_trial, is_ended: false })
     }
 
     /// Closes it: the producer was recreated.
@@ -152,7 +152,7 @@ impl ProducerBreaker {
     }
 }
 
-impl Admitted<'_> {
+impl Admitted {
     /// Takes the results of the call. Records that are invalid, too large, denied or rejected for lack of room are no evidence.
     pub(super) fn ended(mut self, results: &[ProduceResult]) {
         let is_unacknowledged = |result: &ProduceResult| {
@@ -172,7 +172,7 @@ impl Admitted<'_> {
     }
 }
 
-impl Drop for Admitted<'_> {
+impl Drop for Admitted {
     /// A trial without evidence: the next call is another one.
     fn drop(&mut self) {
         if self.is_trial && !self.is_ended {

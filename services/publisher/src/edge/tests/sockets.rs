@@ -125,7 +125,8 @@ async fn results_count_as_bytes_in_memory() {
     let bench = bench_with(Brokers::default(), ServeLimits { admission, ..LIMITS }).await;
     let (status, _) = bench.post("[{},{},{}]").await;
     assert_eq!(status, 503, "the results of three findings do not fit next to their body");
-    bench.assert_counts(&["publisher_edge_findings_total{outcome=\"refused\"} 3"]);
+    eventually(&bench, "publisher_edge_in_flight_bytes 0").await;
+    bench.assert_counts(&["publisher_edge_requests_total{status=\"503\"} 1"]);
 }
 
 #[tokio::test]

@@ -174,8 +174,10 @@ mod tests {
     use chassis::telemetry::{Catalogue, Metrics};
     use chassis::{Exit, SystemClock};
     use contracts::Topic;
-    use kafka_io::{OutRecord, ProduceError, RecordMetadata};
-    use publisher::edge::{Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, Produce, serve};
+    use kafka_io::{OutRecord, ProduceError};
+    use publisher::edge::{
+        Acknowledgements, Edge, EdgeCounts, EdgeLimits, EdgeMetrics, EdgeServer, Produce, serve,
+    };
     use testkit::stage_bench::wire;
     use tokio::sync::mpsc;
 
@@ -276,10 +278,10 @@ mod tests {
     struct Denying(Arc<AtomicUsize>);
 
     impl Produce for Denying {
-        async fn produce(&self, records: Vec<OutRecord>) -> Vec<Result<RecordMetadata, ProduceError>> {
+        fn produce(&self, records: Vec<OutRecord>) -> Acknowledgements {
             self.0.fetch_add(1, Ordering::Relaxed);
             let denied = ProduceError::Denied { cause: "Broker: Topic authorization failed".to_owned() };
-            vec![Err(denied); records.len()]
+            Box::pin(async move { vec![Err(denied); records.len()] })
         }
     }
 
