@@ -89,11 +89,12 @@ fn byte_order_mark_is_skipped_and_other_encodings_are_named() {
     assert_eq!((published.code, published.lines.len()), (Some(0), 2), "{}", published.out);
     assert_eq!(published.out, "2 accepted, 0 not accepted\n");
     assert_eq!(publish(b"").out, "0 accepted, 0 not accepted\n");
-    for (input, format) in [(&b"\xff\xfe{\0"[..], "UTF-16"), (b"\x1f\x8b\x08\x08", "gzip")] {
+    for (input, format) in [(&b"\xff\xfe{\0"[..], "UTF-16 text"), (b"\x1f\x8b\x08\x08", "compressed (gzip)")]
+    {
         let published = publish(input);
         assert_eq!(published.code, Some(2));
         assert!(
-            published.err.contains("f.ndjson: it is") && published.err.contains(format),
+            published.err.contains(&format!("f.ndjson: file is {format}, expected lines of JSON")),
             "{}",
             published.err
         );
