@@ -56,9 +56,13 @@ impl Service for Publisher {
         &config.process
     }
 
+    fn descriptors(config: &PublisherConfig) -> Vec<descriptors::Part> {
+        vec![descriptors::Part::of_server("edge.connections_max", &serve_limits(&config.edge).connections)]
+    }
+
     async fn start(config: PublisherConfig, context: Context) -> Result<Running, Failure> {
         // Before any connection, so that a configuration that cannot work fails the start at once.
-        let reserved = reserve(&config)?;
+        let reserved = hosting::reserve(&config.kafka.0, memory_parts(&config.edge))?;
         let server = EdgeServer::bind(config.edge.listen).await.map_err(|e| Failure::with(Exit::Usage, e))?;
         let writes = [
             Topic::AlertRaised,
@@ -129,14 +133,6 @@ fn serve_edge(
         Ok(())
     });
     Ok(())
-}
-
-/// Reserves the memory and the descriptors that the edge may use at most.
-fn reserve(config: &PublisherConfig) -> Result<(hosting::Reserved, descriptors::Reserved), Failure> {
-    let memory = hosting::reserve(&config.kafka.0, memory_parts(&config.edge))?;
-    let part = descriptors::Part::of_server("edge.connections_max", &serve_limits(&config.edge).connections);
-    let descriptors = descriptors::reserve(part).map_err(|e| Failure::with(Exit::Usage, e))?;
-    Ok((memory, descriptors))
 }
 
 /// Returns the limits of the edge's server.

@@ -1,6 +1,8 @@
 //! The command line: assembles the commands.
 
+use chassis::{Shutdown, signals};
 use clap::{Parser, Subcommand};
+use tokio::runtime::Handle;
 
 use crate::commands::dead_letters::{self, DeadLettersCommand};
 use crate::commands::dev::{self, DevArgs};
@@ -61,22 +63,57 @@ pub enum Command {
 }
 
 impl Cli {
+    /// Checks the limits of the process that the command needs.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if one is too low.
+    pub fn check_limits(&self) -> Result<(), Failure> {
+        match &self.command {
+            Command::Dev(args) => dev::require_descriptors(args),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors
-    /// The failure of the command.
+    /// The failure of the command; [`Failure::NotOk`] if a signal ended it, unless it runs until a signal.
     pub async fn run(self) -> Result<(), Failure> {
+        let interrupted = Err(Failure::not_ok("interrupted by a signal"));
         match self.command {
+            // These report at a signal what they did.
             Command::Dev(args) => dev::run(args).await,
             Command::Replay(args) => replay::run(args).await,
-            Command::Topics { command } => topics::run(&command).await,
-            Command::Schemas { command } => schemas::run(&command).await,
             Command::Publish(args) => publish::run(&args).await,
-            Command::DeadLetters { command } => dead_letters::run(command).await,
-            Command::Tail(args) => tail::run(args).await,
-            Command::Verify(args) => verify::run(args).await,
-            Command::Lag(args) => lag::run(args).await,
+            Command::DeadLetters { command: command @ DeadLettersCommand::Replay(_) } => {
+                dead_letters::run(command).await
+            }
+            Command::DeadLetters { command } => until_signal(dead_letters::run(command), interrupted).await,
+            Command::Topics { command } => {
+                until_signal(async move { topics::run(&command).await }, interrupted).await
+            }
+            Command::Schemas { command } => {
+                until_signal(async move { schemas::run(&command).await }, interrupted).await
+            }
+            Command::Tail(args) => until_signal(tail::run(args), Ok(())).await,
+            Command::Verify(args) => until_signal(verify::run(args), interrupted).await,
+            Command::Lag(args) => until_signal(lag::run(args), interrupted).await,
         }
+    }
+}
+
+/// Runs a command until it ends or a signal arrives. It is a task of its own: if it blocks, that does not delay the end.
+async fn until_signal(
+    command: impl Future<Output = Result<(), Failure>> + Send + 'static,
+    on_signal: Result<(), Failure>,
+) -> Result<(), Failure> {
+    let shutdown = Shutdown::new();
+    signals::listen(&shutdown).map_err(|error| Failure::start("signal handlers", error))?;
+    // Not supervised: its end is awaited here.
+    let running = Handle::current().spawn(command);
+    tokio::select! {
+        result = running => result.map_err(Failure::not_ok)?,
+        () = shutdown.begun() => on_signal,
     }
 }
 

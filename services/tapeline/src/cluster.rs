@@ -2,8 +2,12 @@
 
 mod args;
 mod clients;
+mod edge_address;
 mod settings;
 
-pub use self::args::{ClusterArgs, parse_socket_address};
+pub use self::args::ClusterArgs;
 pub use self::clients::{kafka, register, registry, registry_client, registry_config, wire};
+pub use self::edge_address::{
+    AddressError, EdgeAddress, ResolveError, parse_admin_listen_address, parse_edge_listen_address,
+};
 pub use self::settings::{PREFIX, Settings};

@@ -8,6 +8,7 @@ use chassis::Exit;
 use kafka_io::MaybeAccessDenied;
 use kit::ErrorChain;
 use kit::secret::redacted_address;
+use rustix::io::Errno;
 
 /// Why a command failed. Each variant has its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,13 @@ impl Failure {
     /// Returns a usage error.
     pub fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Usage(Cause::Error(error.into()))
+    }
+
+    /// Returns a failure to start a part of the process. A lack of file descriptors is an error of the limits of the process.
+    pub fn start(part: &str, error: io::Error) -> Self {
+        let lacks_descriptors = error.raw_os_error() == Some(Errno::MFILE.raw_os_error());
+        let cause = Cause::new(format!("failed to start {part}"), error);
+        if lacks_descriptors { Self::Usage(cause) } else { Self::NotOk(cause) }
     }
 
     /// Returns an error of an unreachable service.

@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
+use kit::file_format;
 use serde_json::value::RawValue;
 
 /// The longest line, in bytes: the default of `edge.body_max_bytes`.
@@ -10,16 +11,6 @@ pub const LINE_MAX_BYTES: usize = 8 << 20;
 
 /// The byte order mark that some editors write at the start of a file. After files are concatenated, other lines have one too.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-/// First bytes of files that hold no text in UTF-8.
-const OTHER_FORMATS: [(&[u8], &str); 6] = [
-    (&[0xff, 0xfe], "UTF-16 text"),
-    (&[0xfe, 0xff], "UTF-16 text"),
-    (&[0x1f, 0x8b], "compressed with gzip"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd"),
-    (b"BZh", "compressed with bzip2"),
-    (b"PK\x03\x04", "a zip archive"),
-];
 
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,7 +53,7 @@ pub enum InputError {
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     /// The format that its first bytes show.
-    #[error("it is {0}, expected lines of JSON in UTF-8")]
+    #[error("file is {0}, expected lines of JSON in UTF-8")]
     OtherFormat(&'static str),
 }
 
@@ -100,8 +91,7 @@ impl<R: Read> FindingReader<R> {
         while let Some(length) = self.read_line()? {
             self.number += 1;
             if self.number == 1
-                && let Some((_, format)) =
-                    OTHER_FORMATS.iter().find(|(magic, _)| self.line.starts_with(magic))
+                && let Some(format) = file_format::of(&self.line)
             {
                 return Err(InputError::OtherFormat(format));
             }

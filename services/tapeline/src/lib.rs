@@ -47,7 +47,7 @@ use clap::error::{ContextKind, ContextValue};
 use kit::secret::redacted_address;
 
 use self::cli::Cli;
-use self::exit::{Cause, Failure};
+use self::exit::Failure;
 
 /// Runs the command of the process's arguments and returns its exit code.
 #[must_use]
@@ -70,10 +70,11 @@ fn run_command() -> Result<(), Failure> {
         }
         Err(error) => without_secrets(error).exit(),
     };
+    cli.check_limits()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::NotOk(Cause::new("failed to start the async runtime", error)))?;
+        .map_err(|error| Failure::start("the async runtime", error))?;
     let result = runtime.block_on(cli.run());
     // A blocking thread that still reads from a topic must not keep the process alive.
     runtime.shutdown_background();

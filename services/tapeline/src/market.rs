@@ -1,6 +1,6 @@
 //! A market run, as `dev` and `replay` share it.
 //!
-//! [`plan`] reads bars and findings. [`MarketRunner`] publishes them date by date, waits until their alerts are resolved
+//! [`open`] reads bars and findings. [`MarketRunner`] publishes them date by date, waits until their alerts are resolved
 //! ([`AlertWaiter`], from what [`TopicFollower`] reads), and [`RunAudit`] counts and reports the run from its topics.
 
 mod alert_tracker;
@@ -34,7 +34,7 @@ pub use self::edge_client::{
 };
 pub use self::finding_poster::FindingPoster;
 pub use self::output_files::check_outputs;
-pub use self::plan::{MarketPlan, plan};
+pub use self::plan::{MarketPlan, open};
 pub use self::progress_bar::DateProgress;
 pub use self::rejected_findings::RejectedFindings;
 pub use self::retries::Retries;

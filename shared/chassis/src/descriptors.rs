@@ -4,19 +4,15 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Mutex;
 
 use kit::SaturatingFrom;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::lock::locked;
 use crate::serve::{ConnectionLimits, SPARE_DESCRIPTORS};
 
 /// Descriptors of a process apart from its servers: connections to brokers and to the registry, files, the runtime. `tapeline dev`, which
 /// has the most, uses 241.
 const PROCESS: u64 = 256;
-
-static RESERVED: Mutex<Vec<Part>> = Mutex::new(Vec::new());
 
 /// The maximum number of descriptors of one part of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +22,14 @@ pub struct Part {
     pub count: u64,
 }
 
-/// Reserved descriptors. Dropping it releases them.
+/// The change of the soft limit, which is made before the log has started.
 #[derive(Debug)]
-#[must_use = "dropping it releases the descriptors"]
-pub struct Reserved(Part);
+#[must_use = "it has to be logged"]
+pub enum SoftLimit {
+    Unchanged,
+    Raised { soft: Option<u64>, hard: Option<u64> },
+    NotRaised { soft: Option<u64>, hard: Option<u64>, error: io::Error },
+}
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -51,23 +51,15 @@ impl Part {
     }
 }
 
-/// Reserves descriptors in addition to those of the other parts. Raises the soft limit to the hard limit if the sum exceeds it.
+/// Compares the sum of these parts and of the process itself with the hard limit, and raises the soft limit to it if the sum exceeds
+/// that. To be called before anything that needs descriptors, such as an async runtime.
 ///
 /// # Errors
-/// The sum of all parts exceeds the hard limit.
-pub fn reserve(part: Part) -> Result<Reserved, DescriptorsError> {
-    let mut parts = {
-        let mut reserved = locked(&RESERVED);
-        reserved.push(part.clone());
-        reserved.clone()
-    };
-    let reserved = Reserved(part);
+/// The sum exceeds the hard limit.
+pub fn require(mut parts: Vec<Part>) -> Result<SoftLimit, DescriptorsError> {
     parts.push(Part { name: "process".to_owned(), count: PROCESS });
     let limit = getrlimit(Resource::Nofile);
-    if check(parts, &limit)? {
-        raise(&limit);
-    }
-    Ok(reserved)
+    Ok(if check(parts, &limit)? { raise(&limit) } else { SoftLimit::Unchanged })
 }
 
 /// Returns the number of open descriptors of the process. `None` if the system does not report it.
@@ -99,22 +91,23 @@ fn check(mut parts: Vec<Part>, limit: &Rlimit) -> Result<bool, DescriptorsError>
     Ok(exceeds(sum, limit.current).is_some())
 }
 
-fn raise(limit: &Rlimit) {
+fn raise(limit: &Rlimit) -> SoftLimit {
     let (soft, hard) = (limit.current, limit.maximum);
     match setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }) {
-        Ok(()) => tracing::info!(soft, hard, "limit of file descriptors raised"),
-        Err(error) => {
-            let error = io::Error::from(error);
-            tracing::warn!(soft, hard, %error, "failed to raise the limit of file descriptors");
-        }
+        Ok(()) => SoftLimit::Raised { soft, hard },
+        Err(error) => SoftLimit::NotRaised { soft, hard, error: error.into() },
     }
 }
 
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        let mut reserved = locked(&RESERVED);
-        if let Some(index) = reserved.iter().position(|known| *known == self.0) {
-            reserved.swap_remove(index);
+impl SoftLimit {
+    /// Logs a change, or its failure.
+    pub fn log(&self) {
+        match self {
+            Self::Unchanged => {}
+            Self::Raised { soft, hard } => tracing::info!(soft, hard, "limit of file descriptors raised"),
+            Self::NotRaised { soft, hard, error } => {
+                tracing::warn!(soft, hard, %error, "failed to raise the limit of file descriptors");
+            }
         }
     }
 }
@@ -155,14 +148,5 @@ mod tests {
         assert!(open().unwrap() >= before.saturating_sub(20) + 50, "{before}");
         drop(files);
         assert!(limit().is_none_or(|limit| limit >= before));
-    }
-
-    #[test]
-    fn reservation_counts_until_it_is_dropped() {
-        let known = || locked(&RESERVED).contains(&part("a test", 1));
-        let reserved = reserve(part("a test", 1)).unwrap();
-        assert!(known());
-        drop(reserved);
-        assert!(!known());
     }
 }

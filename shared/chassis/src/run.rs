@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config::{self, ConfigErrors, Loaded, RenamedKey};
+use crate::descriptors;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -76,6 +77,9 @@ fn load<S: Service>(
 /// Runs the process from the valid configuration to the exit code. An error means that the process failed to start.
 fn run_process<S: Service>(config: S::Config, renamed: &[RenamedKey]) -> Result<Exit, Failure> {
     let process = S::process(&config).clone();
+    // Before the signal handlers and the runtime, which need descriptors themselves.
+    let parts = [vec![process.descriptors()], S::descriptors(&config)].concat();
+    let soft_limit = descriptors::require(parts).map_err(|error| Failure::with(Exit::Usage, error))?;
     let shutdown = Shutdown::new();
     signals::listen(&shutdown)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -85,6 +89,7 @@ fn run_process<S: Service>(config: S::Config, renamed: &[RenamedKey]) -> Result<
         .build()?;
     let version = crate::admin::Version { name: S::NAME, version: S::VERSION };
     let host = Host::start(&process, &S::catalogue(), version, runtime.handle().clone(), shutdown.clone())?;
+    soft_limit.log();
     logs::log_panics();
     for RenamedKey { old, new, origin } in renamed {
         tracing::warn!(old, new, %origin, "configuration key renamed: the old name is accepted for one release");

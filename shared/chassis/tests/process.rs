@@ -9,6 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use chassis::config::{ErrorCollector, Validate};
+use chassis::descriptors::Part;
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::{Context, EndPolicy, Exit, Failure, Service};
@@ -53,6 +54,10 @@ impl Service for Demo {
 
     fn process(config: &Config) -> &Process {
         &config.process
+    }
+
+    fn descriptors(_config: &Config) -> Vec<Part> {
+        vec![Part { name: "demo.connections_max".to_owned(), count: 8 }]
     }
 
     async fn start(config: Config, context: Context) -> Result<(), Failure> {
@@ -326,8 +331,14 @@ fn soft_limit_of_descriptors_is_raised_to_the_hard_one() {
 
 #[test]
 fn too_low_hard_limit_of_descriptors_exits_with_2() {
-    let (code, log) = start_with_descriptors(100, 200).end();
-    assert_eq!(code, Some(2), "{log}");
-    let expected = "configuration needs 352 file descriptors, the hard limit is 200: process 256, process.admin_connections_max 96";
-    assert!(log.contains(expected), "{log}");
+    // With 10 not even the async runtime starts.
+    for limit in [10, 200] {
+        let (code, log) = start_with_descriptors(limit, limit).end();
+        assert_eq!(code, Some(2), "{log}");
+        let expected = format!(
+            "configuration needs 360 file descriptors, the hard limit is {limit}: process 256, process.admin_connections_max 96, \
+             demo.connections_max 8;"
+        );
+        assert!(log.contains(&expected), "{log}");
+    }
 }

@@ -60,7 +60,9 @@ pub(crate) fn canonical_uuid(text: &str) -> Result<String, Cause> {
 }
 
 pub(crate) fn instant(micros: i64) -> Result<(), Cause> {
-    check(INSTANTS.contains(&micros), || format!("{micros} microseconds is outside the years 1 to 9999"))
+    check(INSTANTS.contains(&micros), || {
+        format!("{} is outside the years 1 to 9999", Timestamp::from_micros(micros))
+    })
 }
 
 pub(crate) fn symbol(text: &str) -> Result<(), SymbolError> {
@@ -165,8 +167,11 @@ pub(crate) fn data_type(name: &str) -> Result<(), Cause> {
 /// Checks a date, in days since 1970-01-01.
 pub(crate) fn day(days: i32) -> Result<(), Cause> {
     const DAY_MICROS: i64 = 86_400_000_000;
-    check(INSTANTS.contains(&(i64::from(days) * DAY_MICROS)), || {
-        format!("day {days} is outside the years 1 to 9999")
+    let micros = i64::from(days).saturating_mul(DAY_MICROS);
+    check(INSTANTS.contains(&micros), || {
+        let instant = Timestamp::from_micros(micros).to_string();
+        let date = instant.split('T').next().unwrap_or_default();
+        format!("{date} (day {days}) is outside the years 1 to 9999")
     })
 }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The calendar repeats after 400 years: the days and times of this year are those of the last one that the library supports in part.
-const LAST_YEAR: &str = "9999-";
-const CYCLE_EARLIER: &str = "9599-";
+/// The calendar repeats after this number of years.
+const CYCLE_YEARS: i64 = 400;
 const CYCLE_MICROS: i64 = 146_097 * 86_400 * 1_000_000;
+
+/// The last year of which the time library supports every instant whose days and times repeat.
+const YEAR_MAX: i64 = 9_998;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,16 +44,21 @@ impl Timestamp {
         let plain = Some(text).filter(|text| !text.contains('['));
         let parsed = plain.and_then(|text| {
             let parsed = text.parse::<jiff::Timestamp>().ok().map(Self::from_jiff);
-            parsed.or_else(|| Self::parse_last_days(text))
+            parsed.or_else(|| Self::parse_later(text))
         });
         parsed.ok_or_else(|| TimestampError { text: text.chars().take(40).collect() })
     }
 
-    /// Parses an instant after the last one of the time library, 9999-12-30T22:00:00Z.
-    fn parse_last_days(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix(LAST_YEAR)?;
-        let earlier = format!("{CYCLE_EARLIER}{rest}").parse::<jiff::Timestamp>().ok()?;
-        Self::from_jiff(earlier).checked_add_micros(CYCLE_MICROS)
+    /// Parses an instant after the last one of the time library, 9999-12-30T22:00:00Z. Years above 9999 have a plus and six digits.
+    fn parse_later(text: &str) -> Option<Self> {
+        let (year, rest) = text.split_once('-')?;
+        let digits = year.strip_prefix('+');
+        let (digits, len) = digits.map_or((year, 4), |digits| (digits, 6));
+        let is_year = digits.len() == len && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let year: i64 = digits.parse().ok().filter(|_| is_year)?;
+        let cycles = (year - YEAR_MAX).div_euclid(CYCLE_YEARS) + 1;
+        let earlier = format!("{:04}-{rest}", year - cycles * CYCLE_YEARS).parse::<jiff::Timestamp>().ok()?;
+        Self::from_jiff(earlier).checked_add_micros(cycles.checked_mul(CYCLE_MICROS)?)
     }
 
     /// Returns the instant `micros` later. `None` on overflow.
@@ -89,21 +96,20 @@ impl Timestamp {
     }
 }
 
-/// ISO-8601 with `Z`. The fraction of the second has six digits and is omitted if it is zero.
+/// ISO-8601 with `Z`. The fraction of the second has six digits and is omitted if it is zero. Years outside 0 to 9999 have a sign and six
+/// digits.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let write = |instant: jiff::Timestamp| {
-            if self.0 % 1_000_000 == 0 { format!("{instant:.0}") } else { format!("{instant:.6}") }
+        let within = jiff::Timestamp::from_microsecond(self.0.rem_euclid(CYCLE_MICROS)).unwrap_or_default();
+        let text = match self.0 % 1_000_000 {
+            0 => format!("{within:.0}"),
+            _ => format!("{within:.6}"),
         };
-        let of_micros = |micros| jiff::Timestamp::from_microsecond(micros).ok();
-        if let Some(instant) = of_micros(self.0) {
-            return f.write_str(&write(instant));
-        }
-        let earlier = of_micros(self.0.saturating_sub(CYCLE_MICROS)).map(write);
-        match earlier.as_deref().and_then(|text| text.strip_prefix(CYCLE_EARLIER)) {
-            Some(rest) => write!(f, "{LAST_YEAR}{rest}"),
-            // Outside the range of ISO-8601 with years of four digits.
-            None => write!(f, "{}us", self.0),
+        let (year, rest) = text.split_once('-').unwrap_or_default();
+        let year = year.parse().unwrap_or(0) + CYCLE_YEARS * self.0.div_euclid(CYCLE_MICROS);
+        match year {
+            0..=9_999 => write!(f, "{year:04}-{rest}"),
+            _ => write!(f, "{year:+07}-{rest}"),
         }
     }
 }
@@ -171,7 +177,7 @@ mod tests {
         let last = Timestamp::from_micros(i64::MAX);
         assert_eq!(last.checked_add_micros(1), None);
         assert_eq!(last.saturating_add_micros(1), last);
-        assert_eq!(last.to_string(), "9223372036854775807us");
+        assert_eq!(last.to_string(), "+294247-01-10T04:00:54.775807Z");
     }
 
     #[test]
@@ -181,9 +187,9 @@ mod tests {
         for text in ["9999-12-31T23:59:59.999999Z", "9999-12-30T21:59:59Z", "9999-12-30T22:00:01Z"] {
             assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(Timestamp::from_micros(i64::MIN).to_string(), "-9223372036854775808us");
+        assert_eq!(Timestamp::from_micros(i64::MIN).to_string(), "-290308-12-21T19:59:05.224192Z");
         let next = last.saturating_add_micros(1);
-        assert_eq!(next.to_string(), "253402300800000000us");
+        assert_eq!(next.to_string(), "+010000-01-01T00:00:00Z");
         assert_eq!(
             Timestamp::parse("9999-12-31T23:59:59-04:00").unwrap().micros(),
             next.micros() - 1_000_000 + 4 * 3_600_000_000
@@ -192,6 +198,28 @@ mod tests {
             Timestamp::parse("9999-13-01T00:00:00Z")
                 .is_err_and(|error| error.to_string().contains("9999-13"))
         );
+    }
+
+    #[test]
+    fn years_outside_1_to_9999_are_written_and_parsed() {
+        for (text, micros) in [
+            ("0000-01-01T00:00:00Z", -62_167_219_200_000_000),
+            ("0000-12-31T23:59:59.999999Z", -62_135_596_800_000_001),
+            ("-000001-12-31T23:59:59Z", -62_167_219_201_000_000),
+            ("+010000-02-29T12:00:00.500000Z", 253_407_441_600_500_000),
+            ("+012345-06-07T08:09:10Z", 327_416_976_550_000_000),
+        ] {
+            assert_eq!(Timestamp::from_micros(micros).to_string(), text);
+            assert_eq!(Timestamp::parse(text).unwrap().micros(), micros, "{text}");
+        }
+        for text in [
+            "10000-01-01T00:00:00Z",
+            "+10000-01-01T00:00:00Z",
+            "+999999-01-01T00:00:00Z",
+            "++10000-01-01T00:00:00Z",
+        ] {
+            assert!(Timestamp::parse(text).is_err(), "{text}");
+        }
     }
 
     proptest! {

@@ -14,6 +14,7 @@ mod disk_cache;
 mod error;
 mod http_client;
 mod meters;
+mod registration;
 mod retry_limit;
 mod schema_cache;
 
@@ -25,8 +26,8 @@ use apache_avro::Schema;
 use contracts::{Topic, WriterError, WriterSchemas};
 use kit::Millis;
 use kit::secret::redacted_address;
-use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, perform_sr_call};
-use schema_registry_converter::schema_registry_common::{SchemaType, SrCall};
+use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id};
+use schema_registry_converter::schema_registry_common::SchemaType;
 use tokio::runtime::Handle;
 
 pub use self::address::RegistryUrlError;
@@ -36,6 +37,7 @@ use self::disk_cache::DiskCache;
 pub use self::error::{CaFileError, RegistryCallError, RegistryError, RegistryErrorKind};
 pub use self::http_client::{http_client, read_response};
 use self::meters::{LookupOutcome, Meters};
+use self::registration::{OwnSchema, Registration, own_schemas};
 use self::retry_limit::RetryLimit;
 use self::schema_cache::{PendingFetch, SchemaCache};
 use crate::breaker_meters::BreakerMeters;
@@ -75,13 +77,6 @@ pub enum Started {
     /// The cache folder contained them, and with this error the registry is unavailable, or another server responds in its place.
     /// [`Registry::confirm`] registers them later.
     Cached(RegistryError),
-}
-
-/// The schema that this service registers for a topic.
-struct OwnSchema {
-    topic: Topic,
-    subject: String,
-    schema: &'static str,
 }
 
 impl Registry {
@@ -249,10 +244,11 @@ impl Registry {
         waiting: &OnRetry,
     ) -> Result<u32, RegistryError> {
         let (url, subject) = (&self.0.url, &own.subject);
+        let registration = Registration { settings: &self.0.settings, limit };
         let (mut backoff, mut line) = (limit.backoff(), LogLimit::default());
         let mut last = None;
         loop {
-            let error = match self.find_or_register(own, limit).await {
+            let error = match registration.find_or_register(own).await {
                 Ok(id) => return Ok(id),
                 // The attempt before it has a cause, the end of the time limit has none.
                 Err(RegistryCallError::TimedOut) => last.take().unwrap_or(RegistryCallError::TimedOut),
@@ -283,29 +279,6 @@ impl Registry {
             }
             _ => RegistryError::Rejected { url, subject, source },
         }
-    }
-
-    /// Looks the schema up, and registers it if that does not return its id: to read suffices on a registry that has it.
-    async fn find_or_register(&self, own: &OwnSchema, limit: RetryLimit) -> Result<u32, RegistryCallError> {
-        let body = serde_json::json!({ "schema": own.schema, "schemaType": "AVRO" }).to_string();
-        match self.call(SrCall::PostForVersion(&own.subject, &body), limit).await {
-            Err(error) if !error.is_transient() => {
-                self.call(SrCall::PostNew(&own.subject, &body), limit).await
-            }
-            found => found,
-        }
-    }
-
-    /// Makes one call, which ends at the time limit. Returns the id in the response.
-    async fn call(&self, call: SrCall<'_>, limit: RetryLimit) -> Result<u32, RegistryCallError> {
-        let call = perform_sr_call(&self.0.settings, call);
-        let response = match limit {
-            RetryLimit::Unlimited => call.await,
-            RetryLimit::Until { deadline, .. } => tokio::time::timeout_at(deadline.into(), call)
-                .await
-                .map_err(|_| RegistryCallError::TimedOut)?,
-        };
-        response?.id.ok_or_else(|| RegistryCallError::NotRegistry("it has no id".to_owned()))
     }
 
     /// Starts a lookup on the runtime, unless the breaker is open.
@@ -384,11 +357,4 @@ impl WriterSchemas for Registry {
         let wait = self.0.config.lookup_wait_ms.as_duration();
         self.0.cache.get(id, wait, |pending| self.look_up(id, pending))
     }
-}
-
-fn own_schemas(topics: &[Topic]) -> impl Iterator<Item = OwnSchema> {
-    topics.iter().filter_map(|topic| {
-        let schema = contracts::catalogue::contract(*topic)?.schema;
-        Some(OwnSchema { topic: *topic, subject: topic.subject()?, schema })
-    })
 }

@@ -46,8 +46,75 @@ fn read_only_registry_with_the_schema_suffices() {
     assert_eq!(*server.requests.lock().unwrap(), [FIND]);
 }
 
+/// The responses of a registry or its proxy that denies every POST.
+const DENYING: [ScriptedResponse; 3] = [
+    Some((401, "application/json", r#"{"error_code":40101,"message":"Unauthorized"}"#)),
+    Some((403, "text/html", "<html>403</html>")),
+    Some((405, "application/json", r#"{"error_code":405,"message":"HTTP 405 Method Not Allowed"}"#)),
+];
+
+/// A version of a subject with the schema of alerts, its JSON in another notation.
+fn version_of_alert(version: u32, id: u32) -> ScriptedResponse {
+    let schema = contracts::catalogue::contract(Topic::AlertRaised).unwrap().schema;
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let body =
+        serde_json::json!({"subject": "s", "version": version, "id": id, "schema": format!("{schema:#}")});
+    json(200, body.to_string().leak())
+}
+
+#[test]
+fn registry_that_denies_every_post_suffices_with_the_schema() {
+    const OTHER: &str = r#"{"subject":"s","version":3,"id":19,"schema":"\"string\""}"#;
+    const DELETED: &str = r#"{"error_code":40402,"message":"Version 2 not found."}"#;
+    let versions = |numbers: &[&str]| -> Vec<String> {
+        let paths = numbers.iter().map(|number| format!("{REGISTER}/{number}"));
+        [FIND.to_owned()].into_iter().chain(paths).collect()
+    };
+    for denied in DENYING {
+        for (script, paths) in [
+            (vec![version_of_alert(1, 17)], versions(&["latest"])),
+            (
+                vec![json(200, OTHER), json(404, DELETED), version_of_alert(1, 17)],
+                versions(&["latest", "2", "1"]),
+            ),
+        ] {
+            let server = Scripted::start([vec![denied], script].concat());
+            let registry = server.registry();
+            server.runtime.block_on(registry.register(&[Topic::AlertRaised])).unwrap();
+            assert_eq!(registry.id(Topic::AlertRaised).unwrap(), 17);
+            assert_eq!(*server.requests.lock().unwrap(), paths);
+        }
+    }
+}
+
+#[test]
+fn missing_schema_in_a_read_only_registry_fails_at_once() {
+    for denied in DENYING {
+        let (error, text, calls) = start_error([denied, json(404, UNKNOWN), denied]);
+        assert_eq!((error.kind(), calls), (RegistryErrorKind::Rejected, 3), "{text}");
+        assert!(!text.contains("no schema registry"), "{text}");
+    }
+}
+
+#[test]
+fn status_that_no_repetition_changes_fails_at_once() {
+    const UNSUPPORTED: &str = r#"{"error_code":501,"message":"Not Implemented"}"#;
+    for status in [501, 505, 506, 508, 510, 511] {
+        for response in [Some((status, "text/html", "<html>")), json(status, UNSUPPORTED)] {
+            let (error, text, calls) = start_error([response, response]);
+            assert_eq!((error.kind(), calls), (RegistryErrorKind::Rejected, 2), "{status}: {text}");
+        }
+    }
+    for status in [500, 502, 503, 504] {
+        let page = Some((status, "text/html", "<html>"));
+        let server = Scripted::start([page, json(200, r#"{"id":17}"#)]);
+        server.runtime.block_on(server.registry().register(&[Topic::AlertRaised])).unwrap();
+        assert_eq!(server.calls(), 2, "{status}");
+    }
+}
+
 /// The error of a start at a registry with these responses to look-up and registration, and the number of calls.
-fn start_error(script: [ScriptedResponse; 2]) -> (RegistryError, String, usize) {
+fn start_error<const N: usize>(script: [ScriptedResponse; N]) -> (RegistryError, String, usize) {
     let server = Scripted::start(script);
     let error = server.runtime.block_on(server.registry().register(&[Topic::AlertRaised])).unwrap_err();
     let text = ErrorChain(&error).to_string();
@@ -94,9 +161,9 @@ fn server_that_is_no_registry_fails_at_once() {
 fn denied_access_fails_at_once() {
     for status in [401, 403] {
         let response = json(status, r#"{"error_code":40101,"message":"Unauthorized"}"#);
-        let (error, text, _) = start_error([response, response]);
+        let (error, text, calls) = start_error([response, response, response]);
         assert!(matches!(error, RegistryError::Denied { .. }), "{text}");
-        assert_eq!(error.kind(), RegistryErrorKind::Rejected);
+        assert_eq!((error.kind(), calls), (RegistryErrorKind::Rejected, 3));
     }
 }
 

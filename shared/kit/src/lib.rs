@@ -9,6 +9,7 @@
 //! | [`Millis`] | milliseconds in a configuration |
 //! | [`SaturatingFrom`] | an integer conversion that clamps |
 //! | [`ErrorChain`] | an error with its sources, as text |
+//! | [`file_format`] | the format of a file that is no text in UTF-8 |
 //!
 //! The crate has no clock, no randomness, no I/O and no threads: times and random numbers are arguments. It depends on nothing but
 //! `std`; the feature `serde` adds serialisation to [`Secret`] and [`Millis`]. The laws are in `tests/laws.rs`.
@@ -44,6 +45,7 @@
 mod backoff;
 pub mod breaker;
 mod error_chain;
+pub mod file_format;
 mod hysteresis;
 mod millis;
 mod saturating;

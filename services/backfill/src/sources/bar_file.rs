@@ -23,6 +23,7 @@ mod rows;
 use std::path::Path;
 
 use domain::Bar;
+use kit::file_format;
 
 pub(super) use content::FILE_BYTES_MAX;
 pub use error::{CsvError, InvalidRow, MissingEnd, RowError};
@@ -68,6 +69,9 @@ fn read(path: &Path, excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> 
 }
 
 fn parse(path: &Path, bytes: &[u8], excerpt: Option<Excerpt>) -> Result<RangeOfFile, CsvError> {
+    if let Some(format) = file_format::of(bytes) {
+        return Err(CsvError::OtherFormat { path: path.to_path_buf(), format });
+    }
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut lines = LineCounter::new(text);
     let mut records = Records::new(text);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chassis::shutdown::Cause as ShutdownCause;
-use chassis::{Shutdown, signals};
+use chassis::{Shutdown, descriptors, signals};
 use contracts::Topic;
 use contracts::topics::DEFAULT_PARTITIONS;
 use devstack::broker::EmbeddedBroker;
@@ -31,12 +31,22 @@ use crate::market::{
     self, AlertWaiter, DateProgress, EdgeClient, EdgeError, FindingPoster, MarketPlan, MarketRunner,
     RejectedFindings, RunAudit, RunEnd, TopicFollower,
 };
-use crate::output::{NdjsonFile, print};
+use crate::output::print;
 
 pub use self::args::DevArgs;
 
 /// Time for unresolved records after an interrupt, before the services drain.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
+
+/// Compares the limit of file descriptors with what all services need, and raises the soft one. To be called before the async runtime,
+/// which needs some itself.
+///
+/// # Errors
+/// [`Failure::Usage`] if the hard limit is too low.
+pub fn require_descriptors(args: &DevArgs) -> Result<(), Failure> {
+    // The log has only warnings: a soft limit that cannot be raised fails with the first descriptor above it.
+    descriptors::require(services::descriptors(args)).map(drop).map_err(Failure::usage)
+}
 
 /// Runs everything, and audits the run.
 ///
@@ -44,10 +54,11 @@ const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
 /// If something cannot be started, fails or makes no progress; [`Failure::NotOk`] if the report is not ok.
 pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let interrupt = Shutdown::new();
-    signals::listen(&interrupt).map_err(not_started("signal handlers"))?;
+    signals::listen(&interrupt).map_err(|error| Failure::start("signal handlers", error))?;
     market::check_outputs(&args.market)?;
-    let Some(plan) = read_plan(&args, &interrupt).await? else { return interrupted(&args, &interrupt) };
-    let vectors = args.market.vectors.as_deref().map(NdjsonFile::create).transpose()?;
+    let Some((plan, vectors)) = market::open(&args.market, &interrupt).await? else {
+        return interrupted(&args, &interrupt);
+    };
     let broker = start_broker()?;
     let registry = EmbeddedRegistry::start((Ipv4Addr::LOCALHOST, 0).into())
         .await
@@ -92,21 +103,6 @@ pub async fn run(args: DevArgs) -> Result<(), Failure> {
     let printed = print(&report.summary(&not_replayed));
     result.and(written).and(printed)?;
     report.verdict()
-}
-
-/// Reads the plan on a thread of its own, so that a file that never ends, such as a pipe, does not keep a signal from ending the command.
-/// `None` if it was interrupted.
-async fn read_plan(args: &DevArgs, interrupt: &Shutdown) -> Result<Option<MarketPlan>, Failure> {
-    let market = args.market.clone();
-    let reading = tokio::task::spawn_blocking(move || market::plan(&market));
-    tokio::select! {
-        plan = reading => {
-            let plan = plan.map_err(Failure::not_ok)??;
-            plan.warn();
-            Ok(Some(plan))
-        }
-        () = interrupt.begun() => Ok(None),
-    }
 }
 
 fn start_broker() -> Result<EmbeddedBroker, Failure> {

@@ -16,11 +16,14 @@ use std::path::Path;
 use chassis::{Shutdown, signals};
 
 use self::destination::Destination;
-use self::publication::{Publication, interrupted};
+use self::publication::Publication;
 use self::tally::Tally;
-use crate::exit::{Cause, Failure};
+use crate::exit::Failure;
 
 pub use self::args::PublishArgs;
+
+/// The argument that means standard input.
+const STDIN: &str = "-";
 
 /// Publishes every line, prints `file:line: outcome: cause` for each that was not accepted or has a warning, and the counts at the end, also if it ends early. A
 /// signal ends it after the batch that is being sent.
@@ -28,32 +31,40 @@ pub use self::args::PublishArgs;
 /// # Errors
 /// An unreadable file; an unreachable edge, cluster or registry; [`Failure::NotOk`] if a finding was not accepted.
 pub async fn run(args: &PublishArgs) -> Result<(), Failure> {
-    let Input { name, bytes, read } = Input::open(&args.file)?;
     let shutdown = Shutdown::new();
-    signals::listen(&shutdown)
-        .map_err(|error| Failure::NotOk(Cause::new("failed to start signal handlers", error)))?;
-    let destination = tokio::select! {
+    signals::listen(&shutdown).map_err(|error| Failure::start("signal handlers", error))?;
+    let opening = async { Ok((Input::open(&args.file).await?, Destination::open(args).await?)) };
+    let (Input { bytes, read }, destination) = tokio::select! {
         biased;
-        () = shutdown.begun() => return Err(interrupted()),
-        opened = Destination::open(args) => opened?,
+        () = shutdown.begun() => return publication::interrupted_before(&name(&args.file)),
+        opened = opening => opened?,
     };
-    let publication = Publication::new(name, destination, Tally::new(bytes), shutdown);
+    let publication = Publication::new(name(&args.file), destination, Tally::new(bytes), shutdown);
     publication.run(batches::read(read, bytes.is_some())).await
 }
 
+/// Returns the name of an input in messages.
+fn name(path: &Path) -> String {
+    if path.as_os_str() == STDIN { "<stdin>".to_owned() } else { path.display().to_string() }
+}
+
 struct Input {
-    /// Its name in messages.
-    name: String,
     /// Its size, if it is a regular file.
     bytes: Option<u64>,
     read: Box<dyn Read + Send>,
 }
 
 impl Input {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        if path.as_os_str() == "-" {
-            return Ok(Self { name: "<stdin>".to_owned(), bytes: None, read: Box::new(std::io::stdin()) });
+    /// Opens the input on a thread of its own: a pipe opens when another process opens its other end.
+    async fn open(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == STDIN {
+            return Ok(Self { bytes: None, read: Box::new(std::io::stdin()) });
         }
+        let path = path.to_path_buf();
+        tokio::task::spawn_blocking(move || Self::open_file(&path)).await.map_err(Failure::not_ok)?
+    }
+
+    fn open_file(path: &Path) -> Result<Self, Failure> {
         let failed = |error| Failure::file("open", path, error);
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
@@ -61,6 +72,6 @@ impl Input {
             return Err(failed(std::io::ErrorKind::IsADirectory.into()));
         }
         let bytes = metadata.is_file().then_some(metadata.len());
-        Ok(Self { name: path.display().to_string(), bytes, read: Box::new(file) })
+        Ok(Self { bytes, read: Box::new(file) })
     }
 }

@@ -22,7 +22,7 @@ const COMPATIBILITY: &str = "FULL_TRANSITIVE";
 
 #[derive(Debug, Subcommand)]
 pub enum SchemasCommand {
-    /// Register every schema of the contract, set its compatibility level and print its id.
+    /// Register every schema of the contract, set its compatibility level and print its id. A registry that has both is not written to.
     #[command(after_help = "Example:
   tapeline schemas register --registry http://127.0.0.1:8081")]
     Register {
@@ -76,7 +76,7 @@ pub async fn run(command: &SchemasCommand) -> Result<(), Failure> {
     }
 }
 
-/// Registers every schema. From then on the registry rejects a version that is not compatible in both directions with every earlier
+/// Registers every schema that is not registered. From then on the registry rejects a version that is not compatible in both directions with every earlier
 /// one.
 async fn register(cluster: &ClusterArgs) -> Result<(), Failure> {
     let registry = cluster::registry(cluster)?;
@@ -84,7 +84,7 @@ async fn register(cluster: &ClusterArgs) -> Result<(), Failure> {
     for contract in contracts() {
         let Some(subject) = contract.topic.subject() else { continue };
         let id = cluster::register(&registry, contract.topic).await?;
-        subjects.set_compatibility(&subject).await?;
+        subjects.ensure_compatibility(&subject).await?;
         print(&format!("{id:>6}  {subject}\n"))?;
     }
     Ok(())
@@ -150,17 +150,33 @@ impl SubjectClient {
         Ok(Self { client, url: config.url.trim_end_matches('/').to_owned() })
     }
 
-    /// Sets the subject's compatibility level to [`COMPATIBILITY`].
-    async fn set_compatibility(&self, subject: &str) -> Result<(), Failure> {
+    /// Sets the subject's compatibility level to [`COMPATIBILITY`], unless it has it. A registry that denies it may have that level for all
+    /// subjects.
+    async fn ensure_compatibility(&self, subject: &str) -> Result<(), Failure> {
+        if self.has_compatibility(&format!("config/{subject}")).await? {
+            return Ok(());
+        }
         let level = serde_json::json!({ "compatibility": COMPATIBILITY });
         let response = self.client.put(format!("{}/config/{subject}", self.url)).json(&level).send().await;
         let set = match response {
             Ok(response) => read_response::<Value>(response).await.map(drop),
             Err(error) => Err(error.into()),
         };
-        set.map_err(|error| {
-            self.failure(&format!("set compatibility of {subject} to {COMPATIBILITY}"), error)
-        })
+        let Err(error) = set else { return Ok(()) };
+        let effective = format!("config/{subject}?defaultToGlobal=true");
+        if !error.is_transient() && self.has_compatibility(&effective).await? {
+            return Ok(());
+        }
+        Err(self.failure(&format!("set compatibility of {subject} to {COMPATIBILITY}"), error))
+    }
+
+    /// Returns whether this setting has the expected level; `false` if the registry does not return it.
+    async fn has_compatibility(&self, path: &str) -> Result<bool, Failure> {
+        match self.get::<SubjectConfig>(path).await {
+            Ok(config) => Ok(config.is_some_and(|config| config.level == COMPATIBILITY)),
+            Err(failure @ Failure::Unreachable(_)) => Err(failure),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Returns the subject, `None` if it is not registered.

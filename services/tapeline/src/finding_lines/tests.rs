@@ -86,7 +86,8 @@ fn other_formats_are_named_as_a_whole() {
         other => panic!("{other:?}"),
     };
     assert_eq!(format(b"\xff\xfe{\0\n\0"), "UTF-16 text");
-    assert_eq!(format(b"\x1f\x8b\x08\x08"), "compressed with gzip");
+    assert_eq!(format(b"{\0\"\0e\0"), "UTF-16 text");
+    assert_eq!(format(b"\x1f\x8b\x08\x08"), "compressed (gzip)");
 }
 
 #[test]

@@ -92,6 +92,8 @@ mod tests {
     use super::*;
     use jiff::civil::date;
 
+    mod unusual_files;
+
     const HEADER: &str = "date,open,high,low,close,volume\n";
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -121,12 +121,31 @@ pub enum EdgeError {
         escaped(body, BODY_CHARACTERS_MAX)
     )]
     Rejected { edge: SocketAddr, status: u16, body: String },
+    /// The response is not that of an edge, whether it is a success or not.
+    #[error("edge http://{edge}: unexpected response with status {status}")]
+    Unexpected {
+        edge: SocketAddr,
+        status: u16,
+        #[source]
+        source: UnexpectedBody,
+    },
     /// A running edge, or the one of this process, may not write to Kafka.
     #[error("Kafka denied access to {writer}: {cause}")]
     Denied { writer: String, cause: String },
     /// The edge of this process rejected the batch as a whole.
     #[error("the edge rejected the batch")]
     Unprocessed(#[source] BodyError),
+}
+
+/// The body of a response that does not have a result for each finding.
+#[derive(Debug, thiserror::Error)]
+pub enum UnexpectedBody {
+    /// The page of another server.
+    #[error("it is not the JSON of an edge ({0}): {1}")]
+    OtherFormat(serde_json::Error, String),
+    /// The results of other findings.
+    #[error("it has {results} results for {findings} findings")]
+    OtherCount { results: usize, findings: usize },
 }
 
 impl EdgeError {
@@ -148,6 +167,7 @@ impl EdgeError {
         match self {
             Self::Unreachable { source, .. } => !source.is_connect() && !source.is_builder(),
             Self::Rejected { status, .. } => !self.is_busy() && !(400..500).contains(status),
+            Self::Unexpected { .. } => true,
             Self::Denied { .. } | Self::Unprocessed(_) => false,
         }
     }
@@ -163,7 +183,9 @@ impl EdgeError {
             Self::Rejected { status: 401 | 403, .. } | Self::Denied { .. } => {
                 Failure::AccessDenied(cause(self))
             }
-            Self::Rejected { .. } | Self::Unprocessed(_) => Failure::NotOk(cause(self)),
+            Self::Rejected { .. } | Self::Unexpected { .. } | Self::Unprocessed(_) => {
+                Failure::NotOk(cause(self))
+            }
         }
     }
 }
@@ -240,10 +262,28 @@ impl EdgeClient {
             .map_err(unreachable)?;
         let status = response.status().as_u16();
         let body = response.text().await.map_err(unreachable)?;
-        match serde_json::from_str::<BatchResponse>(&body) {
-            Ok(response) if response.results.len() == lines.len() => Ok(response.results),
-            _ => Err(EdgeError::Rejected { edge: self.edge, status, body }),
+        results_of(self.edge, status, body, lines.len())
+    }
+}
+
+/// Returns the results in a response to a batch of this number of findings.
+fn results_of(
+    edge: SocketAddr,
+    status: u16,
+    body: String,
+    findings: usize,
+) -> Result<Vec<ItemResult>, EdgeError> {
+    match serde_json::from_str::<BatchResponse>(&body) {
+        Ok(BatchResponse { results }) if results.len() == findings => Ok(results),
+        Ok(BatchResponse { results }) => {
+            let source = UnexpectedBody::OtherCount { results: results.len(), findings };
+            Err(EdgeError::Unexpected { edge, status, source })
         }
+        Err(error) if status < 400 => {
+            let source = UnexpectedBody::OtherFormat(error, escaped(&body, BODY_CHARACTERS_MAX));
+            Err(EdgeError::Unexpected { edge, status, source })
+        }
+        Err(_) => Err(EdgeError::Rejected { edge, status, body }),
     }
 }
 
@@ -312,8 +352,32 @@ mod tests {
         let exits = [400, 404, 413, 401, 503, 502].map(|status| rejected(status).failure().exit());
         let (failed, unreachable) = (Exit::Failed, Exit::Unreachable);
         assert_eq!(exits, [failed, failed, failed, Exit::Refused, unreachable, unreachable]);
-        let doubtful = [200, 400, 404, 413, 429, 500, 503].map(|status| rejected(status).is_in_doubt());
-        assert_eq!(doubtful, [true, false, false, false, false, true, false]);
+        let doubtful = [400, 404, 413, 429, 500, 503].map(|status| rejected(status).is_in_doubt());
+        assert_eq!(doubtful, [false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn success_without_the_results_of_an_edge_is_no_rejection() {
+        use chassis::Exit;
+        let error_of = |status, body: &str| {
+            let error = results_of(([127, 0, 0, 1], 1).into(), status, body.to_owned(), 2).unwrap_err();
+            assert!(error.is_in_doubt(), "{error:?}");
+            let failure = error.failure();
+            assert_eq!(failure.exit(), Exit::Failed);
+            failure.chain()
+        };
+        let start = "edge http://127.0.0.1:1: unexpected response with status 200: it ";
+        for (body, cause) in [
+            ("<html>\u{1b}", "is not the JSON of an edge (expected value at line 1 column 1): <html>\\u{1b}"),
+            ("", "is not the JSON of an edge (EOF while parsing a value at line 1 column 0): "),
+            ("{}", "is not the JSON of an edge (missing field `results` at line 1 column 2): {}"),
+            (r#"{"results":[{"outcome":"accepted"}]}"#, "has 1 results for 2 findings"),
+        ] {
+            assert_eq!(error_of(200, body), format!("{start}{cause}"));
+        }
+        assert!(error_of(304, "").contains("unexpected response with status 304"));
+        let rejected = results_of(([127, 0, 0, 1], 1).into(), 404, "{}".to_owned(), 2).unwrap_err();
+        assert!(matches!(rejected, EdgeError::Rejected { status: 404, .. }), "{rejected:?}");
     }
 
     #[test]

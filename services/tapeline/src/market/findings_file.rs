@@ -56,6 +56,12 @@ impl Findings {
         Ok(findings)
     }
 
+    /// `true` if the file has no line that is not blank.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.dated.is_empty() && self.undated.is_empty() && self.broken.is_empty()
+    }
+
     /// Takes the lines that occurred at or before `at`, the oldest first.
     pub fn take_until(&mut self, at: Timestamp) -> Vec<FindingText> {
         let due = self.dated.partition_point(|(occurred_at, _)| *occurred_at <= at);
@@ -93,6 +99,16 @@ mod tests {
         assert_eq!(others.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 4]);
         assert_eq!(findings.take_all(), []);
         assert_eq!(findings.broken.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 5]);
+    }
+
+    #[test]
+    fn file_of_another_format_is_named() {
+        let of =
+            |content: &[u8]| Findings::of(FindingReader::new(content), Path::new("f")).unwrap_err().chain();
+        assert_eq!(
+            of(b"\x1f\x8b"),
+            "failed to read f: file is compressed (gzip), expected lines of JSON in UTF-8"
+        );
     }
 
     #[test]

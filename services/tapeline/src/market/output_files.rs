@@ -12,9 +12,6 @@ use super::topic_dump::file_of;
 use crate::exit::Failure;
 use crate::output::{check_name, check_writable};
 
-/// Name of the file by which a folder is checked.
-const PROBE: &str = ".tapeline-check";
-
 /// Creates the folder of `--topics`, and checks that all output files can be written, and that none is an input or written twice.
 /// Existing files keep their content.
 ///
@@ -22,14 +19,18 @@ const PROBE: &str = ".tapeline-check";
 /// [`Failure::Usage`] with the first path that cannot be written.
 pub fn check_outputs(args: &MarketArgs) -> Result<(), Failure> {
     for file in [&args.report, &args.vectors].into_iter().flatten() {
-        check_writable(file).map_err(|error| Failure::file("write", file, error))?;
+        check_file(file)?;
     }
     if let Some(folder) = &args.topics {
         check_name(folder).map_err(|error| Failure::file("create", folder, error))?;
         fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, error))?;
-        check_writable(&folder.join(PROBE)).map_err(|error| Failure::file("write", folder, error))?;
+        Topic::ALL.iter().try_for_each(|topic| check_file(&file_of(folder, *topic)))?;
     }
     check_distinct(args)
+}
+
+fn check_file(file: &Path) -> Result<(), Failure> {
+    check_writable(file).map_err(|error| Failure::file("write", file, error))
 }
 
 /// Checks that no output would overwrite an input or another output.
@@ -128,6 +129,22 @@ mod tests {
             assert!(text.ends_with(&format!("{flags} are the same file")), "{text}");
         }
         assert_eq!(fs::read_to_string(folder.path().join("bars/AAPL.csv")).unwrap(), "kept");
+    }
+
+    #[test]
+    fn unwritable_file_of_a_topic_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = file_of(folder.path(), Topic::BarClosed);
+        let args = MarketArgs { topics: Some(folder.path().to_path_buf()), ..args(folder.path()) };
+        check_outputs(&args).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the check leaves no file");
+        std::os::unix::fs::symlink("/dev/full", &file).unwrap();
+        let text = check_outputs(&args).unwrap_err().chain();
+        assert!(text.starts_with(&format!("failed to write {}: No space left", file.display())), "{text}");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        let text = check_outputs(&args).unwrap_err().chain();
+        assert!(text.starts_with(&format!("failed to write {}: Is a directory", file.display())), "{text}");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Check of an output file before the work that it is for.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
+
+use rustix::fs::{Access, major, minor};
+use rustix::io::Errno;
 
 /// Checks that the file or folder is not named `-`: a user who means standard output would find a file of that name instead.
 pub fn check_name(file: &Path) -> io::Result<()> {
@@ -15,19 +19,39 @@ pub fn check_name(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Checks that the file can be written. A file that does not exist does not exist afterwards either.
+/// Major and minor number of `/dev/full`, the device on which every write fails.
+const FULL_DEVICE: (u32, u32) = (1, 7);
+
+/// Checks that the file can be written. A file that does not exist does not exist afterwards either, and an existing one keeps its content.
 pub fn check_writable(file: &Path) -> io::Result<()> {
     check_name(file)?;
     match fs::metadata(file) {
-        // A pipe or a device: opening it may wait for its reader.
-        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
-        Ok(_) => OpenOptions::new().write(true).open(file).map(drop),
+        Ok(metadata) if metadata.is_file() || metadata.is_dir() => {
+            OpenOptions::new().write(true).open(file).map(drop)
+        }
+        Ok(metadata) => check_special(file, &metadata),
         Err(_) => {
-            OpenOptions::new().write(true).create(true).truncate(false).open(file)?;
+            let mut created = OpenOptions::new().write(true).create(true).truncate(false).open(file)?;
+            // A full disk has room for the name of a file, and none for its content.
+            let written = created.write_all(b"\n");
             // The path may be a link whose target did not exist: the link is kept.
-            fs::remove_file(fs::canonicalize(file)?)
+            fs::remove_file(fs::canonicalize(file)?)?;
+            written
         }
     }
+}
+
+/// Checks a pipe, a socket or a device without opening it: that may wait for its reader.
+fn check_special(file: &Path, metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    if kind.is_socket() {
+        return Err(Errno::NXIO.into());
+    }
+    let device = (major(metadata.rdev()), minor(metadata.rdev()));
+    if kind.is_char_device() && device == FULL_DEVICE {
+        return Err(Errno::NOSPC.into());
+    }
+    Ok(rustix::fs::access(file, Access::WRITE_OK)?)
 }
 
 #[cfg(test)]
@@ -43,6 +67,17 @@ mod tests {
         check_writable(&old).unwrap();
         check_writable(Path::new("/dev/null")).unwrap();
         assert!(!new.exists() && fs::read_to_string(&old).unwrap() == "kept");
+    }
+
+    #[test]
+    fn full_device_and_socket_are_errors_before_they_are_written() {
+        assert_eq!(check_writable(Path::new("/dev/full")).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let folder = tempfile::tempdir().unwrap();
+        let (link, socket) = (folder.path().join("link"), folder.path().join("socket"));
+        std::os::unix::fs::symlink("/dev/full", &link).unwrap();
+        assert_eq!(check_writable(&link).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(check_writable(&socket).is_err());
     }
 
     #[test]

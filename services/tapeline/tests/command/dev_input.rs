@@ -10,7 +10,12 @@ const HEADER: &str = "date,open,high,low,close,volume\n";
 fn unwritable_output_exits_with_2_before_the_run() {
     let bars = real_bars();
     let bars = ["dev", "--bars", bars.to_str().unwrap()];
-    for flags in [["--report", "/no/such/dir/r.json"], ["--vectors", "/"], ["--topics", "/proc/nope"]] {
+    for flags in [
+        ["--report", "/no/such/dir/r.json"],
+        ["--report", "/dev/full"],
+        ["--vectors", "/"],
+        ["--topics", "/proc/nope"],
+    ] {
         let output = tapeline(&[&bars[..], &flags].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(flags[1]), "{flags:?}: {}", stderr(&output));
@@ -19,14 +24,31 @@ fn unwritable_output_exits_with_2_before_the_run() {
 }
 
 #[test]
-fn full_vectors_file_ends_the_run_with_its_cause() {
-    let bars = real_bars();
-    let dates = ["--from", "2012-03-01", "--to", "2012-06-29", "--speed", "max", "--until-end"];
-    let command = [&["dev", "--bars", bars.to_str().unwrap(), "--vectors", "/dev/full"], &dates[..]].concat();
-    let output = tapeline(&command).output().unwrap();
+fn vectors_file_that_becomes_full_ends_the_run() {
+    let (bars, folder) = (real_bars(), tempfile::tempdir().unwrap());
+    let vectors = folder.path().join("vectors.ndjson");
+    let flags = format!(
+        "--bars '{}' --vectors '{}' --from 2012-03-01 --to 2012-06-29 --speed max --until-end",
+        bars.display(),
+        vectors.display()
+    );
+    // A write above the limit of a file's size fails if its signal is ignored.
+    let output = dev_with_limits("trap '' XFSZ && ulimit -f 8", &flags);
     let stderr = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("tapeline: failed to write /dev/full: No space left on device"), "{stderr}");
+    let expected = format!("tapeline: failed to write {}: File too large", vectors.display());
+    assert!(stderr.contains(&expected), "{stderr}");
+}
+
+#[test]
+fn findings_file_without_findings_exits_with_1_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f.ndjson");
+    std::fs::write(&file, "\n").unwrap();
+    let run = dev(&["--findings", file.to_str().unwrap()]);
+    let stderr = stderr(&run.output);
+    assert_eq!(run.output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("f.ndjson has no findings"), "{stderr}");
 }
 
 #[test]
@@ -78,13 +100,23 @@ fn dev_with_limits(limits: &str, flags: &str) -> Output {
 
 #[test]
 fn too_low_limit_of_open_files_exits_with_2_and_the_sum() {
-    for (limit, sum) in [(256, 352), (447, 448)] {
+    for (limit, sum) in [(10, 448), (256, 448), (447, 448)] {
         let output = dev_with_limits(&format!("ulimit -n {limit}"), "");
         let stderr = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         let expected = format!("configuration needs {sum} file descriptors, the hard limit is {limit}");
         assert!(stderr.contains(&expected), "{stderr}");
+        assert!(stderr.contains("process.admin_connections_max 96, edge.connections_max 96;"), "{stderr}");
     }
+}
+
+#[test]
+fn command_without_descriptors_exits_with_2() {
+    let publish =
+        format!("ulimit -n 4 && exec {} publish - --edge 127.0.0.1:1", env!("CARGO_BIN_EXE_tapeline"));
+    let output = Command::new("sh").args(["-c", &publish]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Too many open files"), "{}", stderr(&output));
 }
 
 #[test]

@@ -3,11 +3,14 @@
 
 mod dev;
 mod dev_input;
+mod http_server;
 mod output;
 mod process;
 mod publish;
 mod publish_and_tail;
 mod replay;
+mod schemas;
+mod signals;
 mod simulated_edge;
 mod topics;
 mod verify;

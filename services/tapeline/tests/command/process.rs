@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -82,6 +83,21 @@ impl DevRun {
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Waits until the process has a handler for SIGTERM.
+pub(crate) fn wait_until_signals_are_handled(child: &Child) {
+    const TERM: u64 = 1 << 14;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let is_handled = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & TERM != 0
+    };
+    while !is_handled() {
+        assert!(Instant::now() < deadline, "the process has no handler for SIGTERM");
+        std::thread::yield_now();
+    }
 }
 
 /// Sends SIGTERM, and returns the exit code.

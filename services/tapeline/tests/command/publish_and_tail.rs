@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::process::{RunningDev, stderr, tapeline};
+use crate::process::{RunningDev, stderr, tapeline, terminate};
 use serde_json::Value;
 
 const FINDINGS: &str = r#"{"event":"scanner.alert.raised","symbol":"ZZZ","alert_type":"momentum","score":0.5,"message":"m\u009b2J","source_scanner":"custom","metadata":{}}
@@ -40,8 +40,7 @@ fn findings_published_to_kafka_are_validated_and_tailed() {
     let line = lines.map(Result::unwrap).find(|line| line.contains(r#""key":"ZZZ""#)).unwrap();
     assert!(line.contains(r#""message":"m\u009b2J""#), "{line}");
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["value"]["alert_type"], "momentum");
-    tail.kill().unwrap();
-    tail.wait().unwrap();
+    assert_eq!(terminate(&mut tail), Some(0));
 
     let unreachable = ["tail", "scanner.alert.raised", "--from-start", "--registry", "http://127.0.0.1:1"];
     let unreachable = tapeline(&unreachable).args(["--brokers", &broker]).output().unwrap();

@@ -1,10 +1,10 @@
 //! An HTTP edge that accepts every line, with a body limit of its own.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
+
+use crate::http_server::{self, Request, Response};
 
 /// The requests of an edge.
 #[derive(Debug, Clone, Default)]
@@ -40,15 +40,9 @@ impl Default for Behaviour {
 impl SimulatedEdge {
     /// Starts an edge, which ends with the test.
     pub(crate) fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
         let received = Arc::new(Mutex::new(Received::default()));
         let shared = Arc::clone(&received);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                serve(&stream.unwrap(), behaviour, &shared);
-            }
-        });
+        let address = http_server::start(move |request| respond(request, behaviour, &shared));
         Self { address, received }
     }
 
@@ -57,37 +51,23 @@ impl SimulatedEdge {
     }
 }
 
-fn serve(stream: &TcpStream, behaviour: Behaviour, received: &Mutex<Received>) {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap() == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
+fn respond(request: Request, behaviour: Behaviour, received: &Mutex<Received>) -> Response {
     let mut received = received.lock().unwrap();
+    let length = request.body.len();
     received.bodies.push(length);
     if received.bodies.len() > behaviour.requests_max {
-        return;
+        return None;
     }
-    let (status, text) = match behaviour.status {
+    Some(match behaviour.status {
         Some(status) => (status, "<html>\u{1b}[2J</html>".to_owned()),
         None if length > behaviour.body_max_bytes => (413, json!({"error": "body too large"}).to_string()),
         None => {
-            let lines: Vec<String> = String::from_utf8(body).unwrap().lines().map(str::to_owned).collect();
+            let body = String::from_utf8(request.body).unwrap();
+            let lines: Vec<String> = body.lines().map(str::to_owned).collect();
             let result = |index| json!({"index": index, "outcome": "accepted", "topic": "t", "partition": 0, "offset": index});
             let results: Vec<_> = (0..lines.len()).map(result).collect();
             received.lines.extend(lines);
             (200, json!({ "results": results }).to_string())
         }
-    };
-    let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
-    let mut stream = stream;
-    stream.write_all((head + &text).as_bytes()).unwrap();
+    })
 }

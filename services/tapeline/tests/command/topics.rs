@@ -1,10 +1,9 @@
-//! `tapeline topics` and `schemas` at addresses where they cannot work.
+//! `tapeline topics` at addresses where it cannot work.
 
 use contracts::Topic;
 use devstack::broker::EmbeddedBroker;
 
 use crate::process::{stderr, tapeline};
-use crate::simulated_edge::{Behaviour, SimulatedEdge};
 
 #[test]
 fn topics_of_the_embedded_broker_exit_with_2_at_once() {
@@ -30,14 +29,4 @@ fn invalid_flag_is_the_origin_of_its_error() {
     let output = tapeline(&["topics", "check", "--brokers", "localhost"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("kafka.brokers = localhost (--brokers): "), "{}", stderr(&output));
-}
-
-#[test]
-fn address_without_a_registry_is_not_one_without_subjects() {
-    let server = SimulatedEdge::start(Behaviour { status: Some(404), ..Behaviour::default() });
-    let url = format!("http://{}", server.address);
-    let output = tapeline(&["schemas", "check", "--registry", &url]).output().unwrap();
-    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
-    assert!(stderr(&output).contains(&url) && stderr(&output).contains("404"), "{}", stderr(&output));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
 }

@@ -9,7 +9,6 @@ use tokio::runtime::Handle;
 use crate::admin::{self, Admin, AdminError, Configs, Version, View};
 use crate::clock::{Clock, SystemClock};
 use crate::config;
-use crate::descriptors::{self, DescriptorsError, Part, Reserved};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::health::Health;
@@ -62,7 +61,6 @@ pub struct Host {
     runtime: Handle,
     clock: Arc<dyn Clock>,
     own: Tasks,
-    _descriptors: Reserved,
     _logs: Logs,
 }
 
@@ -72,8 +70,6 @@ pub enum HostError {
     Logs(#[from] LogError),
     #[error("failed to set up metrics")]
     Metrics(#[from] MetricsError),
-    #[error(transparent)]
-    Descriptors(#[from] DescriptorsError),
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -117,7 +113,6 @@ impl Host {
             version: version.clone(),
         };
         let limits = process.admin_limits();
-        let descriptors = descriptors::reserve(Part::of_server("process.admin_connections_max", &limits))?;
         let admin = Admin::start(process.admin, limits, view)?;
         tracing::info!(name = version.name, version = version.version, admin = %admin.address(), "process started");
         let scope = metrics.process_scope();
@@ -137,17 +132,7 @@ impl Host {
             poll_delay::watch(POLL_DELAY_EVERY, delays).await;
             Ok(())
         });
-        Ok(Self {
-            health,
-            metrics,
-            configs,
-            admin,
-            runtime,
-            clock,
-            own,
-            _descriptors: descriptors,
-            _logs: logs,
-        })
+        Ok(Self { health, metrics, configs, admin, runtime, clock, own, _logs: logs })
     }
 
     /// Creates the context of a service. Services may share a `shutdown`.

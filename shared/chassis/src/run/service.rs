@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::config::{Config, ErrorCollector, Validate};
+use crate::descriptors::Part;
 use crate::failure::Failure;
 use crate::health::{Health, Latch, ServiceHealth};
 use crate::serve::ConnectionLimits;
@@ -34,6 +35,12 @@ pub trait Service: 'static {
 
     /// Returns the process section of the configuration. Unused if several services share a process.
     fn process(config: &Self::Config) -> &Process;
+
+    /// Returns the descriptors of the service's own servers. The process needs them in addition to those of its admin server.
+    #[must_use]
+    fn descriptors(_config: &Self::Config) -> Vec<Part> {
+        Vec::new()
+    }
 
     /// Starts the service. Returns when its parts have started; they run as tasks of `context`. The future is dropped if a shutdown begins
     /// before it returns.
@@ -140,6 +147,12 @@ impl Process {
             head_timeout: self.admin_head_timeout_ms.into(),
             idle_timeout: self.admin_idle_timeout_ms.into(),
         }
+    }
+
+    /// Returns the descriptors of the admin server.
+    #[must_use]
+    pub fn descriptors(&self) -> Part {
+        Part::of_server("process.admin_connections_max", &self.admin_limits())
     }
 
     /// Returns the maximum duration of the drain after a signal.

@@ -11,6 +11,11 @@ pub fn error_page(status: StatusCode, text: &str) -> Response {
     (status, Json(json!({ "error": text }))).into_response()
 }
 
+/// Returns a response with this status and its text.
+pub(super) fn status_page(status: StatusCode) -> Response {
+    error_page(status, text_of(status))
+}
+
 /// Adds a text to an error without a body. Headers such as `allow` remain.
 pub(super) fn with_text(response: Response) -> Response {
     let status = response.status();

@@ -11,8 +11,11 @@ pub const DISPLACED_MAX: usize = 15;
 /// Descriptors of a server in addition to one per connection: its listener, and the connections that are rejected or displaced.
 pub const SPARE_DESCRIPTORS: u64 = (1 + REJECTING_MAX + DISPLACED_MAX) as u64;
 
-/// Maximum size of a request head, and of each of a connection's two buffers. Common servers allow 8 to 32 KiB for a head.
+/// Maximum size of each of a connection's two buffers.
 pub const BUFFER_BYTES_MAX: usize = 32 << 10;
+
+/// Maximum size of a request head. Common servers allow 8 to 32 KiB.
+pub(super) const HEAD_BYTES_MAX: usize = BUFFER_BYTES_MAX;
 
 /// Limits of the connections of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

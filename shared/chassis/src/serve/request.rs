@@ -17,7 +17,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::activity::Activity;
-use super::error_page::{error_page, with_text};
+use super::error_page::{error_page, status_page, with_text};
+use super::limits::HEAD_BYTES_MAX;
 use super::metrics::ServerMetrics;
 
 /// The remote address of a request, an extension of each request. IPv6 addresses are reduced to their network of 64 bits, because one
@@ -60,6 +61,10 @@ impl Responder {
     async fn respond(self, mut request: Request<Incoming>) -> Response<ResponseBody> {
         let timer = self.metrics.begin();
         let response = match invalid_host(&request) {
+            // The library reads into the free rest of its buffer before it compares a head with the limit.
+            _ if head_bytes(&request) > HEAD_BYTES_MAX => {
+                status_page(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            }
             Some(text) => error_page(StatusCode::BAD_REQUEST, text),
             None => {
                 request.extensions_mut().insert(self.peer);
@@ -83,6 +88,14 @@ impl Service<Request<Incoming>> for Responder {
         let responder = self.clone();
         Box::pin(async move { Ok(responder.respond(request).await) })
     }
+}
+
+/// Returns the size of a request head without optional blanks.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let target = request.uri().to_string().len();
+    let lines =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    request.method().as_str().len() + target + "  HTTP/1.1\r\n\r\n".len() + lines.sum::<usize>()
 }
 
 /// HTTP/1.1 requires exactly one Host, and no version allows an invalid one (RFC 9112, section 3.2).

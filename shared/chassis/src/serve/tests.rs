@@ -304,6 +304,22 @@ async fn every_error_has_a_json_body() {
 }
 
 #[tokio::test]
+async fn head_above_its_maximum_is_rejected() {
+    let bench = bench(LENIENT).await;
+    let head = |bytes: usize| {
+        let empty = "GET /now HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx: \r\n\r\n";
+        empty.replace("x: ", &format!("x: {}", "y".repeat(bytes - empty.len())))
+    };
+    const MAX: usize = limits::HEAD_BYTES_MAX;
+    assert!(bench.response(&head(MAX)).await.ends_with("now"));
+    for bytes in [MAX + 1, 40 << 10, 60 << 10, 100 << 10] {
+        let response = bench.response(&head(bytes)).await;
+        assert!(response.starts_with("HTTP/1.1 431 "), "{bytes}: {response}");
+        assert!(response.contains("at most 32 KiB in total"), "{bytes}: {response}");
+    }
+}
+
+#[tokio::test]
 async fn error_after_a_pipelined_response_has_a_json_body() {
     let bench = bench(LENIENT).await;
     let response = bench.response(&format!("{NOW}GET /now HTTP/1.1\r\nbad header\r\n\r\n")).await;

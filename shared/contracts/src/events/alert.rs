@@ -32,9 +32,9 @@ event! {
         pub alert_type: AlertType,
         /// Strength of the finding, 0 to 1. The priority of the feature request follows from it and from the alert type.
         pub score: f64,
-        /// Message for people, at most 4 KiB.
+        /// Message for people, at most 4 KiB; it may be empty.
         pub message: String,
-        /// Name of the scanner, at most 256 bytes.
+        /// Name of the scanner, at most 256 bytes; it may be empty.
         pub source_scanner: String,
         /// Further details by name: at most 50 keys, at most 10 KiB in total. In an alert of type `manual`, `feature_sets` can name
         /// the requested feature sets, separated by commas; all sets are requested if it is absent or empty.

@@ -140,6 +140,9 @@ pub enum RegistryCallError {
     /// The registry, or a proxy, denies access; no retry succeeds.
     #[error("{0}")]
     Denied(String),
+    /// The server does not permit the HTTP method of the request at this address: a registry, or a proxy, that is read-only.
+    #[error("{0}")]
+    MethodNotAllowed(String),
     /// A server responded, but not as a registry does. No retry succeeds, unless the address has been a registry's.
     #[error("not the response of a schema registry: {0}")]
     NotRegistry(String),
@@ -200,7 +203,7 @@ impl RegistryCallError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Response { code, .. } => is_temporary(if *code >= 10_000 { code / 100 } else { *code }),
-            Self::Denied(_) | Self::NotRegistry(_) => false,
+            Self::Denied(_) | Self::MethodNotAllowed(_) | Self::NotRegistry(_) => false,
             Self::TimedOut | Self::Failed(_) => true,
         }
     }
@@ -211,11 +214,17 @@ impl RegistryCallError {
         matches!(self, Self::Response { code, .. } if is_not_found(*code))
     }
 
+    /// Returns whether the registry may deny every POST request, also one that changes nothing.
+    pub(super) fn may_deny_post(&self) -> bool {
+        matches!(self, Self::Denied(_) | Self::MethodNotAllowed(_))
+    }
+
     /// Classifies a response with an error status. `error` is the registry's error in its body: `None` if the body is something else.
     pub(super) fn of_status(status: u16, text: String, error: Option<(u32, String)>) -> Self {
         let error = error.map(|(code, message)| (code, shortened(&message)));
         match (status, error) {
             (401 | 403, _) => Self::Denied(text),
+            (405, _) => Self::MethodNotAllowed(text),
             (404, Some((code, message))) if !is_not_found(code) => {
                 Self::NotRegistry(format!("{text}: {message} ({code})"))
             }
@@ -242,8 +251,10 @@ fn is_not_found(code: u32) -> bool {
     (40_401..=40_499).contains(&code)
 }
 
+/// Returns whether a later request with the same content may succeed. The excluded statuses above 500 mean that the server does not
+/// support the request, or that its set-up must change (RFC 9110, 2295, 2774, 5842, 6585).
 fn is_temporary(status: u32) -> bool {
-    matches!(status, 408 | 429 | 500..)
+    matches!(status, 408 | 429 | 500..) && !matches!(status, 501 | 505 | 506 | 508 | 510 | 511)
 }
 
 impl From<SRCError> for RegistryCallError {

@@ -42,6 +42,9 @@ pub enum CsvError {
     /// The file is larger than any file of day bars.
     #[error("{}: {bytes} bytes, at most {max} are allowed", path.display())]
     TooLarge { path: PathBuf, bytes: u64, max: u64 },
+    /// The format that the first bytes show.
+    #[error("{}: file is {format}, expected CSV in UTF-8", path.display())]
+    OtherFormat { path: PathBuf, format: &'static str },
     /// The header lacks a column.
     #[error("{}:{line}: column `{column}` is missing; the header must name date, open, high, low, close, volume", path.display())]
     MissingColumn { path: PathBuf, line: u64, column: &'static str },

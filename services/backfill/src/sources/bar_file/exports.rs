@@ -92,7 +92,12 @@ fn header_of_another_format_is_named() {
     let header = |names: &str, row: &str| format!("{names}\n{row}\n");
     let utf16: Vec<u8> = format!("\u{feff}{GOOD}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, content, expected) in [
-        ("UTF-16", utf16, NO_DATE),
+        ("UTF-16", utf16, Error(" file is UTF-16 text, expected CSV in UTF-8")),
+        (
+            "gzip",
+            b"\x1f\x8b\x08\0\0\0\0\0".to_vec(),
+            Error(" file is compressed (gzip), expected CSV in UTF-8"),
+        ),
         (
             "Nasdaq",
             header("Date,Close/Last,Volume,Open,High,Low", "01/07/2003,$23.46,1720000,$22.96,$23.96,$21.96")

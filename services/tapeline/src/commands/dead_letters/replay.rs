@@ -43,8 +43,7 @@ const BATCH_BYTES: usize = 8 << 20;
 /// [`Failure::NotOk`] if a dead letter was withheld or a signal interrupted the replay; a failed cluster query or write.
 pub async fn run(args: &DeadLetterReplayArgs) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
-    signals::listen(&shutdown)
-        .map_err(|error| Failure::NotOk(Cause::new("failed to start signal handlers", error)))?;
+    signals::listen(&shutdown).map_err(|error| Failure::start("signal handlers", error))?;
     replay(args, &cluster::kafka(&args.cluster)?, &shutdown).await
 }
 

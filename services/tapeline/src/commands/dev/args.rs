@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
-use crate::cluster::parse_socket_address;
+use crate::cluster::{parse_admin_listen_address, parse_edge_listen_address};
 use crate::market::MarketArgs;
 
 #[derive(Debug, Args)]
@@ -19,9 +19,9 @@ pub struct DevArgs {
     #[arg(long)]
     pub until_end: bool,
     /// Address of the publisher's HTTP edge; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = parse_socket_address)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = parse_edge_listen_address)]
     pub edge: SocketAddr,
     /// Address of the admin endpoints of all four services; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = parse_socket_address)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = parse_admin_listen_address)]
     pub admin: SocketAddr,
 }

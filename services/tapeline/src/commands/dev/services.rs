@@ -8,6 +8,7 @@ use std::time::Duration;
 use backfill::config::BackfillConfig;
 use backfill::service::Backfill;
 use chassis::admin::Version;
+use chassis::descriptors::Part;
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
 use chassis::telemetry::logs::{Format, LogSettings};
@@ -17,7 +18,7 @@ use feature::config::FeatureConfig;
 use feature::service::Feature;
 use hosting::{Hosted, KafkaSection, RegistrySection};
 use kafka_io::{KafkaConfig, RegistryConfig, StageCounts, Wire};
-use publisher::config::PublisherConfig;
+use publisher::config::{EdgeSection, PublisherConfig};
 use publisher::edge::EdgeCounts;
 use publisher::service::Publisher;
 use scanner_bridge::config::BridgeConfig;
@@ -81,14 +82,13 @@ impl Services {
             context
         };
 
-        let mut config = PublisherConfig {
+        let config = PublisherConfig {
             process: process.clone(),
             kafka: kafka_section.clone(),
             registry: registry.clone(),
+            edge: edge(args),
             ..PublisherConfig::default()
         };
-        config.edge.listen = args.edge;
-        config.edge.connections_max = EDGE_CONNECTIONS_MAX;
         let publisher_context = context(Publisher::NAME);
         let publisher =
             host.launch::<Publisher>(config, &publisher_context).await.map_err(chassis_failure)?;
@@ -209,6 +209,16 @@ impl Services {
         }
         Drained { counts, failure }
     }
+}
+
+/// Returns the descriptors of all servers.
+pub(super) fn descriptors(args: &DevArgs) -> Vec<Part> {
+    let publisher = PublisherConfig { edge: edge(args), ..PublisherConfig::default() };
+    [vec![process(args).descriptors()], Publisher::descriptors(&publisher)].concat()
+}
+
+fn edge(args: &DevArgs) -> EdgeSection {
+    EdgeSection { listen: args.edge, connections_max: EDGE_CONNECTIONS_MAX, ..EdgeSection::default() }
 }
 
 fn catalogue() -> Catalogue {

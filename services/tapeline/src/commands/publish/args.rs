@@ -1,11 +1,10 @@
 //! Arguments of `tapeline publish`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cluster::{ClusterArgs, parse_socket_address};
+use crate::cluster::{ClusterArgs, EdgeAddress};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -16,7 +15,7 @@ pub struct PublishArgs {
     pub file: PathBuf,
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Post to the publisher's HTTP edge at this address instead of producing to Kafka.
-    #[arg(long, value_name = "ADDR", value_parser = parse_socket_address)]
-    pub edge: Option<SocketAddr>,
+    /// Post to the publisher's HTTP edge at this address, host:port or URL, instead of producing to Kafka.
+    #[arg(long, value_name = "ADDR")]
+    pub edge: Option<EdgeAddress>,
 }

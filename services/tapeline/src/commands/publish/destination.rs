@@ -21,7 +21,8 @@ pub(super) enum Destination {
 
 impl Destination {
     pub(super) async fn open(args: &PublishArgs) -> Result<Self, Failure> {
-        if let Some(edge) = args.edge {
+        if let Some(edge) = &args.edge {
+            let edge = edge.resolve().await.map_err(Failure::unreachable)?;
             return Ok(Self::Edge(EdgeClient::new(edge).map_err(EdgeError::failure)?));
         }
         let kafka = cluster::kafka(&args.cluster)?;

@@ -54,8 +54,7 @@ impl<D: PostLines> Publication<D> {
                 (None, 0) => "before the first line".to_owned(),
                 (None, line) => format!("after line {line}"),
             };
-            let stopped = format!("publishing stopped {position} of {}: {tally}", self.name);
-            return Err(failure.context(&stopped));
+            return Err(stopped(failure, &position, &self.name, tally));
         }
         printed.map_err(|failure| failure.context(&format!("all of {} published: {tally}", self.name)))?;
         if tally.line() == 0 {
@@ -158,8 +157,24 @@ impl<D: PostLines> Publication<D> {
     }
 }
 
-pub(super) fn interrupted() -> Failure {
+fn interrupted() -> Failure {
     Failure::not_ok("interrupted by a signal")
+}
+
+/// Prints the counts of a publication that a signal ended before its input or its destination was open.
+///
+/// # Errors
+/// Always, with position and counts.
+pub(super) fn interrupted_before(name: &str) -> Result<(), Failure> {
+    let tally = Tally::new(None);
+    tally.finish();
+    // The interruption is reported, whether the counts can be printed or not.
+    drop(print(&format!("{tally}\n")));
+    Err(stopped(interrupted(), "before the first line", name, &tally))
+}
+
+fn stopped(failure: Failure, position: &str, name: &str, tally: &Tally) -> Failure {
+    failure.context(&format!("publishing stopped {position} of {name}: {tally}"))
 }
 
 #[cfg(test)]

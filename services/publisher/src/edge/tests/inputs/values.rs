@@ -2,6 +2,8 @@
 
 use super::*;
 
+const PROPOSAL: &str = r#"{"event":"scanner.symbol.proposed","symbol":"AAPL","from_layer":null,"to_layer":2,"reason":"","metrics":{}}"#;
+
 #[tokio::test]
 async fn numbers_follow_the_grammar_of_json() {
     let score = |to| ("0.5", to);
@@ -32,6 +34,9 @@ async fn texts_keep_escapes_and_reject_raw_controls() {
         with("lone surrogate", message(r#""\ud800""#), 400, "malformed JSON"),
         with("raw control character", message("\"a\u{1}b\""), 400, "malformed JSON: control character"),
         with("empty message", message("\"\""), 200, "accepted"),
+        with("empty scanner", (r#""source_scanner": "s""#, r#""source_scanner": """#), 200, "accepted"),
+        adding("empty source", r#""source": """#, 400, "invalid source: scanner.alert.raised: is empty"),
+        body("empty reason", PROPOSAL, 400, "invalid reason: scanner.symbol.proposed: is empty"),
     ];
     let bench = bench(None).await;
     bench.assert_responses(cases).await;
@@ -72,7 +77,24 @@ async fn instants_are_complete_and_exist() {
         adding("leap second", r#""occurred_at": "2016-12-31T23:59:60Z""#, 200, "accepted"),
         adding("year 1", r#""occurred_at": "0001-01-01T00:00:00Z""#, 200, "accepted"),
         adding("hour 24", r#""occurred_at": "2024-07-10T24:00:00Z""#, 400, "invalid occurred_at: "),
-        adding("year -1", r#""occurred_at": "-000001-01-01T00:00:00Z""#, 400, "invalid occurred_at: "),
+        adding(
+            "year 0",
+            r#""occurred_at": "0000-01-01T00:00:00Z""#,
+            400,
+            "0000-01-01T00:00:00Z is outside the years 1 to 9999",
+        ),
+        adding(
+            "year -1",
+            r#""occurred_at": "-000001-01-01T00:00:00Z""#,
+            400,
+            "-000001-01-01T00:00:00Z is outside the years",
+        ),
+        adding(
+            "year 10000",
+            r#""occurred_at": "+010000-01-01T00:00:00Z""#,
+            400,
+            "+010000-01-01T00:00:00Z is outside the years",
+        ),
     ];
     bench(None).await.assert_responses(cases).await;
 }
