@@ -18,13 +18,12 @@
 //! announced windows are ordered by those times, not by the order of reading (`expiry_log`).
 
 mod expiry_log;
+mod window_table;
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
-use foldhash::fast::RandomState;
-
 use self::expiry_log::{Announcement, ExpiryLog};
+use self::window_table::WindowTable;
 use crate::timestamp::Timestamp;
 
 /// Limit of the time by which an occurrence can be ahead of the clock, in microseconds: 5 min.
@@ -72,7 +71,7 @@ pub enum Observation<'a, V> {
 pub struct DedupWindows<K, V> {
     window_micros: i64,
     capacity: usize,
-    windows: HashMap<K, Window<V>, RandomState>,
+    windows: WindowTable<K, Window<V>>,
     /// The announced windows in the order of their expiry.
     announced: ExpiryLog<K>,
     evicted_by_bound: u64,
@@ -100,7 +99,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
         Self {
             window_micros: window_micros.max(0),
             capacity: capacity.max(1),
-            windows: HashMap::default(),
+            windows: WindowTable::new(),
             announced: ExpiryLog::new(),
             evicted_by_bound: 0,
         }
@@ -198,9 +197,7 @@ impl<K: Copy + Eq + Hash, V> DedupWindows<K, V> {
 }
 
 /// Returns the function that recognises the entry of a window in the log. Entries of replaced windows are not live.
-fn is_live<K: Eq + Hash, V>(
-    windows: &HashMap<K, Window<V>, RandomState>,
-) -> impl Fn(Announcement, &K) -> bool {
+fn is_live<K: Eq + Hash, V>(windows: &WindowTable<K, Window<V>>) -> impl Fn(Announcement, &K) -> bool {
     |announcement, key| windows.get(key).is_some_and(|window| window.announcement == Some(announcement))
 }
 
@@ -245,6 +242,20 @@ mod tests {
         assert_eq!(windows.len(), 1);
         windows.expire(Timestamp::from_micros(at(7).micros() + WINDOW + SLACK_MICROS));
         assert!(windows.is_empty() && windows.announced.len() == 0);
+    }
+
+    #[test]
+    fn expiry_and_look_up_visit_no_other_window() {
+        let mut windows: DedupWindows<i64, ()> = DedupWindows::new(WINDOW, 20_000);
+        for key in 0..10_000 {
+            windows.open(key, at(key), (), at(key));
+        }
+        windows.windows.visited.take();
+        windows.expire(at(0));
+        windows.observe(5_000, at(5_000));
+        assert_eq!(windows.windows.visited.take(), 1, "the window of the look-up");
+        windows.expire(Timestamp::from_micros(at(2).micros() + WINDOW + SLACK_MICROS));
+        assert_eq!((windows.len(), windows.windows.visited.take()), (9_997, 6), "twice the expired ones");
     }
 
     #[test]

@@ -67,6 +67,23 @@ fn record_is_in_doubt_and_in_flight_without_broker() {
 }
 
 #[test]
+fn records_of_a_call_are_sent_before_any_acknowledgement() {
+    const RECORDS: usize = 1_000;
+    let mock = Mock::start();
+    let producer = BatchProducer::new(&mock.config, ProducerLimits::default()).unwrap();
+    assert_eq!(runtime().block_on(producer.produce(vec![record(0, "a")])), [written(0, 0)]);
+    mock.cluster().broker_down(-1).unwrap();
+    let in_flight = runtime().block_on(async {
+        let mut call = std::pin::pin!(producer.produce(vec![record(0, "b"); RECORDS]));
+        let polled =
+            std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        producer.in_flight_bytes()
+    });
+    assert_eq!(in_flight, RECORDS * record(0, "b").size_bytes());
+}
+
+#[test]
 fn reader_ends_at_the_end_and_follows_a_new_one() {
     let mock = Mock::start();
     for n in 0..50 {

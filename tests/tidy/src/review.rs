@@ -56,6 +56,43 @@ pub fn unknown_tests(page: &SourceFile, tests: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// The folder of the patches that introduce the defects again.
+pub const PATCHES: &str = "tests/review/faults/";
+
+/// Offences of the patches of [`PATCHES`]: each defect has one, and each names tests that the row of its defect names.
+#[must_use]
+pub fn patch_offences(page: &SourceFile, patches: &[SourceFile]) -> Vec<String> {
+    let rows: Vec<Vec<&str>> = page.text.lines().filter_map(cells).collect();
+    let mut offences: Vec<String> = DEFECTS
+        .filter(|id| !patches.iter().any(|patch| patch.name() == format!("{id}.patch")))
+        .map(|id| format!("defect {id} has no patch {PATCHES}{id}.patch"))
+        .collect();
+    for patch in patches {
+        let id = patch.name().split(['.', '-']).next().unwrap_or_default();
+        let Some(row) = rows.iter().find(|row| row[0] == id && row.len() == COLUMNS.len()) else {
+            offences.push(format!("{}: no row of the defect {id}", patch.path));
+            continue;
+        };
+        let head = |key: &str| patch.text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        if head("# Fault: ").is_none_or(str::is_empty) {
+            offences.push(format!("{}: no line \"# Fault: ...\"", patch.path));
+        }
+        let tests: Vec<&str> = head("# Tests: ").map(|tests| tests.split(", ").collect()).unwrap_or_default();
+        if tests.is_empty() {
+            offences.push(format!("{}: no line \"# Tests: <package>::<test>\"", patch.path));
+        }
+        for test in tests {
+            let is_named = test
+                .split_once("::")
+                .is_some_and(|(_, function)| row[4].split('`').skip(1).step_by(2).any(|it| it == function));
+            if !is_named {
+                offences.push(format!("{}: the row of {id} does not name {test}", patch.path));
+            }
+        }
+    }
+    offences
+}
+
 fn is_open(cell: &str) -> bool {
     cell.split(|c: char| !c.is_alphanumeric()).any(|word| word == OPEN)
 }

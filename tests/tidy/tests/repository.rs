@@ -1,9 +1,7 @@
 //! The checks over the whole repository, and each over files that violate it.
 
 use tidy::tree::{SourceFile, file, files, root};
-use tidy::{documents, manifests, names, review, sources, versions};
-
-const PAGE: &str = "docs/REVIEW.md";
+use tidy::{blocking, documents, manifests, names, review, sources, statics, versions};
 
 fn assert_none(offences: &[String]) {
     assert!(offences.is_empty(), "\n{}", offences.join("\n"));
@@ -16,6 +14,56 @@ fn rust_files_have_the_required_form() {
     assert_none(&files.iter().flat_map(sources::offences).collect::<Vec<_>>());
 }
 
+/// The sources of services and shared crates. `tapeline` is a command, which may block.
+fn service_sources() -> Vec<SourceFile> {
+    let is_source = |it: &SourceFile| {
+        let path = it.path.as_str();
+        let of_service = path.starts_with("shared/") || path.starts_with("services/");
+        of_service
+            && path.contains("/src/")
+            && !path.contains("/tests")
+            && !path.starts_with("services/tapeline/")
+    };
+    files(".rs").into_iter().filter(is_source).collect()
+}
+
+#[test]
+fn async_code_calls_nothing_that_blocks() {
+    let sources = service_sources();
+    assert!(sources.len() > 100, "only {} files were found", sources.len());
+    assert_none(&sources.iter().flat_map(blocking::offences).collect::<Vec<_>>());
+}
+
+#[test]
+fn blocking_call_in_async_code_is_an_offence() {
+    let count = |text: &str| blocking::offences(&SourceFile::made_up("a.rs", text)).len();
+    assert_eq!(count("async fn f() { std::fs::read(p); }"), 1);
+    assert_eq!(count("fn f() { std::fs::read(p); async { fs::read(p); } }"), 1);
+    assert_eq!(count("impl A { async fn f() { a.map(|_| File::open(p)).b(); } }"), 1);
+    assert_eq!(count("async fn f() { thread::sleep(d); Command::new(c).status(); }"), 2);
+    assert_eq!(count("async fn f() { tokio::fs::read(p).await; spawn_blocking(|| std::fs::read(p)); }"), 0);
+    assert_eq!(count("async fn f() { tasks.thread(n, || File::open(p)); }"), 0);
+    assert_eq!(count("async fn f() { fn g() { std::fs::read(p); } }"), 0);
+    assert_eq!(count("#[cfg(test)] mod tests { async fn f() { std::fs::read(p); } }"), 0);
+}
+
+#[test]
+fn global_state_is_listed() {
+    assert_none(&service_sources().iter().flat_map(statics::offences).collect::<Vec<_>>());
+}
+
+#[test]
+fn unlisted_global_state_is_an_offence() {
+    let count = |text: &str| statics::offences(&SourceFile::made_up("a.rs", text)).len();
+    assert_eq!(count("static A: LazyLock<Schema> = LazyLock::new(f); static B: Once = Once::new();"), 0);
+    assert_eq!(count("static mut A: u8 = 0;"), 1);
+    assert_eq!(count("fn f() { static A: LazyLock<std::sync::RwLock<B>> = g(); }"), 1);
+    assert_eq!(count("static A: AtomicU64 = AtomicU64::new(0); thread_local! { static B: u8 = 0; }"), 2);
+    assert_eq!(count("#[cfg(test)] mod tests { static A: Mutex<u8> = Mutex::new(0); }"), 0);
+    let listed = SourceFile::made_up("shared/hosting/src/memory.rs", "static RESERVED: Mutex<A> = b();");
+    assert!(statics::offences(&listed).is_empty());
+}
+
 #[test]
 fn documents_are_short_and_their_links_exist() {
     let root = root();
@@ -26,13 +74,6 @@ fn documents_are_short_and_their_links_exist() {
 fn members_take_versions_from_the_root_manifest() {
     let members = files("Cargo.toml").into_iter().filter(|it| it.path != "Cargo.toml");
     assert_none(&members.flat_map(|it| manifests::offences(&it)).collect::<Vec<_>>());
-}
-
-#[test]
-fn every_reviewed_defect_names_an_existing_test() {
-    let page = file(PAGE).unwrap();
-    let tests: Vec<String> = files(".rs").iter().flat_map(review::test_names).collect();
-    assert_none(&review::offences(&page, &tests, |path| root().join(path).exists()));
 }
 
 #[test]
@@ -144,34 +185,6 @@ fn version_in_a_member_is_an_offence() {
     assert_eq!(count("[dev-dependencies]\na = \"1\"\nb = { version = \"1\" }\n"), 2);
     assert_eq!(count("[target.'cfg(unix)'.dependencies]\na = { path = \"../a\" }\n"), 1);
     assert_eq!(count("[dependencies.a]\nversion = \"1\"\n"), 1);
-}
-
-/// A page with all rows and this "shown by" in one of them.
-fn page(shown_by: &str) -> SourceFile {
-    let mut text =
-        "| id | severity | defect | mechanism | shown by | figure |\n|---|---|---|---|---|---|\n".to_owned();
-    for id in review::DEFECTS {
-        let shown_by = if id == 3385 { shown_by } else { "open" };
-        text.push_str(&format!("| {id} | low | f | m | {shown_by} | open |\n"));
-    }
-    SourceFile::made_up(PAGE, &text)
-}
-
-#[test]
-fn review_row_without_its_test_is_an_offence() {
-    let tests = ["nothing_is_lost".to_owned()];
-    let count = |page: &SourceFile| review::offences(page, &tests, |path| path == "clippy.toml").len();
-    assert_eq!(count(&page("open")), 0);
-    assert_eq!(count(&page("`nothing_is_lost`, `clippy.toml`")), 0);
-    assert_eq!(count(&page("`feature::pool::nothing_is_lost`; the soak is open")), 0);
-    assert_eq!(count(&page("`everything_is_lost`")), 1);
-    assert_eq!(count(&page("`feature::pool::everything_is_lost`")), 1);
-    assert_eq!(count(&page("`missing.toml`")), 1);
-    assert_eq!(count(&page("trust me")), 1);
-    assert_eq!(count(&page("")), 1);
-    let mut cut = page("open");
-    cut.text = cut.text.replace("| 3399 |", "| 3400 |");
-    assert_eq!(count(&cut), 1);
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn panicked_job_is_returned_and_worker_restarts_after_backoff() {
     assert_eq!(pool.queued(), 1, "the slot is vacant until its back-off has elapsed");
     clock.advance(Duration::from_millis(10));
     pool.check().unwrap();
+    assert_eq!(pool.workers(), 1, "restarted");
     assert!(matches!(next(&outcomes), Outcome::Done { result: 42, .. }));
     assert_eq!(*locked(&makes), 2);
 }
@@ -142,6 +143,7 @@ fn stuck_worker_is_replaced_and_its_late_result_discarded() {
     assert_eq!(pool.busy(), 1, "at the deadline the job is not stuck yet");
     clock.advance(Duration::from_millis(1));
     pool.check().unwrap();
+    assert_eq!(pool.busy(), 0, "the job is stuck");
     let Outcome::Stuck { job, after } = next(&outcomes) else { panic!("not stuck") };
     assert_eq!((*job, after), (21, Duration::from_millis(30_001)));
     clock.advance(Duration::from_millis(10));

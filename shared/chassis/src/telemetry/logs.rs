@@ -175,6 +175,29 @@ mod tests {
         drop(reader);
     }
 
+    /// Sends the name of each thread that writes.
+    struct WritingThreads(std::sync::mpsc::SyncSender<Option<String>>);
+
+    impl Write for WritingThreads {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            drop(self.0.send(std::thread::current().name().map(str::to_owned)));
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn line_is_written_by_the_writer_thread() {
+        let (written, writers) = sync_channel(10);
+        let (subscriber, logs) = Logs::onto(&LogSettings::default(), WritingThreads(written)).unwrap();
+        tracing::subscriber::with_default(subscriber, || tracing::info!("working"));
+        drop(logs);
+        assert_eq!(writers.iter().collect::<Vec<_>>(), [Some("log-writer".to_owned())]);
+    }
+
     #[test]
     fn json_line_contains_fields_and_span() {
         let (mut written, pipe) = std::io::pipe().unwrap();
