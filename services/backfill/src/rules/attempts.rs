@@ -271,6 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn identity_depends_on_symbol_layer_and_both_ends() {
+        let of = |symbol, layer, start, end| {
+            let range = Interval::new(at(start), at(end)).unwrap();
+            Identity::new(Symbol::parse(symbol).unwrap(), layer, &[DataType::MarketData], range)
+        };
+        let identity = of("AAPL", Layer::Liquid, 0, 10);
+        assert_eq!(identity, of("AAPL", Layer::Liquid, 0, 10));
+        let others = [
+            of("MSFT", Layer::Liquid, 0, 10),
+            of("AAPL", Layer::Basic, 0, 10),
+            of("AAPL", Layer::Liquid, 1, 10),
+            of("AAPL", Layer::Liquid, 0, 11),
+        ];
+        assert!(others.iter().all(|other| *other != identity), "{others:?}");
+    }
+
+    #[test]
     fn attempts_are_removed_by_clock_and_with_the_partition() {
         let mut attempts = attempts();
         for partition in 0..2 {
