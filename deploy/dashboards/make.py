@@ -113,6 +113,11 @@ def delivery():
             [gauge("tapeline_kafka_reachable_brokers", ["client", "instance"], how="min")],
             description="Brokers to which the producer of a stage or of the edge has a connection. At 0 nothing is read or written.",
         ),
+        panel(
+            "Compression of fetched records",
+            [gauge("tapeline_stage_fetch_compression_ratio", ["stage", "consumer", "instance"])],
+            description="Decompressed per compressed bytes. A warning reports that records need more memory than the sum at start counts.",
+        ),
         panel("Assigned partitions", [gauge("tapeline_stage_assigned_partitions", ["stage", "instance"])]),
         panel(
             "Recreated clients",

@@ -39,5 +39,24 @@ pub const RUNNING_FETCHES: Metric = stage_gauge(
     "Fetches from the data source that are running.",
 );
 
-pub const METRICS: &[Metric] =
-    &[RANGES, SKIPPED_COVERAGE_CHANGES, WAITING_REQUESTS, RUNNING_FETCHES, RESTORE_APPLIED, RESTORE_SKIPPED];
+pub const COVERAGE_SERIES: Metric = stage_gauge(
+    "tapeline_coverage_series",
+    "series",
+    "Series in the coverage table: a symbol, a data type and a timeframe each.",
+);
+pub const COVERAGE_BYTES: Metric = stage_gauge(
+    "tapeline_coverage_bytes",
+    "bytes",
+    "Upper bound of the memory of the coverage table, from its series and intervals.",
+);
+
+pub const METRICS: &[Metric] = &[
+    RANGES,
+    SKIPPED_COVERAGE_CHANGES,
+    WAITING_REQUESTS,
+    RUNNING_FETCHES,
+    COVERAGE_SERIES,
+    COVERAGE_BYTES,
+    RESTORE_APPLIED,
+    RESTORE_SKIPPED,
+];

@@ -23,6 +23,13 @@ pub const SKIPPED_BENCHMARK_BARS: Metric = stage_counter(
     "bars",
     "Invalid bars skipped in the benchmark table.",
 );
+pub const BAR_SERIES: Metric = stage_gauge(
+    "tapeline_bar_table_series",
+    "series",
+    "Series in the bar table: a symbol and a timeframe each.",
+);
+pub const BAR_TABLE_BYTES: Metric =
+    stage_gauge("tapeline_bar_table_bytes", "bytes", "Memory of the bars in the bar table.");
 pub const ORDINARY_LANE_REQUESTS: Metric =
     stage_gauge("tapeline_ordinary_lane_requests", "requests", "Requests waiting in the ordinary lane.");
 pub const URGENT_LANE_REQUESTS: Metric =
@@ -47,6 +54,8 @@ pub const METRICS: &[Metric] = &[
     SETS,
     SKIPPED_BARS,
     SKIPPED_BENCHMARK_BARS,
+    BAR_SERIES,
+    BAR_TABLE_BYTES,
     ORDINARY_LANE_REQUESTS,
     URGENT_LANE_REQUESTS,
     RUNNING_REQUESTS,

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use chassis::{Exit, Failure};
-use kafka_io::{KafkaConfig, LOADING_PARTITIONS_MAX, Profile};
+use kafka_io::{FETCHED_RECORD_BYTES, KafkaConfig, LOADING_PARTITIONS_MAX, Profile};
 use kit::SaturatingFrom;
 use pipeline::{Delivery, Options};
 
@@ -15,17 +15,6 @@ const MIB: u64 = 1 << 20;
 
 /// Memory of an idle process: code, threads, metrics and librdkafka's buffers. An idle service uses half of it.
 pub const PROCESS_BYTES: u64 = 64 * MIB;
-
-/// librdkafka's `fetch.message.max.bytes`: the records of one partition in a response, compressed. A response is in memory whole, in
-/// addition to the prefetch buffer.
-const FETCH_BYTES: u64 = MIB;
-
-/// librdkafka's structure of a prefetched record, with its key. `prefetch_kib` bounds their number.
-const RECORD_BYTES: u64 = 400;
-
-/// Memory of a response with records of a side input, per compressed byte: the records decompressed and their structures. Measured with
-/// small records, 55 bytes compressed: 6 to 8 (ADR 076).
-const LOADED_PER_FETCHED: u64 = 8;
 
 /// Estimate of a held record: requests and alerts are 200 to 500 bytes on the wire.
 const HELD_RECORD_BYTES: u64 = 1_024;
@@ -133,11 +122,12 @@ pub fn of_stage(stage: &str, kafka: &KafkaConfig, inputs: usize, consumers: u64)
         name: format!("{stage}: {what}"),
         bytes: count.saturating_mul(each),
     };
-    let prefetch = u64::from(kafka.prefetch_kib) * 1_024 + kafka.prefetch_records_max() * RECORD_BYTES;
-    let loading = u64::saturating_from(LOADING_PARTITIONS_MAX) * FETCH_BYTES * LOADED_PER_FETCHED;
+    let prefetch =
+        u64::from(kafka.prefetch_kib) * 1_024 + kafka.prefetch_records_max() * FETCHED_RECORD_BYTES;
+    let loading = u64::saturating_from(LOADING_PARTITIONS_MAX) * kafka.side_input_response_memory();
     vec![
         part("consumer prefetch", consumers, prefetch),
-        part("responses", partitions, FETCH_BYTES),
+        part("responses", partitions, kafka.work_response_memory()),
         part("responses of side inputs", consumers.saturating_sub(1), loading),
         part("held records", bounds.held_records_max, HELD_RECORD_BYTES),
         part(
@@ -203,7 +193,7 @@ mod tests {
         let more =
             of_stage("bridge", &KafkaConfig { prefetch_kib: 2 * kafka.prefetch_kib, ..kafka.clone() }, 1, 3);
         // 2,048 KiB of values, five records for each, and four partitions of a side input.
-        let (queue, loading) = (2 * MIB + 10_240 * RECORD_BYTES, 4 * 8 * MIB);
+        let (queue, loading) = (2 * MIB + 10_240 * FETCHED_RECORD_BYTES, 4 * 8 * MIB);
         assert_eq!(sum(&more) - sum(&one), 5 * queue + 2 * loading);
         assert!(list(&one).contains("bridge: consumer prefetch 6 MiB"), "{}", list(&one));
         assert!(list(&one).contains("bridge: responses 12 MiB"), "{}", list(&one));

@@ -10,9 +10,10 @@ use rdkafka::producer::{NoCustomPartitioner, ProducerContext, ThreadedProducer};
 
 use crate::broker_monitor::{self, BrokerMonitor, STATISTICS_INTERVAL_MS};
 use crate::call_error::CallError;
-use crate::config::{GroupProtocol, KafkaConfig, Profile};
+use crate::config::{BATCH_BYTES_MAX, GroupProtocol, KafkaConfig, Profile};
 use crate::connection_cause::{CONNECTION_FAILED, ConnectionCause, FailedConnection};
 use crate::error_codes::{is_access_denied, is_connection_failure};
+use crate::fetch_monitor::{self, ClientFetches};
 use crate::librdkafka_error::LibrdkafkaError;
 
 /// The largest message that a producer sends (`message.max.bytes`): a dead letter of a 1 MiB record with its headers fits. The bounds
@@ -44,9 +45,15 @@ pub struct ClientError {
 pub struct LogContext {
     access_denied: Mutex<Option<(RDKafkaErrorCode, String)>>,
     connection: ConnectionCause,
+    fetches: Option<ClientFetches>,
 }
 
 impl LogContext {
+    /// Returns the context of a consumer whose fetches are observed.
+    pub(crate) fn observed(fetches: ClientFetches) -> Self {
+        Self { fetches: Some(fetches), ..Self::default() }
+    }
+
     /// Returns the last error that denied access to this client, as the error of a call. `None` if no error served so far did.
     pub(crate) fn permanent_error(&self) -> Option<CallError> {
         self.access_denied().map(|(code, text)| CallError::fatal(code, text))
@@ -55,6 +62,12 @@ impl LogContext {
     /// Returns the last error that denied access to this client, among the errors served so far.
     pub(crate) fn access_denied(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.access_denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_statistics(&self, options: &mut ClientConfig) {
+        if self.fetches.is_some() {
+            options.set("statistics.interval.ms", fetch_monitor::INTERVAL_MS.to_string());
+        }
     }
 
     /// Returns why the client has no connection, as far as its log was served.
@@ -67,6 +80,10 @@ impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log_line(None, level, facility, text);
         self.connection.observe(facility, text);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.fetches.iter().for_each(|fetches| fetches.statistics(statistics));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -132,9 +149,12 @@ pub(crate) fn log_line(monitor: Option<&BrokerMonitor>, level: RDKafkaLogLevel, 
 pub(crate) fn work_consumer(
     config: &KafkaConfig,
     group: &str,
+    context: LogContext,
 ) -> Result<BaseConsumer<LogContext>, ClientError> {
     let mut options = reading(config, group);
+    context.set_statistics(&mut options);
     options
+        .set("fetch.message.max.bytes", config.work_response_bytes().to_string())
         .set("auto.offset.reset", "error")
         .set("max.poll.interval.ms", config.max_poll_interval_ms.to_string());
     match config.protocol() {
@@ -154,19 +174,24 @@ pub(crate) fn work_consumer(
         Profile::Embedded => EMBEDDED_FETCH_WAIT_MS,
     };
     options.set("fetch.wait.max.ms", fetch_wait_ms.to_string());
-    create(config, "work consumer", &options, LogContext::default())
+    create(config, "work consumer", &options, context)
 }
 
 /// Creates a consumer for manually assigned partitions: of a side input, or those that an operator's command reads. Its group id
 /// neither subscribes nor commits; librdkafka requires one for an assignment.
-pub(crate) fn follower(config: &KafkaConfig, group: &str) -> Result<BaseConsumer<LogContext>, ClientError> {
+pub(crate) fn follower(
+    config: &KafkaConfig,
+    group: &str,
+    context: LogContext,
+) -> Result<BaseConsumer<LogContext>, ClientError> {
     let mut options = reading(config, group);
+    context.set_statistics(&mut options);
     let fetch_wait_ms = match config.profile {
         Profile::Real => TABLE_FETCH_WAIT_MS,
         Profile::Embedded => EMBEDDED_FETCH_WAIT_MS,
     };
     options.set("auto.offset.reset", "error").set("fetch.wait.max.ms", fetch_wait_ms.to_string());
-    create(config, "follower", &options, LogContext::default())
+    create(config, "follower", &options, context)
 }
 
 /// Creates a consumer like [`follower`] that also reads the records of aborted transactions.
@@ -216,6 +241,7 @@ where
         // Every broker is kept connected: the statistics show which are reachable.
         .set("enable.sparse.connections", "false");
     set_default(config, &mut options, "compression.type", "lz4");
+    set_default(config, &mut options, "batch.size", &BATCH_BYTES_MAX.to_string());
     if let Some(id) = transactional_id {
         // An unacknowledged record must not outlive its transaction.
         options

@@ -109,6 +109,17 @@ pub enum GroupProtocol {
     Consumer,
 }
 
+/// `batch.size` of producers, uncompressed, and `fetch.message.max.bytes` of the consumer of work: so a response has room for a batch of
+/// each partition (ADR 076). librdkafka's 1 MB are no faster.
+pub(crate) const BATCH_BYTES_MAX: u64 = 128 << 10;
+
+/// librdkafka's default of `fetch.message.max.bytes`. Other applications write bars, in batches of up to this size.
+const SIDE_INPUT_RESPONSE_BYTES: u64 = 1 << 20;
+
+/// Memory of a response, per compressed byte: the records decompressed and their structures. Measured with small records, 55 bytes
+/// compressed: 6 to 8 (ADR 076).
+const MEMORY_PER_FETCHED: u64 = 8;
+
 /// The least `watchdog_ms`.
 const WATCHDOG_MIN: Millis<u32> = Millis::new(1_000);
 
@@ -203,6 +214,36 @@ impl KafkaConfig {
     #[must_use]
     pub fn prefetch_records_max(&self) -> u64 {
         u64::from(self.prefetch_kib) * 5
+    }
+
+    /// Returns `fetch.message.max.bytes` of the consumer of work: the compressed bytes of one partition in a response. A batch may be larger.
+    #[must_use]
+    pub fn work_response_bytes(&self) -> u64 {
+        self.response_bytes_option().unwrap_or(BATCH_BYTES_MAX)
+    }
+
+    /// Returns the same of consumers of side inputs.
+    #[must_use]
+    pub fn side_input_response_bytes(&self) -> u64 {
+        self.response_bytes_option().unwrap_or(SIDE_INPUT_RESPONSE_BYTES)
+    }
+
+    /// Returns the memory that the records of one partition in a response of work may need. It does not fall with
+    /// `fetch.message.max.bytes`: a lower one is for records that need more.
+    #[must_use]
+    pub fn work_response_memory(&self) -> u64 {
+        self.work_response_bytes().max(BATCH_BYTES_MAX).saturating_mul(MEMORY_PER_FETCHED)
+    }
+
+    /// Returns the same of side inputs.
+    #[must_use]
+    pub fn side_input_response_memory(&self) -> u64 {
+        self.side_input_response_bytes().max(SIDE_INPUT_RESPONSE_BYTES).saturating_mul(MEMORY_PER_FETCHED)
+    }
+
+    fn response_bytes_option(&self) -> Option<u64> {
+        let names = ["fetch.message.max.bytes", "max.partition.fetch.bytes"];
+        names.iter().find_map(|name| self.options.get(*name)?.parse().ok())
     }
 
     /// Returns the effective group protocol.

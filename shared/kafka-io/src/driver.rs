@@ -54,6 +54,7 @@ use crate::access_denied::AccessDenied;
 use crate::call_error::CallError;
 use crate::cluster;
 use crate::config::{Delivery, KafkaConfig};
+use crate::fetch_monitor::FetchMonitor;
 use crate::log_limit::LogLimit;
 
 pub(crate) use self::clients::close;
@@ -110,6 +111,7 @@ impl<S: KafkaStage> Driver<S> {
             return Err(DriverError::Config(errors));
         }
         let wake = completed.wake.clone();
+        let fetches = FetchMonitor::new(options.service, options.stage, &options.kafka);
         Ok(Self {
             engine: Engine::new(stage, engine_options(&options.kafka)),
             inputs: Inputs::new(options.inputs),
@@ -119,7 +121,7 @@ impl<S: KafkaStage> Driver<S> {
             completed,
             shutdown: Shutdown::new(wake.clone()),
             wake,
-            observer: Observer::new(options.service, options.stage, options.hooks),
+            observer: Observer::new(options.service, options.stage, options.hooks, fetches),
             producers: Producers::default(),
             started: Instant::now(),
             table_records: 0,
@@ -147,7 +149,8 @@ impl<S: KafkaStage> Driver<S> {
     pub fn run(mut self) -> Result<Stop, DriverError> {
         cluster::check(&self.kafka, &self.topics())?;
         loop {
-            let followers = Followers::new(&self.kafka, &self.group, self.engine.stage(), &self.wake)?;
+            let observers = (&self.wake, &self.observer.fetches);
+            let followers = Followers::new(&self.kafka, &self.group, self.engine.stage(), observers)?;
             let stopped = self.run_sessions(&followers);
             followers.close();
             if let Some(stop) = stopped? {
@@ -208,7 +211,8 @@ impl<S: KafkaStage> Driver<S> {
     ) -> Result<Ended, DriverError> {
         let Some(mut output) = self.create_output()? else { return Ok(Ended::Stopped(Stop::Drained)) };
         let (stage, inputs) = (self.engine.stage(), self.inputs.topics());
-        let clients = Clients::new(&self.kafka, &self.group, inputs, stage, &self.wake)?;
+        let observers = (&self.wake, &self.observer.fetches);
+        let clients = Clients::new(&self.kafka, &self.group, inputs, stage, observers)?;
         let wake = self.wake.clone();
         let ended = {
             let _bound = wake.bind(&clients.work);

@@ -63,6 +63,7 @@ mod connection_cause;
 pub mod dead_letter;
 mod driver;
 mod error_codes;
+mod fetch_monitor;
 mod group_offsets;
 mod header_limits;
 mod host_name;
@@ -92,6 +93,7 @@ pub use driver::{
     KafkaStage, LOADING_PARTITIONS_MAX, Note, Readiness, Restore, Shutdown, StageCounts, StageStatus,
     TableRecord, TableScope, TransactionStep, completions,
 };
+pub use fetch_monitor::FETCHED_RECORD_BYTES;
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use kit::{ErrorChain, Millis, Secret};
 pub use librdkafka_error::LibrdkafkaError;

@@ -63,6 +63,7 @@ pub(crate) const TABLE_RECORDS: &str = "tapeline_stage_table_records_total";
 pub(crate) const VIOLATIONS: &str = "tapeline_stage_law_violations_total";
 pub(crate) const BOUND_USED: &str = "tapeline_stage_bound_used";
 pub(crate) const BOUND_LIMIT: &str = "tapeline_stage_bound_limit";
+pub(crate) const FETCH_COMPRESSION_RATIO: &str = "tapeline_stage_fetch_compression_ratio";
 pub(crate) const REACHABLE_BROKERS: &str = "tapeline_kafka_reachable_brokers";
 pub(crate) const BREAKER_STATE: &str = "tapeline_breaker_state";
 pub(crate) const BREAKER_TRANSITIONS: &str = "tapeline_breaker_transitions_total";
@@ -97,6 +98,7 @@ const STAGE: &[(&str, &[&str])] = &[("stage", NAMES)];
 const STAGE_REASON: &[(&str, &[&str])] = &[("stage", NAMES), ("reason", NAMES)];
 const STAGE_OUTCOME: &[(&str, &[&str])] = &[("stage", NAMES), ("outcome", &BATCH_OUTCOMES)];
 const STAGE_BOUND: &[(&str, &[&str])] = &[("stage", NAMES), ("bound", NAMES)];
+const STAGE_CONSUMER: &[(&str, &[&str])] = &[("stage", NAMES), ("consumer", NAMES)];
 const STAGE_LAW: &[(&str, &[&str])] =
     &[("stage", NAMES), ("law", &["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8"])];
 
@@ -225,6 +227,12 @@ pub const METRICS: &[Metric] = &[
         "limit",
         STAGE_BOUND,
         "Limit of a bound of the stage; of dedup windows for the assigned partitions.",
+    ),
+    gauge(
+        FETCH_COMPRESSION_RATIO,
+        "ratio",
+        STAGE_CONSUMER,
+        "Decompressed bytes per compressed byte of the records that a consumer of the stage fetched last; absent while unknown.",
     ),
     gauge(
         REACHABLE_BROKERS,

@@ -70,15 +70,21 @@ impl<'c, C: ConsumerContext> Poller<'c, C> {
         Some(Self { queue: Queue::of(consumer)?, consumer })
     }
 
-    /// Waits up to `timeout` for an event. Log lines go to the client's context.
+    /// Waits up to `timeout` for an event. Log lines and statistics go to the client's context.
     pub(crate) fn poll(&self, timeout: Duration) -> Polled<'c> {
+        let mut event = self.next(timeout);
+        while let Some(statistics) = event.take_if(|event| event.kind() == sys::RD_KAFKA_EVENT_STATS) {
+            self.consumer.context().stats_raw(statistics.statistics());
+            event = self.next(Duration::ZERO);
+        }
+        event.map_or(Polled::Nothing, |event| self.convert(event))
+    }
+
+    fn next(&self, timeout: Duration) -> Option<Event> {
         let timeout_ms = i32::saturating_from(timeout.as_millis());
         // SAFETY: the queue is alive; the event is owned by the caller of this function from here on.
         let event = unsafe { sys::rd_kafka_queue_poll(self.queue.0.as_ptr(), timeout_ms) };
-        match NonNull::new(event).map(Event) {
-            Some(event) => self.convert(event),
-            None => Polled::Nothing,
-        }
+        NonNull::new(event).map(Event)
     }
 
     /// Requests a commit of these offsets; [`Polled::Committed`] is the result. (The result of rust-rdkafka's asynchronous commit goes
@@ -191,6 +197,17 @@ impl Event {
                 .map(|element| (owned(element.topic), element.partition))
                 .collect()
         }
+    }
+
+    /// Returns the JSON of a statistics event.
+    fn statistics(&self) -> &[u8] {
+        // SAFETY: the event is alive and owns the text, which is a C string.
+        let text = unsafe { sys::rd_kafka_event_stats(self.0.as_ptr()) };
+        if text.is_null() {
+            return &[];
+        }
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(text) }.to_bytes()
     }
 
     fn log_line(&self) -> Option<(i32, String, String)> {

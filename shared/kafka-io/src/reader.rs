@@ -141,7 +141,7 @@ impl TopicReader {
         start: impl Fn(Topic, &Watermarks) -> i64,
     ) -> Result<Self, ReadError> {
         let query = ClusterQuery::new(config)?;
-        let consumer = client::follower(config, "tapeline.reader")?;
+        let consumer = client::follower(config, "tapeline.reader", LogContext::default())?;
         let mut list = TopicPartitionList::new();
         let mut positions = BTreeMap::new();
         for topic in topics {

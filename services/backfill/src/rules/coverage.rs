@@ -13,12 +13,54 @@ use super::series::Series;
 #[derive(Debug, Default)]
 pub struct Coverage {
     partitions: BTreeMap<i32, BTreeMap<Series, IntervalSet>>,
+    size: Size,
+}
+
+/// The size of a coverage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    pub series: usize,
+    /// The intervals of all series.
+    pub intervals: usize,
+}
+
+impl Size {
+    /// Memory of a series without its intervals, in bytes: an entry of a tree whose nodes are half full, and the allocation of a list.
+    pub const SERIES_BYTES_MAX: usize = 2 * size_of::<(Series, IntervalSet)>() + 32;
+
+    /// Memory of an interval, in bytes, in a list that is half full. A list has space for four.
+    pub const INTERVAL_BYTES_MAX: usize = 4 * size_of::<Interval>();
+
+    /// Returns the upper bound of its memory, in bytes.
+    #[must_use]
+    pub const fn bytes_max(self) -> usize {
+        self.series * Self::SERIES_BYTES_MAX + self.intervals * Self::INTERVAL_BYTES_MAX
+    }
+
+    fn add(&mut self, more: Self) {
+        self.series += more.series;
+        self.intervals += more.intervals;
+    }
+
+    fn subtract(&mut self, less: Self) {
+        self.series -= less.series;
+        self.intervals -= less.intervals;
+    }
+
+    fn of(set: &IntervalSet) -> Self {
+        Self { series: 1, intervals: set.len() }
+    }
 }
 
 impl Coverage {
     #[must_use]
     pub const fn new() -> Self {
-        Self { partitions: BTreeMap::new() }
+        Self { partitions: BTreeMap::new(), size: Size { series: 0, intervals: 0 } }
+    }
+
+    #[must_use]
+    pub const fn size(&self) -> Size {
+        self.size
     }
 
     /// Returns the parts of `within` that are not covered, in order.
@@ -33,32 +75,46 @@ impl Coverage {
         self.of(partition, series).map_or_else(Vec::new, |set| set.covered(within))
     }
 
+    /// Returns the whole coverage of a series.
+    #[must_use]
+    pub fn whole(&self, partition: i32, series: &Series) -> IntervalSet {
+        self.of(partition, series).cloned().unwrap_or_default()
+    }
+
     /// Returns the whole coverage of a series with `interval` added, without changing it: the content of its next event.
     #[must_use]
     pub fn with(&self, partition: i32, series: &Series, interval: Interval) -> IntervalSet {
-        let mut set = self.of(partition, series).cloned().unwrap_or_default();
+        let mut set = self.whole(partition, series);
         set.insert(interval);
         set
     }
 
     /// Adds `interval` to the coverage of a series.
     pub fn add(&mut self, partition: i32, series: Series, interval: Interval) {
-        self.partitions.entry(partition).or_default().entry(series).or_default().insert(interval);
+        let whole = self.with(partition, &series, interval);
+        self.restore(partition, series, whole);
     }
 
     /// Replaces the coverage of a series by that of its newest event.
     pub fn restore(&mut self, partition: i32, series: Series, intervals: IntervalSet) {
-        self.partitions.entry(partition).or_default().insert(series, intervals);
+        self.size.add(Size::of(&intervals));
+        if let Some(before) = self.partitions.entry(partition).or_default().insert(series, intervals) {
+            self.size.subtract(Size::of(&before));
+        }
     }
 
     /// Removes the coverage of a series. Returns `true` if it had any.
     pub fn remove_series(&mut self, partition: i32, series: &Series) -> bool {
-        self.partitions.get_mut(&partition).is_some_and(|of| of.remove(series).is_some())
+        let removed = self.partitions.get_mut(&partition).and_then(|of| of.remove(series));
+        removed.iter().for_each(|set| self.size.subtract(Size::of(set)));
+        removed.is_some()
     }
 
     /// Removes the coverage of a partition.
     pub fn remove(&mut self, partition: i32) {
-        self.partitions.remove(&partition);
+        for set in self.partitions.remove(&partition).iter().flat_map(BTreeMap::values) {
+            self.size.subtract(Size::of(set));
+        }
     }
 
     fn of(&self, partition: i32, series: &Series) -> Option<&IntervalSet> {
@@ -70,7 +126,7 @@ impl Coverage {
 mod tests {
     use domain::{DataType, Interval, Symbol, Timeframe, Timestamp};
 
-    use super::{Coverage, Series};
+    use super::{Coverage, Series, Size};
 
     fn interval(start: i64, end: i64) -> Interval {
         Interval::new(Timestamp::from_micros(start), Timestamp::from_micros(end)).unwrap()
@@ -107,6 +163,12 @@ mod tests {
         coverage.add(0, day, interval(0, 10));
         coverage.restore(0, day, [interval(20, 30)].into_iter().collect());
         assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 30)]);
+        coverage.add(0, day, interval(50, 60));
+        assert_eq!(coverage.size(), Size { series: 1, intervals: 2 });
+        coverage.add(0, day, interval(30, 50));
+        assert_eq!(coverage.size(), Size { series: 1, intervals: 1 });
+        assert!(coverage.remove_series(0, &day));
+        assert_eq!(coverage.size(), Size::default());
     }
 
     #[test]
@@ -133,5 +195,6 @@ mod tests {
         coverage.remove(0);
         assert_eq!(coverage.covered(0, &day, interval(0, 10)), []);
         assert_eq!(coverage.covered(1, &day, interval(0, 10)), [interval(0, 10)]);
+        assert_eq!(coverage.size(), Size { series: 1, intervals: 1 });
     }
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `admission` | the verdict on a request record |
 //! | `coverage_gate`, `coverage_table` | delays requests until the coverage of their partition is restored; that coverage |
+//! | `deletions` | coverage that tombstones deleted, and records that would revert it |
 //! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
 //! | `chunk_results` | writes the bars of a chunk, and covers it up to the horizon of the source |
 //! | `request`, `endings` | the state of a held request; its terminal event |
@@ -28,6 +29,7 @@ mod admission;
 mod chunk_results;
 mod coverage_gate;
 mod coverage_table;
+mod deletions;
 mod drain;
 mod endings;
 mod event_writer;

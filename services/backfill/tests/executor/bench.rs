@@ -105,6 +105,8 @@ pub(crate) struct Outputs {
     pub(crate) bars: Vec<ClosedBar>,
     pub(crate) progress: Vec<RangeProgress>,
     pub(crate) coverage: Vec<CoverageChange>,
+    /// The records of `coverage`.
+    pub(crate) coverage_records: Vec<OutRecord>,
     pub(crate) completed: Vec<RangeCompletion>,
     pub(crate) failed: Vec<RangeFailure>,
     /// The topics of each emission.
@@ -289,21 +291,19 @@ impl Bench {
 
     pub(crate) fn table_record(&mut self, change: &CoverageChange) {
         let record = self.wire.write(change, None).expect("coverage is small");
-        let stored = StoredRecord::new(&record);
-        self.stage
-            .table_record(TableScope::CoPartitioned, &stored.as_input())
-            .expect("schemas without a registry");
+        self.stored(&record, 0);
+    }
+
+    /// Passes a record of the coverage table to the stage.
+    pub(crate) fn stored(&mut self, record: &OutRecord, offset: i64) -> TableRecord {
+        let stored = StoredRecord::new(record).at_offset(offset);
+        let outcome = self.stage.table_record(TableScope::CoPartitioned, &stored.as_input());
+        outcome.expect("schemas without a registry")
     }
 
     /// Passes a tombstone with this key, in the partition of AAPL, to the coverage table.
     pub(crate) fn tombstone(&mut self, key: &str) -> TableRecord {
-        let record = OutRecord {
-            missing: Missing { key: false, payload: true },
-            ..OutRecord::new(Topic::CoverageChanged, self.partition(), key, Vec::new())
-        };
-        let stored = StoredRecord::new(&record);
-        let outcome = self.stage.table_record(TableScope::CoPartitioned, &stored.as_input());
-        outcome.expect("a tombstone needs no schema")
+        self.stored(&tombstone(self.partition(), key), 0)
     }
 
     pub(crate) fn table_ends_at(&mut self, end: i64) {
@@ -340,12 +340,23 @@ impl Bench {
             match output.topic {
                 Topic::BarClosed => self.outputs.bars.push(self.bench.decode(output)),
                 Topic::RangeProgressed => self.outputs.progress.push(self.bench.decode(output)),
-                Topic::CoverageChanged => self.outputs.coverage.push(self.bench.decode(output)),
+                Topic::CoverageChanged => {
+                    self.outputs.coverage.push(self.bench.decode(output));
+                    self.outputs.coverage_records.push(output.clone());
+                }
                 Topic::RangeCompleted => self.outputs.completed.push(self.bench.decode(output)),
                 Topic::RangeFailed => self.outputs.failed.push(self.bench.decode(output)),
                 other => panic!("{other}"),
             }
         }
+    }
+}
+
+/// Returns a tombstone of the coverage table.
+pub(crate) fn tombstone(partition: i32, key: &str) -> OutRecord {
+    OutRecord {
+        missing: Missing { key: false, payload: true },
+        ..OutRecord::new(Topic::CoverageChanged, partition, key, Vec::new())
     }
 }
 

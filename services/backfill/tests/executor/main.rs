@@ -3,6 +3,7 @@
 mod bar_files;
 mod bench;
 mod coverage;
+mod deletions;
 mod draining;
 mod ends;
 mod horizon;

@@ -12,24 +12,57 @@ use foldhash::fast::RandomState;
 #[derive(Debug)]
 pub struct History {
     kept: usize,
-    series: HashMap<(Symbol, Timeframe), Vec<Bar>, RandomState>,
+    series: HashMap<Series, Vec<Bar>, RandomState>,
+    /// Bars for which the series have space.
+    capacity: usize,
 }
+
+type Series = (Symbol, Timeframe);
+
+/// Bytes of an entry of the map, with its byte of control.
+const ENTRY_BYTES: usize = size_of::<(Series, Vec<Bar>)>() + 1;
 
 impl History {
     /// An empty history that keeps the newest `history + slack` bars per series: `history` for a window, `slack` for requests of the
     /// past.
     #[must_use]
     pub fn new(history: usize, slack: usize) -> Self {
-        Self { kept: history + slack, series: HashMap::default() }
+        Self { kept: history + slack, series: HashMap::default(), capacity: 0 }
+    }
+
+    /// Returns the bars for which a series has space at most.
+    const fn series_capacity(kept: usize) -> usize {
+        // Removing an eighth at a time makes the time per insert constant; bars in excess of `kept` are not visible.
+        kept + kept / 8 + 1
+    }
+
+    /// Returns the upper bound of the memory of a series that keeps this number of bars, in bytes. While the map grows, the entries are in
+    /// memory twice, and half of the larger ones are empty: 24 for 7.
+    #[must_use]
+    pub const fn series_bytes_max(kept: usize) -> usize {
+        allocated(Self::series_capacity(kept) * size_of::<Bar>()) + ENTRY_BYTES * 24 / 7
+    }
+
+    /// Returns the memory of all series, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.capacity * size_of::<Bar>() + self.series.capacity() * ENTRY_BYTES * 8 / 7
+    }
+
+    /// Returns the number of series.
+    #[must_use]
+    pub fn series(&self) -> usize {
+        self.series.len()
     }
 
     /// Inserts a bar. It replaces the bar of the same open time.
     pub fn insert(&mut self, symbol: Symbol, timeframe: Timeframe, bar: Bar) {
-        // Removing an eighth at a time makes the time per insert constant; bars in excess of `kept` are not visible.
-        let limit = self.kept + self.kept / 8 + 1;
+        let limit = Self::series_capacity(self.kept);
         let series = self.series.entry((symbol, timeframe)).or_default();
         if series.len() == series.capacity() {
+            let before = series.capacity();
             series.reserve_exact(series.len().max(8).min(limit - series.len()));
+            self.capacity += series.capacity() - before;
         }
         match series.binary_search_by_key(&bar.open_time, |held| held.open_time) {
             Ok(index) => series[index] = bar,
@@ -48,6 +81,7 @@ impl History {
             series.remove(index);
         }
         if series.is_empty() {
+            self.capacity -= series.capacity();
             self.series.remove(&(symbol, timeframe));
         }
     }
@@ -70,6 +104,13 @@ impl History {
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
     }
+}
+
+/// Returns the memory of an allocation of this many bytes with jemalloc: it has four sizes between two powers of two, and begins at any
+/// cache line of a page.
+const fn allocated(bytes: usize) -> usize {
+    const PAGE_BYTES: usize = 4_096;
+    bytes.next_multiple_of(1 << bytes.ilog2().saturating_sub(2)) + PAGE_BYTES
 }
 
 #[cfg(test)]
@@ -111,6 +152,7 @@ mod tests {
         assert_eq!((remove(2), remove(2), remove(9)), (vec![1.0, 3.0], vec![1.0, 3.0], vec![1.0, 3.0]));
         assert_eq!((remove(1), remove(3)), (vec![3.0], vec![]));
         assert!(history.is_empty());
+        assert_eq!((history.series(), history.capacity), (0, 0));
     }
 
     #[test]

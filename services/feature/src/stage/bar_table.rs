@@ -81,6 +81,12 @@ impl BarTable {
         self.histories.values().all(History::is_empty)
     }
 
+    /// Returns the number of series, and their memory in bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let sizes = self.histories.values().map(|history| (history.series(), history.bytes()));
+        sizes.fold((0, 0), |(series, bytes), more| (series + more.0, bytes + more.1))
+    }
+
     /// Returns the bars of a partition; `None` if it has none.
     pub(super) fn history(&self, partition: i32) -> Option<&History> {
         self.histories.get(&partition)

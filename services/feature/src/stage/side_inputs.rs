@@ -27,7 +27,10 @@ impl KafkaStage for FeatureStage {
 
     fn notes(&self) -> Vec<Note> {
         let waiting = |lane| self.queue.len(lane) as u64;
+        let (series, bytes) = self.bars.size();
         vec![
+            Note { name: names::BAR_SERIES.name, value: series as u64 },
+            Note { name: names::BAR_TABLE_BYTES.name, value: bytes as u64 },
             Note { name: names::SKIPPED_BARS.name, value: self.bars.skipped() },
             Note { name: names::SKIPPED_BENCHMARK_BARS.name, value: self.benchmarks.skipped() },
             Note { name: names::ORDINARY_LANE_REQUESTS.name, value: waiting(Lane::Ordinary) },

@@ -14,6 +14,7 @@ use super::stage::KafkaStage;
 use crate::call_error::CallError;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
+use crate::fetch_monitor::{self, FetchMonitor};
 use crate::librdkafka_error::LibrdkafkaError;
 use crate::raw::{Polled, Poller, Wake};
 
@@ -32,10 +33,11 @@ impl Clients {
         group: &str,
         inputs: &[Topic],
         stage: &S,
-        wake: &Wake,
+        observers: (&Wake, &FetchMonitor),
     ) -> Result<Self, DriverError> {
-        let work = client::work_consumer(config, group)?;
-        let restores = follower(config, group, "restore", !stage.restores().is_empty(), wake)?;
+        let context = LogContext::observed(observers.1.client(fetch_monitor::WORK));
+        let work = client::work_consumer(config, group, context)?;
+        let restores = follower(config, group, "restore", !stage.restores().is_empty(), observers)?;
         let names: Vec<&str> = inputs.iter().map(|topic| topic.name()).collect();
         work.subscribe(&names)
             .map_err(|error| DriverError::Fatal { cause: Box::new(LibrdkafkaError::from(error)) })?;
@@ -61,14 +63,15 @@ impl Clients {
 pub(super) fn follower(
     config: &KafkaConfig,
     group: &str,
-    what: &str,
+    what: &'static str,
     wanted: bool,
-    wake: &Wake,
+    (wake, fetches): (&Wake, &FetchMonitor),
 ) -> Result<Option<BaseConsumer<LogContext>>, DriverError> {
     if !wanted {
         return Ok(None);
     }
-    let mut follower = client::follower(config, &format!("{group}.{what}-{}", config.instance()))?;
+    let context = LogContext::observed(fetches.client(what));
+    let mut follower = client::follower(config, &format!("{group}.{what}-{}", config.instance()), context)?;
     let wake = wake.clone();
     follower.set_nonempty_callback(move || wake.wake());
     Ok(Some(follower))

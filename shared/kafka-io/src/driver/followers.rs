@@ -10,6 +10,7 @@ use super::stage::KafkaStage;
 use crate::call_error::CallError;
 use crate::client::{self, LogContext};
 use crate::config::KafkaConfig;
+use crate::fetch_monitor::FetchMonitor;
 use crate::raw::Wake;
 
 pub(super) struct Followers {
@@ -24,11 +25,11 @@ impl Followers {
         config: &KafkaConfig,
         group: &str,
         stage: &S,
-        wake: &Wake,
+        observers: (&Wake, &FetchMonitor),
     ) -> Result<Self, DriverError> {
         Ok(Self {
-            tables: follower(config, group, "tables", !stage.tables().is_empty(), wake)?,
-            globals: follower(config, group, "globals", !stage.globals().is_empty(), wake)?,
+            tables: follower(config, group, "tables", !stage.tables().is_empty(), observers)?,
+            globals: follower(config, group, "globals", !stage.globals().is_empty(), observers)?,
             ends: client::topic_query_client(config)?,
         })
     }

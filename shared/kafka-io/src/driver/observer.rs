@@ -10,6 +10,7 @@ use super::hooks::Hooks;
 use super::restoring::Restored;
 use super::stage::{Bound, Note};
 use crate::broker_monitor::BrokerMonitor;
+use crate::fetch_monitor::FetchMonitor;
 use crate::metric_names as names;
 
 /// Selects one of the engine's counts.
@@ -93,6 +94,7 @@ pub(super) struct Observer {
     pub(super) hooks: Hooks,
     pub(super) counts: StageCounts,
     pub(super) brokers: BrokerMonitor,
+    pub(super) fetches: FetchMonitor,
     fetched: Histogram,
     produced: Histogram,
     pub(super) commit_ms: Histogram,
@@ -179,7 +181,12 @@ impl Labels {
 }
 
 impl Observer {
-    pub(super) fn new(service: &'static str, stage: &'static str, mut hooks: Hooks) -> Self {
+    pub(super) fn new(
+        service: &'static str,
+        stage: &'static str,
+        mut hooks: Hooks,
+        fetches: FetchMonitor,
+    ) -> Self {
         let labels = Labels { service, stage };
         let (lag, lag_seconds) = (labels.gauge(names::LAG), labels.gauge(names::LAG_SECONDS));
         let unreachable = std::mem::replace(&mut hooks.unreachable, Box::new(|_| {}));
@@ -188,6 +195,7 @@ impl Observer {
             hooks,
             counts: StageCounts::default(),
             brokers: BrokerMonitor::with_dependent(service, stage, unreachable, dependent),
+            fetches,
             fetched: labels.histogram(names::FETCHED),
             produced: labels.histogram(names::PRODUCED),
             commit_ms: labels.histogram(names::COMMIT_MS),

@@ -63,7 +63,7 @@ fn header_name_that_is_not_utf8_hides_no_later_header() {
     let config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     assert_eq!(produce(host.client().native_ptr(), [b"caf\xe9", b"traceparent"]), NO_ERROR);
     host.flush(TIMEOUT).unwrap();
-    let consumer = client::follower(&config, "bench").unwrap();
+    let consumer = client::follower(&config, "bench", LogContext::default()).unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(TOPIC.name(), 0, rdkafka::Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();

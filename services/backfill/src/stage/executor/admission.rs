@@ -57,13 +57,13 @@ impl ExecutorStage {
                 if failure.is_ok() {
                     self.counts.count(RangeOutcome::Failed(BackfillErrorClass::Duplicate));
                 }
-                return self.end_at_once(record, failure);
+                return self.end_at_once(record, &request, failure, now);
             }
             Admission::Started(attempt) => request.attempt = attempt,
         }
         if request.served.is_empty() {
             let terminal = self.terminal_event(&request, now);
-            return self.end_at_once(record, terminal);
+            return self.end_at_once(record, &request, terminal, now);
         }
         self.requests.insert(id, request);
         self.table.gate.add(id);
@@ -72,14 +72,20 @@ impl ExecutorStage {
 
     /// Ends a request with this event, or in a dead letter if the event is too large, which does not happen for a valid request.
     fn end_at_once(
-        &self,
+        &mut self,
         record: &InRecord<'_>,
+        request: &Request,
         terminal: Result<OutRecord, EncodeError>,
+        now: Now,
     ) -> Verdict<OutRecord> {
-        terminal.map_or_else(
-            |error| Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &error.to_string())),
-            |output| Verdict::Emit(vec![output]),
-        )
+        match terminal {
+            Ok(output) => {
+                let mut outputs = vec![output];
+                outputs.extend(self.table.take_reverted(&self.events, request, now.wall_micros, None));
+                Verdict::Emit(outputs)
+            }
+            Err(error) => Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &error.to_string())),
+        }
     }
 
     fn request(

@@ -70,8 +70,19 @@ impl ExecutorStage {
         let Some(request) = self.requests.get(&first) else { return };
         let (partition, series) = (first.input.partition, series(&run.fetch, chunk.timeframe));
         let covered = self.table.coverage.with(partition, &series, served);
-        match self.events.chunk(run, served, &part.bars, request, &covered) {
-            Ok(outputs) => {
+        let written_at = (self.table.gate.position(partition), run.occurred_at);
+        let outputs = self.events.chunk(run, served, &part.bars, request).and_then(|mut outputs| {
+            outputs.push(self.events.coverage(&series, &covered, written_at, request)?);
+            Ok(outputs)
+        });
+        match outputs {
+            Ok(mut outputs) => {
+                outputs.extend(self.table.take_reverted(
+                    &self.events,
+                    request,
+                    run.occurred_at,
+                    Some(&series),
+                ));
                 self.table.coverage.add(partition, series, served);
                 effects.push(Effect::Append { on_behalf_of: first, outputs });
                 for id in &run.fetch.requests {

@@ -34,6 +34,11 @@ impl CoverageGate {
         self.table(partition).position = position;
     }
 
+    /// Returns the position of the table.
+    pub(super) fn position(&self, partition: i32) -> i64 {
+        self.partitions.get(&partition).map_or(0, |table| table.position)
+    }
+
     /// Adds a request, which waits for the current end of the table.
     pub(super) fn add(&mut self, id: RecordId) {
         let table = self.table(id.input.partition);

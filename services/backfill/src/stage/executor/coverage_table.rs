@@ -2,13 +2,16 @@
 //!
 //! The coverage of a partition is restored from the records that the topic had at assignment. It ends with the first request that passes
 //! the gate. Later records of the topic are the stage's own and arrive late: between two chunks they would revert the coverage to an
-//! older one. Tombstones are never its own: they delete the coverage of a series whenever they are read. If the stage was writing the series
-//! meanwhile, its record may follow the tombstone in the topic; it then counts after the next assignment.
+//! older one. Tombstones are never its own: they delete the coverage of a series whenever they are read ([`super::deletions`]).
 
-use contracts::CoverageChange;
+use contracts::{CoverageChange, CoverageKey};
 use domain::{IntervalSet, Symbol, Timeframe};
+use kafka_io::{InRecord, OutRecord};
 
 use super::coverage_gate::CoverageGate;
+use super::deletions::Deletions;
+use super::event_writer::EventWriter;
+use super::request::Request;
 use crate::rules::coverage::Coverage;
 use crate::rules::series::Series;
 
@@ -16,11 +19,27 @@ use crate::rules::series::Series;
 pub(super) struct CoverageTable {
     pub(super) coverage: Coverage,
     pub(super) gate: CoverageGate,
+    pub(super) deletions: Deletions,
     /// The number of records without valid coverage.
     pub(super) skipped: u64,
 }
 
 impl CoverageTable {
+    /// Returns `true` if the record contains coverage that a tombstone before it deletes. Its coverage is then written again.
+    pub(super) fn is_stale(&mut self, record: &InRecord<'_>) -> bool {
+        let partition = record.partition;
+        if !self.deletions.has_any(partition) {
+            return false;
+        }
+        let Some(series) = record.key.and_then(CoverageKey::parse).map(series_of) else { return false };
+        let is_stale = self.deletions.is_stale(partition, &series, record.headers);
+        if is_stale {
+            let (symbol, data_type) = (series.symbol, series.data_type);
+            tracing::info!(%symbol, %data_type, "coverage written before its tombstone was read: it does not count, and is written again");
+        }
+        is_stale
+    }
+
     /// Restores the coverage of a series from a record: `None` if the record has no event. Returns `false` if there is no valid coverage.
     pub(super) fn restore(&mut self, partition: i32, change: Option<&CoverageChange>) -> bool {
         let Some((series, intervals)) = change.and_then(coverage) else {
@@ -31,10 +50,42 @@ impl CoverageTable {
         true
     }
 
+    /// Returns the coverage of the series whose deletions stale records revert, on behalf of `request`, once. The coverage of `written` is
+    /// in the same emission already.
+    pub(super) fn take_reverted(
+        &mut self,
+        events: &EventWriter,
+        request: &Request,
+        occurred_at: i64,
+        written: Option<&Series>,
+    ) -> Vec<OutRecord> {
+        let partition = request.id.input.partition;
+        let at = (self.gate.position(partition), occurred_at);
+        let mut outputs = Vec::new();
+        for series in self.deletions.take_reverted(partition) {
+            if written == Some(&series) {
+                continue;
+            }
+            match events.coverage(&series, &self.coverage.whole(partition, &series), at, request) {
+                Ok(output) => outputs.push(output),
+                Err(error) => {
+                    tracing::error!(symbol = %series.symbol, %error, "failed to write coverage again after a tombstone");
+                }
+            }
+        }
+        outputs
+    }
+
     pub(super) fn remove(&mut self, partition: i32) {
         self.gate.remove(partition);
+        self.deletions.remove(partition);
         self.coverage.remove(partition);
     }
+}
+
+/// Returns the series of a key.
+pub(super) fn series_of(CoverageKey { symbol, data_type, timeframe }: CoverageKey) -> Series {
+    Series { symbol, data_type, timeframe }
 }
 
 fn coverage(change: &CoverageChange) -> Option<(Series, IntervalSet)> {

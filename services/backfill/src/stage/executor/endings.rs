@@ -16,7 +16,9 @@ impl ExecutorStage {
         effects.push(match self.terminal_event(&request, now) {
             Ok(record) => {
                 let urgent = request.priority.is_urgent();
-                Effect::Emit { ids: vec![id], outputs: vec![record], urgent }
+                let mut outputs = vec![record];
+                outputs.extend(self.table.take_reverted(&self.events, &request, now.wall_micros, None));
+                Effect::Emit { ids: vec![id], outputs, urgent }
             }
             Err(error) => self.wire.reject_unwritable(INPUT, id, &error),
         });

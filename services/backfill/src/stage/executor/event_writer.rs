@@ -12,8 +12,10 @@ use kafka_io::{OutRecord, Wire};
 use kit::SaturatingFrom;
 use pipeline::Now;
 
+use super::deletions::READ_TO;
 use super::fetch_run::{Chunk, FetchRun};
 use super::request::{FailureReason, Part, Request};
+use crate::rules::series::Series;
 use crate::stage::event_source::EVENT_SOURCE;
 
 /// Writes the events of requests and chunks.
@@ -78,15 +80,13 @@ impl EventWriter {
         self.wire.write(&failure, request.traceparent.as_deref())
     }
 
-    /// Returns the outputs of the current chunk, of which `served` was fetched: its bars, the progress of `request`, and the coverage of
-    /// the series with the chunk.
+    /// Returns the outputs of the current chunk, of which `served` was fetched: its bars and the progress of `request`.
     pub(super) fn chunk(
         &self,
         run: &FetchRun,
         served: Interval,
         bars: &[Bar],
         request: &Request,
-        covered: &IntervalSet,
     ) -> Result<Vec<OutRecord>, EncodeError> {
         let Some(chunk) = run.chunk() else { return Ok(Vec::new()) };
         let chunk = Chunk { range: served, ..chunk };
@@ -97,18 +97,29 @@ impl EventWriter {
         }
         let progress = self.progress(run, chunk, bars.len(), request);
         outputs.push(self.wire.write(&progress, traceparent)?);
+        Ok(outputs)
+    }
+
+    /// Returns the coverage of a series, written on behalf of `request` when the table had been read to this position.
+    pub(super) fn coverage(
+        &self,
+        series: &Series,
+        covered: &IntervalSet,
+        (read_to, occurred_at): (i64, i64),
+        request: &Request,
+    ) -> Result<OutRecord, EncodeError> {
         let change = CoverageChange {
             event_id: ids::event_id(),
-            occurred_at: run.occurred_at,
+            occurred_at,
             source: EVENT_SOURCE.to_owned(),
             correlation_id: request.event.correlation_id.clone(),
-            symbol: request.event.symbol.clone(),
-            data_type: DataKind::from(run.fetch.data_type),
-            timeframe: chunk.timeframe.as_str().to_owned(),
+            symbol: series.symbol.to_string(),
+            data_type: DataKind::from(series.data_type),
+            timeframe: series.timeframe.map_or_else(String::new, |timeframe| timeframe.as_str().to_owned()),
             intervals: covered.iter().map(Span::from).collect(),
         };
-        outputs.push(self.wire.write(&change, traceparent)?);
-        Ok(outputs)
+        let record = self.wire.write(&change, request.traceparent.as_deref())?;
+        Ok(record.with_header(READ_TO, read_to.to_string().into_bytes()))
     }
 
     fn closed_bar(&self, chunk: Chunk, bar: &Bar, request: &Request) -> ClosedBar {

@@ -8,9 +8,9 @@ use pipeline::Now;
 use uuid::Uuid;
 
 use super::ExecutorStage;
+use super::coverage_table::series_of;
 use crate::metric_names as names;
 use crate::rules::attempts::Attempt;
-use crate::rules::series::Series;
 
 const TABLES: [Topic; 1] = [Topic::CoverageChanged];
 
@@ -26,7 +26,10 @@ impl KafkaStage for ExecutorStage {
     }
 
     fn notes(&self) -> Vec<Note> {
+        let size = self.table.coverage.size();
         vec![
+            Note { name: names::COVERAGE_SERIES.name, value: u64::saturating_from(size.series) },
+            Note { name: names::COVERAGE_BYTES.name, value: u64::saturating_from(size.bytes_max()) },
             Note { name: names::SKIPPED_COVERAGE_CHANGES.name, value: self.table.skipped },
             Note { name: names::WAITING_REQUESTS.name, value: u64::saturating_from(self.requests.len()) },
             Note { name: names::RUNNING_FETCHES.name, value: u64::saturating_from(self.runs.len()) },
@@ -69,7 +72,7 @@ impl KafkaStage for ExecutorStage {
         if record.payload.is_none() {
             return Ok(self.apply_tombstone(record));
         }
-        if self.table.gate.is_restored(record.partition) {
+        if self.table.is_stale(record) || self.table.gate.is_restored(record.partition) {
             return Ok(TableRecord::Taken);
         }
         let change: Option<CoverageChange> = self.wire.read_table(record)?;
@@ -96,14 +99,14 @@ impl ExecutorStage {
         let partition = record.partition;
         let key = record.key.and_then(CoverageKey::parse);
         let own = key.filter(|key| self.wire.partition_of(key.symbol.as_str()) == partition);
-        let Some(CoverageKey { symbol, data_type, timeframe }) = own else {
+        let Some(series) = own.map(series_of) else {
             self.table.skipped += 1;
             return TableRecord::Skipped;
         };
+        let (symbol, data_type) = (series.symbol, series.data_type);
         let is_restored = self.table.gate.is_restored(partition);
-        if self.table.coverage.remove_series(partition, &Series { symbol, data_type, timeframe })
-            && is_restored
-        {
+        self.table.deletions.add(partition, series, record.offset);
+        if self.table.coverage.remove_series(partition, &series) && is_restored {
             tracing::info!(%symbol, %data_type, "coverage deleted by a tombstone: its history is fetched again when requested");
         }
         self.attempts.remove_successes(partition, symbol);

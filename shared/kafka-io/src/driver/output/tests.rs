@@ -58,7 +58,7 @@ fn transacted(error: RDKafkaRespErr) -> Result<Result<(), CallError>, DriverErro
     config.delivery = Delivery::Transactional;
     // How long the client treats an unknown topic as one that is being created.
     config.options.insert("topic.metadata.propagation.max.ms".to_owned(), "1".to_owned());
-    let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
+    let consumer = client::work_consumer(&config, "tapeline.test", LogContext::default()).unwrap();
     let mut output = transactional(with_options(&config, Output::new).unwrap().unwrap());
     cluster.topic_error(OUTPUT.name(), error).unwrap();
     let record = OutRecord::new(OUTPUT, 0, "key", b"1".to_vec());
@@ -101,7 +101,7 @@ fn aborted(leader_is_up: bool, is_ready: fn(&Attempt) -> bool) -> (Transactional
     cluster.coordinator(MockCoordinator::Transaction(id), 1).unwrap();
     cluster.create_topic(OUTPUT.name(), 1, 1).unwrap();
     cluster.partition_leader(OUTPUT.name(), 0, Some(2)).unwrap();
-    let consumer = client::work_consumer(&config, "tapeline.test").unwrap();
+    let consumer = client::work_consumer(&config, "tapeline.test", LogContext::default()).unwrap();
     let output = transactional(with_options(&config, Output::new).unwrap().unwrap());
     if !leader_is_up {
         cluster.broker_down(2).unwrap();

@@ -20,8 +20,10 @@ fn unfetched_outputs_stall_a_restoration() {
     let config = KafkaConfig::embedded(&cluster.bootstrap_servers());
     host.send(BaseRecord::to(TOPIC.name()).partition(0).key("k").payload("request")).unwrap();
     host.flush(TIMEOUT).unwrap();
-    let (consumer, ends) =
-        (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
+    let (consumer, ends) = (
+        client::follower(&config, "test", LogContext::default()).unwrap(),
+        client::topic_query_client(&config).unwrap(),
+    );
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
     let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.test", &config).unwrap();
     let input = InputPartition { topic: 0, partition: 0 };
@@ -58,8 +60,10 @@ fn outputs_are_restored_two_at_once() {
         host.send(BaseRecord::to(TOPIC.name()).partition(partition).key("k").payload("request")).unwrap();
     }
     host.flush(TIMEOUT).unwrap();
-    let (consumer, ends) =
-        (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
+    let (consumer, ends) = (
+        client::follower(&config, "test", LogContext::default()).unwrap(),
+        client::topic_query_client(&config).unwrap(),
+    );
     let restores = vec![Restore { topic: TOPIC, back: PERIOD }];
     let mut restoring = Restoring::new(&consumer, &ends, restores, "tapeline.test", &config).unwrap();
     restoring.slots = Slots::new(2);

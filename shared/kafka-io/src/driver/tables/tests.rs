@@ -23,8 +23,10 @@ fn with_two_slots(partitions: i32, test: impl FnOnce(&mut Tables<'_>, &BTreeSet<
         }
     }
     host.flush(TIMEOUT).unwrap();
-    let (consumer, ends) =
-        (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
+    let (consumer, ends) = (
+        client::follower(&config, "test", LogContext::default()).unwrap(),
+        client::topic_query_client(&config).unwrap(),
+    );
     let scope = TableScope::CoPartitioned;
     let mut tables = Tables::new(scope, &consumer, &ends, "tapeline.test", &config).unwrap();
     tables.slots = Slots::new(2);
@@ -102,8 +104,10 @@ fn only_a_table_partition_with_unfetched_records_stalls() {
     };
     write(0);
     write(1);
-    let (consumer, ends) =
-        (client::follower(&config, "test").unwrap(), client::topic_query_client(&config).unwrap());
+    let (consumer, ends) = (
+        client::follower(&config, "test", LogContext::default()).unwrap(),
+        client::topic_query_client(&config).unwrap(),
+    );
     let mut tables =
         Tables::new(TableScope::CoPartitioned, &consumer, &ends, "tapeline.test", &config).unwrap();
     tables.follow(&BTreeSet::from([(TOPIC, 0), (TOPIC, 1)]), &mut InertStage).unwrap();
