@@ -1,8 +1,8 @@
 //! Cost of delivery on one real broker, compared with librdkafka alone.
 //!
-//! `tests/bench/run engine` starts the broker and runs this program once per variant. Each run consumes a given number of alerts from
-//! the start of the topic in its own group, forwards them, and prints one line of JSON: records, CPU time, wall time, memory. It
-//! measures only its own process; callgrind counts its instructions from outside.
+//! `tests/bench/run engine` starts the broker and runs this program once per variant and length. Each run consumes all alerts of the
+//! topic in its own group, forwards them, commits, and prints one line of JSON: records, CPU time, wall time, memory. It measures only
+//! its own process; callgrind counts its instructions from outside. The cost of an event is the slope between two lengths.
 //!
 //! Start at [`Variant`].
 #![expect(clippy::print_stdout, reason = "the program prints its result")]
@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::driver::DriveArgs;
 use crate::error::Error;
+use crate::input::Input;
 
 #[derive(Parser)]
 struct Args {
@@ -37,11 +38,17 @@ struct Args {
 /// The measured programs, and the preparation of their input.
 #[derive(Subcommand)]
 enum Variant {
-    /// Create the topics and produce numbered alerts, of which the second half repeats the first.
+    /// Create the topics and produce alerts.
     Fill {
-        /// Count of alerts.
+        /// Symbols and event times of the alerts.
         #[arg(long)]
-        records: u64,
+        input: Input,
+        /// Number of the first alert, which is the count of alerts in the topic.
+        #[arg(long)]
+        from: u64,
+        /// Count of alerts in the topic afterwards.
+        #[arg(long)]
+        to: u64,
     },
     /// Produce minute bars, in topics that exist.
     Bars {
@@ -79,7 +86,7 @@ enum Variant {
 fn main() -> Result<(), Error> {
     let Args { brokers, variant } = Args::parse();
     match variant {
-        Variant::Fill { records } => input::fill(&brokers, records),
+        Variant::Fill { input, from, to } => input::fill(&brokers, input, from..to),
         Variant::Bars { records, symbols, schema_id } => bars::fill(&brokers, records, symbols, schema_id),
         Variant::Passthrough { records } => passthrough::run(&brokers, records),
         Variant::Noop(args) => no_op::run(&brokers, args),
