@@ -76,8 +76,9 @@ def main():
                 row += f"{counted[name][0]:10.0f}{counted[name][0] / base_counted:8.2f}"
             else:
                 row += f"{'-':>10}{'-':>8}"
-            print(row + f"{1e6 / wall if wall > 0 else 0:11.0f}{peak / 1024:10.0f}")
-    print(f"An event is an input record; its cost is the slope between the two numbers of records, of medians of {rounds} runs.")
+            rate = f"{1e6 / wall:.0f}" if wall > 0 else "-"
+            print(row + f"{rate:>11}{peak / 1024:10.0f}")
+    print(f"An event is an input record; its cost is the slope between the two numbers of records, of medians over {rounds} round(s).")
     print("CPU: all threads, user and kernel. Instructions: by callgrind, user space alone, 20000..60000 records.")
     print("Peak: resident memory of the process in the longer run. Kafka Streams: heap of at most 2 GiB.")
     if PROFILED in counted:

@@ -1,4 +1,4 @@
-//! Cost of delivery on one real broker, compared with librdkafka alone.
+//! Cost of delivery on one real broker, compared with librdkafka alone, and of the engine without a broker.
 //!
 //! `tests/bench/run engine` starts the broker and runs this program once per variant and length. Each run consumes all alerts of the
 //! topic in its own group, forwards them, commits, and prints one line of JSON: records, CPU time, wall time, memory. It measures only
@@ -11,26 +11,30 @@ mod bars;
 mod bridge;
 mod driver;
 mod error;
+mod in_memory;
 mod input;
+mod instructions;
 mod no_op;
 mod passthrough;
 mod resource_usage;
 mod sender;
 mod soak;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::driver::DriveArgs;
 use crate::error::Error;
+use crate::in_memory::InMemoryStage;
 use crate::input::Input;
 
 #[derive(Parser)]
 struct Args {
-    /// Bootstrap servers of a broker that is used for this only.
+    /// Bootstrap servers of a broker that is used for this only. Not needed for `in-memory` and `instructions`.
     #[arg(long)]
-    brokers: String,
+    brokers: Option<String>,
     #[command(subcommand)]
     variant: Variant,
 }
@@ -72,6 +76,21 @@ enum Variant {
     Noop(DriveArgs),
     /// The bridge's stage: Avro in and out, windows, batches.
     Bridge(DriveArgs),
+    /// The engine with a stage and alerts in memory, without a broker.
+    InMemory {
+        /// The stage.
+        #[arg(long)]
+        stage: InMemoryStage,
+        /// Count of alerts.
+        #[arg(long)]
+        records: u64,
+    },
+    /// Compare the instructions an event, counted by callgrind, of the engine with each stage in memory with committed numbers.
+    Instructions {
+        /// The committed numbers.
+        #[arg(long)]
+        committed: PathBuf,
+    },
     /// The bridge under a steady load; prints its memory every five seconds.
     Soak {
         /// Duration in minutes.
@@ -85,12 +104,15 @@ enum Variant {
 
 fn main() -> Result<(), Error> {
     let Args { brokers, variant } = Args::parse();
+    let brokers = || brokers.as_deref().ok_or("this command needs --brokers");
     match variant {
-        Variant::Fill { input, from, to } => input::fill(&brokers, input, from..to),
-        Variant::Bars { records, symbols, schema_id } => bars::fill(&brokers, records, symbols, schema_id),
-        Variant::Passthrough { records } => passthrough::run(&brokers, records),
-        Variant::Noop(args) => no_op::run(&brokers, args),
-        Variant::Bridge(args) => bridge::run(&brokers, args),
-        Variant::Soak { minutes, rate } => soak::run(&brokers, Duration::from_secs(60 * minutes), rate),
+        Variant::Fill { input, from, to } => input::fill(brokers()?, input, from..to),
+        Variant::Bars { records, symbols, schema_id } => bars::fill(brokers()?, records, symbols, schema_id),
+        Variant::Passthrough { records } => passthrough::run(brokers()?, records),
+        Variant::Noop(args) => no_op::run(brokers()?, args),
+        Variant::Bridge(args) => bridge::run(brokers()?, args),
+        Variant::InMemory { stage, records } => in_memory::run(stage, records),
+        Variant::Instructions { committed } => instructions::compare(&committed),
+        Variant::Soak { minutes, rate } => soak::run(brokers()?, Duration::from_secs(60 * minutes), rate),
     }
 }
