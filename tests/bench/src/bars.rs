@@ -3,11 +3,9 @@
 use contracts::{ClosedBar, ids};
 
 use crate::error::Error;
-use crate::input::symbol_of;
+use crate::input::{FIRST_MICROS, symbol_of};
 use crate::sender::Sender;
 
-/// 2026-01-02T14:30:00Z, the open time of the first bar.
-const FIRST_MICROS: i64 = 1_767_364_200_000_000;
 const MINUTE_MICROS: i64 = 60_000_000;
 
 /// Produces `records` bars in the order of their time, each minute one of every symbol.

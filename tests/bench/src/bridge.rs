@@ -17,6 +17,9 @@ use crate::error::Error;
 /// More than any machine processes, so that the limiter has no effect.
 const UNLIMITED_SYMBOLS_PER_S: u32 = 1_000_000_000;
 
+/// Windows per partition: all of a run, so that none is evicted.
+pub(crate) const ALL_WINDOWS: usize = 1_000_000;
+
 /// The bridge's stage and the number of records that are left. It restores nothing, since each run starts from the beginning.
 pub(crate) struct Counted {
     bridge: BridgeStage,
@@ -25,14 +28,22 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    pub(crate) fn new(records: u64, stop: &Arc<StopSignal>) -> Result<Self, Error> {
+    /// Creates the stage. It sends the stop signal after `records` records.
+    pub(crate) fn new(
+        records: u64,
+        partition_windows_max: usize,
+        stop: &Arc<StopSignal>,
+    ) -> Result<Self, Error> {
         let partitions = KafkaConfig::default().partitions;
         let dead_letters = Topic::ScannerBridgeDeadLetter;
         let wire =
             Wire::new("scanner-bridge", dead_letters, partitions, OwnSchemas::ids(), Arc::new(OwnSchemas));
         let mapping = mapping_file::parse(mapping_file::DEFAULT).map_err(|error| error.to_string())?;
-        let alerts =
-            AlertsSection { group_symbols_per_s: UNLIMITED_SYMBOLS_PER_S, ..AlertsSection::default() };
+        let alerts = AlertsSection {
+            group_symbols_per_s: UNLIMITED_SYMBOLS_PER_S,
+            partition_windows_max,
+            ..AlertsSection::default()
+        };
         let bridge = BridgeStage::new(wire, mapping, alerts.settings());
         Ok(Self { bridge, left: records, stop: Arc::clone(stop) })
     }
@@ -41,7 +52,8 @@ impl Counted {
 /// Measures the stage.
 pub(crate) fn run(brokers: &str, args: DriveArgs) -> Result<(), Error> {
     let stop = Arc::new(StopSignal::default());
-    drive(brokers, args, "bridge", Counted::new(args.records, &stop)?, &stop)
+    let stage = Counted::new(args.records, ALL_WINDOWS, &stop)?;
+    drive(brokers, args, "bridge", stage, &stop, Some(args.records))
 }
 
 impl Stage for Counted {

@@ -14,7 +14,7 @@ use crate::resource_usage::Usage;
 /// Arguments of a run.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct DriveArgs {
-    /// Count of records to process.
+    /// Count of records to process: all records of the topic, so that no variant fetches more than it processes.
     #[arg(long)]
     pub(crate) records: u64,
     /// Outputs per transaction; without it delivery is at least once.
@@ -56,6 +56,9 @@ impl DriveArgs {
             linger_ms: LINGER_MS.into(),
             drain_budget_ms: DRAIN_BUDGET_MS.into(),
             transaction_timeout_ms: (2 * DRAIN_BUDGET_MS).into(),
+            call_deadline_ms: LONG_TIMEOUT_MS.into(),
+            session_timeout_ms: LONG_TIMEOUT_MS.into(),
+            watchdog_ms: LONG_TIMEOUT_MS.into(),
             ..default
         }
     }
@@ -64,17 +67,25 @@ impl DriveArgs {
 /// The same for all variants, in milliseconds: the services' default.
 pub(crate) const LINGER_MS: u32 = 5;
 
-/// Records that were already fetched are produced too, in transactions of a hundred in one variant.
+/// At the stop signal, up to 20,000 outputs wait for their transactions, in transactions of a hundred in one variant.
 const DRAIN_BUDGET_MS: u32 = 100_000;
 
+/// Timeouts after which clients are recreated or partitions are lost, which processes records twice: longer than any wait under callgrind on
+/// a busy machine.
+const LONG_TIMEOUT_MS: u32 = 120_000;
+
 /// Runs `stage` until it sends the stop signal, drains, and prints the resource usage, from before the clients are created until the
-/// group has been left.
+/// group has been left. Every record that it received is then resolved and committed.
+///
+/// # Errors
+/// The stage processed another number of records than `expected`, if that is given.
 pub(crate) fn drive<S: KafkaStage<Completion = ()>>(
     brokers: &str,
     args: DriveArgs,
     name: &'static str,
     stage: S,
     stop: &StopSignal,
+    expected: Option<u64>,
 ) -> Result<(), Error> {
     let (_, completed) = completions(1);
     let options = DriverOptions {
@@ -98,7 +109,13 @@ pub(crate) fn drive<S: KafkaStage<Completion = ()>>(
     if counts.rejected > 0 {
         return Err(format!("{name} rejected {} records", counts.rejected).into());
     }
-    usage.report(&args.name(name), counts.received);
+    let (received, passed) = (counts.received, counts.emitted);
+    if received != passed + counts.dropped.total() || expected.is_some_and(|expected| received != expected) {
+        return Err(
+            format!("{name} ended with other records than {expected:?}, all resolved: {counts:?}").into()
+        );
+    }
+    usage.report(&args.name(name), received, passed);
     Ok(())
 }
 

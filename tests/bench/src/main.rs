@@ -1,8 +1,8 @@
-//! Cost of delivery on one real broker, compared with librdkafka alone.
+//! Cost of delivery on one real broker, compared with librdkafka alone, and of the engine without a broker.
 //!
-//! `tests/bench/run engine` starts the broker and runs this program once per variant. Each run consumes a given number of alerts from
-//! the start of the topic in its own group, forwards them, and prints one line of JSON: records, CPU time, wall time, memory. It
-//! measures only its own process; callgrind counts its instructions from outside.
+//! `tests/bench/run engine` starts the broker and runs this program once per variant and length. Each run consumes all alerts of the
+//! topic in its own group, forwards them, commits, and prints one line of JSON: records, CPU time, wall time, memory. It measures only
+//! its own process; callgrind counts its instructions from outside. The cost of an event is the slope between two lengths.
 //!
 //! Start at [`Variant`].
 #![expect(clippy::print_stdout, reason = "the program prints its result")]
@@ -11,25 +11,30 @@ mod bars;
 mod bridge;
 mod driver;
 mod error;
+mod in_memory;
 mod input;
+mod instructions;
 mod no_op;
 mod passthrough;
 mod resource_usage;
 mod sender;
 mod soak;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::driver::DriveArgs;
 use crate::error::Error;
+use crate::in_memory::InMemoryStage;
+use crate::input::Input;
 
 #[derive(Parser)]
 struct Args {
-    /// Bootstrap servers of a broker that is used for this only.
+    /// Bootstrap servers of a broker that is used for this only. Not needed for `in-memory` and `instructions`.
     #[arg(long)]
-    brokers: String,
+    brokers: Option<String>,
     #[command(subcommand)]
     variant: Variant,
 }
@@ -37,11 +42,17 @@ struct Args {
 /// The measured programs, and the preparation of their input.
 #[derive(Subcommand)]
 enum Variant {
-    /// Create the topics and produce numbered alerts, of which the second half repeats the first.
+    /// Create the topics and produce alerts.
     Fill {
-        /// Count of alerts.
+        /// Symbols and event times of the alerts.
         #[arg(long)]
-        records: u64,
+        input: Input,
+        /// Number of the first alert, which is the count of alerts in the topic.
+        #[arg(long)]
+        from: u64,
+        /// Count of alerts in the topic afterwards.
+        #[arg(long)]
+        to: u64,
     },
     /// Produce minute bars, in topics that exist.
     Bars {
@@ -65,6 +76,21 @@ enum Variant {
     Noop(DriveArgs),
     /// The bridge's stage: Avro in and out, windows, batches.
     Bridge(DriveArgs),
+    /// The engine with a stage and alerts in memory, without a broker.
+    InMemory {
+        /// The stage.
+        #[arg(long)]
+        stage: InMemoryStage,
+        /// Count of alerts.
+        #[arg(long)]
+        records: u64,
+    },
+    /// Compare the instructions an event, counted by callgrind, of the engine with each stage in memory with committed numbers.
+    Instructions {
+        /// The committed numbers.
+        #[arg(long)]
+        committed: PathBuf,
+    },
     /// The bridge under a steady load; prints its memory every five seconds.
     Soak {
         /// Duration in minutes.
@@ -78,12 +104,15 @@ enum Variant {
 
 fn main() -> Result<(), Error> {
     let Args { brokers, variant } = Args::parse();
+    let brokers = || brokers.as_deref().ok_or("this command needs --brokers");
     match variant {
-        Variant::Fill { records } => input::fill(&brokers, records),
-        Variant::Bars { records, symbols, schema_id } => bars::fill(&brokers, records, symbols, schema_id),
-        Variant::Passthrough { records } => passthrough::run(&brokers, records),
-        Variant::Noop(args) => no_op::run(&brokers, args),
-        Variant::Bridge(args) => bridge::run(&brokers, args),
-        Variant::Soak { minutes, rate } => soak::run(&brokers, Duration::from_secs(60 * minutes), rate),
+        Variant::Fill { input, from, to } => input::fill(brokers()?, input, from..to),
+        Variant::Bars { records, symbols, schema_id } => bars::fill(brokers()?, records, symbols, schema_id),
+        Variant::Passthrough { records } => passthrough::run(brokers()?, records),
+        Variant::Noop(args) => no_op::run(brokers()?, args),
+        Variant::Bridge(args) => bridge::run(brokers()?, args),
+        Variant::InMemory { stage, records } => in_memory::run(stage, records),
+        Variant::Instructions { committed } => instructions::compare(&committed),
+        Variant::Soak { minutes, rate } => soak::run(brokers()?, Duration::from_secs(60 * minutes), rate),
     }
 }

@@ -9,15 +9,22 @@ use pipeline::{Effects, Now, RecordId, Stage, Verdict};
 use crate::driver::{DriveArgs, StopSignal, drive};
 use crate::error::Error;
 
-struct Noop {
+pub(crate) struct Noop {
     left: u64,
     stop: Arc<StopSignal>,
+}
+
+impl Noop {
+    /// Creates the stage. It sends the stop signal after `records` records.
+    pub(crate) fn new(records: u64, stop: &Arc<StopSignal>) -> Self {
+        Self { left: records, stop: Arc::clone(stop) }
+    }
 }
 
 /// Measures the stage.
 pub(crate) fn run(brokers: &str, args: DriveArgs) -> Result<(), Error> {
     let stop = Arc::new(StopSignal::default());
-    drive(brokers, args, "no-op", Noop { left: args.records, stop: Arc::clone(&stop) }, &stop)
+    drive(brokers, args, "no-op", Noop::new(args.records, &stop), &stop, Some(args.records))
 }
 
 impl Stage for Noop {

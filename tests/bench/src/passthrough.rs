@@ -10,6 +10,7 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::topic_partition_list::Offset;
 
 use crate::driver::{LINGER_MS, client};
 use crate::error::Error;
@@ -18,7 +19,7 @@ use crate::resource_usage::Usage;
 /// Interval of commits.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
-/// Forwards `records` records.
+/// Forwards `records` records, which are all records of the topic.
 pub(crate) fn run(brokers: &str, records: u64) -> Result<(), Error> {
     let usage = Usage::begin();
     let consumer: BaseConsumer = client(brokers)
@@ -33,7 +34,7 @@ pub(crate) fn run(brokers: &str, records: u64) -> Result<(), Error> {
         .set("compression.type", "lz4")
         .create()?;
     consumer.subscribe(&[Topic::AlertRaised.name()])?;
-    let mut committed = Instant::now();
+    let mut last_commit = Instant::now();
     let mut passed = 0;
     while passed < records {
         let Some(record) = consumer.poll(Duration::from_millis(100)) else { continue };
@@ -50,16 +51,34 @@ pub(crate) fn run(brokers: &str, records: u64) -> Result<(), Error> {
             output = rejected;
         }
         passed += 1;
-        if committed.elapsed() >= COMMIT_EVERY {
-            committed = Instant::now();
+        if last_commit.elapsed() >= COMMIT_EVERY {
+            last_commit = Instant::now();
             commit(&consumer, CommitMode::Async)?;
         }
     }
     producer.flush(Duration::from_secs(60))?;
     commit(&consumer, CommitMode::Sync)?;
-    usage.report("passthrough", passed);
+    let committed = committed(&consumer)?;
+    if committed != records {
+        return Err(format!(
+            "failed to commit all of {records} records: the group has committed {committed}"
+        )
+        .into());
+    }
+    usage.report("passthrough", passed, passed);
     // Dropping the consumer would fetch records indefinitely.
     std::process::exit(0);
+}
+
+/// Returns the number of committed records: partitions begin at offset 0 and have no gaps.
+fn committed(consumer: &BaseConsumer) -> Result<u64, Error> {
+    let mut sum = 0;
+    for partition in consumer.committed(Duration::from_secs(10))?.elements() {
+        if let Offset::Offset(offset) = partition.offset() {
+            sum += u64::try_from(offset)?;
+        }
+    }
+    Ok(sum)
 }
 
 /// The last commit of the loop may have included every offset.

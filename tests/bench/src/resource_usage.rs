@@ -14,15 +14,16 @@ impl Usage {
         Self { begun: Instant::now(), cpu: cpu() }
     }
 
-    /// Prints one line of JSON with the usage since the start for this number of records.
-    pub(crate) fn report(&self, name: &str, records: u64) {
+    /// Prints one line of JSON with the usage since the start for this number of records, of which `passed` were not dropped.
+    pub(crate) fn report(&self, name: &str, records: u64, passed: u64) {
         let (wall, cpu) = (self.begun.elapsed(), cpu().saturating_sub(self.cpu));
         let line = serde_json::json!({
             "name": name,
             "records": records,
+            "passed": passed,
             "cpu_us": micros(cpu),
             "wall_us": micros(wall),
-            "resident_kib": resident_kib(),
+            "peak_kib": peak_kib(),
         });
         println!("{line}");
     }
@@ -50,7 +51,16 @@ fn cpu() -> Duration {
 
 /// Returns the resident memory in KiB, as Linux reports it; 0 on other systems.
 pub(crate) fn resident_kib() -> u64 {
+    status_kib("VmRSS:")
+}
+
+/// Returns the largest resident memory since the start of the process in KiB, as Linux reports it; 0 on other systems.
+fn peak_kib() -> u64 {
+    status_kib("VmHWM:")
+}
+
+fn status_kib(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.split_whitespace().next()).and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use scanner_bridge::config::AlertsSection;
+
 use crate::bridge::Counted;
 use crate::driver::{DriveArgs, StopSignal, drive};
 use crate::error::Error;
@@ -20,7 +22,8 @@ const BATCHES_PER_S: u64 = 50;
 /// Runs the bridge for `length` while `rate` alerts per second are produced, half of them new.
 pub(crate) fn run(brokers: &str, length: Duration, rate: u64) -> Result<(), Error> {
     let (stop, sent, over) = (Arc::new(StopSignal::default()), AtomicU64::new(0), AtomicBool::new(false));
-    let stage = Counted::new(u64::MAX, &stop)?;
+    let windows_max = AlertsSection::default().partition_windows_max;
+    let stage = Counted::new(u64::MAX, windows_max, &stop)?;
     thread::scope(|scope| {
         let producing = scope.spawn(|| produce(brokers, rate, &sent, &over));
         scope.spawn(|| {
@@ -29,7 +32,7 @@ pub(crate) fn run(brokers: &str, length: Duration, rate: u64) -> Result<(), Erro
             stop.send();
         });
         let args = DriveArgs { records: u64::MAX, transaction: Some(5_000) };
-        let driven = drive(brokers, args, "bridge", stage, &stop);
+        let driven = drive(brokers, args, "bridge", stage, &stop, None);
         over.store(true, Ordering::Release);
         producing.join().map_err(|_| "the producing thread panicked")??;
         driven

@@ -25,6 +25,24 @@ need_part() {
   printf '%s' "$path"
 }
 
+# run_maven ARGS...: quiet unless it fails; three attempts, since downloads sometimes fail. The sourcing script creates and removes the
+# folder $work.
+run_maven() {
+  # shellcheck disable=SC2154
+  local log=$work/maven.log try
+  for try in 1 2 3; do
+    if timeout 900 mvn -B -ntp -q "-Dmaven.repo.local=$work/repository" "$@" >"$log" 2>&1 </dev/null; then
+      return 0
+    fi
+    info "maven failed (try $try of 3)"
+    # a failed look-up is cached in the local repository
+    find "$work" -name '*.lastUpdated' -delete
+    sleep $((try * 5))
+  done
+  tail -n 15 "$log" >&2
+  return 1
+}
+
 # Java 17 or newer, from JAVA_HOME or PATH.
 find_java() {
   local java version
