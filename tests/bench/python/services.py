@@ -1,0 +1,47 @@
+"""Starts services of Tapeline as processes, for measurements."""
+
+import http.client
+import os
+import socket
+import subprocess
+import time
+
+READY_S_MAX = 120
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def is_ready(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def start_service(program, brokers, registry, settings, log):
+    """Starts a service and returns its process when it is ready. `settings` are names without the prefix."""
+    admin, prefix = free_port(), program.name.upper().replace("-", "_")
+    settings = {"KAFKA__BROKERS": brokers, "REGISTRY__URL": registry, "PROCESS__ADMIN": f"127.0.0.1:{admin}", **settings}
+    env = {**os.environ, **{f"{prefix}__{name}": value for name, value in settings.items()}}
+    with log.open("wb") as output:
+        process = subprocess.Popen([program], env=env, stdout=output, stderr=output)
+    deadline = time.monotonic() + READY_S_MAX
+    while not is_ready(admin):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise SystemExit(f"{program.name} is not ready: {log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.1)
+    return process
+
+
+def edge_settings(port):
+    """All callers of a benchmark have one address."""
+    return {"EDGE__LISTEN": f"127.0.0.1:{port}", "EDGE__PEER_SHARE": "1"}
