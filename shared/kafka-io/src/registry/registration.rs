@@ -1,5 +1,7 @@
 //! One attempt to register a schema: it is looked up first, so that to read suffices on a registry that has it.
 
+use std::time::Instant;
+
 use contracts::Topic;
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, perform_sr_call};
 use schema_registry_converter::schema_registry_common::{RawRegisteredSchema, SrCall};
@@ -79,10 +81,14 @@ impl Registration<'_> {
         found.id.ok_or_else(|| RegistryCallError::NotRegistry("it has no id".to_owned()))
     }
 
+    /// Makes a call, none after the time limit: the registry could process a request of which nothing is awaited.
     async fn call(&self, call: SrCall<'_>) -> Result<RawRegisteredSchema, RegistryCallError> {
         let call = perform_sr_call(self.settings, call);
         let response = match self.limit {
             RetryLimit::Unlimited => call.await,
+            RetryLimit::Until { deadline, .. } if deadline <= Instant::now() => {
+                return Err(RegistryCallError::TimedOut);
+            }
             RetryLimit::Until { deadline, .. } => tokio::time::timeout_at(deadline.into(), call)
                 .await
                 .map_err(|_| RegistryCallError::TimedOut)?,
