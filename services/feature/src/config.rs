@@ -45,10 +45,10 @@ impl Default for FeatureConfig {
 #[serde(default)]
 pub struct RequestsSection {
     /// Number of queued ordinary requests (`feature.batch.requested`) at which their partitions are paused; they are resumed when fewer
-    /// than half of it are queued. 10,000 requests are some seconds of work.
+    /// than half of it are queued. 10,000 requests are some seconds of work. Requests that use 40 MiB of memory pause them too.
     pub queue_max: usize,
     /// The same for urgent requests (`feature.batch.urgent`). They have their own bound, so that ordinary requests never delay them;
-    /// 1,000 because urgent requests are few and leave the queue first.
+    /// 1,000 because urgent requests are few and leave the queue first. Their memory is bounded by 8 MiB.
     pub urgent_queue_max: usize,
     /// Time in milliseconds from `requested_at` of a request after which it ends in a failure of the class `expired`. 300 s by default:
     /// a vector of an older request has no use.

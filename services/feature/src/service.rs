@@ -9,11 +9,13 @@ use hosting::{Hosted, Latency, Part, PoolWorkers, StageSpec, WorkerError};
 use kafka_io::{Completions, completions};
 
 use crate::config::{FeatureConfig, RequestsSection};
-use crate::intake::DedupWindow;
+use crate::intake::{DedupWindow, LaneLimits};
 use crate::memory::memory_parts;
 use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
 use crate::set_counts::SetCounts;
-use crate::stage::{FeatureStage, INPUTS, Limits, WORKER_SYMBOLS_MAX, Workers};
+use crate::stage::{
+    FeatureStage, INPUTS, Limits, ORDINARY_BYTES_MAX, URGENT_BYTES_MAX, WORKER_SYMBOLS_MAX, Workers,
+};
 use crate::worker::{Job, JobResult, compute};
 
 /// The name of the stage in metrics and reports.
@@ -76,8 +78,8 @@ impl Service for Feature {
 
 fn limits(section: &RequestsSection) -> Limits {
     Limits {
-        ordinary_max: section.queue_max,
-        urgent_max: section.urgent_queue_max,
+        ordinary: LaneLimits { requests: section.queue_max, bytes: ORDINARY_BYTES_MAX },
+        urgent: LaneLimits { requests: section.urgent_queue_max, bytes: URGENT_BYTES_MAX },
         request_ttl: section.ttl_ms.into(),
         dedup_window: section.dedup_window_ms.into(),
         dedup_symbols_max: section.dedup_symbols_max,

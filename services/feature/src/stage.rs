@@ -33,7 +33,7 @@ use hosting::Latency;
 use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
-pub use self::limits::{Limits, WORKER_SYMBOLS_MAX};
+pub use self::limits::{Limits, ORDINARY_BYTES_MAX, URGENT_BYTES_MAX, WORKER_SYMBOLS_MAX};
 
 use self::bar_table::BarTable;
 use self::bars_health::{BarsHealth, HeldBars};
@@ -122,7 +122,7 @@ impl FeatureStage {
             wire,
             limits,
             workers,
-            queue: RequestQueue::new(limits.ordinary_max, limits.urgent_max),
+            queue: RequestQueue::new(limits.ordinary, limits.urgent),
             running: HashMap::new(),
             reorder: ReorderBuffer::default(),
             dedup_window: DedupWindow::new(limits.dedup_window, limits.dedup_symbols_max),

@@ -21,7 +21,7 @@ import uuid
 
 import confluent_kafka
 
-from services import edge_settings, free_port, start_service
+from services import edge_settings, free_port, quantiles, start_service
 
 TOPIC = "scanner.alert.raised.v1"
 CALLERS = 8
@@ -107,11 +107,6 @@ def written(brokers):
             found.add((record.partition(), record.offset()))
     consumer.close()
     return found
-
-
-def quantiles(seconds):
-    ordered = sorted(seconds)
-    return tuple(1_000 * ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.5, 0.99))
 
 
 def main():

@@ -26,9 +26,16 @@ def is_ready(port):
         connection.close()
 
 
-def start_service(program, brokers, registry, settings, log):
-    """Starts a service and returns its process when it is ready. `settings` are names without the prefix."""
-    admin, prefix = free_port(), program.name.upper().replace("-", "_")
+def quantiles(seconds):
+    """The median and the 99th percentile, in milliseconds."""
+    ordered = sorted(seconds)
+    return tuple(1_000 * ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.5, 0.99))
+
+
+def start_service(program, brokers, registry, settings, log, admin=None):
+    """Starts a service and returns its process when it is ready. `settings` are names without the prefix, `admin` is the port of the
+    admin server, by default a free one."""
+    admin, prefix = admin or free_port(), program.name.upper().replace("-", "_")
     settings = {"KAFKA__BROKERS": brokers, "REGISTRY__URL": registry, "PROCESS__ADMIN": f"127.0.0.1:{admin}", **settings}
     env = {**os.environ, **{f"{prefix}__{name}": value for name, value in settings.items()}}
     with log.open("wb") as output:

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use kafka_io::TableScope;
-use kit::{Hysteresis, Marks};
+
+use super::lane_load::{LaneLimits, LaneLoad};
 
 /// The two input topics, each with its own bound, so that a full queue of ordinary requests never stops urgent ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,7 @@ struct QueueEntry<T> {
     priority: u8,
     arrival: u64,
     lane: Lane,
+    bytes: usize,
     /// Table positions that are not yet known to be reached.
     needs: Vec<(TablePartition, i64)>,
     item: T,
@@ -79,31 +81,31 @@ pub struct RequestQueue<T> {
     tables: HashMap<TablePartition, TableProgress<T>>,
     ready: BinaryHeap<QueueEntry<T>>,
     arrivals: u64,
-    len: [usize; 2],
-    max: [usize; 2],
-    full: [Hysteresis; 2],
+    lanes: [LaneLoad; 2],
 }
 
 impl<T> RequestQueue<T> {
-    /// A queue with these bounds. Each may be exceeded by at most the batch of records that was already fetched.
     #[must_use]
-    pub fn new(ordinary_max: usize, urgent_max: usize) -> Self {
+    pub fn new(ordinary: LaneLimits, urgent: LaneLimits) -> Self {
         Self {
             tables: HashMap::new(),
             ready: BinaryHeap::new(),
             arrivals: 0,
-            len: [0; 2],
-            max: [ordinary_max, urgent_max],
-            full: [Hysteresis::new(); 2],
+            lanes: [ordinary, urgent].map(LaneLoad::new),
         }
     }
 
-    /// Adds a request that may start when each table has reached the position in `needs` (causality).
-    pub fn push(&mut self, lane: Lane, needs: Vec<(TablePartition, i64)>, priority: u8, item: T) {
+    /// Adds a request of this memory that may start when each table has reached the position in `needs` (causality).
+    pub fn push(
+        &mut self,
+        lane: Lane,
+        needs: Vec<(TablePartition, i64)>,
+        priority: u8,
+        (item, bytes): (T, usize),
+    ) {
         self.arrivals += 1;
-        self.len[lane.index()] += 1;
-        self.enqueue(QueueEntry { priority, arrival: self.arrivals, lane, needs, item });
-        self.update_full();
+        self.lanes[lane.index()].add(bytes);
+        self.enqueue(QueueEntry { priority, arrival: self.arrivals, lane, bytes, needs, item });
     }
 
     /// Adds the request to those that wait for the next table position not yet reached, or to the ready ones.
@@ -132,8 +134,7 @@ impl<T> RequestQueue<T> {
     /// Removes and returns the next request whose bars are loaded: the one of the highest priority, the oldest of those.
     pub fn pop(&mut self) -> Option<T> {
         let entry = self.ready.pop()?;
-        self.len[entry.lane.index()] -= 1;
-        self.update_full();
+        self.lanes[entry.lane.index()].remove(entry.bytes);
         Some(entry.item)
     }
 
@@ -170,34 +171,33 @@ impl<T> RequestQueue<T> {
         self.ready = ready.into();
         taken.sort_by_key(|entry| entry.arrival);
         for entry in &taken {
-            self.len[entry.lane.index()] -= 1;
+            self.lanes[entry.lane.index()].remove(entry.bytes);
         }
-        self.update_full();
         taken.into_iter().map(|entry| entry.item).collect()
     }
 
-    /// Returns `true` if the lane is full: from its bound on, until fewer than half of it are queued.
+    /// Returns `true` if the lane is full: from one of its bounds on, until less than half of both are queued.
     #[must_use]
     pub fn is_full(&self, lane: Lane) -> bool {
-        self.full[lane.index()].is_set()
+        self.lanes[lane.index()].is_full()
     }
 
     /// Returns the number of requests of a lane.
     #[must_use]
     pub fn len(&self, lane: Lane) -> usize {
-        self.len[lane.index()]
+        self.lanes[lane.index()].requests()
+    }
+
+    /// Returns the memory of the requests of a lane, in bytes.
+    #[must_use]
+    pub fn bytes(&self, lane: Lane) -> usize {
+        self.lanes[lane.index()].bytes()
     }
 
     /// Returns `true` if both lanes are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == [0, 0]
-    }
-
-    fn update_full(&mut self) {
-        for (full, (len, max)) in self.full.iter_mut().zip(self.len.into_iter().zip(self.max)) {
-            full.update(len, Marks::at(max).low(max.div_ceil(2)));
-        }
+        self.lanes.iter().all(|lane| lane.requests() == 0)
     }
 }
 
@@ -217,27 +217,32 @@ mod tests {
         vec![(own(partition), position)]
     }
 
+    fn queue(max: usize) -> RequestQueue<&'static str> {
+        let limits = LaneLimits { requests: max, bytes: 1_000 };
+        RequestQueue::new(limits, limits)
+    }
+
     fn drain(queue: &mut RequestQueue<&'static str>) -> Vec<&'static str> {
         std::iter::from_fn(|| queue.pop()).collect()
     }
 
     #[test]
     fn highest_priority_leaves_first_then_oldest() {
-        let mut queue = RequestQueue::new(10, 10);
-        queue.push(Lane::Ordinary, needs(0, 0), 5, "a");
-        queue.push(Lane::Urgent, needs(1, 0), 9, "b");
-        queue.push(Lane::Ordinary, needs(2, 0), 5, "c");
-        queue.push(Lane::Ordinary, needs(0, 0), 6, "d");
+        let mut queue = queue(10);
+        queue.push(Lane::Ordinary, needs(0, 0), 5, ("a", 1));
+        queue.push(Lane::Urgent, needs(1, 0), 9, ("b", 1));
+        queue.push(Lane::Ordinary, needs(2, 0), 5, ("c", 1));
+        queue.push(Lane::Ordinary, needs(0, 0), 6, ("d", 1));
         assert_eq!(drain(&mut queue), ["b", "d", "a", "c"]);
     }
 
     #[test]
     fn request_waits_until_its_table_position_is_reached() {
-        let mut queue = RequestQueue::new(10, 10);
+        let mut queue = queue(10);
         queue.table_reached(own(0), 4);
-        queue.push(Lane::Ordinary, needs(0, 5), 5, "needs 5");
-        queue.push(Lane::Ordinary, needs(0, 7), 5, "needs 7");
-        queue.push(Lane::Ordinary, needs(1, 1), 5, "another partition");
+        queue.push(Lane::Ordinary, needs(0, 5), 5, ("needs 5", 1));
+        queue.push(Lane::Ordinary, needs(0, 7), 5, ("needs 7", 1));
+        queue.push(Lane::Ordinary, needs(1, 1), 5, ("another partition", 1));
         assert_eq!(drain(&mut queue), [] as [&str; 0]);
         queue.table_reached(own(0), 5);
         assert_eq!(drain(&mut queue), ["needs 5"]);
@@ -250,8 +255,8 @@ mod tests {
     fn request_waits_for_all_its_tables_in_any_order() {
         let needs = [(own(1), 3), (table(TableScope::Global, 1), 9), (table(TableScope::Global, 2), 4)];
         for last in 0..needs.len() {
-            let mut queue = RequestQueue::new(10, 10);
-            queue.push(Lane::Ordinary, needs.to_vec(), 5, "compares");
+            let mut queue = queue(10);
+            queue.push(Lane::Ordinary, needs.to_vec(), 5, ("compares", 1));
             for (index, (table, position)) in needs.into_iter().enumerate() {
                 queue.table_reached(table, if index == last { position - 1 } else { position });
             }
@@ -264,10 +269,10 @@ mod tests {
     #[test]
     fn full_lane_stays_full_until_half_without_the_other() {
         for (max, full_after_pops) in [(4, [true, true, false]), (5, [true, true, false])] {
-            let mut queue = RequestQueue::new(max, max);
+            let mut queue = queue(max);
             for _ in 0..max {
                 assert!(!queue.is_full(Lane::Ordinary));
-                queue.push(Lane::Ordinary, needs(0, 0), 5, "x");
+                queue.push(Lane::Ordinary, needs(0, 0), 5, ("x", 1));
             }
             assert!(queue.is_full(Lane::Ordinary) && !queue.is_full(Lane::Urgent));
             let after_pops = [(); 3].map(|()| {
@@ -280,10 +285,10 @@ mod tests {
 
     #[test]
     fn taken_requests_are_oldest_first_waiting_or_ready() {
-        let mut queue = RequestQueue::new(10, 10);
-        queue.push(Lane::Ordinary, needs(0, 5), 5, "old");
-        queue.push(Lane::Urgent, needs(0, 0), 9, "young");
-        queue.push(Lane::Urgent, needs(0, 0), 9, "other");
+        let mut queue = queue(10);
+        queue.push(Lane::Ordinary, needs(0, 5), 5, ("old", 1));
+        queue.push(Lane::Urgent, needs(0, 0), 9, ("young", 1));
+        queue.push(Lane::Urgent, needs(0, 0), 9, ("other", 1));
         assert_eq!(queue.take(|item| *item != "other"), ["old", "young"]);
         assert_eq!(drain(&mut queue), ["other"]);
         assert!(queue.is_empty());

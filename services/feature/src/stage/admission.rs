@@ -10,7 +10,7 @@ use pipeline::{Effects, Now, RecordId, Verdict};
 
 use super::result_events::FailureCause;
 use super::{Admitted, FeatureStage, lane_of};
-use crate::intake::{DedupKey, Occurrence, TablePartition};
+use crate::intake::{DedupKey, Occurrence, TablePartition, request_bytes};
 
 impl FeatureStage {
     /// Processes a request record: rejects it, ends it at once (if it is expired, or if all its symbols are duplicates), or queues it.
@@ -54,7 +54,9 @@ impl FeatureStage {
         let table = TablePartition { scope: TableScope::CoPartitioned, partition };
         let needs = self.benchmarks.needs().chain([(table, self.bars.end(partition))]).collect();
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
-        self.queue.push(admitted.lane, needs, priority, admitted);
+        let failures: usize = admitted.failures.iter().map(|failure| 2 * failure.size_bytes()).sum();
+        let bytes = request_bytes(&admitted.request) + failures;
+        self.queue.push(admitted.lane, needs, priority, (admitted, bytes));
         Verdict::Hold
     }
 

@@ -2,17 +2,26 @@
 
 use std::time::Duration;
 
+use crate::intake::LaneLimits;
+
 /// The number of symbols of a full request. A worker that has fewer gets another request, so an urgent request waits for less than
 /// two full ones per worker (ADR 068).
 pub const WORKER_SYMBOLS_MAX: usize = contracts::events::SYMBOLS_MAX;
+
+/// Memory of the queued ordinary requests, in bytes, at which their partitions pause: some 5,000 requests of 100 symbols. With
+/// [`URGENT_BYTES_MAX`] it is within the memory of held records, 49 MiB, in the sum that is compared with the limit of the container.
+pub const ORDINARY_BYTES_MAX: usize = 40 << 20;
+
+/// The same for urgent requests: some 1,000 requests of 100 symbols.
+pub const URGENT_BYTES_MAX: usize = 8 << 20;
 
 /// The limits of the stage, from the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Queued ordinary requests at which their partitions pause.
-    pub ordinary_max: usize,
+    pub ordinary: LaneLimits,
     /// Queued urgent requests at which their partitions pause.
-    pub urgent_max: usize,
+    pub urgent: LaneLimits,
     /// Time from `requested_at` after which a request expires.
     pub request_ttl: Duration,
     /// Time in which an equal request for a symbol is a duplicate.

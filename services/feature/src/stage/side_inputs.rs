@@ -19,8 +19,10 @@ impl KafkaStage for FeatureStage {
         let bound = |name, used, limit| Bound { name, used: used as u64, limit: limit as u64 };
         let limits = &self.limits;
         vec![
-            bound("ordinary_requests", self.queue.len(Lane::Ordinary), limits.ordinary_max),
-            bound("urgent_requests", self.queue.len(Lane::Urgent), limits.urgent_max),
+            bound("ordinary_requests", self.queue.len(Lane::Ordinary), limits.ordinary.requests),
+            bound("ordinary_request_bytes", self.queue.bytes(Lane::Ordinary), limits.ordinary.bytes),
+            bound("urgent_requests", self.queue.len(Lane::Urgent), limits.urgent.requests),
+            bound("urgent_request_bytes", self.queue.bytes(Lane::Urgent), limits.urgent.bytes),
             bound("requested_symbols", self.dedup_window.len(), limits.dedup_symbols_max),
         ]
     }

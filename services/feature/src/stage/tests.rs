@@ -23,6 +23,7 @@ use testkit::stage_bench::{DeadLetter, START_MICROS, emitted, now_after, rejecte
 use testkit::{StageBench, StoredRecord};
 
 use super::*;
+use crate::intake::LaneLimits;
 use crate::metric_names::{METRICS, REQUESTED_SYMBOLS};
 use crate::worker::compute;
 
@@ -72,8 +73,8 @@ impl DerefMut for Bench {
 }
 
 const LIMITS: Limits = Limits {
-    ordinary_max: 10,
-    urgent_max: 10,
+    ordinary: LaneLimits { requests: 10, bytes: 1 << 20 },
+    urgent: LaneLimits { requests: 10, bytes: 1 << 20 },
     request_ttl: Duration::from_secs(300),
     dedup_window: Duration::from_secs(60),
     history_bars: 300,

@@ -8,6 +8,7 @@ use backfill::sources::SyntheticMarket;
 use backfill::stage::executor::{self, ExecutorStage};
 use backfill::stage::planner::{self, PlannerStage};
 use contracts::Topic;
+use feature::intake::LaneLimits;
 use feature::stage::{FeatureStage, Limits};
 use hosting::consumers;
 use kafka_io::{Registry, RegistryConfig, SchemaIds, Wire};
@@ -94,8 +95,8 @@ pub(crate) fn all() -> Vec<StageInfo> {
 fn features() -> FeatureStage {
     let second = std::time::Duration::from_secs(1);
     let limits = Limits {
-        ordinary_max: 1,
-        urgent_max: 1,
+        ordinary: LaneLimits { requests: 1, bytes: 1 },
+        urgent: LaneLimits { requests: 1, bytes: 1 },
         request_ttl: second,
         dedup_window: second,
         dedup_symbols_max: 1,

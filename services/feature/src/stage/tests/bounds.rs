@@ -45,3 +45,19 @@ fn full_lane_is_reported_for_its_topic_only() {
         assert!(!bench.stage.is_full(full) && bench.held().is_empty());
     }
 }
+
+#[test]
+fn lane_of_large_requests_is_full_before_its_number() {
+    let ordinary = LaneLimits { requests: 100, bytes: 4_000 };
+    let mut bench = Bench::with(Limits { ordinary, ..LIMITS });
+    bench.set_table_end(5);
+    for number in 0..4 {
+        assert!(!bench.stage.is_full(0), "{number} requests");
+        let mut request = request(&number.to_string(), 5, 5);
+        request.symbols[0].occurred_at -= number;
+        bench.hold(&request, now(0));
+    }
+    assert!(bench.stage.is_full(0) && !bench.stage.is_full(1));
+    let (used, limit) = bench.bound("ordinary_request_bytes");
+    assert!(used >= limit && limit == 4_000, "{used}");
+}

@@ -138,7 +138,10 @@ fn running_symbols_exceed_full_workers_by_less_than_a_request() {
 
 #[test]
 fn running_requests_per_symbol_are_limited() {
-    let mut bench = holding(12, Limits { ordinary_max: 100, workers_max: 20, ..LIMITS });
+    let mut bench = holding(
+        12,
+        Limits { ordinary: LaneLimits { requests: 100, ..LIMITS.ordinary }, workers_max: 20, ..LIMITS },
+    );
     let jobs = bench.take_jobs();
     assert_eq!(jobs.len(), RUNNING_PER_SYMBOL_MAX);
     bench.complete(compute(&jobs[0]), now(1));
@@ -151,7 +154,10 @@ fn only_requests_without_a_free_worker_are_reported_as_held() {
     let bench = holding(5, LIMITS);
     assert_eq!((bench.take_jobs().len(), held(&bench)), (2, 3));
     // At the limit of a symbol more workers would not help.
-    let bench = holding(12, Limits { ordinary_max: 100, workers_max: 20, ..LIMITS });
+    let bench = holding(
+        12,
+        Limits { ordinary: LaneLimits { requests: 100, ..LIMITS.ordinary }, workers_max: 20, ..LIMITS },
+    );
     assert_eq!((bench.take_jobs().len(), held(&bench)), (RUNNING_PER_SYMBOL_MAX, 0));
 }
 
