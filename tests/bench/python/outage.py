@@ -61,19 +61,19 @@ class Caller(threading.Thread):
             }
             body = json.dumps(finding)
             self.post_one(connection, body)
-            self.call(connection, "/v1/none", body)
+            self.call(connection, "GET", "/v1/none", None)
 
     def post_one(self, connection, body):
-        status, headers, response = self.call(connection, "/v1/findings", body)
+        status, headers, response = self.call(connection, "POST", "/v1/findings", body)
         self.without_retry_after += status == 503 and headers.get("Retry-After") is None
         for result in response.get("results", []):
             if result["outcome"] == "accepted":
                 self.accepted.append((time.time(), result["partition"], result["offset"]))
             self.unknown += result["outcome"] == "unknown"
 
-    def call(self, connection, path, body):
+    def call(self, connection, method, path, body):
         began = time.monotonic()
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
         reply = connection.getresponse()
         text = reply.read()
         self.latency[reply.status].append((time.time(), time.monotonic() - began))
