@@ -27,6 +27,7 @@ mod error_page;
 mod limits;
 mod metrics;
 mod request;
+mod request_body;
 mod socket;
 
 #[cfg(test)]

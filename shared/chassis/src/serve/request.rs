@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::uri::Authority;
-use axum::http::{Request, StatusCode, Version, header};
+use axum::http::{HeaderValue, Request, StatusCode, Version, header};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -20,6 +20,7 @@ use super::activity::Activity;
 use super::error_page::{error_page, status_page, with_text};
 use super::limits::HEAD_BYTES_MAX;
 use super::metrics::ServerMetrics;
+use super::request_body::{IsRead, RequestBody};
 
 /// The remote address of a request, an extension of each request. IPv6 addresses are reduced to their network of 64 bits, because one
 /// host has all addresses of such a network.
@@ -58,9 +59,11 @@ impl From<IpAddr> for Peer {
 // === impl Responder ===
 
 impl Responder {
-    async fn respond(self, mut request: Request<Incoming>) -> Response<ResponseBody> {
+    async fn respond(self, request: Request<Incoming>) -> Response<ResponseBody> {
         let timer = self.metrics.begin();
-        let response = match invalid_host(&request) {
+        let is_read = IsRead::default();
+        let mut request = request.map(|body| RequestBody::new(body, is_read.clone()));
+        let mut response = match invalid_host(&request) {
             // The library reads into the free rest of its buffer before it compares a head with the limit.
             _ if head_bytes(&request) > HEAD_BYTES_MAX => {
                 status_page(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -72,6 +75,10 @@ impl Responder {
                 with_text(response)
             }
         };
+        if !is_read.get() {
+            // The library closes the connection if the rest of the body has not arrived, and would not say so.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         timer.end(response.status().as_u16());
         self.activity.responded();
         response.map(|body| ResponseBody { body, activity: self.activity })

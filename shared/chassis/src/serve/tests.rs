@@ -84,7 +84,8 @@ async fn bench(limits: ConnectionLimits) -> Bench {
         .route("/panic", get(async || -> &'static str { panic!("a handler of a test") }))
         .route("/large", get(async || vec![b'x'; 64 << 20]))
         .route("/endless", get(async || Response::new(Body::new(Endless))))
-        .route("/ignored", post(async |_: Request| "ignored"));
+        .route("/ignored", post(async |_: Request| "ignored"))
+        .route("/read", post(async |_: Bytes| "read"));
     let serving = serve("test", listener, app, limits, server_metrics, shutdown.clone());
     #[expect(clippy::disallowed_methods, reason = "a test's own task, ended by the runtime of the test")]
     let server = tokio::spawn(serving);
@@ -343,6 +344,24 @@ async fn response_to_an_unread_body_reaches_the_caller() {
     let sent = timeout(LONG, stream.write_all(&vec![b'x'; 4_000_000])).await.unwrap();
     let response = rest(stream).await;
     assert!(sent.is_ok() && response.ends_with("ignored"), "{sent:?}: {response}");
+}
+
+#[tokio::test]
+async fn response_before_the_body_announces_the_end() {
+    let bench = bench(LENIENT).await;
+    let head = |path: &str| format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    for path in ["/ignored", "/unknown"] {
+        let mut stream = bench.send(&head(path)).await;
+        let response = one(&mut stream).await;
+        assert!(response.contains("\r\nconnection: close\r\n"), "{path}: {response}");
+        assert_eq!(rest(stream).await, "", "{path}");
+    }
+    let mut stream = bench.send(&(head("/read") + "12345")).await;
+    for request in ["GET /now HTTP/1.1\r\nHost: a\r\n\r\n", &(head("/read") + "12345"), ""] {
+        let response = one(&mut stream).await;
+        assert!(!response.contains("connection: close"), "{response}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
 }
 
 #[tokio::test]
