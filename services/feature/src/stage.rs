@@ -33,7 +33,7 @@ use hosting::Latency;
 use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
-pub use self::limits::{Limits, ORDINARY_BYTES_MAX, URGENT_BYTES_MAX, WORKER_SYMBOLS_MAX};
+pub use self::limits::{Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX, WORKER_SYMBOLS_MAX};
 
 use self::bar_table::BarTable;
 use self::bars_health::{BarsHealth, HeldBars};
@@ -175,6 +175,11 @@ impl FeatureStage {
         while self.has_capacity() {
             let Some(next) = self.queue.peek() else { return };
             let is_expired = self.is_expired(next, now);
+            let is_delayed =
+                next.lane == Lane::Ordinary && effects.queued_outputs() > self.limits.outputs_max;
+            if !is_expired && is_delayed {
+                return;
+            }
             if !is_expired && self.is_at_symbol_limit(next) {
                 // Later requests wait, too: those of the same partition and priority would overtake it (P8). A completed job ends the wait.
                 return;

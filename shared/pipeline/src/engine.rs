@@ -120,11 +120,15 @@ impl<S: Stage> Engine<S> {
             Event::Records(input, records) => self.receive(input, records, now),
             Event::EndReached(input, position) => self.reach_end(input, position),
             Event::Completed(completion) => {
+                self.effects.queued_outputs = self.outbox.outputs();
                 self.stage.completed(completion, now, &mut self.effects);
                 self.tick_due = true;
                 self.take_effects(now);
             }
-            Event::Delivered(batch) | Event::Committed(batch) => self.acknowledge(batch, now),
+            Event::Delivered(batch) | Event::Committed(batch) => {
+                self.acknowledge(batch, now);
+                self.tick_due = true;
+            }
             Event::DeliveryFailed(batch) | Event::Aborted(batch) => self.batch_failed(batch, now),
             Event::OffsetsCommitted => self.offsets_committed(),
             Event::OffsetCommitFailed => self.offset_commit_failed(now),
@@ -249,6 +253,7 @@ impl<S: Stage> Engine<S> {
     }
 
     fn tick(&mut self, now: Now) {
+        self.effects.queued_outputs = self.outbox.outputs();
         self.stage.tick(now, &mut self.effects);
         self.take_effects(now);
         let leaving: Vec<InputPartition> = self

@@ -58,17 +58,31 @@ pub enum Effect<O> {
 #[derive(Debug)]
 pub struct Effects<O> {
     pub(crate) list: Vec<Effect<O>>,
+    pub(crate) queued_outputs: usize,
 }
 
 impl<O> Default for Effects<O> {
     fn default() -> Self {
-        Self { list: Vec::new() }
+        Self { list: Vec::new(), queued_outputs: 0 }
     }
 }
 
 impl<O> Effects<O> {
     pub fn push(&mut self, effect: Effect<O>) {
         self.list.push(effect);
+    }
+
+    /// Returns the number of outputs that were not acknowledged when the call of the stage began. Outputs leave in the order of their
+    /// creation, so a stage that creates many ahead delays the urgent ones.
+    #[must_use]
+    pub fn queued_outputs(&self) -> usize {
+        self.queued_outputs
+    }
+
+    /// Sets [`Self::queued_outputs`]. For tests of a stage without an engine.
+    #[must_use]
+    pub fn with_queued_outputs(self, queued_outputs: usize) -> Self {
+        Self { queued_outputs, ..self }
     }
 
     /// Takes all effects collected so far, in order. For tests of a stage without an engine.

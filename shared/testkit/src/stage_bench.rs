@@ -54,6 +54,7 @@ pub struct StageBench<S> {
     next_offset: i64,
     held: BTreeSet<RecordId>,
     resolved: Vec<RecordId>,
+    queued_outputs: usize,
 }
 
 /// Outputs that resolve records: the fields of [`Effect::Emit`].
@@ -98,7 +99,13 @@ impl<S: KafkaStage> StageBench<S> {
             next_offset: 1,
             held: BTreeSet::new(),
             resolved: Vec::new(),
+            queued_outputs: 0,
         }
+    }
+
+    /// Sets the number of outputs that the stage sees as not acknowledged.
+    pub fn set_queued_outputs(&mut self, outputs: usize) {
+        self.queued_outputs = outputs;
     }
 
     /// Returns the partition of an input topic, as the engine names it.
@@ -176,7 +183,7 @@ impl<S: KafkaStage> StageBench<S> {
             offset: self.next_offset,
         };
         self.next_offset += 1;
-        let mut effects = Effects::default();
+        let mut effects = Effects::default().with_queued_outputs(self.queued_outputs);
         let verdict = self.stage.process(id, input, now, &mut effects);
         if matches!(verdict, Verdict::Hold) {
             assert!(self.held.insert(id), "{id:?} is held twice");
@@ -187,7 +194,7 @@ impl<S: KafkaStage> StageBench<S> {
 
     /// Advances the stage's time.
     pub fn tick(&mut self, now: Now) {
-        let mut effects = Effects::default();
+        let mut effects = Effects::default().with_queued_outputs(self.queued_outputs);
         self.stage.tick(now, &mut effects);
         self.apply(effects);
     }
@@ -207,14 +214,14 @@ impl<S: KafkaStage> StageBench<S> {
 
     /// Drains partitions, as on each tick before their revocation.
     pub fn drain(&mut self, inputs: &[InputPartition], now: Now) {
-        let mut effects = Effects::default();
+        let mut effects = Effects::default().with_queued_outputs(self.queued_outputs);
         self.stage.drain(inputs, now, &mut effects);
         self.apply(effects);
     }
 
     /// Passes the result of work outside the engine to the stage.
     pub fn complete(&mut self, completion: S::Completion, now: Now) {
-        let mut effects = Effects::default();
+        let mut effects = Effects::default().with_queued_outputs(self.queued_outputs);
         self.stage.completed(completion, now, &mut effects);
         self.apply(effects);
     }

@@ -10,6 +10,7 @@ import collections
 import datetime
 import io
 import json
+import multiprocessing
 import pathlib
 import struct
 import sys
@@ -49,14 +50,14 @@ def schema(event):
 
 
 class Requests:
-    """Produces requests. Each has an `occurred_at` of its own, so that none is a duplicate."""
+    """Produces requests. Each has an `occurred_at` of its own, so that none is a duplicate; those of two producers are an hour apart."""
 
-    def __init__(self, brokers, registry, bars):
+    def __init__(self, brokers, registry, bars, hours=0):
         self.producer = confluent_kafka.Producer(
             {"bootstrap.servers": brokers, "linger.ms": 5, "enable.idempotence": True, "queue.buffering.max.messages": 1_000_000}
         )
         self.schemas = {topic: (schema(topic.removesuffix(".v1")), self.id_of(registry, topic)) for topic in (ORDINARY, URGENT)}
-        self.next_micros = FIRST_MICROS + bars // SYMBOLS * 60_000_000
+        self.next_micros = FIRST_MICROS + (bars // SYMBOLS + 60 * hours) * 60_000_000
         partitions = collections.defaultdict(list)
         for number in range(SYMBOLS):
             symbol = symbol_of(number)
@@ -65,7 +66,6 @@ class Requests:
         self.ordinary = {partition: symbols[1:] for partition, symbols in partitions.items()}
         # The number of requested symbols, and the times of the urgent requests of each.
         self.symbols, self.sent = 0, collections.defaultdict(list)
-        self.lock = threading.Lock()
 
     @staticmethod
     def id_of(registry, topic):
@@ -76,10 +76,9 @@ class Requests:
         urgent = topic == URGENT
         partition = number % PARTITIONS
         symbols = (self.urgent if urgent else self.ordinary)[partition]
-        with self.lock:
-            self.next_micros += 1
-            self.symbols += len(symbols)
-            at = datetime.datetime.fromtimestamp(self.next_micros / 1e6, datetime.UTC)
+        self.next_micros += 1
+        self.symbols += len(symbols)
+        at = datetime.datetime.fromtimestamp(self.next_micros / 1e6, datetime.UTC)
         request = {
             "event_id": str(uuid.uuid4()),
             "occurred_at": at,
@@ -114,6 +113,15 @@ class Requests:
         for number in range(round(rate * seconds)):
             time.sleep(max(0, began + number / rate - time.monotonic()))
             self.send(topic, number)
+        self.producer.flush(60)
+
+
+def overload(brokers, registry, bars, rate, symbols):
+    """Sends ordinary requests of `rate` symbols a second for the loaded minute, and sets `symbols` to their number. It is a process of
+    its own, so that it delays no reading of results."""
+    requests = Requests(brokers, registry, bars, 1)
+    requests.send_at(ORDINARY, rate / (SYMBOLS / PARTITIONS - 1), LOADED_S)
+    symbols.value = requests.symbols
 
 
 class Results(threading.Thread):
@@ -126,6 +134,8 @@ class Results(threading.Thread):
         )
         self.consumer.assign([confluent_kafka.TopicPartition(topic, number, 0) for topic in (VECTORS, FAILURES) for number in range(PARTITIONS)])
         self.urgent, self.arrived = {symbol.encode() for symbol in urgent}, collections.defaultdict(list)
+        self.failure = schema(FAILURES.removesuffix(".v1"))
+        # Symbols, of which a failure may have several.
         self.counts, self.stop = collections.Counter(), threading.Event()
 
     def run(self):
@@ -133,7 +143,12 @@ class Results(threading.Thread):
             for record in self.consumer.consume(1_000, 0.05):
                 if record.error():
                     continue
-                self.counts[record.topic()] += 1
+                if record.topic() == FAILURES:
+                    body = io.BytesIO(record.value())
+                    body.seek(5)
+                    self.counts[FAILURES] += len(fastavro.schemaless_reader(body, self.failure)["symbols"])
+                    continue
+                self.counts[VECTORS] += 1
                 if record.key() in self.urgent:
                     self.arrived[record.key().decode()].append(time.time())
         self.consumer.close()
@@ -171,14 +186,14 @@ def main():
     log = pathlib.Path(args.work) / "feature.log"
     feature = start_service(pathlib.Path(args.feature), args.brokers, args.registry, {"REQUESTS__TTL_MS": str(TTL_MS)}, log, admin)
     try:
-        return measure(requests, results, feature, admin)
+        return measure(requests, results, feature, admin, (args.brokers, args.registry, args.bars))
     finally:
         results.stop.set()
         feature.terminate()
         feature.wait(60)
 
 
-def measure(requests, results, feature, admin):
+def measure(requests, results, feature, admin, load):
     # The first are slower: caches, connections.
     for count in (60, 240):
         before, began = requests.symbols, time.monotonic()
@@ -186,35 +201,38 @@ def measure(requests, results, feature, admin):
             requests.send(ORDINARY, number)
         results.wait_for(requests.symbols, RESOLVED_S_MAX)
         rate = (requests.symbols - before) / (time.monotonic() - began)
-    symbols_a_request = SYMBOLS / PARTITIONS - 1
     print(f"capacity {rate:.0f} vectors/s")
     requests.send_at(URGENT, URGENT_A_SECOND, IDLE_S)
     results.wait_for(requests.symbols, RESOLVED_S_MAX)
-    idle = latencies(requests, results)
+    idle, before = latencies(requests, results), requests.symbols
 
-    load = threading.Thread(target=requests.send_at, args=(ORDINARY, 10 * rate / symbols_a_request, LOADED_S))
+    sent = multiprocessing.get_context("spawn").Value("q")
+    generator = multiprocessing.get_context("spawn").Process(target=overload, args=(*load, 10 * rate, sent))
     urgent = threading.Thread(target=requests.send_at, args=(URGENT, URGENT_A_SECOND, LOADED_S))
-    load.start()
+    began = time.monotonic()
+    generator.start()
     urgent.start()
     memory, workers = [], []
-    while load.is_alive():
+    while generator.is_alive():
         time.sleep(1)
         memory.append(resident_mib(feature.pid))
         workers.append(max(float(line.rpartition(" ")[2]) for line in metrics(admin, ["chassis_pool_workers{"])))
     urgent.join()
-    requests.producer.flush(60)
-    resolved = results.wait_for(requests.symbols, RESOLVED_S_MAX)
+    if generator.exitcode != 0:
+        raise SystemExit("overload: the generator failed")
+    requested = requests.symbols + sent.value
+    resolved = results.wait_for(requested, RESOLVED_S_MAX)
+    print(f"resolved in {time.monotonic() - began:.0f} s, {(requested - before) / LOADED_S / rate:.1f} times the capacity for {LOADED_S} s")
     loaded = latencies(requests, results)
-    for name, of in (("alone", idle), ("under ten times the load", loaded)):
+    for name, of in (("alone", idle), ("overloaded", loaded)):
         p50, p99 = quantiles(of)
         print(f"urgent request to vector, {name}: {len(of)} requests, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     third = len(memory) // 3
     print(f"memory: {max(memory[:third]):.0f} MiB in the first third of the minute, {max(memory[-third:]):.0f} in the last")
     print(f"workers: at most {max(workers):.0f} under load")
     print("\n".join(metrics(admin, ["chassis_pool_scale_steps_total{"])))
-    vectors, failures = results.counts[VECTORS], results.counts[FAILURES]
-    print(f"{requests.symbols} requested symbols: {vectors} vectors, {failures} failures")
-    return 0 if resolved == requests.symbols else 1
+    print(f"{requested} requested symbols: {results.counts[VECTORS]} vectors, {results.counts[FAILURES]} failed")
+    return 0 if resolved == requested else 1
 
 
 def latencies(requests, results):

@@ -12,7 +12,7 @@ pub struct LaneLimits {
     pub bytes: usize,
 }
 
-/// What is queued in a lane.
+/// The queued requests of a lane.
 #[derive(Debug)]
 pub(super) struct LaneLoad {
     limits: LaneLimits,
@@ -54,9 +54,9 @@ impl LaneLoad {
     }
 
     fn update(&mut self) {
-        let marks = |max: usize| Marks::at(max).low(max.div_ceil(2));
-        self.is_full_of_requests.update(self.requests, marks(self.limits.requests));
-        self.is_full_of_bytes.update(self.bytes, marks(self.limits.bytes));
+        let thresholds = |max: usize| Marks::at(max).low(max.div_ceil(2));
+        self.is_full_of_requests.update(self.requests, thresholds(self.limits.requests));
+        self.is_full_of_bytes.update(self.bytes, thresholds(self.limits.bytes));
     }
 }
 

@@ -80,6 +80,7 @@ const LIMITS: Limits = Limits {
     history_bars: 300,
     slack_bars: 10,
     dedup_symbols_max: 100,
+    outputs_max: 10,
     workers_max: 2,
     worker_symbols_max: 1,
 };

@@ -103,6 +103,7 @@ fn features() -> FeatureStage {
         history_bars: 1,
         slack_bars: 1,
         workers_max: 1,
+        outputs_max: 1,
         worker_symbols_max: 1,
     };
     FeatureStage::new(wire(), limits, feature::rules::COMPARED.to_vec(), Box::new(Idle))

@@ -76,7 +76,7 @@ impl Responder {
             }
         };
         if !is_read.get() {
-            // The library closes the connection if the rest of the body has not arrived, and would not say so.
+            // The library closes the connection if the rest of the body has not arrived, without an announcement.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         timer.end(response.status().as_u16());

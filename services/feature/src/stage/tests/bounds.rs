@@ -61,3 +61,20 @@ fn lane_of_large_requests_is_full_before_its_number() {
     let (used, limit) = bench.bound("ordinary_request_bytes");
     assert!(used >= limit && limit == 4_000, "{used}");
 }
+
+#[test]
+fn queued_outputs_delay_ordinary_requests_only() {
+    let mut bench = Bench::new();
+    bench.set_queued_outputs(LIMITS.outputs_max + 1);
+    bench.hold(&request("ordinary", 5, 5), now(0));
+    bench.hold(&request("urgent", 4, 8), now(0));
+    let jobs = bench.take_jobs();
+    assert_eq!(jobs.len(), 1);
+    bench.complete(compute(&jobs[0]), now(1));
+    assert_eq!((bench.outputs().len(), bench.take_jobs().len()), (1, 0));
+    bench.set_queued_outputs(LIMITS.outputs_max);
+    bench.tick(now(2));
+    complete_all(&mut bench);
+    assert_eq!(bench.outputs().len(), 1);
+    assert!(bench.held().is_empty());
+}
