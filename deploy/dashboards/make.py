@@ -301,6 +301,15 @@ OWN = {
         (
             "Windows of the announcer",
             [
+def table(title, metric, series):
+    """The size of a table that has no bound, of each instance."""
+    unbounded = "The table has no bound and is not in the memory sum at start."
+    return [
+        panel(f"Series of the {title}", [gauge(f"{metric}_series", ["instance"])], description=series),
+        panel(f"Memory of the {title}", [gauge(f"{metric}_bytes", ["instance"])], "bytes", description=unbounded),
+    ]
+
+
                 notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
                 notes(
                     "Restored",
@@ -372,6 +381,7 @@ OWN = {
             "Vectors",
             [
                 panel(
+                *table("bar table", "tapeline_bar_table", "Symbols and timeframes with bars."),
                     "Latency from request to vector",
                     quantiles("tapeline_request_to_vector_seconds", ["lane"]),
                     "s",
@@ -415,6 +425,7 @@ OWN = {
 }
 
 
+                *table("coverage table", "tapeline_coverage", "Symbols, data types and timeframes with coverage."),
 def dashboards():
     """Every dashboard by the name of its file."""
     whole = [("Latency", latency()), ("Records", records()), ("Lag and queues", lag()), ("Laws", laws()), ("Registry", registry()), ("Processes", process())]
