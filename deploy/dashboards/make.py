@@ -264,6 +264,12 @@ def edge():
             description="Fraction of all findings. Invalid findings are not included.",
         ),
         panel(
+            "JSON read by the edge",
+            [rate("publisher_edge_json_bytes_total", ["instance"])],
+            "Bps",
+            description="More than the bodies have: some findings could not be read, and were read again for their errors.",
+        ),
+        panel(
             "Requests, by status",
             [rate("publisher_edge_requests_total", ["status"])],
             "cps",
@@ -295,12 +301,6 @@ def notes(title, names, unit="short", description=""):
     return panel(title, [note(name) for name in names], unit, description=description)
 
 
-OWN = {
-    "publisher": [
-        ("Edge", edge()),
-        (
-            "Windows of the announcer",
-            [
 def table(title, metric, series):
     """The size of a table that has no bound, of each instance."""
     unbounded = "The table has no bound and is not in the memory sum at start."
@@ -310,6 +310,12 @@ def table(title, metric, series):
     ]
 
 
+OWN = {
+    "publisher": [
+        ("Edge", edge()),
+        (
+            "Windows of the announcer",
+            [
                 notes("Windows", ["tapeline_dedup_windows", "tapeline_dedup_window_evictions_total"]),
                 notes(
                     "Restored",
@@ -375,13 +381,13 @@ def table(title, metric, series):
                 *pool_size(),
                 notes("Dedup window of requests", ["tapeline_requested_symbols", "tapeline_requested_symbol_evictions_total"]),
                 notes("Skipped bars", ["tapeline_skipped_bars_total", "tapeline_skipped_benchmark_bars_total"]),
+                *table("bar table", "tapeline_bar_table", "Symbols and timeframes with bars."),
             ],
         ),
         (
             "Vectors",
             [
                 panel(
-                *table("bar table", "tapeline_bar_table", "Symbols and timeframes with bars."),
                     "Latency from request to vector",
                     quantiles("tapeline_request_to_vector_seconds", ["lane"]),
                     "s",
@@ -419,13 +425,13 @@ def table(title, metric, series):
                     description="Terminal events read to restore windows.",
                 ),
                 notes("Skipped coverage", ["tapeline_skipped_coverage_changes_total"]),
+                *table("coverage table", "tapeline_coverage", "Symbols, data types and timeframes with coverage."),
             ],
         ),
     ],
 }
 
 
-                *table("coverage table", "tapeline_coverage", "Symbols, data types and timeframes with coverage."),
 def dashboards():
     """Every dashboard by the name of its file."""
     whole = [("Latency", latency()), ("Records", records()), ("Lag and queues", lag()), ("Laws", laws()), ("Registry", registry()), ("Processes", process())]

@@ -15,6 +15,7 @@ mod body;
 mod edge_metrics;
 mod finding_counts;
 mod ingest;
+mod json;
 mod memory;
 mod offload;
 mod outcome;

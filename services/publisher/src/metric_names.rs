@@ -13,6 +13,13 @@ pub const FINDINGS: Metric = Metric::counter(
 )
 .labelled(&[("outcome", &["accepted", "invalid", "failed", "refused", "unknown"])]);
 
+/// Bytes of JSON that the edge has read. More than the bodies have: some findings could not be read, and were read again for their errors.
+pub const JSON_BYTES: Metric = Metric::counter(
+    "publisher_edge_json_bytes_total",
+    "bytes",
+    "Bytes of JSON that the edge has read; a finding that cannot be read is read again.",
+);
+
 /// The metrics of the edge's server. The duration has a bucket at the default timeouts of a body and of an acknowledgement, 10 s.
 pub const SERVER: ServerMetricSet = ServerMetricSet {
     requests: Metric::counter(
@@ -67,6 +74,7 @@ pub const DEDUP_WINDOW_EVICTIONS: Metric = stage_counter(
 
 pub const METRICS: &[Metric] = &[
     FINDINGS,
+    JSON_BYTES,
     SERVER.requests,
     SERVER.duration,
     SERVER.open_connections,

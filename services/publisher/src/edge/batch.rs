@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use contracts::finding::{Defaults, OnePass, Parsed, parse};
+use contracts::finding::{Defaults, OnePass, Parsed};
 use contracts::{Violation, finding};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 
 use super::body::{BodyError, Item, LineError, items, without_mark};
+use super::json::JsonReader;
 
 /// A finding that cannot be published.
 #[derive(Debug)]
@@ -26,22 +27,23 @@ pub(super) enum FindingError {
 /// # Errors
 /// [`BodyError`] if the body as a whole is invalid.
 pub(super) fn read<T>(
-    body: &[u8],
+    (json, body): (&JsonReader, &[u8]),
     is_ndjson: bool,
     items_max: usize,
     defaults: &Defaults<'_>,
     mut convert: impl FnMut(Result<Parsed, FindingError>) -> T,
 ) -> Result<Vec<T>, BodyError> {
-    if !is_ndjson && let Some(converted) = one_pass(without_mark(body), items_max, defaults, &mut convert) {
+    let whole = (json, without_mark(body));
+    if !is_ndjson && let Some(converted) = one_pass(whole, items_max, defaults, &mut convert) {
         return Ok(converted);
     }
-    let items = items(body, is_ndjson, items_max)?;
-    Ok(items.into_iter().map(|item| convert(of_item(item, defaults))).collect())
+    let items = items((json, body), is_ndjson, items_max)?;
+    Ok(items.into_iter().map(|item| convert(of_item(json, item, defaults))).collect())
 }
 
-fn of_item(item: Item<'_>, defaults: &Defaults<'_>) -> Result<Parsed, FindingError> {
+fn of_item(json: &JsonReader, item: Item<'_>, defaults: &Defaults<'_>) -> Result<Parsed, FindingError> {
     // A line that is not JSON is an error of the line and its position is that in the body.
-    parse(item.bytes(), defaults).map_err(|violation| match item.json() {
+    json.finding(item.bytes(), defaults).map_err(|violation| match item.json(json) {
         Ok(_) => FindingError::Rule(violation),
         Err(error) => FindingError::Line(error),
     })
@@ -49,12 +51,12 @@ fn of_item(item: Item<'_>, defaults: &Defaults<'_>) -> Result<Parsed, FindingErr
 
 /// Reads an object or an array of objects. `None` if that fails, or if there are too many findings or none.
 fn one_pass<T>(
-    body: &[u8],
+    (json, body): (&JsonReader, &[u8]),
     items_max: usize,
     defaults: &Defaults<'_>,
     convert: impl FnMut(Result<Parsed, FindingError>) -> T,
 ) -> Option<Vec<T>> {
-    let mut json = serde_json::Deserializer::from_slice(body);
+    let mut json = json.begin(body);
     let mut batch = Batch { converted: Vec::new(), items_max, defaults, convert };
     if body.trim_ascii_start().starts_with(b"[") {
         batch = json.deserialize_seq(batch).ok()?;
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn object_or_array_is_read_in_one_pass() {
-        let of = |body: &str| one_pass(body.as_bytes(), 3, &defaults(), text_of);
+        let of = |body: &str| one_pass((&JsonReader::default(), body.as_bytes()), 3, &defaults(), text_of);
         let [a, b, wrong] = [alert("A", "0"), alert("B", "1"), alert("C", "2")];
         assert_eq!(of(&format!(" {a} ")), Some(vec!["A".to_owned()]));
         assert_eq!(of(&format!("\n[{a}, {wrong},{b}]\n")).unwrap(), ["A", "score", "B"]);
@@ -162,7 +164,8 @@ mod tests {
                 count += 1;
                 text_of(finding)
             };
-            let read = read(body.as_bytes(), false, 3, &defaults(), convert).unwrap();
+            let body_of = (&JsonReader::default(), body.as_bytes());
+            let read = read(body_of, false, 3, &defaults(), convert).unwrap();
             assert_eq!(
                 (read, count),
                 (expected.iter().map(ToString::to_string).collect(), conversions),

@@ -6,6 +6,8 @@ use serde::Deserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::json::JsonReader;
+
 /// U+FEFF, which some programs write at the start of a file. Skipped at the start of a body and, as files are concatenated, of a line.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -65,7 +67,11 @@ struct Batch<'a> {
 ///
 /// # Errors
 /// [`BodyError`] if the body as a whole is invalid.
-pub(super) fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
+pub(super) fn items<'a>(
+    (json, body): (&JsonReader, &'a [u8]),
+    is_ndjson: bool,
+    items_max: usize,
+) -> Result<Vec<Item<'a>>, BodyError> {
     let body = without_mark(body);
     let start = body.trim_ascii_start();
     let batch = Batch { items: Vec::new(), count: 0, items_max };
@@ -74,9 +80,9 @@ pub(super) fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Ve
     } else if is_ndjson {
         lines(body, batch)
     } else if start.starts_with(b"[") {
-        array(body, batch)?
+        array(json, body, batch)?
     } else {
-        object_or_lines(body, batch)?
+        object_or_lines(json, body, batch)?
     };
     match batch.count {
         0 => Err(BodyError::Empty),
@@ -90,21 +96,25 @@ pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-fn array<'a>(body: &'a [u8], batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
-    let mut json = serde_json::Deserializer::from_slice(body);
+fn array<'a>(json: &JsonReader, body: &'a [u8], batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
+    let mut json = json.begin(body);
     let read = json.deserialize_seq(batch).and_then(|batch| json.end().map(|()| batch));
     read.map_err(|error| invalid(body, error))
 }
 
-fn object_or_lines<'a>(body: &'a [u8], mut batch: Batch<'a>) -> Result<Batch<'a>, BodyError> {
-    match serde_json::from_slice::<&RawValue>(body) {
+fn object_or_lines<'a>(
+    json: &JsonReader,
+    body: &'a [u8],
+    mut batch: Batch<'a>,
+) -> Result<Batch<'a>, BodyError> {
+    match json.value::<&RawValue>(body) {
         Ok(one) => {
             batch.add(Item::Value(one.get()));
             Ok(batch)
         }
         Err(whole) => {
             let first = body.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-            let is_json = |line: &[u8]| serde_json::from_slice::<&RawValue>(line).is_ok();
+            let is_json = |line: &[u8]| json.value::<&RawValue>(line).is_ok();
             match first {
                 // The whole body is no value, so a first line that is one is not the only one.
                 Some(first) if is_json(first) => Ok(lines(body, batch)),
@@ -163,19 +173,15 @@ impl<'a> Item<'a> {
     ///
     /// # Errors
     /// A line that is not one JSON value.
-    pub(super) fn json(self) -> Result<&'a str, LineError> {
+    pub(super) fn json(self, json: &JsonReader) -> Result<&'a str, LineError> {
         let (text, line) = match self {
             Self::Value(text) => return Ok(text),
             Self::Line { text, number } => (text, number),
         };
-        serde_json::from_slice::<&RawValue>(text).map(RawValue::get).map_err(
-            |error| match std::str::from_utf8(text) {
-                Ok(_) => LineError { cause: without_position(&error), line, column: error.column() },
-                Err(error) => {
-                    LineError { cause: "not UTF-8".to_owned(), line, column: error.valid_up_to() + 1 }
-                }
-            },
-        )
+        json.value::<&RawValue>(text).map(RawValue::get).map_err(|error| match std::str::from_utf8(text) {
+            Ok(_) => LineError { cause: without_position(&error), line, column: error.column() },
+            Err(error) => LineError { cause: "not UTF-8".to_owned(), line, column: error.valid_up_to() + 1 },
+        })
     }
 
     /// Returns the bytes of the finding, which of a line may not be JSON.
@@ -200,12 +206,16 @@ fn without_position(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
 
+    fn items(body: &[u8], is_ndjson: bool, items_max: usize) -> Result<Vec<Item<'_>>, BodyError> {
+        super::items((&JsonReader::default(), body), is_ndjson, items_max)
+    }
+
     fn texts<'a>(items: &[Item<'a>]) -> Vec<&'a str> {
-        items.iter().map(|item| item.json().unwrap()).collect()
+        items.iter().map(|item| item.json(&JsonReader::default()).unwrap()).collect()
     }
 
     fn errors(items: &[Item<'_>]) -> Vec<String> {
-        items.iter().filter_map(|item| Some(item.json().err()?.to_string())).collect()
+        items.iter().filter_map(|item| Some(item.json(&JsonReader::default()).err()?.to_string())).collect()
     }
 
     #[test]
@@ -260,7 +270,10 @@ mod tests {
         for (separator, is_ndjson) in [("\n", true), ("\r\n", true), ("\n", false), ("\r\n", false)] {
             let body = ["{\"a\":1}", "{oops", "", "{\"b\":2}", "{\"c\":}"].join(separator);
             let items = items(body.as_bytes(), is_ndjson, 10).unwrap();
-            assert_eq!([items[0], items[2]].map(|item| item.json().unwrap()), ["{\"a\":1}", "{\"b\":2}"]);
+            assert_eq!(
+                [items[0], items[2]].map(|item| item.json(&JsonReader::default()).unwrap()),
+                ["{\"a\":1}", "{\"b\":2}"]
+            );
             let expected = [
                 "malformed JSON: key must be a string at line 2 column 2",
                 "malformed JSON: expected value at line 5 column 6",

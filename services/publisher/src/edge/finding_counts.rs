@@ -7,7 +7,7 @@ use chassis::telemetry::Scope;
 use metrics::Counter;
 
 use super::outcome::Outcome;
-use crate::metric_names::FINDINGS;
+use crate::metric_names::{FINDINGS, JSON_BYTES};
 
 /// Counts of findings, for reports and metrics. Clones share the counts.
 #[derive(Clone)]
@@ -16,6 +16,7 @@ pub struct EdgeCounts(Arc<Inner>);
 struct Inner {
     /// In the order of [`Outcome::NAMES`].
     by_outcome: [Counter; Outcome::NAMES.len()],
+    json_bytes: Counter,
     received: AtomicU64,
     accepted: AtomicU64,
     rejected: AtomicU64,
@@ -35,6 +36,7 @@ impl EdgeCounts {
     pub fn new(scope: &Scope) -> Self {
         Self(Arc::new(Inner {
             by_outcome: Outcome::NAMES.map(|name| scope.counter(&FINDINGS, &[("outcome", name)])),
+            json_bytes: scope.counter(&JSON_BYTES, &[]),
             received: AtomicU64::default(),
             accepted: AtomicU64::default(),
             rejected: AtomicU64::default(),
@@ -64,6 +66,11 @@ impl EdgeCounts {
     pub fn held(&self) -> u64 {
         let resolved = self.accepted() + self.rejected();
         self.received().saturating_sub(resolved)
+    }
+
+    /// Counts the bytes that were read of a body.
+    pub(super) fn read(&self, json_bytes: usize) {
+        self.0.json_bytes.increment(json_bytes as u64);
     }
 
     pub(super) fn receive(&self, findings: usize) -> Pending {

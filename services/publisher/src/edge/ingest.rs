@@ -14,6 +14,7 @@ use kafka_io::{BatchProducer, OutRecord, ProduceError, RecordMetadata, Wire};
 use super::batch::{self, FindingError};
 use super::body::BodyError;
 use super::finding_counts::{EdgeCounts, Pending};
+use super::json::JsonReader;
 use super::outcome::Outcome;
 
 /// The source of findings that name none. Callers are not authenticated, so the edge has no name for them.
@@ -135,7 +136,9 @@ impl<P: Produce> Edge<P> {
         let now = Timestamp::from_micros(self.clock.wall_micros());
         let defaults = Defaults { now, source: DEFAULT_SOURCE };
         let encode = |finding| self.record(finding, traceparent);
-        let findings = batch::read(body, is_ndjson, self.limits.items_max, &defaults, encode);
+        let json = JsonReader::default();
+        let findings = batch::read((&json, body), is_ndjson, self.limits.items_max, &defaults, encode);
+        self.counts.read(json.bytes());
         findings.map(Prepared).inspect_err(|error| {
             if let BodyError::TooMany { items, .. } = error {
                 self.counts.receive(*items).reject(Outcome::INVALID);

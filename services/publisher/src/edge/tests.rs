@@ -17,6 +17,7 @@ use super::*;
 use crate::metric_names::METRICS;
 
 mod inputs;
+mod one_pass;
 mod requests;
 mod sockets;
 

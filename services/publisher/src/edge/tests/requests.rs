@@ -4,7 +4,7 @@ use super::*;
 
 impl EdgeBench {
     /// Posts a body with headers. Returns status and body.
-    async fn post_with(
+    pub(super) async fn post_with(
         &self,
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
