@@ -97,13 +97,14 @@ pub trait Event: Serialize + DeserializeOwned + Sized + 'static {
     }
 }
 
-/// The items of `impl Event` that are equal for all events: topic, schema and envelope.
+/// The items of `impl Event` that are equal for all events: topic, schema and envelope. `$schema` names the version that is written,
+/// such as `scanner.alert.raised/v1`: a file of `schemas/`. Records of all other versions are resolved to it.
 macro_rules! topic_schema_envelope {
-    ($topic:ident, $event:literal) => {
+    ($topic:ident, $schema:literal) => {
         const TOPIC: $crate::topics::Topic = $crate::topics::Topic::$topic;
 
         const SCHEMA: &'static str =
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/", $event, "/v1.avsc"));
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/", $schema, ".avsc"));
 
         fn schema_codec() -> &'static $crate::schema_codec::SchemaCodec {
             static CODEC: std::sync::LazyLock<$crate::schema_codec::SchemaCodec> =
@@ -111,8 +112,8 @@ macro_rules! topic_schema_envelope {
                     $crate::schema_codec::SchemaCodec::embedded(include_str!(concat!(
                         env!("CARGO_MANIFEST_DIR"),
                         "/../../schemas/",
-                        $event,
-                        "/v1.avsc"
+                        $schema,
+                        ".avsc"
                     )))
                 });
             &CODEC

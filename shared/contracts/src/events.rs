@@ -21,7 +21,7 @@ mod vector;
 pub use alert::{Alert, METADATA_BYTES_MAX, METADATA_KEYS_MAX};
 pub use closed_bar::ClosedBar;
 pub use corporate_action::CorporateAction;
-pub use coverage_change::{CoverageChange, Span};
+pub use coverage_change::{CoverageChange, RefetchAttempt, RequestedSpan, Span, WantedSeries};
 pub use feature_request::{FEATURE_SETS_MAX, FeatureRequest, RequestedSymbol, SYMBOLS_MAX};
 pub use gap::Gap;
 pub use news_item::NewsItem;
@@ -53,10 +53,13 @@ pub(crate) const RECORDS: &[RecordDocs] = &[
     RangeFailure::DOCS,
     RangeProgress::DOCS,
     RangeRequest::DOCS,
+    RefetchAttempt::DOCS,
     RequestFailure::DOCS,
+    RequestedSpan::DOCS,
     RequestedSymbol::DOCS,
     SetResult::DOCS,
     Span::DOCS,
     TypedRange::DOCS,
     Vector::DOCS,
+    WantedSeries::DOCS,
 ];

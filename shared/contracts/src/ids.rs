@@ -25,7 +25,8 @@ pub fn event_id() -> String {
 
 /// Returns the id of a backfill: a UUID v5 of its identity, so a redelivered event leads to the same backfill.
 ///
-/// `end` is the last instant, as on the wire. Order and repetition of the data types have no effect.
+/// `end` is the last instant, as on the wire. Order and repetition of the data types have no effect. A range that is fetched again
+/// although it is covered (`refetch`) is another backfill.
 #[must_use]
 pub fn backfill_id(
     symbol: Symbol,
@@ -34,11 +35,13 @@ pub fn backfill_id(
     start: Timestamp,
     end: Timestamp,
     trigger: BackfillTrigger,
+    refetch: bool,
 ) -> String {
     let mut names: Vec<&str> = data_types.iter().map(|data_type| data_type.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let identity =
-        format!("{symbol}|{layer}|{}|{}|{}|{trigger}", names.join(","), start.micros(), end.micros());
+    let refetch = if refetch { "|refetch" } else { "" };
+    let (names, start, end) = (names.join(","), start.micros(), end.micros());
+    let identity = format!("{symbol}|{layer}|{names}|{start}|{end}|{trigger}{refetch}");
     Uuid::new_v5(&BACKFILLS, identity.as_bytes()).to_string()
 }

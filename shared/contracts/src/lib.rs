@@ -75,8 +75,8 @@ pub use codec::{Codec, DecodeError, EncodeError, WriterError, WriterSchemas, enc
 pub use event::{Envelope, Event};
 pub use events::{
     Alert, ClosedBar, CorporateAction, CoverageChange, FeatureRequest, Gap, NewsItem, Promotion, Proposal,
-    Qualification, RangeCompletion, RangeFailure, RangeProgress, RangeRequest, RequestFailure,
-    RequestedSymbol, SetResult, Span, TypedRange, Vector,
+    Qualification, RangeCompletion, RangeFailure, RangeProgress, RangeRequest, RefetchAttempt,
+    RequestFailure, RequestedSpan, RequestedSymbol, SetResult, Span, TypedRange, Vector, WantedSeries,
 };
 pub use finding::Finding;
 pub use partition::partition_for;

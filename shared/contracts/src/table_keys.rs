@@ -85,6 +85,9 @@ mod tests {
                 data_type: data_type.into(),
                 timeframe: timeframe.map_or("", Timeframe::as_str).into(),
                 intervals: Vec::new(),
+                wanted: None,
+                asked: Vec::new(),
+                refetching: None,
             };
             assert_eq!(change.key(), key);
             assert_eq!(

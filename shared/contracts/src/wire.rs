@@ -133,14 +133,20 @@ wire_enum! {
         Invalid = "invalid",
         /// The same backfill succeeded within the dedup window.
         Duplicate = "duplicate",
-        /// No source serves any of the data types, or none has the symbol.
+        /// No source serves any of the data types. Before version 2 of the schema also: none has the symbol.
         NoSource = "no_source",
-        /// The source has nothing of the range yet, for example because its file ends before it.
+        /// The source is unavailable. Before version 2 of the schema: the source has nothing of the range yet.
         SourceUnavailable = "source_unavailable",
         /// The source rejected the request permanently.
         Refused = "refused",
         /// All attempts failed.
         Exhausted = "exhausted",
+        /// The source does not have the symbol.
+        UnknownSymbol = "unknown_symbol",
+        /// The source has nothing of the range yet, for example because its file ends before it.
+        NotYet = "not_yet",
+        /// A request with `cancel` ended the attempt.
+        Cancelled = "cancelled",
         /// Not defined in this version. Invalid.
         Unknown = "unknown",
     }

@@ -12,6 +12,8 @@ use contracts::catalogue::contract;
 fn fastavro_bodies_decode_to_the_examples() {
     let written: serde_json::Value = serde_json::from_str(include_str!("fastavro/written.json")).unwrap();
     let mut bodies: BTreeMap<String, String> = serde_json::from_value(written["bodies"].clone()).unwrap();
+    // Bodies of earlier versions, `NAME v1`, are tested in `tests/versions.rs`.
+    bodies.retain(|name, _| !name.contains(' '));
     let codec = Codec::new();
     for example in valid_examples() {
         let contract = contract(example.topic).unwrap();

@@ -3,16 +3,19 @@
 
 mod alerts;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use contracts::{Alert, Event, Gap, Topic, encode};
+use contracts::ids::event_id;
+use contracts::{
+    Alert, BackfillTrigger, DataKind, Event, Gap, RangeCompletion, RangeRequest, Topic, encode, partition_for,
+};
 use devstack::registry::EmbeddedRegistry;
 use integration::{Binaries, Registry, Service, Stack, read_all, real_parts_missing, request, run_to_end};
-use kafka_io::{KafkaConfig, TopicReader};
+use kafka_io::{KafkaConfig, OutRecord, TopicReader};
 use serde_json::{Value as Json, json};
 
 const ALERT_V2: &str =
@@ -20,8 +23,15 @@ const ALERT_V2: &str =
 const GAP_V2: &str =
     include_str!("../../../shared/contracts/tests/fixtures/evolution/market.gap.detected/v2.avsc");
 
+const REQUEST_V1: &str = include_str!("../../../schemas/backfill.range.requested/v1.avsc");
+const COMPLETION_V1: &str = include_str!("../../../schemas/backfill.range.completed/v1.avsc");
+const COVERAGE_V1: &str = include_str!("../../../schemas/backfill.coverage.changed/v1.avsc");
+const FAILURE_V1: &str = include_str!("../../../schemas/backfill.range.failed/v1.avsc");
+
 /// Alerts of each version.
 const ALERTS: usize = 150;
+/// Backfill requests of both versions together.
+const BACKFILLS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The port and the API path of a registry.
@@ -71,13 +81,31 @@ impl Api {
             "the rejected version was not stored"
         );
     }
+
+    /// Registers the first versions of the backfill events, as release 0.1.0 did, and the second ones under the level that it set.
+    fn register_backfill_versions(self) {
+        let level = json!({ "compatibility": "FULL_TRANSITIVE" });
+        for (topic, one) in [
+            (Topic::RangeRequested, REQUEST_V1),
+            (Topic::RangeCompleted, COMPLETION_V1),
+            (Topic::CoverageChanged, COVERAGE_V1),
+            (Topic::RangeFailed, FAILURE_V1),
+        ] {
+            let older = self.registered(topic, one);
+            let (status, body) = self.call("PUT", &format!("/config/{}", topic.subject().unwrap()), &level);
+            assert_eq!(status, 200, "{body}");
+            assert_ne!(older, self.registered(topic, contracts::catalogue::contract(topic).unwrap().schema));
+        }
+    }
 }
 
 #[test]
 fn embedded_registry_rejects_an_incompatible_version() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let registry = runtime.block_on(EmbeddedRegistry::start("127.0.0.1:0".parse().unwrap())).unwrap();
-    Api(registry.address().port(), "").assert_compatibility_rule();
+    let api = Api(registry.address().port(), "");
+    api.assert_compatibility_rule();
+    api.register_backfill_versions();
 }
 
 #[test]
@@ -92,11 +120,7 @@ fn writers_and_readers_of_two_schema_versions_share_a_topic() {
         (api.registered(Topic::AlertRaised, Alert::SCHEMA), api.registered(Topic::AlertRaised, ALERT_V2));
 
     let (brokers, registry) = (stack.broker.address(), stack.registry.url());
-    let mut apply = binaries.command("tapeline");
-    apply.args(["topics", "apply", "--replication", "1", "--brokers", &brokers]);
-    let applied = run_to_end("apply", apply, stack.folder(), LIMIT).unwrap();
-    assert_eq!(applied.code, Some(0), "{}", applied.printed);
-
+    apply_topics(&binaries, &stack);
     let sections = format!(
         "[kafka]\nbrokers = \"{brokers}\"\n\n[registry]\nurl = \"{registry}\"\n\n\
          [alerts]\ngroup_symbols_per_s = 100000\n"
@@ -107,7 +131,7 @@ fn writers_and_readers_of_two_schema_versions_share_a_topic() {
     let newer = Schema::parse_str(ALERT_V2).unwrap();
     let records = (0..2 * ALERTS).map(|number| {
         let alert = alerts::alert(number);
-        let payload = if number % 2 == 0 { first(&alert, one) } else { second(&alert, two, &newer) };
+        let payload = if number % 2 == 0 { encoded(&alert, one) } else { second(&alert, two, &newer) };
         alerts::record(&alert.symbol, kafka.partitions, payload)
     });
     alerts::produce(&kafka, records.collect());
@@ -125,16 +149,100 @@ fn writers_and_readers_of_two_schema_versions_share_a_topic() {
     }
 }
 
-fn first(alert: &Alert, id: u32) -> Vec<u8> {
+fn apply_topics(binaries: &Binaries, stack: &Stack) {
+    let mut apply = binaries.command("tapeline");
+    apply.args(["topics", "apply", "--replication", "1", "--brokers", &stack.broker.address()]);
+    let applied = run_to_end("apply", apply, stack.folder(), LIMIT).unwrap();
+    assert_eq!(applied.code, Some(0), "{}", applied.printed);
+}
+
+#[test]
+fn backfill_serves_requests_of_two_schema_versions() {
+    if real_parts_missing() {
+        return;
+    }
+    let (binaries, stack) = (Binaries::built().unwrap(), Stack::start().unwrap());
+    let api = Api(stack.registry.port(), Registry::API);
+    api.register_backfill_versions();
+    apply_topics(&binaries, &stack);
+    let (brokers, registry) = (stack.broker.address(), stack.registry.url());
+    let sections = format!(
+        "[kafka]\nbrokers = \"{brokers}\"\n\n[registry]\nurl = \"{registry}\"\n\n\
+         [source]\nkind = \"synthetic\"\n\n[executor]\ngather_ms = 50\ntimeframes = [\"1day\"]\n"
+    );
+    let mut service = Service::start(&binaries, "backfill", &sections, stack.folder()).unwrap();
+    service.wait_until_ready().unwrap();
+    let kafka = KafkaConfig { brokers, ..KafkaConfig::default() };
+    let ids = [REQUEST_V1, RangeRequest::SCHEMA].map(|schema| api.registered(Topic::RangeRequested, schema));
+    let records = (0..BACKFILLS).map(|number| {
+        let request = backfill_request(&alerts::alert(number).symbol);
+        let payload =
+            if number % 2 == 0 { in_first_version(&request, ids[0]) } else { encoded(&request, ids[1]) };
+        let partition = partition_for(request.symbol.as_bytes(), kafka.partitions);
+        OutRecord::new(Topic::RangeRequested, partition, &request.symbol, payload)
+    });
+    alerts::produce(&kafka, records.collect());
+
+    let deadline = Instant::now() + LIMIT;
+    let completions = loop {
+        let found = TopicReader::read_all(&kafka, &[Topic::RangeCompleted], LIMIT).unwrap();
+        if found.len() >= BACKFILLS || Instant::now() >= deadline {
+            break found;
+        }
+        std::thread::park_timeout(Duration::from_millis(200));
+    };
+    assert_eq!(completions.len(), BACKFILLS, "{}", service.process().excerpt());
+    let reader = Schema::parse_str(COMPLETION_V1).unwrap();
+    for record in completions {
+        let payload = record.payload.unwrap();
+        let (_, body) = contracts::split(&payload).unwrap();
+        let fields = read_as(&reader, contracts::codec::schema::<RangeCompletion>(), body);
+        let success = fields.iter().find(|(name, _)| name == "success");
+        assert_eq!(success.map(|(_, value)| value), Some(&Value::Boolean(true)), "{fields:?}");
+    }
+    assert_eq!(service.terminate().unwrap(), Some(0), "{}", service.process().excerpt());
+}
+
+fn backfill_request(symbol: &str) -> RangeRequest {
+    RangeRequest {
+        event_id: event_id(),
+        occurred_at: 1_710_532_800_000_000,
+        source: "test".to_owned(),
+        correlation_id: None,
+        backfill_id: event_id(),
+        attempt: 1,
+        symbol: symbol.to_owned(),
+        layer: 0,
+        data_types: vec![DataKind::MarketData],
+        start: 1_709_532_800_000_000,
+        end: 1_710_532_800_000_000,
+        priority: 5,
+        trigger: BackfillTrigger::Manual,
+        refetch: false,
+        cancel: false,
+    }
+}
+
+/// Encodes the request as release 0.1.0 does.
+fn in_first_version(request: &RangeRequest, id: u32) -> Vec<u8> {
+    let older = Schema::parse_str(REQUEST_V1).unwrap();
+    let fields = read_as(&older, contracts::codec::schema::<RangeRequest>(), &encoded(request, id)[5..]);
+    let mut payload = [&[0][..], &id.to_be_bytes()].concat();
+    let datum = GenericDatumWriter::builder(&older).build().unwrap();
+    payload.extend(datum.write_value_to_vec(Value::Record(fields)).unwrap());
+    payload
+}
+
+fn encoded<E: Event>(event: &E, id: u32) -> Vec<u8> {
     let mut payload = Vec::new();
-    encode(alert, id, &mut payload).unwrap();
+    encode(event, id, &mut payload).unwrap();
     payload
 }
 
 /// Encodes the alert as a later release would: with a confidence, and for some alerts with a type that the bridge cannot
 /// decode.
 fn second(alert: &Alert, id: u32, newer: &Schema) -> Vec<u8> {
-    let mut fields = as_newer(&first(alert, id)[5..], contracts::codec::schema::<Alert>(), newer);
+    let mut fields = read_as(newer, contracts::codec::schema::<Alert>(), &encoded(alert, id)[5..]);
     for (name, value) in &mut fields {
         match name.as_str() {
             "confidence" => *value = Value::Union(1, Box::new(Value::Double(0.5))),
@@ -151,9 +259,9 @@ fn second(alert: &Alert, id: u32, newer: &Schema) -> Vec<u8> {
     payload
 }
 
-/// Decodes a body as a reader of the second version.
-fn as_newer(mut body: &[u8], writer: &Schema, newer: &Schema) -> Vec<(String, Value)> {
-    let datum = GenericDatumReader::builder(writer).reader_schema(newer).build().unwrap();
+/// Decodes a body as a reader of another version.
+fn read_as(reader: &Schema, writer: &Schema, mut body: &[u8]) -> Vec<(String, Value)> {
+    let datum = GenericDatumReader::builder(writer).reader_schema(reader).build().unwrap();
     match datum.read_value(&mut body).unwrap() {
         Value::Record(fields) if body.is_empty() => fields,
         other => panic!("{other:?} is not a record"),
@@ -168,7 +276,7 @@ fn assert_second_version_reads_all(kafka: &KafkaConfig, one: u32, newer: &Schema
         let payload = record.payload.unwrap();
         let (id, body) = contracts::split(&payload).unwrap();
         let writer = if id == one { contracts::codec::schema::<Alert>() } else { newer };
-        let fields = as_newer(body, writer, newer);
+        let fields = read_as(newer, writer, body);
         let confidence = fields.iter().find(|(name, _)| name == "confidence").map(|(_, value)| value);
         confident += usize::from(confidence == Some(&Value::Union(1, Box::new(Value::Double(0.5)))));
     }

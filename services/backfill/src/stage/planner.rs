@@ -149,7 +149,7 @@ fn request(plan: RangePlan, cause: DecodedFact) -> RangeRequest {
         occurred_at: cause.occurred_at,
         source: EVENT_SOURCE.to_owned(),
         correlation_id: Some(cause.correlation_id),
-        backfill_id: ids::backfill_id(plan.symbol, plan.layer, &plan.data_types, start, end, trigger),
+        backfill_id: ids::backfill_id(plan.symbol, plan.layer, &plan.data_types, start, end, trigger, false),
         attempt: 1,
         symbol: plan.symbol.to_string(),
         layer: plan.layer.number(),
@@ -158,6 +158,8 @@ fn request(plan: RangePlan, cause: DecodedFact) -> RangeRequest {
         end: end.micros(),
         priority: i32::from(plan.priority.get()),
         trigger,
+        refetch: false,
+        cancel: false,
     }
 }
 

@@ -377,6 +377,8 @@ pub(crate) fn request(number: u128, from: &str, to: &str) -> RangeRequest {
         end: day(to),
         priority: 5,
         trigger: BackfillTrigger::Manual,
+        refetch: false,
+        cancel: false,
     }
 }
 

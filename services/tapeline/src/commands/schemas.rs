@@ -76,13 +76,19 @@ pub async fn run(command: &SchemasCommand) -> Result<(), Failure> {
     }
 }
 
-/// Registers every schema that is not registered. From then on the registry rejects a version that is not compatible in both directions with every earlier
-/// one.
+/// Registers every schema that is not registered and is compatible in both directions with every registered version of its subject, whatever the level of
+/// the subject is. From then on the registry rejects other versions itself.
 async fn register(cluster: &ClusterArgs) -> Result<(), Failure> {
     let registry = cluster::registry(cluster)?;
     let subjects = SubjectClient::new(cluster)?;
     for contract in contracts() {
         let Some(subject) = contract.topic.subject() else { continue };
+        let registered = subjects.subject(&subject).await?.unwrap_or_default();
+        let incompatible = incompatibilities(contract.schema, &registered.versions);
+        if !incompatible.is_empty() {
+            let causes = incompatible.join("; ");
+            return Err(Failure::not_ok(format!("failed to register a version of {subject}: {causes}")));
+        }
         let id = cluster::register(&registry, contract.topic).await?;
         subjects.ensure_compatibility(&subject).await?;
         print(&format!("{id:>6}  {subject}\n"))?;
@@ -113,14 +119,10 @@ fn differences(contract: &str, subject: Option<&RegisteredSubject>) -> Vec<Strin
         return vec!["not registered".to_owned()];
     };
     let mut differences = Vec::new();
-    let is_contract = |schema: &str| {
-        let value = |text| serde_json::from_str::<Value>(text).ok();
-        value(schema).is_some_and(|schema| Some(schema) == value(contract))
-    };
     match versions.last() {
         None => differences.push("not registered".to_owned()),
-        Some((latest, schema)) if !is_contract(schema) => {
-            let same = versions.iter().find(|(_, schema)| is_contract(schema));
+        Some((latest, schema)) if !is_same(contract, schema) => {
+            let same = versions.iter().find(|(_, schema)| is_same(contract, schema));
             differences.push(match same {
                 Some((version, _)) => {
                     format!("latest version is {latest}, the contract's schema is version {version}")
@@ -130,13 +132,24 @@ fn differences(contract: &str, subject: Option<&RegisteredSubject>) -> Vec<Strin
         }
         Some(_) => {}
     }
-    let earlier: Vec<&str> =
-        versions.iter().map(|(_, schema)| schema.as_str()).filter(|schema| !is_contract(schema)).collect();
-    differences.extend(is_full_transitive(&earlier, contract).err().unwrap_or_default());
+    differences.extend(incompatibilities(contract, versions));
     if compatibility != COMPATIBILITY {
         differences.push(format!("compatibility is {compatibility}, expected {COMPATIBILITY}"));
     }
     differences
+}
+
+/// Returns the reasons why the contract's schema is not compatible with the other versions of its subject.
+fn incompatibilities(contract: &str, versions: &[(u32, String)]) -> Vec<String> {
+    let schemas = versions.iter().map(|(_, schema)| schema.as_str());
+    let others: Vec<&str> = schemas.filter(|schema| !is_same(contract, schema)).collect();
+    is_full_transitive(&others, contract).err().unwrap_or_default()
+}
+
+/// Compares two schemas without regard to their notation.
+fn is_same(contract: &str, schema: &str) -> bool {
+    let value = |text| serde_json::from_str::<Value>(text).ok();
+    value(schema).is_some_and(|schema| Some(schema) == value(contract))
 }
 
 impl SubjectClient {

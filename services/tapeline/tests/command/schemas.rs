@@ -69,6 +69,28 @@ fn incomplete_read_only_registry_exits_with_7() {
     }
 }
 
+/// A registry with one version of each schema, whose integers have 64 bits, and whose levels allow any change.
+fn incompatible(request: Request) -> Response {
+    let path = request.target.strip_prefix("GET ").expect("no version is registered");
+    let subject = path.strip_prefix("/subjects/").and_then(|rest| rest.split_once("/versions"));
+    let mut contracts = contracts::catalogue::contracts();
+    let found = contracts.find(|it| it.topic.subject().as_deref() == subject.map(|(subject, _)| subject));
+    let schema = found.map(|contract| contract.schema.replace("\"int\"", "\"long\""));
+    Some(match subject {
+        Some((_, "/1")) => (200, json!({"version": 1, "schema": schema}).to_string()),
+        Some((_, "")) => (200, json!([1]).to_string()),
+        _ => (404, json!({"error_code": 40_401, "message": "not found"}).to_string()),
+    })
+}
+
+#[test]
+fn incompatible_registered_version_exits_with_1() {
+    let (code, _, err) = register(&http_server::start(incompatible));
+    assert_eq!(code, Some(1), "{err}");
+    let text = "failed to register a version of scanner.symbol.proposed.v1-value: version 1: ";
+    assert!(err.contains(text), "{err}");
+}
+
 #[test]
 fn permanent_server_error_exits_with_7_and_the_address() {
     for status in [501, 505] {

@@ -44,7 +44,7 @@ event! {
 }
 
 impl Event for Alert {
-    topic_schema_envelope!(AlertRaised, "scanner.alert.raised");
+    topic_schema_envelope!(AlertRaised, "scanner.alert.raised/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

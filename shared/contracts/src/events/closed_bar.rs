@@ -60,7 +60,7 @@ impl ClosedBar {
 }
 
 impl Event for ClosedBar {
-    topic_schema_envelope!(BarClosed, "market.bar.closed");
+    topic_schema_envelope!(BarClosed, "market.bar.closed/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -29,7 +29,7 @@ event! {
 }
 
 impl Event for CorporateAction {
-    topic_schema_envelope!(CorporateActionAnnounced, "market.corporate-action.announced");
+    topic_schema_envelope!(CorporateActionAnnounced, "market.corporate-action.announced/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -25,6 +25,15 @@ event! {
         pub timeframe: String,
         /// Ranges that were fetched, also those in which the source has no data. Sorted; no two overlap or touch.
         pub intervals: Vec<Span>,
+        /// The newest qualification or promotion that wanted the series.
+        #[serde(default)]
+        pub wanted: Option<WantedSeries>,
+        /// Ranges that were requested for this series and are not covered, at most 100.
+        #[serde(default)]
+        pub asked: Vec<RequestedSpan>,
+        /// The attempt of a request with `refetch` that took its range out of `intervals` and has not ended.
+        #[serde(default)]
+        pub refetching: Option<RefetchAttempt>,
     }
 }
 
@@ -41,6 +50,53 @@ record! {
     }
 }
 
+record! {
+    /// The demand for a series.
+    #[derive(Copy, Eq)]
+    pub struct WantedSeries {
+        /// Layer of the qualification or promotion, 0 (basic) to 3 (active).
+        pub layer: i32,
+        /// First instant of the wanted history.
+        #[serde(with = "instant")]
+        pub from: i64,
+        /// Time of the qualification or promotion.
+        #[serde(with = "instant")]
+        pub at: i64,
+    }
+}
+
+record! {
+    /// A range of time that was requested. It includes its last instant.
+    #[derive(Copy, Eq)]
+    pub struct RequestedSpan {
+        /// First instant of the range.
+        #[serde(with = "instant")]
+        pub start: i64,
+        /// Last instant of the range, not before `start`.
+        #[serde(with = "instant")]
+        pub end: i64,
+        /// Time of the request.
+        #[serde(with = "instant")]
+        pub at: i64,
+        /// Number of the attempt, from 1.
+        pub attempt: i32,
+    }
+}
+
+record! {
+    /// An attempt at a backfill.
+    #[derive(Eq)]
+    pub struct RefetchAttempt {
+        /// Id of the backfill, a UUID.
+        pub backfill_id: String,
+        /// Number of the attempt, from 1.
+        pub attempt: i32,
+    }
+}
+
+/// Limit of the requested ranges that are not covered.
+const REQUESTED_SPANS_MAX: usize = 100;
+
 impl CoverageChange {
     /// Returns the covered ranges as a set.
     ///
@@ -48,6 +104,28 @@ impl CoverageChange {
     /// If a span ends before it starts. No span of a valid event does.
     pub fn coverage(&self) -> Result<IntervalSet, IntervalError> {
         self.intervals.iter().map(|span| Interval::try_from(*span)).collect()
+    }
+
+    /// Checks the fields that version 2 of the schema added.
+    fn check_requests(&self, at: EventPath) -> Result<(), Violation> {
+        if let Some(wanted) = &self.wanted {
+            at.field("wanted.layer", rules::layer(wanted.layer))?;
+            at.field("wanted.from", rules::instant(wanted.from))?;
+            at.field("wanted.at", rules::instant(wanted.at))?;
+        }
+        at.field("asked", rules::count(self.asked.len(), 0..=REQUESTED_SPANS_MAX))?;
+        for (index, span) in self.asked.iter().enumerate() {
+            at.item("asked", index, "start", rules::instant(span.start))?;
+            at.item("asked", index, "end", rules::instant(span.end))?;
+            at.item("asked", index, "start", rules::ordered(span.start, span.end))?;
+            at.item("asked", index, "at", rules::instant(span.at))?;
+            at.item("asked", index, "attempt", rules::at_least(span.attempt.into(), 1))?;
+        }
+        if let Some(refetching) = &self.refetching {
+            at.field("refetching.backfill_id", rules::uuid(&refetching.backfill_id))?;
+            at.field("refetching.attempt", rules::at_least(refetching.attempt.into(), 1))?;
+        }
+        Ok(())
     }
 }
 
@@ -66,7 +144,7 @@ impl TryFrom<Span> for Interval {
 }
 
 impl Event for CoverageChange {
-    topic_schema_envelope!(CoverageChanged, "backfill.coverage.changed");
+    topic_schema_envelope!(CoverageChanged, "backfill.coverage.changed/v2");
 
     fn symbol(&self) -> &str {
         &self.symbol
@@ -97,6 +175,6 @@ impl Event for CoverageChange {
                 }),
             )?;
         }
-        Ok(())
+        self.check_requests(at)
     }
 }

@@ -69,7 +69,7 @@ impl FeatureRequest {
 }
 
 impl Event for FeatureRequest {
-    topic_schema_envelope!(BatchRequested, "feature.batch.requested");
+    topic_schema_envelope!(BatchRequested, "feature.batch.requested/v1");
 
     fn topic(&self) -> Topic {
         let urgent = Priority::new(self.priority).is_ok_and(Priority::is_urgent);

@@ -28,7 +28,7 @@ event! {
 }
 
 impl Event for Gap {
-    topic_schema_envelope!(GapDetected, "market.gap.detected");
+    topic_schema_envelope!(GapDetected, "market.gap.detected/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -27,7 +27,7 @@ event! {
 }
 
 impl Event for NewsItem {
-    topic_schema_envelope!(NewsPublished, "market.news.published");
+    topic_schema_envelope!(NewsPublished, "market.news.published/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -28,7 +28,7 @@ event! {
 }
 
 impl Event for Promotion {
-    topic_schema_envelope!(SymbolPromoted, "scanner.symbol.promoted");
+    topic_schema_envelope!(SymbolPromoted, "scanner.symbol.promoted/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -32,7 +32,7 @@ event! {
 }
 
 impl Event for Proposal {
-    topic_schema_envelope!(SymbolProposed, "scanner.symbol.proposed");
+    topic_schema_envelope!(SymbolProposed, "scanner.symbol.proposed/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

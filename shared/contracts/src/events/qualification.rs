@@ -26,7 +26,7 @@ event! {
 }
 
 impl Event for Qualification {
-    topic_schema_envelope!(SymbolQualified, "scanner.symbol.qualified");
+    topic_schema_envelope!(SymbolQualified, "scanner.symbol.qualified/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -13,6 +13,9 @@ use crate::wire::{DataKind, instant};
 /// Limit of the errors that are listed; `error_count` is their total number.
 pub const ERRORS_MAX: usize = 100;
 
+/// Limit of the counts in `quality`.
+const QUALITY_COUNTS_MAX: usize = 50;
+
 event! {
     /// A backfill ended, completely or in part. Each (backfill, attempt) ends in exactly one `backfill.range.completed` or
     /// `backfill.range.failed`.
@@ -45,6 +48,10 @@ event! {
         pub errors: Vec<String>,
         /// Total number of errors, at least the length of `errors`.
         pub error_count: i32,
+        /// Defects of the data by name: `rejected_rows`, `duplicate_bars`, `off_calendar_bars` and `missing_bars`. At most 50, not
+        /// negative. A name that is absent was not determined.
+        #[serde(default)]
+        pub quality: BTreeMap<String, i64>,
     }
 }
 
@@ -65,7 +72,7 @@ record! {
 }
 
 impl Event for RangeCompletion {
-    topic_schema_envelope!(RangeCompleted, "backfill.range.completed");
+    topic_schema_envelope!(RangeCompleted, "backfill.range.completed/v2");
 
     fn symbol(&self) -> &str {
         &self.symbol
@@ -95,7 +102,13 @@ impl Event for RangeCompletion {
             rules::check(!(self.partial && self.success), || "is true with success".to_owned()),
         )?;
         let explained = !self.partial || !self.errors.is_empty();
-        at.field("errors", rules::check(explained, || "is empty, but partial is true".to_owned()))
+        at.field("errors", rules::check(explained, || "is empty, but partial is true".to_owned()))?;
+        at.field("quality", rules::count(self.quality.len(), 0..=QUALITY_COUNTS_MAX))?;
+        for (name, count) in &self.quality {
+            at.field("quality", rules::id(name))?;
+            at.field("quality", rules::at_least(*count, 0))?;
+        }
+        Ok(())
     }
 }
 

@@ -33,7 +33,7 @@ event! {
 }
 
 impl Event for RangeFailure {
-    topic_schema_envelope!(RangeFailed, "backfill.range.failed");
+    topic_schema_envelope!(RangeFailed, "backfill.range.failed/v2");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -38,7 +38,7 @@ event! {
 }
 
 impl Event for RangeProgress {
-    topic_schema_envelope!(RangeProgressed, "backfill.range.progressed");
+    topic_schema_envelope!(RangeProgressed, "backfill.range.progressed/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -15,7 +15,8 @@ pub const SPAN_MICROS_MAX: i64 = 3_653 * 86_400_000_000;
 event! {
     /// A request to fetch the history of a symbol from `start` to `end`, both included. The range is at most 10 years (3,653 days).
     pub struct RangeRequest {
-        /// Id of the backfill: a UUID, version 5 of symbol, layer, data types, range and trigger if Tapeline assigned it.
+        /// Id of the backfill: a UUID, version 5 of symbol, layer, data types, range and trigger (and of `refetch`, if true) if
+        /// Tapeline assigned it.
         pub backfill_id: String,
         /// Number of the attempt at this backfill, from 1. A repeated request after a failure is the next attempt.
         pub attempt: i32,
@@ -35,11 +36,19 @@ event! {
         pub priority: i32,
         /// Cause of the request.
         pub trigger: BackfillTrigger,
+        /// `true` to fetch the range again although it is covered, for example after a correction of the source. Part of the identity
+        /// of the request: a success without it does not make the request a duplicate. Records are replaced, and none is deleted.
+        #[serde(default)]
+        pub refetch: bool,
+        /// `true` to end the work of this `backfill_id` instead of requesting any. Its running attempts end in
+        /// `backfill.range.failed` of class `cancelled`; what is already written stays. The other fields have no effect.
+        #[serde(default)]
+        pub cancel: bool,
     }
 }
 
 impl Event for RangeRequest {
-    topic_schema_envelope!(RangeRequested, "backfill.range.requested");
+    topic_schema_envelope!(RangeRequested, "backfill.range.requested/v2");
 
     fn symbol(&self) -> &str {
         &self.symbol

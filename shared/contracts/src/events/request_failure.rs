@@ -30,7 +30,7 @@ event! {
 }
 
 impl Event for RequestFailure {
-    topic_schema_envelope!(RequestFailed, "feature.request.failed");
+    topic_schema_envelope!(RequestFailed, "feature.request.failed/v1");
 
     fn symbol(&self) -> &str {
         self.symbols.first().map_or("", String::as_str)

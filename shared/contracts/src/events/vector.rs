@@ -50,7 +50,7 @@ record! {
 }
 
 impl Event for Vector {
-    topic_schema_envelope!(VectorComputed, "feature.vector.computed");
+    topic_schema_envelope!(VectorComputed, "feature.vector.computed/v1");
 
     fn symbol(&self) -> &str {
         &self.symbol

@@ -1,4 +1,4 @@
-"""Reads the bodies of the Rust codec with fastavro and compares them with the examples.
+"""Reads the bodies of the Rust codec with fastavro, by the schema of each version, and compares them with the examples.
 
     cargo run -p contracts --example dump_avro > bodies.json
     VENV/bin/python check.py bodies.json
@@ -17,14 +17,17 @@ import form
 def main():
     bodies = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     errors = []
-    for name, schema, example in form.examples():
+    for name, versions, example in form.examples():
         data = bytes.fromhex(bodies.pop(name, ""))
-        source = io.BytesIO(data)
-        read = form.to_json(schema, fastavro.schemaless_reader(source, fastavro.parse_schema(schema)))
-        if read != example:
-            errors.append(f"{name}: read {read}, not {example}")
-        if source.tell() != len(data):
-            errors.append(f"{name}: {len(data) - source.tell()} trailing bytes")
+        writer = fastavro.parse_schema(versions[-1])
+        for schema in versions:
+            source = io.BytesIO(data)
+            read = form.to_json(schema, fastavro.schemaless_reader(source, writer, fastavro.parse_schema(schema)))
+            expected = form.as_version(schema, example)
+            if read != expected:
+                errors.append(f"{name}: read {read}, not {expected}")
+            if source.tell() != len(data):
+                errors.append(f"{name}: {len(data) - source.tell()} trailing bytes")
     errors += [f"{name}: no such example" for name in bodies]
     if errors:
         sys.exit("\n".join(errors))

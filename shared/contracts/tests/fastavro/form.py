@@ -13,11 +13,35 @@ EPOCH_DAY = date(1970, 1, 1)
 
 
 def examples():
-    """Yields (event/name, schema, JSON form) of every valid example."""
+    """Yields (event/name, schemas of all versions, JSON form) of every valid example."""
     for folder in sorted(SCHEMAS.iterdir()):
-        schema = json.loads((folder / "v1.avsc").read_text("utf-8"))
+        files = sorted(folder.glob("v*.avsc"), key=lambda path: int(path.stem[1:]))
+        schemas = [json.loads(path.read_text("utf-8")) for path in files]
         for path in sorted((folder / "examples").glob("*.json")):
-            yield f"{folder.name}/{path.stem}", schema, json.loads(path.read_text("utf-8"))
+            yield f"{folder.name}/{path.stem}", schemas, json.loads(path.read_text("utf-8"))
+
+
+def as_version(schema, value, names=None):
+    """Returns the JSON form of an event as a reader of an earlier version reads it."""
+    names = {} if names is None else names
+    if isinstance(schema, list):
+        if value is None:
+            return None
+        schema = next(variant for variant in schema if variant != "null")
+    if isinstance(schema, str):
+        return as_version(names[schema], value, names) if schema in names else value
+    kind = schema["type"]
+    if kind in ("record", "enum"):
+        names[schema["name"]] = schema
+    if kind == "enum":
+        return value if value in schema["symbols"] else schema["default"]
+    if kind == "record":
+        return {f["name"]: as_version(f["type"], value[f["name"]], names) for f in schema["fields"]}
+    if kind == "array":
+        return [as_version(schema["items"], item, names) for item in value]
+    if kind == "map":
+        return {key: as_version(schema["values"], item, names) for key, item in value.items()}
+    return value
 
 
 def to_avro(schema, value, names=None):

@@ -1,4 +1,4 @@
-"""Writes every valid example with fastavro, for the Rust tests to read.
+"""Writes every valid example with fastavro, for the Rust tests to read: with the newest schema, and with each earlier one (`NAME v1`).
 
     python3 -m venv VENV && VENV/bin/pip install -r requirements.txt
     VENV/bin/python make.py            # rewrites written.json
@@ -24,7 +24,11 @@ def body(schema, example):
 
 
 def main():
-    bodies = {name: body(schema, example) for name, schema, example in form.examples()}
+    bodies = {}
+    for name, (*earlier, newest), example in form.examples():
+        bodies[name] = body(newest, example)
+        for version, schema in enumerate(earlier, 1):
+            bodies[f"{name} v{version}"] = body(schema, form.as_version(schema, example))
     text = json.dumps({"fastavro": fastavro.__version__, "bodies": bodies}, indent=1) + "\n"
     if "--check" in sys.argv:
         if TARGET.read_text("utf-8") != text:

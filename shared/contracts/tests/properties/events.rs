@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use contracts::wire::{BackfillErrorClass, BackfillTrigger, DataKind, RequestErrorClass, SetStatus};
 use contracts::{
     Alert, ClosedBar, CorporateAction, CoverageChange, FeatureRequest, Gap, NewsItem, Promotion, Proposal,
-    Qualification, RangeCompletion, RangeFailure, RangeProgress, RangeRequest, RequestFailure,
-    RequestedSymbol, SetResult, Span, TypedRange, Vector,
+    Qualification, RangeCompletion, RangeFailure, RangeProgress, RangeRequest, RefetchAttempt,
+    RequestFailure, RequestedSpan, RequestedSymbol, SetResult, Span, TypedRange, Vector, WantedSeries,
 };
 use domain::{AlertType, FeatureSet, Timeframe};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -211,6 +211,8 @@ pub(crate) fn range_request() -> impl Strategy<Value = RangeRequest> {
         end: Just(0),
         priority: 1..=10,
         trigger: select(&BackfillTrigger::ALL[..4]),
+        refetch: any::<bool>(),
+        cancel: any::<bool>(),
     });
     (request, range).prop_map(|(event, (start, end))| RangeRequest { start, end, ..event })
 }
@@ -248,7 +250,21 @@ pub(crate) fn coverage_change() -> impl Strategy<Value = CoverageChange> {
         symbol: symbol(),
         data_type: kind(),
         timeframe: timeframe(),
-        intervals: intervals
+        intervals: intervals,
+        wanted: option::of((0..=3, instant(), instant()).prop_map(|(layer, from, at)| WantedSeries {
+            layer,
+            from,
+            at
+        })),
+        asked: vec((span(), instant(), 1..=9), 0..3).prop_map(|spans| {
+            let requested = spans.into_iter();
+            requested
+                .map(|((start, end), at, attempt)| RequestedSpan { start, end, at, attempt })
+                .collect::<Vec<_>>()
+        }),
+        refetching: option::of(
+            (id(), 1..=9).prop_map(|(backfill_id, attempt)| RefetchAttempt { backfill_id, attempt })
+        ),
     })
 }
 
@@ -262,7 +278,8 @@ fn typed_ranges() -> impl Strategy<Value = Vec<TypedRange>> {
 }
 
 pub(crate) fn range_completion() -> impl Strategy<Value = RangeCompletion> {
-    let counts = (btree_map(kind().prop_map(|kind| kind.to_string()), 0..=i64::MAX, 0..5), 0..=i64::MAX);
+    let records = btree_map(kind().prop_map(|kind| kind.to_string()), 0..=i64::MAX, 0..5);
+    let counts = (records, btree_map(text(), 0..=i64::MAX, 0..4), 0..=i64::MAX);
     let ranges = (typed_ranges(), typed_ranges());
     let errors = (any::<bool>(), vec(text(), 1..=100));
     (envelope(), id(), 1..=9, symbol(), 0..=3, counts, ranges, errors).prop_map(
@@ -272,7 +289,7 @@ pub(crate) fn range_completion() -> impl Strategy<Value = RangeCompletion> {
             attempt,
             symbol,
             layer,
-            (records, duration_micros),
+            (records, quality, duration_micros),
             (fetched, skipped),
             (success, errors),
         )| {
@@ -296,6 +313,7 @@ pub(crate) fn range_completion() -> impl Strategy<Value = RangeCompletion> {
                 duration_micros,
                 errors,
                 error_count,
+                quality,
             }
         },
     )
@@ -308,7 +326,7 @@ pub(crate) fn range_failure() -> impl Strategy<Value = RangeFailure> {
         symbol: symbol(),
         layer: 0..=3,
         data_types: kinds(),
-        error_class: select(&BackfillErrorClass::ALL[..6]),
+        error_class: select(&BackfillErrorClass::ALL[..9]),
         retryable: any::<bool>(),
         attempts: 0..=i32::MAX,
         error: text(),

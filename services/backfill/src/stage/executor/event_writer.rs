@@ -55,6 +55,7 @@ impl EventWriter {
             duration_micros: now.wall_micros.saturating_sub(request.received_at).max(0),
             errors: tally.errors.clone(),
             error_count: tally.error_count,
+            quality: BTreeMap::new(),
         };
         self.wire.write(&completion, request.traceparent.as_deref())
     }
@@ -117,6 +118,9 @@ impl EventWriter {
             data_type: DataKind::from(series.data_type),
             timeframe: series.timeframe.map_or_else(String::new, |timeframe| timeframe.as_str().to_owned()),
             intervals: covered.iter().map(Span::from).collect(),
+            wanted: None,
+            asked: Vec::new(),
+            refetching: None,
         };
         let record = self.wire.write(&change, request.traceparent.as_deref())?;
         Ok(record.with_header(READ_TO, read_to.to_string().into_bytes()))

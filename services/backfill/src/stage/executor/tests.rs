@@ -56,6 +56,8 @@ fn bench() -> (Bench, RecordId, RecordingWorkers) {
         end: START_MICROS - 5 * DAY_MICROS,
         priority: 5,
         trigger: BackfillTrigger::Manual,
+        refetch: false,
+        cancel: false,
     };
     bench.set_next_offset(7);
     let verdict = bench.process(&request, now(0));
