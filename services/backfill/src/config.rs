@@ -132,7 +132,7 @@ pub enum SourceKind {
 }
 
 /// The source of historical bars.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceSection {
     /// The kind of the source: `none`, `csv` (a folder of day bars) or `synthetic` (generated day bars). By default `none`, so that no
@@ -145,6 +145,10 @@ pub struct SourceSection {
     /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
     /// any number will do.
     pub seed: u64,
+    /// The time in milliseconds after the close of a bar of one, five or sixty minutes until it counts as final. Until then it is neither
+    /// written nor covered, whatever the source has: late trades may change it. By default 15 min. A day bar is final at 04:00 in New York
+    /// of the next day.
+    pub settle_ms: Millis,
 }
 
 // === impl BackfillConfig ===
@@ -254,7 +258,7 @@ impl Default for ExecutorSection {
 }
 
 impl ExecutorSection {
-    /// Returns the settings of the stage.
+    /// Returns the settings of the stage, with the default of `source.settle_ms`.
     #[must_use]
     pub fn settings(&self) -> Settings {
         let named = self.timeframes.iter().filter_map(|name| Timeframe::from_name(name)).collect();
@@ -273,6 +277,7 @@ impl ExecutorSection {
                 backoff: Backoff::new(self.backoff_first_ms.into(), self.backoff_max_ms.into()),
             },
             timeframes: if all { Timeframes::default() } else { Timeframes::restricted_to(named) },
+            settle: SourceSection::default().settle_ms.into(),
             chunk_days: ChunkDays {
                 day: self.day_bars_chunk_days,
                 hour: self.hour_bars_chunk_days,
@@ -318,6 +323,13 @@ impl Validate for ExecutorSection {
 }
 
 // === impl SourceSection ===
+
+impl Default for SourceSection {
+    fn default() -> Self {
+        let (kind, folder, seed) = (SourceKind::default(), PathBuf::new(), 0);
+        Self { kind, folder, seed, settle_ms: Millis::new(900_000) }
+    }
+}
 
 impl Validate for SourceSection {
     fn validate(&self, errors: &mut ErrorCollector) {

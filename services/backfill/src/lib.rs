@@ -18,13 +18,14 @@
 //! - Coverage, the intervals of each series that are in the topics already, is the only durable state of the executor. It is kept in a
 //!   compacted topic and restored at assignment. The terminal events of the dedup window are restored as well, so that no attempt ends
 //!   twice. They do not name the range of their request: after a restart, the same range under another id is served from the coverage.
+//! - A request with `refetch` takes its range out of the coverage first. A request with `cancel` ends the running attempts of a backfill.
 //!
 //! # What the service does not do
 //!
 //! - It has no database and no files of its own.
 //! - It fetches bars only. No source serves other data types yet: a request for them ends with an error that names them.
 //! - It does not fetch bars that have not closed, and does not serve live bars.
-//! - It does not fetch covered ranges again, even if the source has corrected them.
+//! - It does not detect corrections of the source: a request with `refetch` fetches a covered range again.
 //!
 //! # Modules
 //!

@@ -6,13 +6,16 @@ pub use hosting::{RESTORE_APPLIED, RESTORE_SKIPPED};
 use hosting::{stage_counter, stage_gauge};
 
 /// The error classes of ended requests.
-pub const CLASSES: [Class; 6] = [
+pub const CLASSES: [Class; 9] = [
     Class::Invalid,
     Class::Duplicate,
     Class::NoSource,
     Class::SourceUnavailable,
     Class::Refused,
     Class::Exhausted,
+    Class::UnknownSymbol,
+    Class::NotYet,
+    Class::Cancelled,
 ];
 
 /// Requests that ended in this process, by the outcome and error class of their terminal event; `none` if they completed.
@@ -23,7 +26,21 @@ pub const RANGES: Metric = Metric::counter(
 )
 .labelled(&[
     ("outcome", &["completed", "partial", "failed"]),
-    ("class", &["none", "invalid", "duplicate", "no_source", "source_unavailable", "refused", "exhausted"]),
+    (
+        "class",
+        &[
+            "none",
+            "invalid",
+            "duplicate",
+            "no_source",
+            "source_unavailable",
+            "refused",
+            "exhausted",
+            "unknown_symbol",
+            "not_yet",
+            "cancelled",
+        ],
+    ),
 ]);
 
 pub const SKIPPED_COVERAGE_CHANGES: Metric = stage_counter(

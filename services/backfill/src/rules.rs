@@ -4,7 +4,7 @@
 //!
 //! Executor stage: [`attempts`] deduplicates requests and attempts; [`coalescer`] gathers requests into fetches and selects the next one
 //! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already; [`chunks`] splits the
-//! missing ones; [`expected_bars`] decides whether a range should have a bar.
+//! missing ones; [`expected_bars`] decides whether a range should have a bar, [`finality`] when a bar counts as final.
 //!
 //! Times are arguments. Ranges are half-open here; on the wire they include their end.
 
@@ -13,6 +13,7 @@ pub mod chunks;
 pub mod coalescer;
 pub mod coverage;
 pub mod expected_bars;
+pub mod finality;
 mod gathering;
 pub mod planner;
 pub mod series;

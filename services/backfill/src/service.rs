@@ -16,7 +16,7 @@ use crate::metric_names::METRICS;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
 use crate::sources::{CsvFolder, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
-use crate::stage::executor::{self, ExecutorStage, Workers};
+use crate::stage::executor::{self, ExecutorStage, Settings, Workers};
 use crate::stage::planner::{self, PlannerStage};
 use crate::worker::{Job, JobResult, fetch_chunk};
 
@@ -114,7 +114,8 @@ fn host_executor(
     let workers = start_workers(section, context, (Arc::clone(&source), reserved), sender)?;
     // The jitter of the backoff must differ between instances, so that they do not retry together.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
-    let stage = ExecutorStage::new(wire, source, section.settings(), Box::new(workers), seed)
+    let settings = Settings { settle: config.source.settle_ms.into(), ..section.settings() };
+    let stage = ExecutorStage::new(wire, source, settings, Box::new(workers), seed)
         .with_counts(RangeCounts::new(&context.metrics));
     let spec = StageSpec {
         stage: EXECUTOR,

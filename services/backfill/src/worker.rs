@@ -14,6 +14,8 @@ pub struct Job {
     pub timeframe: Timeframe,
     /// The open times of the bars.
     pub range: Interval,
+    /// The first open time at which a bar may still change, whatever the source has.
+    pub final_before: Timestamp,
 }
 
 /// The result of a job.
@@ -44,6 +46,7 @@ enum InvalidBars {
 pub fn fetch_chunk(source: &dyn Source, job: &Job) -> JobResult {
     let bars = source.bars(job.symbol, job.timeframe, job.range).and_then(|mut part| {
         validate(&part.bars, job.range).map_err(|error| SourceError::invalid_range(source.name(), error))?;
+        part.horizon = part.horizon.min(job.final_before);
         // A bar at the horizon may still change: a later request fetches it.
         part.bars.retain(|bar| bar.open_time < part.horizon);
         Ok(part)
@@ -98,18 +101,30 @@ mod tests {
     fn fetch_id(symbol: Symbol, range: Interval) -> FetchId {
         let mut coalescer: Coalescer<u8, ()> = Coalescer::new(Limits::default());
         let data = vec![(DataType::MarketData, vec![Some(Timeframe::Day1)])];
-        let demand = Demand { id: 1, symbol, range, priority: domain::Priority::NORMAL, data };
+        let demand =
+            Demand { id: 1, symbol, range, priority: domain::Priority::NORMAL, data, opens_fetch: false };
         coalescer.add(&demand, std::time::Duration::ZERO);
         coalescer.start(Limits::default().gather).unwrap().id
     }
 
-    #[test]
-    fn bar_at_the_horizon_is_left_out() {
+    fn chunk_final_before(final_before: Timestamp) -> SourceBars {
         let symbol = Symbol::constant("AAPL");
         let range = Interval::from_inclusive(bar(1).open_time, bar(4).open_time).unwrap();
-        let job = Job { fetch: fetch_id(symbol, range), symbol, timeframe: Timeframe::Day1, range };
-        let part = fetch_chunk(&OpenEnded, &job).bars.unwrap();
+        let fetch = fetch_id(symbol, range);
+        let job = Job { fetch, symbol, timeframe: Timeframe::Day1, range, final_before };
+        fetch_chunk(&OpenEnded, &job).bars.unwrap()
+    }
+
+    #[test]
+    fn bar_at_the_horizon_is_left_out() {
+        let part = chunk_final_before(bar(9).open_time);
         assert_eq!(part.bars, [bar(1), bar(2)]);
         assert_eq!(part.horizon, bar(3).open_time);
+    }
+
+    #[test]
+    fn horizon_of_every_source_is_at_most_final() {
+        let part = chunk_final_before(bar(2).open_time);
+        assert_eq!((part.bars, part.horizon), (vec![bar(1)], bar(2).open_time));
     }
 }

@@ -33,6 +33,7 @@ fn demand(id: u32, symbol: &str, priority: i64, types: &[DataType]) -> Demand<u3
         range: interval(start, start + 15),
         priority: Priority::clamped(priority),
         data: types.iter().map(|data_type| (*data_type, timeframes(data_type))).collect(),
+        opens_fetch: false,
     }
 }
 

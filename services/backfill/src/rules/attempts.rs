@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{DataType, DedupWindows, Interval, Layer, Observation, Symbol, Timestamp};
+use uuid::Uuid;
 
 /// The content of a request, without its id: requests with the same identity are duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +17,8 @@ pub struct Identity {
     /// One bit per data type.
     data_types: u8,
     range: Interval,
+    /// The range is fetched again although it is covered.
+    is_refetch: bool,
 }
 
 const _: () = assert!(DataType::ALL.len() <= 8);
@@ -25,7 +28,13 @@ impl Identity {
     #[must_use]
     pub fn new(symbol: Symbol, layer: Layer, data_types: &[DataType], range: Interval) -> Self {
         let data_types = data_types.iter().fold(0, |bits, data_type| bits | 1 << (*data_type as u8));
-        Self { symbol, layer, data_types, range }
+        Self { symbol, layer, data_types, range, is_refetch: false }
+    }
+
+    /// Returns the identity of the request that fetches the same again, if `refetch`.
+    #[must_use]
+    pub const fn refetched(self, refetch: bool) -> Self {
+        Self { is_refetch: refetch, ..self }
     }
 }
 
@@ -36,6 +45,14 @@ pub struct Attempt {
     pub backfill_id: u128,
     /// 1 for the first attempt.
     pub number: i32,
+}
+
+impl Attempt {
+    /// Returns the attempt with this id and number. `None` if the id is not a UUID.
+    #[must_use]
+    pub fn named(backfill_id: &str, number: i32) -> Option<Self> {
+        Some(Self { backfill_id: Uuid::try_parse(backfill_id).ok()?.as_u128(), number })
+    }
 }
 
 /// The result of the admission of a request.
@@ -227,6 +244,18 @@ mod tests {
             Admission::Duplicate { attempt: attempt(1, 2), first: attempt(1, 1) }
         );
         assert_eq!(attempts.admit(0, bars(), attempt(3, 1), at(66)), Admission::Started(attempt(3, 1)));
+    }
+
+    #[test]
+    fn success_does_not_end_a_refetch() {
+        let mut attempts = attempts();
+        attempts.admit(0, bars(), attempt(1, 1), at(0));
+        attempts.end(0, bars(), attempt(1, 1), true, at(5));
+        let refetch = bars().refetched(true);
+        assert_eq!(attempts.admit(0, refetch, attempt(2, 1), at(6)), Admission::Started(attempt(2, 1)));
+        attempts.end(0, refetch, attempt(2, 1), true, at(7));
+        let duplicate = attempts.admit(0, refetch, attempt(3, 1), at(8));
+        assert_eq!(duplicate, Admission::Duplicate { attempt: attempt(3, 1), first: attempt(2, 1) });
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Demand<R> {
     pub priority: Priority,
     /// Each data type once, with its timeframes (see [`super::timeframes`]).
     pub data: Vec<(DataType, Vec<Option<Timeframe>>)>,
+    /// The request opens a fetch: it joins none, but later requests may join it. So a fetch has at most one such request.
+    pub opens_fetch: bool,
 }
 
 /// A request whose fetches have all ended.
@@ -106,7 +108,12 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         }
         self.requests.insert(demand.id, HeldRequest { unfinished: demand.data.len(), outcomes: Vec::new() });
         for (data_type, timeframes) in &demand.data {
-            let id = self.fetch_for((demand.symbol, *data_type), demand.priority, now);
+            let key = (demand.symbol, *data_type);
+            let id = if demand.opens_fetch {
+                self.gathering.open(key, demand.priority, now)
+            } else {
+                self.fetch_for(key, demand.priority, now)
+            };
             let Some(fetch) = self.gathering.join(id, demand.priority) else {
                 debug_assert!(false, "a fetch that accepts requests is gathering");
                 continue;

@@ -89,6 +89,17 @@ impl Coverage {
         set
     }
 
+    /// Returns the whole coverage of a series without `interval`, without changing it.
+    #[must_use]
+    pub fn without(&self, partition: i32, series: &Series, interval: Interval) -> IntervalSet {
+        let parts = |covered: Interval| {
+            let before = Interval::new(covered.start(), covered.end().min(interval.start()));
+            let after = Interval::new(covered.start().max(interval.end()), covered.end());
+            before.into_iter().chain(after)
+        };
+        self.of(partition, series).into_iter().flat_map(IntervalSet::iter).flat_map(parts).collect()
+    }
+
     /// Adds `interval` to the coverage of a series.
     pub fn add(&mut self, partition: i32, series: Series, interval: Interval) {
         let whole = self.with(partition, &series, interval);
@@ -154,6 +165,23 @@ mod tests {
         assert_eq!(coverage.covered(0, &day, interval(50, 100)), [interval(50, 60)]);
         assert_eq!(coverage.missing(0, &series(Timeframe::Hour1), interval(0, 10)), [interval(0, 10)]);
         assert_eq!(coverage.covered(0, &series(Timeframe::Hour1), interval(0, 10)), []);
+    }
+
+    #[test]
+    fn interval_is_taken_out_of_what_it_meets() {
+        let mut coverage = Coverage::new();
+        let day = series(Timeframe::Day1);
+        let without = |coverage: &Coverage, start, end| {
+            coverage.without(0, &day, interval(start, end)).iter().collect::<Vec<_>>()
+        };
+        assert_eq!(without(&coverage, 0, 10), []);
+        coverage.add(0, day, interval(10, 20));
+        coverage.add(0, day, interval(30, 40));
+        let (ten, thirty) = (interval(10, 20), interval(30, 40));
+        assert_eq!(without(&coverage, 20, 30), [ten, thirty]);
+        assert_eq!(without(&coverage, 12, 15), [interval(10, 12), interval(15, 20), thirty]);
+        assert_eq!(without(&coverage, 15, 35), [interval(10, 15), interval(35, 40)]);
+        assert_eq!(without(&coverage, 0, 40), []);
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Expected bars: whether the exchange was open in a range.
+//! Expected bars: whether the exchange was open in a range, and how the bars of a source differ from its sessions.
 
 use domain::calendar::{Date, date_of, day_open, is_session, session_close};
-use domain::{Interval, Timeframe};
+use domain::{Bar, Interval, Timeframe};
+use kit::SaturatingFrom;
 
 /// The time from midnight to the start of the regular session, 09:30.
 const SESSION_START_MICROS: i64 = 34_200_000_000;
@@ -23,6 +24,19 @@ pub fn expects_bar(timeframe: Timeframe, range: Interval) -> bool {
     }
 }
 
+/// Returns the number of sessions in `range` without a day bar in `bars`, and the number of day bars without a session. The bars are in
+/// ascending order and open within the range.
+#[must_use]
+pub fn day_bar_defects(range: Interval, bars: &[Bar]) -> (i64, i64) {
+    let has_session = |bar: &&Bar| is_session(date_of(bar.open_time));
+    let of_sessions = bars.iter().filter(has_session).count();
+    let dates = std::iter::successors(Some(date_of(range.start())), |date| date.tomorrow().ok());
+    let dates = dates.take_while(|date| day_open(*date) < range.end());
+    let sessions = dates.filter(|date| is_session(*date) && range.contains(day_open(*date))).count();
+    let count = |number: usize| i64::saturating_from(number);
+    (count(sessions.saturating_sub(of_sessions)), count(bars.len() - of_sessions))
+}
+
 fn has_bar(timeframe: Timeframe, date: Date, range: Interval) -> bool {
     let open = day_open(date);
     if timeframe.minutes().is_none() {
@@ -35,9 +49,9 @@ fn has_bar(timeframe: Timeframe, date: Date, range: Interval) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Interval, Timeframe, Timestamp};
+    use domain::{Bar, Interval, Timeframe, Timestamp};
 
-    use super::expects_bar;
+    use super::{day_bar_defects, expects_bar};
 
     fn range(start: &str, end: &str) -> Interval {
         let at = |text: &str| Timestamp::parse(text).unwrap();
@@ -52,6 +66,20 @@ mod tests {
         assert!(!day("2024-03-15T04:00:01Z", "2024-03-18T04:00:00Z"));
         assert!(day("2024-03-15T04:00:01Z", "2024-03-18T04:00:01Z"));
         assert!(!day("2024-03-28T20:00:00Z", "2024-04-01T04:00:00Z"), "Good Friday");
+    }
+
+    #[test]
+    fn day_bars_and_sessions_that_differ_are_counted() {
+        let bar = |open: &str| {
+            let open_time = Timestamp::parse(open).unwrap();
+            Bar { open_time, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: 1.0 }
+        };
+        // Thursday 2024-03-14 to Monday 2024-03-18, whose bar opens after the range.
+        let week = range("2024-03-14T04:00:00Z", "2024-03-18T04:00:00Z");
+        let (friday, saturday) = (bar("2024-03-15T04:00:00Z"), bar("2024-03-16T04:00:00Z"));
+        assert_eq!(day_bar_defects(week, &[]), (2, 0));
+        assert_eq!(day_bar_defects(week, &[friday, saturday]), (1, 1));
+        assert_eq!(day_bar_defects(range("2024-03-14T04:00:01Z", "2024-03-16T04:00:00Z"), &[friday]), (0, 0));
     }
 
     #[test]

@@ -11,6 +11,8 @@
 //! | `coverage_gate`, `coverage_table` | delays requests until the coverage of their partition is restored; that coverage |
 //! | `deletions` | coverage that tombstones deleted, and records that would revert it |
 //! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
+//! | `cancellation` | requests that end others |
+//! | `refetching`, `refetch_notes` | requests that fetch covered ranges again |
 //! | `chunk_results` | writes the bars of a chunk, and covers it up to the horizon of the source |
 //! | `request`, `endings` | the state of a held request; its terminal event |
 //! | `event_writer` | the output events |
@@ -26,6 +28,7 @@
 //! their request: after a restart, a duplicate is the next attempt, which finds everything covered.
 
 mod admission;
+mod cancellation;
 mod chunk_results;
 mod coverage_gate;
 mod coverage_table;
@@ -35,6 +38,8 @@ mod endings;
 mod event_writer;
 mod fetch_run;
 mod fetching;
+mod refetch_notes;
+mod refetching;
 mod request;
 mod restored_ends;
 mod side_inputs;
@@ -96,6 +101,8 @@ pub struct Settings {
     /// The timeframes that are fetched.
     pub timeframes: Timeframes,
     pub chunk_days: ChunkDays,
+    /// The time after the close of a bar below a day until it counts as final.
+    pub settle: Duration,
 }
 
 /// The workers that call the source. The [`JobResult`] of each accepted job reaches the stage as a completion of the driver.
@@ -210,9 +217,9 @@ impl Stage for ExecutorStage {
         id: RecordId,
         record: InRecord<'_>,
         now: Now,
-        _effects: &mut Effects<OutRecord>,
+        effects: &mut Effects<OutRecord>,
     ) -> Verdict<OutRecord> {
-        self.admit(id, &record, now)
+        self.admit(id, &record, now, effects)
     }
 
     fn completed(&mut self, result: JobResult, now: Now, effects: &mut Effects<OutRecord>) {

@@ -42,7 +42,7 @@ fn gap_is_fetched_when_the_file_of_its_symbol_is_there() {
     let mut bench = over(folder.path());
     bench.hold(&gap(1, "NFLX", "2023-06-01", "2023-06-30"), now(0));
     bench.work_all(now(2));
-    assert_eq!(bench.outputs.failed[0].error_class, BackfillErrorClass::NoSource);
+    assert_eq!(bench.outputs.failed[0].error_class, BackfillErrorClass::UnknownSymbol);
 
     write(folder.path(), "NFLX", format!("{HEADER}{}", june(1..=30)));
     bench.hold(&gap(2, "NFLX", "2023-06-05", "2023-06-20"), now(10));
@@ -81,7 +81,7 @@ fn wrong_date_of_the_future_covers_nothing() {
     }
     bench.work_all(now(2));
     let classes: Vec<_> = bench.outputs.failed.iter().map(|end| end.error_class).collect();
-    assert_eq!(classes, [BackfillErrorClass::SourceUnavailable; 2], "{:?}", bench.outputs.completed);
+    assert_eq!(classes, [BackfillErrorClass::NotYet; 2], "{:?}", bench.outputs.completed);
     assert_eq!(bench.outputs.coverage.len(), 0);
 }
 

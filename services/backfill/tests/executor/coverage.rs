@@ -25,6 +25,9 @@ fn covered_range_is_skipped_and_reported() {
     );
     let end = &bench.outputs.completed[1];
     assert!(end.success && end.records["market_data"] == 15);
+    // The source has a bar of each calendar day: of the two fetched parts, New Year, 6, 7, 13, 14 and 20 January, and the holiday on 15 January have no session.
+    let quality: Vec<_> = end.quality.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(quality, [("missing_bars", 0), ("off_calendar_bars", 7)]);
     let skipped: Vec<_> = end.skipped.iter().map(|range| (range.start, range.end)).collect();
     assert_eq!(skipped, [(day("2024-01-08"), day("2024-01-12"))]);
     assert_eq!(end.fetched.len(), 2);
@@ -127,10 +130,22 @@ fn open_bar_is_neither_fetched_nor_covered() {
     assert_eq!(bench.outputs.coverage[0].intervals[0].end, today - 1);
     assert!(bench.outputs.completed[0].success, "the source has no more yet");
 
+    // Until 04:00 of the next day the bar has closed, but is not final.
+    let final_at = START_MICROS + 12 * hour_micros;
     bench.hold(&until_now(2, START_MICROS), at(10, START_MICROS));
-    bench.work_all(at(12, START_MICROS));
+    bench.work_all(at(12, final_at - 1));
+    let end = &bench.outputs.completed[1];
+    assert_eq!((end.partial, end.error_count), (true, 1));
+    let text = "not_yet: market_data 1day from 2024-07-10T04:00:00Z to 2024-07-10T20:00:00Z: \
+                source script has no bars from 2024-07-10T04:00:00Z on yet";
+    assert_eq!(end.errors, [text]);
+    assert_eq!(bench.outputs.coverage.len(), 1);
+
+    bench.hold(&until_now(3, START_MICROS), at(20, final_at));
+    bench.work_all(at(22, final_at));
     assert_eq!(bench.outputs.bars.last().map(|bar| bar.open_time), Some(today));
     assert_eq!(bench.outputs.bars.len(), 3);
+    assert!(bench.outputs.completed[2].success);
 }
 
 #[test]

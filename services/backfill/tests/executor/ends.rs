@@ -20,7 +20,7 @@ fn data_type_without_a_source_makes_the_request_partial() {
     bench.work_all(now(2));
     let end = &bench.outputs.completed[0];
     assert_eq!((end.success, end.partial, end.error_count), (false, true, 1));
-    assert_eq!(end.errors, ["news: no source serves it"]);
+    assert_eq!(end.errors, ["no_source: news: no source serves it"]);
     assert_eq!(end.records["market_data"], 4);
 }
 
@@ -31,7 +31,7 @@ fn timeframe_without_a_source_is_reported() {
     bench.hold(&of_layer(1, &[DataKind::MarketData]), now(0));
     bench.work_all(now(2));
     let end = &bench.outputs.completed[0];
-    assert_eq!(end.errors, ["market_data 1hour: no source serves it"]);
+    assert_eq!(end.errors, ["no_source: market_data 1hour: no source serves it"]);
     let parts: BTreeSet<_> = end.fetched.iter().map(|range| range.timeframe.as_str()).collect();
     assert_eq!(parts, BTreeSet::from(["1day", "5min"]));
     let first = bench.started.first().map(|job| job.timeframe);

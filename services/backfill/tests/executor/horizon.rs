@@ -29,7 +29,7 @@ fn unknown_symbol_fails_and_is_fetched_when_the_source_has_it() {
     bench.source.errors.lock().unwrap().push_back(unknown_symbol());
     bench.run(&request(1, "2023-06-01", "2023-06-30"), 0);
     let end = &bench.outputs.failed[0];
-    assert_eq!((end.error_class, end.retryable, end.attempts), (BackfillErrorClass::NoSource, false, 1));
+    assert_eq!((end.error_class, end.retryable, end.attempts), (BackfillErrorClass::UnknownSymbol, false, 1));
     let text = "market_data 1day from 2023-06-01T04:00:00Z to 2023-06-30T04:00:00Z: \
                 source script does not have symbol AAPL: not listed";
     assert_eq!(end.error, text);
@@ -38,7 +38,7 @@ fn unknown_symbol_fails_and_is_fetched_when_the_source_has_it() {
     bench.run(&request(2, "2023-06-05", "2023-06-20"), 10);
     let end = &bench.outputs.completed[0];
     assert_eq!((end.success, end.records["market_data"], end.skipped.len()), (true, 16, 0));
-    assert_eq!(bench.ended(), ["completed none 1", "failed no_source 1"]);
+    assert_eq!(bench.ended(), ["completed none 1", "failed unknown_symbol 1"]);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn range_after_the_last_bar_is_not_covered_and_fetched_later() {
     let end = &bench.outputs.completed[0];
     assert_eq!((end.success, end.partial, end.records["market_data"]), (false, true, 15));
     assert_eq!((end.fetched[0].start, end.fetched[0].end), (day("2023-06-01"), day("2023-06-15")));
-    let text = "market_data 1day from 2023-06-15T04:00:00.000001Z to 2023-07-30T04:00:00Z: \
+    let text = "not_yet: market_data 1day from 2023-06-15T04:00:00.000001Z to 2023-07-30T04:00:00Z: \
                 source script has no bars from 2023-06-15T04:00:00.000001Z on yet";
     assert_eq!(end.errors, [text]);
     assert_eq!(bench.covered(), [(day("2023-06-01"), day("2023-06-15"))]);
@@ -62,7 +62,7 @@ fn range_after_the_last_bar_is_not_covered_and_fetched_later() {
     assert_eq!((end.attempt, end.success, end.records["market_data"]), (2, true, 45));
     assert_eq!(bench.covered(), [(day("2023-06-01"), day("2023-07-30"))]);
     assert_eq!(bench.outputs.bars.len(), 60, "each bar once");
-    assert_eq!(bench.ended(), ["completed none 1", "partial source_unavailable 1"]);
+    assert_eq!(bench.ended(), ["completed none 1", "partial not_yet 1"]);
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn range_after_the_last_bar_fails_and_may_be_retried() {
     bench.last_bar("2023-06-01");
     bench.run(&request(1, "2023-06-02", "2023-06-30"), 0);
     let end = &bench.outputs.failed[0];
-    assert_eq!((end.error_class, end.retryable), (BackfillErrorClass::SourceUnavailable, true));
+    assert_eq!((end.error_class, end.retryable), (BackfillErrorClass::NotYet, true));
     assert_eq!((end.attempts, bench.outputs.coverage.len()), (1, 0));
     assert!(end.error.contains("has no bars from 2023-06-01T04:00:00.000001Z on yet"), "{}", end.error);
-    assert_eq!(bench.ended(), ["failed source_unavailable 1"]);
+    assert_eq!(bench.ended(), ["failed not_yet 1"]);
 }
 
 #[test]
@@ -142,10 +142,7 @@ fn coalesced_requests_end_as_each_would_alone() {
     assert_eq!(together, ends_of(&requests, false));
     let kinds: Vec<&str> = together.iter().filter_map(|end| end.split(' ').nth(1)).collect();
     assert_eq!(kinds, ["complete", "complete", "partial", "failed", "failed"], "{together:#?}");
-    assert!(
-        together[3].contains(" failed source_unavailable 1 market_data 1day from 2023-06-19"),
-        "{together:#?}"
-    );
+    assert!(together[3].contains(" failed not_yet 1 market_data 1day from 2023-06-19"), "{together:#?}");
 }
 
 #[test]
@@ -157,7 +154,7 @@ fn unknown_symbol_ends_coalesced_requests_after_one_call() {
     bench.hold(&request(3, "2023-06-26", "2023-06-30"), now(0));
     bench.work_all(now(2));
     let ends: Vec<_> = bench.outputs.failed.iter().map(|end| (end.error_class, end.attempts)).collect();
-    assert_eq!(ends, [(BackfillErrorClass::NoSource, 1); 3]);
+    assert_eq!(ends, [(BackfillErrorClass::UnknownSymbol, 1); 3]);
 }
 
 #[test]

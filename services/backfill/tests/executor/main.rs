@@ -2,11 +2,13 @@
 
 mod bar_files;
 mod bench;
+mod cancellation;
 mod coverage;
 mod deletions;
 mod draining;
 mod ends;
 mod horizon;
+mod refetch;
 mod retries;
 mod scaling;
 

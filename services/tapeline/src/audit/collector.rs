@@ -302,6 +302,10 @@ fn failure(collector: &mut RecordCollector, appended: Appended, event: RequestFa
 }
 
 fn range_request(collector: &mut RecordCollector, appended: Appended, event: RangeRequest) -> Option<()> {
+    if event.cancel {
+        // It has no end of its own: it ends running attempts, or is dropped.
+        return Some(());
+    }
     let is_gap = event.trigger == BackfillTrigger::Gap;
     // The planner requests the first attempt at anything but a manual request.
     if event.trigger != BackfillTrigger::Manual && event.attempt == 1 {

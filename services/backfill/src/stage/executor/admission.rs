@@ -6,7 +6,7 @@ use domain::{
     Timeframe, Timestamp,
 };
 use kafka_io::{InRecord, OutRecord, UNWRITABLE};
-use pipeline::{Now, Reason, RecordId, Verdict};
+use pipeline::{Effects, Now, Reason, RecordId, Verdict};
 use uuid::Uuid;
 
 use super::ExecutorStage;
@@ -34,16 +34,25 @@ enum RequestError {
 
 impl ExecutorStage {
     /// Returns the verdict on a request: dead letter, dropped as repeated, ended at once (a duplicate, or no series with a source), or
-    /// held.
+    /// held. A request with `cancel` ends others.
     ///
     /// A duplicate ends in a failure: only that event has a class for it, and a duplicate serves nothing itself. Its error names the
     /// attempt that fetched the range.
-    pub(super) fn admit(&mut self, id: RecordId, record: &InRecord<'_>, now: Now) -> Verdict<OutRecord> {
+    pub(super) fn admit(
+        &mut self,
+        id: RecordId,
+        record: &InRecord<'_>,
+        now: Now,
+        effects: &mut Effects<OutRecord>,
+    ) -> Verdict<OutRecord> {
         let wall = Timestamp::from_micros(now.wall_micros);
         let event: RangeRequest = match self.wire.read(record, wall) {
             Ok(event) => event,
             Err(failure) => return failure.into(),
         };
+        if event.cancel {
+            return self.cancel(id, &event, now, effects);
+        }
         let mut request = match self.request(id, event, record, now) {
             Ok(request) => request,
             Err(error) => return Verdict::Fail(format!("failed to decode {record:?}: {error}")),
@@ -79,11 +88,7 @@ impl ExecutorStage {
         now: Now,
     ) -> Verdict<OutRecord> {
         match terminal {
-            Ok(output) => {
-                let mut outputs = vec![output];
-                outputs.extend(self.table.take_reverted(&self.events, request, now.wall_micros, None));
-                Verdict::Emit(outputs)
-            }
+            Ok(output) => Verdict::Emit(self.ended(request, output, now)),
             Err(error) => Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &error.to_string())),
         }
     }
@@ -115,7 +120,7 @@ impl ExecutorStage {
             symbol,
             range,
             priority,
-            identity: Identity::new(symbol, layer, &data_types, range),
+            identity: Identity::new(symbol, layer, &data_types, range).refetched(event.refetch),
             attempt: Attempt { backfill_id, number: event.attempt },
             served,
             traceparent: record.traceparent.map(str::to_owned),

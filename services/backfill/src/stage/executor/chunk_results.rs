@@ -70,9 +70,8 @@ impl ExecutorStage {
         let Some(request) = self.requests.get(&first) else { return };
         let (partition, series) = (first.input.partition, series(&run.fetch, chunk.timeframe));
         let covered = self.table.coverage.with(partition, &series, served);
-        let written_at = (self.table.gate.position(partition), run.occurred_at);
         let outputs = self.events.chunk(run, served, &part.bars, request).and_then(|mut outputs| {
-            outputs.push(self.events.coverage(&series, &covered, written_at, request)?);
+            outputs.push(self.table.record(&self.events, &series, &covered, run.occurred_at, request)?);
             Ok(outputs)
         });
         match outputs {

@@ -4,14 +4,16 @@
 //! the gate. Later records of the topic are the stage's own and arrive late: between two chunks they would revert the coverage to an
 //! older one. Tombstones are never its own: they delete the coverage of a series whenever they are read ([`super::deletions`]).
 
-use contracts::{CoverageChange, CoverageKey};
+use contracts::{CoverageChange, CoverageKey, EncodeError};
 use domain::{IntervalSet, Symbol, Timeframe};
 use kafka_io::{InRecord, OutRecord};
 
 use super::coverage_gate::CoverageGate;
 use super::deletions::Deletions;
 use super::event_writer::EventWriter;
+use super::refetch_notes::RefetchNotes;
 use super::request::Request;
+use crate::rules::attempts::Attempt;
 use crate::rules::coverage::Coverage;
 use crate::rules::series::Series;
 
@@ -20,6 +22,7 @@ pub(super) struct CoverageTable {
     pub(super) coverage: Coverage,
     pub(super) gate: CoverageGate,
     pub(super) deletions: Deletions,
+    pub(super) refetch_notes: RefetchNotes,
     /// The number of records without valid coverage.
     pub(super) skipped: u64,
 }
@@ -47,6 +50,9 @@ impl CoverageTable {
             return false;
         };
         self.coverage.restore(partition, series, intervals);
+        let refetching = change.and_then(|change| change.refetching.as_ref());
+        let noted = refetching.and_then(|noted| Attempt::named(&noted.backfill_id, noted.attempt));
+        self.refetch_notes.set(partition, series, noted);
         true
     }
 
@@ -60,13 +66,13 @@ impl CoverageTable {
         written: Option<&Series>,
     ) -> Vec<OutRecord> {
         let partition = request.id.input.partition;
-        let at = (self.gate.position(partition), occurred_at);
         let mut outputs = Vec::new();
         for series in self.deletions.take_reverted(partition) {
             if written == Some(&series) {
                 continue;
             }
-            match events.coverage(&series, &self.coverage.whole(partition, &series), at, request) {
+            let covered = self.coverage.whole(partition, &series);
+            match self.record(events, &series, &covered, occurred_at, request) {
                 Ok(output) => outputs.push(output),
                 Err(error) => {
                     tracing::error!(symbol = %series.symbol, %error, "failed to write coverage again after a tombstone");
@@ -76,7 +82,23 @@ impl CoverageTable {
         outputs
     }
 
+    /// Returns a record with this coverage of a series, written on behalf of `request`.
+    pub(super) fn record(
+        &self,
+        events: &EventWriter,
+        series: &Series,
+        covered: &IntervalSet,
+        occurred_at: i64,
+        request: &Request,
+    ) -> Result<OutRecord, EncodeError> {
+        let partition = request.id.input.partition;
+        let refetching = self.refetch_notes.of(partition, series);
+        let read_to = self.gate.position(partition);
+        events.coverage(series, (covered, refetching), (read_to, occurred_at), request)
+    }
+
     pub(super) fn remove(&mut self, partition: i32) {
+        self.refetch_notes.remove(partition);
         self.gate.remove(partition);
         self.deletions.remove(partition);
         self.coverage.remove(partition);

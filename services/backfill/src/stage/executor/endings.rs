@@ -16,12 +16,18 @@ impl ExecutorStage {
         effects.push(match self.terminal_event(&request, now) {
             Ok(record) => {
                 let urgent = request.priority.is_urgent();
-                let mut outputs = vec![record];
-                outputs.extend(self.table.take_reverted(&self.events, &request, now.wall_micros, None));
-                Effect::Emit { ids: vec![id], outputs, urgent }
+                Effect::Emit { ids: vec![id], outputs: self.ended(&request, record, now), urgent }
             }
             Err(error) => self.wire.reject_unwritable(INPUT, id, &error),
         });
+    }
+
+    /// Returns the outputs of a request that ends with this terminal event: the event, and the coverage that its end changes.
+    pub(super) fn ended(&mut self, request: &Request, terminal: OutRecord, now: Now) -> Vec<OutRecord> {
+        let mut outputs = vec![terminal];
+        outputs.extend(self.end_refetch(request, now.wall_micros));
+        outputs.extend(self.table.take_reverted(&self.events, request, now.wall_micros, None));
+        outputs
     }
 
     /// Returns the terminal event of a request and records the end of its attempt. A completion that is too large becomes a failure of

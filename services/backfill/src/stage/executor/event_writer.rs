@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use contracts::bounds::{TEXT_BYTES_MAX, cut};
 use contracts::{
-    ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress, Span,
-    TypedRange, ids,
+    ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress,
+    RefetchAttempt, Span, TypedRange, ids,
 };
 use domain::{Bar, DataType, Interval, IntervalSet, calendar};
 use kafka_io::{OutRecord, Wire};
 use kit::SaturatingFrom;
 use pipeline::Now;
+use uuid::Uuid;
 
 use super::deletions::READ_TO;
 use super::fetch_run::{Chunk, FetchRun};
 use super::request::{FailureReason, Part, Request};
+use crate::rules::attempts::Attempt;
 use crate::rules::series::Series;
 use crate::stage::event_source::EVENT_SOURCE;
 
@@ -53,9 +55,9 @@ impl EventWriter {
             fetched: ranges(&tally.fetched),
             skipped: ranges(&tally.skipped),
             duration_micros: now.wall_micros.saturating_sub(request.received_at).max(0),
-            errors: tally.errors.clone(),
+            errors: tally.errors.iter().map(|(reason, text)| format!("{}: {text}", reason.class())).collect(),
             error_count: tally.error_count,
-            quality: BTreeMap::new(),
+            quality: tally.quality.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
         };
         self.wire.write(&completion, request.traceparent.as_deref())
     }
@@ -101,11 +103,12 @@ impl EventWriter {
         Ok(outputs)
     }
 
-    /// Returns the coverage of a series, written on behalf of `request` when the table had been read to this position.
+    /// Returns the coverage of a series and the attempt that fetches it again, written on behalf of `request` when the table had been read to
+    /// this position.
     pub(super) fn coverage(
         &self,
         series: &Series,
-        covered: &IntervalSet,
+        (covered, refetching): (&IntervalSet, Option<Attempt>),
         (read_to, occurred_at): (i64, i64),
         request: &Request,
     ) -> Result<OutRecord, EncodeError> {
@@ -120,7 +123,10 @@ impl EventWriter {
             intervals: covered.iter().map(Span::from).collect(),
             wanted: None,
             asked: Vec::new(),
-            refetching: None,
+            refetching: refetching.map(|attempt| RefetchAttempt {
+                backfill_id: Uuid::from_u128(attempt.backfill_id).to_string(),
+                attempt: attempt.number,
+            }),
         };
         let record = self.wire.write(&change, request.traceparent.as_deref())?;
         Ok(record.with_header(READ_TO, read_to.to_string().into_bytes()))

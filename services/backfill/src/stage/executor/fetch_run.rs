@@ -1,11 +1,12 @@
 //! State of a running fetch.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::{Interval, Timeframe, Timestamp};
 use pipeline::RecordId;
 
-use super::request::Part;
+use super::request::{Part, Request};
 use crate::rules::coalescer::Fetch;
 use crate::worker::Job;
 
@@ -90,10 +91,11 @@ impl FetchRun {
         (self.fetch.data_type, Some(chunk.timeframe))
     }
 
-    /// Returns the job of the current chunk. `None` after the last one.
-    pub(super) fn job(&self) -> Option<Job> {
+    /// Returns the job of the current chunk, given the time before which bars of a timeframe are final. `None` after the last one.
+    pub(super) fn job(&self, final_before: impl Fn(Timeframe) -> Timestamp) -> Option<Job> {
         let Fetch { id, symbol, .. } = self.fetch;
-        self.chunk().map(|chunk| Job { fetch: id, symbol, timeframe: chunk.timeframe, range: chunk.range })
+        let Chunk { timeframe, range } = self.chunk()?;
+        Some(Job { fetch: id, symbol, timeframe, range, final_before: final_before(timeframe) })
     }
 
     /// Ends the series of the current chunk: returns what it and the later chunks of the series lack from `horizon` on, and continues
@@ -119,6 +121,21 @@ impl FetchRun {
         self.chunks.splice(self.done..=self.done, halves);
         self.failures = 0;
         true
+    }
+
+    /// Removes the chunks, from this index on, that none of the requests of the fetch contains.
+    pub(super) fn retain_chunks(&mut self, first: usize, requests: &BTreeMap<RecordId, Request>) {
+        let (of_fetch, data_type) = (&self.fetch.requests, self.fetch.data_type);
+        let is_needed = |chunk: &Chunk| {
+            let part = (data_type, Some(chunk.timeframe));
+            let mut held = of_fetch.iter().filter_map(|id| requests.get(id));
+            held.any(|request| !request.shares_of(part, &[chunk.range]).is_empty())
+        };
+        let mut index = 0;
+        self.chunks.retain(|chunk| {
+            index += 1;
+            index <= first || is_needed(chunk)
+        });
     }
 
     pub(super) fn next_chunk(&mut self) {

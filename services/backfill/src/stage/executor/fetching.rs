@@ -15,7 +15,6 @@
 
 use std::time::Duration;
 
-use domain::calendar::{date_of, day_open, session_close};
 use domain::{Interval, Timeframe, Timestamp};
 use kafka_io::OutRecord;
 use pipeline::{Effects, Now, RecordId};
@@ -24,6 +23,7 @@ use super::ExecutorStage;
 use super::fetch_run::{Chunk, FetchRun, RunState};
 use crate::rules::chunks::chunks;
 use crate::rules::coalescer::{Fetch, FetchId};
+use crate::rules::finality::{closed_before, final_before};
 use crate::rules::series::Series;
 use crate::sources::SourceError;
 use crate::worker::JobResult;
@@ -31,12 +31,13 @@ use crate::worker::JobResult;
 impl ExecutorStage {
     /// Starts a fetch: splits the ranges that its requests lack into chunks.
     pub(super) fn begin(&mut self, fetch: Fetch<RecordId>, now: Now, effects: &mut Effects<OutRecord>) {
-        let mut occurred_at = i64::MIN;
+        let of_requests = fetch.requests.iter().filter_map(|id| self.requests.get(id));
+        let occurred_at = of_requests.map(|request| request.event.occurred_at).max().unwrap_or(i64::MIN);
         let timeframes: Vec<Timeframe> =
             fetch.ranges.keys().rev().filter_map(|timeframe| *timeframe).collect();
+        self.take_out(&fetch, &timeframes, occurred_at, effects);
         for id in &fetch.requests {
             let Some(request) = self.requests.get_mut(id) else { continue };
-            occurred_at = occurred_at.max(request.event.occurred_at);
             for timeframe in &timeframes {
                 let part = (fetch.data_type, Some(*timeframe));
                 let series = series(&fetch, *timeframe);
@@ -46,7 +47,10 @@ impl ExecutorStage {
             }
         }
         let chunks = self.missing(&fetch, &timeframes, now);
-        self.proceed(FetchRun::new(fetch, occurred_at, chunks), now, effects);
+        let mut run = FetchRun::new(fetch, occurred_at, chunks);
+        // The ranges of the fetch include those of cancelled requests.
+        run.retain_chunks(0, &self.requests);
+        self.proceed(run, now, effects);
     }
 
     /// Returns the chunks of the requested ranges that are not covered, longest timeframe first. A bar that has not closed is neither
@@ -72,7 +76,8 @@ impl ExecutorStage {
     /// Starts the next chunk. Ends the fetch after the last chunk, and stops it if its partition is draining.
     fn proceed(&mut self, mut run: FetchRun, now: Now, effects: &mut Effects<OutRecord>) {
         let id = run.fetch.id;
-        let Some(job) = run.job() else {
+        let wall = Timestamp::from_micros(now.wall_micros);
+        let Some(job) = run.job(|timeframe| final_before(timeframe, self.settings.settle, wall)) else {
             for ended in self.coalescer.finish(id, &()) {
                 self.end(ended.id, now, effects);
             }
@@ -156,14 +161,4 @@ impl ExecutorStage {
 
 pub(super) fn series(fetch: &Fetch<RecordId>, timeframe: Timeframe) -> Series {
     Series { symbol: fetch.symbol, data_type: fetch.data_type, timeframe: Some(timeframe) }
-}
-
-/// Returns the instant before which a bar must open to have closed by `now`.
-fn closed_before(timeframe: Timeframe, now: Timestamp) -> Timestamp {
-    if let Some(minutes) = timeframe.minutes() {
-        return now.saturating_add_micros(1 - minutes * 60_000_000);
-    }
-    let today = date_of(now);
-    let first_open = if session_close(today) <= now { today.tomorrow().unwrap_or(today) } else { today };
-    day_open(first_open)
 }

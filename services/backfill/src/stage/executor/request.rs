@@ -11,9 +11,13 @@ use pipeline::RecordId;
 
 use crate::rules::attempts::{Attempt, Identity};
 use crate::rules::coalescer::Demand;
+use crate::rules::expected_bars::day_bar_defects;
 
 /// The maximum number of bytes of an error text, which may contain input.
 pub(super) const ERROR_BYTES_MAX: usize = 1_000;
+
+const MISSING_BARS: &str = "missing_bars";
+const OFF_CALENDAR_BARS: &str = "off_calendar_bars";
 
 /// A data type and its timeframe. The timeframe is `None` for data without timeframes.
 pub(super) type Part = (DataType, Option<Timeframe>);
@@ -42,10 +46,12 @@ pub(super) struct Tally {
     /// The number of written records per data type.
     pub(super) records: BTreeMap<DataType, i64>,
     pub(super) fetched: BTreeMap<Part, IntervalSet>,
+    /// Defects of the fetched day bars, by their name in the contract.
+    pub(super) quality: BTreeMap<&'static str, i64>,
     /// The intervals that were covered before the fetch started.
     pub(super) skipped: BTreeMap<Part, IntervalSet>,
     /// The first hundred errors, each of bounded length: those of series that the source serves before those of the others.
-    pub(super) errors: Vec<String>,
+    pub(super) errors: Vec<(Shortfall, String)>,
     /// The number of errors of series that the source serves.
     served_errors: usize,
     /// The number of all errors.
@@ -83,12 +89,12 @@ pub(super) enum Ending {
 }
 
 impl Shortfall {
-    /// Returns the error class of a request of which nothing was served. The classes of the contract are coarser: a symbol that the
-    /// source does not have is `no_source`, a range that it does not have yet `source_unavailable`.
+    /// Returns the error class of the contract.
     pub(super) const fn class(self) -> BackfillErrorClass {
         match self {
-            Self::NoSource | Self::UnknownSymbol => BackfillErrorClass::NoSource,
-            Self::NotYet => BackfillErrorClass::SourceUnavailable,
+            Self::NoSource => BackfillErrorClass::NoSource,
+            Self::UnknownSymbol => BackfillErrorClass::UnknownSymbol,
+            Self::NotYet => BackfillErrorClass::NotYet,
             Self::Rejected => BackfillErrorClass::Refused,
             Self::Exhausted => BackfillErrorClass::Exhausted,
         }
@@ -115,6 +121,8 @@ impl Request {
             range: self.range,
             priority: self.priority,
             data: self.served.clone(),
+            // The record of a series has place for one refetch.
+            opens_fetch: self.event.refetch,
         }
     }
 
@@ -143,9 +151,16 @@ impl Request {
     /// Records a fetched chunk.
     pub(super) fn fetched(&mut self, part: Part, chunk: Interval, bars: &[Bar]) {
         let Some(share) = self.share_of(part, chunk) else { return };
-        let records = bars.iter().filter(|bar| share.contains(bar.open_time)).count();
+        let first = bars.partition_point(|bar| bar.open_time < share.start());
+        let after = bars.partition_point(|bar| bar.open_time < share.end());
+        let bars = &bars[first..after];
         self.tally.fetched.entry(part).or_default().insert(share);
-        *self.tally.records.entry(part.0).or_default() += i64::saturating_from(records);
+        *self.tally.records.entry(part.0).or_default() += i64::saturating_from(bars.len());
+        if part.1 == Some(Timeframe::Day1) {
+            let (missing, off_calendar) = day_bar_defects(share, bars);
+            *self.tally.quality.entry(MISSING_BARS).or_default() += missing;
+            *self.tally.quality.entry(OFF_CALENDAR_BARS).or_default() += off_calendar;
+        }
     }
 
     /// Returns the parts of these ranges of a series that the request contains.
@@ -160,10 +175,10 @@ impl Tally {
         self.error_count = self.error_count.saturating_add(1);
         let text = cut(text, ERROR_BYTES_MAX).to_owned();
         if reason != Shortfall::NoSource {
-            self.errors.insert(self.served_errors, text);
+            self.errors.insert(self.served_errors, (reason, text));
             self.served_errors += 1;
         } else {
-            self.errors.push(text);
+            self.errors.push((reason, text));
         }
         self.errors.truncate(ERRORS_MAX);
         self.served_errors = self.served_errors.min(ERRORS_MAX);
@@ -171,7 +186,7 @@ impl Tally {
 
     /// Returns the first error and the number of the others.
     pub(super) fn error_summary(&self) -> String {
-        let first = self.errors.first().cloned().unwrap_or_default();
+        let first = self.errors.first().map(|(_, text)| text.clone()).unwrap_or_default();
         if self.error_count > 1 { format!("{first}; and {} more", self.error_count - 1) } else { first }
     }
 

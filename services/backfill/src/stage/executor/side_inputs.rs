@@ -5,7 +5,6 @@ use domain::Timestamp;
 use kafka_io::{Bound, InRecord, KafkaStage, Note, Restore, TableRecord, TableScope, Unavailable};
 use kit::SaturatingFrom;
 use pipeline::Now;
-use uuid::Uuid;
 
 use super::ExecutorStage;
 use super::coverage_table::series_of;
@@ -46,11 +45,11 @@ impl KafkaStage for ExecutorStage {
         let ended = match record.topic {
             Topic::RangeCompleted => {
                 let end: Option<RangeCompletion> = self.wire.read_table(record)?;
-                end.and_then(|end| attempt(&end.backfill_id, end.attempt))
+                end.and_then(|end| Attempt::named(&end.backfill_id, end.attempt))
             }
             Topic::RangeFailed => {
                 let end: Option<RangeFailure> = self.wire.read_table(record)?;
-                end.and_then(|end| attempt(&end.backfill_id, end.attempt))
+                end.and_then(|end| Attempt::named(&end.backfill_id, end.attempt))
             }
             _ => None,
         };
@@ -106,14 +105,11 @@ impl ExecutorStage {
         let (symbol, data_type) = (series.symbol, series.data_type);
         let is_restored = self.table.gate.is_restored(partition);
         self.table.deletions.add(partition, series, record.offset);
+        self.table.refetch_notes.set(partition, series, None);
         if self.table.coverage.remove_series(partition, &series) && is_restored {
             tracing::info!(%symbol, %data_type, "coverage deleted by a tombstone: its history is fetched again when requested");
         }
         self.attempts.remove_successes(partition, symbol);
         TableRecord::Taken
     }
-}
-
-fn attempt(backfill_id: &str, number: i32) -> Option<Attempt> {
-    Some(Attempt { backfill_id: Uuid::try_parse(backfill_id).ok()?.as_u128(), number })
 }

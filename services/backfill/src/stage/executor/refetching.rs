@@ -1,0 +1,106 @@
+//! Requests that fetch their range again although it is covered (`refetch`).
+//!
+//! ```text
+//!   fetch starts                                 chunk … chunk        terminal event
+//!   coverage without the range, `refetching` ──► covered again ─────► coverage, no `refetching`
+//! ```
+//!
+//! The record that takes the range out of the coverage notes the attempt, in the first transaction of the fetch. What follows is an ordinary
+//! fetch of what the coverage lacks. After a restart the redelivered request finds its note and takes nothing out again: what has been
+//! fetched since is kept. A series has one note, so a fetch has at most one such request ([`Demand::opens_fetch`]).
+//!
+//! [`Demand::opens_fetch`]: crate::rules::coalescer::Demand::opens_fetch
+
+use domain::Timeframe;
+use kafka_io::OutRecord;
+use kit::ErrorChain;
+use pipeline::{Effect, Effects, RecordId};
+
+use super::ExecutorStage;
+use super::fetching::series;
+use super::request::{Request, Shortfall};
+use crate::rules::attempts::Attempt;
+use crate::rules::coalescer::Fetch;
+use crate::rules::series::Series;
+
+impl ExecutorStage {
+    /// Takes the range of the refetch of this fetch out of the coverage of its series. No effect without one, or if its note shows that its
+    /// attempt has done so before a restart.
+    pub(super) fn take_out(
+        &mut self,
+        fetch: &Fetch<RecordId>,
+        timeframes: &[Timeframe],
+        occurred_at: i64,
+        effects: &mut Effects<OutRecord>,
+    ) {
+        let is_refetch = |id: &&RecordId| self.requests.get(*id).is_some_and(|request| request.event.refetch);
+        let Some(id) = fetch.requests.iter().find(is_refetch).copied() else { return };
+        let Some(mut request) = self.requests.remove(&id) else { return };
+        let mut outputs = Vec::new();
+        for timeframe in timeframes {
+            let part = (fetch.data_type, Some(*timeframe));
+            if !request.shares_of(part, &[request.range]).is_empty() {
+                outputs.extend(self.without_range(series(fetch, *timeframe), occurred_at, &mut request));
+            }
+        }
+        self.requests.insert(id, request);
+        if !outputs.is_empty() {
+            effects.push(Effect::Append { on_behalf_of: id, outputs });
+        }
+    }
+
+    /// Takes the range of a request out of the coverage of a series, and returns the record of it. `None` if that was done before.
+    fn without_range(
+        &mut self,
+        series: Series,
+        occurred_at: i64,
+        request: &mut Request,
+    ) -> Option<OutRecord> {
+        let partition = request.id.input.partition;
+        let noted = self.table.refetch_notes.of(partition, &series);
+        let is_before = |noted: Attempt| {
+            noted.backfill_id == request.attempt.backfill_id && noted.number >= request.attempt.number
+        };
+        if noted.is_some_and(is_before) {
+            return None;
+        }
+        let rest = self.table.coverage.without(partition, &series, request.range);
+        self.table.refetch_notes.set(partition, series, Some(request.attempt));
+        match self.table.record(&self.events, &series, &rest, occurred_at, request) {
+            Ok(record) => {
+                self.table.coverage.restore(partition, series, rest);
+                Some(record)
+            }
+            Err(error) => {
+                // The coverage is one interval too large for a record: the range stays covered and is not fetched.
+                self.table.refetch_notes.set(partition, series, noted);
+                let text = format!(
+                    "{}: failed to take the range out of the coverage: {}",
+                    series.data_type,
+                    ErrorChain(&error)
+                );
+                request.tally.add_error(&text, Shortfall::Rejected);
+                None
+            }
+        }
+    }
+
+    /// Removes the notes of a request that has ended, and returns the records of the coverage without them.
+    pub(super) fn end_refetch(&mut self, request: &Request, occurred_at: i64) -> Vec<OutRecord> {
+        if !request.event.refetch {
+            return Vec::new();
+        }
+        let partition = request.id.input.partition;
+        let mut outputs = Vec::new();
+        for series in self.table.refetch_notes.end(partition, request.attempt.backfill_id) {
+            let covered = self.table.coverage.whole(partition, &series);
+            match self.table.record(&self.events, &series, &covered, occurred_at, request) {
+                Ok(output) => outputs.push(output),
+                Err(error) => {
+                    tracing::error!(symbol = %series.symbol, %error, "failed to write the coverage of an ended refetch");
+                }
+            }
+        }
+        outputs
+    }
+}
