@@ -4,7 +4,8 @@
 //!
 //! Executor stage: [`attempts`] deduplicates requests and attempts; [`coalescer`] gathers requests into fetches and selects the next one
 //! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already; [`chunks`] splits the
-//! missing ones; [`expected_bars`] decides whether a range should have a bar, [`finality`] when a bar counts as final.
+//! missing ones; [`expected_bars`] decides whether a range should have a bar, [`finality`] when a bar counts as final; [`source_breaker`] stops
+//! calls to a source that fails.
 //!
 //! Times are arguments. Ranges are half-open here; on the wire they include their end.
 
@@ -17,4 +18,5 @@ pub mod finality;
 mod gathering;
 pub mod planner;
 pub mod series;
+pub mod source_breaker;
 pub mod timeframes;

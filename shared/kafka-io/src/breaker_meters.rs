@@ -6,7 +6,7 @@ use metrics::{Counter, Gauge};
 use crate::metric_names as names;
 
 /// The handles of one breaker.
-pub(crate) struct BreakerMeters {
+pub struct BreakerMeters {
     target: &'static str,
     state: Gauge,
     /// In the order of [`names::BREAKER_STATES`].
@@ -15,15 +15,18 @@ pub(crate) struct BreakerMeters {
 
 impl BreakerMeters {
     /// Creates handles that export nothing.
-    pub(crate) fn none(target: &'static str) -> Self {
+    #[must_use]
+    pub fn none(target: &'static str) -> Self {
         Self { target, state: Gauge::noop(), transitions: std::array::from_fn(|_| Counter::noop()) }
     }
 
+    /// Creates the handles of the breaker for `target`, one of the catalogue.
+    #[must_use]
     #[expect(
         clippy::disallowed_macros,
         reason = "below the chassis: the catalogue is metric_names, each handle is created once"
     )]
-    pub(crate) fn of(service: &'static str, target: &'static str) -> Self {
+    pub fn of(service: &'static str, target: &'static str) -> Self {
         let state = metrics::gauge!(names::BREAKER_STATE, "service" => service, "target" => target);
         state.set(number_of(State::Closed));
         let transitions = names::BREAKER_STATES.map(
@@ -33,7 +36,7 @@ impl BreakerMeters {
     }
 
     /// Logs and counts a change of the state.
-    pub(crate) fn changed(&self, Transition { from, to }: Transition, cause: &str) {
+    pub fn changed(&self, Transition { from, to }: Transition, cause: &str) {
         let target = self.target;
         match to {
             State::Open => tracing::warn!(target, %from, "circuit breaker open: {cause}"),

@@ -85,6 +85,7 @@ mod topic_metadata;
 mod wire;
 
 pub use access_denied::{AccessDenied, MaybeAccessDenied};
+pub use breaker_meters::BreakerMeters;
 pub use broker_monitor::{BrokerMonitor, ReachabilityHook};
 pub use config::{Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use config_error::ConfigError;

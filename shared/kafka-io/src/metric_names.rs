@@ -73,8 +73,8 @@ pub(crate) const LOOKUPS: &str = "tapeline_registry_lookups_total";
 /// Outcomes of a batch of outputs.
 pub(crate) const BATCH_OUTCOMES: [&str; 4] = ["committed", "delivered", "aborted", "failed"];
 
-/// Targets of circuit breakers: lookups of schemas, and the producer of the edge.
-pub(crate) const BREAKER_TARGETS: [&str; 2] = ["registry", "kafka"];
+/// Targets of circuit breakers: lookups of schemas, the producer of the edge, and the source of history.
+pub(crate) const BREAKER_TARGETS: [&str; 3] = ["registry", "kafka", "source"];
 
 pub(crate) const BREAKER_STATES: [&str; 3] = ["closed", "half-open", "open"];
 

@@ -11,12 +11,24 @@ pub enum SourceError {
     #[error("source {source_name} failed")]
     Transient {
         source_name: &'static str,
+        /// The time (wall clock) from which on another attempt may succeed, if the source names one.
+        until: Option<Timestamp>,
+        /// `true` if the result of another call has the same error: one request failed for several calls.
+        is_shared: bool,
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
     /// The data is being written: another attempt may succeed from `until` on. A call before that time fails.
     #[error("source {source_name} failed")]
     BeingWritten {
+        source_name: &'static str,
+        until: Timestamp,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// The source made no request, and makes none before `until` (wall clock): a limit of its own is reached.
+    #[error("source {source_name} is busy")]
+    Busy {
         source_name: &'static str,
         until: Timestamp,
         #[source]
@@ -49,7 +61,34 @@ pub enum SourceError {
 impl SourceError {
     /// Returns a temporary error of the source with this name.
     pub fn transient(source_name: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Transient { source_name, cause: cause.into() }
+        Self::Transient { source_name, until: None, is_shared: false, cause: cause.into() }
+    }
+
+    /// Returns a temporary error after which the source accepts no call before `until` (wall clock).
+    pub fn transient_until(
+        source_name: &'static str,
+        until: Timestamp,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Transient { source_name, until: Some(until), is_shared: false, cause: cause.into() }
+    }
+
+    /// Returns the error for another call that the same request failed for.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        if let Self::Transient { is_shared, .. } = &mut self {
+            *is_shared = true;
+        }
+        self
+    }
+
+    /// Returns the error of a call without a request, because of a limit that ends at `until` (wall clock).
+    pub fn busy(
+        source_name: &'static str,
+        until: Timestamp,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Busy { source_name, until, cause: cause.into() }
     }
 
     /// Returns the error of data that is being written, and may be read from `until` (wall clock) on.

@@ -14,6 +14,7 @@
 //! | `cancellation` | requests that end others |
 //! | `refetching`, `refetch_notes` | requests that fetch covered ranges again |
 //! | `chunk_results` | writes the bars of a chunk, and covers it up to the horizon of the source |
+//! | `source_guard` | stops calls to a source that fails |
 //! | `request`, `endings` | the state of a held request; its terminal event |
 //! | `event_writer` | the output events |
 //! | `drain` | releases requests before a revocation |
@@ -43,6 +44,7 @@ mod refetching;
 mod request;
 mod restored_ends;
 mod side_inputs;
+mod source_guard;
 
 #[cfg(test)]
 mod tests;
@@ -54,7 +56,7 @@ use std::time::Duration;
 use chassis::telemetry::Scope;
 use contracts::Topic;
 use domain::Timestamp;
-use kafka_io::{InRecord, OutRecord, Wire};
+use kafka_io::{BreakerMeters, InRecord, OutRecord, Wire};
 use kit::{Backoff, Jitter, SaturatingFrom};
 use pipeline::{Effects, InputPartition, Now, RecordId, Stage, Verdict};
 use rand_core::{RngCore, SeedableRng};
@@ -73,6 +75,9 @@ use self::event_writer::EventWriter;
 use self::fetch_run::FetchRun;
 use self::request::Request;
 use self::restored_ends::RestoredEnds;
+use self::source_guard::SourceGuard;
+
+pub use self::source_guard::SourceHook;
 
 /// The input topic.
 pub const INPUT: Topic = Topic::RangeRequested;
@@ -133,6 +138,7 @@ pub struct ExecutorStage {
     /// Partitions before their revocation.
     draining: BTreeSet<i32>,
     counts: RangeCounts,
+    guard: SourceGuard,
 }
 
 impl ExecutorStage {
@@ -160,6 +166,7 @@ impl ExecutorStage {
             runs: BTreeMap::new(),
             draining: BTreeSet::new(),
             counts: RangeCounts::new(&Scope::nowhere()),
+            guard: SourceGuard::unreported(),
             settings,
         }
     }
@@ -168,6 +175,13 @@ impl ExecutorStage {
     #[must_use]
     pub fn with_counts(mut self, counts: RangeCounts) -> Self {
         self.counts = counts;
+        self
+    }
+
+    /// Reports the state of the source's circuit breaker by these metrics, and its cause to this hook.
+    #[must_use]
+    pub fn with_source_guard(mut self, meters: BreakerMeters, hook: Box<SourceHook>) -> Self {
+        self.guard = SourceGuard::new(meters, hook);
         self
     }
 
@@ -238,7 +252,9 @@ impl Stage for ExecutorStage {
     }
 
     fn is_full(&self, _topic: u16) -> bool {
-        self.coalescer.is_full() || self.table.gate.waiting() >= self.settings.limits.requests_max
+        self.is_source_held()
+            || self.coalescer.is_full()
+            || self.table.gate.waiting() >= self.settings.limits.requests_max
     }
 
     fn next_wake(&self, now: Now) -> Option<Duration> {

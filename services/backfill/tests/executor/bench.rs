@@ -9,7 +9,7 @@ use backfill::config::ExecutorSection;
 use backfill::metric_names::METRICS;
 use backfill::range_counts::RangeCounts;
 use backfill::sources::{Source, SourceBars, SourceError};
-use backfill::stage::executor::{ExecutorStage, INPUT, Workers};
+use backfill::stage::executor::{ExecutorStage, INPUT, SourceHook, Workers};
 use backfill::worker::{Job, fetch_chunk};
 use chassis::telemetry::{Catalogue, Metrics};
 use contracts::{
@@ -18,7 +18,7 @@ use contracts::{
 };
 use domain::calendar::{Date, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
-use kafka_io::{KafkaStage, Missing, OutRecord, TableRecord, TableScope};
+use kafka_io::{BreakerMeters, KafkaStage, Missing, OutRecord, TableRecord, TableScope};
 use pipeline::{Effect, InputPartition, Now, Verdict};
 use testkit::stage_bench::{START_MICROS, now_after, wire};
 use testkit::{StageBench, StoredRecord};
@@ -198,6 +198,15 @@ impl Bench {
             released: 0,
             jobs,
         }
+    }
+
+    /// Reports the source's circuit breaker to these. Before the first request.
+    pub(crate) fn guard_source(&mut self, meters: BreakerMeters, hook: Box<SourceHook>) {
+        let settings = ExecutorSection::default().settings();
+        let source = Arc::clone(&self.fetcher);
+        let empty = ExecutorStage::new(self.wire.clone(), source, settings, Box::new(self.jobs.clone()), 7);
+        let stage = std::mem::replace(&mut self.bench.stage, empty);
+        self.bench.stage = stage.with_source_guard(meters, hook);
     }
 
     pub(crate) fn partition(&self) -> i32 {

@@ -2,6 +2,7 @@
 
 mod bar_files;
 mod bench;
+mod breaker;
 mod cancellation;
 mod coverage;
 mod deletions;

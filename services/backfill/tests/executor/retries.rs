@@ -101,3 +101,53 @@ fn file_of_another_clock_is_read_ten_times_a_second_at_most() {
     bench.work_all(now(63));
     assert!(bench.outputs.completed[0].success, "a time of the future is not waited for");
 }
+
+fn until(seconds: u64) -> Timestamp {
+    Timestamp::from_micros(now(seconds).wall_micros)
+}
+
+#[test]
+fn retry_waits_for_the_time_that_the_source_names() {
+    let mut bench = Bench::new();
+    bench.source.errors.lock().unwrap().push_back(SourceError::transient_until("script", until(40), "429"));
+    bench.hold(&request(1, "2024-01-02", "2024-01-05"), now(0));
+    bench.work_all(now(2));
+    assert_eq!(bench.stage.next_wake(now(2)).map(|wait| wait.as_secs()), Some(38));
+    bench.work_all(now(39));
+    assert_eq!(bench.started.len(), 1);
+    bench.work_all(now(40));
+    assert_eq!((bench.started.len(), bench.outputs.completed.len()), (2, 1));
+}
+
+#[test]
+fn time_that_is_too_far_away_ends_in_exhausted() {
+    let mut bench = Bench::new();
+    let day = 86_400;
+    bench.source.errors.lock().unwrap().push_back(SourceError::transient_until("script", until(day), "429"));
+    bench.hold(&request(1, "2024-01-02", "2024-01-05"), now(0));
+    bench.work_all(now(2));
+    let end = &bench.outputs.failed[0];
+    assert_eq!((end.error_class, end.retryable), (BackfillErrorClass::Exhausted, true));
+}
+
+#[test]
+fn busy_source_uses_up_no_attempt() {
+    let mut bench = Bench::new();
+    // More often than a chunk has attempts; the last one at once.
+    let times = [12, 22, 32, 42, 0];
+    bench
+        .source
+        .errors
+        .lock()
+        .unwrap()
+        .extend(times.map(|time| SourceError::busy("script", until(time), "")));
+    bench.hold(&request(1, "2024-01-02", "2024-01-05"), now(0));
+    bench.work_all(now(2));
+    for (calls, time) in (2..).zip([12, 22, 32, 42]) {
+        bench.work_all(now(time));
+        assert_eq!(bench.started.len(), calls);
+    }
+    assert_eq!(bench.stage.next_wake(now(42)).map(|wait| wait.as_millis()), Some(100));
+    bench.work_all(now(43));
+    assert!(bench.outputs.completed[0].success);
+}

@@ -40,9 +40,9 @@ enum PartError {
 impl PartError {
     const fn reason(&self) -> Shortfall {
         match self {
-            Self::Source(SourceError::Transient { .. } | SourceError::BeingWritten { .. }) => {
-                Shortfall::Exhausted
-            }
+            Self::Source(
+                SourceError::Transient { .. } | SourceError::BeingWritten { .. } | SourceError::Busy { .. },
+            ) => Shortfall::Exhausted,
             Self::Source(SourceError::UnknownSymbol { .. }) => Shortfall::UnknownSymbol,
             Self::Source(SourceError::InvalidRange { .. } | SourceError::Permanent { .. })
             | Self::Unwritable { .. } => Shortfall::Rejected,
@@ -110,6 +110,7 @@ impl ExecutorStage {
             SourceError::UnknownSymbol { .. } => run.end_series(chunk.range.start()),
             SourceError::Transient { .. }
             | SourceError::BeingWritten { .. }
+            | SourceError::Busy { .. }
             | SourceError::InvalidRange { .. }
             | SourceError::Permanent { .. } => vec![chunk.range],
         };

@@ -48,6 +48,10 @@ pub(super) enum RunState {
     Waiting {
         until: Duration,
     },
+    /// The circuit breaker of the source admits no call, until this time (monotonic) or a call that succeeds.
+    Held {
+        until: Duration,
+    },
     /// The partition is draining: no further chunk starts.
     Stopped,
     /// A worker has the chunk, but the requests were removed.
@@ -63,7 +67,7 @@ impl FetchRun {
     /// Returns the time of the next retry (monotonic). `None` if none is scheduled.
     pub(super) fn due(&self) -> Option<Duration> {
         match self.state {
-            RunState::Waiting { until } => Some(until),
+            RunState::Waiting { until } | RunState::Held { until } => Some(until),
             RunState::AtWorker | RunState::Stopped | RunState::Orphaned => None,
         }
     }
@@ -76,6 +80,10 @@ impl FetchRun {
         let wait = wait.max(WRITING_WAIT_MIN).min(left);
         self.waited += wait;
         (!left.is_zero()).then_some(wait)
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, RunState::Held { .. })
     }
 
     pub(super) fn is_at_worker(&self) -> bool {

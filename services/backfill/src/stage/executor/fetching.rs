@@ -9,6 +9,10 @@
 //! ```
 //!
 //! Data that is being written is a transient error that uses up no attempt: the chunk waits until the data may be read, bounded per fetch.
+//! A source that made no request, because a limit of its own is reached, uses up none either. Another transient error may name the time
+//! from which on the source accepts calls again.
+//!
+//! While the circuit breaker of the source is open, chunks are held before they reach a worker (`source_guard`).
 //!
 //! A retry waits on the clock of the stage and occupies no worker. When the partition is draining, the fetch stops after the chunk that a
 //! worker has (`drain`). When the partition is removed, the fetch is orphaned: the result of its job is discarded and frees its slot.
@@ -26,7 +30,13 @@ use crate::rules::coalescer::{Fetch, FetchId};
 use crate::rules::finality::{closed_before, final_before};
 use crate::rules::series::Series;
 use crate::sources::SourceError;
-use crate::worker::JobResult;
+use crate::worker::{Job, JobResult};
+
+/// The maximum wait until a time that a source names. A chunk whose source names a later one fails, and may be requested again.
+const NAMED_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// The minimum of such a wait without an attempt: the clocks of the source and of the stage differ.
+const NAMED_WAIT_MIN: Duration = Duration::from_millis(100);
 
 impl ExecutorStage {
     /// Starts a fetch: splits the ranges that its requests lack into chunks.
@@ -83,20 +93,13 @@ impl ExecutorStage {
             }
             return;
         };
-        run.state = if self.is_draining(&run) {
-            RunState::Stopped
-        } else if self.workers.start(job).is_ok() {
-            RunState::AtWorker
-        } else {
-            // No error of the source, so not an attempt: the workers are closing, or one was just replaced.
-            RunState::Waiting { until: now.monotonic + self.settings.retries.backoff.wait_after(1) }
-        };
+        run.state = if self.is_draining(&run) { RunState::Stopped } else { self.start_job(job, now) };
         self.runs.insert(id, run);
     }
 
     /// Retries the chunks whose wait has ended.
     pub(super) fn retry_due(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
-        let is_due = |run: &FetchRun| run.due().is_some_and(|due| due <= now.monotonic);
+        let is_due = |run: &FetchRun| self.is_due(run, now);
         let due: Vec<FetchId> = self.runs.iter().filter(|(_, run)| is_due(run)).map(|(id, _)| *id).collect();
         for id in due {
             if let Some(run) = self.runs.remove(&id) {
@@ -108,6 +111,7 @@ impl ExecutorStage {
     /// Processes the result of a job.
     pub(super) fn chunk_ended(&mut self, result: JobResult, now: Now, effects: &mut Effects<OutRecord>) {
         let JobResult { fetch, bars } = result;
+        self.guard.ended(&bars, now);
         let Some(mut run) = self.runs.remove(&fetch) else { return };
         if run.state == RunState::Orphaned {
             // The requests are gone: the fetch only frees its slot.
@@ -133,18 +137,50 @@ impl ExecutorStage {
         self.proceed(run, now, effects);
     }
 
-    /// Counts a failed call and returns the wait before the next one. `None` if the chunk fails. Data that is being written costs no
-    /// attempt, but a bounded time.
+    /// Counts a failed call and returns the wait before the next one: at least until the time that the source names. `None` if the chunk
+    /// fails. Data that is being written costs no attempt, but a bounded time; a busy source costs none.
     fn wait_after_error(&mut self, run: &mut FetchRun, error: &SourceError, now: Now) -> Option<Duration> {
         if let SourceError::BeingWritten { until, .. } = error
             && let Some(wait) = run.wait_for_writer(*until, Timestamp::from_micros(now.wall_micros))
         {
             return Some(wait);
         }
+        let wait_until = |until: Timestamp| {
+            let micros = until.micros_since(Timestamp::from_micros(now.wall_micros));
+            Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+        };
+        if let SourceError::Busy { until, .. } = error {
+            return Some(wait_until(*until).clamp(NAMED_WAIT_MIN, NAMED_WAIT_MAX));
+        }
         run.failures += 1;
-        let is_retried = matches!(error, SourceError::Transient { .. })
-            && run.failures < self.settings.retries.attempts_max;
-        is_retried.then(|| self.retry_wait(run.failures))
+        let SourceError::Transient { until, .. } = error else { return None };
+        let named = until.map_or(Duration::ZERO, wait_until);
+        let is_retried = run.failures < self.settings.retries.attempts_max && named <= NAMED_WAIT_MAX;
+        is_retried.then(|| self.retry_wait(run.failures).max(named))
+    }
+
+    /// Passes a chunk to a worker, and returns the state of its fetch.
+    fn start_job(&mut self, job: Job, now: Now) -> RunState {
+        if let Err(wait) = self.guard.admit(now.monotonic) {
+            return RunState::Held { until: now.monotonic + wait };
+        }
+        if self.workers.start(job).is_ok() {
+            return RunState::AtWorker;
+        }
+        self.guard.cancelled();
+        // No error of the source, so not an attempt: the workers are closing, or one was just replaced.
+        RunState::Waiting { until: now.monotonic + self.settings.retries.backoff.wait_after(1) }
+    }
+
+    /// Returns `true` if the chunk may be passed to a worker: its wait has ended, or the breaker admits calls again.
+    fn is_due(&self, run: &FetchRun, now: Now) -> bool {
+        let is_admitted = run.is_held() && self.guard.admits(now.monotonic);
+        is_admitted || run.due().is_some_and(|due| due <= now.monotonic)
+    }
+
+    /// Returns `true` while the breaker holds chunks. Without one, a request is accepted: it becomes the trial.
+    pub(super) fn is_source_held(&self) -> bool {
+        !self.guard.is_closed() && self.runs.values().any(FetchRun::is_held)
     }
 
     /// Stops a fetch whose requests were removed.
