@@ -1,6 +1,6 @@
 //! Configuration of the backfill service.
 
-use std::path::PathBuf;
+mod source;
 
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
@@ -14,6 +14,8 @@ use crate::rules::coalescer::Limits;
 use crate::rules::planner::Planner;
 use crate::rules::timeframes::Timeframes;
 use crate::stage::executor::{Retries, Settings};
+
+pub use self::source::{AlpacaFeed, SourceKind, SourceSection};
 
 /// The settings of the backfill service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,39 +118,6 @@ pub struct ExecutorSection {
     /// The maximum number of days in a chunk of bars of one or five minutes, 1 to 3,660. By default 5: some 5,000 bars, a transaction of
     /// moderate size.
     pub minute_bars_chunk_days: u16,
-}
-
-/// The kind of a source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceKind {
-    /// No source: each request ends in a failure of class `no_source`.
-    #[default]
-    None,
-    /// A folder of day bars with one file per symbol.
-    Csv,
-    /// Generated day bars, the same for the same seed.
-    Synthetic,
-}
-
-/// The source of historical bars.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SourceSection {
-    /// The kind of the source: `none`, `csv` (a folder of day bars) or `synthetic` (generated day bars). By default `none`, so that no
-    /// bars are written before an operator selects a source; each request then ends in a failure of class `no_source`.
-    pub kind: SourceKind,
-    /// For `csv`: the folder with the files `<SYMBOL>.csv`. Required for that kind, without effect for others. By default empty. While the
-    /// service runs, replace a file by rename, or append whole lines: a file that does not end with a line end, or has no bar, is read 10 s
-    /// after its last change. A file has at most 8 MiB.
-    pub folder: PathBuf,
-    /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
-    /// any number will do.
-    pub seed: u64,
-    /// The time in milliseconds after the close of a bar of one, five or sixty minutes until it counts as final. Until then it is neither
-    /// written nor covered, whatever the source has: late trades may change it. By default 15 min. A day bar is final at 04:00 in New York
-    /// of the next day.
-    pub settle_ms: Millis,
 }
 
 // === impl BackfillConfig ===
@@ -319,22 +288,6 @@ impl Validate for ExecutorSection {
             // Each bar is an output, and the outputs of a chunk are one transaction.
             errors.check((1..=3_660).contains(&value), key, value, "1 to 3660", "5");
         }
-    }
-}
-
-// === impl SourceSection ===
-
-impl Default for SourceSection {
-    fn default() -> Self {
-        let (kind, folder, seed) = (SourceKind::default(), PathBuf::new(), 0);
-        Self { kind, folder, seed, settle_ms: Millis::new(900_000) }
-    }
-}
-
-impl Validate for SourceSection {
-    fn validate(&self, errors: &mut ErrorCollector) {
-        let is_missing = self.kind == SourceKind::Csv && self.folder.as_os_str().is_empty();
-        errors.check(!is_missing, "folder", "", "given when kind is csv", "/var/lib/bars");
     }
 }
 

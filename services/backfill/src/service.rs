@@ -9,14 +9,16 @@ use chassis::{Context, Exit, Failure, Service};
 use contracts::Topic;
 use domain::{DataType, Interval, Symbol, Timeframe};
 use hosting::{Hosted, Part, PoolWorkers, Reserved, StageSpec, WorkerError};
-use kafka_io::{Completions, Wire, completions};
+use kafka_io::{BreakerMeters, Completions, Wire, completions};
+use kit::ErrorChain;
+use tokio::runtime::Handle;
 
 use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
 use crate::metric_names::METRICS;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
-use crate::sources::{CsvFolder, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
-use crate::stage::executor::{self, ExecutorStage, Settings, Workers};
+use crate::sources::{Alpaca, CsvFolder, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
+use crate::stage::executor::{self, ExecutorStage, Settings, SourceHook, Workers};
 use crate::stage::planner::{self, PlannerStage};
 use crate::worker::{Job, JobResult, fetch_chunk};
 
@@ -31,6 +33,9 @@ pub const EXECUTOR: &str = "backfill-executor";
 
 /// The consumer group of the executor.
 pub const EXECUTOR_GROUP: &str = "tapeline.backfill.executor";
+
+/// The part of a worker's deadline in which a call to a remote source ends.
+const CALL_SHARE: f64 = 0.9;
 
 const DEAD_LETTERS: Topic = Topic::BackfillDeadLetter;
 
@@ -62,7 +67,7 @@ impl Service for Backfill {
     }
 
     async fn start(config: BackfillConfig, context: Context) -> Result<Vec<Hosted>, Failure> {
-        let source = source(&config.source, &context)?;
+        let source = source(&config, &context)?;
         report_source(&context, &config.source);
         start_with(config, source, context).await
     }
@@ -116,7 +121,8 @@ fn host_executor(
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
     let settings = Settings { settle: config.source.settle_ms.into(), ..section.settings() };
     let stage = ExecutorStage::new(wire, source, settings, Box::new(workers), seed)
-        .with_counts(RangeCounts::new(&context.metrics));
+        .with_counts(RangeCounts::new(&context.metrics))
+        .with_source_guard(BreakerMeters::of(Backfill::NAME, "source"), source_hook(context));
     let spec = StageSpec {
         stage: EXECUTOR,
         group: EXECUTOR_GROUP,
@@ -132,8 +138,10 @@ fn host_executor(
     hosting::host(context, &config.kafka.0, stage, completed, spec)
 }
 
-fn source(section: &SourceSection, context: &Context) -> Result<Arc<dyn Source>, Failure> {
+fn source(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>, Failure> {
+    let section = &config.source;
     match section.kind {
+        SourceKind::Alpaca => alpaca(config, context),
         SourceKind::None => Ok(Arc::new(EmptySource)),
         SourceKind::Synthetic => Ok(Arc::new(SyntheticMarket::new(section.seed))),
         SourceKind::Csv if section.folder.is_dir() => {
@@ -143,6 +151,21 @@ fn source(section: &SourceSection, context: &Context) -> Result<Arc<dyn Source>,
             let text = format!("invalid source.folder {:?}: not a readable folder", section.folder);
             Err(Failure::with(Exit::Usage, text))
         }
+    }
+}
+
+fn alpaca(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>, Failure> {
+    // Less than the deadline of a worker: a call that takes too long ends with an error of its own.
+    let call_max = config.executor.worker_deadline_ms.as_duration().mul_f64(CALL_SHARE);
+    let source = Alpaca::new(&config.source, Handle::current(), Arc::clone(&context.clock), call_max);
+    match source {
+        Ok(Some(source)) => Ok(Arc::new(source)),
+        // The configuration has been validated.
+        Ok(None) => Err(Failure::with(Exit::Usage, "invalid section source")),
+        Err(cause) => Err(Failure::with(
+            Exit::Usage,
+            format!("failed to create an HTTP client: {}", ErrorChain(&cause)),
+        )),
     }
 }
 
@@ -161,6 +184,13 @@ impl Source for EmptySource {
     fn bars(&self, symbol: Symbol, _: Timeframe, _: Interval) -> Result<SourceBars, SourceError> {
         Err(SourceError::unknown_symbol(self.name(), symbol, "no source is configured"))
     }
+}
+
+/// Reports an open circuit breaker of the source in `/ready`.
+fn source_hook(context: &Context) -> Box<SourceHook> {
+    let latch = context.health.component("source");
+    latch.ready();
+    Box::new(move |cause| latch.degraded_by("breaker", cause))
 }
 
 /// Reports a service whose requests all fail: once in the log, and in `/ready` as degraded.

@@ -2,12 +2,14 @@
 //!
 //! Worker threads call a source. It may block, and it never uses Kafka.
 
+mod alpaca;
 mod bar_file;
 mod csv_folder;
 mod memory;
 mod source;
 mod synthetic;
 
+pub use alpaca::Alpaca;
 pub use bar_file::{CsvError, InvalidRow, MissingEnd, RowError, read_bars};
 pub use csv_folder::CsvFolder;
 pub use memory::memory_parts;

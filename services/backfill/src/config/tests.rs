@@ -84,3 +84,20 @@ fn worker_numbers_out_of_order_are_an_error() {
         assert_eq!(errors.len(), 1, "{key} {value}: {errors:?}");
     }
 }
+
+#[test]
+fn alpaca_requires_a_key_and_shows_none() {
+    let kind = ("BACKFILL__SOURCE__KIND", "alpaca");
+    let errors =
+        errors_of(&[kind, ("BACKFILL__SOURCE__SECRET", "hun\nter2"), ("BACKFILL__SOURCE__ASOF", "now")]);
+    let all = errors.join("\n");
+    assert!(errors.len() == 3 && !all.contains("ter2"), "{all}");
+    for part in ["source.key_id", "source.secret", "source.asof = now (BACKFILL__SOURCE__ASOF)"] {
+        assert!(all.contains(part), "{part} is missing in\n{all}");
+    }
+    let key = [("BACKFILL__SOURCE__KEY_ID", "PK1"), ("BACKFILL__SOURCE__SECRET", "hunter2")];
+    assert_eq!(errors_of(&[kind, key[0], key[1]]), [""; 0]);
+    let url = ("BACKFILL__SOURCE__URL", "https://me:hunter2@host/path");
+    let all = errors_of(&[kind, key[0], key[1], url]).join("\n");
+    assert!(all.contains("source.url = https://[redacted]@host/path"), "{all}");
+}

@@ -1,8 +1,10 @@
 //! Memory of a source, as a part of the sum that is compared with the limit of the container at start.
 
+use domain::Bar;
 use hosting::Part;
 use kit::SaturatingFrom;
 
+use super::alpaca::RESPONSE_BYTES_MAX;
 use super::bar_file::FILE_BYTES_MAX;
 use crate::config::{ExecutorSection, SourceKind};
 
@@ -11,6 +13,26 @@ const FILE_COPIES: u64 = 2;
 
 /// The bars of a chunk: at most 3,660 of 48 bytes, and the growth of their list.
 const CHUNK_BYTES: u64 = 1 << 20;
+
+/// A response is in memory once as a whole, and once more as rows.
+const RESPONSE_COPIES: u64 = 2;
+
+/// The bars of a joined call are in memory with those of the other symbols, and once more for each chunk.
+const BARS_COPIES: u64 = 2;
+
+/// The bytes of a bar of a chunk, with the growth of their list.
+const BAR_BYTES: u64 = 2 * size_of::<Bar>() as u64;
+
+/// Returns the memory of the bars of the largest chunk: a day has a bar, 24 or 1,440.
+fn bars_bytes(executor: &ExecutorSection) -> u64 {
+    let days = [
+        (executor.day_bars_chunk_days, 1),
+        (executor.hour_bars_chunk_days, 24),
+        (executor.minute_bars_chunk_days, 1_440),
+    ];
+    let bars = days.map(|(days, bars_a_day)| u64::from(days) * bars_a_day).into_iter().max();
+    bars.unwrap_or_default() * BAR_BYTES
+}
 
 /// Returns the memory of the files that are read at once, one by each worker with a fetch, and of the bars of each running fetch. None for
 /// other sources.
@@ -27,6 +49,16 @@ pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part>
             Part {
                 name: "bars of executor.running_max".to_owned(),
                 bytes: fetches.saturating_mul(CHUNK_BYTES),
+            },
+        ],
+        SourceKind::Alpaca => vec![
+            Part {
+                name: "responses of executor.workers_max".to_owned(),
+                bytes: files.saturating_mul(RESPONSE_COPIES * u64::saturating_from(RESPONSE_BYTES_MAX)),
+            },
+            Part {
+                name: "bars of executor.running_max".to_owned(),
+                bytes: fetches.saturating_mul(BARS_COPIES * bars_bytes(executor)),
             },
         ],
         SourceKind::None | SourceKind::Synthetic => Vec::new(),
@@ -47,6 +79,9 @@ mod tests {
         assert_eq!(bytes(64, 3), [48, 64], "a fetch without a worker reads no file");
         assert_eq!(bytes(3, 64), [48, 3], "a worker without a fetch neither");
         let executor = ExecutorSection::default();
+        let parts = memory_parts(SourceKind::Alpaca, &executor);
+        let bytes: Vec<u64> = parts.iter().map(|part| part.bytes).collect();
+        assert_eq!(bytes, [48 << 20, 3 * 2 * 5 * 1_440 * 96], "of five days of minute bars");
         assert!(memory_parts(SourceKind::Synthetic, &executor).is_empty());
     }
 }

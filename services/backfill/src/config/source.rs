@@ -1,0 +1,178 @@
+//! Configuration section `source`.
+
+use std::path::PathBuf;
+
+use chassis::config::{ErrorCollector, Validate};
+use kit::{Millis, Secret};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The kind of a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// No source: each request ends in a failure of class `no_source`.
+    #[default]
+    None,
+    /// A folder of day bars with one file per symbol.
+    Csv,
+    /// Generated day bars, the same for the same seed.
+    Synthetic,
+    /// Bars of all timeframes from Alpaca Market Data v2.
+    Alpaca,
+}
+
+/// A feed of Alpaca.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlpacaFeed {
+    /// Trades of the exchange IEX only; part of every plan.
+    #[default]
+    Iex,
+    /// Trades of all exchanges of the United States; the last 15 minutes need a paid plan.
+    Sip,
+    /// Trades over the counter; needs a plan with it.
+    Otc,
+    /// Trades of the night session at Blue Ocean.
+    Boats,
+}
+
+/// The source of historical bars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceSection {
+    /// The kind of the source: `none`, `csv` (a folder of day bars), `synthetic` (generated day bars) or `alpaca` (Alpaca Market Data v2).
+    /// By default `none`, so that no bars are written before an operator selects a source; each request then ends in a failure of class
+    /// `no_source`.
+    pub kind: SourceKind,
+    /// For `csv`: the folder with the files `<SYMBOL>.csv`. Required for that kind, without effect for others. By default empty. While the
+    /// service runs, replace a file by rename, or append whole lines: a file that does not end with a line end, or has no bar, is read 10 s
+    /// after its last change. A file has at most 8 MiB.
+    pub folder: PathBuf,
+    /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
+    /// any number will do.
+    pub seed: u64,
+    /// The time in milliseconds after the close of a bar of one, five or sixty minutes until it counts as final. Until then it is neither
+    /// written nor covered, whatever the source has: late trades may change it. By default 15 min. A day bar is final at 04:00 in New York
+    /// of the next day.
+    pub settle_ms: Millis,
+    /// For `alpaca`: the address of the API, without a path. By default the address of the vendor.
+    pub url: String,
+    /// For `alpaca`: the id of the API key. Required for that kind.
+    pub key_id: Secret,
+    /// For `alpaca`: the secret of the API key. Required for that kind.
+    pub secret: Secret,
+    /// For `alpaca`: the feed, `iex`, `sip`, `otc` or `boats`. By default `iex`, which every plan has.
+    pub feed: AlpacaFeed,
+    /// For `alpaca`: the date, as `2024-06-28`, whose assignment of symbols to companies is used, or `-` for bars of the symbol as it was
+    /// traded. By default empty: the vendor's default, the current day.
+    pub asof: String,
+    /// For `alpaca`: the maximum number of bars in a response, 1 to 10,000. By default 10,000, the maximum of the vendor.
+    pub page_limit: u16,
+    /// For `alpaca`: the maximum number of requests a minute of this process, 1 to 10,000. They are spread evenly. By default 200, the
+    /// quota of the free plan; instances with the same key share its quota, so divide it among them.
+    pub requests_per_minute: u32,
+    /// For `alpaca`: the timeout in milliseconds of a connection, at least 1. By default 5 s: longer than several lost packets.
+    pub connect_timeout_ms: Millis,
+    /// For `alpaca`: the timeout in milliseconds of a response with its whole body, at least 1. By default 20 s: a page has 1 to 2 MB.
+    pub timeout_ms: Millis,
+    /// For `alpaca`: the maximum number of symbols in a request, 1 to 200. By default 32: day bars of a year fit in a page. Concurrent
+    /// calls for the same timeframe and days are joined; there are at most as many as `executor.running_max` and `executor.workers_max`.
+    pub symbols_a_call: u16,
+    /// For `alpaca`: the time in milliseconds that a call waits for others to join it, at most 10,000. By default 50 ms: chunks that are
+    /// started together arrive within it. Without effect if `symbols_a_call` is 1.
+    pub join_ms: Millis,
+}
+
+impl Default for SourceSection {
+    fn default() -> Self {
+        Self {
+            kind: SourceKind::None,
+            folder: PathBuf::new(),
+            seed: 0,
+            settle_ms: Millis::new(900_000),
+            url: "https://data.alpaca.markets".to_owned(),
+            key_id: Secret::default(),
+            secret: Secret::default(),
+            feed: AlpacaFeed::Iex,
+            asof: String::new(),
+            page_limit: 10_000,
+            requests_per_minute: 200,
+            connect_timeout_ms: Millis::new(5_000),
+            timeout_ms: Millis::new(20_000),
+            symbols_a_call: 32,
+            join_ms: Millis::new(50),
+        }
+    }
+}
+
+impl SourceSection {
+    /// Returns the address of the bars of `alpaca`. `None` if `url` is invalid.
+    #[must_use]
+    pub fn bars_url(&self) -> Option<Url> {
+        let url = Url::parse(&self.url).ok()?;
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        let is_root = url.path() == "/" && url.fragment().is_none() && url.port() != Some(0);
+        let is_http = matches!(url.scheme(), "http" | "https");
+        (is_plain && is_root && is_http).then(|| url.join("/v2/stocks/bars").ok()).flatten()
+    }
+}
+
+impl AlpacaFeed {
+    /// Returns the name in a request.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Iex => "iex",
+            Self::Sip => "sip",
+            Self::Otc => "otc",
+            Self::Boats => "boats",
+        }
+    }
+}
+
+impl Validate for SourceSection {
+    fn validate(&self, errors: &mut ErrorCollector) {
+        let is_missing = self.kind == SourceKind::Csv && self.folder.as_os_str().is_empty();
+        errors.check(!is_missing, "folder", "", "given when kind is csv", "/var/lib/bars");
+        let is_alpaca = self.kind == SourceKind::Alpaca;
+        for (key, secret) in [("key_id", &self.key_id), ("secret", &self.secret)] {
+            let is_sendable = secret.expose().map_or(!is_alpaca, |text| {
+                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+            });
+            let rule = "given when kind is alpaca, of visible ASCII characters";
+            errors.check(is_sendable, key, secret, rule, "{ file = \"/run/secrets/alpaca\" }");
+        }
+        let rule = "an http or https address without a path";
+        errors.check(self.bars_url().is_some(), "url", &self.url, rule, "https://data.alpaca.markets");
+        let is_date =
+            matches!(self.asof.as_str(), "" | "-") || self.asof.parse::<jiff::civil::Date>().is_ok();
+        errors.check(is_date, "asof", &self.asof, "a date, - or empty", "2024-06-28");
+        let limit = self.page_limit;
+        errors.check((1..=10_000).contains(&limit), "page_limit", limit, "1 to 10000", "10000");
+        let requests = self.requests_per_minute;
+        errors.check((1..=10_000).contains(&requests), "requests_per_minute", requests, "1 to 10000", "200");
+        let symbols = self.symbols_a_call;
+        errors.check((1..=200).contains(&symbols), "symbols_a_call", symbols, "1 to 200", "32");
+        let join = self.join_ms;
+        errors.check(join.as_duration().as_secs() <= 10, "join_ms", join, "at most 10000", "50");
+        let timeouts = [("connect_timeout_ms", self.connect_timeout_ms), ("timeout_ms", self.timeout_ms)];
+        for (key, timeout) in timeouts {
+            errors.check(!timeout.is_zero(), key, timeout, "at least 1", "5000");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_has_no_path_user_or_query() {
+        let of = |url: &str| SourceSection { url: url.to_owned(), ..SourceSection::default() }.bars_url();
+        assert_eq!(of("http://127.0.0.1:1").unwrap().as_str(), "http://127.0.0.1:1/v2/stocks/bars");
+        assert!(SourceSection::default().bars_url().is_some());
+        let invalid = ["", "host", "ftp://a", "http://a/v2", "http://a?b", "http://a:b@c", "http://a:0"];
+        assert!(invalid.iter().all(|url| of(url).is_none()));
+    }
+}

@@ -1,0 +1,229 @@
+//! Requests to Alpaca: one page each, within the quota and with bounded bodies.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chassis::Clock;
+use domain::{Interval, Symbol, Timeframe, Timestamp};
+use kit::SaturatingFrom;
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Response, StatusCode, redirect};
+use serde::Deserialize;
+use url::Url;
+
+use super::error::{AlpacaError, RESPONSE_BYTES_MAX};
+use super::quota::Quota;
+use crate::config::{AlpacaFeed, SourceSection};
+
+const KEY_ID: &str = "APCA-API-KEY-ID";
+const SECRET: &str = "APCA-API-SECRET-KEY";
+const RATE_LIMIT_RESET: &str = "X-RateLimit-Reset";
+
+/// The maximum number of characters of a server's error in our error.
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// A client with the credentials and the quota of one key.
+pub(super) struct Client {
+    http: reqwest::Client,
+    url: Url,
+    feed: AlpacaFeed,
+    asof: String,
+    page_limit: u16,
+    quota: Mutex<Quota>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The parameters of a request for bars.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Query<'a> {
+    pub(super) symbols: &'a [Symbol],
+    pub(super) timeframe: Timeframe,
+    pub(super) range: Interval,
+    /// The maximum number of bars of a page. `None`: the configured one.
+    pub(super) limit: Option<u16>,
+}
+
+impl Client {
+    /// Creates a client. `None` if the section is invalid.
+    ///
+    /// # Errors
+    /// If the TLS library can't be initialised.
+    pub(super) fn new(
+        section: &SourceSection,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, reqwest::Error> {
+        let (Some(url), Some(headers)) = (section.bars_url(), credentials(section)) else {
+            return Ok(None);
+        };
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(section.connect_timeout_ms.into())
+            .timeout(section.timeout_ms.into())
+            .default_headers(headers)
+            // Another host would get the credentials.
+            .redirect(redirect::Policy::none());
+        if url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.")) {
+            http = http.no_proxy();
+        }
+        Ok(Some(Self {
+            http: http.build()?,
+            url,
+            feed: section.feed,
+            asof: section.asof.clone(),
+            page_limit: section.page_limit,
+            quota: Mutex::new(Quota::new(section.requests_per_minute)),
+            clock,
+        }))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.clock.wall_micros())
+    }
+
+    /// Returns the body of a page. Waits for the quota until the deadline at most.
+    pub(super) async fn page(
+        &self,
+        query: Query<'_>,
+        token: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, AlpacaError> {
+        let wait_max = deadline.saturating_duration_since(Instant::now());
+        let reserved = self.with_quota(|quota, now| quota.reserve(now, wait_max));
+        let wait = reserved.map_err(|wait| AlpacaError::Quota(after(self.now(), wait)))?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let response = self.http.get(self.address(query, token)).send().await.map_err(transport)?;
+        let status = response.status();
+        if status == StatusCode::OK {
+            return body(response).await;
+        }
+        let retry_at = retry_at(status, response.headers(), self.now());
+        if let (StatusCode::TOO_MANY_REQUESTS, Some(time)) = (status, retry_at) {
+            let wait = Duration::from_micros(u64::try_from(time.micros_since(self.now())).unwrap_or(0));
+            self.with_quota(|quota, now| quota.pause_until(now.saturating_add(wait)));
+        }
+        // A body that can't be read changes nothing about the status.
+        let message = body(response).await.map_or_else(|_| String::new(), |body| message_of(&body));
+        Err(AlpacaError::Status { status: status.as_u16(), message, retry_at })
+    }
+
+    fn address(&self, query: Query<'_>, token: Option<&str>) -> Url {
+        let symbols: Vec<&str> = query.symbols.iter().map(Symbol::as_str).collect();
+        let mut url = self.url.clone();
+        let mut pairs = url.query_pairs_mut();
+        pairs
+            .append_pair("symbols", &symbols.join(","))
+            .append_pair("timeframe", timeframe_name(query.timeframe))
+            .append_pair("start", &query.range.start().to_string())
+            // Inclusive.
+            .append_pair("end", &query.range.last().to_string())
+            .append_pair("limit", &query.limit.unwrap_or(self.page_limit).to_string())
+            .append_pair("adjustment", "raw")
+            .append_pair("feed", self.feed.as_str())
+            .append_pair("sort", "asc");
+        if !self.asof.is_empty() {
+            pairs.append_pair("asof", &self.asof);
+        }
+        if let Some(token) = token {
+            pairs.append_pair("page_token", token);
+        }
+        drop(pairs);
+        url
+    }
+
+    fn with_quota<T>(&self, update: impl FnOnce(&mut Quota, Duration) -> T) -> T {
+        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        update(&mut quota, self.clock.monotonic())
+    }
+}
+
+const fn timeframe_name(timeframe: Timeframe) -> &'static str {
+    match timeframe {
+        Timeframe::Minute1 => "1Min",
+        Timeframe::Minute5 => "5Min",
+        Timeframe::Hour1 => "1Hour",
+        Timeframe::Day1 => "1Day",
+    }
+}
+
+fn credentials(section: &SourceSection) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, secret) in [(KEY_ID, &section.key_id), (SECRET, &section.secret)] {
+        let mut value = HeaderValue::from_str(secret.expose()?).ok()?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Some(headers)
+}
+
+/// Reads the body, which must not be larger than the bound.
+async fn body(mut response: Response) -> Result<Vec<u8>, AlpacaError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(transport)? {
+        if bytes.len() + chunk.len() > RESPONSE_BYTES_MAX {
+            return Err(AlpacaError::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The address is in the configuration, and has the symbols of others.
+fn transport(error: reqwest::Error) -> AlpacaError {
+    AlpacaError::Transport(error.without_url())
+}
+
+/// Returns the time from which on the server accepts requests again. When the quota is used up: the later one of both headers.
+fn retry_at(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
+    let after_seconds =
+        number(RETRY_AFTER.as_str()).map(|seconds| after(now, Duration::from_secs(seconds.into())));
+    let reset = number(RATE_LIMIT_RESET).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+    let reset = reset.map(|seconds| Timestamp::from_micros(i64::from(seconds) * 1_000_000));
+    after_seconds.into_iter().chain(reset).max()
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add_micros(i64::saturating_from(wait.as_micros()))
+}
+
+/// The body of an error.
+#[derive(Deserialize)]
+struct ErrorBody {
+    message: String,
+}
+
+fn message_of(body: &[u8]) -> String {
+    let error = serde_json::from_slice::<ErrorBody>(body).map(|error| error.message);
+    let text = error.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned());
+    text.trim().chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn later_one_of_both_headers_counts() {
+        let now = Timestamp::from_micros(1_000_000_000_000_000);
+        let of = |status, pairs: &[(&'static str, &'static str)]| {
+            retry_at(status, &headers(pairs), now).map(|time| time.micros_since(now) / 1_000_000)
+        };
+        let seconds = |pairs| of(StatusCode::TOO_MANY_REQUESTS, pairs);
+        assert_eq!(seconds(&[("retry-after", "7")]), Some(7));
+        assert_eq!(seconds(&[("x-ratelimit-reset", "1000000030")]), Some(30));
+        assert_eq!(seconds(&[("retry-after", "7"), ("x-ratelimit-reset", "1000000030")]), Some(30));
+        assert_eq!(seconds(&[("retry-after", "soon")]), None);
+        assert_eq!(seconds(&[]), None);
+        let both = [("retry-after", "7"), ("x-ratelimit-reset", "1000000030")];
+        assert_eq!(of(StatusCode::SERVICE_UNAVAILABLE, &both), Some(7), "each response has a reset");
+    }
+}

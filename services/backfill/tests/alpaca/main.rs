@@ -1,0 +1,112 @@
+//! Alpaca as a source, against a simulation of its API: pages, horizon, unknown symbols, failures, and the vendor's own client.
+
+mod failures;
+mod history;
+mod joined;
+mod public_client;
+mod responses;
+mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backfill::config::{SourceKind, SourceSection};
+use backfill::sources::{Alpaca, Source, SourceBars, SourceError};
+use chassis::{Clock, SystemClock};
+use domain::calendar::{Date, day_open, is_session};
+use domain::{Interval, Symbol, Timeframe, Timestamp};
+use kit::Secret;
+use tokio::runtime::Runtime;
+
+use self::server::{KEY_ID, SECRET, SimulatedServer};
+
+/// A Wednesday at 11:00 in New York.
+pub(crate) const NOW: &str = "2024-07-10T15:00:00Z";
+
+/// The wall clock does not move: the horizon depends on it.
+#[derive(Debug)]
+struct FixedWall(SystemClock);
+
+impl Clock for FixedWall {
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn wall_micros(&self) -> i64 {
+        at(NOW).micros()
+    }
+}
+
+/// A simulated server, and a source that uses it.
+pub(crate) struct Bench {
+    pub(crate) server: SimulatedServer,
+    pub(crate) source: Alpaca,
+    _runtime: Runtime,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A bench whose section is changed by `change`.
+    pub(crate) fn with(change: impl FnOnce(&mut SourceSection)) -> Self {
+        let server = SimulatedServer::start();
+        let mut section = SourceSection {
+            kind: SourceKind::Alpaca,
+            url: server.url(),
+            key_id: Secret::new(KEY_ID),
+            secret: Secret::new(SECRET),
+            requests_per_minute: 10_000,
+            timeout_ms: 60_000.into(),
+            symbols_a_call: 1,
+            ..SourceSection::default()
+        };
+        change(&mut section);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let clock = Arc::new(FixedWall(SystemClock::new()));
+        let source = Alpaca::new(&section, runtime.handle().clone(), clock, Duration::from_secs(300));
+        Self { server, source: source.unwrap().unwrap(), _runtime: runtime }
+    }
+
+    /// The day bars of AAPL.
+    pub(crate) fn day_bars(&self, range: Interval) -> Result<SourceBars, SourceError> {
+        self.source.bars(aapl(), Timeframe::Day1, range)
+    }
+}
+
+pub(crate) fn aapl() -> Symbol {
+    Symbol::constant("AAPL")
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+pub(crate) fn range(start: &str, end: &str) -> Interval {
+    Interval::new(at(start), at(end)).unwrap()
+}
+
+/// The open times of the sessions from `first` to `last`.
+pub(crate) fn sessions(first: &str, last: &str) -> Vec<Timestamp> {
+    let (mut date, last): (Date, Date) = (first.parse().unwrap(), last.parse().unwrap());
+    let mut times = Vec::new();
+    while date <= last {
+        if is_session(date) {
+            times.push(day_open(date));
+        }
+        date = date.tomorrow().unwrap();
+    }
+    times
+}
+
+/// The range of the days from `first` to `last`.
+pub(crate) fn days(first: &str, last: &str) -> Interval {
+    let open = |text: &str| day_open(text.parse::<Date>().unwrap());
+    Interval::from_inclusive(open(first), open(last)).unwrap()
+}
+
+pub(crate) fn open_times(part: &SourceBars) -> Vec<Timestamp> {
+    part.bars.iter().map(|bar| bar.open_time).collect()
+}

@@ -1,0 +1,87 @@
+//! The vendor's public Python client reads the simulated server: both clients agree about its API.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+use backfill::sources::Source;
+use domain::{Symbol, Timeframe, Timestamp};
+use serde_json::Value;
+
+use crate::server::{KEY_ID, SECRET};
+use crate::{Bench, at, days, range, sessions};
+
+/// Returns the path of a Python with the packages of tests/integration/clients. Without one the test is skipped.
+#[expect(clippy::disallowed_methods, reason = "a switch of the test run, not configuration of a service")]
+fn python() -> Option<PathBuf> {
+    let path = std::env::var("TAPELINE_PYTHON").ok();
+    if path.is_none() {
+        // Not by a print macro, whose output would be captured: a skip must be visible.
+        writeln!(
+            std::io::stderr(),
+            "skipped: needs a python with clients/requirements.txt (TAPELINE_PYTHON)"
+        )
+        .ok();
+    }
+    path.map(PathBuf::from)
+}
+
+/// Runs the public client.
+fn public_bars(python: &PathBuf, bench: &Bench, arguments: [&str; 4]) -> Value {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alpaca/public_client.py");
+    let output = Command::new(python)
+        .args([script, &bench.server.url(), KEY_ID, SECRET])
+        .args(arguments)
+        .env("NO_PROXY", "127.0.0.1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn public_client_reads_the_same_bars() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    let minutes: Vec<Timestamp> =
+        (0..90).map(|index| at("2024-06-03T13:30:00Z").saturating_add_micros(index * 60_000_000)).collect();
+    for symbol in ["AAPL", "BRK.B"] {
+        bench.server.add(symbol, "1Day", &sessions("2024-01-02", "2024-06-28"));
+        bench.server.add(symbol, "1Min", &minutes);
+    }
+    // Several pages, one of which has bars of both symbols.
+    bench.server.limit_pages(80);
+    let day_range = days("2024-01-02", "2024-06-28");
+    let minute_range = range("2024-06-03T13:30:00Z", "2024-06-03T15:00:00Z");
+    let cases = [
+        (Timeframe::Day1, "1Day", day_range, ["2024-01-02T05:00:00+00:00", "2024-06-28T04:00:00+00:00"], 124),
+        (
+            Timeframe::Minute1,
+            "1Min",
+            minute_range,
+            ["2024-06-03T13:30:00+00:00", "2024-06-03T14:59:00+00:00"],
+            90,
+        ),
+    ];
+    for (timeframe, name, range, [first, last], count) in cases {
+        let public = public_bars(&python, &bench, ["AAPL,BRK.B", name, first, last]);
+        let requests = bench.server.take_requests();
+        assert!(requests.len() > 2 && requests[1].contains_key("page_token"), "{requests:?}");
+        for symbol in ["AAPL", "BRK.B"] {
+            let part = bench.source.bars(Symbol::parse(symbol).unwrap(), timeframe, range).unwrap();
+            let rows = part.bars.iter().map(|bar| {
+                serde_json::json!([
+                    bar.open_time.micros(),
+                    bar.open,
+                    bar.high,
+                    bar.low,
+                    bar.close,
+                    bar.volume
+                ])
+            });
+            let rows: Vec<Value> = rows.collect();
+            assert_eq!((rows.len(), &Value::from(rows)), (count, &public[symbol]), "{symbol} {name}");
+        }
+        bench.server.take_requests();
+    }
+}

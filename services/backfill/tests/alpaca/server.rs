@@ -1,0 +1,257 @@
+//! Simulation of Alpaca Market Data v2 on a local port: bars by the published documentation, and injected failures.
+//!
+//! Written on sockets, because some failures are no valid HTTP. Each connection has one request.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use domain::Timestamp;
+use serde_json::{Value, json};
+
+use crate::failures::Failure;
+
+pub(crate) const KEY_ID: &str = "PKTEST0123456789";
+pub(crate) const SECRET: &str = "secret/+=0123456789";
+
+/// A response.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The parameters of a request.
+pub(crate) type Parameters = BTreeMap<String, String>;
+
+/// A running server. It ends with the test process.
+pub(crate) struct SimulatedServer {
+    pub(crate) address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bars by symbol and the vendor's name of the timeframe, ascending.
+    bars: Mutex<BTreeMap<(String, String), Vec<Value>>>,
+    /// One for each of the next requests. `None`: the request has no failure.
+    failures: Mutex<VecDeque<Option<Failure>>>,
+    requests: Mutex<Vec<Parameters>>,
+    /// Fewer bars a page than the limit of the request, as the vendor does at times.
+    page_max: Mutex<Option<usize>>,
+    /// Connections without a response, or with a part of one.
+    open: Mutex<Vec<TcpStream>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("an intact lock")
+}
+
+impl Reply {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        let headers = vec![
+            ("content-type", "application/json; charset=UTF-8".to_owned()),
+            ("x-ratelimit-limit", "200".to_owned()),
+            ("x-ratelimit-remaining", "199".to_owned()),
+            ("x-ratelimit-reset", "4000000000".to_owned()),
+        ];
+        Self { status, headers, body: body.to_string().into_bytes() }
+    }
+
+    pub(crate) fn error(status: u16, message: &str) -> Self {
+        Self::json(status, &json!({ "message": message }))
+    }
+
+    /// The bytes on the connection.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} Status\r\nconnection: close\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
+        [head.as_bytes(), &self.body].concat()
+    }
+}
+
+impl SimulatedServer {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound socket");
+        let state = Arc::new(State::default());
+        let served = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let state = Arc::clone(&served);
+                std::thread::spawn(move || state.serve(connection));
+            }
+        });
+        Self { address, state }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Adds bars of a symbol that open at these times. Their prices differ by index.
+    pub(crate) fn add(&self, symbol: &str, timeframe: &str, times: &[Timestamp]) {
+        let bars = times.iter().zip(0_u32..).map(|(time, index)| {
+            let price = 100.0 + f64::from(index) / 100.0;
+            json!({
+                "t": time.to_string(), "o": price, "h": price + 1.0, "l": price - 1.0, "c": price + 0.5,
+                "v": 1_000 + index, "n": 10, "vw": price + 0.1,
+            })
+        });
+        locked(&self.state.bars).insert((symbol.to_owned(), timeframe.to_owned()), bars.collect());
+    }
+
+    /// Injects a failure into each of the next requests.
+    pub(crate) fn inject(&self, failures: impl IntoIterator<Item = Option<Failure>>) {
+        locked(&self.state.failures).extend(failures);
+    }
+
+    /// Returns the number of injected failures that no request has had yet.
+    pub(crate) fn failures_left(&self) -> usize {
+        locked(&self.state.failures).len()
+    }
+
+    pub(crate) fn limit_pages(&self, bars: usize) {
+        *locked(&self.state.page_max) = Some(bars);
+    }
+
+    /// Returns the parameters of all requests since the last call.
+    pub(crate) fn take_requests(&self) -> Vec<Parameters> {
+        std::mem::take(&mut locked(&self.state.requests))
+    }
+}
+
+impl State {
+    fn serve(&self, mut connection: TcpStream) {
+        let Some((target, headers)) = read_head(&connection) else { return };
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let parameters: Parameters = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        locked(&self.requests).push(parameters.clone());
+        let failure = locked(&self.failures).pop_front().flatten();
+        let reply = || self.reply(path, &headers, &parameters);
+        let (bytes, is_kept_open) = match failure {
+            None => (reply().bytes(), false),
+            Some(failure) => failure.bytes(&parameters, reply),
+        };
+        // The client may have closed the connection.
+        connection.write_all(&bytes).ok();
+        if is_kept_open {
+            locked(&self.open).push(connection);
+            return;
+        }
+        connection.shutdown(std::net::Shutdown::Write).ok();
+        // Until the client has read everything and closes: data that was not read would reset the connection.
+        std::io::copy(&mut connection.take(1 << 20), &mut std::io::sink()).ok();
+    }
+
+    fn reply(&self, path: &str, headers: &Parameters, parameters: &Parameters) -> Reply {
+        if path != "/v2/stocks/bars" {
+            return Reply::error(404, "endpoint not found.");
+        }
+        let has = |name: &str, value: &str| headers.get(name).is_some_and(|text| text == value);
+        if !has("apca-api-key-id", KEY_ID) || !has("apca-api-secret-key", SECRET) {
+            return Reply::error(403, "forbidden.");
+        }
+        self.bars(parameters).unwrap_or_else(|message| Reply::error(400, &message))
+    }
+
+    fn bars(&self, parameters: &Parameters) -> Result<Reply, String> {
+        let get = |name: &str| parameters.get(name).map(String::as_str);
+        let mut symbols: Vec<&str> = get("symbols").ok_or("symbols is required")?.split(',').collect();
+        let is_name = |text: &&str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'.')
+        };
+        if let Some(invalid) = symbols.iter().find(|text| !is_name(text)) {
+            return Err(format!("invalid symbol: {invalid}"));
+        }
+        symbols.sort_unstable();
+        symbols.dedup();
+        let timeframe = get("timeframe").ok_or("timeframe is required")?;
+        if !["1Min", "5Min", "1Hour", "1Day"].contains(&timeframe) {
+            return Err(format!("invalid timeframe: {timeframe}"));
+        }
+        let limit: usize = get("limit").unwrap_or("1000").parse().map_err(|_| "invalid limit")?;
+        if !(1..=10_000).contains(&limit) {
+            return Err("limit must be between 1 and 10000".to_owned());
+        }
+        let time = |name, default| match get(name) {
+            None => Ok(default),
+            Some(text) => Timestamp::parse(text).map_err(|_| format!("invalid {name}: {text}")),
+        };
+        let start = time("start", Timestamp::from_micros(0))?;
+        let end = time("end", Timestamp::from_micros(4_000_000_000_000_000))?;
+        if let Some(sort) = get("sort").filter(|sort| *sort != "asc") {
+            return Err(format!("sort {sort} is not simulated"));
+        }
+        let after = get("page_token").map(parse_token).transpose()?;
+        let page_max = locked(&self.page_max).map_or(limit, |max| max.min(limit));
+        Ok(self.page((&symbols, timeframe), start..=end, after, page_max))
+    }
+
+    /// Pages are sorted by symbol, then by time; the limit counts the bars of all symbols.
+    fn page(
+        &self,
+        (symbols, timeframe): (&[&str], &str),
+        range: std::ops::RangeInclusive<Timestamp>,
+        after: Option<(String, Timestamp)>,
+        limit: usize,
+    ) -> Reply {
+        let held = locked(&self.bars);
+        let mut page: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        let (mut count, mut last, mut token) = (0, None, Value::Null);
+        'symbols: for symbol in symbols {
+            for bar in held.get(&((*symbol).to_owned(), timeframe.to_owned())).into_iter().flatten() {
+                let time = bar_time(bar);
+                let key = ((*symbol).to_owned(), time);
+                if !range.contains(&time) || after.as_ref().is_some_and(|after| key <= *after) {
+                    continue;
+                }
+                if count == limit {
+                    token = last.map_or(Value::Null, |(symbol, time)| make_token(symbol, time));
+                    break 'symbols;
+                }
+                count += 1;
+                last = Some((*symbol, time));
+                page.entry(symbol).or_default().push(bar);
+            }
+        }
+        Reply::json(200, &json!({ "bars": page, "next_page_token": token }))
+    }
+}
+
+fn bar_time(bar: &Value) -> Timestamp {
+    Timestamp::parse(bar["t"].as_str().expect("a text")).expect("a time")
+}
+
+/// Opaque to clients. Like those of the vendor, it has characters that an address must escape.
+fn make_token(symbol: &str, time: Timestamp) -> Value {
+    format!("{symbol}|{}+/==", time.micros()).into()
+}
+
+fn parse_token(token: &str) -> Result<(String, Timestamp), String> {
+    let parts = token.strip_suffix("+/==").and_then(|token| token.split_once('|'));
+    let parts = parts.and_then(|(symbol, micros)| Some((symbol.to_owned(), micros.parse().ok()?)));
+    let (symbol, micros) = parts.ok_or_else(|| format!("invalid page_token: {token}"))?;
+    Ok((symbol, Timestamp::from_micros(micros)))
+}
+
+/// Returns the target and the headers of a request, with their names in lower case.
+fn read_head(connection: &TcpStream) -> Option<(String, Parameters)> {
+    let mut lines = BufReader::new(connection).lines();
+    let first = lines.next()?.ok()?;
+    let target = first.split(' ').nth(1)?.to_owned();
+    let mut headers = Parameters::new();
+    for line in lines {
+        let line = line.ok()?;
+        if line.is_empty() {
+            return Some((target, headers));
+        }
+        let (name, value) = line.split_once(": ")?;
+        headers.insert(name.to_ascii_lowercase(), value.to_owned());
+    }
+    None
+}
