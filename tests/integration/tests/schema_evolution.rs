@@ -179,7 +179,7 @@ fn backfill_serves_requests_of_two_schema_versions() {
         let payload =
             if number % 2 == 0 { in_first_version(&request, ids[0]) } else { encoded(&request, ids[1]) };
         let partition = partition_for(request.symbol.as_bytes(), kafka.partitions);
-        OutRecord::new(Topic::RangeRequested, partition, &request.symbol, payload)
+        OutRecord::new(Topic::RangeRequested, partition, request.symbol.as_str(), payload)
     });
     alerts::produce(&kafka, records.collect());
 
