@@ -32,8 +32,7 @@ pub fn backfill_id(
     symbol: Symbol,
     layer: Layer,
     data_types: &[DataType],
-    start: Timestamp,
-    end: Timestamp,
+    (start, end): (Timestamp, Timestamp),
     trigger: BackfillTrigger,
     refetch: bool,
 ) -> String {

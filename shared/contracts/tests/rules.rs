@@ -106,8 +106,9 @@ fn coverage_round_trips_through_spans() {
 fn backfill_id_does_not_depend_on_data_type_order() {
     let symbol = Symbol::parse("NVDA").unwrap();
     let (start, end) = (at("2022-03-15T00:00:00Z"), at("2024-03-15T20:00:00Z"));
-    let id =
-        |types: &[DataType], trigger| backfill_id(symbol, Layer::Catalyst, types, start, end, trigger, false);
+    let id = |types: &[DataType], trigger| {
+        backfill_id(symbol, Layer::Catalyst, types, (start, end), trigger, false)
+    };
     let qualified = id(&[DataType::News, DataType::MarketData], BackfillTrigger::Qualified);
     // Computed with Python's uuid.uuid5. The id must never change.
     assert_eq!(qualified, "3acf27b8-3188-5bc1-ab5c-e95216d49a57");
@@ -119,7 +120,7 @@ fn backfill_id_does_not_depend_on_data_type_order() {
     assert_ne!(id(&[DataType::News, DataType::MarketData], BackfillTrigger::Manual), qualified);
     let kinds = [DataType::MarketData, DataType::News];
     let trigger = BackfillTrigger::Qualified;
-    let refetched = backfill_id(symbol, Layer::Catalyst, &kinds, start, end, trigger, true);
+    let refetched = backfill_id(symbol, Layer::Catalyst, &kinds, (start, end), trigger, true);
     assert_eq!(refetched, "806d0e2b-ca6d-57f9-9099-dcb3baa8cdd8");
 }
 
