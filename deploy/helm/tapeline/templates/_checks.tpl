@@ -86,6 +86,8 @@
 {{- range $option, $text := $value }}{{ if not (kindIs "string" $text) }}{{ $errors = append $errors (printf "%s.%s: expected a string, as librdkafka requires" $here $option) }}{{ end }}{{ end -}}
 {{- else if kindIs "map" $default -}}
 {{- $errors = concat $errors (include "tapeline.configErrors" (dict "at" $here "given" $value "known" $default "owned" $part) | fromJsonArray) -}}
+{{- else if eq (toString $default) "[unset]" -}}
+{{- if not (and (kindIs "map" $value) (eq (toString (keys $value)) "[file]")) }}{{ $errors = append $errors (printf "%s: expected {file: PATH}, because values have no secrets" $here) }}{{ end -}}
 {{- else if kindIs "float64" $default -}}
 {{- if not (or (kindIs "int64" $value) (and (kindIs "float64" $value) (eq (floor $value) $value))) }}{{ $errors = append $errors (printf "%s: expected a whole number, for example %d" $here (int64 $default)) }}{{ end -}}
 {{- else if kindIs "slice" $default -}}

@@ -111,6 +111,12 @@
 {{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}
 {{- $files := min (int64 $executor.running_max) (int64 $executor.workers_max) -}}
 {{- $sum = add $sum (mul $files $unit.bar_file_bytes) (mul (int64 $executor.running_max) $unit.chunk_bytes) -}}
+{{- else if eq $kind "alpaca" -}}
+{{- /* As there: a response of 8 MiB and its rows for each worker with a fetch, and twice the bars of the largest chunk for each fetch. */ -}}
+{{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}
+{{- $calls := min (int64 $executor.running_max) (int64 $executor.workers_max) -}}
+{{- $bars := max (int64 $executor.day_bars_chunk_days) (mul $executor.hour_bars_chunk_days 24) (mul $executor.minute_bars_chunk_days 1440) -}}
+{{- $sum = add $sum (mul $calls 16777216) (mul (int64 $executor.running_max) $bars $unit.bar_bytes 4) -}}
 {{- end -}}
 {{- end -}}
 {{ add $sum (mul $service.resources.stateMib 1048576) }}

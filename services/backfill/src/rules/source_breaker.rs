@@ -105,6 +105,12 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    fn open(breaker: &mut SourceBreaker, now: Duration) {
+        for _ in 0..5 {
+            breaker.failed(now);
+        }
+    }
+
     /// Reports results, `f` for a failure, and returns the number after which it was open.
     fn opened_after(results: &str) -> Option<usize> {
         let mut breaker = SourceBreaker::new(TRIAL_MAX);
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn two_trials_at_a_time_of_one_close_it_after_thirty_seconds() {
         let mut breaker = SourceBreaker::new(TRIAL_MAX);
-        (0..5).for_each(|_| drop(breaker.failed(at(100))));
+        open(&mut breaker, at(100));
         assert_eq!(breaker.admit(at(129)), Err(at(1)));
         for is_closed in [false, true] {
             assert!(breaker.admit(at(130)).is_ok());
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn failed_trial_opens_it_again() {
         let mut breaker = SourceBreaker::new(TRIAL_MAX);
-        (0..5).for_each(|_| drop(breaker.failed(at(0))));
+        open(&mut breaker, at(0));
         assert!(breaker.admit(at(30)).is_ok());
         breaker.failed(at(31));
         assert_eq!(breaker.admit(at(60)), Err(at(1)));
@@ -151,7 +157,7 @@ mod tests {
     #[test]
     fn trial_without_evidence_is_followed_by_another() {
         let mut breaker = SourceBreaker::new(TRIAL_MAX);
-        (0..5).for_each(|_| drop(breaker.failed(at(0))));
+        open(&mut breaker, at(0));
         assert!(breaker.admit(at(30)).is_ok());
         breaker.cancelled();
         assert!(breaker.admits(at(30)) && breaker.admit(at(30)).is_ok());

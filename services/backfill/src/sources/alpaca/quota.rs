@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn no_minute_has_more_requests_than_the_quota() {
-        for quota in [1, 7, 200, 10_000] {
+        for quota in [1, 7, 200] {
             let mut requests = Quota::new(quota);
             // Callers that arrive at once, and one that arrives late.
             let mut starts = Vec::new();
