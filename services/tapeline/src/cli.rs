@@ -1,6 +1,6 @@
 //! The command line: assembles the commands.
 
-use chassis::{Shutdown, signals};
+use chassis::{Shutdown, descriptors, signals};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Handle;
 
@@ -70,7 +70,7 @@ impl Cli {
     pub fn check_limits(&self) -> Result<(), Failure> {
         match &self.command {
             Command::Dev(args) => dev::require_descriptors(args),
-            _ => Ok(()),
+            _ => descriptors::require_for_command().map_err(Failure::usage),
         }
     }
 

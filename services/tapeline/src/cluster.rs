@@ -8,6 +8,7 @@ mod settings;
 pub use self::args::ClusterArgs;
 pub use self::clients::{kafka, register, registry, registry_client, registry_config, wire};
 pub use self::edge_address::{
-    AddressError, EdgeAddress, ResolveError, parse_admin_listen_address, parse_edge_listen_address,
+    AddressError, EdgeAddress, ResolveError, ResolvedEdge, parse_admin_listen_address,
+    parse_edge_listen_address,
 };
 pub use self::settings::{PREFIX, Settings};

@@ -14,6 +14,9 @@ use crate::serve::{ConnectionLimits, SPARE_DESCRIPTORS};
 /// has the most, uses 241.
 const PROCESS: u64 = 256;
 
+/// Descriptors of a process without servers: a command of `tapeline`. A replay has most, some 50 with one broker.
+const COMMAND: u64 = 128;
+
 /// The maximum number of descriptors of one part of the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -42,6 +45,14 @@ pub struct DescriptorsError {
     parts: String,
 }
 
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the command needs {COMMAND} file descriptors, the hard limit is {limit}; raise the limit (ulimit -n)"
+)]
+pub struct CommandDescriptorsError {
+    limit: u64,
+}
+
 impl Part {
     /// The descriptors of a server with these limits; `setting` limits its connections.
     #[must_use]
@@ -60,6 +71,26 @@ pub fn require(mut parts: Vec<Part>) -> Result<SoftLimit, DescriptorsError> {
     parts.push(Part { name: "process".to_owned(), count: PROCESS });
     let limit = getrlimit(Resource::Nofile);
     Ok(if check(parts, &limit)? { raise(&limit) } else { SoftLimit::Unchanged })
+}
+
+/// The same for a command: compares what it needs with the hard limit, and raises the soft limit to it if necessary.
+///
+/// # Errors
+/// It needs more than the hard limit.
+pub fn require_for_command() -> Result<(), CommandDescriptorsError> {
+    let limit = getrlimit(Resource::Nofile);
+    if is_above_soft_limit_of_command(&limit)? {
+        // A soft limit that is not raised is an error at the first descriptor above it.
+        let _unlogged = raise(&limit);
+    }
+    Ok(())
+}
+
+fn is_above_soft_limit_of_command(limit: &Rlimit) -> Result<bool, CommandDescriptorsError> {
+    match limit.maximum.filter(|limit| *limit < COMMAND) {
+        Some(limit) => Err(CommandDescriptorsError { limit }),
+        None => Ok(limit.current.is_some_and(|limit| limit < COMMAND)),
+    }
 }
 
 /// Returns the number of open descriptors of the process. `None` if the system does not report it.
@@ -137,6 +168,19 @@ mod tests {
             check(parts(), &limit(500, 500)).unwrap_err().to_string(),
             "configuration needs 1280 file descriptors, the hard limit is 500: edge: connections_max 1024, process 256; lower \
              connections_max or raise the limit (ulimit -n)"
+        );
+    }
+
+    #[test]
+    fn hard_limit_below_the_need_of_a_command_is_an_error() {
+        let limit = |current, maximum| Rlimit { current, maximum };
+        assert_eq!(is_above_soft_limit_of_command(&limit(Some(128), Some(128))), Ok(false));
+        assert_eq!(is_above_soft_limit_of_command(&limit(Some(127), Some(128))), Ok(true));
+        assert_eq!(is_above_soft_limit_of_command(&limit(Some(20), None)), Ok(true));
+        assert_eq!(is_above_soft_limit_of_command(&limit(None, None)), Ok(false));
+        assert_eq!(
+            is_above_soft_limit_of_command(&limit(Some(6), Some(127))).unwrap_err().to_string(),
+            "the command needs 128 file descriptors, the hard limit is 127; raise the limit (ulimit -n)"
         );
     }
 

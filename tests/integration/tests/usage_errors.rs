@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use integration::{Binaries, Ended, run_to_end};
@@ -95,6 +96,27 @@ fn invalid_bar_file_is_rejected_with_file_line_and_column() {
     for command in ["dev", "replay"] {
         let ended = run_command(&binaries, &[command, "--bars", bars], folder.path());
         assert_usage_error(&ended, &[&format!("{}:2: close: `oops` is not a number", file.display())]);
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_reported_with_their_limit() {
+    let (binaries, folder) = (Binaries::built().unwrap(), tempfile::tempdir().unwrap());
+    for limit in ["6", "7", "12", "40"] {
+        let within = |name: &str, arguments: &[&str]| {
+            let program = binaries.command(name);
+            let mut command = Command::new("sh");
+            command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, limit]).arg(program.get_program());
+            command.args(program.get_args()).args(arguments);
+            run_to_end(name, command, folder.path(), LIMIT).unwrap()
+        };
+        let the_limit = format!("file descriptors, the hard limit is {limit}");
+        for name in SERVICES {
+            assert_usage_error(&within(name, &[]), &[&format!("{name}: configuration needs "), &the_limit]);
+        }
+        for arguments in [&["publish", "-"][..], &["replay", "--seed", "1"], &["dev"]] {
+            assert_usage_error(&within("tapeline", arguments), &["tapeline: ", &the_limit]);
+        }
     }
 }
 

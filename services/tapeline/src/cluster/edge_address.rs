@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use url::{Host, Url};
@@ -59,15 +59,49 @@ pub struct EdgeAddress {
     port: u16,
 }
 
+/// The address of a running edge with one socket address of its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedEdge {
+    /// As it was given. Requests name its host: a proxy in front of the edge may depend on the name.
+    pub address: EdgeAddress,
+    pub socket: SocketAddr,
+}
+
 impl EdgeAddress {
     /// Resolves the host to one address.
     ///
     /// # Errors
     /// If the host is unknown, or no name server responds.
-    pub async fn resolve(&self) -> Result<SocketAddr, ResolveError> {
+    pub async fn resolve(&self) -> Result<ResolvedEdge, ResolveError> {
         let failed = |source| ResolveError { edge: self.clone(), source };
         let addresses = tokio::net::lookup_host(self.to_string()).await.map_err(failed)?;
-        first(addresses).map_err(failed)
+        let socket = first(addresses).map_err(failed)?;
+        Ok(ResolvedEdge { address: self.clone(), socket })
+    }
+
+    /// Returns the name of the host. `None` if it is an IP address.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match &self.host {
+            Host::Domain(name) => Some(name),
+            Host::Ipv4(_) | Host::Ipv6(_) => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for EdgeAddress {
+    fn from(socket: SocketAddr) -> Self {
+        let host = match socket.ip() {
+            IpAddr::V4(ip) => Host::Ipv4(ip),
+            IpAddr::V6(ip) => Host::Ipv6(ip),
+        };
+        Self { host, port: socket.port() }
+    }
+}
+
+impl From<SocketAddr> for ResolvedEdge {
+    fn from(socket: SocketAddr) -> Self {
+        Self { address: socket.into(), socket }
     }
 }
 
@@ -212,6 +246,6 @@ mod tests {
             "failed to resolve edge unknown.invalid:80"
         );
         let edge: EdgeAddress = "localhost:80".parse().unwrap();
-        assert!(edge.resolve().await.unwrap().ip().is_loopback());
+        assert!(edge.resolve().await.unwrap().socket.ip().is_loopback());
     }
 }

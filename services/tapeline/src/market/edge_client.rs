@@ -1,13 +1,13 @@
 //! HTTP client of the publisher's edge.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use kit::ErrorChain;
 use publisher::edge::BodyError;
 use serde::Deserialize;
 
+use crate::cluster::{EdgeAddress, ResolvedEdge};
 use crate::exit::{Cause, Failure};
 use crate::output::escaped;
 
@@ -111,7 +111,7 @@ pub enum EdgeError {
     /// The HTTP client could not be created, or the request failed.
     #[error("edge http://{edge} unreachable")]
     Unreachable {
-        edge: SocketAddr,
+        edge: EdgeAddress,
         #[source]
         source: reqwest::Error,
     },
@@ -120,11 +120,11 @@ pub enum EdgeError {
         "edge http://{edge} rejected the batch with status {status}: {}",
         escaped(body, BODY_CHARACTERS_MAX)
     )]
-    Rejected { edge: SocketAddr, status: u16, body: String },
+    Rejected { edge: EdgeAddress, status: u16, body: String },
     /// The response is not that of an edge, whether it is a success or not.
     #[error("edge http://{edge}: unexpected response with status {status}")]
     Unexpected {
-        edge: SocketAddr,
+        edge: EdgeAddress,
         status: u16,
         #[source]
         source: UnexpectedBody,
@@ -231,27 +231,34 @@ impl<E: PostLines + Sync> PostLines for &E {
 /// A client of one edge, with pooled connections.
 #[derive(Debug, Clone)]
 pub struct EdgeClient {
-    edge: SocketAddr,
+    edge: EdgeAddress,
     http: reqwest::Client,
 }
 
 impl EdgeClient {
-    /// Returns a client of the edge at this address. For an address of this machine it never uses the proxy of the environment, which
-    /// would connect to its own machine.
+    /// Returns a client of this edge. It connects to its socket address and names its host. For an address of this machine it never uses
+    /// the proxy of the environment, which would connect to its own machine.
     ///
     /// # Errors
     /// [`EdgeError::Unreachable`] if the HTTP client cannot be created.
-    pub fn new(edge: SocketAddr) -> Result<Self, EdgeError> {
-        let builder = reqwest::Client::builder().timeout(REQUEST_TIMEOUT);
-        let is_local = edge.ip().to_canonical().is_loopback() || edge.ip().is_unspecified();
-        let builder = if is_local { builder.no_proxy() } else { builder };
-        let http = builder.build().map_err(|source| EdgeError::Unreachable { edge, source })?;
-        Ok(Self { edge, http })
+    pub fn new(edge: impl Into<ResolvedEdge>) -> Result<Self, EdgeError> {
+        let ResolvedEdge { address, socket } = edge.into();
+        let mut builder = reqwest::Client::builder().timeout(REQUEST_TIMEOUT);
+        if socket.ip().to_canonical().is_loopback() || socket.ip().is_unspecified() {
+            builder = builder.no_proxy();
+        }
+        if let Some(name) = address.name() {
+            builder = builder.resolve(name, socket);
+        }
+        match builder.build() {
+            Ok(http) => Ok(Self { edge: address, http }),
+            Err(source) => Err(EdgeError::Unreachable { edge: address, source }),
+        }
     }
 
     /// Posts lines as one batch, and returns a result for each, in order.
     async fn post_batch(&self, lines: &[&str]) -> Result<Vec<ItemResult>, EdgeError> {
-        let unreachable = |source| EdgeError::Unreachable { edge: self.edge, source };
+        let unreachable = |source| EdgeError::Unreachable { edge: self.edge.clone(), source };
         let response = self
             .http
             .post(format!("http://{}/v1/findings", self.edge))
@@ -262,13 +269,13 @@ impl EdgeClient {
             .map_err(unreachable)?;
         let status = response.status().as_u16();
         let body = response.text().await.map_err(unreachable)?;
-        results_of(self.edge, status, body, lines.len())
+        results_of(&self.edge, status, body, lines.len())
     }
 }
 
 /// Returns the results in a response to a batch of this number of findings.
 fn results_of(
-    edge: SocketAddr,
+    edge: &EdgeAddress,
     status: u16,
     body: String,
     findings: usize,
@@ -277,13 +284,13 @@ fn results_of(
         Ok(BatchResponse { results }) if results.len() == findings => Ok(results),
         Ok(BatchResponse { results }) => {
             let source = UnexpectedBody::OtherCount { results: results.len(), findings };
-            Err(EdgeError::Unexpected { edge, status, source })
+            Err(EdgeError::Unexpected { edge: edge.clone(), status, source })
         }
         Err(error) if status < 400 => {
             let source = UnexpectedBody::OtherFormat(error, escaped(&body, BODY_CHARACTERS_MAX));
-            Err(EdgeError::Unexpected { edge, status, source })
+            Err(EdgeError::Unexpected { edge: edge.clone(), status, source })
         }
-        Err(_) => Err(EdgeError::Rejected { edge, status, body }),
+        Err(_) => Err(EdgeError::Rejected { edge: edge.clone(), status, body }),
     }
 }
 
@@ -326,70 +333,4 @@ pub(super) fn batch_len(sizes: impl IntoIterator<Item = usize>) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rejected(status: u16) -> EdgeError {
-        EdgeError::Rejected {
-            edge: ([127, 0, 0, 1], 1).into(),
-            status,
-            body: "<html>\u{1b}[2J".repeat(1_000),
-        }
-    }
-
-    #[test]
-    fn batch_is_bounded_in_items_and_bytes() {
-        assert_eq!(batch_len([300; 2_000]), BATCH_ITEMS_MAX);
-        assert_eq!(batch_len([(1 << 20) - 1; 9]), 4);
-        assert_eq!(batch_len([1 << 20; 9]), 3, "the line ends count");
-        assert_eq!(batch_len([BATCH_BYTES_MAX + 1, 1]), 1, "a long line is alone");
-        assert_eq!(batch_len([1, BATCH_BYTES_MAX, 1]), 1);
-    }
-
-    #[test]
-    fn rejected_batch_is_not_an_unreachable_edge() {
-        use chassis::Exit;
-        let exits = [400, 404, 413, 401, 503, 502].map(|status| rejected(status).failure().exit());
-        let (failed, unreachable) = (Exit::Failed, Exit::Unreachable);
-        assert_eq!(exits, [failed, failed, failed, Exit::Refused, unreachable, unreachable]);
-        let doubtful = [400, 404, 413, 429, 500, 503].map(|status| rejected(status).is_in_doubt());
-        assert_eq!(doubtful, [false, false, false, false, true, false]);
-    }
-
-    #[test]
-    fn success_without_the_results_of_an_edge_is_no_rejection() {
-        use chassis::Exit;
-        let error_of = |status, body: &str| {
-            let error = results_of(([127, 0, 0, 1], 1).into(), status, body.to_owned(), 2).unwrap_err();
-            assert!(error.is_in_doubt(), "{error:?}");
-            let failure = error.failure();
-            assert_eq!(failure.exit(), Exit::Failed);
-            failure.chain()
-        };
-        let start = "edge http://127.0.0.1:1: unexpected response with status 200: it ";
-        for (body, cause) in [
-            ("<html>\u{1b}", "is not the JSON of an edge (expected value at line 1 column 1): <html>\\u{1b}"),
-            ("", "is not the JSON of an edge (EOF while parsing a value at line 1 column 0): "),
-            ("{}", "is not the JSON of an edge (missing field `results` at line 1 column 2): {}"),
-            (r#"{"results":[{"outcome":"accepted"}]}"#, "has 1 results for 2 findings"),
-        ] {
-            assert_eq!(error_of(200, body), format!("{start}{cause}"));
-        }
-        assert!(error_of(304, "").contains("unexpected response with status 304"));
-        let rejected = results_of(([127, 0, 0, 1], 1).into(), 404, "{}".to_owned(), 2).unwrap_err();
-        assert!(matches!(rejected, EdgeError::Rejected { status: 404, .. }), "{rejected:?}");
-    }
-
-    #[test]
-    fn reason_has_the_path_and_no_second_line_number() {
-        let cause = "malformed JSON: number out of range at line 1 column 57".to_owned();
-        let result = ItemResult { path: Some("score".to_owned()), ..ItemResult::invalid(cause) };
-        assert_eq!(result.reason(), "score: malformed JSON: number out of range, column 57");
-    }
-
-    #[test]
-    fn error_quotes_a_bounded_part_of_the_response() {
-        let text = rejected(404).to_string();
-        assert!(text.len() < 2_500 && !text.chars().any(char::is_control), "{text:?}");
-    }
-}
+mod tests;

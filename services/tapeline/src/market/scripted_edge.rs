@@ -1,9 +1,11 @@
 //! An edge for tests.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::edge_client::{EdgeError, ItemResult, PostLines, Posted};
+use crate::cluster::EdgeAddress;
 
 /// Returns these responses in order, and then `failed` for each finding.
 pub(crate) struct ScriptedEdge {
@@ -36,12 +38,16 @@ pub(crate) fn result(outcome: &str) -> ItemResult {
 }
 
 pub(crate) fn busy() -> EdgeError {
-    EdgeError::Rejected { edge: ([127, 0, 0, 1], 1).into(), status: 503, body: "full".to_owned() }
+    EdgeError::Rejected { edge: edge(), status: 503, body: "full".to_owned() }
 }
 
 /// Returns an error after which the findings may have been accepted.
 pub(crate) fn unreachable() -> EdgeError {
-    EdgeError::Rejected { edge: ([127, 0, 0, 1], 1).into(), status: 502, body: "gateway".to_owned() }
+    EdgeError::Rejected { edge: edge(), status: 502, body: "gateway".to_owned() }
+}
+
+fn edge() -> EdgeAddress {
+    SocketAddr::from(([127, 0, 0, 1], 1)).into()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 pub(crate) struct Request {
     /// Method and path: `GET /subjects`.
     pub(crate) target: String,
+    /// The header `Host`.
+    pub(crate) host: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -26,7 +28,7 @@ pub(crate) fn start(respond: impl Fn(Request) -> Response + Send + 'static) -> S
 
 fn serve(mut stream: &TcpStream, respond: &impl Fn(Request) -> Response) {
     let mut reader = BufReader::new(stream);
-    let (mut target, mut length) = (String::new(), 0);
+    let (mut target, mut host, mut length) = (String::new(), String::new(), 0);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).unwrap() == 0 || line.trim().is_empty() {
@@ -36,11 +38,13 @@ fn serve(mut stream: &TcpStream, respond: &impl Fn(Request) -> Response) {
             target = line.trim().trim_end_matches(" HTTP/1.1").to_owned();
         } else if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
+        } else if let Some(value) = line.to_lowercase().strip_prefix("host:") {
+            value.trim().clone_into(&mut host);
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let Some((status, text)) = respond(Request { target, body }) else { return };
+    let Some((status, text)) = respond(Request { target, host, body }) else { return };
     let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
     stream.write_all((head + &text).as_bytes()).unwrap();
 }

@@ -106,7 +106,8 @@ pub(crate) fn terminate(child: &mut Child) -> Option<i32> {
     child.wait().unwrap().code()
 }
 
-fn signal(child: &Child, name: &str) {
+/// Sends a signal, such as `-INT`.
+pub(crate) fn signal(child: &Child, name: &str) {
     let pid = i32::try_from(child.id()).unwrap();
     assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
 }

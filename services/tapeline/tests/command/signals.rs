@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::process::{real_bars, stderr, tapeline, terminate, wait_until_signals_are_handled};
+use crate::process::{
+    RunningDev, real_bars, signal, stderr, tapeline, terminate, wait_until_signals_are_handled,
+};
 use crate::publish::GOOD;
 use crate::simulated_edge::{Behaviour, SimulatedEdge};
 
@@ -85,6 +88,45 @@ fn signal_ends_a_run_that_waits_for_a_pipe() {
     }
 }
 
+/// The services of `dev` process the replay.
+#[test]
+fn signal_ends_a_replay_with_its_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("one.ndjson"), GOOD).unwrap();
+    let mut cluster = RunningDev::start(&["--findings", path("one.ndjson").to_str().unwrap()]);
+    let mut address = |name: &str| cluster.wait_for(name).split(' ').next().unwrap().to_owned();
+    let [edge, brokers, registry] = ["edge", "broker", "registry"].map(&mut address);
+    // Each has a symbol of its own: a symbol is announced once.
+    for (name, symbol) in [("-INT", "AAPL"), ("-TERM", "GOOG")] {
+        let (bars, vectors) = (path(symbol), path(&format!("{symbol}.ndjson")));
+        let file = format!("{symbol}.csv");
+        std::fs::create_dir(&bars).unwrap();
+        std::fs::copy(real_bars().join(&file), bars.join(&file)).unwrap();
+        let flags = ["--speed", "20", "--brokers", &brokers, "--registry", &registry, "--edge", &edge];
+        let child = tapeline(&["replay", "--from", "2012-01-03", "--bars"])
+            .arg(&bars)
+            .arg("--vectors")
+            .arg(&vectors)
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::fs::metadata(&vectors).map_or(0, |file| file.len()) == 0 {
+            assert!(Instant::now() < deadline, "no vector");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{name}: {printed}");
+        assert!(printed.ends_with("tapeline: the run was interrupted\n"), "{name}: {printed}");
+        assert!(printed.contains("lost 0  doubled 0  reordered 0"), "{name}: {printed}");
+    }
+}
+
 #[test]
 fn signal_ends_a_query_with_1() {
     // A registry that never responds.
@@ -118,4 +160,18 @@ fn edge_is_the_address_or_the_url_that_dev_prints() {
         assert_eq!(output.status.code(), Some(code), "{edge}: {shown}");
         assert!(shown.contains(text), "{edge}: {shown}");
     }
+}
+
+#[test]
+fn request_names_the_host_as_it_was_given() {
+    let edge = SimulatedEdge::start(Behaviour::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f.ndjson");
+    std::fs::write(&file, GOOD).unwrap();
+    let named = edge.address.replace("127.0.0.1", "localhost");
+    for address in [&named, &edge.address] {
+        let output = tapeline(&["publish", file.to_str().unwrap(), "--edge", address]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    assert_eq!(edge.received().hosts, [named, edge.address.clone()]);
 }

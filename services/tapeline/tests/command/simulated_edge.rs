@@ -13,6 +13,8 @@ pub(crate) struct Received {
     pub(crate) lines: Vec<String>,
     /// The size of each request, rejected ones included.
     pub(crate) bodies: Vec<usize>,
+    /// The header `Host` of each request.
+    pub(crate) hosts: Vec<String>,
 }
 
 pub(crate) struct SimulatedEdge {
@@ -55,6 +57,7 @@ fn respond(request: Request, behaviour: Behaviour, received: &Mutex<Received>) -
     let mut received = received.lock().unwrap();
     let length = request.body.len();
     received.bodies.push(length);
+    received.hosts.push(request.host);
     if received.bodies.len() > behaviour.requests_max {
         return None;
     }
