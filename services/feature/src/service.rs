@@ -14,8 +14,8 @@ use crate::memory::memory_parts;
 use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
 use crate::set_counts::SetCounts;
 use crate::stage::{
-    FeatureStage, INPUTS, Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX, WORKER_SYMBOLS_MAX,
-    Workers,
+    FeatureStage, INPUTS, Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX,
+    WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX, Workers,
 };
 use crate::worker::{Job, JobResult, compute};
 
@@ -89,6 +89,7 @@ fn limits(section: &RequestsSection) -> Limits {
         outputs_max: OUTPUTS_MAX,
         workers_max: section.workers_max,
         worker_symbols_max: WORKER_SYMBOLS_MAX,
+        waiting_results_bytes_max: WAITING_RESULTS_BYTES_MAX,
     }
 }
 

@@ -33,7 +33,9 @@ use hosting::Latency;
 use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
-pub use self::limits::{Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX, WORKER_SYMBOLS_MAX};
+pub use self::limits::{
+    Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX, WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX,
+};
 
 use self::bar_table::BarTable;
 use self::bars_health::{BarsHealth, HeldBars};
@@ -172,7 +174,7 @@ impl FeatureStage {
     }
 
     fn start_ready(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
-        while self.has_capacity() {
+        while self.has_capacity() && self.reorder.waiting_bytes() < self.limits.waiting_results_bytes_max {
             let Some(next) = self.queue.peek() else { return };
             let is_expired = self.is_expired(next, now);
             let is_delayed =
@@ -313,7 +315,8 @@ impl Stage for FeatureStage {
         }
         let key = order_key(&admitted);
         let resolved = self.resolve(admitted, result, now);
-        for resolved in self.reorder.complete(&key, ticket, resolved) {
+        let bytes = resolved.memory_bytes();
+        for resolved in self.reorder.complete(&key, ticket, (resolved, bytes)) {
             self.release(resolved, now, effects);
         }
         self.dispatch(now, effects);

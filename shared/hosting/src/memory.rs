@@ -16,14 +16,8 @@ const MIB: u64 = 1 << 20;
 /// Memory of an idle process: code, threads, metrics and librdkafka's buffers. An idle service uses half of it.
 pub const PROCESS_BYTES: u64 = 64 * MIB;
 
-/// Estimate of a held record: requests and alerts are 200 to 500 bytes on the wire.
-const HELD_RECORD_BYTES: u64 = 1_024;
-
-const LEDGER_ENTRY_BYTES: u64 = 40;
-
-/// Estimate of an output: most are below 1 KiB, a vector of all features is 3 KiB. Each is stored twice: in the engine, which may have to
-/// produce it again, and in the producer's queue.
-const OUTPUT_BYTES: u64 = 2 * 1_024;
+/// A held alert with texts of the maximum length. Requests of `feature` are bounded by their memory, within the same sum.
+const HELD_RECORD_BYTES: u64 = 1_280;
 
 /// Above this share of the limit a warning is logged: memory that is not counted (allocator, page cache) needs space too.
 const TIGHT_PERCENT: u64 = 80;
@@ -130,12 +124,8 @@ pub fn of_stage(stage: &str, kafka: &KafkaConfig, inputs: usize, consumers: u64)
         part("responses", partitions, kafka.work_response_memory()),
         part("responses of side inputs", consumers.saturating_sub(1), loading),
         part("held records", bounds.held_records_max, HELD_RECORD_BYTES),
-        part(
-            "ledgers",
-            partitions.saturating_mul(u64::saturating_from(bounds.ledger_records_max)),
-            LEDGER_ENTRY_BYTES,
-        ),
-        part("outputs in flight", u64::saturating_from(bounds.outputs_max), OUTPUT_BYTES),
+        part("ledgers", partitions, u64::saturating_from(bounds.ledger_bytes_max())),
+        part("outputs in flight", 1, u64::saturating_from(bounds.outputs_memory_max())),
     ]
 }
 

@@ -56,6 +56,7 @@ use crate::cluster;
 use crate::config::{Delivery, KafkaConfig};
 use crate::fetch_monitor::FetchMonitor;
 use crate::log_limit::LogLimit;
+use crate::record::OutRecord;
 
 pub(crate) use self::clients::close;
 pub use self::completions::{Completed, Completions, completions};
@@ -113,7 +114,8 @@ impl<S: KafkaStage> Driver<S> {
         let wake = completed.wake.clone();
         let fetches = FetchMonitor::new(options.service, options.stage, &options.kafka);
         Ok(Self {
-            engine: Engine::new(stage, engine_options(&options.kafka)),
+            engine: Engine::new(stage, engine_options(&options.kafka))
+                .measuring_outputs(OutRecord::memory_bytes),
             inputs: Inputs::new(options.inputs),
             outputs: options.outputs,
             group: options.group,

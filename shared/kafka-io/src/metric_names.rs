@@ -78,8 +78,10 @@ pub(crate) const BREAKER_TARGETS: [&str; 3] = ["registry", "kafka", "source"];
 
 pub(crate) const BREAKER_STATES: [&str; 3] = ["closed", "half-open", "open"];
 
-/// Bounds of every stage: input records that are held, outputs that are queued or in flight, fetched records that are not processed yet.
-pub(crate) const BOUNDS: [&str; 3] = ["held_records", "outputs", "fetched_records"];
+/// Bounds of every stage: input records that are held, outputs that are queued or in flight and their memory, fetched records that are
+/// not processed yet and their bytes.
+pub(crate) const BOUNDS: [&str; 5] =
+    ["held_records", "outputs", "output_bytes", "fetched_records", "fetched_bytes"];
 
 /// Outcomes of a lookup of a writer's schema.
 pub(crate) const LOOKUP_OUTCOMES: [&str; 5] = ["found", "unknown", "unreadable", "unavailable", "shed"];

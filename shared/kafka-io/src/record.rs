@@ -60,6 +60,9 @@ pub struct OutRecord {
     pub missing: Missing,
 }
 
+/// Memory of a queued record in addition to its parts: its emission, and what an allocator adds to some six allocations.
+const QUEUED_BYTES: usize = 256;
+
 /// The absent parts of an output record. Records of events have a key and a payload; a dead letter lacks what its record lacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Missing {
@@ -205,6 +208,18 @@ impl OutRecord {
             native = native.insert(Header { key, value: Some(value) });
         }
         Some(native)
+    }
+
+    /// Returns the memory of the record in the queue of a stage, and with it the memory of its copy in a producer.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let header = |(name, value): &(Cow<'static, str>, Vec<u8>)| {
+            let name = if let Cow::Owned(name) = name { name.capacity() } else { 0 };
+            name + value.capacity()
+        };
+        let headers: usize = self.headers.iter().map(header).sum();
+        let slots = self.headers.capacity() * size_of::<(Cow<'static, str>, Vec<u8>)>();
+        QUEUED_BYTES + size_of::<Self>() + self.key.capacity() + self.payload.capacity() + slots + headers
     }
 
     /// Returns the bytes of key, payload and headers, about the size in a producer's queue.

@@ -17,7 +17,11 @@ impl<S: Stage> Engine<S> {
     pub(crate) fn apply_backpressure(&mut self, now: Now) {
         let held = self.held_full.update(self.held(), bound(self.options.held_records_max));
         let outputs_max = bound(u64::saturating_from(self.options.outputs_max));
-        let full = self.outputs_full.update(u64::saturating_from(self.outbox.outputs()), outputs_max) || held;
+        let bytes_max = bound(u64::saturating_from(self.options.outputs_bytes_max));
+        let load = self.outbox.load();
+        let outputs = self.outputs_full.update(u64::saturating_from(load.outputs), outputs_max);
+        let bytes = self.outputs_bytes_full.update(u64::saturating_from(load.bytes), bytes_max);
+        let full = held || outputs || bytes;
         let entries_max = bound(u64::saturating_from(self.options.ledger_records_max));
         let metadata_max = bound(u64::saturating_from(self.options.completed_ranges_max_bytes));
         let (mut of_topic, mut ready) = (None, Vec::new());

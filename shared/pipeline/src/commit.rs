@@ -10,7 +10,7 @@ use crate::event::Action;
 use crate::ids::{BatchId, InputPartition, Now};
 use crate::laws::{Law, LawChecks};
 use crate::ledger::{Ledger, Outcome, Phase};
-use crate::outbox::{Batch, CommitIntent, Ends};
+use crate::outbox::{Batch, CommitIntent, Ends, OutboxLoad};
 use crate::stage::Stage;
 
 /// State of plain commits.
@@ -73,9 +73,13 @@ impl<S: Stage> Engine<S> {
             || retried
             || self.outbox.is_urgent()
             || self.drains.is_active()
-            || self.outbox.waiting_outputs() >= self.options.batch_outputs_max;
+            || self.outbox.waiting_load().reaches(self.batch_max());
         let due = if closed { oldest } else { oldest + self.options.batch_age_max };
         Some(due.max(self.retry_pause.until))
+    }
+
+    fn batch_max(&self) -> OutboxLoad {
+        OutboxLoad { outputs: self.options.batch_outputs_max, bytes: self.options.batch_bytes_max }
     }
 
     /// Returns when moved positions are committed without a batch.
@@ -92,7 +96,7 @@ impl<S: Stage> Engine<S> {
 
     fn start_batch(&mut self, now: Now) {
         let transactional = self.is_transactional();
-        let batch = self.outbox.close(self.options.batch_outputs_max);
+        let batch = self.outbox.close(self.batch_max());
         let (id, end) = (batch.id, batch.end());
         let all_assigned = batch.emissions.iter().all(|emission| {
             self.ledgers.get(&emission.input).is_some_and(|ledger| ledger.epoch == emission.epoch)

@@ -98,8 +98,21 @@ pub struct Load {
     pub outputs: usize,
     /// [`Options::outputs_max`](crate::Options::outputs_max).
     pub outputs_max: usize,
+    /// Memory of these outputs; 0 if it is not measured.
+    pub outputs_bytes: usize,
+    /// [`Options::outputs_bytes_max`](crate::Options::outputs_bytes_max).
+    pub outputs_bytes_max: usize,
     /// Assigned partitions.
     pub inputs: usize,
     /// Paused ones of them.
     pub paused: usize,
+}
+
+impl Load {
+    /// Returns whether outputs have exceeded a bound. A shell then applies no further [completion](crate::Event::Completed): the outputs of
+    /// work that was begun before the pause would have no bound.
+    #[must_use]
+    pub fn has_full_outputs(&self) -> bool {
+        self.outputs > self.outputs_max || self.outputs_bytes > self.outputs_bytes_max
+    }
 }

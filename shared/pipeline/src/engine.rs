@@ -55,6 +55,7 @@ pub struct Engine<S: Stage> {
     pub(crate) drains: Drains,
     pub(crate) held_full: Hysteresis,
     pub(crate) outputs_full: Hysteresis,
+    pub(crate) outputs_bytes_full: Hysteresis,
     pub(crate) fair_resume: FairResume,
     pub(crate) effects: Effects<S::Output>,
     pub(crate) actions: VecDeque<Action>,
@@ -88,6 +89,7 @@ impl<S: Stage> Engine<S> {
             drains: Drains::default(),
             held_full: Hysteresis::new(),
             outputs_full: Hysteresis::default(),
+            outputs_bytes_full: Hysteresis::default(),
             fair_resume: FairResume::default(),
             effects: Effects::default(),
             actions: VecDeque::new(),
@@ -100,6 +102,13 @@ impl<S: Stage> Engine<S> {
             acknowledged: 0,
             latest: Duration::ZERO,
         }
+    }
+
+    /// Bounds outputs by their memory as well, as measured by this function.
+    #[must_use]
+    pub fn measuring_outputs(mut self, bytes_of: fn(&S::Output) -> usize) -> Self {
+        self.outbox.measure(bytes_of);
+        self
     }
 
     /// Applies an event. Calls the rules of the stage, but requests nothing except what cannot wait.
@@ -217,11 +226,14 @@ impl<S: Stage> Engine<S> {
     /// Returns usage next to capacity.
     #[must_use]
     pub fn load(&self) -> Load {
+        let outbox = self.outbox.load();
         Load {
             held: self.held(),
             held_max: self.options.held_records_max,
-            outputs: self.outbox.outputs(),
+            outputs: outbox.outputs,
             outputs_max: self.options.outputs_max,
+            outputs_bytes: outbox.bytes,
+            outputs_bytes_max: self.options.outputs_bytes_max,
             inputs: self.ledgers.len(),
             paused: self.ledgers.values().filter(|ledger| ledger.paused).count(),
         }
@@ -277,7 +289,7 @@ impl<S: Stage> Engine<S> {
             all_paused &= ledger.paused;
         }
         let load = self.load();
-        let full = load.held > load.held_max || load.outputs > load.outputs_max;
+        let full = load.held > load.held_max || load.has_full_outputs();
         self.laws.check(Law::Conservation, conserves);
         self.laws.check(Law::Prefix, prefix);
         self.laws.check(Law::Bounds, self.stopped || !full || all_paused);

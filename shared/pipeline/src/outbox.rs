@@ -26,6 +26,8 @@ pub(crate) struct Emission<O> {
     pub(crate) epoch: Epoch,
     pub(crate) ends: Ends,
     pub(crate) outputs: Vec<O>,
+    /// Memory of the outputs.
+    bytes: usize,
     pub(crate) urgent: bool,
     /// Monotonic time of its creation.
     pub(crate) queued_at: Duration,
@@ -71,14 +73,41 @@ impl<O> Batch<O> {
     }
 }
 
+/// A number of outputs and their memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OutboxLoad {
+    pub(crate) outputs: usize,
+    pub(crate) bytes: usize,
+}
+
+impl OutboxLoad {
+    fn plus(self, emission: &Emission<impl Sized>) -> Self {
+        Self { outputs: self.outputs + emission.outputs.len(), bytes: self.bytes + emission.bytes }
+    }
+
+    fn minus(self, emission: &Emission<impl Sized>) -> Self {
+        Self { outputs: self.outputs - emission.outputs.len(), bytes: self.bytes - emission.bytes }
+    }
+
+    pub(crate) fn exceeds(self, max: Self) -> bool {
+        self.outputs > max.outputs || self.bytes > max.bytes
+    }
+
+    pub(crate) fn reaches(self, max: Self) -> bool {
+        self.outputs >= max.outputs || self.bytes >= max.bytes
+    }
+}
+
 /// The queued emissions and the batch in flight.
 #[derive(Debug)]
 pub(crate) struct Outbox<O> {
     waiting: VecDeque<Emission<O>>,
-    waiting_outputs: usize,
+    waiting_load: OutboxLoad,
     waiting_urgent: usize,
     in_flight: Option<Batch<O>>,
-    in_flight_outputs: usize,
+    in_flight_load: OutboxLoad,
+    /// Returns the memory of an output.
+    bytes_of: fn(&O) -> usize,
     next_sequence: u64,
     next_batch: u64,
 }
@@ -87,13 +116,19 @@ impl<O> Outbox<O> {
     pub(crate) fn new() -> Self {
         Self {
             waiting: VecDeque::new(),
-            waiting_outputs: 0,
+            waiting_load: OutboxLoad::default(),
             waiting_urgent: 0,
             in_flight: None,
-            in_flight_outputs: 0,
+            in_flight_load: OutboxLoad::default(),
+            bytes_of: |_| 0,
             next_sequence: 0,
             next_batch: 0,
         }
+    }
+
+    /// Measures the memory of outputs with this function. Without it, only their number counts.
+    pub(crate) fn measure(&mut self, bytes_of: fn(&O) -> usize) {
+        self.bytes_of = bytes_of;
     }
 
     /// Returns the sequence number of the next emission.
@@ -105,19 +140,20 @@ impl<O> Outbox<O> {
     pub(crate) fn push(&mut self, id: RecordId, ends: Ends, outputs: Vec<O>, urgent: bool, now: Now) {
         let (sequence, queued_at) = (self.next_sequence, now.monotonic);
         self.next_sequence += 1;
+        let bytes = outputs.iter().map(self.bytes_of).sum();
         let emission =
-            Emission { sequence, input: id.input, epoch: id.epoch, ends, outputs, urgent, queued_at };
+            Emission { sequence, input: id.input, epoch: id.epoch, ends, outputs, bytes, urgent, queued_at };
         self.count(&emission);
         self.waiting.push_back(emission);
     }
 
     fn count(&mut self, emission: &Emission<O>) {
-        self.waiting_outputs += emission.outputs.len();
+        self.waiting_load = self.waiting_load.plus(emission);
         self.waiting_urgent += usize::from(emission.urgent);
     }
 
     fn uncount(&mut self, emission: &Emission<O>) {
-        self.waiting_outputs -= emission.outputs.len();
+        self.waiting_load = self.waiting_load.minus(emission);
         self.waiting_urgent -= usize::from(emission.urgent);
     }
 
@@ -125,13 +161,14 @@ impl<O> Outbox<O> {
         self.in_flight.as_ref()
     }
 
-    /// Returns the number of outputs that are queued or in flight.
-    pub(crate) fn outputs(&self) -> usize {
-        self.waiting_outputs + self.in_flight_outputs
+    /// Returns the outputs that are queued or in flight.
+    pub(crate) fn load(&self) -> OutboxLoad {
+        let (waiting, in_flight) = (self.waiting_load, self.in_flight_load);
+        OutboxLoad { outputs: waiting.outputs + in_flight.outputs, bytes: waiting.bytes + in_flight.bytes }
     }
 
-    pub(crate) fn waiting_outputs(&self) -> usize {
-        self.waiting_outputs
+    pub(crate) fn waiting_load(&self) -> OutboxLoad {
+        self.waiting_load
     }
 
     pub(crate) fn is_urgent(&self) -> bool {
@@ -143,16 +180,17 @@ impl<O> Outbox<O> {
         self.waiting.front().map(|first| first.queued_at)
     }
 
-    /// Moves the oldest emissions into a batch: as many as fit into `outputs_max`, at least one. The caller adds the commit
+    /// Moves the oldest emissions into a batch: as many as fit into `max`, at least one. The caller adds the commit
     /// intents.
-    pub(crate) fn close(&mut self, outputs_max: usize) -> &mut Batch<O> {
+    pub(crate) fn close(&mut self, max: OutboxLoad) -> &mut Batch<O> {
         debug_assert!(self.in_flight.is_none(), "one batch in flight");
-        let (mut emissions, mut outputs) = (Vec::new(), 0);
+        let (mut emissions, mut load) = (Vec::new(), OutboxLoad::default());
         while let Some(next) = self.waiting.front() {
-            if !emissions.is_empty() && outputs + next.outputs.len() > outputs_max {
+            let with_next = load.plus(next);
+            if !emissions.is_empty() && with_next.exceeds(max) {
                 break;
             }
-            outputs += next.outputs.len();
+            load = with_next;
             if let Some(next) = self.waiting.pop_front() {
                 self.uncount(&next);
                 emissions.push(next);
@@ -163,14 +201,14 @@ impl<O> Outbox<O> {
         acts_for.dedup();
         let id = BatchId(self.next_batch);
         self.next_batch += 1;
-        self.in_flight_outputs = outputs;
+        self.in_flight_load = load;
         self.in_flight.insert(Batch { id, emissions, acts_for, intents: Vec::new() })
     }
 
     /// Removes the batch in flight, if it has this id.
     pub(crate) fn take(&mut self, id: BatchId) -> Option<Batch<O>> {
         let batch = self.in_flight.take_if(|batch| batch.id == id)?;
-        self.in_flight_outputs = 0;
+        self.in_flight_load = OutboxLoad::default();
         Some(batch)
     }
 

@@ -9,7 +9,7 @@ use crate::intake::LaneLimits;
 pub const WORKER_SYMBOLS_MAX: usize = contracts::events::SYMBOLS_MAX;
 
 /// Memory of the queued ordinary requests, in bytes, at which their partitions pause: some 5,000 requests of 100 symbols. With
-/// [`URGENT_BYTES_MAX`] it is within the memory of held records, 49 MiB, in the sum that is compared with the limit of the container.
+/// [`URGENT_BYTES_MAX`] it is within the memory of held records, 61 MiB, in the sum that is compared with the limit of the container.
 pub const ORDINARY_BYTES_MAX: usize = 40 << 20;
 
 /// The same for urgent requests: some 1,000 requests of 100 symbols.
@@ -19,6 +19,10 @@ pub const URGENT_BYTES_MAX: usize = 8 << 20;
 /// wait where urgent ones overtake them, and not in the engine's queue of outputs, which keeps its order. 1,000: a transaction of that size
 /// takes less than twice as long as an empty one.
 pub const OUTPUTS_MAX: usize = 1_000;
+
+/// Memory of the results that wait for an earlier one, in bytes, at which no further request is started: some 2,000 vectors. Workers are
+/// then idle until the earlier one has ended.
+pub const WAITING_RESULTS_BYTES_MAX: usize = 8 << 20;
 
 /// The limits of the stage, from the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +48,8 @@ pub struct Limits {
     /// Symbols of the running requests per worker, from which on no further request is started. The driver starts none while it is in
     /// a transaction, so with one small request each, the workers would be idle for most of it.
     pub worker_symbols_max: usize,
+    /// Memory of the results that wait for an earlier one, at which no further request is started.
+    pub waiting_results_bytes_max: usize,
 }
 
 impl Limits {

@@ -9,3 +9,16 @@ pub(super) struct Resolved {
     /// The append time of the request's record.
     pub(super) appended_micros: Option<i64>,
 }
+
+impl Resolved {
+    /// Returns the memory of its outputs.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match &self.effect {
+            Effect::Emit { outputs, .. } | Effect::Append { outputs, .. } => {
+                outputs.iter().map(OutRecord::memory_bytes).sum()
+            }
+            Effect::Reject { dead_letter, .. } => dead_letter.memory_bytes(),
+            Effect::Drop { .. } | Effect::Release { .. } => 0,
+        }
+    }
+}

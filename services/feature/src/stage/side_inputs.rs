@@ -23,6 +23,7 @@ impl KafkaStage for FeatureStage {
             bound("ordinary_request_bytes", self.queue.bytes(Lane::Ordinary), limits.ordinary.bytes),
             bound("urgent_requests", self.queue.len(Lane::Urgent), limits.urgent.requests),
             bound("urgent_request_bytes", self.queue.bytes(Lane::Urgent), limits.urgent.bytes),
+            bound("waiting_result_bytes", self.reorder.waiting_bytes(), limits.waiting_results_bytes_max),
             bound("requested_symbols", self.dedup_window.len(), limits.dedup_symbols_max),
         ]
     }

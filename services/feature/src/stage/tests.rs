@@ -83,6 +83,7 @@ const LIMITS: Limits = Limits {
     outputs_max: 10,
     workers_max: 2,
     worker_symbols_max: 1,
+    waiting_results_bytes_max: 1 << 20,
 };
 
 fn now(seconds: u64) -> Now {

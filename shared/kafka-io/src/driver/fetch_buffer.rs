@@ -9,10 +9,15 @@ use crate::raw::Fetched;
 /// Records after which the buffer is full.
 pub(super) const RECORDS_MAX: usize = 1_000;
 
+/// Bytes of keys and payloads after which the buffer is full: a record may have 1 MiB, so that their number alone is no bound. 1,000
+/// records of this system have less.
+pub(super) const BYTES_MAX: usize = 1 << 20;
+
 /// The records of one iteration of the loop in the order of arrival, and the ends of partitions that were reached after them.
 #[derive(Default)]
 pub(super) struct FetchBuffer<'c> {
     records: Vec<(InputPartition, Fetched<'c>)>,
+    bytes: usize,
     ends: BTreeMap<InputPartition, i64>,
 }
 
@@ -22,7 +27,12 @@ impl<'c> FetchBuffer<'c> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.records.len() >= RECORDS_MAX
+        self.records.len() >= RECORDS_MAX || self.bytes >= BYTES_MAX
+    }
+
+    /// The bytes of keys and payloads.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn len(&self) -> usize {
@@ -32,6 +42,7 @@ impl<'c> FetchBuffer<'c> {
     pub(super) fn push(&mut self, input: InputPartition, record: Fetched<'c>) {
         // An end that was reached before this record is no longer the end.
         self.ends.remove(&input);
+        self.bytes += bytes_of(&record);
         self.records.push((input, record));
     }
 
@@ -42,6 +53,7 @@ impl<'c> FetchBuffer<'c> {
     /// Discards the records of inputs that are revoked or rewound: they were not processed, so they will be fetched again.
     pub(super) fn discard(&mut self, inputs: &BTreeSet<InputPartition>) {
         self.records.retain(|(input, _)| !inputs.contains(input));
+        self.bytes = self.records.iter().map(|(_, record)| bytes_of(record)).sum();
         self.ends.retain(|input, _| !inputs.contains(input));
     }
 
@@ -64,12 +76,18 @@ impl<'c> FetchBuffer<'c> {
     /// Takes everything, grouped by input; the order within an input is kept.
     pub(super) fn take(&mut self) -> (Vec<(InputPartition, Fetched<'c>)>, BTreeMap<InputPartition, i64>) {
         let mut records = std::mem::take(&mut self.records);
+        self.bytes = 0;
         records.sort_by_key(|(input, _)| *input);
         (records, std::mem::take(&mut self.ends))
     }
 
     pub(super) fn clear(&mut self) {
         self.records.clear();
+        self.bytes = 0;
         self.ends.clear();
     }
+}
+
+fn bytes_of(record: &Fetched<'_>) -> usize {
+    record.key().map_or(0, <[u8]>::len) + record.payload().map_or(0, <[u8]>::len)
 }

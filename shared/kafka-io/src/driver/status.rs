@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use kit::SaturatingFrom;
 use pipeline::InputPartition;
 
-use super::fetch_buffer::RECORDS_MAX;
+use super::fetch_buffer::{BYTES_MAX, RECORDS_MAX};
 use super::inputs::TopicPartition;
 use super::observer::StageStatus;
 use super::record_age::InputOffsets;
@@ -48,12 +48,17 @@ impl<S: KafkaStage> Session<'_, '_, '_, S> {
         let (violations, load) = (engine.violations(), engine.load());
         let unready_cause =
             if is_running { self.unready_cause() } else { Some("recreating Kafka clients".to_owned()) };
-        let [held, outputs, fetched] = BOUNDS;
-        let bound = |name, used, limit| Bound { name, used, limit };
+        let [held, outputs, output_bytes, fetched, fetched_bytes] = BOUNDS;
+        let bound = |name, used: usize, limit: usize| {
+            let [used, limit] = [used, limit].map(u64::saturating_from);
+            Bound { name, used, limit }
+        };
         let mut bounds = vec![
-            bound(held, load.held, load.held_max),
-            bound(outputs, u64::saturating_from(load.outputs), u64::saturating_from(load.outputs_max)),
-            bound(fetched, u64::saturating_from(self.buffer.len()), u64::saturating_from(RECORDS_MAX)),
+            Bound { name: held, used: load.held, limit: load.held_max },
+            bound(outputs, load.outputs, load.outputs_max),
+            bound(output_bytes, load.outputs_bytes, load.outputs_bytes_max),
+            bound(fetched, self.buffer.len(), RECORDS_MAX),
+            bound(fetched_bytes, self.buffer.bytes(), BYTES_MAX),
         ];
         bounds.extend(engine.stage().bounds());
         let status = StageStatus {

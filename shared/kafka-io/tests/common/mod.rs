@@ -1,6 +1,7 @@
 //! Test environment: a mock cluster, a stage whose input records are commands, and a driver on a thread of its own.
 #![allow(dead_code, reason = "each test binary uses part of it")]
 
+pub(crate) mod backlog;
 pub(crate) mod stage;
 
 use std::sync::Arc;

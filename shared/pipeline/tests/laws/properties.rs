@@ -159,7 +159,7 @@ proptest! {
         for happened in play(mode, &script) {
             let Fact::Settling { load, .. } = happened else { continue };
             prop_assert!(load.held <= held_max, "{:?}", load);
-            let full = load.held > load.held_max || load.outputs > load.outputs_max;
+            let full = load.held > load.held_max || load.has_full_outputs();
             prop_assert!(!full || load.paused == load.inputs, "{:?}", load);
         }
     }

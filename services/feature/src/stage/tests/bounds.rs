@@ -78,3 +78,16 @@ fn queued_outputs_delay_ordinary_requests_only() {
     assert_eq!(bench.outputs().len(), 1);
     assert!(bench.held().is_empty());
 }
+
+#[test]
+fn results_that_wait_for_an_earlier_one_are_bounded() {
+    let mut bench = holding(3, Limits { waiting_results_bytes_max: 1, ..LIMITS });
+    let jobs = bench.take_jobs();
+    assert_eq!(jobs.len(), 2);
+    bench.complete(compute(&jobs[1]), now(1));
+    assert!(bench.bound("waiting_result_bytes").0 > 1);
+    assert!(bench.take_jobs().is_empty(), "a worker is free, and no further request starts");
+    bench.complete(compute(&jobs[0]), now(1));
+    assert_eq!((bench.outputs().len(), bench.take_jobs().len()), (2, 1));
+    assert_eq!(bench.bound("waiting_result_bytes").0, 0);
+}
