@@ -60,9 +60,8 @@ fn perform(engine: &mut Engine<HoldsFirst>, paused: &mut BTreeSet<InputPartition
 fn ledgers_use_at_most_the_memory_that_is_summed() {
     let kafka = KafkaConfig::default();
     let now = Now { monotonic: Duration::ZERO, wall_micros: 0 };
-    let inputs: Vec<InputPartition> = (0..i32::try_from(kafka.partitions).unwrap())
-        .map(|partition| InputPartition { topic: 0, partition })
-        .collect();
+    let inputs: Vec<InputPartition> =
+        (0..kafka.partitions).map(|partition| InputPartition { topic: 0, partition }).collect();
     let mut engine = Engine::new(HoldsFirst, Options::new(Delivery::Transactional));
     let start =
         |input: &InputPartition| Start { input: *input, position: 0, completed: CompletedRanges::none() };

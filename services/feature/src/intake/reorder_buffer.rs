@@ -3,11 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
+/// A started request: its ticket, and the result with its memory if that is available.
+type Started<R> = (u64, Option<(R, usize)>);
+
 /// Delays results until those of all requests that started earlier under the same key are available.
 #[derive(Debug)]
 pub struct ReorderBuffer<K, R> {
     /// The started requests of each key in order: ticket, and the result if it is available.
-    started: HashMap<K, VecDeque<(u64, Option<(R, usize)>)>>,
+    started: HashMap<K, VecDeque<Started<R>>>,
     waiting_bytes: usize,
 }
 
