@@ -72,6 +72,7 @@ fn runtime() -> tokio::runtime::Runtime {
 /// Another process, so that its memory does not count.
 #[test]
 #[ignore = "the other application, started by the test"]
+#[expect(clippy::disallowed_methods, reason = "the test sets the variable for this process")]
 fn writer() {
     let options = [
         ("batch.size", "3600000".to_owned()),

@@ -48,6 +48,7 @@ impl Drop for Broker {
 
 /// Writes a backlog of this many records of this size to each partition of a topic with these options of the producer, and serves it until
 /// the other process ends. The topics of `leaderless` accept no record.
+#[expect(clippy::print_stdout, reason = "the other process reads the address")]
 pub(crate) fn serve(
     topic: Topic,
     (records, bytes): (usize, usize),
