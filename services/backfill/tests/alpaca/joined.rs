@@ -20,12 +20,12 @@ fn on_threads<T: Send>(symbols: &[Symbol], call: impl Fn(Symbol) -> T + Sync) ->
     let call = &call;
     std::thread::scope(|scope| {
         let threads: Vec<_> = symbols.iter().map(|symbol| scope.spawn(move || call(*symbol))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads.into_iter().map(|thread| thread.join().expect("a call without a panic")).collect()
     })
 }
 
 fn symbols(names: &[&str]) -> Vec<Symbol> {
-    names.iter().map(|name| Symbol::parse(name).unwrap()).collect()
+    names.iter().map(|name| Symbol::parse(name).expect("a symbol")).collect()
 }
 
 /// Fetches January 2024 for each of the symbols.

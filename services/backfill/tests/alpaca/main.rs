@@ -63,11 +63,14 @@ impl Bench {
             ..SourceSection::default()
         };
         change(&mut section);
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let clock = Arc::new(FixedWall(SystemClock::new()));
         let source = Alpaca::new(&section, runtime.handle().clone(), clock, Duration::from_secs(300));
-        Self { server, source: source.unwrap().unwrap(), _runtime: runtime }
+        Self { server, source: source.expect("a TLS library").expect("a valid section"), _runtime: runtime }
     }
 
     /// The day bars of AAPL.
@@ -81,30 +84,30 @@ pub(crate) fn aapl() -> Symbol {
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
-    Timestamp::parse(text).unwrap()
+    Timestamp::parse(text).expect("a time")
 }
 
 pub(crate) fn range(start: &str, end: &str) -> Interval {
-    Interval::new(at(start), at(end)).unwrap()
+    Interval::new(at(start), at(end)).expect("a range")
 }
 
 /// The open times of the sessions from `first` to `last`.
 pub(crate) fn sessions(first: &str, last: &str) -> Vec<Timestamp> {
-    let (mut date, last): (Date, Date) = (first.parse().unwrap(), last.parse().unwrap());
+    let (mut date, last): (Date, Date) = (first.parse().expect("a date"), last.parse().expect("a date"));
     let mut times = Vec::new();
     while date <= last {
         if is_session(date) {
             times.push(day_open(date));
         }
-        date = date.tomorrow().unwrap();
+        date = date.tomorrow().expect("years before 9999");
     }
     times
 }
 
 /// The range of the days from `first` to `last`.
 pub(crate) fn days(first: &str, last: &str) -> Interval {
-    let open = |text: &str| day_open(text.parse::<Date>().unwrap());
-    Interval::from_inclusive(open(first), open(last)).unwrap()
+    let open = |text: &str| day_open(text.parse::<Date>().expect("a date"));
+    Interval::from_inclusive(open(first), open(last)).expect("a range")
 }
 
 pub(crate) fn open_times(part: &SourceBars) -> Vec<Timestamp> {

@@ -34,9 +34,9 @@ fn public_bars(python: &PathBuf, bench: &Bench, arguments: [&str; 4]) -> Value {
         .args(arguments)
         .env("NO_PROXY", "127.0.0.1")
         .output()
-        .unwrap();
+        .expect("an executable python");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 #[test]

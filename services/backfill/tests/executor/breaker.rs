@@ -22,7 +22,7 @@ fn bench() -> Bench {
 }
 
 fn fail(bench: &Bench, times: usize) {
-    bench.source.errors.lock().unwrap().extend((0..times).map(|_| transient()));
+    bench.source.errors.lock().expect("an intact lock").extend((0..times).map(|_| transient()));
 }
 
 /// Works each second up to this one.
