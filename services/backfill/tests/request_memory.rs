@@ -46,6 +46,8 @@ fn request(number: i64) -> RangeRequest {
         priority: 5,
         trigger: BackfillTrigger::Manual,
         attempt: 1,
+        refetch: false,
+        cancel: false,
     }
 }
 

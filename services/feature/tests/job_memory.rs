@@ -97,6 +97,7 @@ fn running_jobs_use_at_most_the_memory_that_is_summed() {
         dedup_symbols_max: 100_000,
         history_bars: section.history_bars,
         slack_bars: 0,
+        outputs_max: usize::MAX,
         workers_max: section.workers_max,
         worker_symbols_max: WORKER_SYMBOLS_MAX,
         waiting_results_bytes_max: 1 << 20,

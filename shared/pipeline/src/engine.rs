@@ -129,7 +129,7 @@ impl<S: Stage> Engine<S> {
             Event::Records(input, records) => self.receive(input, records, now),
             Event::EndReached(input, position) => self.reach_end(input, position),
             Event::Completed(completion) => {
-                self.effects.queued_outputs = self.outbox.outputs();
+                self.effects.queued_outputs = self.outbox.load().outputs;
                 self.stage.completed(completion, now, &mut self.effects);
                 self.tick_due = true;
                 self.take_effects(now);
@@ -265,7 +265,7 @@ impl<S: Stage> Engine<S> {
     }
 
     fn tick(&mut self, now: Now) {
-        self.effects.queued_outputs = self.outbox.outputs();
+        self.effects.queued_outputs = self.outbox.load().outputs;
         self.stage.tick(now, &mut self.effects);
         self.take_effects(now);
         let leaving: Vec<InputPartition> = self

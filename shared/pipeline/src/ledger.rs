@@ -18,6 +18,7 @@ use crate::counts::Counts;
 use crate::event::Start;
 use crate::fair_resume::ResumeRank;
 use crate::ids::{Epoch, Reason};
+use crate::options::ENTRY_BYTES;
 use crate::retry::Deferral;
 
 /// State of a delivered record that the ledger still lists.
@@ -52,6 +53,8 @@ pub(crate) struct Entry {
     pub(crate) state: State,
     pub(crate) gap: Gap,
 }
+
+const _: () = assert!(size_of::<Entry>() == ENTRY_BYTES, "the memory of a ledger is computed from it");
 
 /// The result of a resolved record.
 #[derive(Debug, Clone, Copy)]

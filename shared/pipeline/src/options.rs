@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::completed_ranges::COMPLETED_RANGES_MAX_BYTES;
-use crate::ledger::Entry;
+
+/// Bytes of an entry of a ledger.
+pub(crate) const ENTRY_BYTES: usize = 40;
 
 /// The way outputs and offsets are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +102,6 @@ impl Options {
     #[must_use]
     pub fn ledger_bytes_max(&self) -> usize {
         let entries = (self.ledger_records_max + POLLED_MAX).next_power_of_two();
-        (entries + entries / 2) * size_of::<Entry>()
+        (entries + entries / 2) * ENTRY_BYTES
     }
 }

@@ -99,10 +99,11 @@
 {{- $sum = add $sum (mul 2 (int64 $edge.bodies_max_bytes)) (mul 2 (int64 $edge.in_flight_max_bytes)) (mul $unit.connection_bytes $connections) -}}
 {{- end -}}
 {{- if eq .service "feature" -}}
-{{- /* As services/feature/src/memory.rs: the workers copy the bars of their jobs. */ -}}
+{{- /* As services/feature/src/memory.rs: the workers copy the bars of their jobs and have their results; results wait for an earlier one. */ -}}
 {{- $requests := mergeOverwrite (deepCopy $fact.defaults.requests) ($service.config.requests | default dict) -}}
 {{- $symbols := sub (mul (add1 (int64 $requests.workers_max)) $unit.request_symbols_max) 1 -}}
-{{- $sum = add $sum (mul $symbols (int64 $requests.history_bars) $unit.bar_bytes) -}}
+{{- $symbol := add (mul (int64 $requests.history_bars) $unit.bar_bytes) $unit.result_bytes -}}
+{{- $sum = add $sum (mul $symbols $symbol) $unit.waiting_result_bytes -}}
 {{- end -}}
 {{- if eq .service "backfill" -}}
 {{- $kind := dig "source" "kind" "" $service.config -}}

@@ -32,14 +32,12 @@ use self::page::Pages;
 use super::source::{Source, SourceBars, SourceError};
 use crate::config::SourceSection;
 use crate::rules::expected_bars::expects_bar;
+use crate::rules::finality::final_before;
 
 pub(super) use self::error::RESPONSE_BYTES_MAX;
 
 /// The time after the close of a bar in which the vendor may still change it.
 const SETTLE: Duration = Duration::from_secs(15 * 60);
-
-/// The time after midnight in New York in which the day bar of the previous date may still change.
-const DAY_SETTLE: Duration = Duration::from_secs(4 * 3_600);
 
 /// By how much the horizon is lowered if the plan of the key has no recent data, in this order.
 const LAGS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(3_600), Duration::from_secs(86_400)];
@@ -96,7 +94,7 @@ impl Alpaca {
         let now = self.client.now();
         let mut last = None;
         for lag in LAGS {
-            let horizon = final_before(call.timeframe, now, lag);
+            let horizon = horizon_of(call.timeframe, now, lag);
             let part = Interval::new(range.start(), range.end().min(horizon)).ok();
             let grid = part.and_then(|part| grid_range(call.timeframe, part));
             let (Some(part), Some(grid)) = (part, grid) else {
@@ -171,7 +169,7 @@ impl Alpaca {
         }
         let (symbols, timeframe) = ([call.symbol], Timeframe::Day1);
         // Only days that every plan has.
-        let end = final_before(timeframe, now, Duration::from_secs(86_400));
+        let end = horizon_of(timeframe, now, Duration::from_secs(86_400));
         let Ok(range) = Interval::new(day_open(HISTORY_START), end) else { return Ok(()) };
         let query = Query { symbols: &symbols, timeframe, range, limit: Some(1) };
         let body = self.run(call, self.client.page(query, None, call.deadline))?;
@@ -234,15 +232,9 @@ fn grid_range(timeframe: Timeframe, range: Interval) -> Option<Interval> {
 }
 
 /// Returns the instant before which a bar must open to be final at `now`, of a vendor that is late by `lag`.
-fn final_before(timeframe: Timeframe, now: Timestamp, lag: Duration) -> Timestamp {
-    let before = |wait: Duration| {
-        let micros = i64::try_from((wait + lag).as_micros()).unwrap_or(i64::MAX);
-        now.saturating_add_micros(-micros)
-    };
-    match timeframe.minutes() {
-        Some(minutes) => before(SETTLE).saturating_add_micros(1 - minutes * 60_000_000),
-        None => day_open(date_of(before(DAY_SETTLE))),
-    }
+fn horizon_of(timeframe: Timeframe, now: Timestamp, lag: Duration) -> Timestamp {
+    let lag = i64::try_from(lag.as_micros()).unwrap_or(i64::MAX);
+    final_before(timeframe, SETTLE, now.saturating_add_micros(-lag))
 }
 
 #[cfg(test)]
@@ -254,23 +246,7 @@ mod tests {
     }
 
     fn horizon(timeframe: Timeframe, now: &str, lag_hours: u64) -> String {
-        final_before(timeframe, at(now), Duration::from_secs(lag_hours * 3_600)).to_string()
-    }
-
-    #[test]
-    fn bar_is_final_a_settle_time_after_its_close() {
-        // Exclusive: the bar of 14:40 closed at 14:45.
-        let of = |timeframe| horizon(timeframe, "2024-06-28T15:00:00Z", 0);
-        assert_eq!(of(Timeframe::Minute5), "2024-06-28T14:40:00.000001Z");
-        assert_eq!(of(Timeframe::Minute1), "2024-06-28T14:44:00.000001Z");
-        assert_eq!(of(Timeframe::Hour1), "2024-06-28T13:45:00.000001Z");
-    }
-
-    #[test]
-    fn day_bar_is_final_at_four_in_new_york_of_the_next_day() {
-        let of = |now| horizon(Timeframe::Day1, now, 0);
-        assert_eq!(of("2024-06-28T07:59:59Z"), "2024-06-27T04:00:00Z");
-        assert_eq!(of("2024-06-28T08:00:00Z"), "2024-06-28T04:00:00Z");
+        horizon_of(timeframe, at(now), Duration::from_secs(lag_hours * 3_600)).to_string()
     }
 
     #[test]

@@ -10,8 +10,8 @@ use chassis::config::redacted;
 use contracts::Topic;
 use feature::config::{FeatureConfig, RequestsSection};
 use feature::intake::DedupWindow;
-use feature::memory::BAR_BYTES;
-use feature::stage::WORKER_SYMBOLS_MAX;
+use feature::memory::{BAR_BYTES, RESULT_BYTES};
+use feature::stage::{WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX};
 use hosting::{PROCESS_BYTES, of_stage};
 use kafka_io::KafkaConfig;
 use publisher::config::{EdgeSection, PublisherConfig};
@@ -84,7 +84,8 @@ async fn memory_of_the_edge_matches_the_formula_of_the_templates() {
     assert_eq!(computed, edge_bytes(&edge));
 }
 
-/// The templates compute `((workers_max + 1) × request_symbols_max - 1) × history_bars × bar_bytes`.
+/// The templates compute `((workers_max + 1) × request_symbols_max - 1) × (history_bars × bar_bytes + result_bytes) +
+/// waiting_result_bytes`.
 #[tokio::test]
 async fn memory_of_the_workers_matches_the_formula_of_the_templates() {
     let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
@@ -92,11 +93,13 @@ async fn memory_of_the_workers_matches_the_formula_of_the_templates() {
         let requests = RequestsSection { workers_max, history_bars, ..RequestsSection::default() };
         let [workers, bars] = [workers_max, history_bars].map(|it| u64::try_from(it).unwrap());
         let symbols = (workers + 1) * number("request_symbols_max") - 1;
-        assert_eq!(symbols * bars * number("bar_bytes"), worker_bytes(&requests), "{workers} workers");
+        let symbol = bars * number("bar_bytes") + number("result_bytes");
+        let computed = symbols * symbol + number("waiting_result_bytes");
+        assert_eq!(computed, worker_bytes(&requests), "{workers} workers");
     }
 }
 
-/// Returns the memory of the bars that workers copy.
+/// Returns the memory of the workers and of the results that wait.
 pub(crate) fn worker_bytes(requests: &RequestsSection) -> u64 {
     feature::memory::memory_parts(requests).iter().map(|part| part.bytes).sum()
 }
@@ -140,6 +143,8 @@ fn current_facts() -> Value {
             "loading_bytes": of(0, 0, 2, 0) - stage_bytes,
             "source_bytes": of(1, 1, 0, 0) - stage_bytes,
             "bar_bytes": BAR_BYTES,
+            "result_bytes": RESULT_BYTES,
+            "waiting_result_bytes": WAITING_RESULTS_BYTES_MAX,
             "request_symbols_max": WORKER_SYMBOLS_MAX,
             "bar_file_bytes": bytes_of_files(1, 1) - bytes_of_files(1, 0),
             "chunk_bytes": bytes_of_files(1, 0),

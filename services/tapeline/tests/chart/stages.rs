@@ -104,6 +104,7 @@ fn features() -> FeatureStage {
         slack_bars: 1,
         workers_max: 1,
         outputs_max: 1,
+        waiting_results_bytes_max: 1,
         worker_symbols_max: 1,
     };
     FeatureStage::new(wire(), limits, feature::rules::COMPARED.to_vec(), Box::new(Idle))
