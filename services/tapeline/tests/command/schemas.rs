@@ -71,16 +71,23 @@ fn incomplete_read_only_registry_exits_with_7() {
 
 /// A registry with one version of each schema, whose integers have 64 bits, and whose levels allow any change.
 fn incompatible(request: Request) -> Response {
-    let path = request.target.strip_prefix("GET ").expect("no version is registered");
-    let subject = path.strip_prefix("/subjects/").and_then(|rest| rest.split_once("/versions"));
+    let (method, path) = request.target.split_once(' ').expect("a method and a path");
+    if path.starts_with("/config/") {
+        let key = if method == "PUT" { "compatibility" } else { "compatibilityLevel" };
+        return Some((200, json!({ key: "NONE" }).to_string()));
+    }
+    let path = path.strip_prefix("/subjects/").expect("a subject");
+    let (subject, rest) = path.split_at(path.find(['/', '?']).expect("versions, or a query"));
     let mut contracts = contracts::catalogue::contracts();
-    let found = contracts.find(|it| it.topic.subject().as_deref() == subject.map(|(subject, _)| subject));
-    let schema = found.map(|contract| contract.schema.replace("\"int\"", "\"long\""));
-    Some(match subject {
-        Some((_, "/1")) => (200, json!({"version": 1, "schema": schema}).to_string()),
-        Some((_, "")) => (200, json!([1]).to_string()),
-        _ => (404, json!({"error_code": 40_401, "message": "not found"}).to_string()),
-    })
+    let found = contracts.find(|it| it.topic.subject().as_deref() == Some(subject)).expect("a known subject");
+    let schema = found.schema.replace("\"int\"", "\"long\"");
+    let version = json!({"subject": subject, "version": 1, "id": 1, "schema": schema}).to_string();
+    match (method, rest) {
+        ("GET", "/versions") => Some((200, json!([1]).to_string())),
+        // The second is the look-up of a schema.
+        ("GET", "/versions/1") | ("POST", "?deleted=false") => Some((200, version)),
+        _ => panic!("{method} {path}: nothing is registered"),
+    }
 }
 
 #[test]
