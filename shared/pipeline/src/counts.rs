@@ -107,12 +107,3 @@ pub struct Load {
     /// Paused ones of them.
     pub paused: usize,
 }
-
-impl Load {
-    /// Returns whether outputs have exceeded a bound. A shell then applies no further [completion](crate::Event::Completed): the outputs of
-    /// work that was begun before the pause would have no bound.
-    #[must_use]
-    pub fn has_full_outputs(&self) -> bool {
-        self.outputs > self.outputs_max || self.outputs_bytes > self.outputs_bytes_max
-    }
-}

@@ -23,7 +23,7 @@ use crate::ids::{BatchId, Epoch, InputPartition, Now};
 use crate::laws::{Law, LawChecks};
 use crate::ledger::{Ledger, Phase};
 use crate::options::{Delivery, Options};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, OutboxLoad};
 use crate::stage::{Effects, Stage};
 
 /// Interval at which a stage is called during a drain if no event wakes the loop.
@@ -223,6 +223,14 @@ impl<S: Stage> Engine<S> {
         self.ledgers.iter().filter(|(_, ledger)| ledger.stopped).map(|(input, _)| *input)
     }
 
+    /// Returns whether outputs have exceeded a bound. A shell then applies no further [completion](Event::Completed): the outputs of work
+    /// that was begun before the pause would have no bound.
+    #[must_use]
+    pub fn has_full_outputs(&self) -> bool {
+        let Options { outputs_max: outputs, outputs_bytes_max: bytes, .. } = self.options;
+        self.outbox.load().exceeds(OutboxLoad { outputs, bytes })
+    }
+
     /// Returns usage next to capacity.
     #[must_use]
     pub fn load(&self) -> Load {
@@ -289,7 +297,7 @@ impl<S: Stage> Engine<S> {
             all_paused &= ledger.paused;
         }
         let load = self.load();
-        let full = load.held > load.held_max || load.has_full_outputs();
+        let full = load.held > load.held_max || self.has_full_outputs();
         self.laws.check(Law::Conservation, conserves);
         self.laws.check(Law::Prefix, prefix);
         self.laws.check(Law::Bounds, self.stopped || !full || all_paused);

@@ -17,6 +17,7 @@ mod page;
 mod quota;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,8 @@ pub struct Alpaca {
     joiner: Joiner<Key, Result<Arc<BarsBySymbol>, Arc<AlpacaError>>>,
     /// Symbols of which the vendor has a bar.
     listed: Mutex<BTreeSet<Symbol>>,
+    /// A horizon was lowered, and that was logged.
+    is_lowered: AtomicBool,
 }
 
 /// A call of a worker.
@@ -86,7 +89,14 @@ impl Alpaca {
     ) -> Result<Option<Self>, reqwest::Error> {
         let client = Client::new(section, clock)?;
         let joiner = Joiner::new(section.symbols_a_call.into(), section.join_ms.into());
-        Ok(client.map(|client| Self { client, runtime, call_max, joiner, listed: Mutex::default() }))
+        Ok(client.map(|client| Self {
+            client,
+            runtime,
+            call_max,
+            joiner,
+            listed: Mutex::default(),
+            is_lowered: AtomicBool::default(),
+        }))
     }
 
     /// Returns the bars of the range up to the horizon.
@@ -106,7 +116,9 @@ impl Alpaca {
             }
             match self.fetch(call, grid) {
                 Err(failed) if failed.error.is_recent_data_rejected() => {
-                    tracing::info!(symbol = %call.symbol, %horizon, "the plan has no recent data: horizon lowered");
+                    if !self.is_lowered.swap(true, Ordering::Relaxed) {
+                        tracing::info!(symbol = %call.symbol, %horizon, "the plan has no recent data: horizons lowered");
+                    }
                 }
                 Err(failed) => return Err(failed),
                 Ok(bars) => {

@@ -22,7 +22,7 @@ impl<S: KafkaStage> Session<'_, '_, '_, S> {
     pub(super) fn receive_completions(&mut self) {
         for _ in 0..COMPLETIONS_PER_ITERATION_MAX {
             // The workers wait meanwhile.
-            if self.driver.engine.load().has_full_outputs() {
+            if self.driver.engine.has_full_outputs() {
                 return;
             }
             let Ok(completion) = self.driver.completed.receiver.try_recv() else { return };

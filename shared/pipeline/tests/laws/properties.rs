@@ -159,7 +159,9 @@ proptest! {
         for happened in play(mode, &script) {
             let Fact::Settling { load, .. } = happened else { continue };
             prop_assert!(load.held <= held_max, "{:?}", load);
-            let full = load.held > load.held_max || load.has_full_outputs();
+            let are_outputs_full =
+                load.outputs > load.outputs_max || load.outputs_bytes > load.outputs_bytes_max;
+            let full = load.held > load.held_max || are_outputs_full;
             prop_assert!(!full || load.paused == load.inputs, "{:?}", load);
         }
     }

@@ -9,7 +9,7 @@ use kit::SaturatingFrom;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
 
 use super::error::{AlpacaError, RESPONSE_BYTES_MAX};
 use super::quota::Quota;
@@ -61,7 +61,7 @@ impl Client {
             .default_headers(headers)
             // Another host would get the credentials.
             .redirect(redirect::Policy::none());
-        if url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.")) {
+        if is_loopback(&url) {
             http = http.no_proxy();
         }
         Ok(Some(Self {
@@ -137,6 +137,15 @@ impl Client {
     }
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
 const fn timeframe_name(timeframe: Timeframe) -> &'static str {
     match timeframe {
         Timeframe::Minute1 => "1Min",
@@ -209,6 +218,17 @@ mod tests {
             headers.insert(*name, HeaderValue::from_static(value));
         }
         headers
+    }
+
+    #[test]
+    fn server_on_any_loopback_address_is_requested_directly() {
+        let of = |host: &str| is_loopback(&Url::parse(&format!("http://{host}:8080")).unwrap());
+        for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "[::ffff:127.0.0.1]"] {
+            assert!(of(host), "{host}");
+        }
+        for host in ["data.alpaca.markets", "127.example.com", "10.0.0.1", "[2001:db8::1]"] {
+            assert!(!of(host), "{host}");
+        }
     }
 
     #[test]

@@ -28,6 +28,9 @@ struct BarBody {
     v: f64,
 }
 
+/// The maximum length of a page token. The tokens of a call are kept, to notice one that repeats.
+const TOKEN_BYTES_MAX: usize = 1_024;
+
 /// Requires the key, unlike the default for an `Option`.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
@@ -62,6 +65,8 @@ pub(super) enum PageError {
     },
     #[error("page token {0:?} repeats")]
     Token(String),
+    #[error("page token has {0} bytes, more than {TOKEN_BYTES_MAX}")]
+    LongToken(usize),
 }
 
 impl PageError {
@@ -117,6 +122,10 @@ impl Pages {
                 bars.push(bar);
             }
         }
+        let token_bytes = page.next_page_token.as_ref().map_or(0, String::len);
+        if token_bytes > TOKEN_BYTES_MAX {
+            return Err(PageError::LongToken(token_bytes));
+        }
         if let Some(token) = &page.next_page_token
             && !self.tokens.insert(token.clone())
         {
@@ -154,4 +163,21 @@ fn checked(
     let bar = Bar { open_time, open, high, low, close, volume };
     bar.validate().map_err(|cause| PageError::Bar { symbol, open_time, cause })?;
     Ok(bar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_token_above_its_bound_is_an_error() {
+        let range = Interval::new(Timestamp::from_micros(0), Timestamp::from_micros(1)).unwrap();
+        let symbols = [Symbol::constant("AAPL")];
+        let add = |bytes| {
+            let body = format!(r#"{{"bars": null, "next_page_token": "{}"}}"#, "t".repeat(bytes));
+            Pages::new(&symbols, Timeframe::Day1, range).add(body.as_bytes())
+        };
+        assert_eq!(add(TOKEN_BYTES_MAX).unwrap().map(|token| token.len()), Some(TOKEN_BYTES_MAX));
+        assert!(matches!(add(TOKEN_BYTES_MAX + 1), Err(PageError::LongToken(_))));
+    }
 }

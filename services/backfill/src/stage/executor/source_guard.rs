@@ -67,10 +67,13 @@ impl SourceGuard {
                     self.changed(transition, &ErrorChain(error).to_string());
                 }
             }
-            // One request failed for several chunks: the result of another one is the evidence.
-            Err(SourceError::Transient { is_shared: true, .. }) => {}
-            // No call, or a file that is not complete.
-            Err(SourceError::Busy { .. } | SourceError::BeingWritten { .. }) => self.breaker.cancelled(),
+            // One request failed for several chunks, and the result of another one is the evidence; no call; or a file that is not
+            // complete.
+            Err(
+                SourceError::Transient { is_shared: true, .. }
+                | SourceError::Busy { .. }
+                | SourceError::BeingWritten { .. },
+            ) => self.breaker.cancelled(),
             Ok(_)
             | Err(
                 SourceError::InvalidRange { .. }
@@ -91,5 +94,25 @@ impl SourceGuard {
             State::Closed => (self.hook)(None),
             State::HalfOpen => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_result_of_a_trial_is_followed_by_another() {
+        let at = |seconds| Now { monotonic: Duration::from_secs(seconds), wall_micros: 0 };
+        let failed = || SourceError::transient("test", "refused");
+        let mut guard = SourceGuard::unreported();
+        for _ in 0..5 {
+            assert!(guard.admit(at(0).monotonic).is_ok());
+            guard.ended(&Err(failed()), at(0));
+        }
+        assert!(!guard.admits(at(29).monotonic) && guard.admit(at(30).monotonic).is_ok());
+        assert!(!guard.admits(at(30).monotonic));
+        guard.ended(&Err(failed().shared()), at(30));
+        assert!(guard.admits(at(30).monotonic) && !guard.is_closed());
     }
 }
