@@ -58,6 +58,10 @@ impl Service for Backfill {
     type Config = BackfillConfig;
     type Running = Vec<Hosted>;
 
+    fn features() -> &'static [&'static str] {
+        kafka_io::FEATURES
+    }
+
     fn catalogue() -> Catalogue {
         Catalogue::new().with(hosting::METRICS).with(METRICS)
     }

@@ -38,6 +38,10 @@ impl Service for Feature {
     type Config = FeatureConfig;
     type Running = Vec<Hosted>;
 
+    fn features() -> &'static [&'static str] {
+        kafka_io::FEATURES
+    }
+
     fn catalogue() -> Catalogue {
         Catalogue::new().with(hosting::METRICS).with(METRICS)
     }

@@ -48,6 +48,10 @@ impl Service for Publisher {
     type Config = PublisherConfig;
     type Running = Running;
 
+    fn features() -> &'static [&'static str] {
+        kafka_io::FEATURES
+    }
+
     fn catalogue() -> Catalogue {
         Catalogue::new().with(hosting::METRICS).with(METRICS)
     }

@@ -72,7 +72,7 @@ async fn requests_share_the_connections_of_one_producer() {
     config.kafka = KafkaSection(KafkaConfig::embedded(&bootstrap.address.to_string()));
     config.registry = RegistrySection(RegistryConfig { url: registry.url(), ..RegistryConfig::default() });
     config.edge.listen = any_port();
-    let version = Version { name: "publisher", version: Publisher::VERSION };
+    let version = Version { name: "publisher", version: Publisher::VERSION, features: &[] };
     let host = Host::start(&process, &Publisher::catalogue(), version, Handle::current(), Shutdown::new());
     let host = host.unwrap();
     let context = host.context(Publisher::NAME, Shutdown::new());

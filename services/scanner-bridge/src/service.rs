@@ -29,6 +29,10 @@ impl Service for Bridge {
     type Config = BridgeConfig;
     type Running = Vec<Hosted>;
 
+    fn features() -> &'static [&'static str] {
+        kafka_io::FEATURES
+    }
+
     fn catalogue() -> Catalogue {
         Catalogue::new().with(hosting::METRICS).with(METRICS)
     }

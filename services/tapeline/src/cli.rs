@@ -14,12 +14,13 @@ use crate::commands::tail::{self, TailArgs};
 use crate::commands::topics::{self, TopicsCommand};
 use crate::commands::verify::{self, VerifyArgs};
 use crate::exit::Failure;
+use crate::version::VERSION;
 
 /// Scanner findings to feature vectors and backfills over Kafka.
 #[derive(Debug, Parser)]
 #[command(
     name = "tapeline",
-    version,
+    version = VERSION.details(),
     after_help = "Examples:
   tapeline dev                                        a synthetic market, everything in one process
   tapeline dev --bars tests/data/bars --speed max --until-end

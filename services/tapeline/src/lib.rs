@@ -39,6 +39,7 @@ pub mod finding_lines;
 pub mod market;
 pub mod output;
 pub mod record_position;
+mod version;
 
 use std::process::ExitCode;
 

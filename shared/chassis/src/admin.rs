@@ -75,11 +75,21 @@ pub struct Configs {
     by_service: Arc<Mutex<BTreeMap<&'static str, Value>>>,
 }
 
-/// Name and version of the program.
+/// Name, version and optional parts of the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Version {
     pub name: &'static str,
     pub version: &'static str,
+    pub features: &'static [&'static str],
+}
+
+impl Version {
+    /// Returns the version with the optional parts, without the name.
+    #[must_use]
+    pub fn details(&self) -> String {
+        let features = if self.features.is_empty() { "none".to_owned() } else { self.features.join(", ") };
+        format!("{} (features: {features})", self.version)
+    }
 }
 
 /// The running server. Dropping it stops it, and waits for its end up to 1 s.

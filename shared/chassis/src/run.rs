@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::admin::Version;
 use crate::config::{self, ConfigErrors, Loaded, RenamedKey};
 use crate::descriptors;
 use crate::exit::Exit;
@@ -42,7 +43,7 @@ pub fn run_with<S: Service>(
     };
     let file = match &command {
         Command::Help => return print::<S>(&args::usage::<S>()),
-        Command::Version => return print::<S>(&format!("{} {}", S::NAME, S::VERSION)),
+        Command::Version => return print::<S>(&format!("{} {}", S::NAME, version::<S>().details())),
         Command::Run { file } | Command::Check { file } | Command::Probe { file } => file.as_deref(),
     };
     let Loaded { config, renamed } = match load::<S>(file, env) {
@@ -74,6 +75,10 @@ fn load<S: Service>(
     config::load_with_renames(&config::prefix(S::NAME), file, env)
 }
 
+fn version<S: Service>() -> Version {
+    Version { name: S::NAME, version: S::VERSION, features: S::features() }
+}
+
 /// Runs the process from the valid configuration to the exit code. An error means that the process failed to start.
 fn run_process<S: Service>(config: S::Config, renamed: &[RenamedKey]) -> Result<Exit, Failure> {
     let process = S::process(&config).clone();
@@ -87,8 +92,8 @@ fn run_process<S: Service>(config: S::Config, renamed: &[RenamedKey]) -> Result<
         .thread_name("runtime")
         .enable_all()
         .build()?;
-    let version = crate::admin::Version { name: S::NAME, version: S::VERSION };
-    let host = Host::start(&process, &S::catalogue(), version, runtime.handle().clone(), shutdown.clone())?;
+    let host =
+        Host::start(&process, &S::catalogue(), version::<S>(), runtime.handle().clone(), shutdown.clone())?;
     soft_limit.log();
     logs::log_panics();
     for RenamedKey { old, new, origin } in renamed {

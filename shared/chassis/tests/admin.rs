@@ -39,7 +39,7 @@ fn process() -> Process {
         health: health.clone(),
         metrics: metrics.clone(),
         configs: configs.clone(),
-        version: Version { name: "tapeline", version: "1.2.3" },
+        version: Version { name: "tapeline", version: "1.2.3", features: &[] },
     };
     let admin = Admin::start(any_port(), limits(), view).unwrap();
     Process { clock, health, metrics, configs, admin }
@@ -103,7 +103,10 @@ fn metrics_and_version_are_served() {
     let (status, scrape) = get(&process, "/metrics");
     assert_eq!(status, 200);
     assert!(scrape.contains("chassis_runtime_poll_delay_seconds_count 1"), "{scrape}");
-    assert_eq!(get_json(&process, "/version"), (200, json!({ "name": "tapeline", "version": "1.2.3" })));
+    assert_eq!(
+        get_json(&process, "/version"),
+        (200, json!({ "name": "tapeline", "version": "1.2.3", "features": [] }))
+    );
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn port_in_use_is_an_error_with_its_address() {
         health: process.health.clone(),
         metrics: process.metrics.clone(),
         configs: Configs::default(),
-        version: Version { name: "tapeline", version: "1.2.3" },
+        version: Version { name: "tapeline", version: "1.2.3", features: &[] },
     };
     let failure = chassis::Failure::from(Admin::start(address, limits(), view).unwrap_err());
     let text = failure.to_string();

@@ -78,7 +78,7 @@ fn two_services_share_one_process_and_admin_server() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let process = Process { admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..Process::default() };
     let catalogue = Upstream::catalogue().and(&Downstream::catalogue());
-    let version = Version { name: "demo", version: "0.0.1" };
+    let version = Version { name: "demo", version: "0.0.1", features: &[] };
     let host = Host::start(&process, &catalogue, version, runtime.handle().clone(), Shutdown::new()).unwrap();
     let admin = host.admin().address();
 

@@ -1,4 +1,4 @@
-//! The reason why a broker's certificate is not trusted.
+//! Trusted certificate authorities, and the reason why a broker's certificate is not trusted.
 //!
 //! librdkafka reports only that verification failed. A second connection with OpenSSL finds out whether the certificate has expired,
 //! belongs to another host, or comes from an unknown authority.
@@ -9,11 +9,22 @@ use std::time::Duration;
 
 use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode};
 use openssl::x509::X509StoreContextRef;
+use reqwest::{Certificate, ClientBuilder};
 
+use crate::ca_file_error::CaFileError;
 use crate::config::KafkaConfig;
 
 /// Limit for connecting to one broker, and for each read and write.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Lets an HTTP client trust only the authorities of a PEM file.
+pub(crate) fn trust_only(client: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder, CaFileError> {
+    let authorities = Certificate::from_pem_bundle(pem)?;
+    if authorities.is_empty() {
+        return Err(CaFileError::Empty);
+    }
+    Ok(client.tls_certs_only(authorities))
+}
 
 /// Returns OpenSSL's verification error for the first broker of `brokers` that presents a bad certificate. `None` if there is no such
 /// broker or no TLS. Blocks for some seconds.

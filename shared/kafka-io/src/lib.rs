@@ -52,7 +52,9 @@ pub mod admin;
 mod breaker_meters;
 mod broker_list;
 mod broker_monitor;
+mod ca_file_error;
 mod call_error;
+#[cfg_attr(not(feature = "security"), path = "certificate_absent.rs")]
 mod certificate;
 pub mod client;
 pub mod cluster;
@@ -63,6 +65,7 @@ mod connection_cause;
 pub mod dead_letter;
 mod driver;
 mod error_codes;
+mod features;
 mod fetch_monitor;
 mod group_offsets;
 mod header_limits;
@@ -87,6 +90,7 @@ mod wire;
 pub use access_denied::{AccessDenied, MaybeAccessDenied};
 pub use breaker_meters::BreakerMeters;
 pub use broker_monitor::{BrokerMonitor, ReachabilityHook};
+pub use ca_file_error::CaFileError;
 pub use config::{Delivery, GroupProtocol, KafkaConfig, Profile};
 pub use config_error::ConfigError;
 pub use driver::{
@@ -94,6 +98,7 @@ pub use driver::{
     KafkaStage, LOADING_PARTITIONS_MAX, Note, Readiness, Restore, Shutdown, StageCounts, StageStatus,
     TableRecord, TableScope, TransactionStep, completions,
 };
+pub use features::{FEATURES, has_security};
 pub use fetch_monitor::FETCHED_RECORD_BYTES;
 pub use group_offsets::{CommittedOffset, GroupOffsets, GroupOffsetsError};
 pub use kit::{ErrorChain, Millis, Secret};
@@ -106,8 +111,8 @@ pub use reader::{ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT, trace_context};
 pub use record_count::count_with_aborted;
 pub use registry::{
-    CaFileError, OnRetry, Registry, RegistryCallError, RegistryConfig, RegistryError, RegistryErrorKind,
-    RegistryUrlError, Started, http_client, read_response,
+    OnRetry, Registry, RegistryCallError, RegistryConfig, RegistryError, RegistryErrorKind, RegistryUrlError,
+    Started, http_client, read_response,
 };
 pub use security::{Mechanism, Protocol, Security};
 pub use wire::{DecodeFailure, SchemaIds, UNWRITABLE, Unavailable, Wire};

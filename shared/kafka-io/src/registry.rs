@@ -34,7 +34,7 @@ pub use self::address::RegistryUrlError;
 use self::breaker::{LookupBreaker, jitter};
 pub use self::config::RegistryConfig;
 use self::disk_cache::DiskCache;
-pub use self::error::{CaFileError, RegistryCallError, RegistryError, RegistryErrorKind};
+pub use self::error::{RegistryCallError, RegistryError, RegistryErrorKind};
 pub use self::http_client::{http_client, read_response};
 use self::meters::{LookupOutcome, Meters};
 use self::registration::{OwnSchema, Registration, own_schemas};

@@ -10,6 +10,7 @@ use rdkafka::config::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::config_error::ConfigError;
+use crate::features::has_security;
 
 /// The section `kafka.security`. The brokers' certificates must contain the host names in `brokers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,9 @@ impl Security {
         let protocol = self.protocol.name();
         if is_embedded && self.protocol != Protocol::Plaintext {
             error("protocol", protocol, "plaintext, the only protocol of the embedded broker");
+        }
+        if self.protocol != Protocol::Plaintext && !has_security() {
+            error("protocol", protocol, "plaintext, because this build lacks the feature `security`");
         }
         for (key, value) in self.tls_values() {
             if !self.protocol.is_encrypted() {

@@ -1,6 +1,7 @@
 //! Dependencies between crates, in the workspace and in made-up ones.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use tidy::dependencies::offences;
 use tidy::metadata::{Dependency, DependencyKind, Graph};
@@ -83,4 +84,30 @@ fn indirect_dependency_counts() {
 fn crate_without_a_row_is_an_offence() {
     let graph = Graph { members: BTreeSet::from(["newcomer".to_owned()]), ..Graph::default() };
     assert_eq!(offences(&graph), ["newcomer has no row in the table of permitted dependencies"]);
+}
+
+/// The packages that a build of `tapeline` alone compiles.
+#[expect(clippy::unwrap_used, reason = "a helper of a test")]
+fn compiled_for_tapeline(features: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["tree", "--package", "tapeline", "--edges", "normal,build", "--prefix", "none"])
+        .args(["--format", "{p}", "--locked"])
+        .args(features)
+        .current_dir(tidy::tree::root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn first_command_of_the_readme_builds_no_optional_part() {
+    let heavy = ["openssl-src", "native-tls", "tikv-jemalloc-sys"];
+    let (first, full) = (compiled_for_tapeline(&[]), compiled_for_tapeline(&["--features", "tapeline/full"]));
+    assert!(first.contains("rdkafka-sys"), "{first:?}");
+    for package in heavy {
+        assert!(!first.contains(package), "{package} is compiled by the first command");
+        assert!(full.contains(package), "{package} is not part of tapeline/full");
+    }
 }

@@ -145,6 +145,10 @@ impl Validate for SourceSection {
         }
         let rule = "an http or https address without a path";
         errors.check(self.bars_url().is_some(), "url", &self.url, rule, "https://data.alpaca.markets");
+        let is_encrypted = is_alpaca && self.bars_url().is_some_and(|url| url.scheme() == "https");
+        let rule = "an http address, because this build lacks the feature `security`";
+        let example = "http://localhost:8080";
+        errors.check(!is_encrypted || kafka_io::has_security(), "url", &self.url, rule, example);
         let is_date =
             matches!(self.asof.as_str(), "" | "-") || self.asof.parse::<jiff::civil::Date>().is_ok();
         errors.check(is_date, "asof", &self.asof, "a date, - or empty", "2024-06-28");

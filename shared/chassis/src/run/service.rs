@@ -30,6 +30,12 @@ pub trait Service: 'static {
     /// The result of a start for the caller, for example addresses. Kept until its tasks have ended.
     type Running: Send;
 
+    /// Returns the names of the optional parts that the build contains.
+    #[must_use]
+    fn features() -> &'static [&'static str] {
+        &[]
+    }
+
     /// Returns every metric that the service and its libraries record.
     fn catalogue() -> Catalogue;
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address;
 use crate::config_error::ConfigError;
+use crate::features::has_security;
 
 /// The section `registry`: address, credentials, timeouts and cache folder of the schema registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +74,11 @@ impl RegistryConfig {
             error("url", &redacted_address(&self.url), &rule);
         }
         // The scheme of an invalid address is unknown: that error suffices.
-        let is_encrypted = url.map_or(true, |url| url.scheme() == "https");
+        let is_encrypted = url.as_ref().map_or(true, |url| url.scheme() == "https");
+        if url.is_ok_and(|url| url.scheme() == "https") && !has_security() {
+            let rule = "an http address, because this build lacks the feature `security`";
+            error("url", &redacted_address(&self.url), rule);
+        }
         if let Some(file) = &self.ca_file {
             let file_name = file.display().to_string();
             if !is_encrypted {

@@ -1,7 +1,6 @@
 //! Errors of the registry client, and the classification of failed calls.
 
 use std::error::Error;
-use std::io;
 use std::path::PathBuf;
 
 use contracts::Topic;
@@ -12,6 +11,7 @@ use schema_registry_converter::schema_registry_common::RawError;
 
 use super::address::RegistryUrlError;
 use crate::access_denied::MaybeAccessDenied;
+use crate::ca_file_error::CaFileError;
 
 /// The registry can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -110,20 +110,6 @@ pub enum RegistryError {
         /// The topic.
         topic: Topic,
     },
-}
-
-/// The file of certificate authorities can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CaFileError {
-    /// The file can't be read.
-    #[error(transparent)]
-    Read(#[from] io::Error),
-    /// The file is not in PEM format.
-    #[error(transparent)]
-    Parse(#[from] reqwest::Error),
-    /// The file contains no certificate.
-    #[error("no certificate in the file")]
-    Empty,
 }
 
 /// The error of one call to the registry.

@@ -4,12 +4,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kit::ErrorChain;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Certificate, ClientBuilder, Response};
+use reqwest::{ClientBuilder, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::config::RegistryConfig;
-use super::error::{CaFileError, RegistryCallError, RegistryError};
+use super::error::{RegistryCallError, RegistryError};
+use crate::certificate;
 
 /// Returns the builder of a client for the registry of this configuration, with its timeout, certificate authorities and credentials.
 ///
@@ -24,11 +25,7 @@ pub fn http_client(config: &RegistryConfig) -> Result<ClientBuilder, RegistryErr
     if let Some(file) = &config.ca_file {
         let error = |source| RegistryError::CaFile { file: file.clone(), source };
         let pem = std::fs::read(file).map_err(|cause| error(cause.into()))?;
-        let authorities = Certificate::from_pem_bundle(&pem).map_err(|cause| error(cause.into()))?;
-        if authorities.is_empty() {
-            return Err(error(CaFileError::Empty));
-        }
-        client = client.tls_certs_only(authorities);
+        client = certificate::trust_only(client, &pem).map_err(error)?;
     }
     Ok(client)
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use backfill::config::BackfillConfig;
 use backfill::service::Backfill;
-use chassis::admin::Version;
 use chassis::descriptors::Part;
 use chassis::run::Process;
 use chassis::telemetry::Catalogue;
@@ -29,6 +28,7 @@ use super::args::DevArgs;
 use super::history::History;
 use crate::exit::{Cause, Failure};
 use crate::market::StageReport;
+use crate::version::VERSION;
 
 /// Drain timeout of each service.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -68,9 +68,8 @@ impl Services {
         shutdown: &Shutdown,
     ) -> Result<Self, Failure> {
         let process = process(args);
-        let version = Version { name: "tapeline", version: env!("CARGO_PKG_VERSION") };
         let catalogue = catalogue();
-        let host = Host::start(&process, &catalogue, version, Handle::current(), shutdown.clone())
+        let host = Host::start(&process, &catalogue, VERSION, Handle::current(), shutdown.clone())
             .map_err(chassis_failure)?;
         let registry =
             RegistrySection(RegistryConfig { url: registry_url.to_owned(), ..RegistryConfig::default() });
