@@ -416,6 +416,16 @@ OWN = {
                 ),
                 notes("Waiting requests", ["tapeline_backfill_waiting_requests"]),
                 notes("Fetches", ["tapeline_backfill_running_fetches"]),
+                panel(
+                    "Ledger",
+                    [
+                        gauge("backfill_ledger_lag_records", ["instance"], legend="{{instance}} lag"),
+                        rate("backfill_ledger_transactions_total", ["outcome"], legend="{{outcome}} transactions a second"),
+                        rate("backfill_ledger_rows_total", ["instance"], legend="{{instance}} rows a second"),
+                        rate("backfill_ledger_skipped_records_total", ["instance"], legend="{{instance}} skipped records a second"),
+                    ],
+                    description="The SQL view of backfills. No work depends on it.",
+                ),
                 panel("Jobs, by outcome", [rate("chassis_pool_finished_jobs_total", ["pool", "outcome"])], "cps"),
                 panel("Replaced workers", [rate("chassis_pool_restarted_workers_total", ["pool", "instance"])], "cps"),
                 *pool_size(),

@@ -64,6 +64,7 @@ var rejections = map[string]struct {
 	"memory by prefetch":     {[]string{"services.feature.config.kafka.prefetch_kib=1048576"}, "lower config.kafka.prefetch_kib"},
 	"memory by state":        {[]string{"services.feature.resources.stateMib=600"}, "services.feature.resources.memoryMib 704"},
 	"memory by partitions":   {[]string{"kafka.partitions=48"}, "services.backfill.resources.memoryMib 992"},
+	"memory by the ledger":   {[]string{"services.backfill.config.ledger.kind=postgres", "services.backfill.resources.memoryMib=768"}, "services.backfill.resources.memoryMib 768"},
 	"memory by bar files":    {[]string{"services.backfill.barsClaim=bars", "services.backfill.config.executor.running_max=16", "services.backfill.config.executor.workers_max=16"}, "services.backfill.resources.memoryMib 992: its configuration may hold 886 MiB, four fifths of 1108"},
 	"memory by bodies":       {[]string{"services.publisher.config.edge.bodies_max_bytes=134217728"}, "services.publisher.resources.memoryMib 640"},
 	"a drain beyond a poll":  {[]string{"drainSeconds=200", "services.feature.config.kafka.max_poll_interval_ms=180000"}, "must be below max_poll_interval_ms 180000"},

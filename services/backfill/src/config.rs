@@ -1,5 +1,6 @@
 //! Configuration of the backfill service.
 
+mod ledger;
 mod source;
 
 use chassis::config::{ErrorCollector, Validate};
@@ -15,6 +16,7 @@ use crate::rules::planner::Planner;
 use crate::rules::timeframes::Timeframes;
 use crate::stage::executor::{Retries, Settings};
 
+pub use self::ledger::{LedgerKind, LedgerSection};
 pub use self::source::{AlpacaFeed, SourceKind, SourceSection};
 
 /// The settings of the backfill service.
@@ -33,6 +35,8 @@ pub struct BackfillConfig {
     pub executor: ExecutorSection,
     /// The source of historical bars.
     pub source: SourceSection,
+    /// The ledger: a view of backfills in a SQL database, for people.
+    pub ledger: LedgerSection,
 }
 
 impl Default for BackfillConfig {
@@ -44,6 +48,7 @@ impl Default for BackfillConfig {
             planner: PlannerSection::default(),
             executor: ExecutorSection::default(),
             source: SourceSection::default(),
+            ledger: LedgerSection::default(),
         }
     }
 }

@@ -22,7 +22,7 @@
 //!
 //! # What the service does not do
 //!
-//! - It has no database and no files of its own.
+//! - It depends on no database and has no files of its own: the ledger is a view for people.
 //! - It fetches bars only. No source serves other data types yet: a request for them ends with an error that names them.
 //! - It does not fetch bars that have not closed, and does not serve live bars.
 //! - It does not detect corrections of the source: a request with `refetch` fetches a covered range again.
@@ -34,7 +34,11 @@
 //! [`range_counts`] the counts of ended requests.
 
 pub mod config;
+pub mod features;
+#[cfg_attr(not(feature = "ledger"), path = "ledger_absent.rs")]
+pub mod ledger;
 pub mod metric_names;
+pub mod owned_partitions;
 pub mod range_counts;
 pub mod rules;
 pub mod service;

@@ -43,6 +43,29 @@ pub const RANGES: Metric = Metric::counter(
     ),
 ]);
 
+/// Offsets of the owned partitions that the ledger does not contain yet.
+pub const LEDGER_LAG: Metric =
+    Metric::gauge("backfill_ledger_lag_records", "records", "Offsets that the ledger has not read yet.");
+
+/// Transactions of the ledger by outcome.
+pub const LEDGER_TRANSACTIONS: Metric = Metric::counter(
+    "backfill_ledger_transactions_total",
+    "transactions",
+    "Database transactions of the ledger, by outcome.",
+)
+.labelled(&[("outcome", &["committed", "failed"])]);
+
+/// Rows that the ledger has written.
+pub const LEDGER_ROWS: Metric =
+    Metric::counter("backfill_ledger_rows_total", "rows", "Jobs and series that the ledger has written.");
+
+/// Records that the ledger has skipped.
+pub const LEDGER_SKIPPED: Metric = Metric::counter(
+    "backfill_ledger_skipped_records_total",
+    "records",
+    "Records without a valid event that the ledger has skipped.",
+);
+
 pub const SKIPPED_COVERAGE_CHANGES: Metric = stage_counter(
     "tapeline_skipped_coverage_changes_total",
     "changes",
@@ -69,6 +92,10 @@ pub const COVERAGE_BYTES: Metric = stage_gauge(
 
 pub const METRICS: &[Metric] = &[
     RANGES,
+    LEDGER_LAG,
+    LEDGER_TRANSACTIONS,
+    LEDGER_ROWS,
+    LEDGER_SKIPPED,
     SKIPPED_COVERAGE_CHANGES,
     WAITING_REQUESTS,
     RUNNING_FETCHES,

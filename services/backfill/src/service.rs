@@ -13,8 +13,11 @@ use kafka_io::{BreakerMeters, Completions, Wire, completions};
 use kit::ErrorChain;
 use tokio::runtime::Handle;
 
-use crate::config::{BackfillConfig, ExecutorSection, SourceKind, SourceSection};
+use crate::config::{BackfillConfig, ExecutorSection, LedgerKind, SourceKind, SourceSection};
+use crate::features::FEATURES;
+use crate::ledger;
 use crate::metric_names::METRICS;
+use crate::owned_partitions::OwnedPartitions;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
 use crate::sources::{Alpaca, CsvFolder, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
@@ -59,7 +62,7 @@ impl Service for Backfill {
     type Running = Vec<Hosted>;
 
     fn features() -> &'static [&'static str] {
-        kafka_io::FEATURES
+        FEATURES
     }
 
     fn catalogue() -> Catalogue {
@@ -88,14 +91,25 @@ pub async fn start_with(
 ) -> Result<Vec<Hosted>, Failure> {
     let kafka = &config.kafka.0;
     // Before any connection, so that a configuration that cannot work fails the start at once.
-    let reserved = hosting::reserve(kafka, memory_parts(config.source.kind, &config.executor))?;
+    let parts = [ledger_parts(&config), memory_parts(config.source.kind, &config.executor)].concat();
+    let reserved = hosting::reserve(kafka, parts)?;
     let writes = [&EXECUTOR_WRITES[..], &[executor::INPUT]].concat();
     // The executor reads what the planner and itself write.
     let connection =
         hosting::connect(&context, kafka, &config.registry, DEAD_LETTERS, &writes, &planner::INPUTS).await?;
     let planner = host_planner(&context, &config, connection.wire.clone())?;
-    let executor = host_executor(&context, &config, (source, reserved), connection.wire)?;
+    let owned = OwnedPartitions::default();
+    ledger::start(&context, &config, connection.wire.clone(), owned.clone());
+    let executor = host_executor(&context, &config, (source, reserved), connection.wire, owned)?;
     Ok(vec![planner, executor])
+}
+
+/// Returns the memory of the ledger.
+fn ledger_parts(config: &BackfillConfig) -> Vec<Part> {
+    match config.ledger.kind {
+        LedgerKind::None => Vec::new(),
+        LedgerKind::Sqlite | LedgerKind::Postgres => hosting::of_reader("ledger", &config.kafka.0),
+    }
 }
 
 fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Result<Hosted, Failure> {
@@ -117,6 +131,7 @@ fn host_executor(
     config: &BackfillConfig,
     (source, reserved): (Arc<dyn Source>, Reserved),
     wire: Wire,
+    owned: OwnedPartitions,
 ) -> Result<Hosted, Failure> {
     let section = &config.executor;
     let (sender, completed) = completions(section.running_max);
@@ -126,6 +141,7 @@ fn host_executor(
     let settings = Settings { settle: config.source.settle_ms.into(), ..section.settings() };
     let stage = ExecutorStage::new(wire, source, settings, Box::new(workers), seed)
         .with_counts(RangeCounts::new(&context.metrics))
+        .with_owned_partitions(owned)
         .with_source_guard(BreakerMeters::of(Backfill::NAME, "source"), source_hook(context));
     let spec = StageSpec {
         stage: EXECUTOR,

@@ -51,7 +51,7 @@ mod workers;
 
 pub use connect::{Connection, connect, registry_exit};
 pub use latency::{Latency, latency_histogram};
-pub use memory::{PROCESS_BYTES, Part, Reserved, of_stage, reserve};
+pub use memory::{PROCESS_BYTES, Part, Reserved, of_reader, of_stage, reserve};
 pub use metric_names::{METRICS, RESTORE_APPLIED, RESTORE_SKIPPED, stage_counter, stage_gauge};
 pub use producer::producer;
 pub use sections::{KafkaSection, RegistrySection};

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use chassis::{Exit, Failure};
-use kafka_io::{FETCHED_RECORD_BYTES, KafkaConfig, LOADING_PARTITIONS_MAX, Profile};
+use kafka_io::{FETCHED_RECORD_BYTES, KafkaConfig, LOADING_PARTITIONS_MAX, Profile, READ_BYTES_MAX};
 use kit::SaturatingFrom;
 use pipeline::{Delivery, Options};
 
@@ -116,17 +116,39 @@ pub fn of_stage(stage: &str, kafka: &KafkaConfig, inputs: usize, consumers: u64)
         name: format!("{stage}: {what}"),
         bytes: count.saturating_mul(each),
     };
-    let prefetch =
-        u64::from(kafka.prefetch_kib) * 1_024 + kafka.prefetch_records_max() * FETCHED_RECORD_BYTES;
-    let loading = u64::saturating_from(LOADING_PARTITIONS_MAX) * kafka.side_input_response_memory();
     vec![
-        part("consumer prefetch", consumers, prefetch),
+        part("consumer prefetch", consumers, prefetch(kafka)),
         part("responses", partitions, kafka.work_response_memory()),
-        part("responses of side inputs", consumers.saturating_sub(1), loading),
+        part("responses of side inputs", consumers.saturating_sub(1), loading(kafka)),
         part("held records", bounds.held_records_max, HELD_RECORD_BYTES),
         part("ledgers", partitions, u64::saturating_from(bounds.ledger_bytes_max())),
         part("outputs in flight", 1, u64::saturating_from(bounds.outputs_memory_max())),
     ]
+}
+
+/// Returns the parts of a [`TopicReader`](kafka_io::TopicReader) in addition to the stages: the prefetch and responses of its consumer, and the records of
+/// one read, once as they were read and once as what is made of them. Empty on the embedded broker.
+#[must_use]
+pub fn of_reader(name: &str, kafka: &KafkaConfig) -> Vec<Part> {
+    if kafka.profile == Profile::Embedded {
+        return Vec::new();
+    }
+    let part = |what: &str, bytes: u64| Part { name: format!("{name}: {what}"), bytes };
+    vec![
+        part("consumer prefetch", prefetch(kafka)),
+        part("responses", loading(kafka)),
+        part("records of a read", 2 * u64::saturating_from(READ_BYTES_MAX)),
+    ]
+}
+
+/// Returns the memory of the records that a consumer has fetched and not returned.
+fn prefetch(kafka: &KafkaConfig) -> u64 {
+    u64::from(kafka.prefetch_kib) * 1_024 + kafka.prefetch_records_max() * FETCHED_RECORD_BYTES
+}
+
+/// Returns the memory of the responses with partitions that are read from their start.
+fn loading(kafka: &KafkaConfig) -> u64 {
+    u64::saturating_from(LOADING_PARTITIONS_MAX) * kafka.side_input_response_memory()
 }
 
 impl Drop for Reserved {

@@ -107,7 +107,7 @@ pub use log_limit::LogLimit;
 pub use owned_record::OwnedRecord;
 pub use producer::{BatchProducer, ProduceError, ProducerBreaker, ProducerLimits, RecordMetadata};
 pub use query::{ClusterQuery, GroupQuery, QueryError, Watermarks};
-pub use reader::{ReadError, Start, TopicReader};
+pub use reader::{READ_BYTES_MAX, ReadError, Start, TopicReader};
 pub use record::{Headers, InRecord, Missing, OutRecord, TRACEPARENT, trace_context};
 pub use record_count::count_with_aborted;
 pub use registry::{

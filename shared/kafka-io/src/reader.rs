@@ -1,6 +1,6 @@
 //! Reader of whole topics without a group: for `tapeline tail`, the replay, and the loss audit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
@@ -22,7 +22,7 @@ use crate::raw::{Polled, Poller};
 const READ_RECORDS_MAX: usize = 10_000;
 
 /// Bytes of keys, payloads and headers after which a read returns: a dead letter may have 2 MiB.
-const READ_BYTES_MAX: usize = 16 << 20;
+pub const READ_BYTES_MAX: usize = 16 << 20;
 
 /// The position at which reading starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,9 +130,20 @@ impl TopicReader {
         topics: &[Topic],
         starts: &BTreeMap<(Topic, i32), i64>,
     ) -> Result<Self, ReadError> {
-        Self::start(config, topics, |topic, ends| {
-            starts.get(&(topic, ends.partition)).map_or(ends.low, |start| (*start).clamp(ends.low, ends.high))
-        })
+        Self::start(config, topics, |topic, ends| start_at(starts, topic, ends))
+    }
+
+    /// Starts to read the partitions with these numbers only, as [`TopicReader::open_at`].
+    ///
+    /// # Errors
+    /// As [`TopicReader::open`].
+    pub fn open_partitions(
+        config: &KafkaConfig,
+        topics: &[Topic],
+        partitions: &BTreeSet<i32>,
+        starts: &BTreeMap<(Topic, i32), i64>,
+    ) -> Result<Self, ReadError> {
+        Self::start_some(config, topics, Some(partitions), |topic, ends| start_at(starts, topic, ends))
     }
 
     fn start(
@@ -140,12 +151,23 @@ impl TopicReader {
         topics: &[Topic],
         start: impl Fn(Topic, &Watermarks) -> i64,
     ) -> Result<Self, ReadError> {
+        Self::start_some(config, topics, None, start)
+    }
+
+    /// `partitions`: the numbers of the partitions to read, `None` for all.
+    fn start_some(
+        config: &KafkaConfig,
+        topics: &[Topic],
+        partitions: Option<&BTreeSet<i32>>,
+        start: impl Fn(Topic, &Watermarks) -> i64,
+    ) -> Result<Self, ReadError> {
         let query = ClusterQuery::new(config)?;
         let consumer = client::follower(config, "tapeline.reader", LogContext::default())?;
         let mut list = TopicPartitionList::new();
         let mut positions = BTreeMap::new();
         for topic in topics {
-            for ends in query.watermarks(*topic)? {
+            let is_read = |ends: &Watermarks| partitions.is_none_or(|it| it.contains(&ends.partition));
+            for ends in query.watermarks(*topic)?.into_iter().filter(is_read) {
                 let next = start(*topic, &ends);
                 list.add_partition(topic.name(), ends.partition)
                     .set_offset(Offset::Offset(next))
@@ -203,6 +225,18 @@ impl TopicReader {
         is_at_end(&self.positions)
     }
 
+    /// Returns the position of each partition: everything before it was read.
+    #[must_use]
+    pub fn positions(&self) -> BTreeMap<(Topic, i32), i64> {
+        self.positions.iter().map(|(partition, position)| (*partition, position.next)).collect()
+    }
+
+    /// Returns the number of offsets between the positions and the ends.
+    #[must_use]
+    pub fn lag(&self) -> i64 {
+        self.positions.values().map(|position| (position.end - position.next).max(0)).sum()
+    }
+
     /// Makes the current ends of the topics the end for [`TopicReader::is_at_end`].
     ///
     /// # Errors
@@ -247,6 +281,10 @@ impl Drop for TopicReader {
             close(consumer);
         }
     }
+}
+
+fn start_at(starts: &BTreeMap<(Topic, i32), i64>, topic: Topic, ends: &Watermarks) -> i64 {
+    starts.get(&(topic, ends.partition)).map_or(ends.low, |start| (*start).clamp(ends.low, ends.high))
 }
 
 fn advance(positions: &mut BTreeMap<(Topic, i32), ReadPosition>, partition: (Topic, i32), next: i64) {

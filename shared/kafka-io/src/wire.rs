@@ -11,6 +11,7 @@ use pipeline::{Effect, RecordId, Verdict};
 
 use crate::dead_letter::{self, Cause};
 use crate::header_limits;
+use crate::owned_record::OwnedRecord;
 use crate::record::{Headers, InRecord, OutRecord};
 
 /// The error class of a record whose time is ahead of the clock.
@@ -120,6 +121,14 @@ impl Wire {
             Err(error) if error.is_retryable() => Err(Unavailable(error.to_string())),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Returns the event in a record that was read as [`Wire::read_table`] does.
+    ///
+    /// # Errors
+    /// If the registry is unavailable: the record is not to be skipped.
+    pub fn read_owned<E: Event>(&self, record: &OwnedRecord) -> Result<Option<E>, Unavailable> {
+        self.read_table(&record.view())
     }
 
     /// Returns the record of an event, in its symbol's partition.

@@ -28,6 +28,22 @@ pub fn real_parts_missing() -> bool {
     true
 }
 
+/// Checks for a PostgreSQL server. If there is none, prints a line `skipped: needs X` and returns true: the test should return.
+///
+/// # Panics
+/// There is none and `TAPELINE_REQUIRE_REAL_PARTS=1`.
+#[must_use]
+pub fn postgres_missing() -> bool {
+    let missing = match Command::new(script("postgres")).arg("check").output() {
+        Ok(output) if output.status.success() => return false,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(cause) => format!("bash to run real-parts/postgres: {cause}"),
+    };
+    assert!(!required(), "{REQUIRED}=1, but {missing}");
+    writeln!(io::stderr(), "skipped: needs PostgreSQL ({missing})").ok();
+    true
+}
+
 /// The path of a Python with the packages of `clients/requirements.txt`.
 const PYTHON: &str = "TAPELINE_PYTHON";
 

@@ -55,7 +55,7 @@ const PERMITTED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that the tests of any crate may use as well.
-const IN_TESTS: &[&str] = &["testkit", "devstack"];
+const IN_TESTS: &[&str] = &["testkit", "devstack", "integration"];
 
 /// A crate of the workspace, and the only external packages that it may depend on directly.
 const NOTHING_ELSE: &[(&str, &[&str])] = &[

@@ -106,6 +106,8 @@
 {{- $sum = add $sum (mul $symbols $symbol) $unit.waiting_result_bytes -}}
 {{- end -}}
 {{- if eq .service "backfill" -}}
+{{- /* As shared/hosting/src/memory.rs, of_reader: the ledger reads with a consumer of its own. */ -}}
+{{- if ne (dig "ledger" "kind" "none" $service.config) "none" }}{{ $sum = add $sum $prefetch $unit.loading_bytes $unit.read_bytes }}{{ end -}}
 {{- $kind := dig "source" "kind" "" $service.config -}}
 {{- if or $service.barsClaim (eq $kind "csv") -}}
 {{- /* As services/backfill/src/sources/memory.rs: a worker with a fetch reads a file, and a fetch has the bars of a chunk. */ -}}

@@ -58,10 +58,11 @@ use contracts::Topic;
 use domain::Timestamp;
 use kafka_io::{BreakerMeters, InRecord, OutRecord, Wire};
 use kit::{Backoff, Jitter, SaturatingFrom};
-use pipeline::{Effects, InputPartition, Now, RecordId, Stage, Verdict};
+use pipeline::{Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use crate::owned_partitions::OwnedPartitions;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
 use crate::rules::chunks::ChunkDays;
@@ -138,6 +139,7 @@ pub struct ExecutorStage {
     /// Partitions before their revocation.
     draining: BTreeSet<i32>,
     counts: RangeCounts,
+    owned: OwnedPartitions,
     guard: SourceGuard,
 }
 
@@ -166,6 +168,7 @@ impl ExecutorStage {
             runs: BTreeMap::new(),
             draining: BTreeSet::new(),
             counts: RangeCounts::new(&Scope::nowhere()),
+            owned: OwnedPartitions::default(),
             guard: SourceGuard::unreported(),
             settings,
         }
@@ -175,6 +178,13 @@ impl ExecutorStage {
     #[must_use]
     pub fn with_counts(mut self, counts: RangeCounts) -> Self {
         self.counts = counts;
+        self
+    }
+
+    /// Keeps the owned partitions in this set.
+    #[must_use]
+    pub fn with_owned_partitions(mut self, owned: OwnedPartitions) -> Self {
+        self.owned = owned;
         self
     }
 
@@ -221,7 +231,12 @@ impl Stage for ExecutorStage {
     type Output = OutRecord;
     type Completion = JobResult;
 
+    fn assigned(&mut self, input: InputPartition, _epoch: Epoch, _now: Now) {
+        self.owned.add(input.partition);
+    }
+
     fn unassigned(&mut self, input: InputPartition) {
+        self.owned.remove(input.partition);
         // The stage has one input topic, so the number identifies the partition.
         self.remove_partition(input.partition);
     }

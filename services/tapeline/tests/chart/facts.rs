@@ -12,8 +12,8 @@ use feature::config::{FeatureConfig, RequestsSection};
 use feature::intake::DedupWindow;
 use feature::memory::{BAR_BYTES, RESULT_BYTES};
 use feature::stage::{WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX};
-use hosting::{PROCESS_BYTES, of_stage};
-use kafka_io::KafkaConfig;
+use hosting::{PROCESS_BYTES, of_reader, of_stage};
+use kafka_io::{KafkaConfig, READ_BYTES_MAX};
 use publisher::config::{EdgeSection, PublisherConfig};
 use publisher::rules::announce::Announcer;
 use scanner_bridge::config::BridgeConfig;
@@ -55,6 +55,19 @@ async fn memory_of_a_stage_matches_the_formula_of_the_templates() {
                 + inputs * number("source_bytes");
             assert_eq!(computed, bytes(&stage, &kafka), "{} with {partitions} partitions", stage.stage);
         }
+    }
+}
+
+/// The templates compute `prefetch_kib × prefetch_kib_bytes + loading_bytes + read_bytes`.
+#[tokio::test]
+async fn memory_of_the_ledger_matches_the_formula_of_the_templates() {
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    for prefetch_kib in [1, 2_048, 262_144] {
+        let kafka = KafkaConfig { prefetch_kib, ..KafkaConfig::default() };
+        let computed = u64::from(prefetch_kib) * number("prefetch_kib_bytes")
+            + number("loading_bytes")
+            + number("read_bytes");
+        assert_eq!(computed, of_reader("ledger", &kafka).iter().map(|part| part.bytes).sum::<u64>());
     }
 }
 
@@ -142,6 +155,7 @@ fn current_facts() -> Value {
             "prefetch_kib_bytes": of(0, 0, 1, 1) - stage_bytes,
             "loading_bytes": of(0, 0, 2, 0) - stage_bytes,
             "source_bytes": of(1, 1, 0, 0) - stage_bytes,
+            "read_bytes": 2 * READ_BYTES_MAX,
             "bar_bytes": BAR_BYTES,
             "result_bytes": RESULT_BYTES,
             "waiting_result_bytes": WAITING_RESULTS_BYTES_MAX,
