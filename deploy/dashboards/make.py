@@ -191,6 +191,16 @@ def laws():
             kind="stat",
             description="Since the start of the processes.",
         ),
+        panel(
+            "Originated outputs",
+            [
+                rate("tapeline_stage_originated_outputs_total", STAGE, legend="{{stage}} originated"),
+                rate("tapeline_stage_originated_acknowledged_outputs_total", STAGE, legend="{{stage}} acknowledged"),
+                rate("tapeline_stage_originated_discarded_outputs_total", STAGE, legend="{{stage}} discarded"),
+            ],
+            "cps",
+            description="Outputs that no input record caused, the acknowledged and the discarded ones of them (P1).",
+        ),
         panel("Stale effects", [rate("tapeline_stage_stale_effects_total", STAGE)], "cps", description="Effects on assignments that have ended: discarded (P4)."),
     ]
 

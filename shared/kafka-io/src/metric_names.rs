@@ -38,6 +38,9 @@ pub(crate) const RELEASED: &str = "tapeline_stage_released_records_total";
 pub(crate) const SKIPPED_COMPLETED: &str = "tapeline_stage_skipped_completed_records_total";
 pub(crate) const COMMIT_METADATA_OVERFLOWS: &str = "tapeline_stage_commit_metadata_overflows_total";
 pub(crate) const STALE_EFFECTS: &str = "tapeline_stage_stale_effects_total";
+pub(crate) const ORIGINATED: &str = "tapeline_stage_originated_outputs_total";
+pub(crate) const ORIGINATED_ACKNOWLEDGED: &str = "tapeline_stage_originated_acknowledged_outputs_total";
+pub(crate) const ORIGINATED_DISCARDED: &str = "tapeline_stage_originated_discarded_outputs_total";
 pub(crate) const HELD: &str = "tapeline_stage_held_records";
 pub(crate) const HELD_MAX: &str = "tapeline_stage_held_capacity_records";
 pub(crate) const PAUSED: &str = "tapeline_stage_paused_partitions";
@@ -78,10 +81,10 @@ pub(crate) const BREAKER_TARGETS: [&str; 3] = ["registry", "kafka", "source"];
 
 pub(crate) const BREAKER_STATES: [&str; 3] = ["closed", "half-open", "open"];
 
-/// Bounds of every stage: input records that are held, outputs that are queued or in flight and their memory, fetched records that are
-/// not processed yet and their bytes.
-pub(crate) const BOUNDS: [&str; 5] =
-    ["held_records", "outputs", "output_bytes", "fetched_records", "fetched_bytes"];
+/// Bounds of every stage: input records that are held, outputs that are queued or in flight and their memory, those of them that the
+/// partition with the most has originated, fetched records that are not processed yet and their bytes.
+pub(crate) const BOUNDS: [&str; 6] =
+    ["held_records", "outputs", "output_bytes", "originated_outputs", "fetched_records", "fetched_bytes"];
 
 /// Outcomes of a lookup of a writer's schema.
 pub(crate) const LOOKUP_OUTCOMES: [&str; 5] = ["found", "unknown", "unreadable", "unavailable", "shed"];
@@ -135,6 +138,14 @@ pub const METRICS: &[Metric] = &[
         "Commits whose completed ranges did not fit in the commit metadata: a crash may repeat the rest.",
     ),
     counter(STALE_EFFECTS, "effects", STAGE, "Effects of an ended assignment epoch, discarded."),
+    counter(ORIGINATED, "outputs", STAGE, "Outputs that no input record caused."),
+    counter(ORIGINATED_ACKNOWLEDGED, "outputs", STAGE, "Originated outputs that are acknowledged."),
+    counter(
+        ORIGINATED_DISCARDED,
+        "outputs",
+        STAGE,
+        "Originated outputs discarded because their assignment had ended.",
+    ),
     gauge(HELD, "records", STAGE, "Input records that are not resolved yet."),
     gauge(HELD_MAX, "records", STAGE, "Input records that may be held before every partition is paused."),
     gauge(

@@ -40,6 +40,25 @@ fn every_verdict_resolves_its_record() {
 }
 
 #[test]
+fn originated_output_needs_no_record() {
+    let mock = Mock::start();
+    let to_originate = Arc::new(Mutex::new(vec![(7, "originated 7".to_owned())]));
+    let shared = Arc::clone(&to_originate);
+    let running =
+        Running::start_as(&mock.config, GROUP, Hooks::default(), |stage| stage.to_originate = shared);
+    eventually("it is acknowledged", || running.counts.latest().counts.originated.acknowledged == 1);
+    let outputs = mock.read(Topic::VectorComputed);
+    assert_eq!((outputs.len(), outputs[0].partition, text(&outputs[0]).as_str()), (1, 7, "originated 7"));
+    let status = running.counts.latest();
+    let bound = status.bounds.iter().find(|bound| bound.name == "originated_outputs").unwrap();
+    assert_eq!((status.counts.received, bound.used, bound.limit), (0, 0, 100));
+    let counts = running.counts.clone();
+    assert_eq!(running.stop(), Stop::Drained);
+    let originated = counts.latest().counts.originated;
+    assert_eq!((originated.total, originated.acknowledged, originated.discarded), (1, 1, 0));
+}
+
+#[test]
 fn commit_waits_for_the_first_held_record() {
     let mock = Mock::start();
     let running = Running::start(&mock.config, GROUP, &[]).ready();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kit::Backoff;
+use kit::{Backoff, SaturatingFrom};
 
 use crate::commit_metadata::CommitPoint;
 use crate::engine::Engine;
@@ -157,6 +157,11 @@ impl<S: Stage> Engine<S> {
             ledger.emissions = ledger.emissions.saturating_sub(1);
             let ended = match &emission.ends {
                 Ends::Nothing => true,
+                Ends::Originated => {
+                    ledger.counts.originated.acknowledge(u64::saturating_from(emission.outputs.len()));
+                    self.effects.originating.set(emission.input, ledger.open_originated());
+                    true
+                }
                 Ends::Emitted(offset) => ledger.resolve(*offset, Outcome::Emitted),
                 Ends::Rejected(offset) => ledger.resolve(*offset, Outcome::Rejected),
                 Ends::Merged(ids) => ids.iter().all(|id| ledger.resolve(id.offset, Outcome::Emitted)),
@@ -188,13 +193,16 @@ impl<S: Stage> Engine<S> {
 
     /// Queues the emissions of a batch again, except those whose assignment has ended.
     pub(crate) fn put_back(&mut self, batch: Batch<S::Output>) {
-        let ledgers = &mut self.ledgers;
+        let (ledgers, originating) = (&mut self.ledgers, &mut self.effects.originating);
         self.outbox.put_back(batch, |emission| {
             let Some(ledger) = ledgers.get_mut(&emission.input).filter(|l| l.epoch == emission.epoch) else {
                 return false;
             };
             let kept = ledger.phase != Phase::Abandoned;
-            ledger.emissions -= usize::from(!kept);
+            if !kept {
+                ledger.discard(emission);
+                originating.set(emission.input, ledger.open_originated());
+            }
             kept
         });
     }

@@ -28,9 +28,54 @@ impl Dropped {
     }
 }
 
+/// Counts of originated outputs: those that no input record causes. The unit is the output.
+///
+/// Part of law P1: `total == acknowledged + discarded + in_flight`, at every instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Originated {
+    /// Outputs that the stage originated for an assignment that had not ended.
+    pub total: u64,
+    /// Those that are acknowledged.
+    pub acknowledged: u64,
+    /// Those whose assignment ended before they were acknowledged. Outputs in flight at a loss count here whatever becomes of them.
+    pub discarded: u64,
+    /// Those that are queued or in flight. Zero while their partition is not assigned.
+    pub in_flight: u64,
+}
+
+impl Originated {
+    /// Returns whether their part of law P1 holds.
+    #[must_use]
+    pub fn conserve(&self) -> bool {
+        self.total == self.acknowledged + self.discarded + self.in_flight
+    }
+
+    pub(crate) fn create(&mut self, outputs: u64) {
+        self.total += outputs;
+        self.in_flight += outputs;
+    }
+
+    pub(crate) fn acknowledge(&mut self, outputs: u64) {
+        self.in_flight -= outputs;
+        self.acknowledged += outputs;
+    }
+
+    pub(crate) fn discard(&mut self, outputs: u64) {
+        self.in_flight -= outputs;
+        self.discarded += outputs;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.acknowledged += other.acknowledged;
+        self.discarded += other.discarded;
+        self.in_flight += other.in_flight;
+    }
+}
+
 /// Counts of the records of one assignment, or of all since the engine was created.
 ///
-/// Law P1: `received == emitted + dropped + rejected + held + redelivered`, at every instant.
+/// Law P1: `received == emitted + dropped + rejected + held + redelivered`, at every instant, and that of [`Originated`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records passed to the rules.
@@ -56,18 +101,22 @@ pub struct Counts {
     pub ignored: u64,
     /// Effects that named an assignment which has ended: discarded (P4).
     pub stale_effects: u64,
+    /// Outputs that no input record caused.
+    pub originated: Originated,
 }
 
 impl Counts {
     /// Returns whether law P1 holds.
     #[must_use]
     pub fn conserve(&self) -> bool {
-        self.received == self.emitted + self.dropped.total() + self.rejected + self.held + self.redelivered
+        let outcomes = self.emitted + self.dropped.total() + self.rejected + self.held + self.redelivered;
+        self.received == outcomes && self.originated.conserve()
     }
 
-    /// Ends an assignment: unresolved records count as redelivered.
+    /// Ends an assignment: unresolved records count as redelivered, and open originated outputs as discarded.
     pub(crate) fn end(&mut self) {
         self.redelivered += std::mem::take(&mut self.held);
+        self.originated.discard(self.originated.in_flight);
     }
 
     pub(crate) fn add(&mut self, other: &Counts) {
@@ -84,6 +133,7 @@ impl Counts {
         self.commit_metadata_overflows += other.commit_metadata_overflows;
         self.ignored += other.ignored;
         self.stale_effects += other.stale_effects;
+        self.originated.add(&other.originated);
     }
 }
 
@@ -102,6 +152,10 @@ pub struct Load {
     pub outputs_bytes: usize,
     /// [`Options::outputs_bytes_max`](crate::Options::outputs_bytes_max).
     pub outputs_bytes_max: usize,
+    /// Originated outputs that are queued or in flight, of the partition that has the most.
+    pub originated: usize,
+    /// [`Options::originated_outputs_max`](crate::Options::originated_outputs_max).
+    pub originated_max: usize,
     /// Assigned partitions.
     pub inputs: usize,
     /// Paused ones of them.

@@ -132,8 +132,8 @@ impl<S: Stage> Engine<S> {
         for input in expired {
             if let Some(ledger) = self.ledgers.get_mut(&input) {
                 ledger.phase = Phase::Abandoned;
-                let discarded = self.outbox.discard(input);
-                ledger.emissions -= discarded;
+                self.outbox.discard(input, |emission| ledger.discard(emission));
+                self.effects.originating.set(input, ledger.open_originated());
             }
         }
     }
@@ -193,7 +193,8 @@ impl<S: Stage> Engine<S> {
             Action::Pause(of) | Action::Resume(of) | Action::Rewind(of, _) => *of != input,
             _ => true,
         });
-        self.outbox.discard(input);
+        self.outbox.discard(input, |_| {});
+        self.effects.originating.set(input, 0);
         let Some(mut ledger) = self.ledgers.remove(&input) else { return };
         if self.drains.shutdown.is_some() {
             self.drains.left += ledger.unresolved();

@@ -78,6 +78,7 @@ pub struct Engine<S: Stage> {
 impl<S: Stage> Engine<S> {
     /// Creates an engine that owns no partition.
     pub fn new(stage: S, options: Options) -> Self {
+        let effects = Effects::new(options.originated_outputs_max);
         Self {
             stage,
             options,
@@ -91,7 +92,7 @@ impl<S: Stage> Engine<S> {
             outputs_full: Hysteresis::default(),
             outputs_bytes_full: Hysteresis::default(),
             fair_resume: FairResume::default(),
-            effects: Effects::default(),
+            effects,
             actions: VecDeque::new(),
             drained_fetch: false,
             tick_due: false,
@@ -129,7 +130,7 @@ impl<S: Stage> Engine<S> {
             Event::Records(input, records) => self.receive(input, records, now),
             Event::EndReached(input, position) => self.reach_end(input, position),
             Event::Completed(completion) => {
-                self.effects.queued_outputs = self.outbox.load().outputs;
+                self.prepare_effects();
                 self.stage.completed(completion, now, &mut self.effects);
                 self.tick_due = true;
                 self.take_effects(now);
@@ -242,6 +243,8 @@ impl<S: Stage> Engine<S> {
             outputs_max: self.options.outputs_max,
             outputs_bytes: outbox.bytes,
             outputs_bytes_max: self.options.outputs_bytes_max,
+            originated: self.effects.originating.outputs_max(),
+            originated_max: self.options.originated_outputs_max,
             inputs: self.ledgers.len(),
             paused: self.ledgers.values().filter(|ledger| ledger.paused).count(),
         }
@@ -272,8 +275,14 @@ impl<S: Stage> Engine<S> {
         self.ledgers.values().map(|ledger| ledger.counts.held).sum()
     }
 
-    fn tick(&mut self, now: Now) {
+    /// Shows the stage how full the outbox is.
+    fn prepare_effects(&mut self) {
         self.effects.queued_outputs = self.outbox.load().outputs;
+        self.effects.outputs_full = self.has_full_outputs();
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.prepare_effects();
         self.stage.tick(now, &mut self.effects);
         self.take_effects(now);
         let leaving: Vec<InputPartition> = self
@@ -298,9 +307,13 @@ impl<S: Stage> Engine<S> {
         }
         let load = self.load();
         let full = load.held > load.held_max || self.has_full_outputs();
+        if cfg!(debug_assertions) {
+            conserves &= self.stopped || self.originated_are_queued();
+        }
         self.laws.check(Law::Conservation, conserves);
         self.laws.check(Law::Prefix, prefix);
         self.laws.check(Law::Bounds, self.stopped || !full || all_paused);
+        self.laws.check(Law::Bounds, self.stopped || load.originated <= load.originated_max);
         let rejected =
             self.past.rejected + self.ledgers.values().map(|ledger| ledger.counts.rejected).sum::<u64>();
         self.laws.check(Law::DeadLetterFirst, rejected <= self.dead_letters);

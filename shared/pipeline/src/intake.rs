@@ -46,11 +46,17 @@ impl<S: Stage> Engine<S> {
                 Verdict::Hold => own.hold(offset),
                 Verdict::Emit(outputs) => {
                     own.emit(offset, self.outbox.next_sequence());
-                    self.outbox.push(id, Ends::Emitted(offset), outputs, false, now);
+                    self.outbox.push((input, id.epoch), Ends::Emitted(offset), outputs, false, now);
                 }
                 Verdict::Reject(dead_letter) => {
                     own.reject(offset, self.outbox.next_sequence(), self.options.consecutive_rejects_max);
-                    self.outbox.push(id, Ends::Rejected(offset), vec![dead_letter], false, now);
+                    self.outbox.push(
+                        (input, id.epoch),
+                        Ends::Rejected(offset),
+                        vec![dead_letter],
+                        false,
+                        now,
+                    );
                 }
                 Verdict::Defer(_) => {}
                 Verdict::Fail(cause) => return self.fail(cause),
@@ -96,7 +102,7 @@ impl<S: Stage> Engine<S> {
                     Some(ledger) => ledger.emissions += 1,
                     None => return self.unknown_record(id, "appended outputs on behalf of"),
                 }
-                self.outbox.push(id, Ends::Nothing, outputs, false, now);
+                self.outbox.push((id.input, id.epoch), Ends::Nothing, outputs, false, now);
             }
             Effect::Release { ids } => ids.into_iter().for_each(|id| self.release_record(id)),
             Effect::Drop { id, reason } => {
@@ -110,8 +116,15 @@ impl<S: Stage> Engine<S> {
                 if !ledger.is_some_and(|ledger| ledger.reject_held(id.offset, sequence, rejects_max)) {
                     return self.unknown_record(id, "rejected");
                 }
-                self.outbox.push(id, Ends::Rejected(id.offset), vec![dead_letter], false, now);
+                self.outbox.push(
+                    (id.input, id.epoch),
+                    Ends::Rejected(id.offset),
+                    vec![dead_letter],
+                    false,
+                    now,
+                );
             }
+            Effect::Originate { input, epoch, outputs } => self.originate(input, epoch, outputs, now),
         }
     }
 
@@ -130,7 +143,7 @@ impl<S: Stage> Engine<S> {
             return self.unknown_record(id, "emitted");
         }
         ledger.emissions += 1;
-        self.outbox.push(first, Ends::Merged(ids), outputs, urgent, now);
+        self.outbox.push((first.input, first.epoch), Ends::Merged(ids), outputs, urgent, now);
     }
 
     fn release_record(&mut self, id: RecordId) {
@@ -169,7 +182,7 @@ impl<S: Stage> Engine<S> {
     }
 
     /// Stops the engine and leaves everything unresolved, so that it is redelivered.
-    fn fail(&mut self, cause: String) {
+    pub(crate) fn fail(&mut self, cause: String) {
         self.actions.push_back(Action::Stop(Stop::Failed(cause)));
         self.stopped = true;
     }

@@ -12,13 +12,14 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use kit::Hysteresis;
+use kit::{Hysteresis, SaturatingFrom};
 
 use crate::counts::Counts;
 use crate::event::Start;
 use crate::fair_resume::ResumeRank;
 use crate::ids::{Epoch, Reason};
 use crate::options::ENTRY_BYTES;
+use crate::outbox::Emission;
 use crate::retry::Deferral;
 
 /// State of a delivered record that the ledger still lists.
@@ -141,6 +142,19 @@ impl Ledger {
             inherited_end: inherited.back().map_or(start.position, |last| last.end),
             inherited,
             completed_bytes: 0,
+        }
+    }
+
+    /// Returns the originated outputs that are queued or in flight.
+    pub(crate) fn open_originated(&self) -> usize {
+        usize::saturating_from(self.counts.originated.in_flight)
+    }
+
+    /// Counts an emission that is discarded because the drain timed out.
+    pub(crate) fn discard(&mut self, emission: &Emission<impl Sized>) {
+        self.emissions -= 1;
+        if emission.is_originated() {
+            self.counts.originated.discard(u64::saturating_from(emission.outputs.len()));
         }
     }
 

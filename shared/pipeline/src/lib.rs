@@ -57,12 +57,14 @@ mod intake;
 mod laws;
 mod ledger;
 mod options;
+mod originated;
+mod originating;
 mod outbox;
 mod retry;
 mod stage;
 
 pub use completed_ranges::{COMPLETED_RANGES_MAX_BYTES, CompletedRanges, InvalidCompletedRanges};
-pub use counts::{Counts, Dropped, Load};
+pub use counts::{Counts, Dropped, Load, Originated};
 pub use engine::Engine;
 pub use event::{Action, Event, Position, Start, Stop};
 pub use ids::{BatchId, Epoch, InputPartition, Now, Reason, RecordId};

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::completed_ranges::COMPLETED_RANGES_MAX_BYTES;
 
+/// Default of [`Options::originated_outputs_max`].
+pub(crate) const ORIGINATED_OUTPUTS_MAX: usize = 100;
+
 /// Bytes of an entry of a ledger.
 pub(crate) const ENTRY_BYTES: usize = 40;
 
@@ -44,6 +47,9 @@ pub struct Options {
     pub outputs_max: usize,
     /// Memory of outputs, queued or in flight, above which every partition is paused, as for their number. 16 MiB: four batches.
     pub outputs_bytes_max: usize,
+    /// Originated outputs of one partition, queued or in flight, above which its stage may originate no more. 100: the outputs of a few
+    /// dozen decisions, while a transaction takes some milliseconds.
+    pub originated_outputs_max: usize,
     /// Longest wait of a revocation or a shutdown for held records. 5 s: with a commit it must stay below the transaction timeout
     /// (15 s) and `max.poll.interval.ms`.
     pub drain_budget: Duration,
@@ -82,6 +88,7 @@ impl Options {
             completed_ranges_max_bytes: COMPLETED_RANGES_MAX_BYTES / 4 * 3,
             outputs_max: 20_000,
             outputs_bytes_max: 16 << 20,
+            originated_outputs_max: ORIGINATED_OUTPUTS_MAX,
             drain_budget: Duration::from_secs(5),
             commit_interval: Duration::from_millis(100),
             defer_wait_first: Duration::from_millis(100),

@@ -10,6 +10,8 @@ use crate::ids::{BatchId, Epoch, InputPartition, Now, RecordId};
 pub(crate) enum Ends {
     /// None: it acts for a record that stays held.
     Nothing,
+    /// None: no record caused it.
+    Originated,
     /// One record that was processed and emitted at once.
     Emitted(i64),
     /// Held records, merged into one emission.
@@ -36,10 +38,14 @@ pub(crate) struct Emission<O> {
 impl<O> Emission<O> {
     pub(crate) fn records(&self) -> usize {
         match &self.ends {
-            Ends::Nothing => 0,
+            Ends::Nothing | Ends::Originated => 0,
             Ends::Emitted(_) | Ends::Rejected(_) => 1,
             Ends::Merged(ids) => ids.len(),
         }
+    }
+
+    pub(crate) fn is_originated(&self) -> bool {
+        matches!(self.ends, Ends::Originated)
     }
 }
 
@@ -136,13 +142,19 @@ impl<O> Outbox<O> {
         self.next_sequence
     }
 
-    /// Queues outputs on behalf of a record, under [`Outbox::next_sequence`].
-    pub(crate) fn push(&mut self, id: RecordId, ends: Ends, outputs: Vec<O>, urgent: bool, now: Now) {
+    /// Queues outputs of an assignment, under [`Outbox::next_sequence`].
+    pub(crate) fn push(
+        &mut self,
+        (input, epoch): (InputPartition, Epoch),
+        ends: Ends,
+        outputs: Vec<O>,
+        urgent: bool,
+        now: Now,
+    ) {
         let (sequence, queued_at) = (self.next_sequence, now.monotonic);
         self.next_sequence += 1;
         let bytes = outputs.iter().map(self.bytes_of).sum();
-        let emission =
-            Emission { sequence, input: id.input, epoch: id.epoch, ends, outputs, bytes, urgent, queued_at };
+        let emission = Emission { sequence, input, epoch, ends, outputs, bytes, urgent, queued_at };
         self.count(&emission);
         self.waiting.push_back(emission);
     }
@@ -222,18 +234,22 @@ impl<O> Outbox<O> {
         }
     }
 
-    /// Discards the queued emissions of a partition and returns their number.
-    pub(crate) fn discard(&mut self, input: InputPartition) -> usize {
-        let before = self.waiting.len();
+    /// Returns the emissions that are queued or in flight.
+    pub(crate) fn emissions(&self) -> impl Iterator<Item = &Emission<O>> {
+        self.in_flight.iter().flat_map(|batch| &batch.emissions).chain(&self.waiting)
+    }
+
+    /// Discards the queued emissions of a partition, each after a call of `discarded`.
+    pub(crate) fn discard(&mut self, input: InputPartition, mut discarded: impl FnMut(&Emission<O>)) {
         let mut kept = VecDeque::with_capacity(self.waiting.len());
         for emission in std::mem::take(&mut self.waiting) {
             if emission.input == input {
                 self.uncount(&emission);
+                discarded(&emission);
             } else {
                 kept.push_back(emission);
             }
         }
         self.waiting = kept;
-        before - self.waiting.len()
     }
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::ids::{Epoch, InputPartition, Now, Reason, RecordId};
+use crate::options::ORIGINATED_OUTPUTS_MAX;
+use crate::originating::Originating;
 
 /// The decision of the rules on one record.
 #[derive(Debug)]
@@ -52,6 +54,20 @@ pub enum Effect<O> {
     },
     /// A held record that turned out to be unprocessable.
     Reject { id: RecordId, dead_letter: O },
+    /// Outputs that no input record causes, on behalf of a partition. Requires [`Effects::room_to_originate`].
+    ///
+    /// They are exactly once under one condition: the stage decides whether to originate from restored state alone, and the outputs
+    /// contain the state after the decision. After a crash the decision is then taken again (their transaction was aborted) or not (it
+    /// was committed). A decision from memory alone is lost or repeated. All further outputs of the partition that contain the
+    /// state must follow in the same epoch. At least once, the outputs may be repeated, or the state alone may be stored.
+    Originate {
+        /// The partition. Its prefix is committed in the same transaction, even if it has not moved, so it is fenced.
+        input: InputPartition,
+        /// The assignment whose restored state led to the decision. An older one has ended: the outputs are discarded.
+        epoch: Epoch,
+        /// In the order in which they are produced.
+        outputs: Vec<O>,
+    },
 }
 
 /// The effects of a stage, in order. The engine applies them after each call.
@@ -59,16 +75,27 @@ pub enum Effect<O> {
 pub struct Effects<O> {
     pub(crate) list: Vec<Effect<O>>,
     pub(crate) queued_outputs: usize,
+    /// Outputs exceeded a bound when the call of the stage began.
+    pub(crate) outputs_full: bool,
+    pub(crate) originating: Originating,
 }
 
 impl<O> Default for Effects<O> {
     fn default() -> Self {
-        Self { list: Vec::new(), queued_outputs: 0 }
+        Self::new(ORIGINATED_OUTPUTS_MAX)
     }
 }
 
 impl<O> Effects<O> {
+    pub(crate) fn new(originated_max: usize) -> Self {
+        let originating = Originating::new(originated_max);
+        Self { list: Vec::new(), queued_outputs: 0, outputs_full: false, originating }
+    }
+
     pub fn push(&mut self, effect: Effect<O>) {
+        if let Effect::Originate { input, outputs, .. } = &effect {
+            self.originating.add(*input, outputs.len());
+        }
         self.list.push(effect);
     }
 
@@ -77,6 +104,16 @@ impl<O> Effects<O> {
     #[must_use]
     pub fn queued_outputs(&self) -> usize {
         self.queued_outputs
+    }
+
+    /// Returns how many outputs the stage may [originate](Effect::Originate) for a partition now: fewer while earlier ones are not
+    /// acknowledged, and none while outputs exceed a bound. A stage that originates more is stopped.
+    #[must_use]
+    pub fn room_to_originate(&self, input: InputPartition) -> usize {
+        if self.outputs_full {
+            return 0;
+        }
+        self.originating.max.saturating_sub(self.originating.of(input))
     }
 
     /// Sets [`Self::queued_outputs`]. For tests of a stage without an engine.

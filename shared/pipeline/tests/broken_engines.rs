@@ -13,7 +13,8 @@ use testkit::{Delivery, Failure, Plan, Record, Rules, Simulation};
 const SEEDS: u64 = 1_000;
 
 fn first_caught<D: Delivery>(mode: Mode, make: impl Fn(Rules, Options) -> D) -> Box<Failure> {
-    let caught = (0..SEEDS).find_map(|seed| Simulation { seed, mode, in_order: false }.run(&make).err());
+    let caught = (0..SEEDS)
+        .find_map(|seed| Simulation { seed, mode, in_order: false, originates: false }.run(&make).err());
     caught.expect("a broken engine is caught")
 }
 

@@ -16,7 +16,7 @@ const SEEDS: u64 = 1_000;
 type Count = fn(&Report) -> u64;
 
 fn run(seed: u64, mode: Delivery, in_order: bool) -> Result<Report, Box<Failure>> {
-    Simulation { seed, mode, in_order }.run(Engine::new)
+    Simulation { seed, mode, in_order, originates: false }.run(Engine::new)
 }
 
 fn run_all(mode: Delivery, in_order: bool) -> Vec<Report> {
@@ -62,6 +62,37 @@ fn unordered_processing_is_exactly_once() {
     ];
     for (name, count) in cases {
         assert!(met(count) >= 20, "{name}: in {} of {SEEDS} runs", met(count));
+    }
+}
+
+/// Originated outputs become visible once and in order, through aborts, revocations, crashes and recreated clients at each step.
+#[test]
+fn originated_outputs_are_exactly_once() {
+    let run = |seed| {
+        Simulation { seed, mode: Delivery::Transactional, in_order: false, originates: true }.run(Engine::new)
+    };
+    let run = |seed| run(seed).unwrap_or_else(|failure| panic!("\n{failure}"));
+    let reports: Vec<Report> = (0..SEEDS).map(run).collect();
+    let met = |count: Count| reports.iter().filter(|report| count(report) > 0).count();
+    let cases: [(&str, Count); 7] = [
+        ("originated", |report| report.originated),
+        ("discarded", |report| report.originated_discarded),
+        ("abort while producing", |report| report.originated_aborts_at[0]),
+        ("abort after the offsets were sent", |report| report.originated_aborts_at[1]),
+        ("abort while ending", |report| report.originated_aborts_at[2]),
+        ("aborted after its producer", |report| report.originated_orphans[0]),
+        ("committed after its producer", |report| report.originated_orphans[1]),
+    ];
+    for (name, count) in cases {
+        assert!(met(count) >= 20, "{name}: in {} of {SEEDS} runs", met(count));
+    }
+}
+
+#[test]
+fn originated_outputs_are_not_lost_at_least_once() {
+    for seed in 0..SEEDS {
+        let simulation = Simulation { seed, mode: Delivery::AtLeastOnce, in_order: false, originates: true };
+        simulation.run(Engine::new).unwrap_or_else(|failure| panic!("\n{failure}"));
     }
 }
 

@@ -11,9 +11,10 @@ use pipeline::{CompletedRanges, Delivery, InputPartition, Now, Position, Start};
 use crate::events::GroupEvent;
 use crate::log::{self, Partition};
 use crate::oracle::{Broken, Oracle, broken};
+use crate::origination::OUTPUTS_MAX;
+use crate::output::{Output, is_originated};
 use crate::report::Report;
 use crate::rng::Rng;
-use crate::rules::Output;
 use crate::trace::{Step, Trace};
 
 /// Time after which the transaction of a crashed instance ends.
@@ -35,6 +36,7 @@ pub(crate) struct Cluster {
     pub(crate) now: Now,
     pub(crate) mode: Delivery,
     pub(crate) in_order: bool,
+    pub(crate) originates: bool,
     pub(crate) calm: bool,
     pub(crate) report: Report,
     pub(crate) log: BTreeMap<InputPartition, Partition>,
@@ -53,7 +55,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(seed: u64, mode: Delivery, in_order: bool) -> Self {
+    pub(crate) fn new(seed: u64, mode: Delivery, in_order: bool, originates: bool) -> Self {
         let inputs =
             [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(topic, partition)| InputPartition { topic, partition });
         Self {
@@ -62,6 +64,7 @@ impl Cluster {
             now: Now { monotonic: Duration::ZERO, wall_micros: 0 },
             mode,
             in_order,
+            originates,
             calm: false,
             report: Report::default(),
             log: inputs.into_iter().map(|input| (input, Partition::default())).collect(),
@@ -117,7 +120,10 @@ impl Cluster {
                 self.oracle.granted(&start, partition)?;
                 self.trace.record(&Step::Assigned(*member, &start));
                 self.owners.insert(*input, *member);
-                self.group_events.entry(*member).or_default().push_back(GroupEvent::Assigned(start));
+                self.group_events
+                    .entry(*member)
+                    .or_default()
+                    .push_back(GroupEvent::Assigned(start, self.oracle.originated(*input)));
             }
         }
         Ok(())
@@ -229,6 +235,7 @@ impl Cluster {
     /// Marks the producer of a transaction as gone. If the commit was requested, it may be committed or aborted.
     pub(crate) fn orphan(&mut self, transaction: u64, outputs: Vec<Output>, end_was_asked: bool) {
         let commits = end_was_asked && self.rng.chance(50);
+        self.report.originated_orphans[usize::from(commits)] += u64::from(is_originated(&outputs));
         let at = self.now.monotonic + TRANSACTION_TIMEOUT;
         if let Some(pending) = self.pending.get_mut(&transaction) {
             pending.orphaned = Some((at, commits.then_some(outputs)));
@@ -281,7 +288,11 @@ impl Cluster {
 
     /// Returns `true` if every record is delivered and the lag of every partition is 0.
     pub(crate) fn is_completed(&self) -> bool {
-        self.pending.is_empty() && self.log.iter().all(|(input, p)| self.committed[input].0 == p.end)
+        let due = if self.originates { OUTPUTS_MAX } else { 0 };
+        let is_done = |(input, partition): (&InputPartition, &Partition)| {
+            self.committed[input].0 == partition.end && self.oracle.originated(*input) == due
+        };
+        self.pending.is_empty() && self.log.iter().all(is_done)
     }
 
     pub(crate) fn finish(&self) -> Result<(), Broken> {

@@ -2,7 +2,8 @@
 
 use pipeline::{Action, BatchId, Engine, Event, Now};
 
-use crate::rules::{Output, Rules};
+use crate::output::Output;
+use crate::rules::Rules;
 
 /// An engine over the simulated rules. A wrapper that changes events or actions shows that the simulation can fail.
 pub trait Delivery {

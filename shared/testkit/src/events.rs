@@ -5,7 +5,7 @@ use pipeline::{BatchId, InputPartition, Start};
 /// A rebalance event that a member receives on its next poll.
 #[derive(Debug, Clone)]
 pub(crate) enum GroupEvent {
-    Assigned(Start),
+    Assigned(Start, u64),
     Revoked(Vec<InputPartition>),
     Lost,
 }

@@ -8,8 +8,9 @@ use crate::cluster::Cluster;
 use crate::delivery::Delivery;
 use crate::events::{GroupEvent, Outcome};
 use crate::oracle::{Broken, broken};
+use crate::output::Output;
 use crate::request::{Progress, Request, Step};
-use crate::rules::{Output, Record, Work};
+use crate::rules::{Record, Work};
 use crate::trace;
 
 /// The client's fetch state of a partition.
@@ -111,7 +112,8 @@ impl<D: Delivery> Instance<D> {
         let Some(group_events) = cluster.poll_events(self.id) else { return self.poll(cluster) };
         cluster.trace.record(&trace::Step::Received(self.id, &group_events));
         match group_events {
-            GroupEvent::Assigned(start) => {
+            GroupEvent::Assigned(start, originated) => {
+                self.engine.engine_mut().stage_mut().restore(start.input, originated);
                 let fetch = Fetch { next: start.position, paused: false, start: start.clone() };
                 self.fetches.insert(start.input, fetch);
                 self.engine.apply(Event::Assigned(&[start]), cluster.now);
@@ -354,12 +356,16 @@ impl<D: Delivery> Instance<D> {
         cluster.report.stale_effects += counts.stale_effects;
         cluster.report.skipped_completed += counts.skipped_completed;
         cluster.report.released += counts.released;
+        cluster.report.originated += counts.originated.total;
+        let left = counts.originated.discarded + counts.originated.in_flight;
+        cluster.report.originated_discarded += left;
         if let Some(request) = self.request.take() {
             request.orphan(cluster);
         }
     }
 
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.request.is_none() && self.engine.engine().load().held == 0
+        let load = self.engine.engine().load();
+        self.request.is_none() && load.held == 0 && load.originated == 0
     }
 }

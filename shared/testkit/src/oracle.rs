@@ -6,7 +6,8 @@ use std::ops::Range;
 use pipeline::{Delivery, InputPartition, Start};
 
 use crate::log::Partition;
-use crate::rules::{Kind, Output, Plan, Record};
+use crate::output::{Kind, Output};
+use crate::rules::{Plan, Record};
 
 /// A violated law.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub(crate) struct Oracle {
     records: BTreeMap<u64, Record>,
     visible: BTreeMap<(u64, Kind, u8), u32>,
     last_of_key: BTreeMap<u64, u64>,
+    /// Visible originated outputs.
+    originated: BTreeMap<InputPartition, u64>,
+    /// The last visible state.
+    state: BTreeMap<InputPartition, u64>,
 }
 
 impl Oracle {
@@ -37,6 +42,8 @@ impl Oracle {
             records: BTreeMap::new(),
             visible: BTreeMap::new(),
             last_of_key: BTreeMap::new(),
+            originated: BTreeMap::new(),
+            state: BTreeMap::new(),
         }
     }
 
@@ -48,6 +55,39 @@ impl Oracle {
     pub(crate) fn see(&mut self, output: &Output) -> Result<(), Broken> {
         for id in &output.of {
             self.see_one(*id, output)?;
+        }
+        match output.state {
+            Some(state) => self.see_state(output, state),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the number of originated outputs that the last visible state contains: the state to restore.
+    pub(crate) fn originated(&self, input: InputPartition) -> u64 {
+        self.state.get(&input).copied().unwrap_or(0)
+    }
+
+    /// Checks that originated outputs become visible once and in order, and that no state contains one that is not visible.
+    fn see_state(&mut self, output: &Output, state: u64) -> Result<(), Broken> {
+        let Output { input, kind, part, .. } = *output;
+        self.state.insert(input, state);
+        if self.mode == Delivery::AtLeastOnce {
+            return Ok(());
+        }
+        let visible = self.originated.entry(input).or_default();
+        if kind == Kind::Originated {
+            if u64::from(part) < *visible {
+                return broken("doubled", format!("{input:?}: originated output {part} is visible again"));
+            }
+            *visible += 1;
+        }
+        if state > *visible {
+            let what = format!("{input:?}: state {state} is visible after {visible} originated outputs");
+            return broken("lost", what);
+        }
+        if state < *visible {
+            let what = format!("{input:?}: state {state} is visible after {visible} originated outputs");
+            return broken("doubled", what);
         }
         Ok(())
     }

@@ -37,4 +37,12 @@ pub struct Report {
     pub rewinds: u64,
     /// Held records released in a drain.
     pub released: u64,
+    /// Outputs that were originated by instances that are gone.
+    pub originated: u64,
+    /// Those of them that were not acknowledged.
+    pub originated_discarded: u64,
+    /// Transactions with originated outputs, by the step of their abort as in `aborts_at`.
+    pub originated_aborts_at: [u64; 3],
+    /// Transactions with originated outputs whose producer went away while their offsets were pending: aborted, committed.
+    pub originated_orphans: [u64; 2],
 }

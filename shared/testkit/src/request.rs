@@ -5,7 +5,7 @@ use pipeline::{BatchId, Position};
 use crate::cluster::Cluster;
 use crate::events::Outcome;
 use crate::oracle::Broken;
-use crate::rules::Output;
+use crate::output::{Output, is_originated};
 
 /// Probability that a step fails before the calm phase, in percent.
 const FAILURE_PERCENT: u64 = 6;
@@ -106,6 +106,7 @@ impl Request {
                 Step::Ending(id) => (2, Some(id)),
             };
             cluster.report.aborts_at[at] += 1;
+            cluster.report.originated_aborts_at[at] += u64::from(is_originated(outputs));
             open.inspect(|id| cluster.abort(*id));
             return aborted;
         }

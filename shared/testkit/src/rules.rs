@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Verdict};
 
+use crate::origination::{Origination, Originators};
+use crate::output::{Kind, Output};
+
 /// Number of records that are collected into one output.
 const COLLECTED: usize = 3;
 /// Longest duration of a collection.
@@ -50,29 +53,6 @@ pub struct Record {
     pub defers: bool,
 }
 
-/// The kind of an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Resolves its records.
-    Result,
-    /// Part of the work on a held record.
-    Chunk,
-    /// The dead letter of its record.
-    DeadLetter,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// The partition of its records.
-    pub input: InputPartition,
-    /// The ids of its records.
-    pub of: Vec<u64>,
-    pub key: u64,
-    pub kind: Kind,
-    /// Its number among the outputs of this kind of its record.
-    pub part: u8,
-}
-
 /// Work on one record, as the worker has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
@@ -106,19 +86,40 @@ struct Partition {
     released: BTreeSet<RecordId>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Rules {
     partitions: BTreeMap<InputPartition, Partition>,
     work_full: bool,
     /// Records of a partition are worked on one by one.
     in_order: bool,
+    originators: Originators,
 }
 
 impl Rules {
     /// Creates rules whose worker completes records in any order, or in that of their partition.
     #[must_use]
     pub fn new(in_order: bool) -> Self {
-        Self { in_order, ..Self::default() }
+        let originators = Originators::new(Origination::Nothing);
+        Self { partitions: BTreeMap::new(), work_full: false, in_order, originators }
+    }
+
+    /// Originates outputs in this way.
+    #[must_use]
+    pub fn originating(self, how: Origination) -> Self {
+        Self { originators: Originators::new(how), ..self }
+    }
+
+    /// Restores the number of originated outputs of a partition that is assigned next.
+    pub(crate) fn restore(&mut self, input: InputPartition, originated: u64) {
+        self.originators.restore(input, originated);
+    }
+
+    /// Adds the state of their partition to outputs.
+    fn with_state(&self, input: InputPartition, mut outputs: Vec<Output>) -> Vec<Output> {
+        for output in &mut outputs {
+            output.state = self.originators.state(input);
+        }
+        outputs
     }
 
     /// Returns the number of records processed in the partition's last epoch.
@@ -203,17 +204,19 @@ impl Collection {
     fn emitted(self, key: u64) -> Effect<Output> {
         let urgent = self.of.iter().any(|id| id % 7 == 0);
         let input = self.ids.first().map_or(InputPartition { topic: 0, partition: 0 }, |id| id.input);
-        let outputs = vec![Output { input, of: self.of, key, kind: Kind::Result, part: 0 }];
+        let outputs = vec![Output { input, of: self.of, key, kind: Kind::Result, part: 0, state: None }];
         Effect::Emit { ids: self.ids, outputs, urgent }
     }
 }
 
 fn outputs(input: InputPartition, record: Record, kind: Kind, parts: std::ops::Range<u8>) -> Vec<Output> {
-    parts.map(|part| Output { input, of: vec![record.id], key: record.key, kind, part }).collect()
+    parts
+        .map(|part| Output { input, of: vec![record.id], key: record.key, kind, part, state: None })
+        .collect()
 }
 
 fn dead_letter(input: InputPartition, record: Record) -> Output {
-    Output { input, of: vec![record.id], key: record.key, kind: Kind::DeadLetter, part: 0 }
+    Output { input, of: vec![record.id], key: record.key, kind: Kind::DeadLetter, part: 0, state: None }
 }
 
 impl Stage for Rules {
@@ -221,11 +224,13 @@ impl Stage for Rules {
     type Output = Output;
     type Completion = Work;
 
-    fn assigned(&mut self, input: InputPartition, _epoch: Epoch, _now: Now) {
+    fn assigned(&mut self, input: InputPartition, epoch: Epoch, _now: Now) {
+        self.originators.assigned(input, epoch);
         self.partitions.insert(input, Partition::default());
     }
 
     fn unassigned(&mut self, input: InputPartition) {
+        self.originators.unassigned(input);
         self.partitions.remove(&input);
     }
 
@@ -276,7 +281,8 @@ impl Stage for Rules {
             && chunks < all
         {
             let chunk = outputs(id.input, record, Kind::Chunk, chunks..chunks + 1);
-            effects.push(Effect::Append { on_behalf_of: id, outputs: chunk });
+            let outputs = self.with_state(id.input, chunk);
+            effects.push(Effect::Append { on_behalf_of: id, outputs });
             if let Some(waiting) = self.find(id) {
                 *waiting = Waiting { work: Work { chunks: chunks + 1, ..work }, started: false };
             }
@@ -290,7 +296,7 @@ impl Stage for Rules {
             Plan::WorkDrop => Effect::Drop { id, reason: Reason("pointless") },
             Plan::WorkReject => Effect::Reject { id, dead_letter: dead_letter(id.input, record) },
             Plan::Work(parts) => {
-                let outputs = outputs(id.input, record, Kind::Result, 0..parts);
+                let outputs = self.with_state(id.input, outputs(id.input, record, Kind::Result, 0..parts));
                 Effect::Emit { ids: vec![id], outputs, urgent: false }
             }
             _ => {
@@ -305,6 +311,7 @@ impl Stage for Rules {
         for input in inputs {
             self.flush(input, |collection| now.monotonic >= collection.since + COLLECTED_FOR, effects);
         }
+        self.originators.tick(now, effects);
         let waiting: usize = self.partitions.values().map(|partition| partition.waiting.len()).sum();
         self.work_full = waiting > if self.work_full { WORK_MAX / 2 } else { WORK_MAX };
     }
@@ -325,6 +332,8 @@ impl Stage for Rules {
 
     fn next_wake(&self, now: Now) -> Option<Duration> {
         let open = self.partitions.values().flat_map(|partition| partition.collected.values());
-        open.map(|collection| (collection.since + COLLECTED_FOR).saturating_sub(now.monotonic)).min()
+        let due =
+            open.map(|collection| (collection.since + COLLECTED_FOR).saturating_sub(now.monotonic)).min();
+        [due, self.originators.next_wake(now)].into_iter().flatten().min()
     }
 }

@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::delivery::Delivery;
 use crate::instance::{Instance, Life};
 use crate::oracle::{Broken, broken};
+use crate::origination::Origination;
 use crate::report::Report;
 use crate::rules::Rules;
 use crate::trace::Step;
@@ -17,7 +18,7 @@ use crate::trace::Step;
 /// Steps of the calm phase after which a run counts as stuck. Runs end within a tenth of it.
 const CALM_STEPS_MAX: u32 = 20_000;
 
-/// One run, determined by these three values.
+/// One run, determined by these values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Simulation {
     /// Seed of all random numbers.
@@ -25,6 +26,8 @@ pub struct Simulation {
     pub mode: Mode,
     /// Whether records complete in the order of their partition. Otherwise they also complete beyond the prefix.
     pub in_order: bool,
+    /// The rules originate outputs.
+    pub originates: bool,
 }
 
 /// A violated law, with the trace that led to it.
@@ -66,7 +69,7 @@ impl Simulation {
         D: Delivery,
         M: Fn(Rules, Options) -> D,
     {
-        let cluster = Cluster::new(self.seed, self.mode, self.in_order);
+        let cluster = Cluster::new(self.seed, self.mode, self.in_order, self.originates);
         let mut world = World { cluster, instances: BTreeMap::new(), next_instance: 0, make };
         match world.run() {
             Ok(()) => {
@@ -149,12 +152,14 @@ impl<D: Delivery, M: Fn(Rules, Options) -> D> World<D, M> {
             defer_wait_first: Duration::from_millis(5),
             defer_wait_max: Duration::from_millis(20),
             outputs_max: 16,
+            originated_outputs_max: 2,
             drain_budget: Duration::from_millis(120),
             commit_interval: Duration::from_millis(10),
             consecutive_rejects_max: 4,
             ..Options::new(self.cluster.mode)
         };
-        let engine = (self.make)(Rules::new(self.cluster.in_order), options);
+        let how = if self.cluster.originates { Origination::Restored } else { Origination::Nothing };
+        let engine = (self.make)(Rules::new(self.cluster.in_order).originating(how), options);
         self.instances.insert(id, Instance::start(id, engine, &mut self.cluster));
     }
 

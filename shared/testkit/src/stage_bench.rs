@@ -305,6 +305,9 @@ impl<S: KafkaStage> StageBench<S> {
                 Effect::Emit { ids, .. } => ids.iter().for_each(|id| self.resolve(*id)),
                 Effect::Drop { id, .. } | Effect::Reject { id, .. } => self.resolve(*id),
                 Effect::Release { ids } => ids.iter().for_each(|id| self.unhold(*id)),
+                Effect::Originate { input, epoch, .. } => {
+                    assert_eq!(*epoch, Epoch(self.epoch), "{input:?} was assigned again");
+                }
                 Effect::Append { on_behalf_of, .. } => {
                     assert!(self.held.contains(on_behalf_of), "{on_behalf_of:?} is not held");
                 }

@@ -224,7 +224,7 @@ impl Digest {
 
     fn group_events(&mut self, group_events: &GroupEvent) {
         match group_events {
-            GroupEvent::Assigned(start) => {
+            GroupEvent::Assigned(start, _) => {
                 self.number(0);
                 self.start(start);
             }

@@ -14,9 +14,9 @@ impl Resolved {
     /// Returns the memory of its outputs.
     pub(super) fn memory_bytes(&self) -> usize {
         match &self.effect {
-            Effect::Emit { outputs, .. } | Effect::Append { outputs, .. } => {
-                outputs.iter().map(OutRecord::memory_bytes).sum()
-            }
+            Effect::Emit { outputs, .. }
+            | Effect::Append { outputs, .. }
+            | Effect::Originate { outputs, .. } => outputs.iter().map(OutRecord::memory_bytes).sum(),
             Effect::Reject { dead_letter, .. } => dead_letter.memory_bytes(),
             Effect::Drop { .. } | Effect::Release { .. } => 0,
         }

@@ -16,8 +16,8 @@ use crate::metric_names as names;
 /// Selects one of the engine's counts.
 type Count = fn(&Counts) -> u64;
 
-/// The engine's counts of input records, by metric.
-const COUNTED: [(&str, Count); 8] = [
+/// The engine's counts of input records and of originated outputs, by metric.
+const COUNTED: [(&str, Count); 11] = [
     (names::RECEIVED, |counts| counts.received),
     (names::EMITTED, |counts| counts.emitted),
     (names::REJECTED, |counts| counts.rejected),
@@ -26,6 +26,9 @@ const COUNTED: [(&str, Count); 8] = [
     (names::SKIPPED_COMPLETED, |counts| counts.skipped_completed),
     (names::COMMIT_METADATA_OVERFLOWS, |counts| counts.commit_metadata_overflows),
     (names::STALE_EFFECTS, |counts| counts.stale_effects),
+    (names::ORIGINATED, |counts| counts.originated.total),
+    (names::ORIGINATED_ACKNOWLEDGED, |counts| counts.originated.acknowledged),
+    (names::ORIGINATED_DISCARDED, |counts| counts.originated.discarded),
 ];
 
 /// The latest status of a stage. Cheap to clone.
@@ -35,7 +38,7 @@ pub struct StageCounts(Arc<Mutex<StageStatus>>);
 /// The status of a stage.
 #[derive(Debug, Clone, Default)]
 pub struct StageStatus {
-    /// The engine's counts of input records.
+    /// The engine's counts of input records and of originated outputs.
     pub counts: Counts,
     /// Input records of the assigned partitions that are not fetched yet.
     pub lag: u64,
@@ -109,7 +112,7 @@ pub(super) struct Observer {
     blocked: Gauge,
     labels: Labels,
     /// In the order of [`COUNTED`].
-    counted: [Counter; 8],
+    counted: [Counter; 11],
     /// In the order of [`Law::ALL`]: registered from the start, so that a law without violations is exported as 0.
     violations: [Counter; 8],
     table_records: Counter,

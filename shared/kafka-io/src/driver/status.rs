@@ -48,7 +48,7 @@ impl<S: KafkaStage> Session<'_, '_, '_, S> {
         let (violations, load) = (engine.violations(), engine.load());
         let unready_cause =
             if is_running { self.unready_cause() } else { Some("recreating Kafka clients".to_owned()) };
-        let [held, outputs, output_bytes, fetched, fetched_bytes] = BOUNDS;
+        let [held, outputs, output_bytes, originated, fetched, fetched_bytes] = BOUNDS;
         let bound = |name, used: usize, limit: usize| {
             let [used, limit] = [used, limit].map(u64::saturating_from);
             Bound { name, used, limit }
@@ -57,6 +57,7 @@ impl<S: KafkaStage> Session<'_, '_, '_, S> {
             Bound { name: held, used: load.held, limit: load.held_max },
             bound(outputs, load.outputs, load.outputs_max),
             bound(output_bytes, load.outputs_bytes, load.outputs_bytes_max),
+            bound(originated, load.originated, load.originated_max),
             bound(fetched, self.buffer.len(), RECORDS_MAX),
             bound(fetched_bytes, self.buffer.bytes(), BYTES_MAX),
         ];

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contracts::Topic;
@@ -48,6 +48,9 @@ pub(crate) struct ScriptedStage {
     needs: VecDeque<Need>,
     held: Vec<RecordId>,
     pub(super) drains: Arc<AtomicUsize>,
+    /// Outputs to originate on the next tick, by partition.
+    pub(crate) to_originate: Arc<Mutex<Vec<(i32, String)>>>,
+    epochs: BTreeMap<InputPartition, Epoch>,
 }
 
 type TableKey = (TableScope, i32);
@@ -79,9 +82,12 @@ impl Stage for ScriptedStage {
     type Output = OutRecord;
     type Completion = (RecordId, String);
 
-    fn assigned(&mut self, _: InputPartition, _: Epoch, _: Now) {}
+    fn assigned(&mut self, input: InputPartition, epoch: Epoch, _: Now) {
+        self.epochs.insert(input, epoch);
+    }
 
     fn unassigned(&mut self, input: InputPartition) {
+        self.epochs.remove(&input);
         self.held.retain(|id| id.input != input);
         self.needs.retain(|(id, _, _)| id.input != input);
         self.restored.remove(&input.partition);
@@ -142,6 +148,13 @@ impl Stage for ScriptedStage {
     }
 
     fn tick(&mut self, _: Now, effects: &mut Effects<OutRecord>) {
+        let epochs = &self.epochs;
+        let is_owned = |input: &mut (i32, String)| epochs.contains_key(&work_input(input.0));
+        for (partition, text) in self.to_originate.lock().unwrap().extract_if(.., is_owned) {
+            let input = work_input(partition);
+            let outputs = vec![Self::output(partition, text)];
+            effects.push(Effect::Originate { input, epoch: epochs[&input], outputs });
+        }
         let table = &self.table;
         let ready = |(_, needs, _): &Need| {
             needs.iter().all(|(key, end)| table.get(key).is_some_and(|table| table.position >= *end))
@@ -221,6 +234,10 @@ impl KafkaStage for ScriptedStage {
     }
 }
 
+fn work_input(partition: i32) -> InputPartition {
+    InputPartition { topic: 0, partition }
+}
+
 /// Creates a stage without workers.
 pub(crate) fn stage() -> ScriptedStage {
     stage_with(std::sync::mpsc::sync_channel(1).0)
@@ -241,5 +258,7 @@ pub(super) fn stage_with(to_workers: SyncSender<(RecordId, String)>) -> Scripted
         needs: VecDeque::new(),
         held: Vec::new(),
         drains: Arc::default(),
+        to_originate: Arc::default(),
+        epochs: BTreeMap::new(),
     }
 }

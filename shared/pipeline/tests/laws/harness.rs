@@ -27,11 +27,24 @@ pub(crate) enum What {
 /// A completion, which determines the effects of the stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Work {
-    Emit { ids: Vec<RecordId>, outputs: u8, urgent: bool },
-    Append { id: RecordId, outputs: u8 },
+    Emit {
+        ids: Vec<RecordId>,
+        outputs: u8,
+        urgent: bool,
+    },
+    Append {
+        id: RecordId,
+        outputs: u8,
+    },
     Drop(RecordId),
     Reject(RecordId),
     Release(Vec<RecordId>),
+    /// Originated if there is room.
+    Originate {
+        input: InputPartition,
+        epoch: Epoch,
+        outputs: u8,
+    },
 }
 
 /// An output, with the records that it resolves and its creation order.
@@ -40,12 +53,25 @@ pub(crate) struct Out {
     pub(crate) serial: u64,
     pub(crate) ends: Vec<RecordId>,
     pub(crate) input: InputPartition,
-    pub(crate) dead_letter: bool,
+    pub(crate) epoch: Epoch,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    OfRecords,
+    DeadLetter,
+    Originated,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct ScriptedStage {
     serial: u64,
+    /// All outputs, in the order of creation.
+    pub(crate) created: Vec<Out>,
+    /// The number of times that there was no room to originate.
+    pub(crate) without_room: usize,
+    pub(crate) ignores_room: bool,
     pub(crate) processed: Vec<RecordId>,
     pub(crate) drained: Vec<Vec<InputPartition>>,
     pub(crate) released: Vec<InputPartition>,
@@ -53,13 +79,20 @@ pub(crate) struct ScriptedStage {
 }
 
 impl ScriptedStage {
-    fn out(&mut self, input: InputPartition, ends: &[RecordId], dead_letter: bool) -> Out {
+    fn out(&mut self, of: (InputPartition, Epoch), ends: &[RecordId], kind: Kind) -> Out {
         self.serial += 1;
-        Out { serial: self.serial, ends: ends.to_vec(), input, dead_letter }
+        let (input, epoch) = of;
+        let out = Out { serial: self.serial, ends: ends.to_vec(), input, epoch, kind };
+        self.created.push(out.clone());
+        out
     }
 
-    fn outs(&mut self, count: u8, input: InputPartition, ends: &[RecordId]) -> Vec<Out> {
-        (0..count).map(|_| self.out(input, ends, false)).collect()
+    fn outs(&mut self, count: u8, id: RecordId, ends: &[RecordId]) -> Vec<Out> {
+        (0..count).map(|_| self.out((id.input, id.epoch), ends, Kind::OfRecords)).collect()
+    }
+
+    fn dead_letter(&mut self, id: RecordId) -> Out {
+        self.out((id.input, id.epoch), &[id], Kind::DeadLetter)
     }
 }
 
@@ -84,10 +117,10 @@ impl Stage for ScriptedStage {
                 effects.push(Effect::Drop { id, reason: Reason("had") });
                 Verdict::Defer("away".to_owned())
             }
-            What::Emit(count) => Verdict::Emit(self.outs(count, id.input, &[id])),
+            What::Emit(count) => Verdict::Emit(self.outs(count, id, &[id])),
             What::Drop => Verdict::Drop(Reason("scripted")),
             What::Hold => Verdict::Hold,
-            What::Reject => Verdict::Reject(self.out(id.input, &[id], true)),
+            What::Reject => Verdict::Reject(self.dead_letter(id)),
             What::Fail => Verdict::Fail("scripted".to_owned()),
         }
     }
@@ -95,15 +128,25 @@ impl Stage for ScriptedStage {
     fn completed(&mut self, work: Work, _now: Now, effects: &mut Effects<Out>) {
         effects.push(match work {
             Work::Emit { ids, outputs, urgent } => {
-                let input = ids.first().map_or(InputPartition { topic: 0, partition: 0 }, |id| id.input);
-                Effect::Emit { outputs: self.outs(outputs, input, &ids), ids, urgent }
+                let outputs = ids.first().map_or_else(Vec::new, |first| self.outs(outputs, *first, &ids));
+                Effect::Emit { outputs, ids, urgent }
             }
             Work::Append { id, outputs } => {
-                Effect::Append { on_behalf_of: id, outputs: self.outs(outputs, id.input, &[]) }
+                Effect::Append { on_behalf_of: id, outputs: self.outs(outputs, id, &[]) }
             }
             Work::Drop(id) => Effect::Drop { id, reason: Reason("scripted later") },
             Work::Release(ids) => Effect::Release { ids },
-            Work::Reject(id) => Effect::Reject { id, dead_letter: self.out(id.input, &[id], true) },
+            Work::Reject(id) => Effect::Reject { id, dead_letter: self.dead_letter(id) },
+            Work::Originate { input, outputs, .. }
+                if !self.ignores_room && effects.room_to_originate(input) < outputs.into() =>
+            {
+                self.without_room += 1;
+                return;
+            }
+            Work::Originate { input, epoch, outputs } => {
+                let out = |_| self.out((input, epoch), &[], Kind::Originated);
+                Effect::Originate { input, epoch, outputs: (0..outputs).map(out).collect() }
+            }
         });
     }
 

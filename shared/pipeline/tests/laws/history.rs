@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use pipeline::{
-    Action, BatchId, CompletedRanges, Counts, Delivery, Event, InputPartition, Load, Options, Position,
-    RecordId, Start,
+    Action, BatchId, CompletedRanges, Counts, Delivery, Epoch, Event, InputPartition, Load, Options,
+    Position, RecordId, Start,
 };
 
 use crate::harness::{Harness, Out, ScriptedStage, What, Work};
@@ -23,12 +23,16 @@ pub(crate) const PARTITIONS: [InputPartition; 3] = [
 /// Largest number of records that one step delivers.
 pub(crate) const POLL_MAX: usize = 5;
 
+/// [`Options::originated_outputs_max`] of the histories.
+pub(crate) const ORIGINATED_MAX: usize = 5;
+
 pub(crate) fn options(mode: Delivery) -> Options {
     Options {
         batch_outputs_max: 5,
         held_records_max: 12,
         ledger_records_max: 10,
         outputs_max: 12,
+        originated_outputs_max: ORIGINATED_MAX,
         completed_ranges_max_bytes: 9,
         defer_wait_first: std::time::Duration::from_millis(20),
         defer_wait_max: std::time::Duration::from_millis(80),
@@ -37,6 +41,9 @@ pub(crate) fn options(mode: Delivery) -> Options {
         ..Options::new(mode)
     }
 }
+
+/// The epochs of the assigned partitions.
+pub(crate) type Epochs = BTreeMap<InputPartition, Epoch>;
 
 /// The facts of a history, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +56,8 @@ pub(crate) enum Fact {
     Skipped(InputPartition, i64),
     Ended(InputPartition, i64),
     WorkCompleted(Work),
+    /// An output that the stage created.
+    Created(Out),
     Revoked(InputPartition),
     Stopped(InputPartition),
     Gone(InputPartition),
@@ -56,6 +65,7 @@ pub(crate) enum Fact {
         positions: Vec<Position>,
         batch: Option<BatchId>,
         outputs: Vec<Out>,
+        epochs: Epochs,
     },
     OutcomeReported {
         ok: bool,
@@ -66,6 +76,7 @@ pub(crate) enum Fact {
     Settling {
         load: Load,
         counts: BTreeMap<InputPartition, Counts>,
+        epochs: Epochs,
         all: Counts,
     },
 }
@@ -101,6 +112,8 @@ struct Player {
     /// Records held by the stage, including those of ended assignments, whose effects are discarded.
     held: Vec<RecordId>,
     requested: Option<Requested>,
+    /// Created outputs that the history contains.
+    created: usize,
 }
 
 /// Runs a script from beginning to end.
@@ -112,6 +125,7 @@ pub(crate) fn play(mode: Delivery, script: &[Step]) -> Vec<Fact> {
         owned: BTreeMap::new(),
         held: Vec::new(),
         requested: None,
+        created: 0,
     };
     for step in script {
         player.step(step);
@@ -128,6 +142,7 @@ impl Player {
             }
             Step::End { input, hole } => self.reach_end(PARTITIONS[*input], *hole),
             Step::CompleteWork { pick, how, count } => self.complete_work(*pick, *how, *count),
+            Step::Originate { input, count, last } => self.originate(PARTITIONS[*input], *count, *last),
             Step::Outcome { ok } => self.report_outcome(*ok),
             Step::Tick => self.apply(Event::Tick),
             Step::Pass { millis } => {
@@ -267,12 +282,20 @@ impl Player {
             _ => Work::Release(self.held.iter().filter(kin).take(2).copied().collect()),
         };
         match &work {
-            Work::Append { .. } => {}
+            Work::Append { .. } | Work::Originate { .. } => {}
             Work::Drop(id) | Work::Reject(id) => self.held.retain(|other| other != id),
             Work::Emit { ids, .. } | Work::Release(ids) => self.held.retain(|other| !ids.contains(other)),
         }
         self.history.push(Fact::WorkCompleted(work.clone()));
         self.apply(Event::Completed(work));
+    }
+
+    fn originate(&mut self, input: InputPartition, outputs: u8, last: bool) {
+        let Some(epoch) = self.harness.engine.epoch(input).filter(|epoch| !last || epoch.0 > 1) else {
+            return;
+        };
+        let epoch = if last { Epoch(epoch.0 - 1) } else { epoch };
+        self.apply(Event::Completed(Work::Originate { input, epoch, outputs }));
     }
 
     fn report_outcome(&mut self, ok: bool) {
@@ -300,6 +323,9 @@ impl Player {
     }
 
     fn write_down(&mut self, actions: Vec<Action>) {
+        let created = &self.harness.engine.stage().created[self.created..];
+        self.created += created.len();
+        self.history.extend(created.iter().cloned().map(Fact::Created));
         for action in actions {
             match action {
                 Action::Transact { batch, positions } => self.take_on(Some(batch), positions, true),
@@ -322,11 +348,13 @@ impl Player {
                 Action::Stop(stop) => panic!("nothing in a script ends the engine: {stop:?}"),
             }
         }
+        let epochs = self.epochs();
         let engine = &self.harness.engine;
         self.history.extend(engine.stopped_partitions().map(Fact::Stopped));
         let counts =
             PARTITIONS.iter().filter_map(|input| Some((*input, engine.partition_counts(*input)?.clone())));
-        let settled = Fact::Settling { load: engine.load(), counts: counts.collect(), all: engine.counts() };
+        let settled =
+            Fact::Settling { load: engine.load(), counts: counts.collect(), epochs, all: engine.counts() };
         self.history.push(settled);
     }
 
@@ -334,7 +362,11 @@ impl Player {
         let requested = Requested { batch, transactional, positions: positions.clone(), fenced: false };
         assert!(self.requested.replace(requested).is_none(), "one request is in flight at a time");
         let outputs = batch.map_or_else(Vec::new, |batch| self.harness.outputs(batch));
-        self.history.push(Fact::Requested { positions, batch, outputs });
+        self.history.push(Fact::Requested { positions, batch, outputs, epochs: self.epochs() });
+    }
+
+    fn epochs(&self) -> Epochs {
+        PARTITIONS.iter().filter_map(|input| Some((*input, self.harness.engine.epoch(*input)?))).collect()
     }
 
     fn set_paused(&mut self, input: InputPartition, paused: bool) {

@@ -8,6 +8,7 @@ mod examples;
 mod fair_resume;
 mod harness;
 mod history;
+mod originated;
 mod properties;
 mod reader;
 mod retry_and_release;

@@ -6,12 +6,12 @@ use pipeline::{BatchId, Delivery, InputPartition, RecordId};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use crate::harness::{Out, Work};
+use crate::harness::{Kind, Out, Work};
 use crate::history::{Fact, POLL_MAX, options, play};
 use crate::reader::Reader;
 use crate::script::{Step, scripts};
 
-fn modes() -> impl Strategy<Value = Delivery> {
+pub(crate) fn modes() -> impl Strategy<Value = Delivery> {
     prop_oneof![Just(Delivery::Transactional), Just(Delivery::AtLeastOnce)]
 }
 
@@ -177,7 +177,7 @@ proptest! {
                         id.input == position.input && is_listed
                     };
                     for id in reader.rejected.iter().filter(passed) {
-                        let now = outputs.iter().any(|output| output.dead_letter && output.ends.contains(id));
+                        let now = outputs.iter().any(|output| output.kind == Kind::DeadLetter && output.ends.contains(id));
                         let of_now = reader.accounts[&id.input].delivered.iter().any(|(known, _)| *known == Some(*id));
                         let known = reader.dead_lettered.contains(id);
                         prop_assert!(known || now || !of_now, "{:?} passes {:?}", position, id);
@@ -246,10 +246,12 @@ fn scripts_reach_the_cases_of_the_laws() {
                 Fact::Rewound(_) => "went back",
                 Fact::WorkCompleted(Work::Release(_)) => "released",
                 Fact::Settling { all, .. } if all.redelivered > 0 => "redelivered",
+                Fact::Settling { all, .. } if all.originated.discarded > 0 => "discarded",
+                Fact::Settling { all, .. } if all.originated.acknowledged > 0 => "originated",
                 _ => continue,
             };
             *reached.entry(what).or_default() += 1;
         }
     }
-    assert!(reached.len() == 11 && reached.values().all(|count| *count >= 20), "{reached:?}");
+    assert!(reached.len() == 13 && reached.values().all(|count| *count >= 20), "{reached:?}");
 }

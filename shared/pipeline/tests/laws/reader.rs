@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::{InputPartition, RecordId, Start};
 
-use crate::harness::{Out, What, Work};
+use crate::harness::{Kind, Out, What, Work};
 use crate::history::Fact;
 
 /// The state of one assignment.
@@ -82,7 +82,9 @@ impl Reader {
             }
             Fact::WorkCompleted(Work::Drop(id)) => drop(self.resolved.insert(*id)),
             Fact::WorkCompleted(Work::Reject(id)) => drop(self.rejected.insert(*id)),
-            Fact::WorkCompleted(Work::Emit { .. } | Work::Append { .. } | Work::Release(_)) => {}
+            Fact::WorkCompleted(
+                Work::Emit { .. } | Work::Append { .. } | Work::Release(_) | Work::Originate { .. },
+            ) => {}
             Fact::Revoked(input) | Fact::Stopped(input) => {
                 if let Some(account) = self.accounts.get_mut(input) {
                     account.is_exact = false;
@@ -96,11 +98,12 @@ impl Reader {
                     if *ok {
                         self.resolved.extend(&output.ends);
                         self.emitted.extend(&output.ends);
-                        self.dead_lettered.extend(output.ends.iter().filter(|_| output.dead_letter));
+                        self.dead_lettered
+                            .extend(output.ends.iter().filter(|_| output.kind == Kind::DeadLetter));
                     }
                 }
             }
-            Fact::Paused(..) | Fact::Rewound(_) | Fact::Settling { .. } => {}
+            Fact::Created(_) | Fact::Paused(..) | Fact::Rewound(_) | Fact::Settling { .. } => {}
         }
     }
 

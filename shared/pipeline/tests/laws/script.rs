@@ -24,6 +24,12 @@ pub(crate) enum Step {
         how: u8,
         count: u8,
     },
+    /// Originates on behalf of a partition, under its current epoch or its last one.
+    Originate {
+        input: usize,
+        count: u8,
+        last: bool,
+    },
     Outcome {
         ok: bool,
     },
@@ -57,6 +63,8 @@ pub(crate) fn scripts() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(input, hole, what, defer)| Step::Records { input, hole, what, defer }),
         1 => (input.clone(), 0..3_i64).prop_map(|(input, hole)| Step::End { input, hole }),
         9 => (any::<usize>(), 0..8_u8, 1..3_u8).prop_map(|(pick, how, count)| Step::CompleteWork { pick, how, count }),
+        3 => (input.clone(), 1..3_u8, prop::bool::weighted(0.1))
+            .prop_map(|(input, count, last)| Step::Originate { input, count, last }),
         8 => prop::bool::weighted(0.7).prop_map(|ok| Step::Outcome { ok }),
         4 => Just(Step::Tick),
         2 => (0..150_u64).prop_map(|millis| Step::Pass { millis }),
