@@ -4,16 +4,17 @@
 //!
 //! ```text
 //! scanner.symbol.qualified ─┐
-//! scanner.symbol.promoted  ─┼─► planner ─► backfill.range.requested ─► executor ─┬─► market.bar.closed
-//! market.gap.detected      ─┘                     ▲ (manual requests)    ▲ ▲     ├─► backfill.range.progressed
-//!                                                         source of bars ┘ │     ├─► backfill.range.completed, .failed
+//! scanner.symbol.promoted  ─┼─► planner ─► backfill.range.requested ─► executor ─┬─► market.bar.closed,
+//! market.gap.detected      ─┘                     ▲ (manual requests)    ▲ ▲     │   .news.published, .corporate-action.announced
+//!                                                                 source ┘ │     ├─► backfill.range.progressed
+//!                                                                          │     ├─► backfill.range.completed, .failed
 //!                                                                          └─────┴─► backfill.coverage.changed
 //! ```
 //!
 //! - The planner stage turns a qualification, a promotion or a gap into at most one request for a range. It has no state.
 //! - The executor stage gathers the requests of a symbol into fetches, fetches in chunks what the coverage lacks, and ends each attempt
-//!   at a backfill with exactly one terminal event. The bars, the progress and the coverage of a chunk are one transaction.
-//! - A source returns bars and a horizon. A range is covered up to the horizon; what the source does not have ends the request with an
+//!   at a backfill with exactly one terminal event. The records, the progress and the coverage of a chunk are one transaction.
+//! - A source returns bars, news or corporate actions, and a horizon. A range is covered up to the horizon; what the source does not have ends the request with an
 //!   error and is fetched again by a later request.
 //! - Coverage, the intervals of each series that are in the topics already, is the only durable state of the executor. It is kept in a
 //!   compacted topic and restored at assignment. The terminal events of the dedup window are restored as well, so that no attempt ends
@@ -23,7 +24,8 @@
 //! # What the service does not do
 //!
 //! - It depends on no database and has no files of its own: the ledger is a view for people.
-//! - It fetches bars only. No source serves other data types yet: a request for them ends with an error that names them.
+//! - It serves no fundamentals and options, and no source that is built in has news or corporate actions yet: a request for a data type
+//!   without a source ends with an error that names it.
 //! - It does not fetch bars that have not closed, and does not serve live bars.
 //! - It does not detect corrections of the source: a request with `refetch` fetches a covered range again.
 //!

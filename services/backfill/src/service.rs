@@ -43,8 +43,10 @@ const CALL_SHARE: f64 = 0.9;
 const DEAD_LETTERS: Topic = Topic::BackfillDeadLetter;
 
 /// The output topics of the executor without its dead-letter topic.
-const EXECUTOR_WRITES: [Topic; 5] = [
+const EXECUTOR_WRITES: [Topic; 7] = [
     Topic::BarClosed,
+    Topic::NewsPublished,
+    Topic::CorporateActionAnnounced,
     Topic::RangeProgressed,
     Topic::CoverageChanged,
     Topic::RangeCompleted,
@@ -197,7 +199,7 @@ impl Source for EmptySource {
         "none"
     }
 
-    fn serves(&self, _data_type: DataType, _timeframe: Timeframe) -> bool {
+    fn serves(&self, _data_type: DataType, _timeframe: Option<Timeframe>) -> bool {
         false
     }
 
@@ -249,7 +251,7 @@ pub fn start_workers(
     // A panic or a timeout may be temporary: the chunk is tried again.
     let failed = move |job: &Job, error: WorkerError| JobResult {
         fetch: job.fetch,
-        bars: Err(SourceError::transient(source_name, error)),
+        part: Err(SourceError::transient(source_name, error)),
     };
     PoolWorkers::start(context, options, done, make, failed)
 }

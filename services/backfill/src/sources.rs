@@ -1,4 +1,4 @@
-//! Suppliers of historical bars: one trait, one file per implementation.
+//! Suppliers of history (bars, news, corporate actions): one trait, one file per implementation.
 //!
 //! Worker threads call a source. It may block, and it never uses Kafka.
 
@@ -6,6 +6,7 @@ mod alpaca;
 mod bar_file;
 mod csv_folder;
 mod memory;
+mod records;
 mod source;
 mod synthetic;
 
@@ -13,5 +14,7 @@ pub use alpaca::Alpaca;
 pub use bar_file::{CsvError, InvalidRow, MissingEnd, RowError, read_bars};
 pub use csv_folder::CsvFolder;
 pub use memory::memory_parts;
-pub use source::{Source, SourceBars, SourceError};
+pub(crate) use records::within;
+pub use records::{Action, ActionKind, News, Records};
+pub use source::{Part, Source, SourceBars, SourceError, fetch};
 pub use synthetic::{FIRST_DATE, SyntheticMarket, synthetic_symbols};

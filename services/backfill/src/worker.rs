@@ -1,9 +1,10 @@
-//! Job of a worker thread: fetches one chunk of bars from the source and validates it.
+//! Job of a worker thread: fetches one chunk of a series from the source and validates it.
 
-use domain::{Bar, BarError, Interval, Symbol, Timeframe, Timestamp};
+use domain::{Bar, BarError, DataType, Interval, Symbol, Timeframe, Timestamp};
 
 use crate::rules::coalescer::FetchId;
-use crate::sources::{Source, SourceBars, SourceError};
+use crate::rules::series::Series;
+use crate::sources::{Action, Part, Records, Source, SourceError, fetch};
 
 /// One chunk to fetch.
 #[derive(Debug, Clone, Copy)]
@@ -11,10 +12,12 @@ pub struct Job {
     /// The fetch of the chunk. A fetch has at most one job at a time.
     pub fetch: FetchId,
     pub symbol: Symbol,
-    pub timeframe: Timeframe,
-    /// The open times of the bars.
+    pub data_type: DataType,
+    /// `None` for data without timeframes.
+    pub timeframe: Option<Timeframe>,
+    /// The times of the records.
     pub range: Interval,
-    /// The first open time at which a bar may still change, whatever the source has.
+    /// The first time at which a record may still change, whatever the source has.
     pub final_before: Timestamp,
 }
 
@@ -22,50 +25,74 @@ pub struct Job {
 #[derive(Debug)]
 pub struct JobResult {
     pub fetch: FetchId,
-    /// The bars that open within the range of the job and before the horizon, ascending, without duplicates.
-    pub bars: Result<SourceBars, SourceError>,
+    /// The records within the range of the job and before the horizon, ascending. Bars are without duplicates.
+    pub part: Result<Part<Records>, SourceError>,
 }
 
-/// A violation of the contract of [`Source::bars`].
+/// A violation of the contract of [`Source`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-enum InvalidBars {
-    #[error("invalid bar of {open_time}")]
+enum InvalidRecords {
+    #[error("invalid bar of {time}")]
     Bar {
-        open_time: Timestamp,
+        time: Timestamp,
         #[source]
         cause: BarError,
     },
-    #[error("bar of {open_time} is outside the requested range {range:?}")]
-    OutOfRange { open_time: Timestamp, range: Interval },
-    #[error("bars are not in ascending order: {later} precedes {open_time}")]
-    Unsorted { later: Timestamp, open_time: Timestamp },
+    #[error("{kind} of {time} is outside the requested range {range:?}")]
+    OutOfRange { kind: &'static str, time: Timestamp, range: Interval },
+    #[error("{kind}s are not in ascending order: {later} precedes {time}")]
+    Unsorted { kind: &'static str, later: Timestamp, time: Timestamp },
 }
 
-/// Fetches a chunk. Invalid bars are a permanent error: another attempt would return them again.
+/// Fetches a chunk. Invalid records are a permanent error: another attempt would return them again.
 #[must_use]
 pub fn fetch_chunk(source: &dyn Source, job: &Job) -> JobResult {
-    let bars = source.bars(job.symbol, job.timeframe, job.range).and_then(|mut part| {
-        validate(&part.bars, job.range).map_err(|error| SourceError::invalid_range(source.name(), error))?;
+    let Job { symbol, data_type, timeframe, range, .. } = *job;
+    let series = Series { symbol, data_type, timeframe };
+    let part = fetch(source, series, range).and_then(|mut part| {
+        validate(&part.records, range).map_err(|error| SourceError::invalid_range(source.name(), error))?;
         part.horizon = part.horizon.min(job.final_before);
-        // A bar at the horizon may still change: a later request fetches it.
-        part.bars.retain(|bar| bar.open_time < part.horizon);
+        // A record at the horizon may still change: a later request fetches it.
+        let horizon = part.horizon;
+        part.records.retain(|time| time < horizon);
         Ok(part)
     });
-    JobResult { fetch: job.fetch, bars }
+    JobResult { fetch: job.fetch, part }
 }
 
-fn validate(bars: &[Bar], range: Interval) -> Result<(), InvalidBars> {
-    for bar in bars {
-        let open_time = bar.open_time;
-        bar.validate().map_err(|cause| InvalidBars::Bar { open_time, cause })?;
-        if !range.contains(open_time) {
-            return Err(InvalidBars::OutOfRange { open_time, range });
+fn validate(records: &Records, range: Interval) -> Result<(), InvalidRecords> {
+    match records {
+        Records::Bars(bars) => {
+            for bar in bars {
+                bar.validate().map_err(|cause| InvalidRecords::Bar { time: bar.open_time, cause })?;
+            }
+            validate_times("bar", bars.iter().map(|bar: &Bar| bar.open_time), range, 1)
+        }
+        Records::News(news) => validate_times("news item", news.iter().map(|item| item.time), range, 0),
+        Records::Actions(actions) => {
+            validate_times("corporate action", actions.iter().map(Action::time), range, 0)
         }
     }
-    match bars.windows(2).find(|pair| pair[0].open_time >= pair[1].open_time) {
-        Some(pair) => Err(InvalidBars::Unsorted { later: pair[0].open_time, open_time: pair[1].open_time }),
-        None => Ok(()),
+}
+
+/// Checks that the times are within the range and at least `distance` microseconds apart, in ascending order.
+fn validate_times(
+    kind: &'static str,
+    times: impl Iterator<Item = Timestamp>,
+    range: Interval,
+    distance: i64,
+) -> Result<(), InvalidRecords> {
+    let mut last: Option<Timestamp> = None;
+    for time in times {
+        if !range.contains(time) {
+            return Err(InvalidRecords::OutOfRange { kind, time, range });
+        }
+        if let Some(later) = last.filter(|last| time < last.saturating_add_micros(distance)) {
+            return Err(InvalidRecords::Unsorted { kind, later, time });
+        }
+        last = Some(time);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -75,6 +102,7 @@ mod tests {
 
     use super::*;
     use crate::rules::coalescer::{Coalescer, Demand, Limits};
+    use crate::sources::SourceBars;
 
     /// A source whose last bar may still change.
     struct OpenEnded;
@@ -89,12 +117,12 @@ mod tests {
             "open-ended"
         }
 
-        fn serves(&self, _: DataType, _: Timeframe) -> bool {
+        fn serves(&self, _: DataType, _: Option<Timeframe>) -> bool {
             true
         }
 
         fn bars(&self, _: Symbol, _: Timeframe, _: Interval) -> Result<SourceBars, SourceError> {
-            Ok(SourceBars { bars: vec![bar(1), bar(2), bar(3)], horizon: bar(3).open_time })
+            Ok(SourceBars::up_to(bar(3).open_time, vec![bar(1), bar(2), bar(3)]))
         }
     }
 
@@ -107,24 +135,25 @@ mod tests {
         coalescer.start(Limits::default().gather).unwrap().id
     }
 
-    fn chunk_final_before(final_before: Timestamp) -> SourceBars {
+    fn chunk_final_before(final_before: Timestamp) -> Part<Records> {
         let symbol = Symbol::constant("AAPL");
         let range = Interval::from_inclusive(bar(1).open_time, bar(4).open_time).unwrap();
         let fetch = fetch_id(symbol, range);
-        let job = Job { fetch, symbol, timeframe: Timeframe::Day1, range, final_before };
-        fetch_chunk(&OpenEnded, &job).bars.unwrap()
+        let (data_type, timeframe) = (DataType::MarketData, Some(Timeframe::Day1));
+        let job = Job { fetch, symbol, data_type, timeframe, range, final_before };
+        fetch_chunk(&OpenEnded, &job).part.unwrap()
     }
 
     #[test]
     fn bar_at_the_horizon_is_left_out() {
         let part = chunk_final_before(bar(9).open_time);
-        assert_eq!(part.bars, [bar(1), bar(2)]);
+        assert_eq!(part.records, Records::Bars(vec![bar(1), bar(2)]));
         assert_eq!(part.horizon, bar(3).open_time);
     }
 
     #[test]
     fn horizon_of_every_source_is_at_most_final() {
         let part = chunk_final_before(bar(2).open_time);
-        assert_eq!((part.bars, part.horizon), (vec![bar(1)], bar(2).open_time));
+        assert_eq!((part.records, part.horizon), (Records::Bars(vec![bar(1)]), bar(2).open_time));
     }
 }

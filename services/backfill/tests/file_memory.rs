@@ -62,7 +62,7 @@ fn file_of_maximum_size_uses_the_memory_that_is_summed() {
     write_one_row(&file("ROW"));
     let before = status_bytes("VmRSS");
     for name in ["ROWS", "ROW"] {
-        let bars = source.bars(Symbol::parse(name).unwrap(), Timeframe::Day1, range).unwrap().bars;
+        let bars = source.bars(Symbol::parse(name).unwrap(), Timeframe::Day1, range).unwrap().records;
         let used = status_bytes("VmHWM").saturating_sub(before);
         println!("{name}: {} bars, {used} of {summed} bytes", bars.len());
         assert!((summed / 3..=summed).contains(&used), "{name}: {used} of {summed} bytes");

@@ -1,4 +1,4 @@
-//! Finality: when the bars of any source count as final.
+//! Finality: when the bars of any source count as final. News and corporate actions are final a fixed time after they appear.
 //!
 //! A bar that has not closed is not requested. One that has closed may be corrected shortly after: by late trades, or by a source that
 //! writes it once the exchange has published it. Until it is final, it is neither written nor covered.
@@ -34,6 +34,23 @@ pub fn final_before(timeframe: Timeframe, settle: Duration, now: Timestamp) -> T
     let today = date_of(now);
     let yesterday = today.yesterday().unwrap_or(today);
     day_open(if day_final_at(yesterday) <= now { today } else { yesterday })
+}
+
+/// As [`final_before`]. Without a timeframe: the instant before which a record must be to be final at `now`.
+#[must_use]
+pub fn series_final_before(timeframe: Option<Timeframe>, settle: Duration, now: Timestamp) -> Timestamp {
+    let final_end = || now.saturating_add_micros(i64::saturating_from(settle.as_micros()).saturating_neg());
+    timeframe.map_or_else(final_end, |timeframe| final_before(timeframe, settle, now))
+}
+
+/// Returns the instant before which records are fetched: bars that have closed, other records that are final. A bar that has closed and is
+/// not final is missing, and the end of its request reports that; no other record is expected at any time.
+#[must_use]
+pub fn fetched_before(timeframe: Option<Timeframe>, settle: Duration, now: Timestamp) -> Timestamp {
+    match timeframe {
+        Some(timeframe) => closed_before(timeframe, now),
+        None => series_final_before(None, settle, now),
+    }
 }
 
 /// Returns the time at which the day bar of the date is final: 04:00 in New York of the next day. Trading after the session has ended then.

@@ -108,7 +108,7 @@ impl Alpaca {
             let part = Interval::new(range.start(), range.end().min(horizon)).ok();
             let grid = part.and_then(|part| grid_range(call.timeframe, part));
             let (Some(part), Some(grid)) = (part, grid) else {
-                return Ok(SourceBars { bars: Vec::new(), horizon });
+                return Ok(SourceBars::up_to(horizon, Vec::new()));
             };
             // Another lag may have the same last bar.
             if last.replace(grid) == Some(grid) {
@@ -125,11 +125,11 @@ impl Alpaca {
                     if bars.is_empty() && expects_bar(call.timeframe, part) {
                         self.check_listed(call, now)?;
                     }
-                    return Ok(SourceBars { bars, horizon });
+                    return Ok(SourceBars::up_to(horizon, bars));
                 }
             }
         }
-        Ok(SourceBars { bars: Vec::new(), horizon: range.start() })
+        Ok(SourceBars::up_to(range.start(), Vec::new()))
     }
 
     /// Fetches the bars of a range, in a joined call if other workers need the same range.
@@ -218,7 +218,7 @@ impl Source for Alpaca {
         NAME
     }
 
-    fn serves(&self, data_type: DataType, _: Timeframe) -> bool {
+    fn serves(&self, data_type: DataType, _: Option<Timeframe>) -> bool {
         data_type == DataType::MarketData
     }
 

@@ -58,8 +58,8 @@ impl Source for CsvFolder {
         NAME
     }
 
-    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
-        data_type == DataType::MarketData && timeframe == Timeframe::Day1
+    fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool {
+        data_type == DataType::MarketData && timeframe == Some(Timeframe::Day1)
     }
 
     /// The horizon is the open time of the file's last bar that has closed + 1 µs: a later bar may be appended.
@@ -69,7 +69,7 @@ impl Source for CsvFolder {
         }
         let excerpt = Excerpt { range, now: Timestamp::from_micros(self.clock.wall_micros()) };
         let part = read_range(&self.path_of(symbol), excerpt).map_err(|error| self.error(symbol, error))?;
-        Ok(SourceBars { bars: part.bars, horizon: part.last_open.saturating_add_micros(1) })
+        Ok(SourceBars::up_to(part.last_open.saturating_add_micros(1), part.bars))
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
         let rows = "2004-01-02,1,1,1,1,10\n2004-01-05,2,2,2,2,10\n2004-01-06,3,3,3,3,10\n";
         let (_folder, source) = folder_with(&format!("{HEADER}{rows}"));
         let part = source.bars(aapl(), Timeframe::Day1, days(2, 5)).unwrap();
-        assert_eq!(part.bars.iter().map(|bar| bar.open).collect::<Vec<_>>(), [1.0, 2.0]);
+        assert_eq!(part.records.iter().map(|bar| bar.open).collect::<Vec<_>>(), [1.0, 2.0]);
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
         assert!(error.ends_with(text), "{error}");
         std::io::Write::write_all(&mut &file, b"000000\n").unwrap();
         let part = source.bars(aapl(), Timeframe::Day1, days(2, 5)).unwrap();
-        assert_eq!(part.bars[1].volume, 1_000_000.0);
+        assert_eq!(part.records[1].volume, 1_000_000.0);
     }
 
     #[test]

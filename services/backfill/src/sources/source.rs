@@ -1,8 +1,11 @@
-//! The trait of a source of bars, and its errors.
+//! The trait of a source, and its errors.
 
 use std::error::Error;
 
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
+
+use super::records::{Action, News, Records};
+use crate::rules::series::Series;
 
 /// Error of a source. [`kit::ErrorChain`] renders it with its causes.
 #[derive(Debug, thiserror::Error)]
@@ -120,20 +123,30 @@ impl SourceError {
     }
 }
 
-/// The bars of a range, and the time up to which the source has the history of the series.
+/// The records of a range, and the time up to which the source has the history of the series.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SourceBars {
-    /// The bars that open within the range and before the horizon, ascending, without duplicates.
-    pub bars: Vec<Bar>,
-    /// The first instant at which a bar may still appear or change. Before it, the source has every bar: a time without a bar has none.
+pub struct Part<R> {
+    /// The records within the range and before the horizon, ascending. Bars are without duplicates.
+    pub records: R,
+    /// The first instant at which a record may still appear or change. Before it, the source has every record: a time without one has
+    /// none.
     pub horizon: Timestamp,
 }
 
-impl SourceBars {
-    /// Returns the bars of a source that has the whole history of `range`.
+/// Bars of a range.
+pub type SourceBars = Part<Vec<Bar>>;
+
+impl<R> Part<R> {
+    /// Returns the records of a source that has the history up to the horizon.
     #[must_use]
-    pub const fn complete(bars: Vec<Bar>, range: Interval) -> Self {
-        Self { bars, horizon: range.end() }
+    pub const fn up_to(horizon: Timestamp, records: R) -> Self {
+        Self { records, horizon }
+    }
+
+    /// Returns the records of a source that has the whole history of `range`.
+    #[must_use]
+    pub const fn complete(records: R, range: Interval) -> Self {
+        Self::up_to(range.end(), records)
     }
 
     /// Returns the part of `range` before the horizon. `None` if the source has nothing of the range yet.
@@ -141,22 +154,58 @@ impl SourceBars {
     pub fn served(&self, range: Interval) -> Option<Interval> {
         Interval::new(range.start(), range.end().min(self.horizon)).ok()
     }
+
+    fn map<S>(self, records: impl FnOnce(R) -> S) -> Part<S> {
+        Part { records: records(self.records), horizon: self.horizon }
+    }
 }
 
-/// A supplier of historical bars.
+/// A supplier of history.
 pub trait Source: Send + Sync {
-    /// Returns the name that bars and progress events carry as their source.
+    /// Returns the name that records and progress events carry as their source.
     fn name(&self) -> &'static str;
 
-    /// Returns `true` if the source has this data type with bars of this timeframe. The terminal event of a request lists the series
-    /// without a source among its errors.
-    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool;
+    /// Returns `true` if the source has this data type, of bars in this timeframe; other data has none. The terminal event of a request
+    /// lists the series without a source among its errors.
+    fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool;
 
     /// Returns the bars that open within `range`, and the horizon of the series. Only the range before the horizon counts as fetched.
     ///
     /// # Errors
     /// [`SourceError`]: transient if another attempt may succeed, unknown symbol if the source has no history of the symbol.
     fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<SourceBars, SourceError>;
+
+    /// Returns the news that were published within `range`. Called if the source serves them.
+    ///
+    /// # Errors
+    /// As [`Self::bars`].
+    fn news(&self, symbol: Symbol, _range: Interval) -> Result<Part<Vec<News>>, SourceError> {
+        Err(SourceError::permanent(self.name(), format!("no news of {symbol}")))
+    }
+
+    /// Returns the corporate actions whose ex-dates start within `range`. Called if the source serves them.
+    ///
+    /// # Errors
+    /// As [`Self::bars`].
+    fn actions(&self, symbol: Symbol, _range: Interval) -> Result<Part<Vec<Action>>, SourceError> {
+        Err(SourceError::permanent(self.name(), format!("no corporate actions of {symbol}")))
+    }
+}
+
+/// Returns the records of a series within `range`.
+///
+/// # Errors
+/// As [`Source::bars`]; permanent for a series that no source has.
+pub fn fetch(source: &dyn Source, series: Series, range: Interval) -> Result<Part<Records>, SourceError> {
+    let Series { symbol, data_type, timeframe } = series;
+    match (data_type, timeframe) {
+        (DataType::MarketData, Some(timeframe)) => {
+            Ok(source.bars(symbol, timeframe, range)?.map(Records::Bars))
+        }
+        (DataType::News, None) => Ok(source.news(symbol, range)?.map(Records::News)),
+        (DataType::CorporateActions, None) => Ok(source.actions(symbol, range)?.map(Records::Actions)),
+        _ => Err(SourceError::permanent(source.name(), format!("no {data_type}"))),
+    }
 }
 
 /// Keeps the bars that open within the range.
@@ -178,7 +227,7 @@ mod tests {
     #[test]
     fn range_is_served_up_to_the_horizon() {
         let range = Interval::new(at(10), at(20)).unwrap();
-        let served = |horizon| SourceBars { bars: Vec::new(), horizon: at(horizon) }.served(range);
+        let served = |horizon| SourceBars::up_to(at(horizon), Vec::new()).served(range);
         assert_eq!((served(20), served(99)), (Some(range), Some(range)));
         assert_eq!(served(15), Interval::new(at(10), at(15)).ok());
         assert_eq!((served(10), served(3)), (None, None));

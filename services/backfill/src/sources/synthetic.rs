@@ -108,8 +108,8 @@ impl Source for SyntheticMarket {
         "synthetic"
     }
 
-    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
-        data_type == DataType::MarketData && timeframe == Timeframe::Day1
+    fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool {
+        data_type == DataType::MarketData && timeframe == Some(Timeframe::Day1)
     }
 
     /// The market exists at all times, so each range is complete.

@@ -1,8 +1,8 @@
-//! Executor stage: requests for ranges in; bars, progress, coverage and one terminal event per attempt out.
+//! Executor stage: requests for ranges in; bars, news, corporate actions, progress, coverage and one terminal event per attempt out.
 //!
 //! ```text
 //!  process ─► held ─► coverage gate ─────► gathering ─► fetch ─► chunk ─► chunk … ─► terminal event
-//!                     (coverage restored)  (2 to 30 s)           one transaction each: bars, progress, coverage
+//!                     (coverage restored)  (2 to 30 s)           one transaction each: records, progress, coverage
 //! ```
 //!
 //! | module | content |
@@ -13,10 +13,10 @@
 //! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
 //! | `cancellation` | requests that end others |
 //! | `refetching`, `refetch_notes` | requests that fetch covered ranges again |
-//! | `chunk_results` | writes the bars of a chunk, and covers it up to the horizon of the source |
+//! | `chunk_results` | writes the records of a chunk, and covers it up to the horizon of the source |
 //! | `source_guard` | stops calls to a source that fails |
 //! | `request`, `endings` | the state of a held request; its terminal event |
-//! | `event_writer` | the output events |
+//! | `event_writer`, `record_events` | the output events |
 //! | `drain` | releases requests before a revocation |
 //! | `side_inputs`, `restored_ends` | the restored coverage and terminal events |
 //!
@@ -39,6 +39,7 @@ mod endings;
 mod event_writer;
 mod fetch_run;
 mod fetching;
+mod record_events;
 mod refetch_notes;
 mod refetching;
 mod request;

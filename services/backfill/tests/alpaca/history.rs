@@ -26,7 +26,7 @@ fn each_timeframe_has_its_name_and_its_bars() {
         let part = bench.source.bars(aapl(), timeframe, all).unwrap();
         assert_eq!(open_times(&part), times, "{name}");
         assert!(part.horizon >= all.end(), "{name}: {}", part.horizon);
-        assert!(bench.source.serves(domain::DataType::MarketData, timeframe));
+        assert!(bench.source.serves(domain::DataType::MarketData, Some(timeframe)));
     }
 }
 
@@ -60,8 +60,8 @@ fn pages_are_followed_to_their_end() {
     let part = bench.day_bars(days("2024-01-02", "2024-06-28")).unwrap();
     assert_eq!(open_times(&part), times);
     assert_eq!(bench.server.take_requests().len(), times.len().div_ceil(7));
-    assert_eq!((part.bars[1].open, part.bars[1].high, part.bars[1].low), (100.01, 101.01, 99.01));
-    assert_eq!((part.bars[1].close, part.bars[1].volume), (100.51, 1_001.0));
+    assert_eq!((part.records[1].open, part.records[1].high, part.records[1].low), (100.01, 101.01, 99.01));
+    assert_eq!((part.records[1].close, part.records[1].volume), (100.51, 1_001.0));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn range_ends_at_the_last_final_bar() {
     assert_eq!(part.horizon, at("2024-07-10T04:00:00Z"), "the bar of today is not final");
     bench.server.take_requests();
     let part = bench.day_bars(days("2024-07-10", "2024-07-12")).unwrap();
-    assert_eq!((part.bars.len(), part.horizon), (0, at("2024-07-10T04:00:00Z")));
+    assert_eq!((part.records.len(), part.horizon), (0, at("2024-07-10T04:00:00Z")));
     assert_eq!(bench.server.take_requests().len(), 0, "no request for a range without final bars");
 }
 
@@ -98,7 +98,7 @@ fn plan_that_rejects_all_of_a_range_has_nothing_of_it() {
     bench.server.inject([Some(Failure::RecentData); 3]);
     let day = range("2024-07-09T13:30:00Z", "2024-07-10T20:00:00Z");
     let part = bench.source.bars(aapl(), Timeframe::Minute1, day).unwrap();
-    assert_eq!((part.bars.len(), part.served(day)), (0, None));
+    assert_eq!((part.records.len(), part.served(day)), (0, None));
     assert_eq!(bench.server.take_requests().len(), 3);
 }
 
@@ -125,7 +125,7 @@ fn listed_symbol_without_bars_in_the_range_is_complete() {
     for month in ["2024-01", "2024-02"] {
         let before = days(&format!("{month}-02"), &format!("{month}-15"));
         let part = bench.day_bars(before).unwrap();
-        assert_eq!((part.bars.len(), part.served(before)), (0, Some(before)));
+        assert_eq!((part.records.len(), part.served(before)), (0, Some(before)));
     }
     assert_eq!(bench.server.take_requests().len(), 3, "the symbol is checked once");
 }
@@ -134,6 +134,6 @@ fn listed_symbol_without_bars_in_the_range_is_complete() {
 fn range_without_a_session_needs_no_check_of_the_symbol() {
     let bench = Bench::new();
     let weekend = days("2024-01-06", "2024-01-07");
-    assert_eq!(bench.day_bars(weekend).unwrap().bars, []);
+    assert_eq!(bench.day_bars(weekend).unwrap().records, []);
     assert_eq!(bench.server.take_requests().len(), 1);
 }

@@ -83,7 +83,7 @@ fn symbol_without_bars_is_unknown_in_a_joined_call() {
     let bench = bench(2);
     bench.server.add("AAPL", "1Day", &sessions("2024-01-02", "2024-01-31"));
     let results = fetch(&bench, &symbols(&["AAPL", "NONE"]));
-    assert_eq!(results[0].as_ref().unwrap().bars.len(), 21);
+    assert_eq!(results[0].as_ref().unwrap().records.len(), 21);
     assert!(matches!(results[1], Err(SourceError::UnknownSymbol { .. })), "{:?}", results[1]);
 }
 

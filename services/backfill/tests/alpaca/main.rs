@@ -111,5 +111,5 @@ pub(crate) fn days(first: &str, last: &str) -> Interval {
 }
 
 pub(crate) fn open_times(part: &SourceBars) -> Vec<Timestamp> {
-    part.bars.iter().map(|bar| bar.open_time).collect()
+    part.records.iter().map(|bar| bar.open_time).collect()
 }

@@ -69,7 +69,7 @@ fn public_client_reads_the_same_bars() {
         assert!(requests.len() > 2 && requests[1].contains_key("page_token"), "{requests:?}");
         for symbol in ["AAPL", "BRK.B"] {
             let part = bench.source.bars(Symbol::parse(symbol).unwrap(), timeframe, range).unwrap();
-            let rows = part.bars.iter().map(|bar| {
+            let rows = part.records.iter().map(|bar| {
                 serde_json::json!([
                     bar.open_time.micros(),
                     bar.open,

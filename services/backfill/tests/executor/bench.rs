@@ -1,6 +1,5 @@
 //! Test bench: the executor without Kafka, with a scripted source, and workers that the test runs.
 
-use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,20 +7,22 @@ use std::time::Duration;
 use backfill::config::ExecutorSection;
 use backfill::metric_names::METRICS;
 use backfill::range_counts::RangeCounts;
-use backfill::sources::{Source, SourceBars, SourceError};
+use backfill::sources::Source;
 use backfill::stage::executor::{ExecutorStage, INPUT, SourceHook, Workers};
 use backfill::worker::{Job, fetch_chunk};
 use chassis::telemetry::{Catalogue, Metrics};
 use contracts::{
-    BackfillTrigger, ClosedBar, CoverageChange, DataKind, Event, RangeCompletion, RangeFailure,
-    RangeProgress, RangeRequest, Topic, ids,
+    BackfillTrigger, ClosedBar, CorporateAction, CoverageChange, DataKind, Event, NewsItem, RangeCompletion,
+    RangeFailure, RangeProgress, RangeRequest, Topic, ids,
 };
+use domain::Timeframe;
 use domain::calendar::{Date, day_open};
-use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
 use kafka_io::{BreakerMeters, KafkaStage, Missing, OutRecord, TableRecord, TableScope};
 use pipeline::{Effect, InputPartition, Now, Verdict};
 use testkit::stage_bench::{START_MICROS, now_after, wire};
 use testkit::{StageBench, StoredRecord};
+
+pub(crate) use crate::script::{Script, permanent, transient, unknown_symbol};
 
 pub(crate) fn now(seconds: u64) -> Now {
     now_after(Duration::from_secs(seconds))
@@ -30,62 +31,6 @@ pub(crate) fn now(seconds: u64) -> Now {
 /// Returns the open time of a day bar.
 pub(crate) fn day(text: &str) -> i64 {
     day_open(text.parse::<Date>().expect("a date")).micros()
-}
-
-/// A source with one bar per calendar day, after these errors.
-#[derive(Default)]
-pub(crate) struct Script {
-    pub(crate) errors: Mutex<VecDeque<SourceError>>,
-    /// Returned once instead of the bars.
-    pub(crate) replacement: Mutex<Option<Vec<Bar>>>,
-    /// The open time of the last bar. `None` if the source has all history.
-    pub(crate) last_open: Mutex<Option<Timestamp>>,
-    pub(crate) timeframes: Mutex<Vec<Timeframe>>,
-}
-
-pub(crate) fn transient() -> SourceError {
-    SourceError::transient("script", "timed out")
-}
-
-pub(crate) fn permanent() -> SourceError {
-    SourceError::permanent("script", "malformed response")
-}
-
-pub(crate) fn unknown_symbol() -> SourceError {
-    SourceError::unknown_symbol("script", Symbol::constant("AAPL"), "not listed")
-}
-
-impl Source for Script {
-    fn name(&self) -> &'static str {
-        "script"
-    }
-
-    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
-        data_type == DataType::MarketData
-            && self.timeframes.lock().expect("an intact lock").contains(&timeframe)
-    }
-
-    fn bars(&self, _: Symbol, _: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
-        if let Some(error) = self.errors.lock().expect("an intact lock").pop_front() {
-            return Err(error);
-        }
-        if let Some(bars) = self.replacement.lock().expect("an intact lock").take() {
-            return Ok(SourceBars::complete(bars, range));
-        }
-        let last_open = *self.last_open.lock().expect("an intact lock");
-        let mut bars = Vec::new();
-        let mut date = domain::calendar::date_of(range.start());
-        while day_open(date) < range.end() {
-            let open_time = day_open(date);
-            if range.contains(open_time) && last_open.is_none_or(|last| open_time <= last) {
-                let price = 100.0;
-                bars.push(Bar { open_time, open: price, high: price, low: price, close: price, volume: 1.0 });
-            }
-            date = date.tomorrow().expect("years before 9999");
-        }
-        let horizon = last_open.map_or(range.end(), |last| last.saturating_add_micros(1));
-        Ok(SourceBars { bars, horizon })
-    }
 }
 
 /// Workers that record their jobs.
@@ -103,6 +48,8 @@ impl Workers for RecordingWorkers {
 #[derive(Default)]
 pub(crate) struct Outputs {
     pub(crate) bars: Vec<ClosedBar>,
+    pub(crate) news: Vec<NewsItem>,
+    pub(crate) actions: Vec<CorporateAction>,
     pub(crate) progress: Vec<RangeProgress>,
     pub(crate) coverage: Vec<CoverageChange>,
     /// The records of `coverage`.
@@ -348,6 +295,8 @@ impl Bench {
         for output in outputs {
             match output.topic {
                 Topic::BarClosed => self.outputs.bars.push(self.bench.decode(output)),
+                Topic::NewsPublished => self.outputs.news.push(self.bench.decode(output)),
+                Topic::CorporateActionAnnounced => self.outputs.actions.push(self.bench.decode(output)),
                 Topic::RangeProgressed => self.outputs.progress.push(self.bench.decode(output)),
                 Topic::CoverageChanged => {
                     self.outputs.coverage.push(self.bench.decode(output));

@@ -35,7 +35,7 @@ fn timeframe_without_a_source_is_reported() {
     let parts: BTreeSet<_> = end.fetched.iter().map(|range| range.timeframe.as_str()).collect();
     assert_eq!(parts, BTreeSet::from(["1day", "5min"]));
     let first = bench.started.first().map(|job| job.timeframe);
-    assert_eq!(first, Some(Timeframe::Day1), "the longest timeframe is first");
+    assert_eq!(first, Some(Some(Timeframe::Day1)), "the longest timeframe is first");
 }
 
 #[test]

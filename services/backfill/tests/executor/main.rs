@@ -9,9 +9,11 @@ mod deletions;
 mod draining;
 mod ends;
 mod horizon;
+mod other_data;
 mod refetch;
 mod retries;
 mod scaling;
+mod script;
 
 use backfill::config::ExecutorSection;
 use bench::{Bench, day, id, now, request};

@@ -30,7 +30,7 @@ impl Source for FailingSource {
         self.script.name()
     }
 
-    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
+    fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool {
         self.script.serves(data_type, timeframe)
     }
 

@@ -7,14 +7,15 @@ use crate::violation::{EventPath, Violation};
 use crate::wire::{date, instant};
 
 event! {
-    /// A split, dividend or other corporate action of a symbol was announced. No component writes or reads this topic yet.
+    /// A split, dividend or other corporate action of a symbol was announced. Its event id is a UUID v5 of the source and its action id,
+    /// so an action that is fetched again has the same. No component reads this topic yet.
     pub struct CorporateAction {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
         pub symbol: String,
-        /// Time of the announcement.
+        /// Time of the announcement; the start of the ex-date in New York if the source does not have it.
         #[serde(with = "instant")]
         pub time: i64,
-        /// Kind of the action in the vocabulary of the source, such as `split` or `dividend`. 1 to 256 bytes.
+        /// Kind of the action: backfill maps the words of its source to `split`, `dividend` or `other`. 1 to 256 bytes.
         pub kind: String,
         /// Number of new shares per old share, above 0. Absent if the action is not a split.
         #[serde(default)]

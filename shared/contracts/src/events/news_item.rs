@@ -8,7 +8,8 @@ use crate::violation::{EventPath, Violation};
 use crate::wire::instant;
 
 event! {
-    /// A news item about a symbol was published. No component writes or reads this topic yet.
+    /// A news item about a symbol was published. Its event id is a UUID v5 of the source, its article id and the symbol, so an item that is
+    /// fetched again has the same. No component reads this topic yet.
     pub struct NewsItem {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
         pub symbol: String,

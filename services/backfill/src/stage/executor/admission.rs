@@ -10,7 +10,7 @@ use pipeline::{Effects, Now, Reason, RecordId, Verdict};
 use uuid::Uuid;
 
 use super::ExecutorStage;
-use super::request::{FailureReason, Request, Shortfall, Tally};
+use super::request::{FailureReason, Request, Shortfall, Tally, name_of};
 use crate::range_counts::RangeOutcome;
 use crate::rules::attempts::{Admission, Attempt, Identity};
 
@@ -132,10 +132,7 @@ impl ExecutorStage {
 
     /// Returns the series of a data type that the source serves, and adds an error for each of the others.
     fn served(&self, layer: Layer, data_type: DataType, tally: &mut Tally) -> Vec<Option<Timeframe>> {
-        let serves = |timeframe: &Option<Timeframe>| {
-            // Sources have only bars: data without timeframes has no source.
-            timeframe.is_some_and(|timeframe| self.source.serves(data_type, timeframe))
-        };
+        let serves = |timeframe: &Option<Timeframe>| self.source.serves(data_type, *timeframe);
         let requested: Vec<_> = self.settings.timeframes.of(layer, data_type).collect();
         let (served, unserved): (Vec<_>, Vec<_>) = requested.iter().copied().partition(serves);
         if requested.is_empty() {
@@ -143,8 +140,8 @@ impl ExecutorStage {
             tally.add_error(&text, Shortfall::NoSource);
         }
         for timeframe in unserved {
-            let timeframe = timeframe.map(|timeframe| format!(" {timeframe}")).unwrap_or_default();
-            tally.add_error(&format!("{data_type}{timeframe}: no source serves it"), Shortfall::NoSource);
+            let name = name_of((data_type, timeframe));
+            tally.add_error(&format!("{name}: no source serves it"), Shortfall::NoSource);
         }
         served
     }

@@ -1,4 +1,4 @@
-//! Results of chunks: the outputs of fetched bars, and the errors of what the source does not have.
+//! Results of chunks: the outputs of fetched records, and the errors of what the source does not have.
 //!
 //! A chunk is covered up to the horizon of the source. What follows the horizon, and each range of a symbol that the source does not
 //! have, is fetched again by the next request. Both end the series: its later chunks are not fetched. A chunk with invalid data is fetched
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use contracts::EncodeError;
 use contracts::bounds::cut;
-use domain::{Interval, Timeframe, Timestamp};
+use domain::{DataType, Interval, Timeframe, Timestamp};
 use kafka_io::OutRecord;
 use kit::ErrorChain;
 use pipeline::{Effect, Effects};
@@ -16,9 +16,9 @@ use pipeline::{Effect, Effects};
 use super::ExecutorStage;
 use super::fetch_run::{Chunk, FetchRun};
 use super::fetching::series;
-use super::request::{ERROR_BYTES_MAX, Shortfall};
+use super::request::{ERROR_BYTES_MAX, Shortfall, name_of};
 use crate::rules::expected_bars::expects_bar;
-use crate::sources::{SourceBars, SourceError};
+use crate::sources::{Part, Records, SourceError};
 
 /// The error of a part of a fetch.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +26,8 @@ enum PartError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The source has the symbol, and nothing after this time.
-    #[error("source {source_name} has no bars from {horizon} on yet")]
-    NotYet { source_name: &'static str, horizon: Timestamp },
+    #[error("source {source_name} has no {records} from {horizon} on yet")]
+    NotYet { source_name: &'static str, records: &'static str, horizon: Timestamp },
     /// Another attempt would have outputs of the same size.
     #[error("failed to write chunk of source {source_name}")]
     Unwritable {
@@ -51,16 +51,22 @@ impl PartError {
     }
 
     /// Returns `true` if a range that was not served for this cause is an error of its request. A range in which no bar is expected, such
-    /// as a weekend after the horizon, is none; it is not covered either.
-    fn concerns(&self, timeframe: Timeframe, range: Interval) -> bool {
-        !matches!(self, Self::NotYet { .. }) || expects_bar(timeframe, range)
+    /// as a weekend after the horizon, is none; it is not covered either. Other records may have any time.
+    fn concerns(&self, timeframe: Option<Timeframe>, range: Interval) -> bool {
+        !matches!(self, Self::NotYet { .. })
+            || timeframe.is_none_or(|timeframe| expects_bar(timeframe, range))
     }
 }
 
 impl ExecutorStage {
     /// Appends the outputs of the current chunk as one emission on behalf of the first request, and marks the chunk up to the horizon as
     /// covered. A chunk whose outputs are too large fails and is not covered.
-    pub(super) fn write(&mut self, run: &mut FetchRun, part: &SourceBars, effects: &mut Effects<OutRecord>) {
+    pub(super) fn write(
+        &mut self,
+        run: &mut FetchRun,
+        part: &Part<Records>,
+        effects: &mut Effects<OutRecord>,
+    ) {
         let Some(chunk) = run.chunk() else { return };
         let Some(&first) = run.fetch.requests.first() else { return };
         let calls = run.failures + 1;
@@ -70,7 +76,7 @@ impl ExecutorStage {
         let Some(request) = self.requests.get(&first) else { return };
         let (partition, series) = (first.input.partition, series(&run.fetch, chunk.timeframe));
         let covered = self.table.coverage.with(partition, &series, served);
-        let outputs = self.events.chunk(run, served, &part.bars, request).and_then(|mut outputs| {
+        let outputs = self.events.chunk(run, served, &part.records, request).and_then(|mut outputs| {
             outputs.push(self.table.record(&self.events, &series, &covered, run.occurred_at, request)?);
             Ok(outputs)
         });
@@ -86,7 +92,7 @@ impl ExecutorStage {
                 effects.push(Effect::Append { on_behalf_of: first, outputs });
                 for id in &run.fetch.requests {
                     if let Some(request) = self.requests.get_mut(id) {
-                        request.fetched(run.part_of(chunk), served, &part.bars);
+                        request.fetched(run.part_of(chunk), served, &part.records);
                     }
                 }
                 if served == chunk.range {
@@ -138,7 +144,11 @@ impl ExecutorStage {
         let Some(chunk) = run.chunk() else { return };
         let lacking = run.end_series(horizon);
         self.count_calls(run, chunk, &[&[chunk.range], &lacking[..]].concat(), calls);
-        let error = PartError::NotYet { source_name: self.source.name(), horizon };
+        let records = match run.fetch.data_type {
+            DataType::MarketData => "bars",
+            _ => "records",
+        };
+        let error = PartError::NotYet { source_name: self.source.name(), records, horizon };
         self.fail_ranges(run, chunk, &lacking, &error);
     }
 
@@ -162,13 +172,8 @@ impl ExecutorStage {
             let mut lacking = request.shares_of(part, ranges);
             lacking.retain(|range| error.concerns(chunk.timeframe, *range));
             let [Some(first), Some(last)] = [lacking.first(), lacking.last()] else { continue };
-            let (kind, timeframe) = (run.fetch.data_type, chunk.timeframe);
-            let text = format!(
-                "{kind} {timeframe} from {} to {}: {}",
-                first.start(),
-                last.last(),
-                ErrorChain(error)
-            );
+            let text =
+                format!("{} from {} to {}: {}", name_of(part), first.start(), last.last(), ErrorChain(error));
             let text = cut(&text, ERROR_BYTES_MAX);
             request.tally.add_error(text, error.reason());
             if !is_logged {

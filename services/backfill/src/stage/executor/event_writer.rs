@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use contracts::bounds::{TEXT_BYTES_MAX, cut};
 use contracts::{
-    ClosedBar, CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress,
-    RefetchAttempt, Span, TypedRange, ids,
+    CoverageChange, DataKind, EncodeError, RangeCompletion, RangeFailure, RangeProgress, RefetchAttempt,
+    Span, TypedRange, ids,
 };
-use domain::{Bar, DataType, Interval, IntervalSet, calendar};
+use domain::{DataType, Interval, IntervalSet, Timeframe};
 use kafka_io::{OutRecord, Wire};
 use kit::SaturatingFrom;
 use pipeline::Now;
@@ -15,15 +15,17 @@ use uuid::Uuid;
 
 use super::deletions::READ_TO;
 use super::fetch_run::{Chunk, FetchRun};
+use super::record_events::RecordWriter;
 use super::request::{FailureReason, Part, Request};
 use crate::rules::attempts::Attempt;
 use crate::rules::series::Series;
+use crate::sources::Records;
 use crate::stage::event_source::EVENT_SOURCE;
 
 /// Writes the events of requests and chunks.
 pub(super) struct EventWriter {
     wire: Wire,
-    /// The name of the source of the bars.
+    /// The name of the source of the records.
     source_name: &'static str,
 }
 
@@ -83,23 +85,21 @@ impl EventWriter {
         self.wire.write(&failure, request.traceparent.as_deref())
     }
 
-    /// Returns the outputs of the current chunk, of which `served` was fetched: its bars and the progress of `request`.
+    /// Returns the outputs of the current chunk, of which `served` was fetched: its records and the progress of `request`.
     pub(super) fn chunk(
         &self,
         run: &FetchRun,
         served: Interval,
-        bars: &[Bar],
+        records: &Records,
         request: &Request,
     ) -> Result<Vec<OutRecord>, EncodeError> {
         let Some(chunk) = run.chunk() else { return Ok(Vec::new()) };
         let chunk = Chunk { range: served, ..chunk };
-        let traceparent = request.traceparent.as_deref();
-        let mut outputs = Vec::with_capacity(bars.len() + 2);
-        for bar in bars {
-            outputs.push(self.wire.write(&self.closed_bar(chunk, bar, request), traceparent)?);
-        }
-        let progress = self.progress(run, chunk, bars.len(), request);
-        outputs.push(self.wire.write(&progress, traceparent)?);
+        let writer = RecordWriter { wire: &self.wire, source_name: self.source_name, request };
+        // Progress and coverage follow.
+        let mut outputs = writer.write(records, chunk.timeframe, 2)?;
+        let progress = self.progress(run, chunk, records.len(), request);
+        outputs.push(self.wire.write(&progress, request.traceparent.as_deref())?);
         Ok(outputs)
     }
 
@@ -119,7 +119,7 @@ impl EventWriter {
             correlation_id: request.event.correlation_id.clone(),
             symbol: series.symbol.to_string(),
             data_type: DataKind::from(series.data_type),
-            timeframe: series.timeframe.map_or_else(String::new, |timeframe| timeframe.as_str().to_owned()),
+            timeframe: name(series.timeframe),
             intervals: covered.iter().map(Span::from).collect(),
             wanted: None,
             asked: Vec::new(),
@@ -132,27 +132,6 @@ impl EventWriter {
         Ok(record.with_header(READ_TO, read_to.to_string().into_bytes()))
     }
 
-    fn closed_bar(&self, chunk: Chunk, bar: &Bar, request: &Request) -> ClosedBar {
-        ClosedBar {
-            event_id: ids::event_id(),
-            // The time of the close is not ahead of the clock: bars that have not closed are not fetched.
-            occurred_at: calendar::bar_close(chunk.timeframe, bar.open_time).micros(),
-            source: self.source_name.to_owned(),
-            correlation_id: request.event.correlation_id.clone(),
-            symbol: request.event.symbol.clone(),
-            timeframe: chunk.timeframe.as_str().to_owned(),
-            open_time: bar.open_time.micros(),
-            open: bar.open,
-            high: bar.high,
-            low: bar.low,
-            close: bar.close,
-            volume: bar.volume,
-            vwap: None,
-            trades: None,
-            backfilled: true,
-        }
-    }
-
     fn progress(&self, run: &FetchRun, chunk: Chunk, records: usize, request: &Request) -> RangeProgress {
         RangeProgress {
             event_id: ids::event_id(),
@@ -163,7 +142,7 @@ impl EventWriter {
             attempt: request.attempt.number,
             symbol: request.event.symbol.clone(),
             data_type: DataKind::from(run.fetch.data_type),
-            timeframe: chunk.timeframe.as_str().to_owned(),
+            timeframe: name(chunk.timeframe),
             chunk_start: chunk.range.start().micros(),
             chunk_end: chunk.range.last().micros(),
             records: i64::saturating_from(records),
@@ -179,11 +158,16 @@ fn ranges(parts: &BTreeMap<Part, IntervalSet>) -> Vec<TypedRange> {
         let (data_type, timeframe): Part = *part;
         let typed = move |interval: Interval| TypedRange {
             data_type: DataKind::from(data_type),
-            timeframe: timeframe.map_or_else(String::new, |timeframe| timeframe.as_str().to_owned()),
+            timeframe: name(timeframe),
             start: interval.start().micros(),
             end: interval.last().micros(),
         };
         set.iter().map(typed).collect::<Vec<_>>()
     };
     parts.iter().flat_map(of_part).collect()
+}
+
+/// Returns the name of a timeframe in the contract: empty for data without one.
+fn name(timeframe: Option<Timeframe>) -> String {
+    timeframe.map_or_else(String::new, |timeframe| timeframe.as_str().to_owned())
 }

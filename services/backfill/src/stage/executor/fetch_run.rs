@@ -20,7 +20,8 @@ const WRITING_WAIT_MIN: Duration = Duration::from_millis(100);
 /// A part of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk {
-    pub(super) timeframe: Timeframe,
+    /// `None` for data without timeframes.
+    pub(super) timeframe: Option<Timeframe>,
     pub(super) range: Interval,
 }
 
@@ -96,14 +97,15 @@ impl FetchRun {
     }
 
     pub(super) fn part_of(&self, chunk: Chunk) -> Part {
-        (self.fetch.data_type, Some(chunk.timeframe))
+        (self.fetch.data_type, chunk.timeframe)
     }
 
-    /// Returns the job of the current chunk, given the time before which bars of a timeframe are final. `None` after the last one.
-    pub(super) fn job(&self, final_before: impl Fn(Timeframe) -> Timestamp) -> Option<Job> {
-        let Fetch { id, symbol, .. } = self.fetch;
+    /// Returns the job of the current chunk, given the time before which records of a timeframe are final. `None` after the last
+    /// one.
+    pub(super) fn job(&self, final_before: impl Fn(Option<Timeframe>) -> Timestamp) -> Option<Job> {
+        let Fetch { id, symbol, data_type, .. } = self.fetch;
         let Chunk { timeframe, range } = self.chunk()?;
-        Some(Job { fetch: id, symbol, timeframe, range, final_before: final_before(timeframe) })
+        Some(Job { fetch: id, symbol, data_type, timeframe, range, final_before: final_before(timeframe) })
     }
 
     /// Ends the series of the current chunk: returns what it and the later chunks of the series lack from `horizon` on, and continues
@@ -135,7 +137,7 @@ impl FetchRun {
     pub(super) fn retain_chunks(&mut self, first: usize, requests: &BTreeMap<RecordId, Request>) {
         let (of_fetch, data_type) = (&self.fetch.requests, self.fetch.data_type);
         let is_needed = |chunk: &Chunk| {
-            let part = (data_type, Some(chunk.timeframe));
+            let part = (data_type, chunk.timeframe);
             let mut held = of_fetch.iter().filter_map(|id| requests.get(id));
             held.any(|request| !request.shares_of(part, &[chunk.range]).is_empty())
         };

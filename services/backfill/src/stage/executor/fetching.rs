@@ -1,7 +1,7 @@
 //! Running fetches: each is split into chunks. One chunk at a time is at a worker, with a bounded number of attempts.
 //!
 //! ```text
-//!           a worker is free            bars                         last chunk
+//!           a worker is free            records                      last chunk
 //!   chunk ──────────────────► at worker ────► written ─► next chunk ────────────► finished
 //!                               │   ▲
 //!             transient error   ▼   │ wait has ended      permanent error, or last attempt:
@@ -27,7 +27,7 @@ use super::ExecutorStage;
 use super::fetch_run::{Chunk, FetchRun, RunState};
 use crate::rules::chunks::chunks;
 use crate::rules::coalescer::{Fetch, FetchId};
-use crate::rules::finality::{closed_before, final_before};
+use crate::rules::finality::{fetched_before, series_final_before};
 use crate::rules::series::Series;
 use crate::sources::SourceError;
 use crate::worker::{Job, JobResult};
@@ -43,13 +43,12 @@ impl ExecutorStage {
     pub(super) fn begin(&mut self, fetch: Fetch<RecordId>, now: Now, effects: &mut Effects<OutRecord>) {
         let of_requests = fetch.requests.iter().filter_map(|id| self.requests.get(id));
         let occurred_at = of_requests.map(|request| request.event.occurred_at).max().unwrap_or(i64::MIN);
-        let timeframes: Vec<Timeframe> =
-            fetch.ranges.keys().rev().filter_map(|timeframe| *timeframe).collect();
+        let timeframes: Vec<Option<Timeframe>> = fetch.ranges.keys().rev().copied().collect();
         self.take_out(&fetch, &timeframes, occurred_at, effects);
         for id in &fetch.requests {
             let Some(request) = self.requests.get_mut(id) else { continue };
             for timeframe in &timeframes {
-                let part = (fetch.data_type, Some(*timeframe));
+                let part = (fetch.data_type, *timeframe);
                 let series = series(&fetch, *timeframe);
                 for covered in self.table.coverage.covered(id.input.partition, &series, request.range) {
                     request.skipped(part, covered);
@@ -63,16 +62,16 @@ impl ExecutorStage {
         self.proceed(run, now, effects);
     }
 
-    /// Returns the chunks of the requested ranges that are not covered, longest timeframe first. A bar that has not closed is neither
-    /// fetched nor covered, so that a later request fetches it.
-    fn missing(&self, fetch: &Fetch<RecordId>, timeframes: &[Timeframe], now: Now) -> Vec<Chunk> {
+    /// Returns the chunks of the requested ranges that are not covered, longest timeframe first. A bar that has not closed, and news
+    /// and corporate actions that are not final, are neither fetched nor covered, so that a later request fetches them.
+    fn missing(&self, fetch: &Fetch<RecordId>, timeframes: &[Option<Timeframe>], now: Now) -> Vec<Chunk> {
         let Some(partition) = fetch.requests.first().map(|id| id.input.partition) else { return Vec::new() };
         let wall = Timestamp::from_micros(now.wall_micros);
         let mut missing_chunks = Vec::new();
         for timeframe in timeframes.iter().copied() {
-            let closed = closed_before(timeframe, wall);
-            let days = self.settings.chunk_days.of(Some(timeframe));
-            let requested = fetch.ranges.get(&Some(timeframe)).into_iter().flat_map(|set| set.iter());
+            let closed = fetched_before(timeframe, self.settings.settle, wall);
+            let days = self.settings.chunk_days.of(timeframe);
+            let requested = fetch.ranges.get(&timeframe).into_iter().flat_map(|set| set.iter());
             for interval in requested {
                 let Ok(past) = Interval::new(interval.start(), interval.end().min(closed)) else { continue };
                 let missing = self.table.coverage.missing(partition, &series(fetch, timeframe), past);
@@ -87,7 +86,8 @@ impl ExecutorStage {
     fn proceed(&mut self, mut run: FetchRun, now: Now, effects: &mut Effects<OutRecord>) {
         let id = run.fetch.id;
         let wall = Timestamp::from_micros(now.wall_micros);
-        let Some(job) = run.job(|timeframe| final_before(timeframe, self.settings.settle, wall)) else {
+        let Some(job) = run.job(|timeframe| series_final_before(timeframe, self.settings.settle, wall))
+        else {
             for ended in self.coalescer.finish(id, &()) {
                 self.end(ended.id, now, effects);
             }
@@ -110,15 +110,15 @@ impl ExecutorStage {
 
     /// Processes the result of a job.
     pub(super) fn chunk_ended(&mut self, result: JobResult, now: Now, effects: &mut Effects<OutRecord>) {
-        let JobResult { fetch, bars } = result;
-        self.guard.ended(&bars, now);
+        let JobResult { fetch, part } = result;
+        self.guard.ended(&part, now);
         let Some(mut run) = self.runs.remove(&fetch) else { return };
         if run.state == RunState::Orphaned {
             // The requests are gone: the fetch only frees its slot.
             self.coalescer.finish(fetch, &());
             return;
         }
-        match bars {
+        match part {
             Ok(part) => self.write(&mut run, &part, effects),
             Err(error) => {
                 if let Some(wait) = self.wait_after_error(&mut run, &error, now) {
@@ -195,6 +195,6 @@ impl ExecutorStage {
     }
 }
 
-pub(super) fn series(fetch: &Fetch<RecordId>, timeframe: Timeframe) -> Series {
-    Series { symbol: fetch.symbol, data_type: fetch.data_type, timeframe: Some(timeframe) }
+pub(super) fn series(fetch: &Fetch<RecordId>, timeframe: Option<Timeframe>) -> Series {
+    Series { symbol: fetch.symbol, data_type: fetch.data_type, timeframe }
 }

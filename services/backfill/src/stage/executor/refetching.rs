@@ -29,7 +29,7 @@ impl ExecutorStage {
     pub(super) fn take_out(
         &mut self,
         fetch: &Fetch<RecordId>,
-        timeframes: &[Timeframe],
+        timeframes: &[Option<Timeframe>],
         occurred_at: i64,
         effects: &mut Effects<OutRecord>,
     ) {
@@ -38,7 +38,7 @@ impl ExecutorStage {
         let Some(mut request) = self.requests.remove(&id) else { return };
         let mut outputs = Vec::new();
         for timeframe in timeframes {
-            let part = (fetch.data_type, Some(*timeframe));
+            let part = (fetch.data_type, *timeframe);
             if !request.shares_of(part, &[request.range]).is_empty() {
                 outputs.extend(self.without_range(series(fetch, *timeframe), occurred_at, &mut request));
             }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use contracts::bounds::cut;
 use contracts::events::ERRORS_MAX;
 use contracts::{BackfillErrorClass, RangeRequest};
-use domain::{Bar, DataType, Interval, IntervalSet, Priority, Symbol, Timeframe};
+use domain::{DataType, Interval, IntervalSet, Priority, Symbol, Timeframe};
 use kit::SaturatingFrom;
 use pipeline::RecordId;
 
 use crate::rules::attempts::{Attempt, Identity};
 use crate::rules::coalescer::Demand;
 use crate::rules::expected_bars::day_bar_defects;
+use crate::sources::{Records, within};
 
 /// The maximum number of bytes of an error text, which may contain input.
 pub(super) const ERROR_BYTES_MAX: usize = 1_000;
@@ -21,6 +22,11 @@ const OFF_CALENDAR_BARS: &str = "off_calendar_bars";
 
 /// A data type and its timeframe. The timeframe is `None` for data without timeframes.
 pub(super) type Part = (DataType, Option<Timeframe>);
+
+/// Returns the name of a part for people, such as `market_data 1day` or `news`.
+pub(super) fn name_of((data_type, timeframe): Part) -> String {
+    timeframe.map_or_else(|| data_type.to_string(), |timeframe| format!("{data_type} {timeframe}"))
+}
 
 /// A held request.
 pub(super) struct Request {
@@ -149,14 +155,13 @@ impl Request {
     }
 
     /// Records a fetched chunk.
-    pub(super) fn fetched(&mut self, part: Part, chunk: Interval, bars: &[Bar]) {
+    pub(super) fn fetched(&mut self, part: Part, chunk: Interval, records: &Records) {
         let Some(share) = self.share_of(part, chunk) else { return };
-        let first = bars.partition_point(|bar| bar.open_time < share.start());
-        let after = bars.partition_point(|bar| bar.open_time < share.end());
-        let bars = &bars[first..after];
         self.tally.fetched.entry(part).or_default().insert(share);
-        *self.tally.records.entry(part.0).or_default() += i64::saturating_from(bars.len());
-        if part.1 == Some(Timeframe::Day1) {
+        let count = i64::saturating_from(records.count_within(share));
+        *self.tally.records.entry(part.0).or_default() += count;
+        if let (Records::Bars(bars), Some(Timeframe::Day1)) = (records, part.1) {
+            let bars = within(bars, |bar| bar.open_time, share);
             let (missing, off_calendar) = day_bar_defects(share, bars);
             *self.tally.quality.entry(MISSING_BARS).or_default() += missing;
             *self.tally.quality.entry(OFF_CALENDAR_BARS).or_default() += off_calendar;

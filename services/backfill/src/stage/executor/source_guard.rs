@@ -8,7 +8,7 @@ use kit::breaker::{State, Transition};
 use pipeline::Now;
 
 use crate::rules::source_breaker::SourceBreaker;
-use crate::sources::{SourceBars, SourceError};
+use crate::sources::{Part, Records, SourceError};
 
 /// The time after which a trial call is not awaited any longer: the deadline of a worker is usually shorter.
 const TRIAL_MAX: Duration = Duration::from_secs(300);
@@ -59,7 +59,7 @@ impl SourceGuard {
     }
 
     /// Records the result of a call. A response with an error of the data or the request is one of a source that works.
-    pub(super) fn ended(&mut self, result: &Result<SourceBars, SourceError>, now: Now) {
+    pub(super) fn ended(&mut self, result: &Result<Part<Records>, SourceError>, now: Now) {
         match result {
             Err(error @ SourceError::Transient { is_shared: false, .. }) => {
                 let transition = self.breaker.failed(now.monotonic);

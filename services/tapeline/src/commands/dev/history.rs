@@ -24,8 +24,8 @@ impl Source for History {
         "history"
     }
 
-    fn serves(&self, data_type: DataType, timeframe: Timeframe) -> bool {
-        data_type == DataType::MarketData && timeframe == Timeframe::Day1
+    fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool {
+        data_type == DataType::MarketData && timeframe == Some(Timeframe::Day1)
     }
 
     /// Later bars are published by the replay itself, so each range is complete.
