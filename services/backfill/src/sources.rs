@@ -16,5 +16,5 @@ pub use csv_folder::CsvFolder;
 pub use memory::memory_parts;
 pub(crate) use records::within;
 pub use records::{Action, ActionKind, News, Records};
-pub use source::{Part, Source, SourceBars, SourceError, fetch};
+pub use source::{Defects, Part, RejectedRow, Source, SourceBars, SourceError, fetch};
 pub use synthetic::{FIRST_DATE, SyntheticMarket, synthetic_symbols};

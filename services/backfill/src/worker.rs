@@ -53,8 +53,8 @@ pub fn fetch_chunk(source: &dyn Source, job: &Job) -> JobResult {
         validate(&part.records, range).map_err(|error| SourceError::invalid_range(source.name(), error))?;
         part.horizon = part.horizon.min(job.final_before);
         // A record at the horizon may still change: a later request fetches it.
-        let horizon = part.horizon;
-        part.records.retain(|time| time < horizon);
+        let Part { horizon, defects, records } = &mut part;
+        records.retain(|time| time < *horizon && !defects.unknown.contains(time));
         Ok(part)
     });
     JobResult { fetch: job.fetch, part }

@@ -81,11 +81,11 @@ impl Coverage {
         self.of(partition, series).cloned().unwrap_or_default()
     }
 
-    /// Returns the whole coverage of a series with `interval` added, without changing it: the content of its next event.
+    /// Returns the whole coverage of a series with `intervals` added, without changing it: the content of its next event.
     #[must_use]
-    pub fn with(&self, partition: i32, series: &Series, interval: Interval) -> IntervalSet {
+    pub fn with(&self, partition: i32, series: &Series, intervals: &[Interval]) -> IntervalSet {
         let mut set = self.whole(partition, series);
-        set.insert(interval);
+        intervals.iter().for_each(|interval| set.insert(*interval));
         set
     }
 
@@ -102,7 +102,7 @@ impl Coverage {
 
     /// Adds `interval` to the coverage of a series.
     pub fn add(&mut self, partition: i32, series: Series, interval: Interval) {
-        let whole = self.with(partition, &series, interval);
+        let whole = self.with(partition, &series, &[interval]);
         self.restore(partition, series, whole);
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let day = series(Timeframe::Day1);
         assert_eq!(coverage.missing(0, &day, interval(0, 100)), [interval(0, 100)]);
         coverage.add(0, day, interval(20, 40));
-        let whole = coverage.with(0, &day, interval(40, 60));
+        let whole = coverage.with(0, &day, &[interval(40, 60)]);
         assert_eq!(whole.iter().collect::<Vec<_>>(), [interval(20, 60)]);
         assert_eq!(coverage.covered(0, &day, interval(0, 100)), [interval(20, 40)], "not yet");
         coverage.add(0, day, interval(40, 60));

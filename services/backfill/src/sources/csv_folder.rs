@@ -69,7 +69,9 @@ impl Source for CsvFolder {
         }
         let excerpt = Excerpt { range, now: Timestamp::from_micros(self.clock.wall_micros()) };
         let part = read_range(&self.path_of(symbol), excerpt).map_err(|error| self.error(symbol, error))?;
-        Ok(SourceBars::up_to(part.last_open.saturating_add_micros(1), part.bars))
+        let defects = part.defects(&self.path_of(symbol));
+        let horizon = part.last_open.saturating_add_micros(1);
+        Ok(SourceBars { defects, ..SourceBars::up_to(horizon, part.bars) })
     }
 }
 
@@ -211,6 +213,6 @@ mod tests {
         }
         let (_folder, source) = folder_with(&format!("{HEADER}2004-01-02,1,1,1,null,1\n"));
         let error = error_of(&source, days(2, 5));
-        assert!(matches!(error, SourceError::InvalidRange { .. }), "{error:?}");
+        assert!(matches!(error, SourceError::InvalidRange { .. }), "no valid bar: {error:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
+use domain::{Bar, DataType, Interval, IntervalSet, Symbol, Timeframe, Timestamp};
 
 use super::records::{Action, News, Records};
 use crate::rules::series::Series;
@@ -131,6 +131,29 @@ pub struct Part<R> {
     /// The first instant at which a record may still appear or change. Before it, the source has every record: a time without one has
     /// none.
     pub horizon: Timestamp,
+    pub defects: Defects,
+}
+
+/// Rows of the source that are no valid records, and what they leave unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Defects {
+    /// The first rejected rows of each file, in order.
+    pub rows: Vec<RejectedRow>,
+    /// The number of all rejected rows.
+    pub rejected: u64,
+    /// The times that the records of the rejected rows may have. Records of these times are not used, and they are not covered.
+    pub unknown: IntervalSet,
+    /// The time of each row that has the time of another bar.
+    pub duplicates: Vec<Timestamp>,
+}
+
+/// A row that is no valid record. Its text is `<file>:<line>: <column>: <cause>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedRow {
+    pub file: String,
+    /// The number of its first line; the first line of the file is line 1.
+    pub line: u64,
+    pub cause: String,
 }
 
 /// Bars of a range.
@@ -139,13 +162,13 @@ pub type SourceBars = Part<Vec<Bar>>;
 impl<R> Part<R> {
     /// Returns the records of a source that has the history up to the horizon.
     #[must_use]
-    pub const fn up_to(horizon: Timestamp, records: R) -> Self {
-        Self { records, horizon }
+    pub fn up_to(horizon: Timestamp, records: R) -> Self {
+        Self { records, horizon, defects: Defects::default() }
     }
 
     /// Returns the records of a source that has the whole history of `range`.
     #[must_use]
-    pub const fn complete(records: R, range: Interval) -> Self {
+    pub fn complete(records: R, range: Interval) -> Self {
         Self::up_to(range.end(), records)
     }
 
@@ -156,7 +179,7 @@ impl<R> Part<R> {
     }
 
     fn map<S>(self, records: impl FnOnce(R) -> S) -> Part<S> {
-        Part { records: records(self.records), horizon: self.horizon }
+        Part { records: records(self.records), horizon: self.horizon, defects: self.defects }
     }
 }
 

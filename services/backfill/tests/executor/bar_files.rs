@@ -10,7 +10,7 @@ use chassis::ManualClock;
 use contracts::{BackfillErrorClass, RangeRequest};
 use testkit::stage_bench::START_MICROS;
 
-use crate::bench::{Bench, id, now, request};
+use crate::bench::{Bench, day, id, now, request};
 
 const HEADER: &str = "Date,Open,High,Low,Close,Volume\n";
 
@@ -127,14 +127,15 @@ fn rows_hidden_by_a_quote_are_not_covered() {
     let mut bench = over(folder.path());
     bench.hold(&gap(1, "AAPL", "2023-06-10", "2023-06-20"), now(0));
     bench.work_all(now(2));
-    let end = &bench.outputs.failed[0];
-    assert!(end.error.contains("AAPL.csv:13: quoted field is not closed"), "{}", end.error);
-    assert_eq!((end.error_class, bench.outputs.coverage.len()), (BackfillErrorClass::Refused, 0));
+    let end = &bench.outputs.completed[0];
+    assert!(end.errors[0].contains("AAPL.csv:13: quoted field is not closed"), "{:?}", end.errors);
+    assert_eq!((end.partial, end.records["market_data"], end.quality["rejected_rows"]), (true, 2, 1));
+    assert_eq!(end.fetched[0].end, day("2023-06-11"), "the last row before the quote");
 
     write(folder.path(), "AAPL", valid);
     bench.hold(&gap(2, "AAPL", "2023-06-10", "2023-06-20"), now(10));
     bench.work_all(now(12));
-    assert_eq!(bench.outputs.completed[0].records["market_data"], 11);
+    assert_eq!(bench.outputs.completed[1].records["market_data"], 9);
 }
 
 #[test]
@@ -196,16 +197,18 @@ fn broken_row_costs_only_the_requests_that_contain_it() {
         .iter()
         .map(|end| (end.backfill_id.clone(), end.success, end.records["market_data"], end.error_count))
         .collect();
-    assert_eq!(ends, [(id(1), true, 9, 0), (id(2), false, 5, 1), (id(3), true, 9, 0)]);
+    assert_eq!(ends, [(id(1), true, 9, 0), (id(2), false, 6, 1), (id(3), true, 9, 0)]);
     let error = &bench.outputs.completed[1].errors[0];
     assert!(error.contains("AAPL.csv:12: open: `null` is not a number"), "{error}");
-    assert_eq!(bench.outputs.bars.len(), 18, "each bar once");
+    assert_eq!(bench.outputs.bars.len(), 19, "each bar once");
+    let rejected: Vec<_> = bench.outputs.completed.iter().map(|end| end.quality["rejected_rows"]).collect();
+    assert_eq!(rejected, [0, 1, 0]);
 
     // Alone, a request contains all of its chunk.
     let mut bench = over(folder.path());
     bench.hold(&gap(1, "AAPL", "2023-06-08", "2023-06-14"), now(0));
     bench.work_all(now(2));
-    assert_eq!((bench.outputs.failed[0].attempts, bench.started.len()), (1, 1));
+    assert_eq!((bench.outputs.completed[0].records["market_data"], bench.started.len()), (6, 1));
 }
 
 #[test]

@@ -115,7 +115,12 @@ impl Bench {
 
     /// A bench of a stage with this source; the script has no effect.
     pub(crate) fn over(source: impl Source + 'static) -> Self {
-        Self::start(ExecutorSection::default(), Arc::new(Script::default()), Arc::new(source), None)
+        Self::over_with(ExecutorSection::default(), source)
+    }
+
+    /// As [`Self::over`], with these settings.
+    pub(crate) fn over_with(section: ExecutorSection, source: impl Source + 'static) -> Self {
+        Self::start(section, Arc::new(Script::default()), Arc::new(source), None)
     }
 
     fn start(

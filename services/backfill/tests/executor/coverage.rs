@@ -27,7 +27,9 @@ fn covered_range_is_skipped_and_reported() {
     assert!(end.success && end.records["market_data"] == 15);
     // The source has a bar of each calendar day: of the two fetched parts, New Year, 6, 7, 13, 14 and 20 January, and the holiday on 15 January have no session.
     let quality: Vec<_> = end.quality.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-    assert_eq!(quality, [("missing_bars", 0), ("off_calendar_bars", 7)]);
+    let expected =
+        [("duplicate_bars", 0), ("missing_bars", 0), ("off_calendar_bars", 7), ("rejected_rows", 0)];
+    assert_eq!(quality, expected);
     let skipped: Vec<_> = end.skipped.iter().map(|range| (range.start, range.end)).collect();
     assert_eq!(skipped, [(day("2024-01-08"), day("2024-01-12"))]);
     assert_eq!(end.fetched.len(), 2);

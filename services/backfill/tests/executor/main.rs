@@ -11,6 +11,7 @@ mod ends;
 mod horizon;
 mod other_data;
 mod refetch;
+mod rejected_rows;
 mod retries;
 mod scaling;
 mod script;

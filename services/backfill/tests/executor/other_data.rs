@@ -93,7 +93,7 @@ fn news_and_actions_leave_with_progress_and_coverage() {
     assert_eq!((action.time, action.source.as_str()), (day("2024-01-09"), "announcements"));
 
     let end = &bench.outputs.completed[0];
-    assert_eq!((end.success, end.error_count, end.quality.len()), (true, 0, 0));
+    assert_eq!((end.success, end.error_count, end.quality["rejected_rows"]), (true, 0, 0));
     assert_eq!((end.records["news"], end.records["corporate_actions"]), (2, 2));
     let fetched: Vec<_> =
         end.fetched.iter().map(|range| (range.data_type, range.timeframe.as_str())).collect();

@@ -48,8 +48,9 @@ event! {
         pub errors: Vec<String>,
         /// Total number of errors, at least the length of `errors`.
         pub error_count: i32,
-        /// Defects of the data by name: `rejected_rows`, `duplicate_bars`, `off_calendar_bars` and `missing_bars`. At most 50, not
-        /// negative. A name that is absent was not determined.
+        /// Defects of the data by name: `rejected_rows` (rows of a file that are no valid records), `duplicate_bars` (rows with the time of
+        /// another bar), `off_calendar_bars` and `missing_bars` (day bars compared with the calendar). At most 50, not negative. A name that
+        /// is absent was not determined.
         #[serde(default)]
         pub quality: BTreeMap<String, i64>,
     }

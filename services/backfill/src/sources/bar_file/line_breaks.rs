@@ -19,6 +19,7 @@ fn read_text(text: &str, days: Option<(i8, i8)>) -> Result<usize, String> {
     let now = day_open(Date::constant(2024, 7, 10));
     let excerpt = days.and_then(range).map(|range| Excerpt { range, now });
     parse(Path::new("AAPL.csv"), text.as_bytes(), excerpt)
+        .and_then(RangeOfFile::without_invalid)
         .map(|part| part.bars.len())
         .map_err(|error| error.to_string().replace("AAPL.csv:", ""))
 }

@@ -1,10 +1,9 @@
 //! Rows of a file whose dates are absent or wrong. The dates of their neighbours decide whether their bars may belong to the range.
 
-use domain::{Interval, Timestamp};
+use domain::Timestamp;
 
 use super::error::RowError;
-use super::excerpt::Excerpt;
-use super::invalid_rows::InvalidRows;
+use super::invalid_rows::{Concerning, InvalidRows};
 
 /// The rows since the last ascending date that have no valid place. The next ascending date decides whether they concern the range.
 #[derive(Debug, Default)]
@@ -19,8 +18,10 @@ pub(super) struct MisplacedRows {
     undated: InvalidRows,
     /// Rows whose bars have not closed. At the end of the file their dates may be right.
     unclosed: InvalidRows,
-    /// Rows that go back in time. At the end of the file they have lowered the end of what the file has.
+    /// Rows that go back in time and are not listed yet. At the end of the file they have lowered the end of what the file has.
     backward: InvalidRows,
+    /// `true` if a row goes back in time, listed or not.
+    goes_back: bool,
 }
 
 impl MisplacedRows {
@@ -34,40 +35,31 @@ impl MisplacedRows {
         self.unclosed.push(line, cause);
     }
 
-    pub(super) fn backward(&mut self, line: u64, cause: RowError) {
-        self.backward.push(line, cause);
-    }
-
-    /// Records the date of a row that goes back in time: the rows that follow may continue from it.
-    pub(super) fn resume_at(&mut self, date: Timestamp) {
+    /// Adds a row that goes back in time to this date: the rows that follow may continue from it. Without a cause, the row is listed.
+    pub(super) fn backward(&mut self, line: u64, cause: Option<RowError>, date: Timestamp) {
+        if let Some(cause) = cause {
+            self.backward.push(line, cause);
+        }
+        self.goes_back = true;
         self.resumed = Some(date);
     }
 
-    /// Moves the rows that concern the range to `invalid`, given the ascending date after them.
-    pub(super) fn place_before(
-        &mut self,
-        next: Timestamp,
-        excerpt: Option<Excerpt>,
-        invalid: &mut InvalidRows,
-    ) {
-        let Self { last, first, undated, unclosed, backward, .. } =
+    /// Moves the rows that concern the range to `concerning`, given the ascending date after them.
+    pub(super) fn place_before(&mut self, next: Timestamp, concerning: &mut Concerning) {
+        let Self { last, first, undated, unclosed, backward, goes_back, .. } =
             std::mem::replace(self, Self { last: Some(next), ..Self::default() });
-        if concerns(first.unwrap_or(FIRST), next, excerpt) {
-            invalid.append(undated);
-            invalid.append(unclosed);
-        }
+        concerning.add(undated, first.unwrap_or(FIRST), next);
+        concerning.add(unclosed, first.unwrap_or(FIRST), next);
         // The last ascending date may be the wrong one.
-        if concerns(last.unwrap_or(FIRST), next, excerpt) {
-            invalid.append(backward);
+        if goes_back && concerning.mark_unknown(last.unwrap_or(FIRST), next) {
+            concerning.rows.append(backward);
         }
     }
 
-    /// Moves the rows that concern the range to `invalid`, at the end of the file.
-    pub(super) fn place_at_end(&mut self, excerpt: Option<Excerpt>, invalid: &mut InvalidRows) {
+    /// Moves the rows that concern the range to `concerning`, at the end of the file.
+    pub(super) fn place_at_end(&mut self, concerning: &mut Concerning) {
         let Self { first, undated, .. } = std::mem::take(self);
-        if concerns(first.unwrap_or(FIRST), Timestamp::from_micros(i64::MAX), excerpt) {
-            invalid.append(undated);
-        }
+        concerning.add(undated, first.unwrap_or(FIRST), Timestamp::from_micros(i64::MAX));
     }
 
     fn continue_after(&mut self) {
@@ -77,10 +69,3 @@ impl MisplacedRows {
 }
 
 const FIRST: Timestamp = Timestamp::from_micros(i64::MIN);
-
-/// Returns `true` if the time from `start` to `end` (exclusive) has a part of the range.
-fn concerns(start: Timestamp, end: Timestamp, excerpt: Option<Excerpt>) -> bool {
-    excerpt.is_none_or(|Excerpt { range, .. }| {
-        Interval::new(start, end).is_ok_and(|between| between.intersection(range).is_some())
-    })
-}

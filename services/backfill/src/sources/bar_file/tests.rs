@@ -25,8 +25,10 @@ fn error_of(text: impl AsRef<[u8]>) -> String {
     error_within(text, None)
 }
 
+/// The error of a range of a file: that of the file, or its invalid rows.
 fn error_within(text: impl AsRef<[u8]>, range: Option<Interval>) -> String {
-    let Err(error) = read_text(text, range) else { panic!("no error") };
+    let read = read_text(text, range).and_then(RangeOfFile::without_invalid);
+    let Err(error) = read else { panic!("no error") };
     let error = ErrorChain(&error).to_string();
     let (_, after) = error.split_once("AAPL.csv:").unwrap_or_else(|| panic!("{error} must name the file"));
     after.to_owned()
@@ -186,16 +188,15 @@ fn rows_that_go_back_in_time_lower_the_end_of_the_file() {
 fn row_without_a_date_concerns_the_range_around_it() {
     let text = format!("{HEADER}2004-01-02,1,1,1,1,1\n?,1,1,1,1,1\n2004-01-06,1,1,1,1,1\nend of file\n");
     for (first, last, line) in [
-        ("2004-01-02", "2004-01-02", None),
-        ("2004-01-02", "2004-01-05", Some("3:")),
-        ("2004-01-06", "2004-01-06", None),
-        ("2004-01-06", "2004-01-07", Some("5:")),
-        ("2003-01-06", "2004-01-01", None),
+        ("2004-01-02", "2004-01-02", vec![]),
+        ("2004-01-02", "2004-01-05", vec![3]),
+        ("2004-01-06", "2004-01-06", vec![]),
+        ("2004-01-06", "2004-01-07", vec![5]),
+        ("2003-01-06", "2004-01-01", vec![]),
     ] {
-        let error = read_text(&text, dates(first, last)).err().map(|error| error.to_string());
-        let named =
-            error.as_ref().and_then(|error| error.split_once("AAPL.csv:")).map(|(_, after)| &after[..2]);
-        assert_eq!(named, line, "{first} {last}: {error:?}");
+        let part = read_text(&text, dates(first, last)).unwrap();
+        let named: Vec<u64> = part.invalid.iter().map(|row| row.line).collect();
+        assert_eq!(named, line, "{first} {last}");
     }
 }
 

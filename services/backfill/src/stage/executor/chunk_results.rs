@@ -1,8 +1,10 @@
 //! Results of chunks: the outputs of fetched records, and the errors of what the source does not have.
 //!
 //! A chunk is covered up to the horizon of the source. What follows the horizon, and each range of a symbol that the source does not
-//! have, is fetched again by the next request. Both end the series: its later chunks are not fetched. A chunk with invalid data is fetched
-//! again in halves, so that these data cost only the requests that contain them.
+//! have, is fetched again by the next request. Both end the series: its later chunks are not fetched.
+//!
+//! Rejected rows cost the times that their records may have: these are not covered, and the terminal event names the rows. A chunk with
+//! invalid data or rejected rows is fetched again in halves, so that they count only for the requests that contain them.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +20,7 @@ use super::fetch_run::{Chunk, FetchRun};
 use super::fetching::series;
 use super::request::{ERROR_BYTES_MAX, Shortfall, name_of};
 use crate::rules::expected_bars::expects_bar;
-use crate::sources::{Part, Records, SourceError};
+use crate::sources::{Defects, Part, Records, RejectedRow, SourceError};
 
 /// The error of a part of a fetch.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +72,17 @@ impl ExecutorStage {
         let Some(chunk) = run.chunk() else { return };
         let Some(&first) = run.fetch.requests.first() else { return };
         let calls = run.failures + 1;
+        self.report_defects(run, chunk, &part.defects);
         let Some(served) = part.served(chunk.range) else {
             return self.end_series_at(run, part.horizon, calls);
         };
         let Some(request) = self.requests.get(&first) else { return };
         let (partition, series) = (first.input.partition, series(&run.fetch, chunk.timeframe));
-        let covered = self.table.coverage.with(partition, &series, served);
+        let known = part.defects.unknown.missing(served);
+        if known.is_empty() {
+            return self.end_chunk(run, (chunk, served), part.horizon, calls);
+        }
+        let covered = self.table.coverage.with(partition, &series, &known);
         let outputs = self.events.chunk(run, served, &part.records, request).and_then(|mut outputs| {
             outputs.push(self.table.record(&self.events, &series, &covered, run.occurred_at, request)?);
             Ok(outputs)
@@ -88,24 +95,48 @@ impl ExecutorStage {
                     run.occurred_at,
                     Some(&series),
                 ));
-                self.table.coverage.add(partition, series, served);
+                self.table.coverage.restore(partition, series, covered);
                 effects.push(Effect::Append { on_behalf_of: first, outputs });
                 for id in &run.fetch.requests {
                     if let Some(request) = self.requests.get_mut(id) {
-                        request.fetched(run.part_of(chunk), served, &part.records);
+                        request.fetched(run.part_of(chunk), (served, &known), &part.records);
                     }
                 }
-                if served == chunk.range {
-                    self.count_calls(run, chunk, &[chunk.range], calls);
-                } else {
-                    self.end_series_at(run, part.horizon, calls);
-                }
+                self.end_chunk(run, (chunk, served), part.horizon, calls);
             }
             Err(cause) => {
                 let error = PartError::Unwritable { source_name: self.source.name(), cause };
                 self.count_calls(run, chunk, &[chunk.range], calls);
                 self.fail_ranges(run, chunk, &[chunk.range], &error);
             }
+        }
+    }
+
+    /// Adds the rejected rows and the duplicates of a chunk to each request that contains a part of it.
+    fn report_defects(&mut self, run: &FetchRun, chunk: Chunk, defects: &Defects) {
+        for id in &run.fetch.requests {
+            if let Some(request) = self.requests.get_mut(id) {
+                request.found_defects(run.part_of(chunk), chunk.range, defects);
+            }
+        }
+        if let Some(RejectedRow { file, line, cause }) = defects.rows.first() {
+            let (symbol, rows) = (run.fetch.symbol, defects.rejected);
+            tracing::warn!(%symbol, rows, "rows rejected, the first is {file}:{line}: {cause}");
+        }
+    }
+
+    /// Counts the calls of a chunk of which this range was served, and ends its series if that is not all of it.
+    fn end_chunk(
+        &mut self,
+        run: &mut FetchRun,
+        (chunk, served): (Chunk, Interval),
+        horizon: Timestamp,
+        calls: u32,
+    ) {
+        if served == chunk.range {
+            self.count_calls(run, chunk, &[chunk.range], calls);
+        } else {
+            self.end_series_at(run, horizon, calls);
         }
     }
 

@@ -119,6 +119,9 @@ impl ExecutorStage {
             return;
         }
         match part {
+            Ok(part) if part.defects.rejected > 0 && self.split(&mut run) => {
+                return self.proceed(run, now, effects);
+            }
             Ok(part) => self.write(&mut run, &part, effects),
             Err(error) => {
                 if let Some(wait) = self.wait_after_error(&mut run, &error, now) {

@@ -1,6 +1,6 @@
 //! State of a held request: its content, and the results for its own range, independent of the other requests of its fetches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::bounds::cut;
 use contracts::events::ERRORS_MAX;
@@ -12,11 +12,16 @@ use pipeline::RecordId;
 use crate::rules::attempts::{Attempt, Identity};
 use crate::rules::coalescer::Demand;
 use crate::rules::expected_bars::day_bar_defects;
-use crate::sources::{Records, within};
+use crate::sources::{Defects, Records, RejectedRow, within};
 
 /// The maximum number of bytes of an error text, which may contain input.
 pub(super) const ERROR_BYTES_MAX: usize = 1_000;
 
+/// The maximum number of rows of a file that the errors list.
+const FILE_ROWS_MAX: usize = 20;
+
+const DUPLICATE_BARS: &str = "duplicate_bars";
+const REJECTED_ROWS: &str = "rejected_rows";
 const MISSING_BARS: &str = "missing_bars";
 const OFF_CALENDAR_BARS: &str = "off_calendar_bars";
 
@@ -52,7 +57,7 @@ pub(super) struct Tally {
     /// The number of written records per data type.
     pub(super) records: BTreeMap<DataType, i64>,
     pub(super) fetched: BTreeMap<Part, IntervalSet>,
-    /// Defects of the fetched day bars, by their name in the contract.
+    /// Defects of the fetched data, by their name in the contract.
     pub(super) quality: BTreeMap<&'static str, i64>,
     /// The intervals that were covered before the fetch started.
     pub(super) skipped: BTreeMap<Part, IntervalSet>,
@@ -60,6 +65,8 @@ pub(super) struct Tally {
     pub(super) errors: Vec<(Shortfall, String)>,
     /// The number of errors of series that the source serves.
     served_errors: usize,
+    /// The file and line of the rejected rows that are among the errors.
+    rejected: BTreeSet<(String, u64)>,
     /// The number of all errors.
     pub(super) error_count: i32,
     /// The number of calls to the source that decided about a part of the request, whichever request of the fetch they were made for.
@@ -154,17 +161,29 @@ impl Request {
         }
     }
 
-    /// Records a fetched chunk.
-    pub(super) fn fetched(&mut self, part: Part, chunk: Interval, records: &Records) {
+    /// Records a fetched chunk, of which these parts are complete.
+    pub(super) fn fetched(&mut self, part: Part, (chunk, known): (Interval, &[Interval]), records: &Records) {
         let Some(share) = self.share_of(part, chunk) else { return };
-        self.tally.fetched.entry(part).or_default().insert(share);
-        let count = i64::saturating_from(records.count_within(share));
-        *self.tally.records.entry(part.0).or_default() += count;
+        let tally = &mut self.tally;
+        for covered in known.iter().filter_map(|known| known.intersection(share)) {
+            tally.fetched.entry(part).or_default().insert(covered);
+        }
+        *tally.records.entry(part.0).or_default() += i64::saturating_from(records.count_within(share));
         if let (Records::Bars(bars), Some(Timeframe::Day1)) = (records, part.1) {
             let bars = within(bars, |bar| bar.open_time, share);
             let (missing, off_calendar) = day_bar_defects(share, bars);
-            *self.tally.quality.entry(MISSING_BARS).or_default() += missing;
-            *self.tally.quality.entry(OFF_CALENDAR_BARS).or_default() += off_calendar;
+            tally.add_quality(MISSING_BARS, missing);
+            tally.add_quality(OFF_CALENDAR_BARS, off_calendar);
+        }
+    }
+
+    /// Records the rejected rows and the duplicates of a chunk.
+    pub(super) fn found_defects(&mut self, part: Part, chunk: Interval, defects: &Defects) {
+        let Some(share) = self.share_of(part, chunk) else { return };
+        self.tally.reject(part, defects);
+        if part.0 == DataType::MarketData {
+            let count = defects.duplicates.iter().filter(|time| share.contains(**time)).count();
+            self.tally.add_quality(DUPLICATE_BARS, i64::saturating_from(count));
         }
     }
 
@@ -175,9 +194,39 @@ impl Request {
 }
 
 impl Tally {
+    /// Adds the rejected rows of a chunk: each is an error, and the first of each file are listed. A row that concerns several chunks counts
+    /// once, if it is listed.
+    fn reject(&mut self, part: Part, defects: &Defects) {
+        let mut count = defects.rejected;
+        for RejectedRow { file, line, cause } in &defects.rows {
+            let key = (file.clone(), *line);
+            let of_file = self.rejected.iter().filter(|(listed, _)| listed == file).count();
+            if self.rejected.contains(&key) {
+                count = count.saturating_sub(1);
+            } else if of_file < FILE_ROWS_MAX && self.rejected.len() < ERRORS_MAX {
+                self.list(&format!("{}: {file}:{line}: {cause}", name_of(part)), Shortfall::Rejected);
+                self.rejected.insert(key);
+            }
+        }
+        if count > 0 {
+            self.worst = self.worst.max(Some(Shortfall::Rejected));
+            self.error_count = self.error_count.saturating_add(i32::saturating_from(count));
+        }
+        self.add_quality(REJECTED_ROWS, i64::saturating_from(count));
+    }
+
+    fn add_quality(&mut self, name: &'static str, count: i64) {
+        *self.quality.entry(name).or_default() += count;
+    }
+
     pub(super) fn add_error(&mut self, text: &str, reason: Shortfall) {
         self.worst = self.worst.max(Some(reason));
         self.error_count = self.error_count.saturating_add(1);
+        self.list(text, reason);
+    }
+
+    /// Adds an error to the list, if it has space.
+    fn list(&mut self, text: &str, reason: Shortfall) {
         let text = cut(text, ERROR_BYTES_MAX).to_owned();
         if reason != Shortfall::NoSource {
             self.errors.insert(self.served_errors, (reason, text));

@@ -1,7 +1,7 @@
-//! Files with wrong dates: no range is read without error if the file lacks one of its bars for a wrong date.
+//! Files with wrong dates: a range is unknown where the file lacks a bar for a wrong date.
 
-use domain::Interval;
 use domain::calendar::{Date, day_open};
+use domain::{Interval, Timestamp};
 use jiff::ToSpan;
 use proptest::prelude::*;
 
@@ -74,7 +74,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn range_without_an_error_has_every_bar(
+    fn known_times_of_a_range_have_every_bar(
         days in days(),
         index in any::<prop::sample::Index>(),
         corruption in corruption(),
@@ -84,17 +84,18 @@ proptest! {
         let index = index.index(days.len());
         let Some(text) = rows_with(&days, index, corruption) else { return Ok(()) };
         match read_days(&text, first, first + length) {
-            Ok(RangeOfFile { bars, last_open }) => {
+            Ok(RangeOfFile { bars, last_open, unknown, .. }) => {
+                let is_known = |time: Timestamp| time <= last_open && !unknown.contains(time);
                 let expected: Vec<_> = (1_i32..)
                     .zip(&days)
                     .map(|(price, day)| (day_open(date(*day)), f64::from(price)))
                     .filter(|(open_time, _)| (day_open(date(first))..=day_open(date(first + length))).contains(open_time))
-                    .filter(|(open_time, _)| *open_time <= last_open)
+                    .filter(|(open_time, _)| is_known(*open_time))
                     .collect();
                 let read: Vec<_> = bars
                     .iter()
                     .map(|bar| (bar.open_time, bar.close))
-                    .filter(|(open_time, _)| *open_time <= last_open)
+                    .filter(|(open_time, _)| is_known(*open_time))
                     .collect();
                 prop_assert_eq!(read, expected, "{} {:?}", text, date(first));
             }
@@ -121,8 +122,9 @@ fn lines(days_of_rows: &[Option<i64>], first: i64, last: i64) -> Vec<u64> {
     let rows = days_of_rows.iter().map(|day| day.map_or_else(|| row("?", 1), |day| row(date(day), 1)));
     let text = rows.fold("date,open,high,low,close,volume\n".to_owned(), |text, row| text + &row);
     match read_days(&text, first, last) {
-        Ok(_) => Vec::new(),
-        Err(CsvError::InvalidRows { rows, .. }) => rows.iter().map(|row| row.line).collect(),
+        Ok(RangeOfFile { invalid: rows, .. }) | Err(CsvError::InvalidRows { rows, .. }) => {
+            rows.iter().map(|row| row.line).collect()
+        }
         Err(error) => panic!("{error}"),
     }
 }
