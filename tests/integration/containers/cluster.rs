@@ -22,7 +22,7 @@ pub(crate) const BROKERS: [&str; 3] = ["kafka-1", "kafka-2", "kafka-3"];
 /// For a complete start with four JVMs on two busy cores.
 const UP_LIMIT: Duration = Duration::from_secs(400);
 const COMMAND_LIMIT: Duration = Duration::from_secs(200);
-const REST_LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const REST_LIMIT: Duration = Duration::from_secs(240);
 
 /// The address of the file's registry on this machine.
 pub(crate) const REGISTRY_PORT: u16 = 8_081;
@@ -77,6 +77,8 @@ impl Cluster {
     fn compose(&self, arguments: &[&str], limit: Duration) -> Ended {
         let mut command = Command::new(root().join(".ci/compose"));
         command.current_dir(root()).args(["--project-name", PROJECT, "--file", "docker-compose.yml"]);
+        // As deploy/compose/ledger.env.
+        command.args(["--profile", "ledger"]).env("BACKFILL_LEDGER", "postgres");
         run("compose", command, arguments, &self.folder, limit)
     }
 

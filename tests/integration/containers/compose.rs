@@ -10,7 +10,7 @@ mod dead_letters;
 mod load;
 mod newer_schema;
 
-use integration::{difference, vectors_of};
+use integration::{difference, vectors_of, wait_until};
 use serde_json::Value;
 
 use cluster::{BROKERS, Cluster, Expected, NETWORK, SERVICES, cluster};
@@ -64,6 +64,12 @@ fn findings_result_in_the_vectors_of_dev() {
     let report: Value = serde_json::from_slice(&report).unwrap();
     assert_eq!(report["topics"]["feature.vector.computed.v1"]["records"], vectors.len());
     cluster.verified();
+    let completed = report["topics"]["backfill.range.completed.v1"]["records"].as_u64().unwrap();
+    assert!(completed > 0, "{report:#}");
+    let sql = "select count(*) from jobs where state in ('completed', 'partial')";
+    let jobs = || cluster.run(&["exec", "-T", "postgres", "psql", "-U", "tapeline", "-tAc", sql]);
+    let is_complete = || jobs().trim() == completed.to_string();
+    assert!(wait_until(cluster::REST_LIMIT, is_complete), "the ledger has {} of {completed} jobs", jobs());
 }
 
 #[test]
