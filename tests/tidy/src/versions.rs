@@ -4,7 +4,8 @@
 use crate::tree::SourceFile;
 
 /// A name in the list of pins, and the image whose tag must be its version.
-const IMAGES: &[(&str, &str)] = &[("kafka", "apache/kafka"), ("registry", "apicurio/apicurio-registry"), ("postgres", "postgres")];
+const IMAGES: &[(&str, &str)] =
+    &[("kafka", "apache/kafka"), ("registry", "apicurio/apicurio-registry"), ("postgres", "postgres")];
 
 /// The offences of a compose file against the pins.
 #[must_use]

@@ -1,7 +1,5 @@
 //! The four services as processes on real Apache Kafka and a real registry, with transactions: a year of real day bars is replayed,
 //! a service is restarted meanwhile, and the vectors equal those of `tapeline dev`.
-#![allow(clippy::print_stdout, reason = "a test prints its progress")]
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

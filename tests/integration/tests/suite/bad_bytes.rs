@@ -1,8 +1,6 @@
 //! Bad bytes on real Kafka, written by a client of another party: each record becomes one dead letter with its original bytes,
 //! every good record around it is processed, and no service restarts. Then one of them is repaired and replayed, and results in a
 //! request.
-#![allow(clippy::print_stdout, reason = "a test prints its progress")]
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

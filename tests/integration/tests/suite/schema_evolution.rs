@@ -1,7 +1,4 @@
 //! A second version of a schema next to the first, in both registries and in one topic of a running service.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
-mod alerts;
 
 use std::time::{Duration, Instant};
 
@@ -18,15 +15,17 @@ use integration::{Binaries, Registry, Service, Stack, read_all, real_parts_missi
 use kafka_io::{KafkaConfig, OutRecord, TopicReader};
 use serde_json::{Value as Json, json};
 
-const ALERT_V2: &str =
-    include_str!("../../../shared/contracts/tests/fixtures/evolution/scanner.alert.raised/v2.avsc");
-const GAP_V2: &str =
-    include_str!("../../../shared/contracts/tests/fixtures/evolution/market.gap.detected/v2.avsc");
+use crate::alerts;
 
-const REQUEST_V1: &str = include_str!("../../../schemas/backfill.range.requested/v1.avsc");
-const COMPLETION_V1: &str = include_str!("../../../schemas/backfill.range.completed/v1.avsc");
-const COVERAGE_V1: &str = include_str!("../../../schemas/backfill.coverage.changed/v1.avsc");
-const FAILURE_V1: &str = include_str!("../../../schemas/backfill.range.failed/v1.avsc");
+const ALERT_V2: &str =
+    include_str!("../../../../shared/contracts/tests/fixtures/evolution/scanner.alert.raised/v2.avsc");
+const GAP_V2: &str =
+    include_str!("../../../../shared/contracts/tests/fixtures/evolution/market.gap.detected/v2.avsc");
+
+const REQUEST_V1: &str = include_str!("../../../../schemas/backfill.range.requested/v1.avsc");
+const COMPLETION_V1: &str = include_str!("../../../../schemas/backfill.range.completed/v1.avsc");
+const COVERAGE_V1: &str = include_str!("../../../../schemas/backfill.coverage.changed/v1.avsc");
+const FAILURE_V1: &str = include_str!("../../../../schemas/backfill.range.failed/v1.avsc");
 
 /// Alerts of each version.
 const ALERTS: usize = 150;

@@ -1,6 +1,5 @@
 //! A real registry with TLS and a login: a client with both has access, and each program reports why any other client is denied
 //! access.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,7 +1,4 @@
 //! Benchmark features on real Kafka: every instance computes the same vector, before and after an instance is killed.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
-mod alerts;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,6 +13,8 @@ use domain::calendar::{Date, day_open, session_close};
 use integration::{Binaries, Service, Stack, real_parts_missing, run_to_end, wait_until};
 use kafka_io::{KafkaConfig, OutRecord, Registry, RegistryConfig, TopicReader};
 use tokio::runtime::Runtime;
+
+use crate::alerts;
 
 /// The session and the transaction of a killed member expire after 15 s each; the machine is busy and runs two JVMs.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -1,6 +1,5 @@
 //! Services that start before their topics exist: they wait, name the topics, end at once at a signal, and continue when the topics are
 //! created. Broker and registry are embedded.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -114,7 +113,7 @@ fn missing_topics(service: &Service) -> BTreeSet<String> {
 
 /// Returns the topics that the service has permissions for.
 fn permitted_topics(service: &str) -> BTreeSet<String> {
-    let permissions = include_str!("../../../deploy/kafka/acls.txt");
+    let permissions = include_str!("../../../../deploy/kafka/acls.txt");
     let mut names = BTreeSet::new();
     for line in permissions.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -1,9 +1,5 @@
 //! Real Apache Kafka with TLS, SCRAM logins and ACLs: every program works with the permissions of `deploy/kafka/acls.txt` alone,
 //! and reports the cause before it exits if it is denied access.
-#![allow(clippy::print_stdout, reason = "a test prints its progress")]
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
-mod alerts;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +12,8 @@ use integration::{
 };
 use kafka_io::KafkaConfig;
 use tempfile::TempDir;
+
+use crate::alerts;
 
 /// A debug build on two shared cores takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -65,7 +63,7 @@ fn services_work_with_listed_permissions_and_report_denials() {
 
 #[test]
 fn permissions_are_for_topics_of_the_contract_only() {
-    let permissions = include_str!("../../../deploy/kafka/acls.txt");
+    let permissions = include_str!("../../../../deploy/kafka/acls.txt");
     let mut topics = 0;
     for line in permissions.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split_whitespace();

@@ -1,6 +1,5 @@
 //! Clients of other parties: Confluent's client and Avro deserialiser read an event of every kind, and the example of
 //! docs/topics.md runs as it is printed.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

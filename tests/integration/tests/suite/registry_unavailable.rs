@@ -1,8 +1,5 @@
 //! A service whose registry is unavailable at its start: it starts from its cache folder, works, and exits when the registry
 //! contradicts the cache. Broker and registry are embedded.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
-
-mod alerts;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +11,8 @@ use devstack::registry::EmbeddedRegistry;
 use integration::{Binaries, Service, wait_until};
 use kafka_io::{KafkaConfig, Registry, RegistryConfig};
 use tokio::runtime::Runtime;
+
+use crate::alerts;
 
 /// A debug build on a busy machine takes a tenth of it.
 const LIMIT: Duration = Duration::from_secs(60);
