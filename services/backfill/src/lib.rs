@@ -24,8 +24,7 @@
 //! # What the service does not do
 //!
 //! - It depends on no database and has no files of its own: the ledger is a view for people.
-//! - It serves no fundamentals and options, and no source that is built in has news or corporate actions yet: a request for a data type
-//!   without a source ends with an error that names it.
+//! - It serves no fundamentals and options: a request for a data type without a source ends with an error that names it.
 //! - It does not fetch bars that have not closed, and does not serve live bars.
 //! - It does not detect corrections of the source: a request with `refetch` fetches a covered range again.
 //!

@@ -7,6 +7,8 @@
 //! missing ones; [`expected_bars`] decides whether a range should have a bar, [`finality`] when a bar counts as final; [`source_breaker`] stops
 //! calls to a source that fails.
 //!
+//! Files: [`path_pattern`] has their paths, [`file_columns`] the names of their columns.
+//!
 //! Times are arguments. Ranges are half-open here; on the wire they include their end.
 
 pub mod attempts;
@@ -14,8 +16,10 @@ pub mod chunks;
 pub mod coalescer;
 pub mod coverage;
 pub mod expected_bars;
+pub mod file_columns;
 pub mod finality;
 mod gathering;
+pub mod path_pattern;
 pub mod planner;
 pub mod series;
 pub mod source_breaker;

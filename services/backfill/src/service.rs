@@ -20,7 +20,7 @@ use crate::metric_names::METRICS;
 use crate::owned_partitions::OwnedPartitions;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
-use crate::sources::{Alpaca, CsvFolder, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
+use crate::sources::{Alpaca, Files, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
 use crate::stage::executor::{self, ExecutorStage, Settings, SourceHook, Workers};
 use crate::stage::planner::{self, PlannerStage};
 use crate::worker::{Job, JobResult, fetch_chunk};
@@ -161,18 +161,21 @@ fn host_executor(
 }
 
 fn source(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>, Failure> {
-    let section = &config.source;
+    let (section, clock) = (&config.source, Arc::clone(&context.clock));
     match section.kind {
         SourceKind::Alpaca => alpaca(config, context),
         SourceKind::None => Ok(Arc::new(EmptySource)),
         SourceKind::Synthetic => Ok(Arc::new(SyntheticMarket::new(section.seed))),
-        SourceKind::Csv if section.folder.is_dir() => {
-            Ok(Arc::new(CsvFolder::new(section.folder.clone(), Arc::clone(&context.clock))))
-        }
-        SourceKind::Csv => {
+        SourceKind::Csv | SourceKind::Files if !section.folder.is_dir() => {
             let text = format!("invalid source.folder {:?}: not a readable folder", section.folder);
             Err(Failure::with(Exit::Usage, text))
         }
+        SourceKind::Csv => Ok(Arc::new(Files::of_day_bars(section.folder.clone(), clock))),
+        SourceKind::Files => match Files::new(section, clock) {
+            Ok(files) => Ok(Arc::new(files)),
+            // The configuration has been validated.
+            Err(error) => Err(Failure::with(Exit::Usage, format!("invalid source.path_pattern: {error}"))),
+        },
     }
 }
 

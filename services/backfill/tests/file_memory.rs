@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use backfill::config::{ExecutorSection, SourceKind};
-use backfill::sources::{CsvFolder, Source, memory_parts};
+use backfill::sources::{Files, Source, memory_parts};
 use chassis::ManualClock;
 use domain::calendar::{Date, day_open};
 use domain::{Interval, Symbol, Timeframe, Timestamp};
@@ -54,7 +54,7 @@ fn file_of_maximum_size_uses_the_memory_that_is_summed() {
     let summed: u64 = memory_parts(SourceKind::Csv, &executor).iter().map(|part| part.bytes).sum();
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(i64::MAX / 4).micros()));
-    let source = CsvFolder::new(folder.path().to_path_buf(), clock);
+    let source = Files::of_day_bars(folder.path().to_path_buf(), clock);
     let [start, end] = ["2010-01-01", "2020-01-01"].map(|text| day_open(text.parse::<Date>().unwrap()));
     let range = Interval::new(start, end).unwrap();
     let file = |name: &str| folder.path().join(format!("{name}.csv"));

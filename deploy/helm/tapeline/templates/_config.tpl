@@ -114,6 +114,13 @@
 {{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}
 {{- $files := min (int64 $executor.running_max) (int64 $executor.workers_max) -}}
 {{- $sum = add $sum (mul $files $unit.bar_file_bytes) (mul (int64 $executor.running_max) $unit.chunk_bytes) -}}
+{{- else if eq $kind "files" -}}
+{{- /* As there: larger files, four times in memory, and the records of the largest chunk for each fetch. */ -}}
+{{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}
+{{- $files := min (int64 $executor.running_max) (int64 $executor.workers_max) -}}
+{{- $bars := max (int64 $executor.day_bars_chunk_days) (mul $executor.hour_bars_chunk_days 24) (mul $executor.minute_bars_chunk_days 1440) -}}
+{{- $chunk := add $unit.chunk_bytes (mul $bars $unit.bar_bytes 2) -}}
+{{- $sum = add $sum (mul $files $unit.bar_file_bytes 4) (mul (int64 $executor.running_max) $chunk) -}}
 {{- else if eq $kind "alpaca" -}}
 {{- /* As there: a response of 8 MiB and its rows for each worker with a fetch, and twice the bars of the largest chunk for each fetch. */ -}}
 {{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}

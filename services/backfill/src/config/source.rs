@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use chassis::config::{ErrorCollector, Validate};
+use jiff::tz::TimeZone;
 use kit::{Millis, Secret};
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use crate::rules::file_columns::is_column;
+use crate::rules::path_pattern::PathPattern;
 
 /// The kind of a source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,8 @@ pub enum SourceKind {
     None,
     /// A folder of day bars with one file per symbol.
     Csv,
+    /// A folder of bars, news and corporate actions as CSV, at paths of a pattern.
+    Files,
     /// Generated day bars, the same for the same seed.
     Synthetic,
     /// Bars of all timeframes from Alpaca Market Data v2.
@@ -41,14 +47,27 @@ pub enum AlpacaFeed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SourceSection {
-    /// The kind of the source: `none`, `csv` (a folder of day bars), `synthetic` (generated day bars) or `alpaca` (Alpaca Market Data v2).
+    /// The kind of the source: `none`, `csv` (a folder of day bars), `files` (bars of all timeframes, news and corporate
+    /// actions as CSV, plain or compressed with gzip), `synthetic` (generated day bars) or `alpaca` (Alpaca Market Data v2).
     /// By default `none`, so that no bars are written before an operator selects a source; each request then ends in a failure of class
     /// `no_source`.
     pub kind: SourceKind,
-    /// For `csv`: the folder with the files `<SYMBOL>.csv`. Required for that kind, without effect for others. By default empty. While the
-    /// service runs, replace a file by rename, or append whole lines: a file that does not end with a line end, or has no bar, is read 10 s
-    /// after its last change. A file has at most 8 MiB.
+    /// For `csv`: the folder with the files `<SYMBOL>.csv`; for `files`: the folder of `path_pattern`. Required for these kinds, without
+    /// effect for others. By default empty. While the service runs, replace a file by rename, or append whole lines: a file that does not
+    /// end with a line end, or has no valid row, is read 10 s after its last change. A file has at most 8 MiB, of `files` 16 MiB, also after
+    /// decompression.
     pub folder: PathBuf,
+    /// For `files`: the path of a file below the folder. `{symbol}`, `{timeframe}`, `{data_type}` (`market_data`, `news`,
+    /// `corporate_actions`) and `{date}` (`2024-06-28`, in New York) are replaced. Ends in `.csv` or `.csv.gz`. Without `{data_type}` all
+    /// files are bars, without `{timeframe}` bars are day bars, without `{symbol}` rows have a column `symbol`. By default a folder for each
+    /// data type and timeframe.
+    pub path_pattern: String,
+    /// For `files`: the time zone of times without an offset, such as `America/New_York`. By default empty: such a time is an error of its
+    /// row.
+    pub time_zone: String,
+    /// For `files`: names of columns in headers that differ from those of Tapeline, each as `name=header`, such as `time=timestamp`. By
+    /// default none. Upper and lower case are the same.
+    pub columns: Vec<String>,
     /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
     /// any number will do.
     pub seed: u64,
@@ -89,6 +108,9 @@ impl Default for SourceSection {
         Self {
             kind: SourceKind::None,
             folder: PathBuf::new(),
+            path_pattern: "{data_type}/{timeframe}/{symbol}.csv".to_owned(),
+            time_zone: String::new(),
+            columns: Vec::new(),
             seed: 0,
             settle_ms: Millis::new(900_000),
             url: "https://data.alpaca.markets".to_owned(),
@@ -107,6 +129,19 @@ impl Default for SourceSection {
 }
 
 impl SourceSection {
+    /// Returns the time zone of times without an offset. `None` if it is not set, or unknown.
+    #[must_use]
+    pub fn zone(&self) -> Option<TimeZone> {
+        TimeZone::get(&self.time_zone).ok().filter(|_| !self.time_zone.is_empty())
+    }
+
+    /// Returns the names of columns and of the headers that mean them.
+    #[must_use]
+    pub fn aliases(&self) -> Vec<(String, String)> {
+        let pairs = self.columns.iter().filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, header)| (name.trim().to_owned(), header.trim().to_owned())).collect()
+    }
+
     /// Returns the address of the bars of `alpaca`. `None` if `url` is invalid.
     #[must_use]
     pub fn bars_url(&self) -> Option<Url> {
@@ -133,8 +168,29 @@ impl AlpacaFeed {
 
 impl Validate for SourceSection {
     fn validate(&self, errors: &mut ErrorCollector) {
-        let is_missing = self.kind == SourceKind::Csv && self.folder.as_os_str().is_empty();
-        errors.check(!is_missing, "folder", "", "given when kind is csv", "/var/lib/bars");
+        let has_folder = matches!(self.kind, SourceKind::Csv | SourceKind::Files);
+        let is_missing = has_folder && self.folder.as_os_str().is_empty();
+        errors.check(!is_missing, "folder", "", "given when kind is csv or files", "/var/lib/bars");
+        if let Err(error) = PathPattern::parse(&self.path_pattern) {
+            let example = "{timeframe}/{symbol}.csv.gz";
+            let rule = format!("a path pattern ({error})");
+            errors.check(false, "path_pattern", &self.path_pattern, &rule, example);
+        }
+        let is_zone = self.time_zone.is_empty() || self.zone().is_some();
+        errors.check(
+            is_zone,
+            "time_zone",
+            &self.time_zone,
+            "a name of the IANA database",
+            "America/New_York",
+        );
+        for pair in &self.columns {
+            let is_pair = pair
+                .split_once('=')
+                .is_some_and(|(name, header)| is_column(name.trim()) && !header.trim().is_empty());
+            let rule = "name=header with the name of a column of files";
+            errors.check(is_pair, "columns", pair, rule, "time=timestamp");
+        }
         let is_alpaca = self.kind == SourceKind::Alpaca;
         for (key, secret) in [("key_id", &self.key_id), ("secret", &self.secret)] {
             let is_sendable = secret.expose().map_or(!is_alpaca, |text| {

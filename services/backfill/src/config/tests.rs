@@ -101,3 +101,25 @@ fn alpaca_requires_a_key_and_shows_none() {
     let all = errors_of(&[kind, key[0], key[1], url]).join("\n");
     assert!(all.contains("source.url = https://[redacted]@host/path"), "{all}");
 }
+
+#[test]
+fn settings_of_files_are_checked_with_their_cause() {
+    let errors = errors_of(&[
+        ("BACKFILL__SOURCE__KIND", "files"),
+        ("BACKFILL__SOURCE__PATH_PATTERN", "{ticker}.csv"),
+        ("BACKFILL__SOURCE__TIME_ZONE", "New York"),
+        ("BACKFILL__SOURCE__COLUMNS", "time=timestamp,price=close"),
+    ]);
+    let all = errors.join("\n");
+    for part in [
+        "source.folder",
+        "source.path_pattern = {ticker}.csv (BACKFILL__SOURCE__PATH_PATTERN): must be a path pattern ({ticker} is no",
+        "source.time_zone = New York",
+        "source.columns = price=close",
+    ] {
+        assert!(all.contains(part), "{part} is missing in\n{all}");
+    }
+    assert_eq!(errors.len(), 4, "{all}");
+    let zone = SourceSection { time_zone: "Europe/Berlin".to_owned(), ..SourceSection::default() }.zone();
+    assert!(zone.is_some() && SourceSection::default().zone().is_none());
+}

@@ -5,11 +5,15 @@ use hosting::Part;
 use kit::SaturatingFrom;
 
 use super::alpaca::RESPONSE_BYTES_MAX;
-use super::bar_file::FILE_BYTES_MAX;
+use super::csv_file::FILE_BYTES_MAX;
+use super::files::LARGE_FILE_BYTES_MAX;
 use crate::config::{ExecutorSection, SourceKind};
 
 /// A file is in memory once as a whole, and once more if all of it is one row.
 const FILE_COPIES: u64 = 2;
+
+/// A file of any records is compressed and decompressed in memory, then as a whole and as rows; texts of news are in memory twice.
+const LARGE_FILE_COPIES: u64 = 4;
 
 /// The bars of a chunk: at most 3,660 of 48 bytes, and the growth of their list.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -51,6 +55,16 @@ pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part>
                 bytes: fetches.saturating_mul(CHUNK_BYTES),
             },
         ],
+        SourceKind::Files => vec![
+            Part {
+                name: "files of executor.workers_max".to_owned(),
+                bytes: files.saturating_mul(LARGE_FILE_COPIES * LARGE_FILE_BYTES_MAX),
+            },
+            Part {
+                name: "records of executor.running_max".to_owned(),
+                bytes: fetches.saturating_mul(CHUNK_BYTES + bars_bytes(executor)),
+            },
+        ],
         SourceKind::Alpaca => vec![
             Part {
                 name: "responses of executor.workers_max".to_owned(),
@@ -82,6 +96,9 @@ mod tests {
         let parts = memory_parts(SourceKind::Alpaca, &executor);
         let bytes: Vec<u64> = parts.iter().map(|part| part.bytes).collect();
         assert_eq!(bytes, [48 << 20, 3 * 2 * 5 * 1_440 * 96], "of five days of minute bars");
+        let parts = memory_parts(SourceKind::Files, &executor);
+        let bytes: Vec<u64> = parts.iter().map(|part| part.bytes).collect();
+        assert_eq!(bytes, [192 << 20, 3 * ((1 << 20) + 5 * 1_440 * 96)]);
         assert!(memory_parts(SourceKind::Synthetic, &executor).is_empty());
     }
 }

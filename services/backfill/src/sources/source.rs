@@ -137,23 +137,44 @@ pub struct Part<R> {
 /// Rows of the source that are no valid records, and what they leave unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Defects {
-    /// The first rejected rows of each file, in order.
-    pub rows: Vec<RejectedRow>,
+    /// The first rejected rows of each file, in order, and the first rejected files.
+    pub rows: Vec<Rejected>,
     /// The number of all rejected rows.
     pub rejected: u64,
+    /// The number of all rejected files, which are a part of the series.
+    pub files: u64,
     /// The times that the records of the rejected rows may have. Records of these times are not used, and they are not covered.
     pub unknown: IntervalSet,
     /// The time of each row that has the time of another bar.
     pub duplicates: Vec<Timestamp>,
 }
 
-/// A row that is no valid record. Its text is `<file>:<line>: <column>: <cause>`.
+/// A row that is no valid record, or a file without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectedRow {
+pub struct Rejected {
     pub file: String,
-    /// The number of its first line; the first line of the file is line 1.
-    pub line: u64,
+    /// The number of the first line of the row; the first line of the file is line 1. `None` for a file.
+    pub line: Option<u64>,
+    /// The column, if it is known, and the cause.
     pub cause: String,
+}
+
+impl Defects {
+    /// Returns the number of rejected rows and files.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.rejected.saturating_add(self.files)
+    }
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, line, cause } = self;
+        match line {
+            Some(line) => write!(f, "{file}:{line}: {cause}"),
+            None => write!(f, "{file}: {cause}"),
+        }
+    }
 }
 
 /// Bars of a range.

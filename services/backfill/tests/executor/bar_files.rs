@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use backfill::sources::CsvFolder;
+use backfill::sources::Files;
 use chassis::ManualClock;
 use contracts::{BackfillErrorClass, RangeRequest};
 use testkit::stage_bench::START_MICROS;
@@ -25,7 +25,7 @@ fn over(folder: &Path) -> Bench {
 
 fn over_at(folder: &Path, clock: &Arc<ManualClock>) -> Bench {
     let clock: Arc<dyn chassis::Clock> = Arc::<ManualClock>::clone(clock);
-    Bench::over(CsvFolder::new(folder.to_path_buf(), clock))
+    Bench::over(Files::of_day_bars(folder.to_path_buf(), clock))
 }
 
 fn write(folder: &Path, symbol: &str, text: impl AsRef<[u8]>) {

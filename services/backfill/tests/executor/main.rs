@@ -8,6 +8,7 @@ mod coverage;
 mod deletions;
 mod draining;
 mod ends;
+mod files_page;
 mod horizon;
 mod other_data;
 mod refetch;

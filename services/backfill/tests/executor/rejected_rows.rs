@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use backfill::sources::CsvFolder;
+use backfill::sources::Files;
 use chassis::ManualClock;
 use contracts::RangeRequest;
 use testkit::stage_bench::START_MICROS;
@@ -21,12 +21,12 @@ fn june(days: std::ops::RangeInclusive<u8>) -> String {
 }
 
 fn over(folder: &Path) -> Bench {
-    Bench::over(CsvFolder::new(folder.to_path_buf(), Arc::new(ManualClock::at(START_MICROS))))
+    Bench::over(Files::of_day_bars(folder.to_path_buf(), Arc::new(ManualClock::at(START_MICROS))))
 }
 
 fn folder_with(rows: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("AAPL.csv"), format!("{HEADER}{rows}")).unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("AAPL.csv"), format!("{HEADER}{rows}")).expect("a writable folder");
     folder
 }
 
@@ -124,7 +124,7 @@ fn twenty_rows_of_a_file_are_listed_and_all_are_counted() {
 fn row_that_concerns_two_chunks_counts_once() {
     let section = backfill::config::ExecutorSection { day_bars_chunk_days: 10, ..Default::default() };
     let folder = folder_with(&format!("{}?,10,11,9,10,1000\n{}", june(1..=9), june(13..=30)));
-    let source = CsvFolder::new(folder.path().to_path_buf(), Arc::new(ManualClock::at(START_MICROS)));
+    let source = Files::of_day_bars(folder.path().to_path_buf(), Arc::new(ManualClock::at(START_MICROS)));
     let mut bench = Bench::over_with(section, source);
     bench.hold(&request(1, "2023-06-01", "2023-06-30"), now(0));
     bench.work_all(now(2));

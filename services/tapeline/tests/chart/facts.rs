@@ -82,6 +82,21 @@ async fn memory_of_bar_files_matches_the_formula_of_the_templates() {
     }
 }
 
+/// The templates compute `min(running_max, workers_max) × 4 × bar_file_bytes + running_max × (chunk_bytes + 2 × bars × bar_bytes)`.
+#[tokio::test]
+async fn memory_of_files_matches_the_formula_of_the_templates() {
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    for (running_max, workers_max) in [(7, 3), (3, 7)] {
+        let executor = ExecutorSection { running_max, workers_max, ..ExecutorSection::default() };
+        let parts = memory_parts(SourceKind::Files, &executor);
+        let [running, workers] = [running_max, workers_max].map(|it| u64::try_from(it).unwrap());
+        let bars = 1_440 * u64::from(executor.minute_bars_chunk_days);
+        let chunk = number("chunk_bytes") + 2 * bars * number("bar_bytes");
+        let computed = running.min(workers) * 4 * number("bar_file_bytes") + running * chunk;
+        assert_eq!(computed, parts.iter().map(|part| part.bytes).sum::<u64>(), "{running} {workers}");
+    }
+}
+
 /// The templates compute `2 × bodies_max_bytes + 2 × in_flight_max_bytes + (connections_max + displaced_connections) × connection_bytes`.
 #[tokio::test]
 async fn memory_of_the_edge_matches_the_formula_of_the_templates() {

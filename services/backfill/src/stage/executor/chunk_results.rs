@@ -20,7 +20,7 @@ use super::fetch_run::{Chunk, FetchRun};
 use super::fetching::series;
 use super::request::{ERROR_BYTES_MAX, Shortfall, name_of};
 use crate::rules::expected_bars::expects_bar;
-use crate::sources::{Defects, Part, Records, RejectedRow, SourceError};
+use crate::sources::{Defects, Part, Records, SourceError};
 
 /// The error of a part of a fetch.
 #[derive(Debug, thiserror::Error)]
@@ -119,9 +119,9 @@ impl ExecutorStage {
                 request.found_defects(run.part_of(chunk), chunk.range, defects);
             }
         }
-        if let Some(RejectedRow { file, line, cause }) = defects.rows.first() {
-            let (symbol, rows) = (run.fetch.symbol, defects.rejected);
-            tracing::warn!(%symbol, rows, "rows rejected, the first is {file}:{line}: {cause}");
+        if let Some(first) = defects.rows.first() {
+            let (symbol, rows) = (run.fetch.symbol, defects.count());
+            tracing::warn!(%symbol, rows, "rows rejected, the first is {first}");
         }
     }
 

@@ -119,7 +119,7 @@ impl ExecutorStage {
             return;
         }
         match part {
-            Ok(part) if part.defects.rejected > 0 && self.split(&mut run) => {
+            Ok(part) if part.defects.count() > 0 && self.split(&mut run) => {
                 return self.proceed(run, now, effects);
             }
             Ok(part) => self.write(&mut run, &part, effects),

@@ -12,7 +12,7 @@ use pipeline::RecordId;
 use crate::rules::attempts::{Attempt, Identity};
 use crate::rules::coalescer::Demand;
 use crate::rules::expected_bars::day_bar_defects;
-use crate::sources::{Defects, Records, RejectedRow, within};
+use crate::sources::{Defects, Records, Rejected, within};
 
 /// The maximum number of bytes of an error text, which may contain input.
 pub(super) const ERROR_BYTES_MAX: usize = 1_000;
@@ -66,7 +66,7 @@ pub(super) struct Tally {
     /// The number of errors of series that the source serves.
     served_errors: usize,
     /// The file and line of the rejected rows that are among the errors.
-    rejected: BTreeSet<(String, u64)>,
+    rejected: BTreeSet<(String, Option<u64>)>,
     /// The number of all errors.
     pub(super) error_count: i32,
     /// The number of calls to the source that decided about a part of the request, whichever request of the fetch they were made for.
@@ -194,25 +194,27 @@ impl Request {
 }
 
 impl Tally {
-    /// Adds the rejected rows of a chunk: each is an error, and the first of each file are listed. A row that concerns several chunks counts
-    /// once, if it is listed.
+    /// Adds the rejected rows and files of a chunk: each is an error, and the first of each file are listed. One that concerns several chunks
+    /// counts once, if it is listed.
     fn reject(&mut self, part: Part, defects: &Defects) {
-        let mut count = defects.rejected;
-        for RejectedRow { file, line, cause } in &defects.rows {
+        let (mut rows, mut files) = (defects.rejected, defects.files);
+        for rejected in &defects.rows {
+            let Rejected { file, line, .. } = rejected;
             let key = (file.clone(), *line);
             let of_file = self.rejected.iter().filter(|(listed, _)| listed == file).count();
             if self.rejected.contains(&key) {
-                count = count.saturating_sub(1);
+                let counted = if line.is_some() { &mut rows } else { &mut files };
+                *counted = counted.saturating_sub(1);
             } else if of_file < FILE_ROWS_MAX && self.rejected.len() < ERRORS_MAX {
-                self.list(&format!("{}: {file}:{line}: {cause}", name_of(part)), Shortfall::Rejected);
+                self.list(&format!("{}: {rejected}", name_of(part)), Shortfall::Rejected);
                 self.rejected.insert(key);
             }
         }
-        if count > 0 {
+        if rows + files > 0 {
             self.worst = self.worst.max(Some(Shortfall::Rejected));
-            self.error_count = self.error_count.saturating_add(i32::saturating_from(count));
+            self.error_count = self.error_count.saturating_add(i32::saturating_from(rows + files));
         }
-        self.add_quality(REJECTED_ROWS, i64::saturating_from(count));
+        self.add_quality(REJECTED_ROWS, i64::saturating_from(rows));
     }
 
     fn add_quality(&mut self, name: &'static str, count: i64) {

@@ -18,9 +18,9 @@ fn read_text(text: &str, days: Option<(i8, i8)>) -> Result<usize, String> {
     let range = |(first, last)| Interval::from_inclusive(open(first), open(last)).ok();
     let now = day_open(Date::constant(2024, 7, 10));
     let excerpt = days.and_then(range).map(|range| Excerpt { range, now });
-    parse(Path::new("AAPL.csv"), text.as_bytes(), excerpt)
+    parse(Path::new("AAPL.csv"), text.as_bytes(), &Layout::of_one_symbol(BarFormat::of_days()), excerpt)
         .and_then(RangeOfFile::without_invalid)
-        .map(|part| part.bars.len())
+        .map(|part| part.records.len())
         .map_err(|error| error.to_string().replace("AAPL.csv:", ""))
 }
 

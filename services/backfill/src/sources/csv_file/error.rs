@@ -1,11 +1,11 @@
-//! Errors of a bar file.
+//! Errors of a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contracts::bounds::cut;
-use domain::{BarError, Timestamp};
+use domain::{BarError, Timeframe, Timestamp};
 use jiff::civil::Date;
 
 /// The time after the last change in which an incomplete file counts as being written. Longer than a program waits between the parts of a
@@ -16,9 +16,9 @@ pub(super) const WRITING: Duration = Duration::from_secs(10);
 pub(super) const LISTED_ROWS_MAX: usize = 20;
 
 /// The maximum number of bytes of a field that an error quotes. A field has no bound: an unclosed quote makes it the rest of the file.
-const QUOTED_BYTES_MAX: usize = 80;
+pub(super) const QUOTED_BYTES_MAX: usize = 80;
 
-/// Error of a bar file. The text begins with the file; [`kit::ErrorChain`] renders it with its causes.
+/// Error of a file. The text begins with the file; [`kit::ErrorChain`] renders it with its causes.
 #[derive(Debug, thiserror::Error)]
 pub enum CsvError {
     /// The file cannot be opened or read.
@@ -39,25 +39,32 @@ pub enum CsvError {
         /// The time from which the file may be read, unless it is changed again (wall clock).
         until: Timestamp,
     },
-    /// The file is larger than any file of day bars.
+    /// The file, or its decompressed content, is larger than permitted.
     #[error("{}: {bytes} bytes, at most {max} are allowed", path.display())]
     TooLarge { path: PathBuf, bytes: u64, max: u64 },
+    /// The compressed content is not that of a whole file.
+    #[error("{}: failed to decompress", path.display())]
+    InvalidCompression {
+        path: PathBuf,
+        #[source]
+        cause: std::io::Error,
+    },
     /// The format that the first bytes show.
     #[error("{}: file is {format}, expected CSV in UTF-8", path.display())]
     OtherFormat { path: PathBuf, format: &'static str },
     /// The header lacks a column.
-    #[error("{}:{line}: column `{column}` is missing; the header must name date, open, high, low, close, volume", path.display())]
-    MissingColumn { path: PathBuf, line: u64, column: &'static str },
+    #[error("{}:{line}: column `{column}` is missing; the header must name {columns}", path.display())]
+    MissingColumn { path: PathBuf, line: u64, column: &'static str, columns: String },
     /// The header names a column twice: either may be meant.
     #[error("{}:{line}: column `{column}` is named twice", path.display())]
     RepeatedColumn { path: PathBuf, line: u64, column: &'static str },
     /// The header is not one line.
     #[error("{}:{line}: header: {cause}", path.display())]
     InvalidHeader { path: PathBuf, line: u64, cause: RowError },
-    /// No row of the file is a valid bar; for example, it has a header alone.
-    #[error("{}: no valid bar follows the header", path.display())]
-    NoBars { path: PathBuf },
-    /// Rows are not valid bars.
+    /// No row of the file is a valid record; for example, it has a header alone.
+    #[error("{}: no valid row follows the header", path.display())]
+    NoRecords { path: PathBuf },
+    /// Rows are not valid records.
     #[error("{}", RowsText { path, rows, count: *count })]
     InvalidRows {
         path: PathBuf,
@@ -74,12 +81,15 @@ pub enum MissingEnd {
     /// The last row may be half of a row.
     #[error("its last line has no line end")]
     LineEnd,
-    /// The file is empty, or ends before its first valid bar.
-    #[error("it has no valid bar")]
-    Bars,
+    /// The file is empty, or ends before its first valid row.
+    #[error("it has no valid row")]
+    Records,
+    /// The compressed content ends early.
+    #[error("its compressed content is not complete")]
+    Compressed,
 }
 
-/// An invalid row of a bar file.
+/// An invalid row of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InvalidRow {
     /// The number of the first line of the row; the first line of the file is line 1.
@@ -87,7 +97,7 @@ pub struct InvalidRow {
     pub cause: RowError,
 }
 
-/// Error of one row of a bar file.
+/// Error of one row of a file.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RowError {
     /// The field may contain the rows of its lines.
@@ -103,16 +113,28 @@ pub enum RowError {
     TooManyFields { fields: usize, columns: usize },
     #[error("{column}: field is missing")]
     MissingField { column: &'static str },
-    #[error("date: `{text}` is not a date (YYYY-MM-DD)")]
-    InvalidDate { text: String },
+    #[error("{column}: `{text}` is not a date (YYYY-MM-DD)")]
+    InvalidDate { column: &'static str, text: String },
+    #[error("{column}: `{text}` {expected}")]
+    InvalidTime { column: &'static str, text: String, expected: &'static str },
     #[error("{column}: `{text}` is not a number")]
     InvalidNumber { column: &'static str, text: String },
-    #[error("date: duplicate date {date}")]
-    DuplicateDate { date: Date },
-    #[error("date: {date} follows {previous}; dates must be ascending")]
-    UnsortedDate { date: Date, previous: Date },
-    #[error("date: the bar of {date} has not closed yet")]
-    NotClosed { date: Date },
+    #[error("{column}: `{text}` is not UTF-8 of at most {bytes_max} bytes")]
+    InvalidText { column: &'static str, text: String, bytes_max: usize },
+    #[error("symbol: `{text}` is not a symbol")]
+    InvalidSymbol { text: String },
+    #[error("{column}: {value} is not {expected}")]
+    OutOfRange { column: &'static str, value: f64, expected: &'static str },
+    #[error("{column}: no {timeframe} bar opens at {time}")]
+    NotAligned { column: &'static str, time: String, timeframe: Timeframe },
+    #[error("{column}: {time} is not within {date}, the date of the file in New York")]
+    OtherDate { column: &'static str, time: String, date: Date },
+    #[error("{column}: duplicate {column} {time}")]
+    Duplicate { column: &'static str, time: String },
+    #[error("{column}: {time} follows {previous}; {column}s must be ascending")]
+    Unsorted { column: &'static str, time: String, previous: String },
+    #[error("{column}: the record of {time} is not complete yet")]
+    NotClosed { column: &'static str, time: String },
     #[error(transparent)]
     InvalidBar(#[from] BarError),
 }

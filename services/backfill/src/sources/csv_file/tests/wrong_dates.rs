@@ -44,10 +44,15 @@ fn rows_with(days: &[i64], index: usize, corruption: Corruption) -> Option<Strin
     (!is_hidden).then(|| rows.into_iter().fold(header, |text, (_, row)| text + &row))
 }
 
-fn read_days(text: &str, first: i64, last: i64) -> Result<RangeOfFile, CsvError> {
+fn read_days(text: &str, first: i64, last: i64) -> Result<RangeOfFile<Bar>, CsvError> {
     let range = Interval::from_inclusive(day_open(date(first)), day_open(date(last))).unwrap();
     let now = day_open(Date::constant(2024, 7, 10));
-    parse(Path::new("AAPL.csv"), text.as_bytes(), Some(Excerpt { range, now }))
+    parse(
+        Path::new("AAPL.csv"),
+        text.as_bytes(),
+        &Layout::of_one_symbol(BarFormat::of_days()),
+        Some(Excerpt { range, now }),
+    )
 }
 
 fn corruption() -> impl Strategy<Value = Corruption> {
@@ -84,8 +89,8 @@ proptest! {
         let index = index.index(days.len());
         let Some(text) = rows_with(&days, index, corruption) else { return Ok(()) };
         match read_days(&text, first, first + length) {
-            Ok(RangeOfFile { bars, last_open, unknown, .. }) => {
-                let is_known = |time: Timestamp| time <= last_open && !unknown.contains(time);
+            Ok(RangeOfFile { records: bars, last, unknown, .. }) => {
+                let is_known = |time: Timestamp| time <= last && !unknown.contains(time);
                 let expected: Vec<_> = (1_i32..)
                     .zip(&days)
                     .map(|(price, day)| (day_open(date(*day)), f64::from(price)))
@@ -113,7 +118,7 @@ proptest! {
         let text = format!("date,open,high,low,close,volume\n{rows}");
         let part = read_days(&text, first, first + length).unwrap();
         let count = days.iter().filter(|day| (first..=first + length).contains(*day)).count();
-        prop_assert_eq!(part.bars.len(), count);
+        prop_assert_eq!(part.records.len(), count);
     }
 }
 

@@ -23,11 +23,11 @@ enum Expected {
 use Expected::{Bars, Error};
 
 fn assert_read(name: &str, content: &[u8], expected: Expected) {
-    let result = parse(Path::new("AAPL.csv"), content, None);
+    let result = parse(Path::new("AAPL.csv"), content, &Layout::of_one_symbol(BarFormat::of_days()), None);
     match (result, expected) {
         (Ok(part), Bars(count, date, close, volume)) => {
-            let first = part.bars[0];
-            let read = (part.bars.len(), date_of(first.open_time).to_string(), first.close, first.volume);
+            let first = part.records[0];
+            let read = (part.records.len(), date_of(first.open_time).to_string(), first.close, first.volume);
             assert_eq!(read, (count, date.to_owned(), close, volume), "{name}");
         }
         (Err(error), Error(start)) => {
@@ -35,7 +35,7 @@ fn assert_read(name: &str, content: &[u8], expected: Expected) {
             let text = error.strip_prefix("AAPL.csv:").unwrap_or_default();
             assert!(text.starts_with(start), "{name}: {error}");
         }
-        (Ok(part), Error(_)) => panic!("{name}: {} bars", part.bars.len()),
+        (Ok(part), Error(_)) => panic!("{name}: {} bars", part.records.len()),
         (Err(error), Bars(..)) => panic!("{name}: {error}"),
     }
 }

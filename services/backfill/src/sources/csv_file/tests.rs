@@ -11,13 +11,13 @@ use super::*;
 const HEADER: &str = "date,open,high,low,close,volume\n";
 
 /// Reads a file with this content, all of it or a range of dates, in July 2024.
-fn read_text(text: impl AsRef<[u8]>, range: Option<Interval>) -> Result<RangeOfFile, CsvError> {
+fn read_text(text: impl AsRef<[u8]>, range: Option<Interval>) -> Result<RangeOfFile<Bar>, CsvError> {
     let now = day_open(Date::constant(2024, 7, 10));
     let excerpt = range.map(|range| Excerpt { range, now });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("AAPL.csv");
     std::fs::write(&path, text).unwrap();
-    read(&path, excerpt)
+    read(&path, Limits::default(), &Layout::of_one_symbol(BarFormat::of_days()), excerpt)
 }
 
 /// The error of a file with this content, without the path.
@@ -48,12 +48,12 @@ fn missing_and_repeated_columns_are_named() {
     assert!(error_of("").starts_with("1: column `date` is missing"));
     assert!(error_of("<!DOCTYPE html>\n<html>\n").starts_with("1: column `date` is missing"));
     let text = "note,date,open,high,low,close,volume,note\nx,2004-01-02,1,1,1,1,1,y\n";
-    assert_eq!(read_text(text, None).unwrap().bars.len(), 1, "a column that is not read");
+    assert_eq!(read_text(text, None).unwrap().records.len(), 1, "a column that is not read");
 }
 
 #[test]
 fn header_alone_is_an_error() {
-    assert_eq!(error_of(HEADER), " no valid bar follows the header");
+    assert_eq!(error_of(HEADER), " no valid row follows the header");
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn invalid_row_outside_the_range_does_not_matter() {
          2023-07-05,1,1,1,1,1\n"
     );
     let june = read_text(&text, dates("2023-06-01", "2023-06-30")).unwrap();
-    assert_eq!((june.bars.len(), june.bars[0].close), (1, 10.5));
-    assert_eq!(june.last_open, day_open(Date::constant(2023, 7, 5)));
+    assert_eq!((june.records.len(), june.records[0].close), (1, 10.5));
+    assert_eq!(june.last, day_open(Date::constant(2023, 7, 5)));
     let error = error_within(&text, dates("2023-06-01", "2023-07-03"));
     assert_eq!(error, "4: open: `-` is not a number");
     assert!(error_of(&text).starts_with("2: open: `null` is not a number; line 4: open"));
@@ -147,22 +147,22 @@ fn bar_that_has_not_closed_is_no_end_of_the_file() {
         for text in [format!("{HEADER}{last}{future}"), format!("{HEADER}{future}{last}")] {
             let july = read_text(&text, dates("2024-07-01", "2024-07-09")).unwrap();
             assert_eq!(
-                (july.bars.len(), july.last_open),
+                (july.records.len(), july.last),
                 (0, day_open(Date::constant(2023, 12, 29))),
                 "{text}"
             );
             let december = read_text(&text, dates("2023-12-28", "2023-12-31")).unwrap();
-            assert_eq!(december.bars.len(), 2, "{text}");
+            assert_eq!(december.records.len(), 2, "{text}");
         }
     }
     // The row may be that of a day before the next row.
     let error =
         error_within(format!("{HEADER}2204-01-02,1,1,1,1,1\n{last}"), dates("2023-12-01", "2023-12-31"));
-    assert_eq!(error, "2: date: the bar of 2204-01-02 has not closed yet");
+    assert_eq!(error, "2: date: the record of 2204-01-02 is not complete yet");
     let text = format!("{HEADER}{last}2204-01-02,1,1,1,1,1\n");
     let error = error_within(&text, dates("2204-01-01", "2204-01-03"));
-    assert_eq!(error, "4: date: the bar of 2204-01-02 has not closed yet");
-    assert_eq!(read_text(&text, None).unwrap().bars.len(), 3, "all times");
+    assert_eq!(error, "4: date: the record of 2204-01-02 is not complete yet");
+    assert_eq!(read_text(&text, None).unwrap().records.len(), 3, "all times");
 }
 
 #[test]
@@ -171,8 +171,8 @@ fn rows_that_go_back_in_time_lower_the_end_of_the_file() {
     let end = |dates_of_rows: &[&str]| {
         let rows: String = dates_of_rows.iter().map(|date| row(date)).collect();
         let part = read_text(format!("{HEADER}{rows}"), dates("2024-01-01", "2024-06-30")).unwrap();
-        assert_eq!(part.bars.len(), 0);
-        domain::calendar::date_of(part.last_open).to_string()
+        assert_eq!(part.records.len(), 0);
+        domain::calendar::date_of(part.last).to_string()
     };
     // A typo of 2023-12-28, which has closed: the file ends in 2023.
     assert_eq!(end(&["2023-12-27", "2024-07-08", "2023-12-29", "2023-12-30"]), "2023-12-29");
@@ -203,7 +203,7 @@ fn row_without_a_date_concerns_the_range_around_it() {
 #[test]
 fn bad_bytes_in_unread_columns_do_not_matter() {
     let mut text = b"date,open,high,low,close,volume,Note\n2004-01-02,1,1,1,1,1,caf\xe9\n".to_vec();
-    assert_eq!(read_text(&text, None).unwrap().bars.len(), 1);
+    assert_eq!(read_text(&text, None).unwrap().records.len(), 1);
     text.extend(b"2004-01-05,1,1,1,1\xe9,1,x\n");
     assert_eq!(error_of(&text), "3: close: `1\u{fffd}` is not a number");
 }
@@ -212,12 +212,12 @@ fn bad_bytes_in_unread_columns_do_not_matter() {
 fn rows_without_content_are_skipped() {
     let row = "2004-01-02,1,1,1,1,1\n";
     for end in ["\n\n   \n", ",,,,,\n,,,,,\n", "\r\n"] {
-        assert_eq!(read_text(format!("{HEADER}{row}{end}"), None).unwrap().bars.len(), 1, "{end:?}");
+        assert_eq!(read_text(format!("{HEADER}{row}{end}"), None).unwrap().records.len(), 1, "{end:?}");
     }
 }
 
 #[test]
 fn byte_order_mark_and_other_columns_are_accepted() {
     let text = "\u{feff}Ticker,Date,Open,High,Low,Close,Adj Close,Volume\nAAPL,2004-01-02,1,1,1,1,0.5,7\n";
-    assert_eq!(read_text(text, None).unwrap().bars[0].volume, 7.0);
+    assert_eq!(read_text(text, None).unwrap().records[0].volume, 7.0);
 }
