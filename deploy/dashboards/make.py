@@ -444,6 +444,15 @@ OWN = {
                     ["tapeline_restore_applied_records_total", "tapeline_restore_skipped_records_total"],
                     description="Terminal events read to restore windows.",
                 ),
+                notes(
+                    "Keeper",
+                    [
+                        "tapeline_backfill_keeper_holes_total",
+                        "tapeline_backfill_keeper_requests_total",
+                        "tapeline_backfill_keeper_open_requests",
+                    ],
+                    description="Holes of wanted series in each pass, requests for them, and those that have not ended.",
+                ),
                 notes("Skipped coverage", ["tapeline_skipped_coverage_changes_total"]),
                 *table("coverage table", "tapeline_coverage", "Symbols, data types and timeframes with coverage."),
             ],

@@ -1,5 +1,6 @@
 //! Configuration of the backfill service.
 
+mod keeper;
 mod ledger;
 mod source;
 
@@ -16,6 +17,7 @@ use crate::rules::planner::Planner;
 use crate::rules::timeframes::Timeframes;
 use crate::stage::executor::{Retries, Settings};
 
+pub use self::keeper::KeeperSection;
 pub use self::ledger::{LedgerKind, LedgerSection};
 pub use self::source::{AlpacaFeed, SourceKind, SourceSection};
 
@@ -37,6 +39,8 @@ pub struct BackfillConfig {
     pub source: SourceSection,
     /// The ledger: a view of backfills in a SQL database, for people.
     pub ledger: LedgerSection,
+    /// The keeper, which requests missing history of wanted series.
+    pub keeper: KeeperSection,
 }
 
 impl Default for BackfillConfig {
@@ -49,6 +53,7 @@ impl Default for BackfillConfig {
             executor: ExecutorSection::default(),
             source: SourceSection::default(),
             ledger: LedgerSection::default(),
+            keeper: KeeperSection::default(),
         }
     }
 }
@@ -150,6 +155,7 @@ impl Validate for BackfillConfig {
         errors.nest("planner", &self.planner);
         errors.nest("executor", &self.executor);
         errors.nest("source", &self.source);
+        errors.nest("keeper", &self.keeper);
     }
 }
 
@@ -252,6 +258,7 @@ impl ExecutorSection {
             },
             timeframes: if all { Timeframes::default() } else { Timeframes::restricted_to(named) },
             settle: SourceSection::default().settle_ms.into(),
+            keeper: None,
             chunk_days: ChunkDays {
                 day: self.day_bars_chunk_days,
                 hour: self.hour_bars_chunk_days,

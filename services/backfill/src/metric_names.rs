@@ -90,7 +90,26 @@ pub const COVERAGE_BYTES: Metric = stage_gauge(
     "Upper bound of the memory of the coverage table, from its series and intervals.",
 );
 
+pub const KEEPER_HOLES: Metric = stage_counter(
+    "tapeline_backfill_keeper_holes_total",
+    "holes",
+    "Holes of wanted series that the keeper found and no running request fetches, in each pass.",
+);
+pub const KEEPER_REQUESTS: Metric = stage_counter(
+    "tapeline_backfill_keeper_requests_total",
+    "requests",
+    "Requests that the keeper originated.",
+);
+pub const KEEPER_OPEN_REQUESTS: Metric = stage_gauge(
+    "tapeline_backfill_keeper_open_requests",
+    "requests",
+    "Requests of the keeper that have not ended.",
+);
+
 pub const METRICS: &[Metric] = &[
+    KEEPER_HOLES,
+    KEEPER_REQUESTS,
+    KEEPER_OPEN_REQUESTS,
     RANGES,
     LEDGER_LAG,
     LEDGER_TRANSACTIONS,

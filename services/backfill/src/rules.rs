@@ -12,6 +12,7 @@
 //! Times are arguments. Ranges are half-open here; on the wire they include their end.
 
 pub mod attempts;
+pub mod calendar_slots;
 pub mod chunks;
 pub mod coalescer;
 pub mod coverage;
@@ -19,6 +20,7 @@ pub mod expected_bars;
 pub mod file_columns;
 pub mod finality;
 mod gathering;
+pub mod keeper;
 pub mod path_pattern;
 pub mod planner;
 pub mod series;

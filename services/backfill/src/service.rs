@@ -140,7 +140,8 @@ fn host_executor(
     let workers = start_workers(section, context, (Arc::clone(&source), reserved), sender)?;
     // The jitter of the backoff must differ between instances, so that they do not retry together.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
-    let settings = Settings { settle: config.source.settle_ms.into(), ..section.settings() };
+    let settle = config.source.settle_ms.into();
+    let settings = Settings { settle, keeper: config.keeper.keeper(settle), ..section.settings() };
     let stage = ExecutorStage::new(wire, source, settings, Box::new(workers), seed)
         .with_counts(RangeCounts::new(&context.metrics))
         .with_owned_partitions(owned)
@@ -149,7 +150,8 @@ fn host_executor(
         stage: EXECUTOR,
         group: EXECUTOR_GROUP,
         inputs: vec![executor::INPUT],
-        outputs: [&EXECUTOR_WRITES[..], &[DEAD_LETTERS]].concat(),
+        // The keeper requests ranges.
+        outputs: [&EXECUTOR_WRITES[..], &[executor::INPUT, DEAD_LETTERS]].concat(),
         memory: vec![Part::in_partitions(
             "executor.partition_ends_max",
             &config.kafka.0,

@@ -134,6 +134,27 @@ fn work_follows_table_records_acknowledged_before_it() {
 }
 
 #[test]
+fn loaded_table_is_reported_once_without_work() {
+    let mock = Mock::start();
+    mock.write(Topic::BarClosed, &[(2, "bar"), (2, "bar"), (2, "bar"), (5, "bar")]);
+    let loaded = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&loaded);
+    let running = Running::start_as(&mock.config, GROUP, Hooks::default(), |stage| {
+        stage.tables = vec![Topic::BarClosed];
+        stage.loaded = shared;
+    });
+    let running = running.ready();
+    mock.write(Topic::BarClosed, &[(2, "bar")]);
+    eventually("the later record is read", || running.counts.latest().table_records == 5);
+    let mut loaded = loaded.lock().unwrap().clone();
+    loaded.sort_unstable();
+    let with_records: Vec<(i32, usize)> =
+        loaded.iter().copied().filter(|(_, records)| *records > 0).collect();
+    assert_eq!((loaded.len(), with_records), (12, vec![(2, 3), (5, 1)]));
+    assert_eq!(running.stop(), Stop::Drained);
+}
+
+#[test]
 fn skipped_table_records_degrade_a_ready_stage() {
     let mock = Mock::start();
     mock.write(Topic::BarClosed, &[(2, "bar"), (2, "bad"), (5, "bad"), (5, "bad"), (5, "bar")]);

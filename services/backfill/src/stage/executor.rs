@@ -17,6 +17,7 @@
 //! | `source_guard` | stops calls to a source that fails |
 //! | `request`, `endings` | the state of a held request; its terminal event |
 //! | `event_writer`, `record_events` | the output events |
+//! | `keeping`, `keeper_passes`, `kept_series` | requests the holes of wanted series |
 //! | `drain` | releases requests before a revocation |
 //! | `side_inputs`, `restored_ends` | the restored coverage and terminal events |
 //!
@@ -39,6 +40,9 @@ mod endings;
 mod event_writer;
 mod fetch_run;
 mod fetching;
+mod keeper_passes;
+mod keeping;
+mod kept_series;
 mod record_events;
 mod refetch_notes;
 mod refetching;
@@ -68,6 +72,7 @@ use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
 use crate::rules::chunks::ChunkDays;
 use crate::rules::coalescer::{Coalescer, FetchId, Limits};
+use crate::rules::keeper::Keeper;
 use crate::rules::timeframes::Timeframes;
 use crate::sources::Source;
 use crate::worker::{Job, JobResult};
@@ -75,10 +80,12 @@ use crate::worker::{Job, JobResult};
 use self::coverage_table::CoverageTable;
 use self::event_writer::EventWriter;
 use self::fetch_run::FetchRun;
+use self::keeper_passes::Keeping;
 use self::request::Request;
 use self::restored_ends::RestoredEnds;
 use self::source_guard::SourceGuard;
 
+pub use self::keeper_passes::{OPEN_REQUESTS_MAX, SOURCE as KEEPER_SOURCE};
 pub use self::source_guard::SourceHook;
 
 /// The input topic.
@@ -110,6 +117,8 @@ pub struct Settings {
     pub chunk_days: ChunkDays,
     /// The time after the close of a bar below a day until it counts as final.
     pub settle: Duration,
+    /// `None`: holes are not requested.
+    pub keeper: Option<Keeper>,
 }
 
 /// The workers that call the source. The [`JobResult`] of each accepted job reaches the stage as a completion of the driver.
@@ -133,6 +142,7 @@ pub struct ExecutorStage {
     attempts: Attempts,
     restored_ends: RestoredEnds,
     table: CoverageTable,
+    keeping: Keeping,
     coalescer: Coalescer<RecordId, ()>,
     /// All held requests.
     requests: BTreeMap<RecordId, Request>,
@@ -164,6 +174,7 @@ impl ExecutorStage {
             attempts: Attempts::new(window_micros, settings.partition_ends_max),
             restored_ends: RestoredEnds::new(settings.dedup_window),
             table: CoverageTable::default(),
+            keeping: Keeping::default(),
             coalescer: Coalescer::new(settings.limits),
             requests: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -220,6 +231,7 @@ impl ExecutorStage {
         self.draining.remove(&partition);
         self.requests.retain(|id, _| !is_removed(id));
         self.table.remove(partition);
+        self.keeping.remove(partition);
         self.attempts.remove(partition);
         for id in self.coalescer.remove(is_removed) {
             self.stop(id);
@@ -232,8 +244,9 @@ impl Stage for ExecutorStage {
     type Output = OutRecord;
     type Completion = JobResult;
 
-    fn assigned(&mut self, input: InputPartition, _epoch: Epoch, _now: Now) {
+    fn assigned(&mut self, input: InputPartition, epoch: Epoch, _now: Now) {
         self.owned.add(input.partition);
+        self.keeping.assigned(input.partition, epoch);
     }
 
     fn unassigned(&mut self, input: InputPartition) {
@@ -259,6 +272,7 @@ impl Stage for ExecutorStage {
     fn tick(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         self.attempts.expire(Timestamp::from_micros(now.wall_micros));
         self.advance(now, effects);
+        self.keep(now, effects);
     }
 
     fn drain(&mut self, inputs: &[InputPartition], _now: Now, effects: &mut Effects<OutRecord>) {
@@ -276,6 +290,8 @@ impl Stage for ExecutorStage {
     fn next_wake(&self, now: Now) -> Option<Duration> {
         let retry = self.runs.values().filter_map(FetchRun::due).min();
         let retry = retry.map(|due| due.saturating_sub(now.monotonic));
-        [self.coalescer.next_wake(now.monotonic), retry, Some(TICK_MAX)].into_iter().flatten().min()
+        let keeper =
+            self.keeping.next_wake(now.monotonic, &self.draining).filter(|_| self.settings.keeper.is_some());
+        [self.coalescer.next_wake(now.monotonic), retry, keeper, Some(TICK_MAX)].into_iter().flatten().min()
     }
 }

@@ -54,7 +54,7 @@ impl Bench {
         let host = Host::start(&process, &Backfill::catalogue(), version, Handle::current(), Shutdown::new());
         let host = host.expect("a host");
         let context = host.context("test", Shutdown::new());
-        let writes = [Topic::SymbolQualified, Topic::RangeCompleted];
+        let writes = [Topic::SymbolQualified, Topic::RangeCompleted, Topic::CoverageChanged];
         let connection =
             hosting::connect(&context, &kafka, &config.registry, Topic::BackfillDeadLetter, &writes, &[])
                 .await;

@@ -3,7 +3,9 @@
 mod bench;
 
 use backfill::config::SourceKind;
-use contracts::{BackfillErrorClass, RangeCompletion, RangeFailure, Topic};
+use contracts::{
+    BackfillErrorClass, CoverageChange, RangeCompletion, RangeFailure, RangeRequest, Span, Topic, ids,
+};
 
 use kafka_io::{Missing, OutRecord};
 
@@ -31,6 +33,7 @@ async fn restart_fetches_only_uncovered_history() {
     assert_eq!(bench.records(Topic::BarClosed).await.len(), bars + fetched);
     end(context).await;
     coverage_is_deleted_by_a_tombstone(&bench, &first).await;
+    hole_is_fetched_without_a_request(&bench).await;
     service_without_a_source_is_degraded(bench).await;
 }
 
@@ -77,4 +80,44 @@ async fn service_without_a_source_is_degraded(mut bench: Bench) {
     let metrics = bench.host.metrics().render();
     assert!(metrics.lines().any(|line| line == counted), "{metrics}");
     end(context).await;
+}
+
+/// The requests of the keeper.
+async fn kept(bench: &Bench) -> Vec<RangeRequest> {
+    let records = bench.records(Topic::RangeRequested).await;
+    let requests = records.iter().map(|record| bench.event::<RangeRequest>(record));
+    requests.filter(|request| request.source == "keeper").collect()
+}
+
+/// The coverage lacks ten days of a wanted series.
+async fn hole_is_fetched_without_a_request(bench: &Bench) {
+    let context = bench.launch().await;
+    let now = domain::Timestamp::from_micros(context.clock.wall_micros());
+    bench.qualify(&now.to_string(), 0).await;
+    bench.completions(4).await;
+    end(context).await;
+    let records = bench.records(Topic::CoverageChanged).await;
+    let coverage: CoverageChange = bench.event(records.last().expect("the coverage of a chunk"));
+    let Span { start, end: last } = coverage.intervals[1];
+    assert!(coverage.wanted.is_some_and(|wanted| wanted.from == start), "{coverage:?}");
+    assert_eq!(kept(bench).await, []);
+
+    // Ten days in the middle are missing.
+    let (middle, day) = (start / 2 + last / 2, 86_400_000_000);
+    let intervals = vec![
+        coverage.intervals[0],
+        Span { start, end: middle },
+        Span { start: middle + 10 * day, end: last },
+    ];
+    let with_hole = CoverageChange { event_id: ids::event_id(), intervals, ..coverage };
+    bench.produce(bench.wire.write(&with_hole, None).expect("a small event")).await;
+    for _ in 0..2 {
+        let context = bench.launch().await;
+        let completions = bench.completions(5).await;
+        assert!(completions[4].success, "{completions:?}");
+        end(context).await;
+        let requests = kept(bench).await;
+        let [request] = &requests[..] else { panic!("{requests:?}") };
+        assert_eq!((request.start, request.end), (middle + 1, middle + 10 * day - 1));
+    }
 }

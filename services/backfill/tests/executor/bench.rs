@@ -4,11 +4,11 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backfill::config::ExecutorSection;
+use backfill::config::{ExecutorSection, KeeperSection};
 use backfill::metric_names::METRICS;
 use backfill::range_counts::RangeCounts;
 use backfill::sources::Source;
-use backfill::stage::executor::{ExecutorStage, INPUT, SourceHook, Workers};
+use backfill::stage::executor::{ExecutorStage, INPUT, Settings, SourceHook, Workers};
 use backfill::worker::{Job, fetch_chunk};
 use chassis::telemetry::{Catalogue, Metrics};
 use contracts::{
@@ -56,6 +56,8 @@ pub(crate) struct Outputs {
     pub(crate) coverage_records: Vec<OutRecord>,
     pub(crate) completed: Vec<RangeCompletion>,
     pub(crate) failed: Vec<RangeFailure>,
+    /// The requests of the keeper.
+    pub(crate) requested: Vec<RangeRequest>,
     /// The topics of each emission.
     pub(crate) emissions: Vec<Vec<Topic>>,
 }
@@ -104,13 +106,13 @@ impl Bench {
 
     pub(crate) fn with(section: ExecutorSection) -> Self {
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
-        Self::start(section, Arc::clone(&source), source, None)
+        Self::start(section.settings(), Arc::clone(&source), source, None)
     }
 
     /// A bench of a stage with these workers: the test passes their results to the stage.
     pub(crate) fn with_workers(section: ExecutorSection, workers: Box<dyn Workers>) -> Self {
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
-        Self::start(section, Arc::clone(&source), source, Some(workers))
+        Self::start(section.settings(), Arc::clone(&source), source, Some(workers))
     }
 
     /// A bench of a stage with this source; the script has no effect.
@@ -120,11 +122,19 @@ impl Bench {
 
     /// As [`Self::over`], with these settings.
     pub(crate) fn over_with(section: ExecutorSection, source: impl Source + 'static) -> Self {
-        Self::start(section, Arc::new(Script::default()), Arc::new(source), None)
+        Self::start(section.settings(), Arc::new(Script::default()), Arc::new(source), None)
+    }
+
+    /// A bench of a stage with the default keeper and a source of bars of these timeframes.
+    pub(crate) fn keeping(timeframes: &[Timeframe]) -> Self {
+        let settings = ExecutorSection::default().settings();
+        let settings = Settings { keeper: KeeperSection::default().keeper(settings.settle), ..settings };
+        let source = Arc::new(Script { timeframes: Mutex::new(timeframes.to_vec()), ..Script::default() });
+        Self::start(settings, Arc::clone(&source), source, None)
     }
 
     fn start(
-        section: ExecutorSection,
+        settings: Settings,
         source: Arc<Script>,
         fetcher: Arc<dyn Source>,
         workers: Option<Box<dyn Workers>>,
@@ -134,7 +144,7 @@ impl Bench {
         let stage = ExecutorStage::new(
             wire.clone(),
             Arc::clone(&fetcher),
-            section.settings(),
+            settings,
             workers.unwrap_or_else(|| Box::new(jobs.clone())),
             7,
         );
@@ -277,6 +287,13 @@ impl Bench {
         self.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, position);
     }
 
+    /// Assigns the partition, whose coverage table is restored.
+    pub(crate) fn assign_loaded(&mut self, at: Now) {
+        let (input, partition) = (self.own_input(), self.partition());
+        self.assign(&[input], at);
+        self.stage.table_loaded(TableScope::CoPartitioned, Topic::CoverageChanged, partition);
+    }
+
     /// Revokes the partition and assigns it again.
     pub(crate) fn reassign(&mut self, at: Now) {
         let input = self.own_input();
@@ -287,7 +304,9 @@ impl Bench {
     fn record_effects(&mut self) {
         for effect in self.effects() {
             match effect {
-                Effect::Emit { outputs, .. } | Effect::Append { outputs, .. } => self.record(&outputs),
+                Effect::Emit { outputs, .. }
+                | Effect::Append { outputs, .. }
+                | Effect::Originate { outputs, .. } => self.record(&outputs),
                 Effect::Release { ids } => self.released += ids.len(),
                 other => panic!("{other:?}"),
             }
@@ -309,6 +328,7 @@ impl Bench {
                 }
                 Topic::RangeCompleted => self.outputs.completed.push(self.bench.decode(output)),
                 Topic::RangeFailed => self.outputs.failed.push(self.bench.decode(output)),
+                Topic::RangeRequested => self.outputs.requested.push(self.bench.decode(output)),
                 other => panic!("{other}"),
             }
         }

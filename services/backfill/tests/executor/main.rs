@@ -10,6 +10,8 @@ mod draining;
 mod ends;
 mod files_page;
 mod horizon;
+mod keeper;
+mod keeper_restarts;
 mod other_data;
 mod refetch;
 mod rejected_rows;

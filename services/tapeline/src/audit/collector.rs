@@ -1,5 +1,6 @@
 //! Extracts from each record what the audit keeps.
 
+use backfill::stage::executor::KEEPER_SOURCE;
 use contracts::{
     Alert, BackfillTrigger, Codec, Event, FeatureRequest, Gap, Promotion, Proposal, Qualification,
     RangeCompletion, RangeFailure, RangeProgress, RangeRequest, RequestFailure, Topic, Vector, WriterSchemas,
@@ -307,8 +308,7 @@ fn range_request(collector: &mut RecordCollector, appended: Appended, event: Ran
         return Some(());
     }
     let is_gap = event.trigger == BackfillTrigger::Gap;
-    // The planner requests the first attempt at anything but a manual request.
-    if event.trigger != BackfillTrigger::Manual && event.attempt == 1 {
+    if is_planned(&event) {
         collector.records.planned.push(BackfillCause {
             trigger: trigger_number(event.trigger),
             symbol: Symbol::parse(&event.symbol).ok()?,
@@ -326,6 +326,11 @@ fn range_request(collector: &mut RecordCollector, appended: Appended, event: Ran
         position: appended.position,
     });
     Some(())
+}
+
+/// Returns `true` if the planner requested it: the first attempt at anything but a manual request or a hole that the keeper found.
+fn is_planned(event: &RangeRequest) -> bool {
+    event.trigger != BackfillTrigger::Manual && event.source != KEEPER_SOURCE && event.attempt == 1
 }
 
 fn progress(collector: &mut RecordCollector, appended: Appended, event: RangeProgress) -> Option<()> {
@@ -364,3 +369,6 @@ fn add_end(
     });
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

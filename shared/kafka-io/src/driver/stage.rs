@@ -96,6 +96,13 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
         let _ = (scope, topic, partition, end);
     }
 
+    /// The partition of a table has been read up to the end that it had after the stable committed offset of its work partition was
+    /// fetched: what an earlier owner committed is complete. Once while the partition is followed, perhaps before
+    /// [`assigned`](pipeline::Stage::assigned).
+    fn table_loaded(&mut self, scope: TableScope, topic: Topic, partition: i32) {
+        let _ = (scope, topic, partition);
+    }
+
     /// Discards what was read of a partition of a co-partitioned table: the partition is no longer followed.
     fn table_released(&mut self, topic: Topic, partition: i32) {
         let _ = (topic, partition);

@@ -207,7 +207,7 @@ impl<'c> Tables<'c> {
                 stage.table_position(scope, topic, number, followed.position);
             }
         }
-        self.update_loaded();
+        self.update_loaded(stage);
         self.assign_next(drained)?;
         self.update_progress(read);
         Ok(read)
@@ -314,7 +314,7 @@ impl<'c> Tables<'c> {
         Ok(())
     }
 
-    fn update_loaded(&mut self) {
+    fn update_loaded(&mut self, stage: &mut impl KafkaStage) {
         if self.are_loaded() {
             return;
         }
@@ -337,6 +337,7 @@ impl<'c> Tables<'c> {
         for ((topic, number), followed) in &mut self.followed {
             if !followed.loaded && followed.target.is_some_and(|end| followed.position >= end) {
                 followed.loaded = true;
+                stage.table_loaded(self.scope, *topic, *number);
                 let (records, ms) = (followed.records, followed.since.elapsed().as_millis());
                 tracing::debug!(%topic, partition = number, records, ms, "table partition loaded");
             }

@@ -51,6 +51,8 @@ pub(crate) struct ScriptedStage {
     /// Outputs to originate on the next tick, by partition.
     pub(crate) to_originate: Arc<Mutex<Vec<(i32, String)>>>,
     epochs: BTreeMap<InputPartition, Epoch>,
+    /// The table partitions that are loaded, with the number of their records at that time.
+    pub(crate) loaded: Arc<Mutex<Vec<(i32, usize)>>>,
 }
 
 type TableKey = (TableScope, i32);
@@ -206,6 +208,11 @@ impl KafkaStage for ScriptedStage {
         self.table.entry((scope, partition)).or_default().position = position;
     }
 
+    fn table_loaded(&mut self, scope: TableScope, _: Topic, partition: i32) {
+        let records = self.table.get(&(scope, partition)).map_or(0, |table| table.records);
+        self.loaded.lock().unwrap().push((partition, records));
+    }
+
     fn table_end(&mut self, scope: TableScope, _: Topic, partition: i32, end: i64) {
         self.table.entry((scope, partition)).or_default().end = end;
     }
@@ -260,5 +267,6 @@ pub(super) fn stage_with(to_workers: SyncSender<(RecordId, String)>) -> Scripted
         drains: Arc::default(),
         to_originate: Arc::default(),
         epochs: BTreeMap::new(),
+        loaded: Arc::default(),
     }
 }

@@ -50,6 +50,7 @@ impl ExecutorStage {
             Ok(event) => event,
             Err(failure) => return failure.into(),
         };
+        self.keeping.received(id.input.partition, &event.backfill_id, event.attempt);
         if event.cancel {
             return self.cancel(id, &event, now, effects);
         }
@@ -88,7 +89,11 @@ impl ExecutorStage {
         now: Now,
     ) -> Verdict<OutRecord> {
         match terminal {
-            Ok(output) => Verdict::Emit(self.ended(request, output, now)),
+            Ok(output) => {
+                let mut outputs = self.ended(request, output, now);
+                outputs.extend(self.want(request, now.wall_micros));
+                Verdict::Emit(outputs)
+            }
             Err(error) => Verdict::Reject(self.wire.dead_letter(record, UNWRITABLE, &error.to_string())),
         }
     }

@@ -16,6 +16,7 @@ use kit::ErrorChain;
 use pipeline::{Effect, Effects};
 
 use super::ExecutorStage;
+use super::event_writer::Cause;
 use super::fetch_run::{Chunk, FetchRun};
 use super::fetching::series;
 use super::request::{ERROR_BYTES_MAX, Shortfall, name_of};
@@ -84,7 +85,8 @@ impl ExecutorStage {
         }
         let covered = self.table.coverage.with(partition, &series, &known);
         let outputs = self.events.chunk(run, served, &part.records, request).and_then(|mut outputs| {
-            outputs.push(self.table.record(&self.events, &series, &covered, run.occurred_at, request)?);
+            let cause = Cause::of(request);
+            outputs.push(self.table.record(&self.events, &series, &covered, run.occurred_at, &cause)?);
             Ok(outputs)
         });
         match outputs {

@@ -17,7 +17,7 @@ struct TableProgress {
     end: i64,
     /// All records before this offset are processed.
     position: i64,
-    /// A request has passed: from now on the stage's own coverage is newer than the table.
+    /// A request has passed, or the table has reached its end at assignment: from now on the stage's own coverage is newer than the table.
     is_restored: bool,
     /// The requests with the end that each waits for, both ascending.
     waiting: VecDeque<(i64, RecordId)>,
@@ -32,6 +32,11 @@ impl CoverageGate {
     /// Sets the position of the table: all records before it are processed.
     pub(super) fn reached(&mut self, partition: i32, position: i64) {
         self.table(partition).position = position;
+    }
+
+    /// The table has reached the end that it had at assignment: from now on the stage's own coverage is newer.
+    pub(super) fn loaded(&mut self, partition: i32) {
+        self.table(partition).is_restored = true;
     }
 
     /// Returns the position of the table.
@@ -60,7 +65,7 @@ impl CoverageGate {
         passed
     }
 
-    /// Returns `true` after a request has passed: all records from before the assignment are processed. Later ones are the stage's own
+    /// Returns `true` if all records from before the assignment are processed. Later ones are the stage's own
     /// and must not revert the coverage.
     pub(super) fn is_restored(&self, partition: i32) -> bool {
         self.partitions.get(&partition).is_some_and(|table| table.is_restored)

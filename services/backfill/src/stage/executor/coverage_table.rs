@@ -10,7 +10,8 @@ use kafka_io::{InRecord, OutRecord};
 
 use super::coverage_gate::CoverageGate;
 use super::deletions::Deletions;
-use super::event_writer::EventWriter;
+use super::event_writer::{Cause, EventWriter, SeriesState};
+use super::kept_series::{self, KeptTable};
 use super::refetch_notes::RefetchNotes;
 use super::request::Request;
 use crate::rules::attempts::Attempt;
@@ -23,6 +24,7 @@ pub(super) struct CoverageTable {
     pub(super) gate: CoverageGate,
     pub(super) deletions: Deletions,
     pub(super) refetch_notes: RefetchNotes,
+    pub(super) kept: KeptTable,
     /// The number of records without valid coverage.
     pub(super) skipped: u64,
 }
@@ -53,6 +55,7 @@ impl CoverageTable {
         let refetching = change.and_then(|change| change.refetching.as_ref());
         let noted = refetching.and_then(|noted| Attempt::named(&noted.backfill_id, noted.attempt));
         self.refetch_notes.set(partition, series, noted);
+        self.kept.set(partition, series, change.map(kept_series::of_record).unwrap_or_default());
         true
     }
 
@@ -72,7 +75,7 @@ impl CoverageTable {
                 continue;
             }
             let covered = self.coverage.whole(partition, &series);
-            match self.record(events, &series, &covered, occurred_at, request) {
+            match self.record(events, &series, &covered, occurred_at, &Cause::of(request)) {
                 Ok(output) => outputs.push(output),
                 Err(error) => {
                     tracing::error!(symbol = %series.symbol, %error, "failed to write coverage again after a tombstone");
@@ -82,23 +85,26 @@ impl CoverageTable {
         outputs
     }
 
-    /// Returns a record with this coverage of a series, written on behalf of `request`.
+    /// Returns a record with this coverage of a series.
     pub(super) fn record(
         &self,
         events: &EventWriter,
         series: &Series,
         covered: &IntervalSet,
         occurred_at: i64,
-        request: &Request,
+        cause: &Cause<'_>,
     ) -> Result<OutRecord, EncodeError> {
-        let partition = request.id.input.partition;
+        let partition = cause.partition;
         let refetching = self.refetch_notes.of(partition, series);
+        let kept = self.kept.of(partition, series);
+        let state = SeriesState { covered, refetching, kept: &kept };
         let read_to = self.gate.position(partition);
-        events.coverage(series, (covered, refetching), (read_to, occurred_at), request)
+        events.coverage(series, &state, (read_to, occurred_at), cause)
     }
 
     pub(super) fn remove(&mut self, partition: i32) {
         self.refetch_notes.remove(partition);
+        self.kept.remove(partition);
         self.gate.remove(partition);
         self.deletions.remove(partition);
         self.coverage.remove(partition);

@@ -16,7 +16,9 @@ impl ExecutorStage {
         effects.push(match self.terminal_event(&request, now) {
             Ok(record) => {
                 let urgent = request.priority.is_urgent();
-                Effect::Emit { ids: vec![id], outputs: self.ended(&request, record, now), urgent }
+                let mut outputs = self.ended(&request, record, now);
+                outputs.extend(self.want(&request, now.wall_micros));
+                Effect::Emit { ids: vec![id], outputs, urgent }
             }
             Err(error) => self.wire.reject_unwritable(INPUT, id, &error),
         });

@@ -15,9 +15,11 @@ use uuid::Uuid;
 
 use super::deletions::READ_TO;
 use super::fetch_run::{Chunk, FetchRun};
+use super::kept_series;
 use super::record_events::RecordWriter;
 use super::request::{FailureReason, Part, Request};
 use crate::rules::attempts::Attempt;
+use crate::rules::keeper::KeptSeries;
 use crate::rules::series::Series;
 use crate::sources::Records;
 use crate::stage::event_source::EVENT_SOURCE;
@@ -27,6 +29,36 @@ pub(super) struct EventWriter {
     wire: Wire,
     /// The name of the source of the records.
     source_name: &'static str,
+}
+
+/// The cause of a coverage record.
+pub(super) struct Cause<'a> {
+    pub(super) partition: i32,
+    correlation_id: Option<&'a str>,
+    traceparent: Option<&'a str>,
+}
+
+/// The content of a coverage record.
+pub(super) struct SeriesState<'a> {
+    pub(super) covered: &'a IntervalSet,
+    pub(super) refetching: Option<Attempt>,
+    pub(super) kept: &'a KeptSeries,
+}
+
+impl<'a> Cause<'a> {
+    /// Returns the cause of a record that is written on behalf of a request.
+    pub(super) fn of(request: &'a Request) -> Self {
+        Self {
+            partition: request.id.input.partition,
+            correlation_id: request.event.correlation_id.as_deref(),
+            traceparent: request.traceparent.as_deref(),
+        }
+    }
+
+    /// Returns the cause of a record that no request causes.
+    pub(super) const fn nothing(partition: i32) -> Self {
+        Self { partition, correlation_id: None, traceparent: None }
+    }
 }
 
 impl EventWriter {
@@ -103,32 +135,32 @@ impl EventWriter {
         Ok(outputs)
     }
 
-    /// Returns the coverage of a series and the attempt that fetches it again, written on behalf of `request` when the table had been read to
-    /// this position.
+    /// Returns the coverage record of a series, written when the table had been read to this position.
     pub(super) fn coverage(
         &self,
         series: &Series,
-        (covered, refetching): (&IntervalSet, Option<Attempt>),
+        state: &SeriesState<'_>,
         (read_to, occurred_at): (i64, i64),
-        request: &Request,
+        cause: &Cause<'_>,
     ) -> Result<OutRecord, EncodeError> {
+        let (wanted, requested) = kept_series::to_record(series, state.kept, state.covered);
         let change = CoverageChange {
             event_id: ids::event_id(),
             occurred_at,
             source: EVENT_SOURCE.to_owned(),
-            correlation_id: request.event.correlation_id.clone(),
+            correlation_id: cause.correlation_id.map(str::to_owned),
             symbol: series.symbol.to_string(),
             data_type: DataKind::from(series.data_type),
             timeframe: name(series.timeframe),
-            intervals: covered.iter().map(Span::from).collect(),
-            wanted: None,
-            asked: Vec::new(),
-            refetching: refetching.map(|attempt| RefetchAttempt {
+            intervals: state.covered.iter().map(Span::from).collect(),
+            wanted,
+            asked: requested,
+            refetching: state.refetching.map(|attempt| RefetchAttempt {
                 backfill_id: Uuid::from_u128(attempt.backfill_id).to_string(),
                 attempt: attempt.number,
             }),
         };
-        let record = self.wire.write(&change, request.traceparent.as_deref())?;
+        let record = self.wire.write(&change, cause.traceparent)?;
         Ok(record.with_header(READ_TO, read_to.to_string().into_bytes()))
     }
 

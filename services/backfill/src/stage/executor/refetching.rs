@@ -17,6 +17,7 @@ use kit::ErrorChain;
 use pipeline::{Effect, Effects, RecordId};
 
 use super::ExecutorStage;
+use super::event_writer::Cause;
 use super::fetching::series;
 use super::request::{Request, Shortfall};
 use crate::rules::attempts::Attempt;
@@ -66,7 +67,7 @@ impl ExecutorStage {
         }
         let rest = self.table.coverage.without(partition, &series, request.range);
         self.table.refetch_notes.set(partition, series, Some(request.attempt));
-        match self.table.record(&self.events, &series, &rest, occurred_at, request) {
+        match self.table.record(&self.events, &series, &rest, occurred_at, &Cause::of(request)) {
             Ok(record) => {
                 self.table.coverage.restore(partition, series, rest);
                 Some(record)
@@ -94,7 +95,7 @@ impl ExecutorStage {
         let mut outputs = Vec::new();
         for series in self.table.refetch_notes.end(partition, request.attempt.backfill_id) {
             let covered = self.table.coverage.whole(partition, &series);
-            match self.table.record(&self.events, &series, &covered, occurred_at, request) {
+            match self.table.record(&self.events, &series, &covered, occurred_at, &Cause::of(request)) {
                 Ok(output) => outputs.push(output),
                 Err(error) => {
                     tracing::error!(symbol = %series.symbol, %error, "failed to write the coverage of an ended refetch");

@@ -10,6 +10,7 @@ use super::ExecutorStage;
 use super::coverage_table::series_of;
 use crate::metric_names as names;
 use crate::rules::attempts::Attempt;
+use crate::rules::keeper::KeptSeries;
 
 const TABLES: [Topic; 1] = [Topic::CoverageChanged];
 
@@ -32,6 +33,12 @@ impl KafkaStage for ExecutorStage {
             Note { name: names::SKIPPED_COVERAGE_CHANGES.name, value: self.table.skipped },
             Note { name: names::WAITING_REQUESTS.name, value: u64::saturating_from(self.requests.len()) },
             Note { name: names::RUNNING_FETCHES.name, value: u64::saturating_from(self.runs.len()) },
+            Note { name: names::KEEPER_HOLES.name, value: self.keeping.found },
+            Note { name: names::KEEPER_REQUESTS.name, value: self.keeping.requested },
+            Note {
+                name: names::KEEPER_OPEN_REQUESTS.name,
+                value: u64::saturating_from(self.all_open_requests()),
+            },
             Note { name: names::RESTORE_APPLIED.name, value: self.restored_ends.restored },
             Note { name: names::RESTORE_SKIPPED.name, value: self.restored_ends.skipped },
         ]
@@ -87,6 +94,13 @@ impl KafkaStage for ExecutorStage {
         self.table.gate.ends_at(partition, end);
     }
 
+    fn table_loaded(&mut self, _: TableScope, _topic: Topic, partition: i32) {
+        if self.settings.keeper.is_some() {
+            self.table.gate.loaded(partition);
+            self.keeping.loaded(partition);
+        }
+    }
+
     fn table_released(&mut self, _topic: Topic, partition: i32) {
         self.remove_partition(partition);
     }
@@ -106,6 +120,7 @@ impl ExecutorStage {
         let is_restored = self.table.gate.is_restored(partition);
         self.table.deletions.add(partition, series, record.offset);
         self.table.refetch_notes.set(partition, series, None);
+        self.table.kept.set(partition, series, KeptSeries::default());
         if self.table.coverage.remove_series(partition, &series) && is_restored {
             tracing::info!(%symbol, %data_type, "coverage deleted by a tombstone: its history is fetched again when requested");
         }

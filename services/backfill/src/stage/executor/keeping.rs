@@ -1,0 +1,278 @@
+//! Keeper of the stage: originates requests for the holes of wanted series.
+//!
+//! ```text
+//!  table loaded ─► pass over the wanted series ─► holes ─► one emission: requests, coverage with the requested ranges
+//!                  (each minute, per partition)                    │
+//!                                        requests topic ◄──────────┘─► admission, as any other request
+//! ```
+//! **Exactly once.** A hole is requested because the restored coverage lacks it and does not note a request for it. The emission that requests
+//! it notes the request ([`Effect::Originate`]). After a crash the next owner restores both, or neither. Requests that are held, and the bound
+//! of open requests, only delay a request.
+
+use std::time::Duration;
+
+use contracts::{BackfillTrigger, DataKind, EncodeError, RangeRequest, ids};
+use domain::{Layer, Priority, Timestamp};
+use kafka_io::OutRecord;
+use kit::SaturatingFrom;
+use pipeline::{Effect, Effects, Epoch, InputPartition, Now};
+
+use super::ExecutorStage;
+use super::event_writer::Cause;
+use super::keeper_passes::{OPEN_REQUESTS_MAX, Pass, SOURCE};
+use super::request::Request;
+use crate::rules::attempts::Attempt;
+use crate::rules::keeper::{Hole, Keeper, KeptSeries, REQUESTED_MAX, Wanted};
+use crate::rules::series::Series;
+
+/// The time between two passes over the series of a partition.
+const PASS_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The wait for the acknowledgement of earlier requests.
+const ROOM_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Series that one call of the stage searches in a partition: a few milliseconds.
+const SERIES_PER_TICK: usize = 50;
+
+/// Result of the search of one series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Searched {
+    Done,
+    /// Earlier outputs are not acknowledged.
+    NoRoom,
+    /// The partition has too many open requests.
+    TooManyOpen,
+}
+
+impl ExecutorStage {
+    /// Requests the holes of wanted series in the partitions whose pass is due.
+    pub(super) fn keep(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
+        let Some(keeper) = self.settings.keeper else { return };
+        let is_due = |pass: &Pass| pass.is_loaded && pass.due <= now.monotonic;
+        let due = self.keeping.partitions.iter().filter(|(_, pass)| is_due(pass));
+        let due: Vec<(i32, Epoch)> =
+            due.filter_map(|(partition, pass)| Some((*partition, pass.epoch?))).collect();
+        for (partition, epoch) in due {
+            if !self.draining.contains(&partition) {
+                self.continue_pass(&keeper, (partition, epoch), now, effects);
+            }
+        }
+    }
+
+    fn continue_pass(
+        &mut self,
+        keeper: &Keeper,
+        (partition, epoch): (i32, Epoch),
+        now: Now,
+        effects: &mut Effects<OutRecord>,
+    ) {
+        let last = self.keeping.partitions.get(&partition).and_then(|pass| pass.last);
+        let next = self.table.kept.after(partition, last, SERIES_PER_TICK);
+        let (mut last, mut wait) =
+            (last, if next.len() < SERIES_PER_TICK { PASS_INTERVAL } else { Duration::ZERO });
+        for series in &next {
+            match self.search(keeper, (partition, epoch), series, now, effects) {
+                Searched::Done => last = Some(*series),
+                Searched::NoRoom => {
+                    wait = ROOM_INTERVAL;
+                    break;
+                }
+                Searched::TooManyOpen => {
+                    wait = PASS_INTERVAL;
+                    break;
+                }
+            }
+        }
+        if let Some(pass) = self.keeping.partitions.get_mut(&partition) {
+            pass.due = now.monotonic + wait;
+            let is_over = next.len() < SERIES_PER_TICK && last == next.last().copied().or(last);
+            pass.last = if is_over { None } else { last };
+        }
+    }
+
+    fn search(
+        &mut self,
+        keeper: &Keeper,
+        (partition, epoch): (i32, Epoch),
+        series: &Series,
+        now: Now,
+        effects: &mut Effects<OutRecord>,
+    ) -> Searched {
+        let wall = Timestamp::from_micros(now.wall_micros);
+        let Some(timeframe) =
+            series.timeframe.filter(|timeframe| self.source.serves(series.data_type, *timeframe))
+        else {
+            return Searched::Done;
+        };
+        // A refetch that has not ended fetches what it has taken out.
+        if self.table.refetch_notes.of(partition, series).is_some() {
+            return Searched::Done;
+        }
+        let kept = self.table.kept.of(partition, series);
+        let Some(wanted) = kept.wanted else { return Searched::Done };
+        let covered = self.table.coverage.whole(partition, series);
+        let mut holes = keeper.holes(timeframe, &kept, &covered, wall);
+        holes.retain(|hole| !self.is_held(partition, series, hole));
+        self.keeping.found += u64::saturating_from(holes.len());
+        if holes.is_empty() {
+            return Searched::Done;
+        }
+        let input = InputPartition { topic: 0, partition };
+        let open = OPEN_REQUESTS_MAX.saturating_sub(self.open_requests(partition));
+        let room = effects.room_to_originate(input).saturating_sub(1);
+        let wanted_count = holes.len();
+        holes.truncate(open.min(room));
+        let mut requested = Keeper::requested(timeframe, &kept, &covered, &holes, wall);
+        while requested.len() > REQUESTED_MAX && holes.pop().is_some() {
+            requested = Keeper::requested(timeframe, &kept, &covered, &holes, wall);
+        }
+        if !holes.is_empty() {
+            let kept = KeptSeries { requested, ..kept };
+            if let Err(error) =
+                self.originate((partition, epoch), (series, wanted), (&kept, &holes), now, effects)
+            {
+                tracing::error!(symbol = %series.symbol, %error, "failed to request the holes of a series");
+                return Searched::Done;
+            }
+        }
+        match () {
+            () if holes.len() == wanted_count => Searched::Done,
+            () if open <= holes.len() => Searched::TooManyOpen,
+            () if room <= holes.len() => Searched::NoRoom,
+            // The record of the series is full: later passes request the rest.
+            () => Searched::Done,
+        }
+    }
+
+    /// Originates the requests for holes, with the coverage record that notes them.
+    fn originate(
+        &mut self,
+        (partition, epoch): (i32, Epoch),
+        (series, wanted): (&Series, Wanted),
+        (kept, holes): (&KeptSeries, &[Hole]),
+        now: Now,
+        effects: &mut Effects<OutRecord>,
+    ) -> Result<(), EncodeError> {
+        let mut outputs = Vec::with_capacity(holes.len() + 1);
+        let mut sent = Vec::with_capacity(holes.len());
+        for hole in holes {
+            let request = request(series, wanted, hole, now);
+            outputs.push(self.wire.write(&request, Some(&ids::traceparent(&request.event_id)))?);
+            sent.extend(Attempt::named(&request.backfill_id, request.attempt));
+        }
+        let before = self.table.kept.of(partition, series);
+        let covered = self.table.coverage.whole(partition, series);
+        self.table.kept.set(partition, *series, kept.clone());
+        match self.table.record(&self.events, series, &covered, now.wall_micros, &Cause::nothing(partition)) {
+            Ok(record) => outputs.push(record),
+            Err(error) => {
+                self.table.kept.set(partition, *series, before);
+                return Err(error);
+            }
+        }
+        if let Some(pass) = self.keeping.partitions.get_mut(&partition) {
+            pass.sent.extend(sent);
+        }
+        self.keeping.requested += u64::saturating_from(holes.len());
+        effects.push(Effect::Originate { input: InputPartition { topic: 0, partition }, epoch, outputs });
+        Ok(())
+    }
+
+    /// Returns `true` if a held request fetches a part of the hole.
+    fn is_held(&self, partition: i32, series: &Series, hole: &Hole) -> bool {
+        let part = (series.data_type, series.timeframe);
+        let mut held = self
+            .requests
+            .values()
+            .filter(|request| request.id.input.partition == partition && request.symbol == series.symbol);
+        held.any(|request| !request.shares_of(part, &[hole.range]).is_empty())
+    }
+
+    /// Returns the number of the keeper's requests in a partition that have not ended, as far as they have been read.
+    fn open_requests(&self, partition: i32) -> usize {
+        let held = self
+            .requests
+            .values()
+            .filter(|request| request.id.input.partition == partition && request.event.source == SOURCE);
+        let sent = self.keeping.partitions.get(&partition).map_or(0, |pass| pass.sent.len());
+        held.count() + sent
+    }
+
+    /// Returns the number of the keeper's requests in all partitions that have not ended.
+    pub(super) fn all_open_requests(&self) -> usize {
+        self.requests.values().filter(|request| request.event.source == SOURCE).count() + self.keeping.sent()
+    }
+
+    /// Notes that a qualification or a promotion wants the series of a request that has ended, and returns the changed records.
+    pub(super) fn want(&mut self, request: &Request, occurred_at: i64) -> Vec<OutRecord> {
+        let partition = request.id.input.partition;
+        let is_demand =
+            matches!(request.event.trigger, BackfillTrigger::Qualified | BackfillTrigger::Promoted);
+        // Before it is restored, the coverage is not complete.
+        if !is_demand || !self.table.gate.is_restored(partition) {
+            return Vec::new();
+        }
+        let Ok(layer) = Layer::from_number(request.event.layer) else { return Vec::new() };
+        let wanted = Wanted {
+            layer,
+            from: request.range.start(),
+            at: Timestamp::from_micros(request.event.occurred_at),
+        };
+        let mut outputs = Vec::new();
+        for (data_type, timeframes) in &request.served {
+            for timeframe in timeframes.iter().flatten() {
+                let series =
+                    Series { symbol: request.symbol, data_type: *data_type, timeframe: Some(*timeframe) };
+                outputs.extend(self.want_series(series, wanted, occurred_at, request));
+            }
+        }
+        outputs
+    }
+
+    fn want_series(
+        &mut self,
+        series: Series,
+        wanted: Wanted,
+        occurred_at: i64,
+        request: &Request,
+    ) -> Option<OutRecord> {
+        let partition = request.id.input.partition;
+        let before = self.table.kept.of(partition, &series);
+        if before.wanted.is_some_and(|before| before == wanted || before.at > wanted.at) {
+            return None;
+        }
+        let covered = self.table.coverage.whole(partition, &series);
+        self.table.kept.set(partition, series, KeptSeries { wanted: Some(wanted), ..before.clone() });
+        match self.table.record(&self.events, &series, &covered, occurred_at, &Cause::of(request)) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                self.table.kept.set(partition, series, before);
+                tracing::error!(symbol = %series.symbol, %error, "failed to note a wanted series in its coverage");
+                None
+            }
+        }
+    }
+}
+
+fn request(series: &Series, wanted: Wanted, hole: &Hole, now: Now) -> RangeRequest {
+    let (start, end) = (hole.range.start(), hole.range.last());
+    let trigger = BackfillTrigger::Gap;
+    let data_types = [series.data_type];
+    RangeRequest {
+        event_id: ids::event_id(),
+        occurred_at: now.wall_micros,
+        source: SOURCE.to_owned(),
+        correlation_id: None,
+        backfill_id: ids::backfill_id(series.symbol, wanted.layer, &data_types, (start, end), trigger, false),
+        attempt: hole.attempt,
+        symbol: series.symbol.to_string(),
+        layer: wanted.layer.number(),
+        data_types: data_types.map(DataKind::from).to_vec(),
+        start: start.micros(),
+        end: end.micros(),
+        priority: i32::from(Priority::LOW.get()),
+        trigger,
+        refetch: false,
+        cancel: false,
+    }
+}
