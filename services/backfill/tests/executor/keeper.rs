@@ -65,8 +65,9 @@ fn ranges(requests: &[RangeRequest]) -> Vec<(i64, i64)> {
 
 /// Processes the originated requests from this one on until all have ended.
 fn serve(bench: &mut Bench, from: usize, second: u64) {
-    for request in bench.outputs.requested[from..].to_vec() {
-        bench.hold(&request, now(second));
+    let requests = bench.outputs.requested[from..].to_vec();
+    for request in &requests {
+        bench.hold(request, now(second));
     }
     bench.work_until_all_ended(second);
 }
