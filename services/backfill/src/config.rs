@@ -63,7 +63,8 @@ impl Default for BackfillConfig {
 #[serde(default)]
 pub struct PlannerSection {
     /// The data types that are requested for a symbol of layer 0 (all tradable symbols), by name: `market_data`, `news`,
-    /// `corporate_actions`, ... An empty list requests nothing. By default bars only, because this layer has the most symbols.
+    /// `corporate_actions`, ... An empty list requests nothing. Here and in the other layers, types that
+    /// no source serves are not requested, unless nothing else is configured. By default bars only, because this layer has the most symbols.
     pub basic: Vec<String>,
     /// The data types that are requested for a symbol of layer 1 (liquid), by name. An empty list requests nothing. By default bars and
     /// news.
@@ -119,7 +120,8 @@ pub struct ExecutorSection {
     /// The time in milliseconds after which a call to the source counts as failed and its worker thread is replaced, at least 1. By
     /// default 60 s: a chunk has a few thousand bars.
     pub worker_deadline_ms: Millis,
-    /// The timeframes that are fetched, by name: `1min`, `5min`, `1hour`, `1day`. By default an empty list, which means all.
+    /// The timeframes that are fetched, by name: `1min`, `5min`, `1hour`, `1day`. By default an empty list, which means all that the source
+    /// serves.
     pub timeframes: Vec<String>,
     /// The maximum number of days in a chunk of day bars, 1 to 3,660. By default 365: some 250 bars.
     pub day_bars_chunk_days: u16,

@@ -24,7 +24,8 @@
 //! # What the service does not do
 //!
 //! - It depends on no database and has no files of its own: the ledger is a view for people.
-//! - It serves no fundamentals and options: a request for a data type without a source ends with an error that names it.
+//! - It serves no fundamentals and options. The planner does not request data for a layer that the source lacks; a request for a gap or of an
+//!   operator ends with an error that names them.
 //! - It does not fetch bars that have not closed, and does not serve live bars.
 //! - It does not detect corrections of the source: a request with `refetch` fetches a covered range again.
 //!
@@ -32,7 +33,7 @@
 //!
 //! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of
 //! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor,
-//! [`range_counts`] the counts of ended requests.
+//! [`range_counts`] the counts of ended requests, [`served`] the restriction of the configuration to what the source serves.
 
 pub mod config;
 pub mod features;
@@ -42,6 +43,7 @@ pub mod metric_names;
 pub mod owned_partitions;
 pub mod range_counts;
 pub mod rules;
+pub mod served;
 pub mod service;
 pub mod sources;
 pub mod stage;

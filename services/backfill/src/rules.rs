@@ -4,7 +4,7 @@
 //!
 //! Executor stage: [`attempts`] deduplicates requests and attempts; [`coalescer`] gathers requests into fetches and selects the next one
 //! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already; [`chunks`] splits the
-//! missing ones; [`expected_bars`] decides whether a range should have a bar, [`finality`] when a bar counts as final; [`source_breaker`] stops
+//! missing ones; [`expected_bars`] decides whether a range should have a bar, [`session_slots`] lists the bars of a session, [`finality`] when a bar counts as final; [`source_breaker`] stops
 //! calls to a source that fails.
 //!
 //! Files: [`path_pattern`] has their paths, [`file_columns`] the names of their columns.
@@ -24,5 +24,6 @@ pub mod keeper;
 pub mod path_pattern;
 pub mod planner;
 pub mod series;
+pub mod session_slots;
 pub mod source_breaker;
 pub mod timeframes;

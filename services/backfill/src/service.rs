@@ -20,6 +20,7 @@ use crate::metric_names::METRICS;
 use crate::owned_partitions::OwnedPartitions;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
+use crate::served;
 use crate::sources::{Alpaca, Files, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
 use crate::stage::executor::{self, ExecutorStage, Settings, SourceHook, Workers};
 use crate::stage::planner::{self, PlannerStage};
@@ -99,6 +100,7 @@ pub async fn start_with(
     // The executor reads what the planner and itself write.
     let connection =
         hosting::connect(&context, kafka, &config.registry, DEAD_LETTERS, &writes, &planner::INPUTS).await?;
+    report_left_out(&config, source.as_ref());
     let planner = host_planner(&context, &config, connection.wire.clone())?;
     let owned = OwnedPartitions::default();
     ledger::start(&context, &config, connection.wire.clone(), owned.clone());
@@ -115,7 +117,7 @@ fn ledger_parts(config: &BackfillConfig) -> Vec<Part> {
 }
 
 fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Result<Hosted, Failure> {
-    let stage = PlannerStage::new(wire, config.planner.planner());
+    let stage = PlannerStage::new(wire, served::planner(config));
     // The planner has no workers, so the channel remains empty.
     let (_, completed) = completions(1);
     let spec = StageSpec {
@@ -141,7 +143,9 @@ fn host_executor(
     // The jitter of the backoff must differ between instances, so that they do not retry together.
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
     let settle = config.source.settle_ms.into();
-    let settings = Settings { settle, keeper: config.keeper.keeper(settle), ..section.settings() };
+    let timeframes = served::timeframes(section, source.as_ref());
+    let keeper = config.keeper.keeper(settle);
+    let settings = Settings { settle, timeframes, keeper, ..section.settings() };
     let stage = ExecutorStage::new(wire, source, settings, Box::new(workers), seed)
         .with_counts(RangeCounts::new(&context.metrics))
         .with_owned_partitions(owned)
@@ -227,6 +231,15 @@ fn report_source(context: &Context, section: &SourceSection) {
         let latch = context.health.component("source");
         latch.ready();
         latch.degraded(Some("no source of bars: every request for history fails (source.kind is none)"));
+    }
+}
+
+/// Reports the data types and timeframes of the configuration that the source does not serve.
+fn report_left_out(config: &BackfillConfig, source: &dyn Source) {
+    let left_out = served::not_requested(config, source);
+    if !left_out.is_empty() && config.source.kind != SourceKind::None {
+        let left_out = left_out.join(", ");
+        tracing::info!(source = source.name(), left_out, "not requested: the source does not serve them");
     }
 }
 

@@ -6,6 +6,8 @@
 //! | promoted | lookback of the target layer | those of the target layer | high |
 //! | gap | exactly the gap, if it is 4 h or longer | that of the gap | that of the gap |
 //!
+//! Data types of a layer that no source serves are left out. That of a gap is not: its request ends in a failure that names it.
+//!
 //! A lookback ends at the time of the fact. No clock is read, so a redelivered fact leads to the same request. The stage validates a
 //! request before it writes it: a gap that ends in the future or spans more than 10 years is rejected there.
 
@@ -97,6 +99,18 @@ impl Default for Planner {
 }
 
 impl Planner {
+    /// Leaves out the data types of each layer that no source serves. A layer of which nothing would be left keeps them, so that each of its
+    /// facts still has a request: its failure names them.
+    #[must_use]
+    pub fn restricted_to(mut self, served: &[DataType]) -> Self {
+        for types in &mut self.layer_data_types {
+            if types.iter().any(|data_type| served.contains(data_type)) {
+                types.retain(|data_type| served.contains(data_type));
+            }
+        }
+        self
+    }
+
     /// Returns the request that a fact about `symbol` leads to.
     ///
     /// # Errors
@@ -236,6 +250,28 @@ mod tests {
         planner.layer_data_types[0].clear();
         let fact = Fact::Qualified { layer: Layer::Basic, occurred_at: at("2024-03-04T21:00:00Z") };
         assert_eq!(planner.plan(symbol(), fact), Err(NoPlan::NothingConfigured));
+    }
+
+    #[test]
+    fn types_without_a_source_are_left_out() {
+        let planner = Planner::default().restricted_to(&[DataType::MarketData]);
+        let occurred_at = at("2024-03-04T21:00:00Z");
+        for layer in Layer::ALL {
+            let plan = planner.plan(symbol(), Fact::Qualified { layer, occurred_at }).unwrap();
+            assert_eq!(plan.data_types, [DataType::MarketData], "layer {layer}");
+        }
+        let gap = planner.plan(symbol(), gap("2024-03-04T14:00:00Z")).unwrap();
+        assert_eq!(gap.data_types, [DataType::News], "the executor ends it");
+    }
+
+    #[test]
+    fn layer_without_any_served_type_is_requested() {
+        let mut planner = Planner::default();
+        planner.layer_data_types[1] = vec![DataType::News];
+        let planner = planner.restricted_to(&[DataType::MarketData]);
+        let fact = Fact::Qualified { layer: Layer::Liquid, occurred_at: at("2024-03-04T21:00:00Z") };
+        assert_eq!(planner.plan(symbol(), fact).unwrap().data_types, [DataType::News]);
+        assert_eq!(Planner::default().restricted_to(&[]), Planner::default());
     }
 
     #[test]

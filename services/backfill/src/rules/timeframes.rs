@@ -26,6 +26,12 @@ impl Timeframes {
         Self { enabled }
     }
 
+    /// Returns `true` if the timeframe is enabled.
+    #[must_use]
+    pub fn includes(&self, timeframe: Timeframe) -> bool {
+        self.enabled.contains(&timeframe)
+    }
+
     /// Returns the series of this data type that a symbol of this layer has, longest timeframe first: one per enabled timeframe of bars,
     /// or `None` once for data without timeframes.
     pub fn of(&self, layer: Layer, data_type: DataType) -> impl Iterator<Item = Option<Timeframe>> {

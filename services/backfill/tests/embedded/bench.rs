@@ -49,7 +49,6 @@ impl Bench {
             RegistrySection(RegistryConfig { url: registry.url(), ..RegistryConfig::default() });
         config.source.kind = SourceKind::Synthetic;
         config.executor.gather_ms = 50.into();
-        config.market_data_in_day_bars();
         let version = Version { name: "backfill", version: Backfill::VERSION, features: &[] };
         let host = Host::start(&process, &Backfill::catalogue(), version, Handle::current(), Shutdown::new());
         let host = host.expect("a host");
