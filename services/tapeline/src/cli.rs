@@ -4,6 +4,8 @@ use chassis::{Shutdown, descriptors, signals};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Handle;
 
+use crate::commands::backfill::{self, BackfillCommand};
+use crate::commands::coverage::{self, CoverageArgs};
 use crate::commands::dead_letters::{self, DeadLettersCommand};
 use crate::commands::dev::{self, DevArgs};
 use crate::commands::lag::{self, LagArgs};
@@ -59,6 +61,13 @@ pub enum Command {
     Tail(TailArgs),
     /// Count lost, doubled and reordered records of each stage from the topics alone, and find committed offsets that do not fit
     Verify(VerifyArgs),
+    /// Request history, list requests and cancel them
+    Backfill {
+        #[command(subcommand)]
+        command: BackfillCommand,
+    },
+    /// Print the history that the topics have of a symbol: held, covered, requested and missing
+    Coverage(CoverageArgs),
     /// Print the consumer lag of each group, in records and seconds, by partition
     Lag(LagArgs),
 }
@@ -98,6 +107,8 @@ impl Cli {
             }
             Command::Tail(args) => until_signal(tail::run(args), Ok(())).await,
             Command::Verify(args) => until_signal(verify::run(args), interrupted).await,
+            Command::Backfill { command } => until_signal(backfill::run(command), interrupted).await,
+            Command::Coverage(args) => until_signal(coverage::run(args), interrupted).await,
             Command::Lag(args) => until_signal(lag::run(args), interrupted).await,
         }
     }

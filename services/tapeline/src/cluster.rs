@@ -3,6 +3,7 @@
 mod args;
 mod clients;
 mod edge_address;
+mod end_reader;
 mod settings;
 
 pub use self::args::ClusterArgs;
@@ -11,4 +12,5 @@ pub use self::edge_address::{
     AddressError, EdgeAddress, ResolveError, ResolvedEdge, parse_admin_listen_address,
     parse_edge_listen_address,
 };
+pub use self::end_reader::{EndReader, partition_count};
 pub use self::settings::{PREFIX, Settings};

@@ -1,5 +1,7 @@
 //! The subcommands, one module each: its arguments and what it does.
 
+pub mod backfill;
+pub mod coverage;
 pub mod dead_letters;
 pub mod dev;
 pub mod lag;

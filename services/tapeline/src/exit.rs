@@ -25,6 +25,9 @@ pub enum Failure {
     /// The cluster denied access or authorization.
     #[error(transparent)]
     AccessDenied(Cause),
+    /// Requests were served in part, and none failed.
+    #[error(transparent)]
+    Partial(Cause),
 }
 
 /// The message of a failure, with its source error if there is one.
@@ -116,6 +119,7 @@ impl Failure {
             Self::Usage(cause) => Self::Usage(of(cause)),
             Self::Unreachable(cause) => Self::Unreachable(of(cause)),
             Self::AccessDenied(cause) => Self::AccessDenied(of(cause)),
+            Self::Partial(cause) => Self::Partial(of(cause)),
         }
     }
 
@@ -126,6 +130,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable(_) => Exit::Unreachable,
             Self::AccessDenied(_) => Exit::Refused,
+            Self::Partial(_) => Exit::Partial,
         }
     }
 

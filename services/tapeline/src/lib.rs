@@ -5,6 +5,8 @@
 //! | `dev` | runs an embedded broker and registry, all four services and a market in this process, then audits the run |
 //! | `replay` | runs the same market against services on a cluster, then audits the run |
 //! | `topics`, `schemas` | create or register what the contract defines, or compare it with the cluster |
+//! | `backfill` | request history, list and cancel requests |
+//! | `coverage` | the held, covered, requested and missing history of a symbol |
 //! | `publish`, `tail` | write findings, read events |
 //! | `dead-letters` | list, show and replay dead letters |
 //! | `lag`, `verify` | consumer lag; the loss audit from the topics alone |
@@ -21,7 +23,7 @@
 //!                         report, NDJSON files ◄── market::RunAudit ◄── audit::count
 //! ```
 //!
-//! Modules depend on each other in one direction only: [`cli`] → [`commands`] → [`market`], [`audit`], [`cluster`] → [`output`],
+//! Modules depend on each other in one direction only: [`cli`] → [`commands`] → [`market`], [`audit`], [`history`] → [`cluster`] → [`output`],
 //! [`exit`], [`finding_lines`], [`record_position`]. [`cli`] defines the command line. [`audit`] recounts lost, doubled and reordered records and shares neither counters nor
 //! state with the services.
 //!
@@ -36,6 +38,7 @@ pub mod cluster;
 pub mod commands;
 pub mod exit;
 pub mod finding_lines;
+pub mod history;
 pub mod market;
 pub mod output;
 pub mod record_position;

@@ -4,6 +4,7 @@ mod decoded_record;
 mod ndjson_file;
 mod process_memory;
 mod progress;
+mod wrapped;
 mod writable_file;
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ pub use self::decoded_record::DecodedRecord;
 pub use self::ndjson_file::NdjsonFile;
 pub use self::process_memory::peak_rss_mib;
 pub use self::progress::{PROGRESS_INTERVAL, ProgressLines, bar_style};
+pub use self::wrapped::{columns, wrapped};
 pub use self::writable_file::{check_name, check_writable};
 
 /// Prints to standard output. Once its reader has closed the pipe (`tapeline lag … | head`), nothing is printed any more.

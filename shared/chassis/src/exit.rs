@@ -24,6 +24,8 @@ pub enum Exit {
     Refused = 7,
     /// 8: several Kafka clients hang in calls that do not return.
     ClientsAbandoned = 8,
+    /// 9: the requested work was served in part, and nothing of it failed.
+    Partial = 9,
     /// 130: a second signal arrived while draining.
     SecondSignal = 130,
 }
@@ -31,7 +33,7 @@ pub enum Exit {
 // === impl Exit ===
 
 impl Exit {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ok,
         Self::Failed,
         Self::Usage,
@@ -41,6 +43,7 @@ impl Exit {
         Self::MissingOffset,
         Self::Refused,
         Self::ClientsAbandoned,
+        Self::Partial,
         Self::SecondSignal,
     ];
 

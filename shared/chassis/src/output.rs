@@ -46,6 +46,14 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Returns the number of columns of the terminal at standard output. `None` if there is none.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "nothing is written")]
+pub fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// Writes a line to standard error, with control characters escaped. A failure is ignored: there is no other place to report it.
 pub fn note(line: &str) {
     drop(io::stderr().lock().write_all(format!("{}\n", printable(line)).as_bytes()));

@@ -1,5 +1,6 @@
 //! Queries about topics and groups that read no records: start and end offsets of partitions, committed offsets of a group.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use contracts::Topic;
@@ -15,6 +16,7 @@ use crate::committed_offsets::committed_offsets;
 use crate::config::{KafkaConfig, Profile};
 use crate::librdkafka_error::LibrdkafkaError;
 use crate::partition_ends::watermarks_of;
+use crate::raw;
 use crate::topic_metadata::{self, MetadataError};
 
 /// The start of the cluster id that librdkafka's mock cluster reports.
@@ -38,6 +40,12 @@ pub enum QueryError {
         what: String,
         /// The error of the request.
         source: LibrdkafkaError,
+    },
+    /// The cluster is an embedded broker, which does not list the members of groups.
+    #[error("the embedded broker does not list the members of group {group}")]
+    Embedded {
+        /// The group.
+        group: String,
     },
 }
 
@@ -73,6 +81,11 @@ impl MaybeAccessDenied for QueryError {
     }
 }
 
+fn is_embedded(client: &BaseConsumer<LogContext>, timeout: Duration) -> bool {
+    let id = client.client().fetch_cluster_id(timeout);
+    id.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER_ID))
+}
+
 fn query_error(
     client: &BaseConsumer<LogContext>,
     config: &KafkaConfig,
@@ -89,12 +102,12 @@ fn query_error(
     }
 }
 
-/// Fetches start and end of each of `partitions` partitions; `what` names them for errors.
+/// Fetches start and end of each of these partitions; `what` names them for errors.
 fn fetch_watermarks(
     client: &BaseConsumer<LogContext>,
     config: &KafkaConfig,
     topic: Topic,
-    partitions: i32,
+    partitions: Range<i32>,
     what: &str,
 ) -> Result<Vec<Watermarks>, QueryError> {
     let timeout = config.query_timeout_ms.as_duration();
@@ -103,7 +116,7 @@ fn fetch_watermarks(
             .map_err(|error| query_error(client, config, format!("{what} of {topic}[{partition}]"), error))?;
         Ok(Watermarks { partition, low, high })
     };
-    (0..partitions).map(of).collect()
+    partitions.map(of).collect()
 }
 
 impl ClusterQuery {
@@ -135,8 +148,7 @@ impl ClusterQuery {
 
     /// Returns whether the cluster is an embedded broker, which has no administration. Blocks.
     pub(crate) fn is_embedded(&self) -> bool {
-        let id = self.client.client().fetch_cluster_id(self.timeout);
-        id.is_some_and(|id| id.starts_with(EMBEDDED_CLUSTER_ID))
+        is_embedded(&self.client, self.timeout)
     }
 
     pub(crate) fn config(&self) -> &KafkaConfig {
@@ -171,7 +183,18 @@ impl ClusterQuery {
     /// # Errors
     /// If the cluster is unavailable or denies access.
     pub fn watermarks(&self, topic: Topic) -> Result<Vec<Watermarks>, QueryError> {
-        fetch_watermarks(&self.client, &self.config, topic, self.partitions(topic)?, "watermarks")
+        fetch_watermarks(&self.client, &self.config, topic, 0..self.partitions(topic)?, "watermarks")
+    }
+
+    /// Fetches start and end of one partition of a topic. Blocks.
+    ///
+    /// # Errors
+    /// If the cluster is unavailable or denies access, or the topic has no such partition.
+    pub fn watermarks_of(&self, topic: Topic, partition: i32) -> Result<Watermarks, QueryError> {
+        let fetched =
+            fetch_watermarks(&self.client, &self.config, topic, partition..partition + 1, "watermarks")?;
+        let of_none = Watermarks { partition, low: 0, high: 0 };
+        Ok(fetched.first().copied().unwrap_or(of_none))
     }
 }
 
@@ -182,7 +205,7 @@ impl GroupQuery {
     /// # Errors
     /// If the cluster is unavailable or denies access.
     pub fn stable_ends(&self, topic: Topic, partitions: i32) -> Result<Vec<Watermarks>, QueryError> {
-        fetch_watermarks(&self.client, &self.config, topic, partitions, "last stable offset")
+        fetch_watermarks(&self.client, &self.config, topic, 0..partitions, "last stable offset")
     }
 
     /// Creates a client for any number of queries about one group.
@@ -193,6 +216,19 @@ impl GroupQuery {
         let client = client::group_query_client(config, group)?;
         let timeout = config.query_timeout_ms.as_duration();
         Ok(Self { client, config: config.clone(), group: group.to_owned(), timeout })
+    }
+
+    /// Fetches the members of the group, each with its client id and host. Blocks.
+    ///
+    /// # Errors
+    /// If the cluster is unavailable, denies access or is an embedded broker.
+    pub fn members(&self) -> Result<Vec<String>, QueryError> {
+        if is_embedded(&self.client, self.timeout) {
+            return Err(QueryError::Embedded { group: self.group.clone() });
+        }
+        raw::members(&self.client, &self.group, self.timeout).map_err(|error| {
+            query_error(&self.client, &self.config, format!("members of group {}", self.group), error)
+        })
     }
 
     /// Fetches the committed offset of each of `partitions` partitions of a topic; `None` if the group has committed none. Blocks.

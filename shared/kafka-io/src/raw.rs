@@ -4,10 +4,12 @@
 //!   `BaseConsumer::poll` returns only the partition number.
 //! - A poll that returns rebalance events and commit results instead of invoking callbacks, and that another thread can interrupt.
 //! - `rd_kafka_commit_transaction` without rust-rdkafka's preceding flush, which polls in steps of 100 ms.
+//! - The members of a group of either protocol.
 //! - The member's generation, the high watermark of the last fetch, and commit metadata as bytes.
 #![allow(unsafe_code)]
 
 mod calls;
+mod groups;
 mod memory;
 
 use std::borrow::Cow;
@@ -27,6 +29,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use crate::error_codes::is_access_denied;
 
 pub(crate) use self::calls::{commit_transaction, generation, known_end, metadata};
+pub(crate) use self::groups::members;
 use self::memory::{NO_ERROR, bytes, owned};
 
 /// An event of a consumer's queue.

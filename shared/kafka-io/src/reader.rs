@@ -143,7 +143,19 @@ impl TopicReader {
         partitions: &BTreeSet<i32>,
         starts: &BTreeMap<(Topic, i32), i64>,
     ) -> Result<Self, ReadError> {
-        Self::start_some(config, topics, Some(partitions), |topic, ends| start_at(starts, topic, ends))
+        let query = ClusterQuery::new(config)?;
+        let read = topics.iter().flat_map(|topic| partitions.iter().map(|partition| (*topic, *partition)));
+        let ends = read.map(|(topic, partition)| Ok((topic, query.watermarks_of(topic, partition)?)));
+        let ends = ends.collect::<Result<Vec<_>, QueryError>>()?;
+        Self::assign(query, topics, ends, |topic, ends| start_at(starts, topic, ends))
+    }
+
+    /// Starts to read one partition of each topic at its first retained record.
+    ///
+    /// # Errors
+    /// As [`TopicReader::open`].
+    pub fn open_partition(config: &KafkaConfig, topics: &[Topic], partition: i32) -> Result<Self, ReadError> {
+        Self::open_partitions(config, topics, &[partition].into(), &BTreeMap::new())
     }
 
     fn start(
@@ -151,29 +163,30 @@ impl TopicReader {
         topics: &[Topic],
         start: impl Fn(Topic, &Watermarks) -> i64,
     ) -> Result<Self, ReadError> {
-        Self::start_some(config, topics, None, start)
+        let query = ClusterQuery::new(config)?;
+        let mut ends = Vec::new();
+        for topic in topics {
+            ends.extend(query.watermarks(*topic)?.into_iter().map(|ends| (*topic, ends)));
+        }
+        Self::assign(query, topics, ends, start)
     }
 
-    /// `partitions`: the numbers of the partitions to read, `None` for all.
-    fn start_some(
-        config: &KafkaConfig,
+    /// Starts to read these partitions, each of which has these ends.
+    fn assign(
+        query: ClusterQuery,
         topics: &[Topic],
-        partitions: Option<&BTreeSet<i32>>,
+        partitions: Vec<(Topic, Watermarks)>,
         start: impl Fn(Topic, &Watermarks) -> i64,
     ) -> Result<Self, ReadError> {
-        let query = ClusterQuery::new(config)?;
-        let consumer = client::follower(config, "tapeline.reader", LogContext::default())?;
+        let consumer = client::follower(query.config(), "tapeline.reader", LogContext::default())?;
         let mut list = TopicPartitionList::new();
         let mut positions = BTreeMap::new();
-        for topic in topics {
-            let is_read = |ends: &Watermarks| partitions.is_none_or(|it| it.contains(&ends.partition));
-            for ends in query.watermarks(*topic)?.into_iter().filter(is_read) {
-                let next = start(*topic, &ends);
-                list.add_partition(topic.name(), ends.partition)
-                    .set_offset(Offset::Offset(next))
-                    .map_err(ReadError::assign)?;
-                positions.insert((*topic, ends.partition), ReadPosition { next, end: ends.high });
-            }
+        for (topic, ends) in partitions {
+            let next = start(topic, &ends);
+            list.add_partition(topic.name(), ends.partition)
+                .set_offset(Offset::Offset(next))
+                .map_err(ReadError::assign)?;
+            positions.insert((topic, ends.partition), ReadPosition { next, end: ends.high });
         }
         consumer.assign(&list).map_err(ReadError::assign)?;
         Ok(Self { consumer: Some(consumer), query, topics: topics.to_vec(), positions })

@@ -1,21 +1,14 @@
 //! Reads dead letters up to the ends of their topics at the start of a command.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use contracts::Topic;
 use kafka_io::{ClusterQuery, KafkaConfig, OwnedRecord, TopicReader};
 
 use super::dead_letter::DeadLetter;
+use crate::cluster::EndReader;
 use crate::exit::Failure;
 use crate::record_position::RecordPosition;
-
-/// Timeout of one read.
-const READ_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// Reading fails after this time without a record before the end. Longer than the transaction timeout, after which an open transaction
-/// no longer blocks the end.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The next offset by partition.
 pub type Offsets = BTreeMap<(Topic, i32), i64>;
@@ -56,10 +49,8 @@ impl Bounds {
 
 /// Reads dead letters, each partition in order.
 pub struct DeadLetterReader {
-    reader: TopicReader,
+    reader: EndReader,
     ends: Offsets,
-    /// Time without a record.
-    idle: Duration,
 }
 
 impl DeadLetterReader {
@@ -74,7 +65,7 @@ impl DeadLetterReader {
         ends: Offsets,
     ) -> Result<Self, Failure> {
         let reader = TopicReader::open_at(kafka, topics, starts).map_err(Failure::query)?;
-        Ok(Self { reader, ends, idle: Duration::ZERO })
+        Ok(Self { reader: EndReader::new(reader, "dead letters"), ends })
     }
 
     /// Reads everything that these topics hold now. Blocks.
@@ -110,17 +101,7 @@ impl DeadLetterReader {
     /// # Errors
     /// If the topics cannot be read, or no record arrives for a minute before the end.
     pub fn next_batch(&mut self) -> Result<Option<Vec<DeadLetter>>, Failure> {
-        if self.reader.is_at_end() {
-            return Ok(None);
-        }
-        let records = self.reader.read(READ_TIMEOUT).map_err(Failure::query)?;
-        self.idle = if records.is_empty() { self.idle + READ_TIMEOUT } else { Duration::ZERO };
-        if self.idle > STALL_TIMEOUT && !self.reader.is_at_end() {
-            let timeout_s = STALL_TIMEOUT.as_secs();
-            return Err(Failure::unreachable(format!(
-                "failed to read dead letters: no record for {timeout_s} s before the end"
-            )));
-        }
+        let Some(records) = self.reader.next_batch()? else { return Ok(None) };
         let is_within = |record: &OwnedRecord| {
             self.ends.get(&(record.topic, record.partition)).is_some_and(|end| record.offset < *end)
         };
