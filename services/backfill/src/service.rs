@@ -101,7 +101,7 @@ pub async fn start_with(
     let connection =
         hosting::connect(&context, kafka, &config.registry, DEAD_LETTERS, &writes, &planner::INPUTS).await?;
     report_left_out(&config, source.as_ref());
-    let planner = host_planner(&context, &config, connection.wire.clone())?;
+    let planner = host_planner(&context, &config, source.as_ref(), connection.wire.clone())?;
     let owned = OwnedPartitions::default();
     ledger::start(&context, &config, connection.wire.clone(), owned.clone());
     let executor = host_executor(&context, &config, (source, reserved), connection.wire, owned)?;
@@ -116,8 +116,13 @@ fn ledger_parts(config: &BackfillConfig) -> Vec<Part> {
     }
 }
 
-fn host_planner(context: &Context, config: &BackfillConfig, wire: Wire) -> Result<Hosted, Failure> {
-    let stage = PlannerStage::new(wire, served::planner(config));
+fn host_planner(
+    context: &Context,
+    config: &BackfillConfig,
+    source: &dyn Source,
+    wire: Wire,
+) -> Result<Hosted, Failure> {
+    let stage = PlannerStage::new(wire, served::planner(&config.planner, source));
     // The planner has no workers, so the channel remains empty.
     let (_, completed) = completions(1);
     let spec = StageSpec {

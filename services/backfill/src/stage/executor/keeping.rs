@@ -100,7 +100,7 @@ impl ExecutorStage {
     ) -> Searched {
         let wall = Timestamp::from_micros(now.wall_micros);
         let Some(timeframe) =
-            series.timeframe.filter(|timeframe| self.source.serves(series.data_type, *timeframe))
+            series.timeframe.filter(|timeframe| self.source.serves(series.data_type, Some(*timeframe)))
         else {
             return Searched::Done;
         };
