@@ -195,11 +195,11 @@ fn test_names_leave_out_ignored_functions() {
 
 #[test]
 fn different_version_in_compose_is_an_offence() {
-    let pins = SourceFile::made_up("versions", "kafka=1\nregistry=2\n");
+    let pins = SourceFile::made_up("versions", "kafka=1\nregistry=2\npostgres=3\n");
     let compose = |text: &str| SourceFile::made_up("docker-compose.yml", text);
-    let right = "    image: apache/kafka:1\n    image: apicurio/apicurio-registry:2\n";
+    let right = "    image: apache/kafka:1\n    image: apicurio/apicurio-registry:2\n    image: postgres:3\n";
     assert!(versions::offences(&pins, &compose(right)).is_empty());
-    assert_eq!(versions::offences(&pins, &compose(&right.replace(":2", ":3"))).len(), 1);
+    assert_eq!(versions::offences(&pins, &compose(&right.replace(":2", ":4"))).len(), 1);
     let manifest = SourceFile::made_up("Cargo.toml", "[workspace.package]\nversion = \"1.2.0\"\n");
     let images =
         compose("image: tapeline/feature:1.2.0\nimage: tapeline/backfill:1.1.0\nimage: tapeline/x\n");
