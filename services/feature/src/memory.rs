@@ -11,7 +11,7 @@ use crate::stage::{WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX};
 pub const BAR_BYTES: u64 = size_of::<Bar>() as u64;
 
 /// Bytes of a symbol of a job in addition to its bars: the results of all sets.
-pub const RESULT_BYTES: u64 = 16 << 10;
+pub const RESULT_BYTES: u64 = 18 << 10;
 
 /// Returns the parts of the workers, when there are as many as there may be, and of the results that wait for an earlier one. While one
 /// symbol is missing to a full request per worker, one more full request is started.

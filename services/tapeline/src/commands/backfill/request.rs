@@ -173,7 +173,7 @@ fn verdict(counts: &Counts, open: usize, timeout_s: u64) -> Result<(), Failure> 
         )));
     }
     if counts.failed > 0 {
-        return Err(Failure::not_ok(format!("{} requests failed", counts.failed)));
+        return Err(Failure::not_ok(format!("requests failed: {}", counts.failed)));
     }
     match counts.partial {
         0 => Ok(()),
