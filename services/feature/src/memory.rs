@@ -40,14 +40,14 @@ mod tests {
             memory_parts(requests).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         let waiting = "results that wait for an earlier one 8 MiB";
-        assert_eq!(parts(&requests), ["requests.workers_max 28 MiB", waiting]);
+        assert_eq!(parts(&requests), ["requests.workers_max 29 MiB", waiting]);
         assert_eq!(
             parts(&RequestsSection { workers_max: 16, ..requests.clone() }),
-            ["requests.workers_max 53 MiB", waiting]
+            ["requests.workers_max 54 MiB", waiting]
         );
         assert_eq!(
             parts(&RequestsSection { workers_min: 8, ..requests }),
-            ["requests.workers_max 28 MiB", waiting]
+            ["requests.workers_max 29 MiB", waiting]
         );
     }
 }
