@@ -24,6 +24,9 @@ const READ_WAIT: Duration = Duration::from_millis(250);
 /// The time between two queries of the topics' ends, for the lag.
 const LAG_EVERY: Duration = Duration::from_secs(5);
 
+/// Wait after another instance has moved a position.
+const CONFLICT_WAIT: Duration = Duration::from_secs(1);
+
 /// Waits after failures.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
@@ -76,16 +79,20 @@ impl Follower {
 
     fn failed(&self, error: &LedgerError, backoff: &mut Backoff) {
         self.meters.failed();
-        // Another owner took the partition over: no failure of a part.
+        // The other owner of a partition has written: no failure of a part. Two owners do not hold each other up without a wait.
         if matches!(error, LedgerError::Conflict { .. }) {
-            return;
+            return self.wait(CONFLICT_WAIT);
         }
         if backoff.failures() == 0 {
             let cause = ErrorChain(error).to_string();
             tracing::warn!(%cause, "failed to write the ledger; the work continues without it");
             self.latch.degraded(Some(&format!("ledger not written: {cause}")));
         }
-        let wait = backoff.fail();
+        self.wait(backoff.fail());
+    }
+
+    /// Waits, at most until the shutdown.
+    fn wait(&self, wait: Duration) {
         let shutdown = self.shutdown.clone();
         self.runtime.block_on(async move {
             tokio::select! {

@@ -21,8 +21,10 @@ impl LedgerMeters {
     /// Registers the metrics.
     #[must_use]
     pub fn new(scope: &Scope) -> Self {
+        let lag = scope.gauge(&LEDGER_LAG, &[]);
+        lag.set(f64::NAN);
         Self {
-            lag: scope.gauge(&LEDGER_LAG, &[]),
+            lag,
             committed: scope.counter(&LEDGER_TRANSACTIONS, &[("outcome", "committed")]),
             failed: scope.counter(&LEDGER_TRANSACTIONS, &[("outcome", "failed")]),
             rows: scope.counter(&LEDGER_ROWS, &[]),
@@ -36,8 +38,10 @@ impl LedgerMeters {
         self.skipped.increment(batch.skipped);
     }
 
+    /// Counts a failure. The lag is unknown until the next read.
     pub(super) fn failed(&self) {
         self.failed.increment(1);
+        self.lag.set(f64::NAN);
     }
 
     pub(super) fn lag(&self, records: i64) {

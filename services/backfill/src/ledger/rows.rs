@@ -102,7 +102,7 @@ impl JobRow {
         self.symbol.clone_from(&event.symbol);
         self.layer = Some(event.layer);
         self.end = Some(End {
-            outcome: if event.partial { Outcome::Partial } else { Outcome::Completed },
+            outcome: if event.success { Outcome::Completed } else { Outcome::Partial },
             at: event.occurred_at,
             duration_micros: Some(event.duration_micros),
             records: event.records.values().sum(),

@@ -72,8 +72,11 @@ async fn stopped_server_stops_no_work(mut bench: Bench) {
     let is_degraded =
         || health.readiness().degraded.get("backfill").is_some_and(|of| of.contains_key("ledger"));
     assert!(wait_until(TIMEOUT, is_degraded), "the ledger is not reported");
+    let is_lag_known = || bench.host.metrics().render().contains("\nbackfill_ledger_lag_records{");
+    assert!(!is_lag_known(), "a lag is exported that is not known");
     server.restart().expect("a PostgreSQL server");
     assert!(wait_until(TIMEOUT, || server.query(count).is_ok_and(|count| count == "2")), "not continued");
     assert!(wait_until(TIMEOUT, || !is_degraded()), "the ledger is still reported");
+    assert!(wait_until(TIMEOUT, is_lag_known), "no lag is exported");
     end(context).await;
 }
