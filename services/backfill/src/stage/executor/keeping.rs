@@ -112,7 +112,9 @@ impl ExecutorStage {
         let Some(wanted) = kept.wanted else { return Searched::Done };
         let covered = self.table.coverage.whole(partition, series);
         let mut holes = keeper.holes(timeframe, &kept, &covered, wall);
-        holes.retain(|hole| !self.is_held(partition, series, hole));
+        if !holes.is_empty() {
+            self.remove_held(&mut holes, partition, series);
+        }
         self.keeping.found += u64::saturating_from(holes.len());
         if holes.is_empty() {
             return Searched::Done;
@@ -178,14 +180,14 @@ impl ExecutorStage {
         Ok(())
     }
 
-    /// Returns `true` if a held request fetches a part of the hole.
-    fn is_held(&self, partition: i32, series: &Series, hole: &Hole) -> bool {
+    /// Removes the holes of which a held request fetches a part.
+    fn remove_held(&self, holes: &mut Vec<Hole>, partition: i32, series: &Series) {
         let part = (series.data_type, series.timeframe);
-        let mut held = self
-            .requests
-            .values()
-            .filter(|request| request.id.input.partition == partition && request.symbol == series.symbol);
-        held.any(|request| !request.shares_of(part, &[hole.range]).is_empty())
+        // Once for all holes: there may be thousands of requests, of few symbols each.
+        let of_series =
+            |request: &&Request| request.id.input.partition == partition && request.symbol == series.symbol;
+        let held: Vec<&Request> = self.requests.values().filter(of_series).collect();
+        holes.retain(|hole| held.iter().all(|request| request.shares_of(part, &[hole.range]).is_empty()));
     }
 
     /// Returns the number of the keeper's requests in a partition that have not ended, as far as they have been read.
