@@ -60,14 +60,16 @@ pub(super) async fn run(args: RequestArgs) -> Result<(), Failure> {
         progress: RequestProgress::new(symbols.len(), started),
         is_short: symbols.len() <= PRINTED_MAX,
         deadline: started + Duration::from_secs(args.timeout_s),
+        written: 0,
         stalled_since: Some(started),
     };
     let result = following.run(&writer, &template, &symbols).await;
     let (counts, open) = (following.tracking.counts, following.tracking.open());
+    let unwritten = symbols.len().saturating_sub(following.written);
     drop(following);
     result?;
     print(&summary(symbols.len(), &counts, started.elapsed()))?;
-    verdict(&counts, open, args.timeout_s)
+    verdict(&counts, (open, unwritten), args.timeout_s)
 }
 
 async fn write_all(
@@ -93,6 +95,8 @@ struct Following<'a> {
     progress: RequestProgress,
     is_short: bool,
     deadline: Instant,
+    /// The number of written requests: all of them, unless the time was over before.
+    written: usize,
     /// The time of the last event. `None` once the possible cause is named.
     stalled_since: Option<Instant>,
 }
@@ -109,6 +113,10 @@ impl Following<'_> {
             while self.tracking.open() + batch.len() > OPEN_MAX && Instant::now() < self.deadline {
                 block_in_place(|| self.follow())?;
             }
+            if Instant::now() >= self.deadline {
+                return Ok(());
+            }
+            self.written += batch.len();
             let requests: Vec<_> = batch.iter().map(|symbol| template.of(*symbol)).collect();
             requests.iter().for_each(|request| self.tracking.add(id_of(request)));
             writer.write(&requests).await?;
@@ -166,10 +174,11 @@ fn summary(total: usize, counts: &Counts, elapsed: Duration) -> String {
     )
 }
 
-fn verdict(counts: &Counts, open: usize, timeout_s: u64) -> Result<(), Failure> {
-    if open > 0 {
+fn verdict(counts: &Counts, (open, unwritten): (usize, usize), timeout_s: u64) -> Result<(), Failure> {
+    if (open, unwritten) != (0, 0) {
         return Err(Failure::not_ok(format!(
-            "{open} requests did not end within {timeout_s} s: they continue, see `tapeline backfill status`"
+            "{open} requests did not end within {timeout_s} s, and {unwritten} were not written: the former continue, see \
+             `tapeline backfill status`"
         )));
     }
     if counts.failed > 0 {
@@ -189,11 +198,13 @@ mod tests {
 
     #[test]
     fn exit_code_is_that_of_the_worst_request() {
-        let exit = |counts: Counts, open| verdict(&counts, open, 1).map_err(|failure| failure.exit());
+        let exit = |counts: Counts, open| verdict(&counts, (open, 0), 1).map_err(|failure| failure.exit());
         let (completed, partial, failed) = (1, 1, 1);
         assert_eq!(exit(Counts { completed, duplicate: 1, ..Counts::default() }, 0), Ok(()));
         assert_eq!(exit(Counts { completed, partial, ..Counts::default() }, 0), Err(Exit::Partial));
         assert_eq!(exit(Counts { partial, failed, ..Counts::default() }, 0), Err(Exit::Failed));
         assert_eq!(exit(Counts::default(), 1), Err(Exit::Failed));
+        let unwritten = verdict(&Counts::default(), (0, 1), 1).map_err(|failure| failure.exit());
+        assert_eq!(unwritten, Err(Exit::Failed));
     }
 }
