@@ -3,4 +3,4 @@
 use chassis::admin::Version;
 
 pub(crate) const VERSION: Version =
-    Version { name: "tapeline", version: env!("CARGO_PKG_VERSION"), features: kafka_io::FEATURES };
+    Version { name: "tapeline", version: env!("CARGO_PKG_VERSION"), features: backfill::features::FEATURES };

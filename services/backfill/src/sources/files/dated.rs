@@ -55,7 +55,7 @@ impl Files {
             let path = self.folder.join(self.pattern.path(series, Some(date)));
             if !dates.contains(&date) {
                 if date > first && series.timeframe.is_some() && is_session(date) {
-                    let cause = "no file of this session, between the first and the newest file";
+                    let cause = "no file of this date, which is between the first and the newest file";
                     parts.reject_file(&path, part, cause.to_owned());
                 }
                 continue;

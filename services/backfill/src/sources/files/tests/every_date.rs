@@ -51,7 +51,7 @@ fn bad_or_absent_file_costs_its_date() {
     assert_eq!((part.records.len(), part.defects.files), (4, 3));
     let expected = [
         (None, "1: column `time` is missing; the header must name time, open, high, low, close, volume"),
-        (None, "no file of this session, between the first and the newest file"),
+        (None, "no file of this date, which is between the first and the newest file"),
         (None, "2: time: 2024-06-26T14:59:00Z is not within 2024-06-27, the date of the file in New York"),
     ];
     assert_eq!(rejected(&part), expected);
