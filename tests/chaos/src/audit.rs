@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
 use contracts::{
-    Alert, Codec, Event, FeatureRequest, RequestFailure, Topic, Vector, WriterError, WriterSchemas,
+    Alert, BackfillTrigger, ClosedBar, Codec, Event, FeatureRequest, Qualification, RangeCompletion,
+    RangeRequest, RequestFailure, Topic, Vector, WriterError, WriterSchemas,
 };
 use integration::{Registry, request};
 use kafka_io::{KafkaConfig, OwnedRecord, Start, TopicReader};
 
+use crate::backfill_oracle::{BackfillOracle, Milestone};
 use crate::numbers::Numbers;
 use crate::oracle::{Count, Oracle, RecordPosition};
+use crate::proposals::Proposals;
 
 const WAIT: Duration = Duration::from_millis(200);
 /// Maximum time without a record before the end of a topic.
@@ -51,7 +54,7 @@ pub fn count(brokers: &str, registry_port: u16, numbers: Numbers) -> io::Result<
         failure.symbols.iter().for_each(|symbol| oracle.end(&failure.request_id, symbol, None));
         Ok(())
     })?;
-    for topic in [Topic::ScannerBridgeDeadLetter, Topic::FeatureDeadLetter] {
+    for topic in Topic::ALL.iter().copied().filter(|topic| topic.is_dead_letter()) {
         each(&kafka, topic, |record| {
             let header =
                 |(name, value): &(String, Vec<u8>)| format!("{name}={}", String::from_utf8_lossy(value));
@@ -61,6 +64,54 @@ pub fn count(brokers: &str, registry_port: u16, numbers: Numbers) -> io::Result<
         })?;
     }
     Ok(oracle.count())
+}
+
+/// Reads the topics of backfills and adds their counts. Returns the numbers of requests, bars and fetched chunks.
+///
+/// # Errors
+/// As [`count`].
+pub fn count_backfills(
+    brokers: &str,
+    registry_port: u16,
+    proposals: Proposals,
+    count: &mut Count,
+) -> io::Result<(usize, u64, u64)> {
+    let kafka = KafkaConfig { brokers: brokers.to_owned(), ..KafkaConfig::default() };
+    let (codec, writers) = (Codec::new(), Writers { port: registry_port, parsed: Mutex::default() });
+    let mut oracle = BackfillOracle::new(proposals);
+    each(&kafka, Topic::SymbolQualified, |record| {
+        let qualification: Qualification = decode(&codec, &writers, record)?;
+        oracle.event(Milestone::Qualified, qualification.symbol);
+        Ok(())
+    })?;
+    each(&kafka, Topic::RangeRequested, |record| {
+        let request: RangeRequest = decode(&codec, &writers, record)?;
+        let id = (request.backfill_id, request.attempt);
+        oracle.request(id, &request.symbol, request.start, request.end);
+        if request.trigger == BackfillTrigger::Qualified {
+            oracle.event(Milestone::Requested, request.symbol);
+        }
+        Ok(())
+    })?;
+    each(&kafka, Topic::RangeProgressed, |_| {
+        oracle.chunk();
+        Ok(())
+    })?;
+    each(&kafka, Topic::RangeCompleted, |record| {
+        let completion: RangeCompletion = decode(&codec, &writers, record)?;
+        // One that has not succeeded does not count, so its request is lost.
+        if completion.success {
+            oracle.completion((completion.backfill_id, completion.attempt));
+        }
+        Ok(())
+    })?;
+    each(&kafka, Topic::BarClosed, |record| {
+        let bar: ClosedBar = decode(&codec, &writers, record)?;
+        oracle.bar(bar.symbol, bar.open_time);
+        Ok(())
+    })?;
+    oracle.count(count);
+    Ok(oracle.totals())
 }
 
 /// Calls `act` with every committed record of a topic, each partition in order.

@@ -62,6 +62,10 @@ pub struct RunArgs {
     /// coordinator).
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub records: Option<u64>,
+    /// Symbols that are proposed to the publisher, so that backfill fetches a year of their bars (default: 300 in the short plan, 2,000 in the
+    /// long plan). With 0, publisher and backfill do not run.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    pub proposals: Option<u64>,
     /// Maximum number of faults, to shorten a run.
     #[arg(long)]
     pub faults: Option<usize>,
@@ -130,6 +134,28 @@ impl RunArgs {
             PlanName::Short | PlanName::Coordinators => self.bridges(),
             PlanName::Long => (self.bridges() / 4).max(2),
         }
+    }
+
+    /// Returns the number of symbols that are proposed.
+    #[must_use]
+    pub fn proposals(&self) -> u64 {
+        self.proposals.unwrap_or(match self.plan {
+            PlanName::Short => 300,
+            PlanName::Long => 2_000,
+            PlanName::Coordinators => 0,
+        })
+    }
+
+    /// Returns the number of publisher instances.
+    #[must_use]
+    pub fn publishers(&self) -> u32 {
+        u32::from(self.proposals() > 0)
+    }
+
+    /// Returns the number of backfill instances.
+    #[must_use]
+    pub fn backfills(&self) -> u32 {
+        2 * self.publishers()
     }
 
     /// Returns the number of partitions of every topic.

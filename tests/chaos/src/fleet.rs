@@ -13,8 +13,8 @@ use integration::{Metrics, wait_until};
 
 use crate::clock::Clock;
 use crate::instance::{self, ExitCause, Instance, InstanceSettings};
-use crate::plan::{Extent, Service, Target};
 use crate::report;
+use crate::service::{Extent, Service, Target};
 
 /// Interval of the supervisor's checks; it restarts instances about as fast as a supervisor in a cluster.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -59,7 +59,8 @@ impl Fleet {
         clock_library: Option<&PathBuf>,
     ) -> io::Result<Self> {
         let mut instances = Vec::new();
-        for (service, count) in [(Service::Bridge, extent.bridges), (Service::Feature, extent.features)] {
+        for service in Service::ALL {
+            let count = extent.of(service);
             for ordinal in 0..count {
                 let target = Target { service, ordinal };
                 let file = settings.folder.join(format!("{target}.clock"));

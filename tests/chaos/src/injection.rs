@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::cluster::{Cluster, coordinating_partition};
 use crate::fleet::Fleet;
-use crate::plan::{BROKERS, Fault, LinkFault, RegistryFault, Service, Signal, Target};
+use crate::plan::{BROKERS, Fault, LinkFault, RegistryFault, Signal};
 use crate::proxy::{Mode, Proxy};
+use crate::service::{Service, Target};
 
 const CONSUMER_OFFSETS: &str = "__consumer_offsets";
 const TRANSACTION_STATE: &str = "__transaction_state";
@@ -157,12 +158,15 @@ impl System {
 
     /// Returns whether a service has no work left: every partition has an owner, and no record is held or not yet read.
     #[must_use]
-    pub fn is_idle(&self, service: Service, partitions: f64) -> bool {
-        let stage = if service == Service::Bridge { "bridge" } else { "feature" };
+    pub fn is_idle(&self, service: Service, partitions: i32) -> bool {
         let metrics = self.fleet.metrics(service);
-        let sum = |name: &str| -> f64 { metrics.iter().map(|it| it.sum(name, &[("stage", stage)])).sum() };
-        let is_owned = sum("tapeline_stage_assigned_partitions") > partitions - 0.5;
-        is_owned && sum("tapeline_stage_lag_records") < 0.5 && sum("tapeline_stage_held_records") < 0.5
+        service.stages().iter().all(|(stage, topics)| {
+            let sum =
+                |name: &str| -> f64 { metrics.iter().map(|it| it.sum(name, &[("stage", stage)])).sum() };
+            let is_owned =
+                sum("tapeline_stage_assigned_partitions") > f64::from(partitions) * f64::from(*topics) - 0.5;
+            is_owned && sum("tapeline_stage_lag_records") < 0.5 && sum("tapeline_stage_held_records") < 0.5
+        })
     }
 
     fn kill_broker(&mut self, broker: usize) -> io::Result<(ActiveFault, String)> {

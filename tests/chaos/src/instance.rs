@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus};
 use integration::{Metrics, Process, free_port, request};
 
 use crate::clock::Clock;
-use crate::plan::{Service, Target};
+use crate::service::{Service, Target};
 use crate::signals;
 
 /// The settings of all instances.
@@ -27,6 +27,8 @@ pub struct InstanceSettings {
     pub registry: String,
     /// Partitions of every topic.
     pub partitions: i32,
+    /// The port of the publisher's edge.
+    pub edge: u16,
 }
 
 /// The cause of an exit.
@@ -172,10 +174,15 @@ fn config(
     admin: u16,
     folder: &Path,
 ) -> String {
-    let InstanceSettings { brokers, proxied, registry, partitions, .. } = settings;
+    let InstanceSettings { brokers, proxied, registry, partitions, edge, .. } = settings;
     let own = match target.service {
-        Service::Bridge => "[alerts]\ngroup_symbols_per_s = 1000000\n",
-        Service::Feature => "[requests]\nttl_ms = 7200000\nworkers_max = 2\n",
+        Service::Bridge => "[alerts]\ngroup_symbols_per_s = 1000000\n".to_owned(),
+        Service::Feature => "[requests]\nttl_ms = 7200000\nworkers_max = 2\n".to_owned(),
+        Service::Publisher => format!("[edge]\nlisten = \"127.0.0.1:{edge}\"\n"),
+        // Many chunks, so that kills are in the middle of backfills.
+        Service::Backfill => "[planner]\nliquid = [\"market_data\"]\n\n[source]\nkind = \"synthetic\"\n\n\
+             [executor]\ntimeframes = [\"1day\"]\nday_bars_chunk_days = 14\ngather_ms = 200\n"
+            .to_owned(),
     };
     // Kept over restarts: an instance that starts without the registry uses the cached schemas.
     let cache = folder.join("schemas");

@@ -6,6 +6,7 @@
 //! metrics and topics.
 
 pub mod audit;
+pub mod backfill_oracle;
 pub mod child_processes;
 pub mod cli;
 pub mod clock;
@@ -17,9 +18,12 @@ pub mod instance;
 pub mod numbers;
 pub mod oracle;
 pub mod plan;
+pub mod plan_run;
 pub mod producer_process;
+pub mod proposals;
 pub mod proxy;
 pub mod report;
+pub mod service;
 pub mod signals;
 pub mod storm;
 pub mod timeline;

@@ -252,7 +252,8 @@ impl Oracle {
     }
 }
 
-fn report(kind: &mut u64, details: &mut Vec<String>, text: impl FnOnce() -> String) {
+/// Counts a difference, and keeps the details of the first ones.
+pub fn report(kind: &mut u64, details: &mut Vec<String>, text: impl FnOnce() -> String) {
     *kind += 1;
     if usize::try_from(*kind).is_ok_and(|n| n <= DETAILS_MAX) {
         details.push(text());

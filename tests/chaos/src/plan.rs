@@ -6,13 +6,15 @@ use std::time::Duration;
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use crate::service::{Extent, Service, Target};
+
 /// Brokers of the cluster.
 pub const BROKERS: usize = 3;
 
 /// Restarts of each bridge in the long plan.
 const ROUNDS: usize = 32;
-/// A feature instance is restarted in one of this many rounds of the long plan.
-const FEATURE_ROUNDS: usize = 4;
+/// An instance of another service is restarted in one of this many rounds of the long plan.
+const OTHER_ROUNDS: usize = 4;
 
 /// Kills in the plan of coordinators.
 pub const COORDINATOR_KILLS: usize = 100;
@@ -21,22 +23,6 @@ pub const COORDINATOR_KILLS: usize = 100;
 const PAST_SESSION: Duration = Duration::from_secs(9);
 /// Long enough for the controller to fence a killed broker (6 s) and for work to continue without it.
 const BROKER_OUTAGE: Duration = Duration::from_secs(9);
-
-/// A service under test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
-    /// scanner-bridge
-    Bridge,
-    /// feature
-    Feature,
-}
-
-/// One instance of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
-    pub service: Service,
-    pub ordinal: u32,
-}
 
 /// A signal to an instance; the supervisor restarts it, or it continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,17 +103,6 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// The size of the system under test.
-#[derive(Debug, Clone, Copy)]
-pub struct Extent {
-    /// Instances of the bridge.
-    pub bridges: u32,
-    /// Instances of the feature service.
-    pub features: u32,
-    /// `true` if clocks can be changed.
-    pub clocks: bool,
-}
-
 struct Dice(Pcg64Mcg);
 
 impl Dice {
@@ -145,10 +120,7 @@ impl Dice {
     }
 
     fn target_of(&mut self, service: Service, extent: Extent) -> Target {
-        let count = match service {
-            Service::Bridge => extent.bridges,
-            Service::Feature => extent.features,
-        };
+        let count = extent.of(service);
         Target { service, ordinal: u32::try_from(self.below(count.into())).unwrap_or(0) }
     }
 
@@ -179,7 +151,7 @@ impl Plan {
         Self { steps: faults.into_iter().map(step).collect() }
     }
 
-    /// Returns 32 restarts of every bridge and 8 of every feature instance, by the three signals in rotation and without waiting
+    /// Returns 32 restarts of every bridge and 8 of every other instance, by the three signals in rotation and without waiting
     /// for recovery; after each round follows one of the other faults.
     #[must_use]
     pub fn long(seed: u64, extent: Extent) -> Self {
@@ -187,13 +159,11 @@ impl Plan {
         let mut steps = Vec::new();
         let mut others = Vec::new();
         for round in 0..ROUNDS {
-            let mut targets: Vec<Target> =
-                (0..extent.bridges).map(|ordinal| Target { service: Service::Bridge, ordinal }).collect();
-            if round % FEATURE_ROUNDS == 0 {
-                targets.extend(
-                    (0..extent.features).map(|ordinal| Target { service: Service::Feature, ordinal }),
-                );
-            }
+            let mut targets: Vec<Target> = Service::ALL
+                .into_iter()
+                .filter(|service| *service == Service::Bridge || round % OTHER_ROUNDS == 0)
+                .flat_map(|service| (0..extent.of(service)).map(move |ordinal| Target { service, ordinal }))
+                .collect();
             dice.shuffle(&mut targets);
             for target in targets {
                 // In any order of targets, each gets the three signals in rotation.
@@ -265,6 +235,15 @@ fn one_of_each(dice: &mut Dice, extent: Extent) -> Vec<Fault> {
     if extent.clocks {
         faults.push(Fault::ClockJump(dice.target(extent)));
     }
+    // The work of these services runs during all other faults, too.
+    if extent.publishers > 0 {
+        faults.push(Fault::Signal(Signal::Kill, dice.target_of(Service::Publisher, extent)));
+    }
+    if extent.backfills > 0 {
+        for signal in [Signal::Term, Signal::Kill, Signal::Kill, Signal::Stop] {
+            faults.push(Fault::Signal(signal, dice.target_of(Service::Backfill, extent)));
+        }
+    }
     faults
 }
 
@@ -298,32 +277,6 @@ fn overhead_of(step: &Step) -> Duration {
 }
 
 // === impl Display ===
-
-impl Service {
-    /// Returns the name of its binary and process.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bridge => "scanner-bridge",
-            Self::Feature => "feature",
-        }
-    }
-
-    /// Returns its consumer group.
-    #[must_use]
-    pub const fn group(self) -> &'static str {
-        match self {
-            Self::Bridge => "tapeline.scanner-bridge",
-            Self::Feature => "tapeline.feature",
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.service.name(), self.ordinal)
-    }
-}
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contracts::{Alert, Topic, partition_for};
-use integration::{Process, Registry};
+use integration::{Process, Registry, free_port};
 use kafka_io::{KafkaConfig, admin};
 
 use crate::audit;
@@ -21,31 +21,18 @@ use crate::injection::System;
 use crate::instance::InstanceSettings;
 use crate::numbers::Numbers;
 use crate::oracle::Count;
-use crate::plan::{Extent, Plan, Service, Step, Target};
+use crate::plan::Plan;
+use crate::plan_run::{self, PlanRun, lock};
+use crate::proposals::{Poster, Proposals};
 use crate::proxy::Proxy;
 use crate::report;
+use crate::service::{Extent, Service, Target};
 use crate::timeline::Timeline;
 
 /// Rounds of the symbols in a run.
 const ROUNDS: u64 = 6;
 /// Maximum number of symbols: more symbols do not make the test harder.
 const SYMBOLS_MAX: u64 = 20_000;
-/// Interval between two checks of recovery; the pace is set as often.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// Time of input before the first fault.
-const WARM_UP: Duration = Duration::from_secs(5);
-/// Maximum wait for a recovery: the next fault follows in any case.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Maximum time without progress: after it, the remaining records are counted as lost.
-const STALL_TIMEOUT: Duration = Duration::from_secs(180);
-/// Minimum pace, alerts per second: two remaining records that are spread over the rest of a plan would exceed every timeout.
-const PACE_MIN: f64 = 50.0;
-/// Minimum ratio of the plan's actual to its estimated duration: early in a run a single step decides it.
-const SPEED_FACTOR_MIN: f64 = 0.5;
-/// Minimum time over which the remaining input is spread: the last step may take longer than estimated.
-const SPREAD_MIN: Duration = Duration::from_secs(10);
-/// Time without output and without lag after which the run is drained.
-const IDLE_TIME: Duration = Duration::from_secs(3);
 /// Timeout of `tapeline verify`, which reads every topic again.
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(1_800);
 
@@ -93,10 +80,9 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     let registry_proxy = Proxy::start(registry.port())?;
     let settings = instance_settings(args, folder, &cluster, &registry_proxy)?;
     let fleet = Fleet::start(settings.clone(), extent_of(args), args.clock.as_ref())?;
-    print_progress(
-        started,
-        &format!("{} bridges and {} features are ready", args.bridges(), args.features()),
-    );
+    let extent = extent_of(args);
+    let ready = Service::ALL.map(|service| format!("{} {}", extent.of(service), service.name())).join(", ");
+    print_progress(started, &format!("ready: {ready}"));
     let mut system = System { cluster, fleet, registry: registry_proxy };
 
     let wiring = Wiring {
@@ -109,10 +95,16 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     };
     let timeline = Arc::new(Mutex::new(Timeline::new(now_ms(), partitions_of(&numbers, args.partitions()))));
     let watcher = Watcher::start(&wiring, Arc::clone(&timeline))?;
-    let producer = Producer::start(&wiring, pace(numbers.slots(), plan.takes(0) + WARM_UP))?;
+    let producer =
+        Producer::start(&wiring, plan_run::pace(numbers.slots(), plan.takes(0) + plan_run::WARM_UP))?;
+    let proposals = Proposals::new(args.proposals(), now_micros()?, args.seed);
+    let interval = plan.takes(0) / u32::try_from(proposals.count.max(1)).unwrap_or(u32::MAX);
+    let poster = Poster::start(proposals, settings.edge, interval)?;
     let mut run = PlanRun {
         system: &mut system,
         producer: &producer,
+        poster: &poster,
+        extent,
         timeline: &timeline,
         plan: &plan,
         numbers: numbers.count,
@@ -122,18 +114,13 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     run.inject_all()?;
     run.drain(args.partitions())?;
     print_progress(started, "drained");
-    drop((watcher, producer));
+    let posted = poster.to_string();
+    drop((watcher, producer, poster));
     let System { cluster, fleet, .. } = system;
     report::line(format_args!("exits of instances:\n{}", fleet.end().trim_end()));
 
-    let mut count = audit::count(&cluster.direct(), registry.port(), numbers)?;
-    for text in &count.details {
-        report::line(format_args!("  {text}"));
-    }
-    report::line(format_args!(
-        "counted: {} numbers in the input ({} sent again by the producer), {} failed requests",
-        count.raised, count.resent, count.failures
-    ));
+    let mut count = count_topics(&cluster.direct(), registry.port(), numbers, proposals)?;
+    report::line(format_args!("{posted}"));
     let is_verified = verify(&settings, &cluster.direct(), &registry.url(), &mut count)?;
     print_progress(started, "counted");
     let timeline = lock(&timeline);
@@ -141,11 +128,6 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     report::line(format_args!(
         "{} clients abandoned",
         distribution::abandoned_clients(folder, &instances_of(args))?
-    ));
-    report::line(format_args!(
-        "longest gap in output {:.1} s, at {:.1} s",
-        timeline.longest_gap().as_secs_f64(),
-        timeline.longest_gap_start().as_secs_f64()
     ));
     Ok(Outcome {
         count,
@@ -156,120 +138,18 @@ pub fn run(args: &RunArgs, folder: &Path) -> io::Result<Outcome> {
     })
 }
 
-/// The execution of a plan during steady input.
-struct PlanRun<'a> {
-    system: &'a mut System,
-    producer: &'a Producer,
-    timeline: &'a Mutex<Timeline>,
-    plan: &'a Plan,
-    numbers: u64,
-    started: Instant,
-    /// The current step and its start.
-    step: Option<(usize, Instant)>,
-}
-
-// === impl PlanRun ===
-
-impl PlanRun<'_> {
-    fn inject_all(&mut self) -> io::Result<()> {
-        self.pause(WARM_UP, false)?;
-        for (index, step) in self.plan.steps.iter().enumerate() {
-            self.step = Some((index, Instant::now()));
-            self.system.prepare(step.fault)?;
-            self.inject(step)?;
-        }
-        Ok(())
+/// Counts the topics and prints the differences.
+fn count_topics(brokers: &str, registry: u16, numbers: Numbers, proposals: Proposals) -> io::Result<Count> {
+    let mut count = audit::count(brokers, registry, numbers)?;
+    let (requests, bars, chunks) = audit::count_backfills(brokers, registry, proposals, &mut count)?;
+    for text in &count.details {
+        report::line(format_args!("  {text}"));
     }
-
-    fn inject(&mut self, step: &Step) -> io::Result<()> {
-        lock(self.timeline).begin(now_ms(), step.fault.to_string());
-        let (active, detail) = self.system.begin(step.fault)?;
-        if !detail.is_empty() {
-            report::line(format_args!("            {}: {detail}", step.fault));
-        }
-        self.pause(step.hold, false)?;
-        self.system.end(active)?;
-        lock(self.timeline).end(now_ms());
-        self.pause(step.rest, step.until_recovered)
-    }
-
-    /// Sets the pace at which the input ends with the plan, on machines that are slower or faster than the plan's estimate too.
-    fn set_pace(&self) {
-        let (acknowledged, slots) = self.producer.acknowledged();
-        let elapsed = self.started.elapsed();
-        let (whole, passed) = (self.plan.takes(0) + WARM_UP, self.passed());
-        let slowness = (elapsed.as_secs_f64() / passed.as_secs_f64()).max(SPEED_FACTOR_MIN);
-        let left = whole.saturating_sub(passed).mul_f64(slowness);
-        self.producer.set_pace(pace(slots - acknowledged.min(slots), left).max(PACE_MIN));
-    }
-
-    /// Returns the plan's elapsed time by its own estimate. A step that exceeds its estimate counts as its estimate.
-    fn passed(&self) -> Duration {
-        let Some((step, since)) = self.step else { return self.started.elapsed().min(WARM_UP) };
-        let (from, after) = (self.plan.takes(step), self.plan.takes(step + 1));
-        WARM_UP + self.plan.takes(0).saturating_sub(from) + since.elapsed().min(from.saturating_sub(after))
-    }
-
-    /// Waits at least this long and prints each fault after its recovery.
-    fn pause(&self, at_least: Duration, until_recovered: bool) -> io::Result<()> {
-        let started = Instant::now();
-        loop {
-            // After the last number only repeated alerts follow, which have no output.
-            if self.producer.acknowledged().0 >= self.numbers {
-                lock(self.timeline).end_input(now_ms());
-            }
-            if !self.producer.is_done() {
-                self.set_pace();
-            }
-            for line in lock(self.timeline).finished_lines(false) {
-                report::line(format_args!("{line}"));
-            }
-            if let Some(fatal_error) = self.system.fleet.fatal_error() {
-                return Err(io::Error::other(fatal_error));
-            }
-            let passed = started.elapsed();
-            // Without input no output is required; `drain` waits for the rest.
-            let is_enough = !until_recovered
-                || self.producer.is_done()
-                || lock(self.timeline).is_recovered()
-                || passed > RECOVERY_TIMEOUT;
-            if passed >= at_least && is_enough {
-                return Ok(());
-            }
-            std::thread::park_timeout(POLL_INTERVAL);
-        }
-    }
-
-    /// Waits until all input is written and no stage has lag or held records.
-    fn drain(&mut self, partitions: i32) -> io::Result<()> {
-        let (mut progress, mut at) = ((0, 0), Instant::now());
-        let mut idle_since: Option<Instant> = None;
-        while idle_since.is_none_or(|since| since.elapsed() < IDLE_TIME) {
-            self.pause(Duration::from_millis(500), false)?;
-            let now = (self.producer.acknowledged().0, lock(self.timeline).total());
-            let has_moved = now != progress;
-            if has_moved {
-                (progress, at) = (now, Instant::now());
-            }
-            if at.elapsed() > STALL_TIMEOUT {
-                report::line(format_args!(
-                    "            no progress for {STALL_TIMEOUT:?} with records left: counting nevertheless"
-                ));
-                break;
-            }
-            // The feature service reads two topics, the bridge one.
-            let owned = f64::from(partitions);
-            let is_idle = self.producer.is_done()
-                && !has_moved
-                && self.system.is_idle(Service::Bridge, owned)
-                && self.system.is_idle(Service::Feature, 2.0 * owned);
-            idle_since = is_idle.then(|| idle_since.unwrap_or_else(Instant::now));
-        }
-        for line in lock(self.timeline).finished_lines(true) {
-            report::line(format_args!("{line}"));
-        }
-        Ok(())
-    }
+    report::line(format_args!(
+        "counted: {} numbers in the input ({} sent again by the producer), {} failed requests; {requests} backfills with {bars} bars of {chunks} chunks",
+        count.raised, count.resent, count.failures
+    ));
+    Ok(count)
 }
 
 fn print_distributions(timeline: &Timeline) {
@@ -281,33 +161,41 @@ fn print_distributions(timeline: &Timeline) {
             report::line(format_args!("{what}: {text}"));
         }
     }
+    report::line(format_args!(
+        "longest gap in output {:.1} s, at {:.1} s",
+        timeline.longest_gap().as_secs_f64(),
+        timeline.longest_gap_start().as_secs_f64()
+    ));
 }
 
 /// Returns the names of the instances, without those that a fault adds for some time.
 fn instances_of(args: &RunArgs) -> Vec<String> {
-    let of =
-        |service: Service, count: u32| (0..count).map(move |ordinal| Target { service, ordinal }.to_string());
-    of(Service::Bridge, args.bridges()).chain(of(Service::Feature, args.features())).collect()
+    let extent = extent_of(args);
+    let of = |service| (0..extent.of(service)).map(move |ordinal| Target { service, ordinal }.to_string());
+    Service::ALL.into_iter().flat_map(of).collect()
 }
 
 fn extent_of(args: &RunArgs) -> Extent {
-    Extent { bridges: args.bridges(), features: args.features(), clocks: args.clock.is_some() }
+    Extent {
+        bridges: args.bridges(),
+        features: args.features(),
+        publishers: args.publishers(),
+        backfills: args.backfills(),
+        clocks: args.clock.is_some(),
+    }
 }
 
 fn numbers_of(args: &RunArgs) -> io::Result<Numbers> {
     let records = args.records();
-    let now_micros = i64::try_from(now_ms()).map_err(io::Error::other)? * 1_000;
-    Ok(Numbers::new(records, (records / ROUNDS).clamp(100, SYMBOLS_MAX), now_micros, args.seed))
+    Ok(Numbers::new(records, (records / ROUNDS).clamp(100, SYMBOLS_MAX), now_micros()?, args.seed))
+}
+
+fn now_micros() -> io::Result<i64> {
+    Ok(i64::try_from(now_ms()).map_err(io::Error::other)? * 1_000)
 }
 
 fn partitions_of(numbers: &Numbers, partitions: i32) -> BTreeSet<i32> {
     (0..numbers.symbols).map(|n| partition_for(numbers.symbol(n).as_bytes(), partitions)).collect()
-}
-
-/// Spreads the remaining input over the remaining time of the plan.
-#[expect(clippy::cast_precision_loss, reason = "a pace needs no more than a few digits")]
-fn pace(slots: u64, left: Duration) -> f64 {
-    slots as f64 / left.max(SPREAD_MIN).as_secs_f64()
 }
 
 fn instance_settings(
@@ -324,6 +212,7 @@ fn instance_settings(
         proxied: cluster.proxied(),
         registry: format!("http://127.0.0.1:{}{}", registry.port(), Registry::API),
         partitions: args.partitions(),
+        edge: free_port()?,
     })
 }
 
@@ -373,10 +262,6 @@ fn number_after(text: &str, word: &str) -> u64 {
 
 fn print_progress(started: Instant, what: &str) {
     report::line(format_args!("{:7.1} s  {what}", started.elapsed().as_secs_f64()));
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
-const EXTENT: Extent = Extent { bridges: 8, features: 2, clocks: true };
+const EXTENT: Extent = Extent { bridges: 8, features: 2, publishers: 1, backfills: 2, clocks: true };
 
 fn targets(fault: Fault) -> Option<Target> {
     match fault {
@@ -58,11 +58,7 @@ fn every_target_exists() {
     for seed in 0..50 {
         for step in Plan::short(seed, EXTENT).steps.into_iter().chain(Plan::long(seed, EXTENT).steps) {
             if let Some(target) = targets(step.fault) {
-                let count = match target.service {
-                    Service::Bridge => EXTENT.bridges,
-                    Service::Feature => EXTENT.features,
-                };
-                assert!(target.ordinal < count, "{}", step.fault);
+                assert!(target.ordinal < EXTENT.of(target.service), "{}", step.fault);
             }
             if let Fault::BrokerKilled(broker) | Fault::Link(_, broker) = step.fault {
                 assert!(broker < BROKERS, "{}", step.fault);
@@ -84,9 +80,25 @@ fn long_plan_restarts_every_bridge_32_times_by_three_signals() {
         assert_eq!(got.len(), 32);
         assert_eq!(got.iter().collect::<BTreeSet<_>>().len(), 3, "{got:?}");
     }
-    for ordinal in 0..EXTENT.features {
-        assert_eq!(signals[&Target { service: Service::Feature, ordinal }].len(), 8);
+    for service in [Service::Feature, Service::Publisher, Service::Backfill] {
+        for ordinal in 0..EXTENT.of(service) {
+            assert_eq!(signals[&Target { service, ordinal }].len(), 8);
+        }
     }
+}
+
+#[test]
+fn services_of_backfills_are_killed_only_if_they_run() {
+    let kills = |extent: Extent| {
+        let faults = Plan::short(3, extent).steps.into_iter().filter_map(|step| match step.fault {
+            Fault::Signal(Signal::Kill, target) => Some(target.service),
+            _ => None,
+        });
+        faults.collect::<BTreeSet<_>>()
+    };
+    assert!(kills(EXTENT).is_superset(&[Service::Publisher, Service::Backfill].into()));
+    let without = kills(Extent { publishers: 0, backfills: 0, ..EXTENT });
+    assert!(without.is_subset(&[Service::Bridge, Service::Feature].into()));
 }
 
 #[test]
