@@ -1,4 +1,8 @@
-//! Creation of the topics of the contract, and their comparison with a cluster.
+//! Creation of the topics of the contract, their comparison with a cluster, and changes of their settings in place.
+
+mod plan;
+
+use std::collections::BTreeMap;
 
 use contracts::Topic;
 use rdkafka::admin::{
@@ -11,17 +15,9 @@ use crate::client::{self, ClientError, LogContext};
 use crate::config::{KafkaConfig, Profile};
 use crate::librdkafka_error::LibrdkafkaError;
 use crate::query::{ClusterQuery, QueryError};
+use crate::raw;
 
-/// The result of [`topics_apply`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TopicsReport {
-    /// Topics that were created.
-    pub created: Vec<Topic>,
-    /// Topics that existed and match the contract.
-    pub unchanged: Vec<Topic>,
-    /// Differences of topics that existed; they were not changed.
-    pub differences: Vec<TopicDifference>,
-}
+pub use self::plan::{Permitted, TopicsPlan};
 
 /// A difference between a topic and the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,8 +104,8 @@ impl MaybeAccessDenied for AdminError {
     }
 }
 
-/// Creates the missing ones of `topics` with the settings of the contract, and compares the others with it. `replication` is 3 on a
-/// production cluster, 1 with a single broker.
+/// Creates the missing ones of `topics` with the settings of the contract, and changes settings of the others where no record is lost by
+/// it. `replication` is 3 on a production cluster, 1 with a single broker.
 ///
 /// # Errors
 /// See [`AdminError`].
@@ -117,31 +113,77 @@ pub async fn topics_apply(
     config: &KafkaConfig,
     topics: &[Topic],
     replication: i32,
-) -> Result<TopicsReport, AdminError> {
+) -> Result<TopicsPlan, AdminError> {
+    let plan = topics_plan(config, topics, replication, Permitted::Lossless).await?;
+    execute(config, &plan, replication).await?;
+    Ok(plan)
+}
+
+/// Returns what [`execute`] does to bring `topics` to the contract.
+///
+/// # Errors
+/// See [`AdminError`].
+pub async fn topics_plan(
+    config: &KafkaConfig,
+    topics: &[Topic],
+    replication: i32,
+    permitted: Permitted,
+) -> Result<TopicsPlan, AdminError> {
     if config.profile == Profile::Embedded {
         return Err(AdminError::Embedded);
     }
     let admin = client::administrator(config)?;
-    let existing = existing(config, topics).await?;
-    let options = AdminOptions::new().operation_timeout(Some(config.query_timeout_ms.as_duration()));
-    let mut report = TopicsReport::default();
-    let missing: Vec<Topic> =
-        existing.iter().filter(|(_, count)| *count == 0).map(|(topic, _)| *topic).collect();
-    create(&admin, config, &missing, replication, &options).await?;
-    report.created = missing;
-    for (topic, partitions) in existing.into_iter().filter(|(_, count)| *count > 0) {
+    let options = options(config);
+    let mut plan = TopicsPlan::default();
+    for (topic, partitions, replicas) in layouts(config, topics).await? {
+        if partitions == 0 {
+            plan.missing.push(topic);
+            continue;
+        }
         let mut differences = Vec::new();
         if partitions != config.partitions {
             let (found, expected) = (partitions.to_string(), config.partitions.to_string());
             differences.push(TopicDifference { topic, key: "partitions".to_owned(), found, expected });
         }
         differences.extend(compare(&admin, config, topic, &settings(topic, replication), &options).await?);
-        match differences.is_empty() {
-            true => report.unchanged.push(topic),
-            false => report.differences.append(&mut differences),
-        }
+        plan.add(topic, replicas, differences, permitted);
     }
-    Ok(report)
+    Ok(plan)
+}
+
+/// Creates the missing topics of a plan, and makes its changes. A topic that was created meanwhile is left as it is.
+///
+/// # Errors
+/// See [`AdminError`].
+pub async fn execute(config: &KafkaConfig, plan: &TopicsPlan, replication: i32) -> Result<(), AdminError> {
+    let admin = client::administrator(config)?;
+    create(&admin, config, &plan.missing, replication, &options(config)).await?;
+    let mut changes = BTreeMap::<Topic, Vec<(String, String)>>::new();
+    for change in &plan.changes {
+        changes.entry(change.topic).or_default().push((change.key.clone(), change.expected.clone()));
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let config = config.clone();
+    let changed = tokio::task::spawn_blocking(move || {
+        for (topic, settings) in changes {
+            let timeout = config.query_timeout_ms.as_duration();
+            raw::change_settings(&admin, topic.name(), &settings, timeout).map_err(|error| match error {
+                KafkaError::AdminOp(code) => {
+                    AdminError::of_topic(&config, "change", topic.name().to_owned(), code)
+                }
+                error => AdminError::of_call(&config, "change topics", error),
+            })?;
+        }
+        Ok(())
+    });
+    // The closure does not panic, and only the end of the runtime aborts it.
+    changed.await.unwrap_or(Ok(()))
+}
+
+fn options(config: &KafkaConfig) -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(config.query_timeout_ms.as_duration()))
 }
 
 /// Returns the differences between the cluster's topics and the contract, missing topics included. Changes nothing.
@@ -157,7 +199,7 @@ pub async fn topics_check(
         return Err(AdminError::Embedded);
     }
     let admin = client::administrator(config)?;
-    let options = AdminOptions::new().operation_timeout(Some(config.query_timeout_ms.as_duration()));
+    let options = options(config);
     let mut differences = Vec::new();
     for (topic, partitions, replicas) in layouts(config, topics).await? {
         let mut differs = |key: &str, found: String, expected: String| {
@@ -189,21 +231,6 @@ async fn layouts(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i
     });
     match queried.await {
         Ok(layouts) => layouts,
-        // The closure does not panic, and only the end of the runtime aborts it.
-        Err(_) => Ok(Vec::new()),
-    }
-}
-
-/// Returns the partition count of each topic; 0 if it is missing.
-async fn existing(config: &KafkaConfig, topics: &[Topic]) -> Result<Vec<(Topic, i32)>, AdminError> {
-    let (config, topics) = (config.clone(), topics.to_vec());
-    let queried = tokio::task::spawn_blocking(move || {
-        let query = ClusterQuery::new(&config)?;
-        let counts = topics.iter().map(|topic| Ok((*topic, query.partitions(*topic)?))).collect();
-        unless_embedded(counts, || query.is_embedded())
-    });
-    match queried.await {
-        Ok(counts) => counts,
         // The closure does not panic, and only the end of the runtime aborts it.
         Err(_) => Ok(Vec::new()),
     }

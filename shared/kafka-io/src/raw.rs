@@ -5,12 +5,14 @@
 //! - A poll that returns rebalance events and commit results instead of invoking callbacks, and that another thread can interrupt.
 //! - `rd_kafka_commit_transaction` without rust-rdkafka's preceding flush, which polls in steps of 100 ms.
 //! - The members of a group of either protocol.
+//! - Single settings of a topic: rust-rdkafka's `alter_configs` resets all others to their defaults.
 //! - The member's generation, the high watermark of the last fetch, and commit metadata as bytes.
 #![allow(unsafe_code)]
 
 mod calls;
 mod groups;
 mod memory;
+mod topic_settings;
 
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -31,6 +33,7 @@ use crate::error_codes::is_access_denied;
 pub(crate) use self::calls::{commit_transaction, generation, known_end, metadata};
 pub(crate) use self::groups::members;
 use self::memory::{NO_ERROR, bytes, owned};
+pub(crate) use self::topic_settings::change_settings;
 
 /// An event of a consumer's queue.
 pub(crate) enum Polled<'c> {

@@ -59,7 +59,7 @@ fn topics(text: &mut String) {
     let _infallible = write!(
         text,
         "## Topics\n\nTopics have {DEFAULT_PARTITIONS} partitions by default, `message.timestamp.type=LogAppendTime` and unclean leader election off. \
-         `tapeline topics apply` creates them, `tapeline topics check` reports differences.\n\n\
+         `tapeline topics apply` creates them and changes their settings, `tapeline topics check` reports differences.\n\n\
          | topic | key | cleanup | retention | max. message |\n|---|---|---|---|---|\n"
     );
     for topic in Topic::ALL {

@@ -1,8 +1,10 @@
 //! `tapeline topics`: creates the topics of the contract, or compares them with the cluster.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 use contracts::Topic;
-use kafka_io::admin::{self, AdminError};
+use kafka_io::admin::{self, AdminError, Permitted, TopicDifference, TopicsPlan};
 
 use crate::cluster::{self, ClusterArgs};
 use crate::exit::{Cause, Failure};
@@ -10,15 +12,23 @@ use crate::output::print;
 
 #[derive(Debug, Subcommand)]
 pub enum TopicsCommand {
-    /// Create missing topics of the contract, and print each difference of existing ones. Existing topics are not changed.
-    #[command(after_help = "Example:
-  tapeline topics apply --brokers 127.0.0.1:9092 --replication 1")]
+    /// Create missing topics of the contract, and change settings of existing ones after printing each change. A difference that cannot be
+    /// changed in place, or that would delete records, is printed and left. Exit code 1 if any is left.
+    #[command(after_help = "Examples:
+  tapeline topics apply --brokers 127.0.0.1:9092 --replication 1
+  tapeline topics apply --brokers kafka:9092 --dry-run")]
     Apply {
         #[command(flatten)]
         cluster: ClusterArgs,
         /// Replicas of each topic; 1 for a single broker.
         #[arg(long, default_value_t = 3)]
         replication: i32,
+        /// Only print what would be created and changed.
+        #[arg(long)]
+        dry_run: bool,
+        /// Also shorten the retention of topics that keep records for longer than the contract: Kafka deletes the older ones.
+        #[arg(long)]
+        allow_deletion: bool,
     },
     /// Compare the topics with the contract and print a line for each difference. Exit code 1 if there is any.
     #[command(after_help = "Example:
@@ -38,23 +48,49 @@ pub enum TopicsCommand {
 /// If the cluster is unreachable or denies access; [`Failure::NotOk`] if topics differ from the contract.
 pub async fn run(command: &TopicsCommand) -> Result<(), Failure> {
     match command {
-        TopicsCommand::Apply { cluster, replication } => apply(cluster, *replication).await,
+        TopicsCommand::Apply { cluster, replication, dry_run, allow_deletion } => {
+            let permitted = if *allow_deletion { Permitted::Deletion } else { Permitted::Lossless };
+            apply(cluster, *replication, permitted, *dry_run).await
+        }
         TopicsCommand::Check { cluster, replication } => check(cluster, *replication).await,
     }
 }
 
-async fn apply(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {
+async fn apply(
+    cluster: &ClusterArgs,
+    replication: i32,
+    permitted: Permitted,
+    dry_run: bool,
+) -> Result<(), Failure> {
     let kafka = cluster::kafka(cluster)?;
-    let report = admin::topics_apply(&kafka, Topic::ALL, replication).await;
-    let report = report.map_err(|error| failure(error, replication))?;
-    let created = report.created.iter().map(|topic| format!("created    {topic}\n"));
-    let unchanged = report.unchanged.iter().map(|topic| format!("unchanged  {topic}\n"));
-    let differences = report.differences.iter().map(|difference| format!("differs    {difference}\n"));
-    print(&created.chain(unchanged).chain(differences).collect::<String>())?;
-    if report.differences.is_empty() {
+    let plan = admin::topics_plan(&kafka, Topic::ALL, replication, permitted).await;
+    let plan = plan.map_err(|error| failure(error, replication))?;
+    print(&plan.changes.iter().map(change_line).collect::<String>())?;
+    if !dry_run {
+        admin::execute(&kafka, &plan, replication).await.map_err(|error| failure(error, replication))?;
+    }
+    print(&result_lines(&plan, dry_run))?;
+    if plan.differences.is_empty() {
         return Ok(());
     }
-    Err(Failure::not_ok("existing topics differ from the contract and were not changed"))
+    Err(Failure::not_ok("existing topics differ from the contract in settings that were not changed"))
+}
+
+fn change_line(change: &TopicDifference) -> String {
+    let TopicDifference { topic, key, found, expected } = change;
+    format!("change     {topic}: {key} from {found} to {expected}\n")
+}
+
+/// A line for each topic, by what was done, or would be.
+fn result_lines(plan: &TopicsPlan, dry_run: bool) -> String {
+    let changed: BTreeSet<Topic> = plan.changes.iter().map(|change| change.topic).collect();
+    let (creates, changes) = if dry_run { ("missing", None) } else { ("created", Some("changed")) };
+    let created = plan.missing.iter().map(|topic| format!("{creates:<9}  {topic}\n"));
+    let changed =
+        changes.into_iter().flat_map(|done| changed.iter().map(move |topic| format!("{done:<9}  {topic}\n")));
+    let unchanged = plan.unchanged.iter().map(|topic| format!("unchanged  {topic}\n"));
+    let differences = plan.differences.iter().map(|difference| format!("differs    {difference}\n"));
+    created.chain(changed).chain(unchanged).chain(differences).collect()
 }
 
 async fn check(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {

@@ -14,5 +14,6 @@ mod registry_unavailable;
 mod schema_evolution;
 mod security;
 mod services;
+mod topic_changes;
 mod topic_wait;
 mod unreachable;

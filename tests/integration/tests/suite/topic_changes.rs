@@ -1,0 +1,86 @@
+//! `tapeline topics apply` on topics of a real broker whose settings differ from the contract.
+
+use std::time::Duration;
+
+use integration::{Binaries, Broker, Ended, real_parts_missing, run_to_end};
+use tempfile::TempDir;
+
+const CONFIG_COMMAND: &str = "org.apache.kafka.clients.admin.ConfigCommand";
+const TOPIC: &str = "scanner.alert.raised.v1";
+const WEEK_MS: &str = "604800000";
+const LIMIT: Duration = Duration::from_secs(120);
+
+struct Bench {
+    binaries: Binaries,
+    folder: TempDir,
+    broker: Broker,
+}
+
+#[test]
+fn topic_settings_change_in_place_unless_records_are_lost() {
+    if real_parts_missing() {
+        return;
+    }
+    let bench = Bench::start();
+    let created = bench.apply(&[]);
+    assert_eq!(created.code, Some(0), "{}", created.printed);
+    assert!(created.printed.contains(&format!("created    {TOPIC}")), "{}", created.printed);
+
+    bench.alter("retention.ms=1000,segment.ms=3600000");
+    let planned = bench.apply(&["--dry-run"]);
+    let change = format!("change     {TOPIC}: retention.ms from 1000 to {WEEK_MS}");
+    assert_eq!((planned.code, planned.printed.contains(&change)), (Some(0), true), "{}", planned.printed);
+    assert!(bench.settings().contains("retention.ms=1000 "), "{}", bench.settings());
+    let changed = bench.apply(&[]);
+    assert_eq!(changed.code, Some(0), "{}", changed.printed);
+    assert!(changed.printed.contains(&change), "{}", changed.printed);
+    assert!(changed.printed.contains(&format!("changed    {TOPIC}")), "{}", changed.printed);
+    let settings = bench.settings();
+    assert!(settings.contains(&format!("retention.ms={WEEK_MS} ")), "{settings}");
+    assert!(
+        settings.contains("segment.ms=3600000 "),
+        "a setting that is not of the contract was reset: {settings}"
+    );
+
+    bench.alter("retention.ms=999999999999,cleanup.policy=compact");
+    let differs = format!("differs    {TOPIC}: retention.ms is 999999999999, expected {WEEK_MS}");
+    let left = bench.apply(&[]);
+    assert_eq!((left.code, left.printed.contains(&differs)), (Some(1), true), "{}", left.printed);
+    let shortened = bench.apply(&["--allow-deletion"]);
+    assert_eq!(shortened.code, Some(1), "{}", shortened.printed);
+    assert!(
+        shortened.printed.contains(&format!("differs    {TOPIC}: cleanup.policy")),
+        "{}",
+        shortened.printed
+    );
+    let settings = bench.settings();
+    assert!(settings.contains(&format!("retention.ms={WEEK_MS} ")), "{settings}");
+    assert!(settings.contains("cleanup.policy=compact "), "{settings}");
+}
+
+impl Bench {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let broker = Broker::start(folder.path()).unwrap();
+        Self { binaries: Binaries::built().unwrap(), folder, broker }
+    }
+
+    fn apply(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.binaries.command("tapeline");
+        command.args(["topics", "apply", "--replication", "1", "--brokers", &self.broker.address()]);
+        command.args(arguments);
+        run_to_end("apply", command, self.folder.path(), LIMIT).unwrap()
+    }
+
+    fn alter(&self, settings: &str) {
+        let arguments =
+            ["--alter", "--entity-type", "topics", "--entity-name", TOPIC, "--add-config", settings];
+        self.broker.tool(CONFIG_COMMAND, &arguments).unwrap();
+    }
+
+    /// The settings of the topic that are not defaults of the broker.
+    fn settings(&self) -> String {
+        let arguments = ["--describe", "--entity-type", "topics", "--entity-name", TOPIC];
+        self.broker.tool(CONFIG_COMMAND, &arguments).unwrap()
+    }
+}
