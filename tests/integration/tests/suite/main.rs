@@ -11,6 +11,7 @@ mod confluent_client;
 mod real_parts;
 mod registry_login;
 mod registry_unavailable;
+mod release_0_1_0;
 mod schema_evolution;
 mod security;
 mod services;
