@@ -123,13 +123,16 @@ pub struct ExecutorSection {
     /// The timeframes that are fetched, by name: `1min`, `5min`, `1hour`, `1day`. By default an empty list, which means all that the source
     /// serves.
     pub timeframes: Vec<String>,
-    /// The maximum number of days in a chunk of day bars, 1 to 3,660. By default 365: some 250 bars.
+    /// The maximum number of days in a chunk of day bars or corporate actions, 1 to 3,660. By default 365: some 250 bars.
     pub day_bars_chunk_days: u16,
     /// The maximum number of days in a chunk of hour bars, 1 to 3,660. By default 90: some 1,000 bars.
     pub hour_bars_chunk_days: u16,
     /// The maximum number of days in a chunk of bars of one or five minutes, 1 to 3,660. By default 5: some 5,000 bars, a transaction of
     /// moderate size.
     pub minute_bars_chunk_days: u16,
+    /// The maximum number of days in a chunk of news, 1 to 3,660. By default 30: some 1,500 articles of a symbol with many, which a source
+    /// with small pages serves within `worker_deadline_ms`.
+    pub news_chunk_days: u16,
 }
 
 // === impl BackfillConfig ===
@@ -235,6 +238,7 @@ impl Default for ExecutorSection {
             day_bars_chunk_days: days.day,
             hour_bars_chunk_days: days.hour,
             minute_bars_chunk_days: days.minutes,
+            news_chunk_days: days.news,
         }
     }
 }
@@ -265,6 +269,7 @@ impl ExecutorSection {
                 day: self.day_bars_chunk_days,
                 hour: self.hour_bars_chunk_days,
                 minutes: self.minute_bars_chunk_days,
+                news: self.news_chunk_days,
             },
         }
     }
@@ -297,9 +302,10 @@ impl Validate for ExecutorSection {
             ("day_bars_chunk_days", self.day_bars_chunk_days),
             ("hour_bars_chunk_days", self.hour_bars_chunk_days),
             ("minute_bars_chunk_days", self.minute_bars_chunk_days),
+            ("news_chunk_days", self.news_chunk_days),
         ];
         for (key, value) in days {
-            // Each bar is an output, and the outputs of a chunk are one transaction.
+            // Each record is an output, and the outputs of a chunk are one transaction.
             errors.check((1..=3_660).contains(&value), key, value, "1 to 3660", "5");
         }
     }

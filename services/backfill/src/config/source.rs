@@ -24,7 +24,7 @@ pub enum SourceKind {
     Files,
     /// Generated day bars, the same for the same seed.
     Synthetic,
-    /// Bars of all timeframes from Alpaca Market Data v2.
+    /// Bars of all timeframes and news from Alpaca Market Data v2.
     Alpaca,
 }
 
@@ -95,8 +95,9 @@ pub struct SourceSection {
     pub connect_timeout_ms: Millis,
     /// For `alpaca`: the timeout in milliseconds of a response with its whole body, at least 1. By default 20 s: a page has 1 to 2 MB.
     pub timeout_ms: Millis,
-    /// For `alpaca`: the maximum number of symbols in a request, 1 to 200. By default 32: day bars of a year fit in a page. Concurrent
-    /// calls for the same timeframe and days are joined; there are at most as many as `executor.running_max` and `executor.workers_max`.
+    /// For `alpaca`: the maximum number of symbols in a request, 1 to 200; of news at most 8. By default 32: day bars of a year fit in a
+    /// page. Concurrent calls for the same timeframe and days are joined; there are at most as many as `executor.running_max` and
+    /// `executor.workers_max`.
     pub symbols_a_call: u16,
     /// For `alpaca`: the time in milliseconds that a call waits for others to join it, at most 10,000. By default 50 ms: chunks that are
     /// started together arrive within it. Without effect if `symbols_a_call` is 1.
@@ -142,14 +143,14 @@ impl SourceSection {
         pairs.map(|(name, header)| (name.trim().to_owned(), header.trim().to_owned())).collect()
     }
 
-    /// Returns the address of the bars of `alpaca`. `None` if `url` is invalid.
+    /// Returns the address of the API of `alpaca`, without a path. `None` if `url` is invalid.
     #[must_use]
-    pub fn bars_url(&self) -> Option<Url> {
+    pub fn api_url(&self) -> Option<Url> {
         let url = Url::parse(&self.url).ok()?;
         let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
         let is_root = url.path() == "/" && url.fragment().is_none() && url.port() != Some(0);
         let is_http = matches!(url.scheme(), "http" | "https");
-        (is_plain && is_root && is_http).then(|| url.join("/v2/stocks/bars").ok()).flatten()
+        (is_plain && is_root && is_http).then_some(url)
     }
 }
 
@@ -200,8 +201,8 @@ impl Validate for SourceSection {
             errors.check(is_sendable, key, secret, rule, "{ file = \"/run/secrets/alpaca\" }");
         }
         let rule = "an http or https address without a path";
-        errors.check(self.bars_url().is_some(), "url", &self.url, rule, "https://data.alpaca.markets");
-        let is_encrypted = is_alpaca && self.bars_url().is_some_and(|url| url.scheme() == "https");
+        errors.check(self.api_url().is_some(), "url", &self.url, rule, "https://data.alpaca.markets");
+        let is_encrypted = is_alpaca && self.api_url().is_some_and(|url| url.scheme() == "https");
         let rule = "an http address, because this build lacks the feature `security`";
         let example = "http://localhost:8080";
         errors.check(!is_encrypted || kafka_io::has_security(), "url", &self.url, rule, example);
@@ -229,9 +230,9 @@ mod tests {
 
     #[test]
     fn address_has_no_path_user_or_query() {
-        let of = |url: &str| SourceSection { url: url.to_owned(), ..SourceSection::default() }.bars_url();
-        assert_eq!(of("http://127.0.0.1:1").unwrap().as_str(), "http://127.0.0.1:1/v2/stocks/bars");
-        assert!(SourceSection::default().bars_url().is_some());
+        let of = |url: &str| SourceSection { url: url.to_owned(), ..SourceSection::default() }.api_url();
+        assert_eq!(of("http://127.0.0.1:1").unwrap().as_str(), "http://127.0.0.1:1/");
+        assert!(SourceSection::default().api_url().is_some());
         let invalid = ["", "host", "ftp://a", "http://a/v2", "http://a?b", "http://a:b@c", "http://a:0"];
         assert!(invalid.iter().all(|url| of(url).is_none()));
     }

@@ -1,31 +1,33 @@
 //! Chunks: parts of a missing range, each fetched and written on its own.
 
 use domain::calendar::{Date, date_of, day_open};
-use domain::{Interval, Timeframe, Timestamp};
+use domain::{DataType, Interval, Timeframe, Timestamp};
 
 /// The maximum number of dates in New York that a chunk may touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkDays {
-    /// For day bars and for data without timeframes.
+    /// For day bars and corporate actions.
     pub day: u16,
     /// For bars of one hour.
     pub hour: u16,
     /// For bars of one or five minutes.
     pub minutes: u16,
+    pub news: u16,
 }
 
 impl Default for ChunkDays {
-    /// A few thousand bars per chunk at most in each timeframe: a transaction of moderate size.
+    /// A few thousand records per chunk at most: a transaction of moderate size.
     fn default() -> Self {
-        Self { day: 365, hour: 90, minutes: 5 }
+        Self { day: 365, hour: 90, minutes: 5, news: 30 }
     }
 }
 
 impl ChunkDays {
-    /// Returns the maximum for this timeframe.
+    /// Returns the maximum for this data type, of bars in this timeframe.
     #[must_use]
-    pub const fn of(&self, timeframe: Option<Timeframe>) -> u16 {
+    pub const fn of(&self, data_type: DataType, timeframe: Option<Timeframe>) -> u16 {
         match timeframe {
+            None if matches!(data_type, DataType::News) => self.news,
             None | Some(Timeframe::Day1) => self.day,
             Some(Timeframe::Hour1) => self.hour,
             Some(Timeframe::Minute5 | Timeframe::Minute1) => self.minutes,
@@ -61,10 +63,10 @@ fn midnight_after(start: Timestamp, days: u16) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use domain::calendar::{Date, date_of, day_open};
-    use domain::{Interval, Timestamp};
+    use domain::{DataType, Interval, Timeframe, Timestamp};
     use proptest::prelude::*;
 
-    use super::chunks;
+    use super::{ChunkDays, chunks};
 
     fn day(text: &str) -> Timestamp {
         day_open(text.parse::<Date>().unwrap())
@@ -72,6 +74,14 @@ mod tests {
 
     fn interval(start: Timestamp, end: Timestamp) -> Interval {
         Interval::new(start, end).unwrap()
+    }
+
+    #[test]
+    fn news_have_chunks_of_their_own_length() {
+        let days = ChunkDays { day: 4, hour: 3, minutes: 2, news: 1 };
+        let bars = Timeframe::ALL.map(|timeframe| days.of(DataType::MarketData, Some(timeframe)));
+        assert_eq!(bars, [2, 2, 3, 4]);
+        assert_eq!((days.of(DataType::News, None), days.of(DataType::CorporateActions, None)), (1, 4));
     }
 
     #[test]

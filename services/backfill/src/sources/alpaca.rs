@@ -1,67 +1,73 @@
-//! Alpaca Market Data v2: bars of all timeframes over HTTP.
+//! Alpaca Market Data v2: bars of all timeframes and news over HTTP.
 //!
 //! | module | content |
 //! |---|---|
 //! | `client` | requests: credentials, quota, timeouts, bounded bodies |
-//! | `page` | pages of bars, and the checks of each bar |
+//! | `query` | addresses of requests |
+//! | `pages` | pages of a response, and the checks that all have in common |
+//! | `bars`, `news` | the form and the checks of each |
 //! | `quota` | the distance of requests |
 //! | `joining` | calls of several workers as one |
+//! | `fetching` | all pages of a call, and the check of a symbol without records |
 //! | `error` | errors of a call, and their class |
 //!
 //! What the vendor documents, and what is assumed: `docs/sources/alpaca.md`.
 
+mod bars;
 mod client;
 mod error;
+mod fetching;
 mod joining;
-mod page;
+mod news;
+mod pages;
+mod query;
 mod quota;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chassis::Clock;
-use domain::calendar::{Date, date_of, day_open};
+use domain::calendar::{date_of, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
 use tokio::runtime::Handle;
 
-use self::client::{Client, Query};
-use self::error::{AlpacaError, FailedCall, NAME, PAGES_MAX};
+use self::bars::Bars;
+use self::client::Client;
+use self::error::{AlpacaError, FailedCall, NAME};
 use self::joining::Joiner;
-use self::page::Pages;
-use super::source::{Source, SourceBars, SourceError};
+use self::news::{Articles, NEWS_SYMBOLS_MAX, NewsRange};
+use self::pages::BySymbol;
+use self::query::Query;
+use super::records::{News, within};
+use super::source::{Part, Source, SourceBars, SourceError};
 use crate::config::SourceSection;
 use crate::rules::expected_bars::expects_bar;
-use crate::rules::finality::final_before;
+use crate::rules::finality::{final_before, series_final_before};
 
 pub(super) use self::error::RESPONSE_BYTES_MAX;
+pub(super) use self::news::NEWS_BYTES_MAX;
 
-/// The time after the close of a bar in which the vendor may still change it.
+/// The time after the close of a bar in which the vendor may still change it, and after the creation of an article until it is served.
 const SETTLE: Duration = Duration::from_secs(15 * 60);
 
 /// By how much the horizon is lowered if the plan of the key has no recent data, in this order.
 const LAGS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(3_600), Duration::from_secs(86_400)];
 
-/// Before the first bar of the vendor, whose history begins in 2016.
-const HISTORY_START: Date = Date::constant(2015, 1, 1);
+/// A joiner of calls whose requests have the same range `K`.
+type CallJoiner<K, R> = Joiner<K, Result<Arc<BySymbol<R>>, Arc<AlpacaError>>>;
 
-/// The maximum number of symbols that are kept as listed; more are requested again.
-const LISTED_MAX: usize = 20_000;
-
-type BarsBySymbol = BTreeMap<Symbol, Vec<Bar>>;
-
-/// Calls of the same timeframe with the same first and last bar are joined.
-type Key = (Timeframe, Timestamp, Timestamp);
-
-/// Alpaca as a source of bars.
+/// Alpaca as a source.
 pub struct Alpaca {
     client: Client,
     /// Runs the requests. Workers wait for them.
     runtime: Handle,
     /// The maximum time of a call.
     call_max: Duration,
-    joiner: Joiner<Key, Result<Arc<BarsBySymbol>, Arc<AlpacaError>>>,
+    /// By timeframe, first and last bar.
+    bars: CallJoiner<(Timeframe, Timestamp, Timestamp), Bar>,
+    news: CallJoiner<NewsRange, News>,
     /// Symbols of which the vendor has a bar.
     listed: Mutex<BTreeSet<Symbol>>,
     /// A horizon was lowered, and that was logged.
@@ -72,7 +78,6 @@ pub struct Alpaca {
 #[derive(Debug, Clone, Copy)]
 struct Call {
     symbol: Symbol,
-    timeframe: Timeframe,
     deadline: Instant,
 }
 
@@ -88,25 +93,26 @@ impl Alpaca {
         call_max: Duration,
     ) -> Result<Option<Self>, reqwest::Error> {
         let client = Client::new(section, clock)?;
-        let joiner = Joiner::new(section.symbols_a_call.into(), section.join_ms.into());
+        let (symbols_max, join_max) = (usize::from(section.symbols_a_call), section.join_ms.into());
         Ok(client.map(|client| Self {
             client,
             runtime,
             call_max,
-            joiner,
+            bars: Joiner::new(symbols_max, join_max),
+            news: Joiner::new(symbols_max.min(NEWS_SYMBOLS_MAX), join_max),
             listed: Mutex::default(),
             is_lowered: AtomicBool::default(),
         }))
     }
 
     /// Returns the bars of the range up to the horizon.
-    fn history(&self, call: Call, range: Interval) -> Result<SourceBars, FailedCall> {
+    fn bars_of(&self, call: Call, timeframe: Timeframe, range: Interval) -> Result<SourceBars, FailedCall> {
         let now = self.client.now();
         let mut last = None;
         for lag in LAGS {
-            let horizon = horizon_of(call.timeframe, now, lag);
+            let horizon = horizon_of(timeframe, now, lag);
             let part = Interval::new(range.start(), range.end().min(horizon)).ok();
-            let grid = part.and_then(|part| grid_range(call.timeframe, part));
+            let grid = part.and_then(|part| grid_range(timeframe, part));
             let (Some(part), Some(grid)) = (part, grid) else {
                 return Ok(SourceBars::up_to(horizon, Vec::new()));
             };
@@ -114,7 +120,15 @@ impl Alpaca {
             if last.replace(grid) == Some(grid) {
                 continue;
             }
-            match self.fetch(call, grid) {
+            let key = (timeframe, grid.start(), grid.end());
+            let result = self.fetch(
+                &self.bars,
+                &key,
+                call,
+                |symbols| Query::Bars { symbols, timeframe, range: grid, limit: None },
+                |symbols| Bars::new(symbols, timeframe, grid),
+            );
+            match result {
                 Err(failed) if failed.error.is_recent_data_rejected() => {
                     if !self.is_lowered.swap(true, Ordering::Relaxed) {
                         tracing::info!(symbol = %call.symbol, %horizon, "the plan has no recent data: horizons lowered");
@@ -122,8 +136,8 @@ impl Alpaca {
                 }
                 Err(failed) => return Err(failed),
                 Ok(bars) => {
-                    if bars.is_empty() && expects_bar(call.timeframe, part) {
-                        self.check_listed(call, now)?;
+                    if bars.is_empty() && expects_bar(timeframe, part) {
+                        self.check_listed(call)?;
                     }
                     return Ok(SourceBars::up_to(horizon, bars));
                 }
@@ -132,84 +146,33 @@ impl Alpaca {
         Ok(SourceBars::up_to(range.start(), Vec::new()))
     }
 
-    /// Fetches the bars of a range, in a joined call if other workers need the same range.
-    fn fetch(&self, call: Call, range: Interval) -> Result<Vec<Bar>, FailedCall> {
-        let key = (call.timeframe, range.start(), range.end());
-        let pages = |symbols: &[Symbol]| {
-            let pages = self.pages(symbols, call, range);
-            self.run(call, pages).map(Arc::new).map_err(Arc::new)
+    /// Returns the news that were created within the range, up to the horizon.
+    fn news_of(&self, call: Call, range: Interval) -> Result<Part<Vec<News>>, FailedCall> {
+        let now = self.client.now();
+        let horizon = series_final_before(None, SETTLE, now);
+        let Ok(part) = Interval::new(range.start(), range.end().min(horizon)) else {
+            return Ok(Part::up_to(horizon, Vec::new()));
         };
-        let joined = self.joiner.call(&key, call.symbol, call.deadline, pages);
-        let Some(joined) = joined else { return Err(AlpacaError::Deadline(self.call_max).into()) };
-        let mut error = match joined.result {
-            Ok(bars) => return Ok(bars.get(&call.symbol).cloned().unwrap_or_default()),
-            Err(error) => FailedCall { error, is_shared: !joined.is_caller },
-        };
-        if joined.symbols > 1 && error.error.may_be_of_one_symbol() {
-            match pages(&[call.symbol]) {
-                Ok(bars) => return Ok(bars.get(&call.symbol).cloned().unwrap_or_default()),
-                Err(own) => error = FailedCall { error: own, is_shared: false },
-            }
-        }
-        Err(error)
+        let requested = NewsRange::of(part, now);
+        let news = self.fetch(
+            &self.news,
+            &requested,
+            call,
+            |symbols| Query::News { symbols, range: requested },
+            |symbols| Articles::new(symbols, requested),
+        )?;
+        let news = within(&news, |item| item.time, part).to_vec();
+        self.check_expected(call, news.is_empty(), part)?;
+        Ok(Part::up_to(horizon, news))
     }
 
-    /// Fetches all pages of a range.
-    async fn pages(
-        &self,
-        symbols: &[Symbol],
-        Call { timeframe, deadline, .. }: Call,
-        range: Interval,
-    ) -> Result<BarsBySymbol, AlpacaError> {
-        let query = Query { symbols, timeframe, range, limit: None };
-        let mut pages = Pages::new(symbols, timeframe, range);
-        let mut token = None;
-        for page in 1..=PAGES_MAX {
-            let body = self.client.page(query, token.as_deref(), deadline).await?;
-            token = pages.add(&body).map_err(|cause| AlpacaError::Page { page, cause })?;
-            if token.is_none() {
-                return Ok(pages.into_bars());
-            }
-        }
-        Err(AlpacaError::TooManyPages)
+    /// Checks the symbol of a call without records of a range with sessions: no calendar expects them.
+    fn check_expected(&self, call: Call, is_empty: bool, part: Interval) -> Result<(), AlpacaError> {
+        if is_empty && expects_bar(Timeframe::Day1, part) { self.check_listed(call) } else { Ok(()) }
     }
 
-    /// Distinguishes a symbol without bars in a range from one that the vendor does not have.
-    fn check_listed(&self, call: Call, now: Timestamp) -> Result<(), AlpacaError> {
-        if self.listed().contains(&call.symbol) {
-            return Ok(());
-        }
-        let (symbols, timeframe) = ([call.symbol], Timeframe::Day1);
-        // Only days that every plan has.
-        let end = horizon_of(timeframe, now, Duration::from_secs(86_400));
-        let Ok(range) = Interval::new(day_open(HISTORY_START), end) else { return Ok(()) };
-        let query = Query { symbols: &symbols, timeframe, range, limit: Some(1) };
-        let body = self.run(call, self.client.page(query, None, call.deadline))?;
-        let mut pages = Pages::new(&symbols, timeframe, range);
-        pages.add(&body).map_err(|cause| AlpacaError::Page { page: 1, cause })?;
-        if pages.into_bars().values().all(Vec::is_empty) {
-            return Err(AlpacaError::Unlisted);
-        }
-        let mut listed = self.listed();
-        if listed.len() >= LISTED_MAX {
-            listed.clear();
-        }
-        listed.insert(call.symbol);
-        Ok(())
-    }
-
-    /// Waits for requests, until the deadline at most.
-    fn run<T>(
-        &self,
-        call: Call,
-        requests: impl Future<Output = Result<T, AlpacaError>>,
-    ) -> Result<T, AlpacaError> {
-        let within = async { tokio::time::timeout_at(call.deadline.into(), requests).await };
-        self.runtime.block_on(within).unwrap_or(Err(AlpacaError::Deadline(self.call_max)))
-    }
-
-    fn listed(&self) -> MutexGuard<'_, BTreeSet<Symbol>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn call(&self, symbol: Symbol) -> Call {
+        Call { symbol, deadline: Instant::now() + self.call_max }
     }
 }
 
@@ -218,13 +181,21 @@ impl Source for Alpaca {
         NAME
     }
 
-    fn serves(&self, data_type: DataType, _: Option<Timeframe>) -> bool {
-        data_type == DataType::MarketData
+    fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool {
+        match data_type {
+            DataType::MarketData => timeframe.is_some(),
+            DataType::News => timeframe.is_none(),
+            _ => false,
+        }
     }
 
     fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
-        let call = Call { symbol, timeframe, deadline: Instant::now() + self.call_max };
-        self.history(call, range).map_err(|failed| failed.into_source_error(symbol))
+        let part = self.bars_of(self.call(symbol), timeframe, range);
+        part.map_err(|failed| failed.into_source_error(symbol))
+    }
+
+    fn news(&self, symbol: Symbol, range: Interval) -> Result<Part<Vec<News>>, SourceError> {
+        self.news_of(self.call(symbol), range).map_err(|failed| failed.into_source_error(symbol))
     }
 }
 

@@ -4,7 +4,7 @@ use domain::Bar;
 use hosting::Part;
 use kit::SaturatingFrom;
 
-use super::alpaca::RESPONSE_BYTES_MAX;
+use super::alpaca::{NEWS_BYTES_MAX, RESPONSE_BYTES_MAX};
 use super::csv_file::FILE_BYTES_MAX;
 use super::files::LARGE_FILE_BYTES_MAX;
 use crate::config::{ExecutorSection, SourceKind};
@@ -21,8 +21,8 @@ const CHUNK_BYTES: u64 = 1 << 20;
 /// A response is in memory once as a whole, and once more as rows.
 const RESPONSE_COPIES: u64 = 2;
 
-/// The bars of a joined call are in memory with those of the other symbols, and once more for each chunk.
-const BARS_COPIES: u64 = 2;
+/// The records of a joined call are in memory with those of the other symbols, and once more for each chunk.
+const RECORD_COPIES: u64 = 2;
 
 /// The bytes of a bar of a chunk, with the growth of their list.
 const BAR_BYTES: u64 = 2 * size_of::<Bar>() as u64;
@@ -44,6 +44,7 @@ fn bars_bytes(executor: &ExecutorSection) -> u64 {
 pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part> {
     let fetches = u64::saturating_from(executor.running_max);
     let files = fetches.min(u64::saturating_from(executor.workers_max));
+    let news_bytes = u64::saturating_from(NEWS_BYTES_MAX);
     match source {
         SourceKind::Csv => vec![
             Part {
@@ -71,8 +72,8 @@ pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part>
                 bytes: files.saturating_mul(RESPONSE_COPIES * u64::saturating_from(RESPONSE_BYTES_MAX)),
             },
             Part {
-                name: "bars of executor.running_max".to_owned(),
-                bytes: fetches.saturating_mul(BARS_COPIES * bars_bytes(executor)),
+                name: "records of executor.running_max".to_owned(),
+                bytes: fetches.saturating_mul(RECORD_COPIES * bars_bytes(executor).max(news_bytes)),
             },
         ],
         SourceKind::None | SourceKind::Synthetic => Vec::new(),
@@ -95,7 +96,11 @@ mod tests {
         let executor = ExecutorSection::default();
         let parts = memory_parts(SourceKind::Alpaca, &executor);
         let bytes: Vec<u64> = parts.iter().map(|part| part.bytes).collect();
-        assert_eq!(bytes, [48 << 20, 3 * 2 * 5 * 1_440 * 96], "of five days of minute bars");
+        assert_eq!(bytes, [48 << 20, 12 << 20], "five days of minute bars are less than news may be");
+        let executor = ExecutorSection { minute_bars_chunk_days: 20, ..executor };
+        let bytes = memory_parts(SourceKind::Alpaca, &executor)[1].bytes;
+        assert_eq!(bytes, 3 * 2 * 20 * 1_440 * 96, "of twenty days of minute bars");
+        let executor = ExecutorSection::default();
         let parts = memory_parts(SourceKind::Files, &executor);
         let bytes: Vec<u64> = parts.iter().map(|part| part.bytes).collect();
         assert_eq!(bytes, [192 << 20, 3 * ((1 << 20) + 5 * 1_440 * 96)]);

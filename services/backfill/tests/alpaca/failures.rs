@@ -1,7 +1,8 @@
 //! Failures of a server, a proxy or the network.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::corruption::corrupt;
 use crate::server::{Parameters, Reply};
 
 /// A failure of one response.
@@ -48,11 +49,12 @@ pub(crate) enum Failure {
     NoToken,
     /// The last page has the token of its request.
     RepeatedToken,
-    /// Each page has another token, and no bars.
+    /// Each page has another token, and no items.
     EndlessPages,
     OtherSymbol,
     OutOfOrder,
-    DuplicateBar,
+    /// The last item is there twice.
+    Duplicate,
     OutOfRange,
     Unaligned,
     InvalidTime,
@@ -60,6 +62,11 @@ pub(crate) enum Failure {
     HighBelowLow,
     NegativeVolume,
     TextAsPrice,
+    TextAsId,
+    MissingField,
+    EmptyHeadline,
+    LongHeadline,
+    UpdatedBeforeCreated,
     /// Valid JSON with more bytes than the bound.
     HugeBody,
 }
@@ -123,49 +130,19 @@ impl Failure {
     fn body_reply(self, parameters: &Parameters, mut reply: Reply) -> Reply {
         let length = reply.body.len();
         match self {
-            Self::MalformedJson => reply.body.insert(length / 2, b'}'),
+            // In the middle it may be part of a text.
+            Self::MalformedJson => reply.body.insert(1, b'}'),
             Self::TruncatedPage => reply.body.truncate(length / 2),
             Self::EmptyBody => reply.body.clear(),
             Self::HugeBody => reply.body.splice(1..1, vec![b' '; 9 << 20]).for_each(drop),
             _ => {
                 let mut page: Value = serde_json::from_slice(&reply.body).expect("a page");
-                self.corrupt(&mut page, parameters);
+                corrupt(self, &mut page, parameters);
                 reply.status = 200;
                 reply.body = page.to_string().into_bytes();
             }
         }
         reply
-    }
-
-    fn corrupt(self, page: &mut Value, parameters: &Parameters) {
-        let symbol = parameters["symbols"].split(',').next().expect("a symbol").to_owned();
-        match self {
-            Self::NoToken => {
-                page.as_object_mut().expect("an object").remove("next_page_token");
-            }
-            Self::RepeatedToken => page["next_page_token"] = parameters["page_token"].clone().into(),
-            Self::EndlessPages => {
-                let number = parameters.get("page_token").map_or(0, |token| token.len()) + 1;
-                *page = json!({ "bars": {}, "next_page_token": "x".repeat(number) });
-            }
-            Self::OtherSymbol => page["bars"]["MSFT"] = page["bars"][&symbol].clone(),
-            _ => {
-                let bars = page["bars"][&symbol].as_array_mut().expect("bars of the symbol");
-                let last = bars.len() - 1;
-                match self {
-                    Self::OutOfOrder => bars.swap(last - 1, last),
-                    Self::DuplicateBar => bars.push(bars[last].clone()),
-                    Self::OutOfRange => bars[last]["t"] = "2031-01-02T05:00:00Z".into(),
-                    Self::Unaligned => bars[0]["t"] = "2024-01-02T05:00:01Z".into(),
-                    Self::InvalidTime => bars[last]["t"] = "yesterday".into(),
-                    Self::ZeroPrice => bars[last]["l"] = 0.into(),
-                    Self::HighBelowLow => bars[last]["h"] = 1.into(),
-                    Self::NegativeVolume => bars[last]["v"] = (-1).into(),
-                    Self::TextAsPrice => bars[last]["o"] = "101.5".into(),
-                    other => panic!("{other:?} does not corrupt a bar"),
-                }
-            }
-        }
     }
 }
 

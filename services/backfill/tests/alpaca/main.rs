@@ -1,17 +1,21 @@
 //! Alpaca as a source, against a simulation of its API: pages, horizon, unknown symbols, failures, and the vendor's own client.
 
+mod corruption;
 mod failures;
 mod history;
 mod joined;
+mod news;
 mod public_client;
 mod responses;
 mod server;
+mod serving_bars;
+mod serving_news;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use backfill::config::{SourceKind, SourceSection};
-use backfill::sources::{Alpaca, Source, SourceBars, SourceError};
+use backfill::sources::{Alpaca, News, Part, Source, SourceBars, SourceError};
 use chassis::{Clock, SystemClock};
 use domain::calendar::{Date, day_open, is_session};
 use domain::{Interval, Symbol, Timeframe, Timestamp};
@@ -71,6 +75,11 @@ impl Bench {
         let clock = Arc::new(FixedWall(SystemClock::new()));
         let source = Alpaca::new(&section, runtime.handle().clone(), clock, Duration::from_secs(300));
         Self { server, source: source.expect("a TLS library").expect("a valid section"), _runtime: runtime }
+    }
+
+    /// The news of AAPL.
+    pub(crate) fn news(&self, range: Interval) -> Result<Part<Vec<News>>, SourceError> {
+        self.source.news(aapl(), range)
     }
 
     /// The day bars of AAPL.

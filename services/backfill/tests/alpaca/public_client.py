@@ -1,31 +1,43 @@
-"""Reads bars by the public client of the vendor and prints them: URL, key id, secret, symbols, timeframe, first and last day."""
+"""Reads records by the public client of the vendor and prints them: URL, key id, secret, kind, symbols, first and last time, timeframe."""
 
 import json
 import sys
 from datetime import datetime, timezone
 
 from alpaca.data.enums import Adjustment, DataFeed
-from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.requests import StockBarsRequest
+from alpaca.data.historical import NewsClient, StockHistoricalDataClient
+from alpaca.data.requests import NewsRequest, StockBarsRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
-url, key_id, secret, symbols, timeframe, first, last = sys.argv[1:]
-amount, unit = int(timeframe[0]), timeframe[1:]
-client = StockHistoricalDataClient(key_id, secret, url_override=url)
-request = StockBarsRequest(
-    symbol_or_symbols=symbols.split(","),
-    timeframe=TimeFrame(amount, TimeFrameUnit(unit)),
-    start=datetime.fromisoformat(first),
-    end=datetime.fromisoformat(last),
-    adjustment=Adjustment.RAW,
-    feed=DataFeed.IEX,
-)
-bars = client.get_stock_bars(request).data
-rows = {
-    symbol: [
-        [round(bar.timestamp.astimezone(timezone.utc).timestamp() * 1_000_000), bar.open, bar.high, bar.low, bar.close, bar.volume]
-        for bar in rows
-    ]
-    for symbol, rows in bars.items()
-}
-json.dump(rows, sys.stdout)
+
+def micros(time):
+    return round(time.astimezone(timezone.utc).timestamp() * 1_000_000)
+
+
+def bars(symbols, start, end, timeframe):
+    client = StockHistoricalDataClient(key_id, secret, url_override=url)
+    request = StockBarsRequest(
+        symbol_or_symbols=symbols.split(","),
+        timeframe=TimeFrame(int(timeframe[0]), TimeFrameUnit(timeframe[1:])),
+        start=start,
+        end=end,
+        adjustment=Adjustment.RAW,
+        feed=DataFeed.IEX,
+    )
+    data = client.get_stock_bars(request).data
+    return {
+        symbol: [[micros(bar.timestamp), bar.open, bar.high, bar.low, bar.close, bar.volume] for bar in rows]
+        for symbol, rows in data.items()
+    }
+
+
+def news(symbols, start, end, _timeframe):
+    client = NewsClient(key_id, secret, url_override=url)
+    request = NewsRequest(symbols=symbols, start=start, end=end, sort="asc", include_content=False)
+    articles = client.get_news(request).data["news"]
+    return [[str(article.id), micros(article.created_at), article.headline, article.url] for article in articles]
+
+
+url, key_id, secret, kind, symbols, first, last, timeframe = sys.argv[1:]
+read = {"bars": bars, "news": news}[kind]
+json.dump(read(symbols, datetime.fromisoformat(first), datetime.fromisoformat(last), timeframe), sys.stdout)

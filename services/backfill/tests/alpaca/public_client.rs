@@ -9,6 +9,7 @@ use domain::{Symbol, Timeframe, Timestamp};
 use serde_json::Value;
 
 use crate::server::{KEY_ID, SECRET};
+use crate::serving_news::article;
 use crate::{Bench, at, days, range, sessions};
 
 /// Returns the path of a Python with the packages of tests/integration/clients. Without one the test is skipped.
@@ -27,7 +28,7 @@ fn python() -> Option<PathBuf> {
 }
 
 /// Runs the public client.
-fn public_bars(python: &PathBuf, bench: &Bench, arguments: [&str; 4]) -> Value {
+fn public(python: &PathBuf, bench: &Bench, arguments: [&str; 5]) -> Value {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alpaca/public_client.py");
     let output = Command::new(python)
         .args([script, &bench.server.url(), KEY_ID, SECRET])
@@ -64,7 +65,7 @@ fn public_client_reads_the_same_bars() {
         ),
     ];
     for (timeframe, name, range, [first, last], count) in cases {
-        let public = public_bars(&python, &bench, ["AAPL,BRK.B", name, first, last]);
+        let public = public(&python, &bench, ["bars", "AAPL,BRK.B", first, last, name]);
         let requests = bench.server.take_requests();
         assert!(requests.len() > 2 && requests[1].contains_key("page_token"), "{requests:?}");
         for symbol in ["AAPL", "BRK.B"] {
@@ -82,6 +83,33 @@ fn public_client_reads_the_same_bars() {
             let rows: Vec<Value> = rows.collect();
             assert_eq!((rows.len(), &Value::from(rows)), (count, &public[symbol]), "{symbol} {name}");
         }
+        bench.server.take_requests();
+    }
+}
+
+#[test]
+fn public_client_reads_the_same_news() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    let first = at("2024-06-03T13:30:00Z");
+    bench.server.add_news((0..120).map(|index| {
+        let created = first.saturating_add_micros(index * 60_000_000);
+        let symbols: &[&str] = if index % 3 == 0 { &["AAPL", "BRK.B"] } else { &["BRK.B"] };
+        article(u64::try_from(index).expect("a few"), created, created, symbols)
+    }));
+    let times = ["2024-06-03T13:30:00+00:00", "2024-06-04T00:00:00+00:00"];
+    for (symbol, count) in [("AAPL", 40), ("BRK.B", 120)] {
+        let public = public(&python, &bench, ["news", symbol, times[0], times[1], ""]);
+        let requests = bench.server.take_requests();
+        assert_eq!(requests.len(), usize::div_ceil(count, 50), "{requests:?}");
+        let range = range("2024-06-03T13:30:00Z", "2024-06-04T00:00:00Z");
+        let part = bench.source.news(Symbol::parse(symbol).unwrap(), range).unwrap();
+        let rows = part
+            .records
+            .iter()
+            .map(|item| serde_json::json!([item.id, item.time.micros(), item.headline, item.url]));
+        let rows: Vec<Value> = rows.collect();
+        assert_eq!((rows.len(), Value::from(rows)), (count, public), "{symbol}");
         bench.server.take_requests();
     }
 }

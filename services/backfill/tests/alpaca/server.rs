@@ -1,4 +1,4 @@
-//! Simulation of Alpaca Market Data v2 on a local port: bars by the published documentation, and injected failures.
+//! Simulation of Alpaca Market Data v2 on a local port: bars and news by the published documentation, and injected failures.
 //!
 //! Written on sockets, because some failures are no valid HTTP. Each connection has one request.
 
@@ -11,6 +11,8 @@ use domain::Timestamp;
 use serde_json::{Value, json};
 
 use crate::failures::Failure;
+use crate::serving_bars::{Bars, bars};
+use crate::serving_news::news;
 
 pub(crate) const KEY_ID: &str = "PKTEST0123456789";
 pub(crate) const SECRET: &str = "secret/+=0123456789";
@@ -33,12 +35,12 @@ pub(crate) struct SimulatedServer {
 
 #[derive(Default)]
 struct State {
-    /// Bars by symbol and the vendor's name of the timeframe, ascending.
-    bars: Mutex<BTreeMap<(String, String), Vec<Value>>>,
+    bars: Mutex<Bars>,
+    news: Mutex<Vec<Value>>,
     /// One for each of the next requests. `None`: the request has no failure.
     failures: Mutex<VecDeque<Option<Failure>>>,
     requests: Mutex<Vec<Parameters>>,
-    /// Fewer bars a page than the limit of the request, as the vendor does at times.
+    /// Fewer items a page than the limit of the request, as the vendor does at times.
     page_max: Mutex<Option<usize>>,
     /// Connections without a response, or with a part of one.
     open: Mutex<Vec<TcpStream>>,
@@ -105,6 +107,10 @@ impl SimulatedServer {
         locked(&self.state.bars).insert((symbol.to_owned(), timeframe.to_owned()), bars.collect());
     }
 
+    pub(crate) fn add_news(&self, articles: impl IntoIterator<Item = Value>) {
+        locked(&self.state.news).extend(articles);
+    }
+
     /// Injects a failure into each of the next requests.
     pub(crate) fn inject(&self, failures: impl IntoIterator<Item = Option<Failure>>) {
         locked(&self.state.failures).extend(failures);
@@ -115,8 +121,8 @@ impl SimulatedServer {
         locked(&self.state.failures).len()
     }
 
-    pub(crate) fn limit_pages(&self, bars: usize) {
-        *locked(&self.state.page_max) = Some(bars);
+    pub(crate) fn limit_pages(&self, items: usize) {
+        *locked(&self.state.page_max) = Some(items);
     }
 
     /// Returns the parameters of all requests since the last call.
@@ -149,94 +155,46 @@ impl State {
     }
 
     fn reply(&self, path: &str, headers: &Parameters, parameters: &Parameters) -> Reply {
-        if path != "/v2/stocks/bars" {
-            return Reply::error(404, "endpoint not found.");
-        }
         let has = |name: &str, value: &str| headers.get(name).is_some_and(|text| text == value);
         if !has("apca-api-key-id", KEY_ID) || !has("apca-api-secret-key", SECRET) {
             return Reply::error(403, "forbidden.");
         }
-        self.bars(parameters).unwrap_or_else(|message| Reply::error(400, &message))
-    }
-
-    fn bars(&self, parameters: &Parameters) -> Result<Reply, String> {
-        let get = |name: &str| parameters.get(name).map(String::as_str);
-        let mut symbols: Vec<&str> = get("symbols").ok_or("symbols is required")?.split(',').collect();
-        let is_name = |text: &&str| {
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'.')
+        if let Some(sort) = parameters.get("sort").filter(|sort| *sort != "asc") {
+            return Reply::error(400, &format!("sort {sort} is not simulated"));
+        }
+        let page_max = *locked(&self.page_max);
+        let reply = match path {
+            "/v2/stocks/bars" => bars(&locked(&self.bars), parameters, page_max),
+            "/v1beta1/news" => news(&locked(&self.news), parameters, page_max),
+            _ => return Reply::error(404, "endpoint not found."),
         };
-        if let Some(invalid) = symbols.iter().find(|text| !is_name(text)) {
-            return Err(format!("invalid symbol: {invalid}"));
-        }
-        symbols.sort_unstable();
-        symbols.dedup();
-        let timeframe = get("timeframe").ok_or("timeframe is required")?;
-        if !["1Min", "5Min", "1Hour", "1Day"].contains(&timeframe) {
-            return Err(format!("invalid timeframe: {timeframe}"));
-        }
-        let limit: usize = get("limit").unwrap_or("1000").parse().map_err(|_| "invalid limit")?;
-        if !(1..=10_000).contains(&limit) {
-            return Err("limit must be between 1 and 10000".to_owned());
-        }
-        let time = |name, default| match get(name) {
-            None => Ok(default),
-            Some(text) => Timestamp::parse(text).map_err(|_| format!("invalid {name}: {text}")),
-        };
-        let start = time("start", Timestamp::from_micros(0))?;
-        let end = time("end", Timestamp::from_micros(4_000_000_000_000_000))?;
-        if let Some(sort) = get("sort").filter(|sort| *sort != "asc") {
-            return Err(format!("sort {sort} is not simulated"));
-        }
-        let after = get("page_token").map(parse_token).transpose()?;
-        let page_max = locked(&self.page_max).map_or(limit, |max| max.min(limit));
-        Ok(self.page((&symbols, timeframe), start..=end, after, page_max))
-    }
-
-    /// Pages are sorted by symbol, then by time; the limit counts the bars of all symbols.
-    fn page(
-        &self,
-        (symbols, timeframe): (&[&str], &str),
-        range: std::ops::RangeInclusive<Timestamp>,
-        after: Option<(String, Timestamp)>,
-        limit: usize,
-    ) -> Reply {
-        let held = locked(&self.bars);
-        let mut page: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-        let (mut count, mut last, mut token) = (0, None, Value::Null);
-        'symbols: for symbol in symbols {
-            for bar in held.get(&((*symbol).to_owned(), timeframe.to_owned())).into_iter().flatten() {
-                let time = bar_time(bar);
-                let key = ((*symbol).to_owned(), time);
-                if !range.contains(&time) || after.as_ref().is_some_and(|after| key <= *after) {
-                    continue;
-                }
-                if count == limit {
-                    token = last.map_or(Value::Null, |(symbol, time)| make_token(symbol, time));
-                    break 'symbols;
-                }
-                count += 1;
-                last = Some((*symbol, time));
-                page.entry(symbol).or_default().push(bar);
-            }
-        }
-        Reply::json(200, &json!({ "bars": page, "next_page_token": token }))
+        reply.unwrap_or_else(|message| Reply::error(400, &message))
     }
 }
 
-fn bar_time(bar: &Value) -> Timestamp {
-    Timestamp::parse(bar["t"].as_str().expect("a text")).expect("a time")
+/// Returns the requested symbols in order, each once.
+pub(crate) fn symbols_of(parameters: &Parameters) -> Result<Vec<&str>, String> {
+    let mut symbols: Vec<&str> = parameters.get("symbols").ok_or("symbols is required")?.split(',').collect();
+    let is_name =
+        |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'.');
+    if let Some(invalid) = symbols.iter().find(|text| !is_name(text)) {
+        return Err(format!("invalid symbol: {invalid}"));
+    }
+    symbols.sort_unstable();
+    symbols.dedup();
+    Ok(symbols)
 }
 
-/// Opaque to clients. Like those of the vendor, it has characters that an address must escape.
-fn make_token(symbol: &str, time: Timestamp) -> Value {
-    format!("{symbol}|{}+/==", time.micros()).into()
+pub(crate) fn limit_of(parameters: &Parameters, default: usize, max: usize) -> Result<usize, String> {
+    let limit = parameters.get("limit").map_or(Ok(default), |text| text.parse());
+    let limit = limit.map_err(|_| "invalid limit")?;
+    let is_valid = (1..=max).contains(&limit);
+    if is_valid { Ok(limit) } else { Err(format!("limit must be between 1 and {max}")) }
 }
 
-fn parse_token(token: &str) -> Result<(String, Timestamp), String> {
-    let parts = token.strip_suffix("+/==").and_then(|token| token.split_once('|'));
-    let parts = parts.and_then(|(symbol, micros)| Some((symbol.to_owned(), micros.parse().ok()?)));
-    let (symbol, micros) = parts.ok_or_else(|| format!("invalid page_token: {token}"))?;
-    Ok((symbol, Timestamp::from_micros(micros)))
+pub(crate) fn time_of(parameters: &Parameters, name: &str) -> Result<Option<Timestamp>, String> {
+    let text = parameters.get(name);
+    text.map(|text| Timestamp::parse(text).map_err(|_| format!("invalid {name}: {text}"))).transpose()
 }
 
 /// Returns the target and the headers of a request, with their names in lower case.

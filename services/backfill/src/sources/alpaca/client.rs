@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chassis::Clock;
-use domain::{Interval, Symbol, Timeframe, Timestamp};
+use domain::Timestamp;
 use kit::SaturatingFrom;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
@@ -12,8 +12,9 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use super::error::{AlpacaError, RESPONSE_BYTES_MAX};
+use super::query::{Api, Query};
 use super::quota::Quota;
-use crate::config::{AlpacaFeed, SourceSection};
+use crate::config::SourceSection;
 
 const KEY_ID: &str = "APCA-API-KEY-ID";
 const SECRET: &str = "APCA-API-SECRET-KEY";
@@ -25,22 +26,9 @@ const MESSAGE_CHARS_MAX: usize = 200;
 /// A client with the credentials and the quota of one key.
 pub(super) struct Client {
     http: reqwest::Client,
-    url: Url,
-    feed: AlpacaFeed,
-    asof: String,
-    page_limit: u16,
+    api: Api,
     quota: Mutex<Quota>,
     clock: Arc<dyn Clock>,
-}
-
-/// The parameters of a request for bars.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Query<'a> {
-    pub(super) symbols: &'a [Symbol],
-    pub(super) timeframe: Timeframe,
-    pub(super) range: Interval,
-    /// The maximum number of bars of a page. `None`: the configured one.
-    pub(super) limit: Option<u16>,
 }
 
 impl Client {
@@ -52,7 +40,7 @@ impl Client {
         section: &SourceSection,
         clock: Arc<dyn Clock>,
     ) -> Result<Option<Self>, reqwest::Error> {
-        let (Some(url), Some(headers)) = (section.bars_url(), credentials(section)) else {
+        let (Some(api), Some(headers)) = (Api::new(section), credentials(section)) else {
             return Ok(None);
         };
         let mut http = reqwest::Client::builder()
@@ -61,15 +49,12 @@ impl Client {
             .default_headers(headers)
             // Another host would get the credentials.
             .redirect(redirect::Policy::none());
-        if is_loopback(&url) {
+        if is_loopback(api.url()) {
             http = http.no_proxy();
         }
         Ok(Some(Self {
             http: http.build()?,
-            url,
-            feed: section.feed,
-            asof: section.asof.clone(),
-            page_limit: section.page_limit,
+            api,
             quota: Mutex::new(Quota::new(section.requests_per_minute)),
             clock,
         }))
@@ -92,7 +77,7 @@ impl Client {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        let response = self.http.get(self.address(query, token)).send().await.map_err(transport)?;
+        let response = self.http.get(self.api.address(query, token)).send().await.map_err(transport)?;
         let status = response.status();
         if status == StatusCode::OK {
             return body(response).await;
@@ -107,30 +92,6 @@ impl Client {
         Err(AlpacaError::Status { status: status.as_u16(), message, retry_at })
     }
 
-    fn address(&self, query: Query<'_>, token: Option<&str>) -> Url {
-        let symbols: Vec<&str> = query.symbols.iter().map(Symbol::as_str).collect();
-        let mut url = self.url.clone();
-        let mut pairs = url.query_pairs_mut();
-        pairs
-            .append_pair("symbols", &symbols.join(","))
-            .append_pair("timeframe", timeframe_name(query.timeframe))
-            .append_pair("start", &query.range.start().to_string())
-            // Inclusive.
-            .append_pair("end", &query.range.last().to_string())
-            .append_pair("limit", &query.limit.unwrap_or(self.page_limit).to_string())
-            .append_pair("adjustment", "raw")
-            .append_pair("feed", self.feed.as_str())
-            .append_pair("sort", "asc");
-        if !self.asof.is_empty() {
-            pairs.append_pair("asof", &self.asof);
-        }
-        if let Some(token) = token {
-            pairs.append_pair("page_token", token);
-        }
-        drop(pairs);
-        url
-    }
-
     fn with_quota<T>(&self, update: impl FnOnce(&mut Quota, Duration) -> T) -> T {
         let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
         update(&mut quota, self.clock.monotonic())
@@ -143,15 +104,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
         None => false,
-    }
-}
-
-const fn timeframe_name(timeframe: Timeframe) -> &'static str {
-    match timeframe {
-        Timeframe::Minute1 => "1Min",
-        Timeframe::Minute5 => "5Min",
-        Timeframe::Hour1 => "1Hour",
-        Timeframe::Day1 => "1Day",
     }
 }
 

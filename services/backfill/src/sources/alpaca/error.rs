@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::{Symbol, Timestamp};
 
-use super::page::PageError;
+use super::pages::PageError;
 use crate::sources::SourceError;
 
 /// The name of the source.

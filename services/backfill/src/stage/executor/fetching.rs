@@ -70,7 +70,7 @@ impl ExecutorStage {
         let mut missing_chunks = Vec::new();
         for timeframe in timeframes.iter().copied() {
             let closed = fetched_before(timeframe, self.settings.settle, wall);
-            let days = self.settings.chunk_days.of(timeframe);
+            let days = self.settings.chunk_days.of(fetch.data_type, timeframe);
             let requested = fetch.ranges.get(&timeframe).into_iter().flat_map(|set| set.iter());
             for interval in requested {
                 let Ok(past) = Interval::new(interval.start(), interval.end().min(closed)) else { continue };
