@@ -24,7 +24,7 @@ pub enum SourceKind {
     Files,
     /// Generated day bars, the same for the same seed.
     Synthetic,
-    /// Bars of all timeframes and news from Alpaca Market Data v2.
+    /// Bars of all timeframes, news and corporate actions from Alpaca Market Data v2.
     Alpaca,
 }
 

@@ -1,11 +1,11 @@
-//! Alpaca Market Data v2: bars of all timeframes and news over HTTP.
+//! Alpaca Market Data v2: bars of all timeframes, news and corporate actions over HTTP.
 //!
 //! | module | content |
 //! |---|---|
 //! | `client` | requests: credentials, quota, timeouts, bounded bodies |
 //! | `query` | addresses of requests |
 //! | `pages` | pages of a response, and the checks that all have in common |
-//! | `bars`, `news` | the form and the checks of each |
+//! | `bars`, `news`, `actions` | the form and the checks of each |
 //! | `quota` | the distance of requests |
 //! | `joining` | calls of several workers as one |
 //! | `fetching` | all pages of a call, and the check of a symbol without records |
@@ -13,6 +13,7 @@
 //!
 //! What the vendor documents, and what is assumed: `docs/sources/alpaca.md`.
 
+mod actions;
 mod bars;
 mod client;
 mod error;
@@ -33,6 +34,7 @@ use domain::calendar::{date_of, day_open};
 use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp};
 use tokio::runtime::Handle;
 
+use self::actions::{ActionDates, Actions, UnknownTypes};
 use self::bars::Bars;
 use self::client::Client;
 use self::error::{AlpacaError, FailedCall, NAME};
@@ -40,14 +42,14 @@ use self::joining::Joiner;
 use self::news::{Articles, NEWS_SYMBOLS_MAX, NewsRange};
 use self::pages::BySymbol;
 use self::query::Query;
-use super::records::{News, within};
+use super::records::{Action, News, within};
 use super::source::{Part, Source, SourceBars, SourceError};
 use crate::config::SourceSection;
 use crate::rules::expected_bars::expects_bar;
 use crate::rules::finality::{final_before, series_final_before};
 
 pub(super) use self::error::RESPONSE_BYTES_MAX;
-pub(super) use self::news::NEWS_BYTES_MAX;
+pub(super) use self::pages::RECORD_BYTES_MAX;
 
 /// The time after the close of a bar in which the vendor may still change it, and after the creation of an article until it is served.
 const SETTLE: Duration = Duration::from_secs(15 * 60);
@@ -68,6 +70,8 @@ pub struct Alpaca {
     /// By timeframe, first and last bar.
     bars: CallJoiner<(Timeframe, Timestamp, Timestamp), Bar>,
     news: CallJoiner<NewsRange, News>,
+    actions: CallJoiner<ActionDates, Action>,
+    unknown_types: UnknownTypes,
     /// Symbols of which the vendor has a bar.
     listed: Mutex<BTreeSet<Symbol>>,
     /// A horizon was lowered, and that was logged.
@@ -100,6 +104,8 @@ impl Alpaca {
             call_max,
             bars: Joiner::new(symbols_max, join_max),
             news: Joiner::new(symbols_max.min(NEWS_SYMBOLS_MAX), join_max),
+            actions: Joiner::new(symbols_max, join_max),
+            unknown_types: UnknownTypes::default(),
             listed: Mutex::default(),
             is_lowered: AtomicBool::default(),
         }))
@@ -166,6 +172,25 @@ impl Alpaca {
         Ok(Part::up_to(horizon, news))
     }
 
+    /// Returns the actions whose ex-dates start within the range, up to the horizon.
+    fn actions_of(&self, call: Call, range: Interval) -> Result<Part<Vec<Action>>, FailedCall> {
+        let horizon = series_final_before(None, SETTLE, self.client.now());
+        let Ok(part) = Interval::new(range.start(), range.end().min(horizon)) else {
+            return Ok(Part::up_to(horizon, Vec::new()));
+        };
+        let dates = ActionDates::of(part);
+        let actions = self.fetch(
+            &self.actions,
+            &dates,
+            call,
+            |symbols| Query::Actions { symbols, dates },
+            |symbols| Actions::new(symbols, dates, &self.unknown_types),
+        )?;
+        let actions = within(&actions, Action::time, part).to_vec();
+        self.check_expected(call, actions.is_empty(), part)?;
+        Ok(Part::up_to(horizon, actions))
+    }
+
     /// Checks the symbol of a call without records of a range with sessions: no calendar expects them.
     fn check_expected(&self, call: Call, is_empty: bool, part: Interval) -> Result<(), AlpacaError> {
         if is_empty && expects_bar(Timeframe::Day1, part) { self.check_listed(call) } else { Ok(()) }
@@ -184,8 +209,8 @@ impl Source for Alpaca {
     fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool {
         match data_type {
             DataType::MarketData => timeframe.is_some(),
-            DataType::News => timeframe.is_none(),
-            _ => false,
+            DataType::News | DataType::CorporateActions => timeframe.is_none(),
+            DataType::Fundamentals | DataType::Options => false,
         }
     }
 
@@ -196,6 +221,10 @@ impl Source for Alpaca {
 
     fn news(&self, symbol: Symbol, range: Interval) -> Result<Part<Vec<News>>, SourceError> {
         self.news_of(self.call(symbol), range).map_err(|failed| failed.into_source_error(symbol))
+    }
+
+    fn actions(&self, symbol: Symbol, range: Interval) -> Result<Part<Vec<Action>>, SourceError> {
+        self.actions_of(self.call(symbol), range).map_err(|failed| failed.into_source_error(symbol))
     }
 }
 

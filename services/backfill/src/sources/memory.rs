@@ -4,7 +4,7 @@ use domain::Bar;
 use hosting::Part;
 use kit::SaturatingFrom;
 
-use super::alpaca::{NEWS_BYTES_MAX, RESPONSE_BYTES_MAX};
+use super::alpaca::{RECORD_BYTES_MAX, RESPONSE_BYTES_MAX};
 use super::csv_file::FILE_BYTES_MAX;
 use super::files::LARGE_FILE_BYTES_MAX;
 use crate::config::{ExecutorSection, SourceKind};
@@ -44,7 +44,7 @@ fn bars_bytes(executor: &ExecutorSection) -> u64 {
 pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part> {
     let fetches = u64::saturating_from(executor.running_max);
     let files = fetches.min(u64::saturating_from(executor.workers_max));
-    let news_bytes = u64::saturating_from(NEWS_BYTES_MAX);
+    let other_bytes = u64::saturating_from(RECORD_BYTES_MAX);
     match source {
         SourceKind::Csv => vec![
             Part {
@@ -73,7 +73,7 @@ pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part>
             },
             Part {
                 name: "records of executor.running_max".to_owned(),
-                bytes: fetches.saturating_mul(RECORD_COPIES * bars_bytes(executor).max(news_bytes)),
+                bytes: fetches.saturating_mul(RECORD_COPIES * bars_bytes(executor).max(other_bytes)),
             },
         ],
         SourceKind::None | SourceKind::Synthetic => Vec::new(),

@@ -18,6 +18,9 @@ pub(crate) fn corrupt(failure: Failure, page: &mut Value, parameters: &Parameter
             *page = json!({ "bars": {}, "next_page_token": "x".repeat(number) });
         }
         _ if page.get("news").is_some() => corrupt_news(failure, &mut page["news"]),
+        _ if page.get("corporate_actions").is_some() => {
+            corrupt_actions(failure, &mut page["corporate_actions"]["cash_dividends"]);
+        }
         Failure::OtherSymbol => page["bars"]["MSFT"] = page["bars"][&symbol].clone(),
         _ => corrupt_bars(failure, &mut page["bars"][&symbol]),
     }
@@ -65,5 +68,24 @@ fn corrupt_news(failure: Failure, list: &mut Value) {
             news[last].as_object_mut().expect("an object").remove("created_at");
         }
         other => panic!("{other:?} does not corrupt an article"),
+    }
+}
+
+fn corrupt_actions(failure: Failure, list: &mut Value) {
+    let (actions, last) = items(list);
+    match failure {
+        Failure::Duplicate => actions.push(actions[last].clone()),
+        Failure::OtherSymbol => actions[last]["symbol"] = "MSFT".into(),
+        Failure::OutOfRange => {
+            actions[last]["ex_date"] = "2031-01-02".into();
+            actions[last]["process_date"] = "2031-01-02".into();
+        }
+        Failure::InvalidTime => actions[last]["ex_date"] = "2024-02-30".into(),
+        Failure::TextAsPrice => actions[last]["rate"] = "0.25".into(),
+        Failure::NegativeRate => actions[last]["rate"] = (-0.25).into(),
+        Failure::MissingField => {
+            actions[last].as_object_mut().expect("an object").remove("ex_date");
+        }
+        other => panic!("{other:?} does not corrupt an action"),
     }
 }

@@ -67,6 +67,7 @@ pub(crate) enum Failure {
     EmptyHeadline,
     LongHeadline,
     UpdatedBeforeCreated,
+    NegativeRate,
     /// Valid JSON with more bytes than the bound.
     HugeBody,
 }

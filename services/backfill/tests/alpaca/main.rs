@@ -1,5 +1,6 @@
 //! Alpaca as a source, against a simulation of its API: pages, horizon, unknown symbols, failures, and the vendor's own client.
 
+mod actions;
 mod corruption;
 mod failures;
 mod history;
@@ -8,6 +9,7 @@ mod news;
 mod public_client;
 mod responses;
 mod server;
+mod serving_actions;
 mod serving_bars;
 mod serving_news;
 
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backfill::config::{SourceKind, SourceSection};
-use backfill::sources::{Alpaca, News, Part, Source, SourceBars, SourceError};
+use backfill::sources::{Action, Alpaca, News, Part, Source, SourceBars, SourceError};
 use chassis::{Clock, SystemClock};
 use domain::calendar::{Date, day_open, is_session};
 use domain::{Interval, Symbol, Timeframe, Timestamp};
@@ -80,6 +82,11 @@ impl Bench {
     /// The news of AAPL.
     pub(crate) fn news(&self, range: Interval) -> Result<Part<Vec<News>>, SourceError> {
         self.source.news(aapl(), range)
+    }
+
+    /// The corporate actions of AAPL.
+    pub(crate) fn actions(&self, range: Interval) -> Result<Part<Vec<Action>>, SourceError> {
+        self.source.actions(aapl(), range)
     }
 
     /// The day bars of AAPL.

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 
 from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import NewsClient, StockHistoricalDataClient
-from alpaca.data.requests import NewsRequest, StockBarsRequest
+from alpaca.data.historical.corporate_actions import CorporateActionsClient
+from alpaca.data.requests import CorporateActionsRequest, NewsRequest, StockBarsRequest
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
 
@@ -38,6 +39,21 @@ def news(symbols, start, end, _timeframe):
     return [[str(article.id), micros(article.created_at), article.headline, article.url] for article in articles]
 
 
+def actions(symbols, start, end, _timeframe):
+    client = CorporateActionsClient(key_id, secret, url_override=url)
+    request = CorporateActionsRequest(symbols=symbols.split(","), start=start.date(), end=end.date())
+    kinds = {"forward_splits": "split", "reverse_splits": "split", "cash_dividends": "dividend"}
+    rows = []
+    for group, items in client.get_corporate_actions(request).data.items():
+        for item in items:
+            kind = kinds.get(group, "other")
+            symbol = item.symbol if kind != "other" else item.source_symbol
+            ratio = item.new_rate / item.old_rate if kind == "split" else None
+            amount = item.rate if kind == "dividend" else None
+            rows.append([str(item.id), symbol, kind, item.ex_date.isoformat(), ratio, amount])
+    return sorted(rows)
+
+
 url, key_id, secret, kind, symbols, first, last, timeframe = sys.argv[1:]
-read = {"bars": bars, "news": news}[kind]
+read = {"bars": bars, "news": news, "actions": actions}[kind]
 json.dump(read(symbols, datetime.fromisoformat(first), datetime.fromisoformat(last), timeframe), sys.stdout)

@@ -9,6 +9,7 @@ use domain::{Symbol, Timeframe, Timestamp};
 use serde_json::Value;
 
 use crate::server::{KEY_ID, SECRET};
+use crate::serving_actions::{dividend, spin_off, split};
 use crate::serving_news::article;
 use crate::{Bench, at, days, range, sessions};
 
@@ -112,4 +113,33 @@ fn public_client_reads_the_same_news() {
         assert_eq!((rows.len(), Value::from(rows)), (count, public), "{symbol}");
         bench.server.take_requests();
     }
+}
+
+#[test]
+fn public_client_reads_the_same_actions() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new();
+    bench.server.add_actions([
+        dividend(1, "AAPL", "2023-02-07"),
+        split(2, "AAPL", "2023-03-01", (4, 1)),
+        split(3, "BRK.B", "2023-03-02", (1, 8)),
+        spin_off(4, "BRK.B", "PEAR", "2023-03-03"),
+        dividend(5, "AAPL", "2023-05-07"),
+    ]);
+    bench.server.limit_pages(2);
+    let year = range("2023-01-01T05:00:00Z", "2024-01-01T05:00:00Z");
+    let mut rows = Vec::new();
+    for symbol in ["AAPL", "BRK.B"] {
+        let part = bench.source.actions(Symbol::parse(symbol).unwrap(), year).unwrap();
+        rows.extend(part.records.into_iter().map(|action| {
+            let date = action.ex_date.to_string();
+            serde_json::json!([action.id, symbol, action.kind.as_str(), date, action.ratio, action.amount])
+        }));
+    }
+    rows.sort_by_key(ToString::to_string);
+    bench.server.take_requests();
+    let times = ["2023-01-01T00:00:00+00:00", "2023-12-31T00:00:00+00:00"];
+    let public = public(&python, &bench, ["actions", "AAPL,BRK.B", times[0], times[1], ""]);
+    assert_eq!(bench.server.take_requests().len(), 3);
+    assert_eq!((rows.len(), Value::from(rows)), (5, public));
 }

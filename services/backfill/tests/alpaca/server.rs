@@ -1,4 +1,4 @@
-//! Simulation of Alpaca Market Data v2 on a local port: bars and news by the published documentation, and injected failures.
+//! Simulation of Alpaca Market Data v2 on a local port: bars, news and corporate actions by the published documentation, and injected failures.
 //!
 //! Written on sockets, because some failures are no valid HTTP. Each connection has one request.
 
@@ -11,6 +11,7 @@ use domain::Timestamp;
 use serde_json::{Value, json};
 
 use crate::failures::Failure;
+use crate::serving_actions::actions;
 use crate::serving_bars::{Bars, bars};
 use crate::serving_news::news;
 
@@ -37,6 +38,8 @@ pub(crate) struct SimulatedServer {
 struct State {
     bars: Mutex<Bars>,
     news: Mutex<Vec<Value>>,
+    /// By the name of their list.
+    actions: Mutex<Vec<(&'static str, Value)>>,
     /// One for each of the next requests. `None`: the request has no failure.
     failures: Mutex<VecDeque<Option<Failure>>>,
     requests: Mutex<Vec<Parameters>>,
@@ -111,6 +114,10 @@ impl SimulatedServer {
         locked(&self.state.news).extend(articles);
     }
 
+    pub(crate) fn add_actions(&self, actions: impl IntoIterator<Item = (&'static str, Value)>) {
+        locked(&self.state.actions).extend(actions);
+    }
+
     /// Injects a failure into each of the next requests.
     pub(crate) fn inject(&self, failures: impl IntoIterator<Item = Option<Failure>>) {
         locked(&self.state.failures).extend(failures);
@@ -166,6 +173,7 @@ impl State {
         let reply = match path {
             "/v2/stocks/bars" => bars(&locked(&self.bars), parameters, page_max),
             "/v1beta1/news" => news(&locked(&self.news), parameters, page_max),
+            "/v1/corporate-actions" => actions(&locked(&self.actions), parameters, page_max),
             _ => return Reply::error(404, "endpoint not found."),
         };
         reply.unwrap_or_else(|message| Reply::error(400, &message))

@@ -10,11 +10,8 @@ use domain::{Interval, Symbol, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::pages::{BySymbol, Content, ItemError, PageError, empty, nullable, short};
+use super::pages::{BySymbol, Content, ItemError, PageError, RECORD_BYTES_MAX, empty, nullable, short};
 use crate::sources::records::News;
-
-/// The maximum number of bytes of the texts of a call, counted for each symbol of an article.
-pub(in crate::sources) const NEWS_BYTES_MAX: usize = 2 << 20;
 
 /// The maximum number of symbols in a request: a page has 50 articles, and a request with many would need more pages than fit its time.
 pub(super) const NEWS_SYMBOLS_MAX: usize = 8;
@@ -101,8 +98,8 @@ impl Articles {
         }
         let bytes = news.headline.len() + news.url.as_ref().map_or(0, String::len) + size_of::<News>();
         self.bytes = self.bytes.saturating_add(bytes.saturating_mul(symbols.len()));
-        if self.bytes > NEWS_BYTES_MAX {
-            return Err(PageError::TooMuchText(NEWS_BYTES_MAX));
+        if self.bytes > RECORD_BYTES_MAX {
+            return Err(PageError::TooMuch(RECORD_BYTES_MAX));
         }
         for symbol in symbols {
             if let Some(items) = self.news.get_mut(&symbol) {
@@ -219,8 +216,8 @@ mod tests {
     fn texts_of_a_call_are_bounded() {
         let range = NewsRange { start: at("2024-06-01T00:00:00Z"), end: None };
         let mut articles = Articles::new(&[Symbol::constant("AAPL")], range);
-        articles.bytes = NEWS_BYTES_MAX - size_of::<News>();
+        articles.bytes = RECORD_BYTES_MAX - size_of::<News>();
         let error = add(&mut articles, 7, "2024-06-03T14:00:00Z").unwrap_err();
-        assert!(matches!(error, PageError::TooMuchText(NEWS_BYTES_MAX)), "{error}");
+        assert!(matches!(error, PageError::TooMuch(RECORD_BYTES_MAX)), "{error}");
     }
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer};
 /// The maximum length of a page token. The tokens of a call are kept, to notice one that repeats.
 const TOKEN_BYTES_MAX: usize = 1_024;
 
+/// The maximum number of bytes of the news or actions of a call, counted for each of its symbols.
+pub(in crate::sources) const RECORD_BYTES_MAX: usize = 2 << 20;
+
 /// Records by symbol, also of symbols without any.
 pub(super) type BySymbol<R> = BTreeMap<Symbol, Vec<R>>;
 
@@ -75,8 +78,8 @@ pub(super) enum PageError {
         #[source]
         cause: ItemError,
     },
-    #[error("texts have more than {0} bytes in all")]
-    TooMuchText(usize),
+    #[error("records have more than {0} bytes in all")]
+    TooMuch(usize),
     #[error("page token {0:?} repeats")]
     Token(String),
     #[error("page token has {0} bytes, more than {TOKEN_BYTES_MAX}")]
@@ -95,6 +98,17 @@ pub(super) enum ItemError {
         #[source]
         cause: domain::TimestampError,
     },
+    #[error("invalid {field} {text:?}")]
+    Date {
+        field: &'static str,
+        text: String,
+        #[source]
+        cause: jiff::Error,
+    },
+    #[error("{field} {value} is not {expected}")]
+    Number { field: &'static str, value: f64, expected: &'static str },
+    #[error("no {field}")]
+    Missing { field: &'static str },
     #[error("no requested symbol among {0:?}")]
     Symbols(String),
     #[error("{field} is empty")]

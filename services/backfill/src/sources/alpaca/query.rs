@@ -3,14 +3,19 @@
 use domain::{Interval, Symbol, Timeframe};
 use url::Url;
 
+use super::actions::ActionDates;
 use super::news::NewsRange;
 use crate::config::{AlpacaFeed, SourceSection};
 
 const BARS: &str = "/v2/stocks/bars";
 const NEWS: &str = "/v1beta1/news";
+const ACTIONS: &str = "/v1/corporate-actions";
 
 /// The maximum number of articles of a page.
 const NEWS_LIMIT: u16 = 50;
+
+/// The maximum number of corporate actions of a page.
+const ACTIONS_LIMIT: u16 = 1_000;
 
 /// The parameters of a request.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +30,10 @@ pub(super) enum Query<'a> {
     News {
         symbols: &'a [Symbol],
         range: NewsRange,
+    },
+    Actions {
+        symbols: &'a [Symbol],
+        dates: ActionDates,
     },
 }
 
@@ -78,6 +87,16 @@ impl Api {
                 if let Some(end) = range.end {
                     pairs.append_pair("end", &end.to_string());
                 }
+            }
+            // Without `types`: all types.
+            Query::Actions { symbols, dates } => {
+                url.set_path(ACTIONS);
+                url.query_pairs_mut()
+                    .append_pair("symbols", &names(symbols))
+                    .append_pair("start", &dates.first.to_string())
+                    // Inclusive.
+                    .append_pair("end", &dates.last.to_string())
+                    .append_pair("limit", &ACTIONS_LIMIT.to_string());
             }
         }
         url.query_pairs_mut().append_pair("sort", "asc");
