@@ -3,6 +3,7 @@
 mod keeper;
 mod ledger;
 mod source;
+mod synthetic;
 
 use chassis::config::{ErrorCollector, Validate};
 use chassis::run::Process;
@@ -20,6 +21,7 @@ use crate::stage::executor::{Retries, Settings};
 pub use self::keeper::KeeperSection;
 pub use self::ledger::{LedgerKind, LedgerSection};
 pub use self::source::{AlpacaFeed, SourceKind, SourceSection};
+pub use self::synthetic::SyntheticSection;
 
 /// The settings of the backfill service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -176,7 +176,9 @@ fn source(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>,
     match section.kind {
         SourceKind::Alpaca => alpaca(config, context),
         SourceKind::None => Ok(Arc::new(EmptySource)),
-        SourceKind::Synthetic => Ok(Arc::new(SyntheticMarket::new(section.seed))),
+        SourceKind::Synthetic => {
+            Ok(Arc::new(SyntheticMarket::with(section.seed, section.synthetic.clone(), clock)))
+        }
         SourceKind::Csv | SourceKind::Files if !section.folder.is_dir() => {
             let text = format!("invalid source.folder {:?}: not a readable folder", section.folder);
             Err(Failure::with(Exit::Usage, text))

@@ -8,6 +8,7 @@ use kit::{Millis, Secret};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::synthetic::SyntheticSection;
 use crate::rules::file_columns::is_column;
 use crate::rules::path_pattern::PathPattern;
 
@@ -22,7 +23,7 @@ pub enum SourceKind {
     Csv,
     /// A folder of bars, news and corporate actions as CSV, at paths of a pattern.
     Files,
-    /// Generated day bars, the same for the same seed.
+    /// Generated records, the same for the same seed.
     Synthetic,
     /// Bars of all timeframes, news and corporate actions from Alpaca Market Data v2.
     Alpaca,
@@ -48,7 +49,7 @@ pub enum AlpacaFeed {
 #[serde(default)]
 pub struct SourceSection {
     /// The kind of the source: `none`, `csv` (a folder of day bars), `files` (bars of all timeframes, news and corporate
-    /// actions as CSV, plain or compressed with gzip), `synthetic` (generated day bars) or `alpaca` (Alpaca Market Data v2).
+    /// actions as CSV, plain or compressed with gzip), `synthetic` (a generated market) or `alpaca` (Alpaca Market Data v2).
     /// By default `none`, so that no bars are written before an operator selects a source; each request then ends in a failure of class
     /// `no_source`.
     pub kind: SourceKind,
@@ -71,6 +72,7 @@ pub struct SourceSection {
     /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
     /// any number will do.
     pub seed: u64,
+    pub synthetic: SyntheticSection,
     /// The time in milliseconds after the close of a bar of one, five or sixty minutes until it counts as final. Until then it is neither
     /// written nor covered, whatever the source has: late trades may change it. By default 15 min. A day bar is final at 04:00 in New York
     /// of the next day.
@@ -113,6 +115,7 @@ impl Default for SourceSection {
             time_zone: String::new(),
             columns: Vec::new(),
             seed: 0,
+            synthetic: SyntheticSection::default(),
             settle_ms: Millis::new(900_000),
             url: "https://data.alpaca.markets".to_owned(),
             key_id: Secret::default(),
@@ -192,6 +195,7 @@ impl Validate for SourceSection {
             let rule = "name=header with the name of a column of files";
             errors.check(is_pair, "columns", pair, rule, "time=timestamp");
         }
+        errors.nest("synthetic", &self.synthetic);
         let is_alpaca = self.kind == SourceKind::Alpaca;
         for (key, secret) in [("key_id", &self.key_id), ("secret", &self.secret)] {
             let is_sendable = secret.expose().map_or(!is_alpaca, |text| {

@@ -1,15 +1,38 @@
-//! Synthetic market: deterministic day bars for demos and tests.
+//! Synthetic market: deterministic bars, splits and news for demos and tests.
 //!
-//! A bar depends on the seed, the symbol and all earlier days, and not on the requested range. Two processes with the same seed have the
-//! same bars.
+//! | module | content |
+//! |---|---|
+//! | `random` | numbers by seed, symbol, date and purpose |
+//! | `splits` | splits, and bars as traded |
+//! | `intraday` | minutes with halts, and longer bars |
+//! | `restatement` | bars that are corrected later |
+//! | `articles` | news |
+//!
+//! A record depends on the seed, the settings, the symbol and all earlier days, and not on the requested range; a restated bar also on the
+//! time of the read. Two processes with the same seed have the same records.
 
-use domain::{Bar, DataType, Interval, Symbol, Timeframe, calendar};
+mod articles;
+mod intraday;
+mod random;
+mod restatement;
+mod splits;
+
+use std::sync::Arc;
+
+use chassis::{Clock, SystemClock};
+use domain::{Bar, DataType, Interval, Symbol, Timeframe, Timestamp, calendar};
 use jiff::civil::{Date, date};
 use kit::SaturatingFrom;
-use rand_core::{RngCore, SeedableRng};
+use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
-use super::source::{Source, SourceBars, SourceError, bars_within};
+use self::intraday::{Session, aggregated};
+use self::random::{fnv1a, normal, unit};
+use self::restatement::Restatement;
+use self::splits::{Split, split_bars};
+use super::records::{Action, ActionKind, News, within};
+use super::source::{Part, Source, SourceBars, SourceError, bars_within};
+use crate::config::SyntheticSection;
 
 /// The first date of the synthetic market.
 pub const FIRST_DATE: Date = date(2010, 1, 4);
@@ -30,17 +53,32 @@ pub fn synthetic_symbols() -> Vec<Symbol> {
 #[derive(Debug, Clone)]
 pub struct SyntheticMarket {
     seed: u64,
+    settings: SyntheticSection,
+    clock: Arc<dyn Clock>,
 }
 
 impl SyntheticMarket {
+    /// Returns a market of day bars.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed }
+        Self::with(seed, SyntheticSection::default(), Arc::new(SystemClock::new()))
     }
 
-    /// Returns the day bars of a symbol from [`FIRST_DATE`] to `last`, inclusive: one for each XNYS session.
+    /// Returns a market with these settings. Restated bars are corrected by the clock.
+    #[must_use]
+    pub fn with(seed: u64, settings: SyntheticSection, clock: Arc<dyn Clock>) -> Self {
+        Self { seed, settings, clock }
+    }
+
+    /// Returns the day bars of a symbol from [`FIRST_DATE`] to `last`, inclusive: one for each XNYS session. As traded, and without the
+    /// trades that are removed later.
     #[must_use]
     pub fn day_bars(&self, symbol: Symbol, last: Date) -> Vec<Bar> {
+        self.days(symbol, last).0
+    }
+
+    /// Returns the day bars up to `last`, and the splits.
+    fn days(&self, symbol: Symbol, last: Date) -> (Vec<Bar>, Vec<Split>) {
         let name_hash = fnv1a(symbol.as_str().as_bytes());
         let mut rng = Pcg64Mcg::seed_from_u64(self.seed ^ name_hash);
         let index = usize::saturating_from(name_hash % 5);
@@ -59,7 +97,22 @@ impl SyntheticMarket {
             let Ok(tomorrow) = day.tomorrow() else { break };
             day = tomorrow;
         }
-        bars
+        let splits = split_bars(&mut bars, (self.seed, symbol), self.settings.splits_per_decade);
+        (bars, splits)
+    }
+
+    /// Returns the bars of a session that the market publishes now, in this timeframe.
+    fn session_bars(&self, symbol: Symbol, timeframe: Timeframe, day: Bar, now: Timestamp) -> Vec<Bar> {
+        let SyntheticSection { halts_per_year, restated_per_year: per_year, restated_after_ms, .. } =
+            self.settings;
+        let seed = self.seed;
+        let restatement = Restatement { seed, symbol, per_year, after: restated_after_ms.into(), now };
+        if timeframe == Timeframe::Day1 {
+            return vec![restatement.day(day)];
+        }
+        let minutes = Session { seed, symbol, day, halts_per_year }.minutes();
+        let minutes = restatement.minutes(day, minutes);
+        if timeframe == Timeframe::Minute1 { minutes } else { aggregated(&minutes, timeframe) }
     }
 }
 
@@ -85,67 +138,52 @@ fn next_bar(rng: &mut Pcg64Mcg, day: Date, previous_close: f64, daily: f64, volu
     }
 }
 
-/// Returns a uniform number in [0, 1) from the top 53 bits, the precision of an `f64`.
-fn unit(rng: &mut Pcg64Mcg) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "53 bits fit an f64 exactly")]
-    let bits = (rng.next_u64() >> 11) as f64;
-    bits / 9_007_199_254_740_992.0
-}
-
-/// Returns a standard normal number (Box and Muller, 1958).
-fn normal(rng: &mut Pcg64Mcg) -> f64 {
-    let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
-    radius * (std::f64::consts::TAU * unit(rng)).cos()
-}
-
-/// Returns the 64-bit FNV-1a hash, which is stable across builds.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
-}
-
 impl Source for SyntheticMarket {
     fn name(&self) -> &'static str {
         "synthetic"
     }
 
     fn serves(&self, data_type: DataType, timeframe: Option<Timeframe>) -> bool {
-        data_type == DataType::MarketData && timeframe == Some(Timeframe::Day1)
+        match (data_type, timeframe) {
+            (DataType::MarketData, Some(timeframe)) => timeframe == Timeframe::Day1 || self.settings.intraday,
+            (DataType::News, None) => self.settings.news_per_month > 0,
+            (DataType::CorporateActions, None) => self.settings.splits_per_decade > 0,
+            _ => false,
+        }
     }
 
-    /// The market exists at all times, so each range is complete.
+    /// The market exists at all times, so each range is complete. A restated bar changes although its range is: as at a vendor that
+    /// corrects bars.
     fn bars(&self, symbol: Symbol, timeframe: Timeframe, range: Interval) -> Result<SourceBars, SourceError> {
-        if timeframe != Timeframe::Day1 {
+        if !self.serves(DataType::MarketData, Some(timeframe)) {
             return Err(SourceError::permanent(self.name(), format!("no bars of {timeframe}")));
         }
-        let last = calendar::date_of(range.last());
-        Ok(SourceBars::complete(bars_within(self.day_bars(symbol, last), range), range))
+        let now = Timestamp::from_micros(self.clock.wall_micros());
+        let (first, last) = (calendar::date_of(range.start()), calendar::date_of(range.last()));
+        let days = self.day_bars(symbol, last);
+        let days = days.into_iter().filter(|day| calendar::date_of(day.open_time) >= first);
+        let bars = days.flat_map(|day| self.session_bars(symbol, timeframe, day, now)).collect();
+        Ok(SourceBars::complete(bars_within(bars, range), range))
+    }
+
+    fn news(&self, symbol: Symbol, range: Interval) -> Result<Part<Vec<News>>, SourceError> {
+        Ok(Part::complete(articles::news(self.seed, symbol, self.settings.news_per_month, range), range))
+    }
+
+    fn actions(&self, symbol: Symbol, range: Interval) -> Result<Part<Vec<Action>>, SourceError> {
+        let (_, splits) = self.days(symbol, calendar::date_of(range.last()));
+        let action = |split: Split| Action {
+            id: format!("{symbol}|{}", split.ex_date),
+            kind: ActionKind::Split,
+            ex_date: split.ex_date,
+            announced: None,
+            ratio: Some(split.ratio),
+            amount: None,
+        };
+        let actions: Vec<Action> = splits.into_iter().map(action).collect();
+        Ok(Part::complete(within(&actions, Action::time, range).to_vec(), range))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bars_are_valid_and_independent_of_the_last_date() {
-        let market = SyntheticMarket::new(7);
-        for symbol in synthetic_symbols() {
-            let short = market.day_bars(symbol, date(2012, 6, 29));
-            let long = market.day_bars(symbol, date(2014, 6, 30));
-            assert_eq!(short, long[..short.len()]);
-            for bar in &long {
-                bar.validate().unwrap();
-            }
-        }
-    }
-
-    #[test]
-    fn markets_differ_by_seed_and_symbol() {
-        let (spy, qqq) = (Symbol::parse("SPY").unwrap(), Symbol::parse("QQQ").unwrap());
-        let last = date(2010, 2, 1);
-        let of = |seed, symbol| SyntheticMarket::new(seed).day_bars(symbol, last);
-        assert_ne!(of(1, spy), of(2, spy));
-        assert_ne!(of(1, spy), of(1, qqq));
-        assert_eq!(of(1, spy)[0].open_time, calendar::day_open(FIRST_DATE));
-    }
-}
+mod tests;
