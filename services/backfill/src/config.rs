@@ -267,6 +267,7 @@ impl ExecutorSection {
             timeframes: if all { Timeframes::default() } else { Timeframes::restricted_to(named) },
             settle: SourceSection::default().settle_ms.into(),
             keeper: None,
+            live_bars: None,
             chunk_days: ChunkDays {
                 day: self.day_bars_chunk_days,
                 hour: self.hour_bars_chunk_days,

@@ -105,11 +105,17 @@ pub const KEEPER_OPEN_REQUESTS: Metric = stage_gauge(
     "requests",
     "Requests of the keeper that have not ended.",
 );
+pub const KEEPER_LIVE_SESSIONS: Metric = stage_counter(
+    "tapeline_backfill_keeper_live_sessions_total",
+    "sessions",
+    "Sessions of wanted series that live bars have completed, so that they are covered without a request.",
+);
 
 pub const METRICS: &[Metric] = &[
     KEEPER_HOLES,
     KEEPER_REQUESTS,
     KEEPER_OPEN_REQUESTS,
+    KEEPER_LIVE_SESSIONS,
     RANGES,
     LEDGER_LAG,
     LEDGER_TRANSACTIONS,

@@ -7,6 +7,9 @@
 //! missing ones; [`expected_bars`] decides whether a range should have a bar, [`session_slots`] lists the bars of a session, [`finality`] when a bar counts as final; [`source_breaker`] stops
 //! calls to a source that fails.
 //!
+//! Keeper: [`keeper`] finds the holes of a series by [`calendar_slots`]; [`live_bars`] has the slots that live bars fill, [`live_sessions`] finds the
+//! sessions that they keep complete.
+//!
 //! Files: [`path_pattern`] has their paths, [`file_columns`] the names of their columns.
 //!
 //! Times are arguments. Ranges are half-open here; on the wire they include their end.
@@ -21,6 +24,8 @@ pub mod file_columns;
 pub mod finality;
 mod gathering;
 pub mod keeper;
+pub mod live_bars;
+pub mod live_sessions;
 pub mod path_pattern;
 pub mod planner;
 pub mod series;

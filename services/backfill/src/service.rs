@@ -20,6 +20,7 @@ use crate::metric_names::METRICS;
 use crate::owned_partitions::OwnedPartitions;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
+use crate::rules::live_bars::LiveBars;
 use crate::served;
 use crate::sources::{Alpaca, Files, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
 use crate::stage::executor::{self, ExecutorStage, Settings, SourceHook, Workers};
@@ -149,8 +150,8 @@ fn host_executor(
     let seed = context.clock.wall_micros().unsigned_abs() ^ u64::from(std::process::id());
     let settle = config.source.settle_ms.into();
     let timeframes = served::timeframes(section, source.as_ref());
-    let keeper = config.keeper.keeper(settle);
-    let settings = Settings { settle, timeframes, keeper, ..section.settings() };
+    let (keeper, live_bars) = (config.keeper.keeper(settle), config.keeper.live_bars());
+    let settings = Settings { settle, timeframes, keeper, live_bars, ..section.settings() };
     let stage = ExecutorStage::new(wire, source, settings, Box::new(workers), seed)
         .with_counts(RangeCounts::new(&context.metrics))
         .with_owned_partitions(owned)
@@ -161,12 +162,20 @@ fn host_executor(
         inputs: vec![executor::INPUT],
         // The keeper requests ranges.
         outputs: [&EXECUTOR_WRITES[..], &[executor::INPUT, DEAD_LETTERS]].concat(),
-        memory: vec![Part::in_partitions(
-            "executor.partition_ends_max",
-            &config.kafka.0,
-            section.partition_ends_max,
-            Attempts::END_BYTES_MAX,
-        )],
+        memory: vec![
+            Part::in_partitions(
+                "executor.partition_ends_max",
+                &config.kafka.0,
+                section.partition_ends_max,
+                Attempts::END_BYTES_MAX,
+            ),
+            Part::in_partitions(
+                "keeper.live_sessions_max",
+                &config.kafka.0,
+                live_bars.map_or(0, |live| live.sessions_max),
+                LiveBars::SESSION_BYTES_MAX,
+            ),
+        ],
     };
     hosting::host(context, &config.kafka.0, stage, completed, spec)
 }

@@ -3,13 +3,15 @@
 //! `KEEPER_SYMBOLS` sets the number of symbols; 500 over ten years is the long form.
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backfill::rules::finality::final_before;
 use backfill::rules::keeper::{Keeper, KeptSeries, RequestedRange, Wanted};
+use backfill::rules::live_bars::{LiveBars, LiveLimits};
+use backfill::rules::live_sessions::complete_sessions;
 use domain::calendar::{Date, date_of, day_open, is_half_day, is_session};
-use domain::{Interval, IntervalSet, Layer, Timeframe, Timestamp};
+use domain::{Interval, IntervalSet, Layer, Symbol, Timeframe, Timestamp};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -135,6 +137,52 @@ fn compare(timeframe: Timeframe, seed: u64, from: Timestamp, now: Timestamp) -> 
         found.extend(all[first..after].iter().copied());
     }
     (expected.len(), found.difference(&expected).count(), expected.difference(&found).count())
+}
+
+/// The dates of which all slots are covered or in `bars` and not all are covered, slot by slot.
+fn complete_dates(all: &[Timestamp], covered: &IntervalSet, bars: &BTreeSet<Timestamp>) -> BTreeSet<Date> {
+    let mut dates: BTreeMap<Date, (bool, bool)> = BTreeMap::new();
+    for slot in all {
+        let (is_complete, is_covered) = dates.entry(date_of(*slot)).or_insert((true, true));
+        *is_complete &= covered.contains(*slot) || bars.contains(slot);
+        *is_covered &= covered.contains(*slot);
+    }
+    dates.into_iter().filter(|(_, (complete, covered))| *complete && !covered).map(|(date, _)| date).collect()
+}
+
+#[test]
+fn completed_sessions_are_those_of_the_oracle() {
+    let symbol = Symbol::parse("AAPL").unwrap();
+    let mut found = [0; 4];
+    for seed in 0..60 {
+        let mut rng = Pcg64Mcg::seed_from_u64(seed);
+        let from = at("2024-07-01T04:00:00Z").saturating_add_micros(i64::try_from(seed).unwrap() * DAY);
+        let now = from.saturating_add_micros(9 * DAY + 12 * 60 * MINUTE);
+        for (index, timeframe) in Timeframe::ALL.into_iter().enumerate() {
+            let within = Interval::new(from, final_before(Timeframe::Day1, KEEPER.settle, now)).unwrap();
+            let all = all_slots(timeframe, within);
+            let covered = coverage(&mut rng, &all, within);
+            let mut live =
+                LiveBars::new(LiveLimits { back: Duration::from_secs(15 * 86_400), sessions_max: 20 });
+            let mut bars = BTreeSet::new();
+            let missing_one_in = 1 + rng.next_u32() % 800;
+            for slot in all.iter().filter(|_| missing_one_in == 1 || rng.next_u32() % missing_one_in > 0) {
+                bars.insert(*slot);
+                live.add(0, symbol, timeframe, *slot);
+            }
+            let held = live.of(0, symbol, timeframe);
+            let ranges = complete_sessions(timeframe, live.dates(0), (&covered, &held), (from, now));
+            let dates: BTreeSet<Date> = ranges.iter().map(|range| date_of(range.last())).collect();
+            let expected = complete_dates(&all, &covered, &bars);
+            // A date without any bar is not listed: its slots are all covered, or it is not complete.
+            assert_eq!(dates, expected, "{timeframe} of seed {seed}");
+            found[index] += dates.len();
+            let slots: usize = ranges.iter().map(|range| all_slots(timeframe, *range).len()).sum();
+            let of_dates = all.iter().filter(|slot| dates.contains(&date_of(**slot))).count();
+            assert_eq!(slots, of_dates, "{timeframe} of seed {seed}: only the slots of these sessions");
+        }
+    }
+    assert!(found.iter().all(|dates| *dates > 10), "{found:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has no configuration")]

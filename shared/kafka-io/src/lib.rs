@@ -75,6 +75,7 @@ mod log_limit;
 pub mod metric_names;
 mod option_check;
 mod owned_record;
+mod partition_begins;
 mod partition_ends;
 mod producer;
 mod query;

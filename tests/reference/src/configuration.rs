@@ -64,12 +64,13 @@ impl Key {
     }
 
     fn unit(&self) -> &'static str {
-        const UNITS: [(&str, &str); 8] = [
+        const UNITS: [(&str, &str); 9] = [
             ("_ms", "ms"),
             ("_s", "s"),
             ("_bytes", "bytes"),
             ("_kib", "KiB"),
             ("_days", "days"),
+            ("_hours", "hours"),
             ("_per_s", "per second"),
             ("_bars", "bars"),
             ("_lines", "lines"),

@@ -6,6 +6,8 @@
 //! | 1hour | the clock hours from 09:00 until its close |
 //! | 5min, 1min | from 09:30 until its close |
 
+use std::ops::RangeInclusive;
+
 use domain::calendar::{Date, date_of, day_open, is_session, session_close};
 use domain::{Interval, Timeframe, Timestamp};
 
@@ -55,6 +57,30 @@ impl Slots {
         Some(Self { date, first, last, count, step_micros, is_from_start, is_to_end })
     }
 
+    /// Returns the number of the slot at this instant, from 0. `None` if it is no slot.
+    #[must_use]
+    pub fn number_of(&self, slot: Timestamp) -> Option<i64> {
+        let distance = slot.micros_since(self.first);
+        let is_slot = self.first <= slot && slot <= self.last && distance % self.step_micros == 0;
+        is_slot.then(|| distance / self.step_micros)
+    }
+
+    /// Returns the time of the bars in these slots, of which the numbers are from 0: from the first opening until the last close. The bar of a
+    /// day is the whole date.
+    #[must_use]
+    pub fn time_of(&self, numbers: RangeInclusive<i64>) -> Option<Interval> {
+        let opening = |number: i64| {
+            let is_slot = (0..self.count).contains(&number);
+            is_slot.then(|| self.first.saturating_add_micros(number.saturating_mul(self.step_micros)))
+        };
+        let (start, last) = (opening(*numbers.start())?, opening(*numbers.end())?);
+        let end = match self.step_micros {
+            i64::MAX => day_open(self.date.tomorrow().ok()?),
+            step => last.saturating_add_micros(step),
+        };
+        Interval::new(start, end).ok()
+    }
+
     /// Returns `true` if no slot is between the last one of these and the first one of `next`.
     #[must_use]
     pub fn touches(&self, next: &Self) -> bool {
@@ -63,6 +89,13 @@ impl Slots {
         }
         self.is_to_end && next.is_from_start && next_session(self.date) == Some(next.date)
     }
+}
+
+/// Returns the slots of a date. `None` without a session.
+#[must_use]
+pub fn slots_of(timeframe: Timeframe, date: Date) -> Option<Slots> {
+    let tomorrow = date.tomorrow().ok()?;
+    Slots::of(timeframe, date, Interval::new(day_open(date), day_open(tomorrow)).ok()?)
 }
 
 /// Returns the slots within `range`, by session.
@@ -83,6 +116,14 @@ pub fn last_slot_before(timeframe: Timeframe, end: Timestamp) -> Option<Timestam
 
 fn next_session(date: Date) -> Option<Date> {
     std::iter::successors(date.tomorrow().ok(), |date| date.tomorrow().ok())
+        .take(14)
+        .find(|date| is_session(*date))
+}
+
+/// Returns the last date before this one that has a session. `None` if there is none within two weeks.
+#[must_use]
+pub fn previous_session(date: Date) -> Option<Date> {
+    std::iter::successors(date.yesterday().ok(), |date| date.yesterday().ok())
         .take(14)
         .find(|date| is_session(*date))
 }

@@ -54,7 +54,8 @@ pub fn fetched_before(timeframe: Option<Timeframe>, settle: Duration, now: Times
 }
 
 /// Returns the time at which the day bar of the date is final: 04:00 in New York of the next day. Trading after the session has ended then.
-fn day_final_at(date: Date) -> Timestamp {
+#[must_use]
+pub fn day_final_at(date: Date) -> Timestamp {
     let after_next = date.tomorrow().and_then(Date::tomorrow).unwrap_or(date);
     day_open(after_next).saturating_add_micros(-FOUR_TO_MIDNIGHT_MICROS)
 }

@@ -8,7 +8,7 @@
 //! day. The newest hole, which contains the last final slot, may be requested again after twice its timeframe. Below a day a hole has at
 //! least `hole_bars` slots: a thin symbol does not trade in each minute.
 //!
-//! Coverage counts, not bars: a covered slot without a bar is not a hole.
+//! A covered slot without a bar is not a hole. Nor is one with a live bar, which counts as covered here (`super::live_bars`).
 
 use std::time::Duration;
 
@@ -95,9 +95,7 @@ impl Keeper {
         covered: &IntervalSet,
         now: Timestamp,
     ) -> Vec<Hole> {
-        let Some(wanted) = series.wanted.filter(|wanted| self.is_kept(wanted, now)) else {
-            return Vec::new();
-        };
+        let Some(wanted) = self.demand(series, now) else { return Vec::new() };
         let end = final_before(timeframe, self.settle, now);
         let Ok(within) = Interval::new(wanted.from, end) else { return Vec::new() };
         let newest = last_slot_before(timeframe, end);
@@ -116,8 +114,11 @@ impl Keeper {
         holes
     }
 
-    fn is_kept(&self, wanted: &Wanted, now: Timestamp) -> bool {
-        now.micros_since(wanted.at) <= i64::saturating_from(self.keep.as_micros())
+    /// Returns the demand for a series. `None` if it is not kept complete at `now`.
+    #[must_use]
+    pub fn demand(&self, series: &KeptSeries, now: Timestamp) -> Option<Wanted> {
+        let keep_micros = i64::saturating_from(self.keep.as_micros());
+        series.wanted.filter(|wanted| now.micros_since(wanted.at) <= keep_micros)
     }
 
     /// Returns the requested ranges after these holes were requested at `now`: without those that are covered or requested again.

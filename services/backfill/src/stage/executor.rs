@@ -18,6 +18,7 @@
 //! | `request`, `endings` | the state of a held request; its terminal event |
 //! | `event_writer`, `record_events` | the output events |
 //! | `keeping`, `keeper_passes`, `kept_series` | requests the holes of wanted series |
+//! | `live_feed` | the bars that other producers write, which complete sessions |
 //! | `drain` | releases requests before a revocation |
 //! | `side_inputs`, `restored_ends` | the restored coverage and terminal events |
 //!
@@ -43,6 +44,7 @@ mod fetching;
 mod keeper_passes;
 mod keeping;
 mod kept_series;
+mod live_feed;
 mod record_events;
 mod refetch_notes;
 mod refetching;
@@ -73,6 +75,7 @@ use crate::rules::attempts::Attempts;
 use crate::rules::chunks::ChunkDays;
 use crate::rules::coalescer::{Coalescer, FetchId, Limits};
 use crate::rules::keeper::Keeper;
+use crate::rules::live_bars::{LiveBars, LiveLimits};
 use crate::rules::timeframes::Timeframes;
 use crate::sources::Source;
 use crate::worker::{Job, JobResult};
@@ -119,6 +122,8 @@ pub struct Settings {
     pub settle: Duration,
     /// `None`: holes are not requested.
     pub keeper: Option<Keeper>,
+    /// `None`: live bars are not followed.
+    pub live_bars: Option<LiveLimits>,
 }
 
 /// The workers that call the source. The [`JobResult`] of each accepted job reaches the stage as a completion of the driver.
@@ -143,6 +148,7 @@ pub struct ExecutorStage {
     restored_ends: RestoredEnds,
     table: CoverageTable,
     keeping: Keeping,
+    live: Option<LiveBars>,
     coalescer: Coalescer<RecordId, ()>,
     /// All held requests.
     requests: BTreeMap<RecordId, Request>,
@@ -175,6 +181,7 @@ impl ExecutorStage {
             restored_ends: RestoredEnds::new(settings.dedup_window),
             table: CoverageTable::default(),
             keeping: Keeping::default(),
+            live: settings.live_bars.map(LiveBars::new),
             coalescer: Coalescer::new(settings.limits),
             requests: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -290,8 +297,9 @@ impl Stage for ExecutorStage {
     fn next_wake(&self, now: Now) -> Option<Duration> {
         let retry = self.runs.values().filter_map(FetchRun::due).min();
         let retry = retry.map(|due| due.saturating_sub(now.monotonic));
+        let is_ready = |partition| !self.draining.contains(&partition) && self.has_live_bars(partition);
         let keeper =
-            self.keeping.next_wake(now.monotonic, &self.draining).filter(|_| self.settings.keeper.is_some());
+            self.keeping.next_wake(now.monotonic, is_ready).filter(|_| self.settings.keeper.is_some());
         [self.coalescer.next_wake(now.monotonic), retry, keeper, Some(TICK_MAX)].into_iter().flatten().min()
     }
 }

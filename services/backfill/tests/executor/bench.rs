@@ -128,7 +128,9 @@ impl Bench {
     /// A bench of a stage with the default keeper and a source of bars of these timeframes.
     pub(crate) fn keeping(timeframes: &[Timeframe]) -> Self {
         let settings = ExecutorSection::default().settings();
-        let settings = Settings { keeper: KeeperSection::default().keeper(settings.settle), ..settings };
+        let section = KeeperSection::default();
+        let (keeper, live_bars) = (section.keeper(settings.settle), section.live_bars());
+        let settings = Settings { keeper, live_bars, ..settings };
         let source = Arc::new(Script { timeframes: Mutex::new(timeframes.to_vec()), ..Script::default() });
         Self::start(settings, Arc::clone(&source), source, None)
     }
@@ -287,11 +289,18 @@ impl Bench {
         self.stage.table_position(TableScope::CoPartitioned, Topic::CoverageChanged, partition, position);
     }
 
-    /// Assigns the partition, whose coverage table is restored.
+    /// Assigns the partition, whose tables are loaded.
     pub(crate) fn assign_loaded(&mut self, at: Now) {
-        let (input, partition) = (self.own_input(), self.partition());
+        let input = self.own_input();
         self.assign(&[input], at);
-        self.stage.table_loaded(TableScope::CoPartitioned, Topic::CoverageChanged, partition);
+        self.load(Topic::CoverageChanged);
+        self.load(Topic::BarClosed);
+    }
+
+    /// The table of this topic has been read up to its end at assignment.
+    pub(crate) fn load(&mut self, table: Topic) {
+        let partition = self.partition();
+        self.stage.table_loaded(TableScope::CoPartitioned, table, partition);
     }
 
     /// Revokes the partition and assigns it again.

@@ -8,7 +8,6 @@ use contracts::{
     BackfillTrigger, CoverageChange, DataKind, RangeRequest, RequestedSpan, Span, Topic, WantedSeries, ids,
 };
 use domain::Timeframe;
-use kafka_io::{KafkaStage, TableScope};
 use testkit::stage_bench::START_MICROS;
 
 use crate::bench::{Bench, day, now, permanent, request};
@@ -186,13 +185,14 @@ fn wanted_series_is_noted_when_its_request_ends() {
 #[test]
 fn keeper_starts_when_the_coverage_is_restored() {
     let mut bench = Bench::keeping(&[Timeframe::Day1]);
-    let (input, partition) = (bench.input(INPUT, bench.partition()), bench.partition());
+    let input = bench.input(INPUT, bench.partition());
     bench.table_record(&series(&[], Some("2024-05-01")));
     bench.assign(&[input], now(0));
+    bench.load(Topic::BarClosed);
     bench.tick(now(1));
     assert_eq!(bench.outputs.requested.len(), 0);
     bench.table_record(&series_with_holes());
-    bench.stage.table_loaded(TableScope::CoPartitioned, Topic::CoverageChanged, partition);
+    bench.load(Topic::CoverageChanged);
     bench.tick(now(2));
     assert_eq!(ranges(&bench.outputs.requested), holes());
 }

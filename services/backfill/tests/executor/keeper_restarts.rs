@@ -38,23 +38,25 @@ impl Workers for Jobs {
 }
 
 /// Outputs that a transaction commits together, and the requests (by index) that it resolves.
-struct Emission {
+pub(crate) struct Emission {
     resolved: Vec<usize>,
     outputs: Vec<OutRecord>,
 }
 
 /// Everything that is committed.
 #[derive(Default)]
-struct Log {
-    coverage: BTreeMap<Vec<u8>, OutRecord>,
-    requests: Vec<OutRecord>,
-    resolved: Vec<bool>,
+pub(crate) struct Log {
+    pub(crate) coverage: BTreeMap<Vec<u8>, OutRecord>,
+    pub(crate) requests: Vec<OutRecord>,
+    pub(crate) resolved: Vec<bool>,
     ends: Vec<OutRecord>,
-    bars: Vec<OutRecord>,
+    pub(crate) bars: Vec<OutRecord>,
+    /// Bars of another producer, with their append times.
+    pub(crate) live: Vec<(OutRecord, u64)>,
 }
 
 impl Log {
-    fn commit(&mut self, emission: Emission) {
+    pub(crate) fn commit(&mut self, emission: Emission) {
         for index in emission.resolved {
             self.resolved[index] = true;
         }
@@ -74,20 +76,24 @@ impl Log {
 }
 
 /// One life of the service.
-struct Owner {
+pub(crate) struct Owner {
     bench: StageBench<ExecutorStage>,
     jobs: Jobs,
     source: Arc<Script>,
     delivered: usize,
-    queued: Vec<Emission>,
+    pub(crate) queued: Vec<Emission>,
+    /// The number of live bars that were read.
+    read: usize,
 }
 
 impl Owner {
-    fn start(log: &Log, second: u64) -> Self {
+    pub(crate) fn start(log: &Log, second: u64) -> Self {
         let wire = wire("backfill", Topic::BackfillDeadLetter);
         let section = ExecutorSection { day_bars_chunk_days: 3, ..ExecutorSection::default() };
         let settings = section.settings();
-        let settings = Settings { keeper: KeeperSection::default().keeper(settings.settle), ..settings };
+        let keeper = KeeperSection::default();
+        let (keeper, live_bars) = (keeper.keeper(settings.settle), keeper.live_bars());
+        let settings = Settings { keeper, live_bars, ..settings };
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
         let jobs = Jobs::default();
         let stage = ExecutorStage::new(wire.clone(), source.clone(), settings, Box::new(jobs.clone()), 7);
@@ -104,10 +110,24 @@ impl Owner {
         let input = bench.input(INPUT, partition);
         bench.assign(&[input], now);
         bench.stage.table_loaded(TableScope::CoPartitioned, Topic::CoverageChanged, partition);
-        Self { bench, jobs, source, delivered: 0, queued: Vec::new() }
+        let back = bench.stage.table_back(Topic::BarClosed).unwrap().as_secs();
+        let read = log.live.iter().filter(|(_, appended)| appended + back < second).count();
+        let mut owner = Self { bench, jobs, source, delivered: 0, queued: Vec::new(), read };
+        owner.read_live(log);
+        owner.bench.stage.table_loaded(TableScope::CoPartitioned, Topic::BarClosed, partition);
+        owner
     }
 
-    fn deliver(&mut self, log: &Log, second: u64) {
+    /// Reads the live bars that are not read.
+    pub(crate) fn read_live(&mut self, log: &Log) {
+        for (record, appended) in &log.live[self.read..] {
+            let stored = StoredRecord::new(record).appended_at(now_after(Duration::from_secs(*appended)));
+            self.bench.stage.table_record(TableScope::CoPartitioned, &stored.as_input()).unwrap();
+        }
+        self.read = log.live.len();
+    }
+
+    pub(crate) fn deliver(&mut self, log: &Log, second: u64) {
         let now = now_after(Duration::from_secs(second));
         while self.delivered < log.requests.len() {
             let index = self.delivered;
@@ -127,7 +147,7 @@ impl Owner {
         }
     }
 
-    fn work(&mut self, second: u64) {
+    pub(crate) fn work(&mut self, second: u64) {
         let job = self.jobs.0.lock().unwrap().pop();
         if let Some(job) = job {
             let result = fetch_chunk(self.source.as_ref(), &job);
@@ -135,11 +155,11 @@ impl Owner {
         }
     }
 
-    fn tick(&mut self, second: u64) {
+    pub(crate) fn tick(&mut self, second: u64) {
         self.bench.tick(now_after(Duration::from_secs(second)));
     }
 
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         for effect in self.bench.effects() {
             self.queued.push(match effect {
                 Effect::Emit { ids, outputs, .. } => {

@@ -11,6 +11,8 @@ mod ends;
 mod files_page;
 mod horizon;
 mod keeper;
+mod keeper_live;
+mod keeper_live_restarts;
 mod keeper_restarts;
 mod other_data;
 mod refetch;

@@ -109,12 +109,14 @@ impl<S: KafkaStage> Session<'_, '_, '_, S> {
 
     pub(super) fn follow_tables(&mut self) -> Result<(), Exit> {
         let numbers = self.assignment.numbers();
-        let followed = self.side_inputs.follow(&numbers, self.driver.engine.stage_mut());
+        let now = self.driver.now();
+        let followed = self.side_inputs.follow(&numbers, self.driver.engine.stage_mut(), now);
         followed.map_err(|error| Exit::consumer_failed("tables", &error.into()))
     }
 
     pub(super) fn follow_globals(&mut self) -> Result<(), Exit> {
-        let followed = self.side_inputs.follow_globals(self.driver.engine.stage_mut());
+        let now = self.driver.now();
+        let followed = self.side_inputs.follow_globals(self.driver.engine.stage_mut(), now);
         followed.map_err(|error| Exit::consumer_failed("tables", &error.into()))
     }
 

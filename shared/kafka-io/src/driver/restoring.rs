@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
-use kit::SaturatingFrom;
 use pipeline::{InputPartition, Now, Start};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -30,6 +29,7 @@ use super::watchdog::{Stall, Watchdog};
 use crate::client::{self, LogContext};
 use crate::config::{KafkaConfig, Profile};
 use crate::log_limit::LogLimit;
+use crate::partition_begins::{begins_of, since_ms};
 use crate::partition_ends::{stable_and_end, watermarks_of};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
@@ -280,20 +280,9 @@ impl<'c> Restoring<'c> {
 
     /// Returns the first offset whose record is at most `back` old. `None` if it is unknown: the topic is read from its start.
     fn begin_of(&self, topic: Topic, number: i32, now: Now, back: Duration) -> Option<i64> {
-        // The embedded broker never finds an offset by time.
-        if self.profile == Profile::Embedded {
-            return None;
-        }
-        let back_ms = i64::saturating_from(back.as_millis());
-        let since_ms = (now.wall_micros / 1_000).checked_sub(back_ms).filter(|since_ms| *since_ms > 0)?;
-        let query = one(topic, number, Offset::Offset(since_ms));
-        match self.ends.offsets_for_times(query, self.query_timeout) {
-            Ok(found) => match found.elements().first().map(|element| (element.error(), element.offset())) {
-                Some((Ok(()), Offset::Offset(offset))) => Some(offset),
-                // All records are older.
-                Some((Ok(()), Offset::End)) => Some(i64::MAX),
-                _ => None,
-            },
+        let since = BTreeMap::from([((topic, number), since_ms(now, back))]);
+        match begins_of(self.ends, self.profile, &since, self.query_timeout) {
+            Ok(begins) => begins.get(&(topic, number)).copied(),
             Err(error) => {
                 tracing::warn!(group = self.group, %topic, partition = number, %error, "failed to fetch an offset by time: restoring from the start of the topic");
                 None

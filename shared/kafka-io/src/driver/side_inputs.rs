@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use contracts::Topic;
+use pipeline::Now;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
@@ -54,9 +55,9 @@ impl<'c> SideInputs<'c> {
     }
 
     /// Follows all global tables: they do not depend on the assignment.
-    pub(super) fn follow_globals(&mut self, stage: &mut impl KafkaStage) -> Result<(), KafkaError> {
+    pub(super) fn follow_globals(&mut self, stage: &mut impl KafkaStage, now: Now) -> Result<(), KafkaError> {
         match &mut self.global {
-            Some(tables) => tables.follow(&self.globals, stage),
+            Some(tables) => tables.follow(&self.globals, stage, now),
             None => Ok(()),
         }
     }
@@ -66,10 +67,11 @@ impl<'c> SideInputs<'c> {
         &mut self,
         numbers: &BTreeSet<i32>,
         stage: &mut impl KafkaStage,
+        now: Now,
     ) -> Result<(), KafkaError> {
         let partitions = self.co_partitioned_with(numbers);
         match &mut self.co_partitioned {
-            Some(tables) => tables.follow(&partitions, stage),
+            Some(tables) => tables.follow(&partitions, stage, now),
             None => Ok(()),
         }
     }

@@ -59,7 +59,7 @@ pub struct Restore {
 
 /// A stage over Kafka records, with its side inputs: tables and restored outputs.
 ///
-/// The driver reads a table from its start, without a group. A co-partitioned table is followed in the partitions whose numbers are
+/// The driver reads a table from its start or from [`table_back`](Self::table_back), without a group. A co-partitioned table is followed in the partitions whose numbers are
 /// those of the assigned work partitions. Causality: before a batch of work is processed, [`table_end`](Self::table_end) receives
 /// the current ends of the tables of its partitions. As soon as [`table_position`](Self::table_position) has reached such an end, the
 /// stage has received every table record that was acknowledged before the work record was produced.
@@ -67,6 +67,13 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
     /// Returns the tables that are co-partitioned with the work.
     fn tables(&self) -> &[Topic] {
         &[]
+    }
+
+    /// Returns the maximum age of the records that are read of a co-partitioned table, by append time. `None`: it is read from its start, as is
+    /// every table of a cluster that cannot find offsets by time (the embedded broker). The result must not change.
+    fn table_back(&self, topic: Topic) -> Option<Duration> {
+        let _ = topic;
+        None
     }
 
     /// Returns the partitions of global tables. A separate consumer reads them, so a partition may be read in both scopes at once.

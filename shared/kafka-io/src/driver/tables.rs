@@ -1,14 +1,19 @@
-//! Table follower: reads the partitions of tables from their start, with a consumer that is in no group.
+//! Table follower: reads the partitions of tables from their start or from a time, with a consumer that is in no group.
+
+mod begins;
+mod followed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use contracts::Topic;
 use kit::SaturatingFrom;
+use pipeline::Now;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use self::followed::Followed;
 use super::error::ConsumerError;
 use super::inputs::TopicPartition;
 use super::progress::{LoadProgress, Remaining};
@@ -18,8 +23,9 @@ use super::stage::{KafkaStage, TableRecord, TableScope};
 use super::timeouts;
 use super::watchdog::{Stall, Watchdog};
 use crate::client::{self, LogContext};
-use crate::config::KafkaConfig;
+use crate::config::{KafkaConfig, Profile};
 use crate::log_limit::LogLimit;
+use crate::partition_begins::since_ms;
 use crate::partition_ends::{ends_of, stable_and_end};
 use crate::raw::{Polled, Poller};
 use crate::record::InRecord;
@@ -33,6 +39,7 @@ pub(super) struct Tables<'c> {
     consumer: &'c BaseConsumer<LogContext>,
     poller: Poller<'c, LogContext>,
     ends: &'c BaseConsumer<LogContext>,
+    profile: Profile,
     query_timeout: Duration,
     /// Of the failures to fetch the ends.
     failure_log: LogLimit,
@@ -42,19 +49,6 @@ pub(super) struct Tables<'c> {
     retries: RetryQueue,
     watchdog: Watchdog<TopicPartition>,
     progress: LoadProgress,
-}
-
-struct Followed {
-    /// `true` if the consumer reads it, `false` while it waits for a slot.
-    assigned: bool,
-    since: Instant,
-    records: u64,
-    /// Unusable records.
-    skipped: u64,
-    position: i64,
-    /// The end of the partition when following began. `None` until the cluster has returned it.
-    target: Option<i64>,
-    loaded: bool,
 }
 
 impl<'c> Tables<'c> {
@@ -76,6 +70,7 @@ impl<'c> Tables<'c> {
             consumer,
             poller,
             ends,
+            profile: config.profile,
             query_timeout: timeouts::query(config),
             failure_log: LogLimit::default(),
             followed: BTreeMap::new(),
@@ -91,6 +86,7 @@ impl<'c> Tables<'c> {
         &mut self,
         partitions: &BTreeSet<TopicPartition>,
         stage: &mut impl KafkaStage,
+        now: Now,
     ) -> Result<(), KafkaError> {
         let removed: Vec<TopicPartition> =
             self.followed.keys().copied().filter(|partition| !partitions.contains(partition)).collect();
@@ -112,7 +108,8 @@ impl<'c> Tables<'c> {
             partitions.iter().copied().filter(|partition| !self.followed.contains_key(partition)).collect();
         if !added.is_empty() {
             for partition in added {
-                self.followed.insert(partition, Followed::new());
+                let back = stage.table_back(partition.0);
+                self.followed.insert(partition, Followed::new(back.map(|back| since_ms(now, back))));
             }
             self.progress.begin(self.loading());
         }
@@ -135,10 +132,20 @@ impl<'c> Tables<'c> {
         if next.is_empty() {
             return Ok(());
         }
-        self.consumer.incremental_assign(&list(next.iter().copied(), Offset::Beginning))?;
+        let since = |partition: &TopicPartition| Some((*partition, self.followed.get(partition)?.since_ms?));
+        let since = next.iter().filter_map(since).collect();
+        let begins = begins::begins(self.ends, self.profile, &since, self.query_timeout);
+        let mut list = TopicPartitionList::new();
+        for (topic, number) in &next {
+            let begin =
+                begins.get(&(*topic, *number)).map_or(Offset::Beginning, |begin| Offset::Offset(*begin));
+            list.add_partition_offset(topic.name(), *number, begin)?;
+        }
+        self.consumer.incremental_assign(&list)?;
         for partition in next {
             if let Some(followed) = self.followed.get_mut(&partition) {
                 followed.assigned = true;
+                followed.position = begins.get(&partition).copied().unwrap_or(0);
             }
         }
         Ok(())
@@ -338,7 +345,7 @@ impl<'c> Tables<'c> {
             if !followed.loaded && followed.target.is_some_and(|end| followed.position >= end) {
                 followed.loaded = true;
                 stage.table_loaded(self.scope, *topic, *number);
-                let (records, ms) = (followed.records, followed.since.elapsed().as_millis());
+                let (records, ms) = (followed.records, followed.followed_at.elapsed().as_millis());
                 tracing::debug!(%topic, partition = number, records, ms, "table partition loaded");
             }
         }
@@ -354,13 +361,6 @@ impl<'c> Tables<'c> {
         let remaining =
             Remaining { partitions: self.loading(), offsets: left.sum(), undecoded: self.retries.len() };
         self.progress.update(read, &remaining);
-    }
-}
-
-impl Followed {
-    fn new() -> Self {
-        let since = Instant::now();
-        Self { assigned: false, since, records: 0, skipped: 0, position: 0, target: None, loaded: false }
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Keeping {
     pub(super) found: u64,
     /// The number of originated requests.
     pub(super) requested: u64,
+    /// The number of sessions that live bars have completed.
+    pub(super) covered: u64,
 }
 
 /// The pass over the wanted series of a partition.
@@ -67,11 +69,12 @@ impl Keeping {
         self.partitions.values().map(|pass| pass.sent.len()).sum()
     }
 
-    /// Returns the time until the next pass.
-    pub(super) fn next_wake(&self, now: Duration, draining: &BTreeSet<i32>) -> Option<Duration> {
-        let active = self.partitions.iter().filter(|(partition, pass)| {
-            pass.epoch.is_some() && pass.is_loaded && !draining.contains(partition)
-        });
+    /// Returns the time until the next pass over a partition that is `ready`.
+    pub(super) fn next_wake(&self, now: Duration, ready: impl Fn(i32) -> bool) -> Option<Duration> {
+        let active = self
+            .partitions
+            .iter()
+            .filter(|(partition, pass)| pass.epoch.is_some() && pass.is_loaded && ready(**partition));
         active.map(|(_, pass)| pass.due.saturating_sub(now)).min()
     }
 }

@@ -1,18 +1,18 @@
 //! Keeper of the stage: originates requests for the holes of wanted series.
 //!
 //! ```text
-//!  table loaded ─► pass over the wanted series ─► holes ─► one emission: requests, coverage with the requested ranges
-//!                  (each minute, per partition)                    │
-//!                                        requests topic ◄──────────┘─► admission, as any other request
+//!  tables loaded ─► pass over the wanted series ─► holes ─► one emission: requests, coverage with the requested ranges and the
+//!                   (each minute, per partition)                 │         sessions that live bars complete
+//!                                         requests topic ◄───────┘─► admission, as any other request
 //! ```
-//! **Exactly once.** A hole is requested because the restored coverage lacks it and does not note a request for it. The emission that requests
+//! **Exactly once.** A hole is requested because the restored coverage and live bars lack it and no request for it is noted. The emission that requests
 //! it notes the request ([`Effect::Originate`]). After a crash the next owner restores both, or neither. Requests that are held, and the bound
 //! of open requests, only delay a request.
 
 use std::time::Duration;
 
 use contracts::{BackfillTrigger, DataKind, EncodeError, RangeRequest, ids};
-use domain::{Layer, Priority, Timestamp};
+use domain::{IntervalSet, Layer, Priority, Timestamp};
 use kafka_io::OutRecord;
 use kit::SaturatingFrom;
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now};
@@ -48,8 +48,10 @@ impl ExecutorStage {
     /// Requests the holes of wanted series in the partitions whose pass is due.
     pub(super) fn keep(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         let Some(keeper) = self.settings.keeper else { return };
+        self.expire_live_bars(Timestamp::from_micros(now.wall_micros));
         let is_due = |pass: &Pass| pass.is_loaded && pass.due <= now.monotonic;
         let due = self.keeping.partitions.iter().filter(|(_, pass)| is_due(pass));
+        let due = due.filter(|(partition, _)| self.has_live_bars(**partition));
         let due: Vec<(i32, Epoch)> =
             due.filter_map(|(partition, pass)| Some((*partition, pass.epoch?))).collect();
         for (partition, epoch) in due {
@@ -109,33 +111,41 @@ impl ExecutorStage {
             return Searched::Done;
         }
         let kept = self.table.kept.of(partition, series);
-        let Some(wanted) = kept.wanted else { return Searched::Done };
-        let covered = self.table.coverage.whole(partition, series);
-        let mut holes = keeper.holes(timeframe, &kept, &covered, wall);
+        let Some(wanted) = keeper.demand(&kept, wall) else { return Searched::Done };
+        let mut covered = self.table.coverage.whole(partition, series);
+        let (mut known, sessions) =
+            self.live_coverage((partition, series, timeframe), (wanted, &covered), wall);
+        sessions.iter().for_each(|session| covered.insert(*session));
+        known.union(&covered);
+        let mut holes = keeper.holes(timeframe, &kept, &known, wall);
         if !holes.is_empty() {
             self.remove_held(&mut holes, partition, series);
         }
         self.keeping.found += u64::saturating_from(holes.len());
-        if holes.is_empty() {
+        if holes.is_empty() && sessions.is_empty() {
             return Searched::Done;
         }
         let input = InputPartition { topic: 0, partition };
-        let open = OPEN_REQUESTS_MAX.saturating_sub(self.open_requests(partition));
-        let room = effects.room_to_originate(input).saturating_sub(1);
+        let room = effects.room_to_originate(input);
+        if room == 0 {
+            return Searched::NoRoom;
+        }
+        let (open, room) = (OPEN_REQUESTS_MAX.saturating_sub(self.open_requests(partition)), room - 1);
         let wanted_count = holes.len();
         holes.truncate(open.min(room));
         let mut requested = Keeper::requested(timeframe, &kept, &covered, &holes, wall);
         while requested.len() > REQUESTED_MAX && holes.pop().is_some() {
             requested = Keeper::requested(timeframe, &kept, &covered, &holes, wall);
         }
-        if !holes.is_empty() {
+        if !holes.is_empty() || !sessions.is_empty() {
             let kept = KeptSeries { requested, ..kept };
             if let Err(error) =
-                self.originate((partition, epoch), (series, wanted), (&kept, &holes), now, effects)
+                self.originate((partition, epoch), (series, wanted), (kept, covered, &holes), now, effects)
             {
                 tracing::error!(symbol = %series.symbol, %error, "failed to request the holes of a series");
                 return Searched::Done;
             }
+            self.keeping.covered += u64::saturating_from(sessions.len());
         }
         match () {
             () if holes.len() == wanted_count => Searched::Done,
@@ -146,12 +156,12 @@ impl ExecutorStage {
         }
     }
 
-    /// Originates the requests for holes, with the coverage record that notes them.
+    /// Originates the requests for holes, with the coverage record that notes them and contains this coverage.
     fn originate(
         &mut self,
         (partition, epoch): (i32, Epoch),
         (series, wanted): (&Series, Wanted),
-        (kept, holes): (&KeptSeries, &[Hole]),
+        (kept, covered, holes): (KeptSeries, IntervalSet, &[Hole]),
         now: Now,
         effects: &mut Effects<OutRecord>,
     ) -> Result<(), EncodeError> {
@@ -163,10 +173,12 @@ impl ExecutorStage {
             sent.extend(Attempt::named(&request.backfill_id, request.attempt));
         }
         let before = self.table.kept.of(partition, series);
-        let covered = self.table.coverage.whole(partition, series);
-        self.table.kept.set(partition, *series, kept.clone());
+        self.table.kept.set(partition, *series, kept);
         match self.table.record(&self.events, series, &covered, now.wall_micros, &Cause::nothing(partition)) {
-            Ok(record) => outputs.push(record),
+            Ok(record) => {
+                outputs.push(record);
+                self.table.coverage.restore(partition, *series, covered);
+            }
             Err(error) => {
                 self.table.kept.set(partition, *series, before);
                 return Err(error);

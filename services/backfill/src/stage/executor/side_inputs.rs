@@ -1,4 +1,6 @@
-//! Side inputs of the executor: the coverage table, and the terminal events of previous owners.
+//! Side inputs of the executor: the coverage table, the live bars, and the terminal events of previous owners.
+
+use std::time::Duration;
 
 use contracts::{CoverageChange, CoverageKey, RangeCompletion, RangeFailure, Topic};
 use domain::Timestamp;
@@ -12,17 +14,29 @@ use crate::metric_names as names;
 use crate::rules::attempts::Attempt;
 use crate::rules::keeper::KeptSeries;
 
-const TABLES: [Topic; 1] = [Topic::CoverageChanged];
+/// Without live bars: the first one only.
+const TABLES: [Topic; 2] = [Topic::CoverageChanged, Topic::BarClosed];
 
 impl KafkaStage for ExecutorStage {
     fn tables(&self) -> &[Topic] {
-        &TABLES
+        if self.live.is_some() { &TABLES } else { &TABLES[..1] }
+    }
+
+    fn table_back(&self, topic: Topic) -> Option<Duration> {
+        self.settings.live_bars.filter(|_| topic == Topic::BarClosed).map(|live| live.back)
     }
 
     fn bounds(&self) -> Vec<Bound> {
-        let used = u64::saturating_from(self.requests.len());
-        let limit = u64::saturating_from(self.settings.limits.requests_max);
-        vec![Bound { name: "requests", used, limit }]
+        let bound = |name, used: usize, limit: usize| Bound {
+            name,
+            used: u64::saturating_from(used),
+            limit: u64::saturating_from(limit),
+        };
+        let (sessions, sessions_max) = self.live_sessions();
+        vec![
+            bound("requests", self.requests.len(), self.settings.limits.requests_max),
+            bound("live_sessions", sessions, sessions_max),
+        ]
     }
 
     fn notes(&self) -> Vec<Note> {
@@ -39,6 +53,7 @@ impl KafkaStage for ExecutorStage {
                 name: names::KEEPER_OPEN_REQUESTS.name,
                 value: u64::saturating_from(self.all_open_requests()),
             },
+            Note { name: names::KEEPER_LIVE_SESSIONS.name, value: self.keeping.covered },
             Note { name: names::RESTORE_APPLIED.name, value: self.restored_ends.restored },
             Note { name: names::RESTORE_SKIPPED.name, value: self.restored_ends.skipped },
         ]
@@ -75,6 +90,9 @@ impl KafkaStage for ExecutorStage {
     }
 
     fn table_record(&mut self, _: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        if record.topic == Topic::BarClosed {
+            return self.live_bar(record);
+        }
         if record.payload.is_none() {
             return Ok(self.apply_tombstone(record));
         }
@@ -86,23 +104,34 @@ impl KafkaStage for ExecutorStage {
         Ok(if is_restored { TableRecord::Taken } else { TableRecord::Skipped })
     }
 
-    fn table_position(&mut self, _: TableScope, _topic: Topic, partition: i32, position: i64) {
-        self.table.gate.reached(partition, position);
-    }
-
-    fn table_end(&mut self, _: TableScope, _topic: Topic, partition: i32, end: i64) {
-        self.table.gate.ends_at(partition, end);
-    }
-
-    fn table_loaded(&mut self, _: TableScope, _topic: Topic, partition: i32) {
-        if self.settings.keeper.is_some() {
-            self.table.gate.loaded(partition);
-            self.keeping.loaded(partition);
+    fn table_position(&mut self, _: TableScope, topic: Topic, partition: i32, position: i64) {
+        if topic == Topic::CoverageChanged {
+            self.table.gate.reached(partition, position);
         }
     }
 
-    fn table_released(&mut self, _topic: Topic, partition: i32) {
-        self.remove_partition(partition);
+    fn table_end(&mut self, _: TableScope, topic: Topic, partition: i32, end: i64) {
+        if topic == Topic::CoverageChanged {
+            self.table.gate.ends_at(partition, end);
+        }
+    }
+
+    fn table_loaded(&mut self, _: TableScope, topic: Topic, partition: i32) {
+        match (&mut self.live, topic) {
+            (Some(live), Topic::BarClosed) => live.loaded(partition),
+            (_, Topic::CoverageChanged) if self.settings.keeper.is_some() => {
+                self.table.gate.loaded(partition);
+                self.keeping.loaded(partition);
+            }
+            _ => {}
+        }
+    }
+
+    fn table_released(&mut self, topic: Topic, partition: i32) {
+        match (&mut self.live, topic) {
+            (Some(live), Topic::BarClosed) => live.release(partition),
+            _ => self.remove_partition(partition),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::driver::inert_stage::InertStage;
 const TOPIC: Topic = Topic::BarClosed;
 const TIMEOUT: Duration = Duration::from_secs(20);
 const PERIOD: Duration = Duration::from_secs(30);
+const NOW: Now = Now { monotonic: Duration::ZERO, wall_micros: 0 };
 
 /// Starts a broker with a topic of this many partitions of 50 records, and passes a table that reads two of them at once.
 fn with_two_slots(partitions: i32, test: impl FnOnce(&mut Tables<'_>, &BTreeSet<TopicPartition>)) {
@@ -54,7 +55,7 @@ fn read_until<'c>(tables: &mut Tables<'c>, done: impl Fn(&Tables<'c>) -> bool) {
 fn all_partitions_load_with_at_most_two_at_once() {
     with_two_slots(7, |tables, all| {
         tables.slots.idle = TIMEOUT;
-        tables.follow(all, &mut InertStage).unwrap();
+        tables.follow(all, &mut InertStage, NOW).unwrap();
         read_until(tables, |tables| {
             let reading = numbers(tables, |followed| followed.assigned && !followed.loaded);
             assert!(reading.len() <= 2, "{reading:?} are read at once");
@@ -70,7 +71,7 @@ fn all_partitions_load_with_at_most_two_at_once() {
 fn partitions_without_records_do_not_block_the_others() {
     with_two_slots(5, |tables, all| {
         tables.slots.idle = Duration::from_millis(100);
-        tables.follow(all, &mut InertStage).unwrap();
+        tables.follow(all, &mut InertStage, NOW).unwrap();
         let stalled = [(TOPIC, 0), (TOPIC, 1)];
         tables.consumer.pause(&list(stalled.into_iter(), Offset::Invalid)).unwrap();
         read_until(tables, |tables| tables.loading() == 2);
@@ -82,10 +83,10 @@ fn partitions_without_records_do_not_block_the_others() {
 fn removed_partition_frees_its_slot() {
     with_two_slots(4, |tables, all| {
         tables.slots.idle = TIMEOUT;
-        tables.follow(all, &mut InertStage).unwrap();
+        tables.follow(all, &mut InertStage, NOW).unwrap();
         assert_eq!(numbers(tables, |followed| followed.assigned), [0, 1]);
         tables
-            .follow(&all.iter().copied().filter(|(_, number)| *number > 0).collect(), &mut InertStage)
+            .follow(&all.iter().copied().filter(|(_, number)| *number > 0).collect(), &mut InertStage, NOW)
             .unwrap();
         assert_eq!(numbers(tables, |followed| followed.assigned), [1, 2]);
         read_until(tables, Tables::are_loaded);
@@ -110,7 +111,7 @@ fn only_a_table_partition_with_unfetched_records_stalls() {
     );
     let mut tables =
         Tables::new(TableScope::CoPartitioned, &consumer, &ends, "tapeline.test", &config).unwrap();
-    tables.follow(&BTreeSet::from([(TOPIC, 0), (TOPIC, 1)]), &mut InertStage).unwrap();
+    tables.follow(&BTreeSet::from([(TOPIC, 0), (TOPIC, 1)]), &mut InertStage, NOW).unwrap();
     let deadline = Instant::now() + TIMEOUT;
     while !tables.are_loaded() {
         assert!(Instant::now() < deadline, "table not loaded within {TIMEOUT:?}");
