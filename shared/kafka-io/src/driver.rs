@@ -179,7 +179,8 @@ impl<S: KafkaStage> Driver<S> {
                 // Does not count as a failure: the next client may not hang.
                 Ended::Abandoned(error) => {
                     self.abandon(&error)?;
-                    are_followers_kept = true;
+                    let unfollowed = side_inputs.unfollow_own(self.engine.stage_mut());
+                    are_followers_kept = unfollowed.is_ok();
                 }
                 // Any number of times: new clients may fetch what these did not, and to stop would fetch nothing either.
                 Ended::Stalled => {}

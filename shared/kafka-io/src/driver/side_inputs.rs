@@ -76,6 +76,11 @@ impl<'c> SideInputs<'c> {
         }
     }
 
+    /// Follows the tables that the stage writes no more: its partitions are lost, and the clients of the tables are kept.
+    pub(super) fn unfollow_own(&mut self, stage: &mut impl KafkaStage) -> Result<(), KafkaError> {
+        self.co_partitioned.as_mut().map_or(Ok(()), |tables| tables.unfollow_own(stage))
+    }
+
     /// Follows no table any more: the clients are recreated.
     pub(super) fn unfollow_all(&mut self, stage: &mut impl KafkaStage) {
         for tables in [&mut self.global, &mut self.co_partitioned].into_iter().flatten() {

@@ -76,6 +76,13 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
         None
     }
 
+    /// Returns `true` if the stage writes this co-partitioned table, so that what it holds may be ahead of the topic. Its partitions are released
+    /// whenever the clients lose them, and read again with the next assignment. The result must not change.
+    fn is_own_table(&self, topic: Topic) -> bool {
+        let _ = topic;
+        false
+    }
+
     /// Returns the partitions of global tables. A separate consumer reads them, so a partition may be read in both scopes at once.
     /// The result must not change.
     fn globals(&self) -> BTreeSet<(Topic, i32)> {

@@ -90,20 +90,7 @@ impl<'c> Tables<'c> {
     ) -> Result<(), KafkaError> {
         let removed: Vec<TopicPartition> =
             self.followed.keys().copied().filter(|partition| !partitions.contains(partition)).collect();
-        if !removed.is_empty() {
-            for partition in &removed {
-                self.retries.remove(self.consumer, *partition)?;
-            }
-            let read = removed.iter().copied().filter(|partition| self.is_assigned(*partition));
-            let read = list(read, Offset::Invalid);
-            if read.count() > 0 {
-                self.consumer.incremental_unassign(&read)?;
-            }
-            for partition in removed {
-                self.followed.remove(&partition);
-                self.release(partition, stage);
-            }
-        }
+        self.unfollow(removed, stage)?;
         let added: Vec<TopicPartition> =
             partitions.iter().copied().filter(|partition| !self.followed.contains_key(partition)).collect();
         if !added.is_empty() {
@@ -114,6 +101,32 @@ impl<'c> Tables<'c> {
             self.progress.begin(self.loading());
         }
         self.assign_next(false)
+    }
+
+    /// Follows the tables that the stage writes no more: what it holds of them is not what was committed.
+    pub(super) fn unfollow_own(&mut self, stage: &mut impl KafkaStage) -> Result<(), KafkaError> {
+        let own = self.followed.keys().copied().filter(|(topic, _)| stage.is_own_table(*topic)).collect();
+        self.unfollow(own, stage)
+    }
+
+    fn unfollow(
+        &mut self,
+        removed: Vec<TopicPartition>,
+        stage: &mut impl KafkaStage,
+    ) -> Result<(), KafkaError> {
+        for partition in &removed {
+            self.retries.remove(self.consumer, *partition)?;
+        }
+        let read = removed.iter().copied().filter(|partition| self.is_assigned(*partition));
+        let read = list(read, Offset::Invalid);
+        if read.count() > 0 {
+            self.consumer.incremental_unassign(&read)?;
+        }
+        for partition in removed {
+            self.followed.remove(&partition);
+            self.release(partition, stage);
+        }
+        Ok(())
     }
 
     /// Starts to read as many of the waiting partitions as there are free slots. `drained`: every fetched record has been processed.

@@ -26,6 +26,10 @@ impl KafkaStage for ExecutorStage {
         self.settings.live_bars.filter(|_| topic == Topic::BarClosed).map(|live| live.back)
     }
 
+    fn is_own_table(&self, topic: Topic) -> bool {
+        topic == Topic::CoverageChanged
+    }
+
     fn bounds(&self) -> Vec<Bound> {
         let bound = |name, used: usize, limit: usize| Bound {
             name,

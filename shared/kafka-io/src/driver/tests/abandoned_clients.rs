@@ -20,8 +20,11 @@ const INPUT: Topic = Topic::AlertRaised;
 const TABLE: Topic = Topic::BarClosed;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Emits each record as it is. Has a table.
-struct EchoStage(Arc<ScriptedBroker>);
+/// A table that the stage writes.
+const OWN_TABLE: Topic = Topic::CoverageChanged;
+
+/// Emits each record as it is. Has these tables.
+struct EchoStage(Arc<ScriptedBroker>, &'static [Topic]);
 
 impl Stage for EchoStage {
     type Record<'a> = InRecord<'a>;
@@ -45,7 +48,11 @@ impl Stage for EchoStage {
 
 impl KafkaStage for EchoStage {
     fn tables(&self) -> &[Topic] {
-        &[TABLE]
+        self.1
+    }
+
+    fn is_own_table(&self, topic: Topic) -> bool {
+        topic == OWN_TABLE
     }
 
     fn globals(&self) -> BTreeSet<(Topic, i32)> {
@@ -74,6 +81,10 @@ struct Running {
 
 impl Running {
     fn start(broker: &Arc<ScriptedBroker>) -> Self {
+        Self::start_with(broker, &[TABLE])
+    }
+
+    fn start_with(broker: &Arc<ScriptedBroker>, tables: &'static [Topic]) -> Self {
         let host = client::mock_host().unwrap();
         let mut config = {
             let cluster = host.client().mock_cluster().unwrap();
@@ -96,7 +107,8 @@ impl Running {
             kafka: config,
             hooks,
         };
-        let mut driver = Driver::new(EchoStage(Arc::clone(broker)), completions(1).1, options).unwrap();
+        let mut driver =
+            Driver::new(EchoStage(Arc::clone(broker), tables), completions(1).1, options).unwrap();
         driver.producers = broker.producers();
         let (counts, shutdown) = (driver.counts(), driver.shutdown());
         let thread = std::thread::spawn(move || driver.run());
@@ -187,6 +199,27 @@ fn tables_are_followed_over_an_abandonment() {
     running.write_to(TABLE, 3, "z");
     running.eventually("the table is read", |broker| read(&broker.steps.lock().unwrap()).len() == 4);
     assert_eq!(read(&running.steps())[3], "CoPartitioned table 3: z");
+    drop(hanging);
+    running.stop();
+}
+
+#[test]
+fn own_table_is_read_again_after_an_abandonment() {
+    let broker = Arc::new(ScriptedBroker::default());
+    let hanging = broker.hang("1 commit");
+    let running = Running::start_with(&broker, &[TABLE, OWN_TABLE]);
+    running.write_to(TABLE, 3, "bar");
+    running.write_to(OWN_TABLE, 3, "coverage");
+    let reads = |broker: &ScriptedBroker, text: &str| {
+        let step = format!("CoPartitioned table 3: {text}");
+        broker.steps.lock().unwrap().iter().filter(|read| **read == step).count()
+    };
+    running.eventually("tables are read", |broker| reads(broker, "bar") + reads(broker, "coverage") == 2);
+    running.write("a");
+    running.commits(&["a"]);
+    running.eventually("the own table is read again", |broker| reads(broker, "coverage") == 2);
+    assert_eq!(reads(&broker, "bar"), 1);
+    assert!(running.steps().contains(&"release table 3".to_owned()), "{:?}", running.steps());
     drop(hanging);
     running.stop();
 }
