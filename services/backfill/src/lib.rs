@@ -33,9 +33,10 @@
 //!
 //! [`service`] is the composition root. [`stage`] has the two stages, [`rules`] the decisions without I/O, [`sources`] the suppliers of
 //! bars, [`worker`] the job of a worker thread, [`config`] the configuration, [`metric_names`] the metrics of the executor,
-//! [`range_counts`] the counts of ended requests, [`served`] the restriction of the configuration to what the source serves.
+//! [`range_counts`] the counts of ended requests, [`coverage_reader`] which coverage records views ignore, [`served`] the restriction of the configuration to what the source serves.
 
 pub mod config;
+pub mod coverage_reader;
 pub mod features;
 #[cfg_attr(not(feature = "ledger"), path = "ledger_absent.rs")]
 pub mod ledger;

@@ -3,7 +3,8 @@
 //! Planner stage: [`planner`] turns a fact into at most one request for a range.
 //!
 //! Executor stage: [`attempts`] deduplicates requests and attempts; [`coalescer`] gathers requests into fetches and selects the next one
-//! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already; [`chunks`] splits the
+//! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already, [`deletions`]
+//! what tombstones deleted of it; [`chunks`] splits the
 //! missing ones; [`expected_bars`] decides whether a range should have a bar, [`session_slots`] lists the bars of a session, [`finality`] when a bar counts as final; [`source_breaker`] stops
 //! calls to a source that fails.
 //!
@@ -19,6 +20,7 @@ pub mod calendar_slots;
 pub mod chunks;
 pub mod coalescer;
 pub mod coverage;
+pub mod deletions;
 pub mod expected_bars;
 pub mod file_columns;
 pub mod finality;

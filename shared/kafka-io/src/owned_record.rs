@@ -33,6 +33,12 @@ impl OwnedRecord {
         length(&self.key) + length(&self.payload) + headers
     }
 
+    /// Returns the value of the last header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        Headers::listed(&self.headers).get(name)
+    }
+
     /// Copies a fetched record. A record in librdkafka's memory keeps the decompressed batch that it came in.
     pub(crate) fn of(topic: Topic, fetched: &Fetched<'_>) -> Self {
         let headers = (0..).map_while(|index| fetched.header(index));

@@ -8,6 +8,7 @@ use contracts::{
 use kafka_io::{OwnedRecord, Unavailable, Wire};
 
 use super::rows::{JobKey, JobRow, SeriesKey, SeriesRow};
+use crate::coverage_reader::CoverageReader;
 
 /// The topics that the ledger reads.
 pub const TOPICS: [Topic; 5] = [
@@ -45,13 +46,20 @@ impl Batch {
         Self { partition, ..Self::default() }
     }
 
-    /// Adds the next record. `expected`: the position of its topic's partition before the first record of the batch. A record that is invalid
+    /// Adds the next record; stale coverage only moves the position. `expected`: the position of its topic's partition before the first record of the batch. A record that is invalid
     /// or in another partition than its symbol's is counted and skipped.
     ///
     /// # Errors
     /// If the registry is unavailable, so that the record can't be decoded now. The batch is unchanged.
-    pub fn add(&mut self, wire: &Wire, record: &OwnedRecord, expected: i64) -> Result<(), Unavailable> {
+    pub fn add(
+        &mut self,
+        wire: &Wire,
+        record: &OwnedRecord,
+        expected: i64,
+        coverage: &mut CoverageReader,
+    ) -> Result<(), Unavailable> {
         match record.topic {
+            Topic::CoverageChanged if coverage.is_stale(record) => {}
             Topic::RangeRequested => self.add_event(wire, record, Self::add_request)?,
             Topic::RangeProgressed => self.add_event(wire, record, Self::add_progress)?,
             Topic::RangeCompleted => self.add_event(wire, record, Self::add_completion)?,

@@ -16,6 +16,7 @@ use super::error::LedgerError;
 use super::meters::LedgerMeters;
 use super::store::Store;
 use crate::config::LedgerSection;
+use crate::coverage_reader::CoverageReader;
 use crate::owned_partitions::OwnedPartitions;
 
 /// The wait of a read for its first record: the time until changed partitions and a shutdown are noticed.
@@ -49,6 +50,8 @@ struct Session {
     partitions: BTreeSet<i32>,
     reader: TopicReader,
     positions: BTreeMap<(Topic, i32), i64>,
+    /// Has the tombstones that this session has read: a record that one of them makes stale follows it within a transaction.
+    coverage: CoverageReader,
     lag_due: Instant,
 }
 
@@ -111,7 +114,7 @@ impl Follower {
         }
         let Some(session) = session else { return Ok(()) };
         let records = session.reader.read(READ_WAIT)?;
-        let batches = self.fold(&session.positions, &records)?;
+        let batches = self.fold(&session.positions, &mut session.coverage, &records)?;
         self.write(session, batches)?;
         if Instant::now() >= session.lag_due {
             session.lag_due = Instant::now() + LAG_EVERY;
@@ -129,19 +132,21 @@ impl Follower {
         let positions = self.runtime.block_on(store.positions(&partitions))?;
         let reader = TopicReader::open_partitions(&self.kafka, &TOPICS, &partitions, &positions)?;
         let positions = reader.positions();
-        Ok(Session { store, partitions, reader, positions, lag_due: Instant::now() + LAG_EVERY })
+        let (coverage, lag_due) = (CoverageReader::default(), Instant::now() + LAG_EVERY);
+        Ok(Session { store, partitions, reader, positions, coverage, lag_due })
     }
 
     fn fold(
         &self,
         positions: &BTreeMap<(Topic, i32), i64>,
+        coverage: &mut CoverageReader,
         records: &[OwnedRecord],
     ) -> Result<Vec<Batch>, LedgerError> {
         let mut batches: BTreeMap<i32, Batch> = BTreeMap::new();
         for record in records {
             let expected = positions.get(&(record.topic, record.partition)).copied().unwrap_or_default();
             let batch = batches.entry(record.partition).or_insert_with(|| Batch::new(record.partition));
-            batch.add(&self.wire, record, expected).map_err(LedgerError::Registry)?;
+            batch.add(&self.wire, record, expected, coverage).map_err(LedgerError::Registry)?;
         }
         Ok(batches.into_values().collect())
     }

@@ -9,7 +9,6 @@
 //! |---|---|
 //! | `admission` | the verdict on a request record |
 //! | `coverage_gate`, `coverage_table` | delays requests until the coverage of their partition is restored; that coverage |
-//! | `deletions` | coverage that tombstones deleted, and records that would revert it |
 //! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
 //! | `cancellation` | requests that end others |
 //! | `refetching`, `refetch_notes` | requests that fetch covered ranges again |
@@ -35,7 +34,6 @@ mod cancellation;
 mod chunk_results;
 mod coverage_gate;
 mod coverage_table;
-mod deletions;
 mod drain;
 mod endings;
 mod event_writer;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backfill::coverage_reader::CoverageReader;
 use backfill::rules::timeframes::Timeframes;
 use contracts::{BarKey, CoverageChange, CoverageKey, Topic, WriterSchemas};
 use domain::{DataType, Interval, IntervalSet, Layer, Symbol, Timeframe, Timestamp};
@@ -58,10 +59,12 @@ impl SymbolHistory {
         let mut reader = EndReader::of_partition(kafka, &Self::topics(), partition, "the history")?;
         let mut decoder = Decoder::new(writers);
         let (mut history, mut log) = (Self::default(), RequestLog::default());
+        let mut coverage = CoverageReader::default();
         while let Some(records) = reader.next_batch()? {
             for record in records.iter().filter(|record| is_of(record, symbol)) {
                 match record.topic {
                     Topic::BarClosed => history.add_bar(record),
+                    Topic::CoverageChanged if coverage.is_stale(record) => {}
                     Topic::CoverageChanged => history.add_coverage(record, &mut decoder)?,
                     _ => log.add(record, &mut decoder)?,
                 }

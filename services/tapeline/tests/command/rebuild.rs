@@ -3,15 +3,20 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use backfill::rules::deletions::READ_TO;
 use contracts::{
     ClosedBar, Codec, CoverageChange, DataKind, Event, RefetchAttempt, Span, Topic, WantedSeries, ids,
 };
 use devstack::broker::EmbeddedBroker;
 use devstack::registry::EmbeddedRegistry;
 use domain::calendar::{Date, day_open};
-use domain::{Interval, Symbol};
-use kafka_io::{BatchProducer, KafkaConfig, ProducerLimits, Registry, RegistryConfig, TopicReader, Wire};
+use domain::{DataType, Interval, Symbol, Timeframe};
+use kafka_io::{
+    BatchProducer, KafkaConfig, Missing, OutRecord, ProducerLimits, Registry, RegistryConfig, TopicReader,
+    Wire,
+};
 use tapeline::commands::coverage::rebuild::{CoverageWriter, Rebuild, RebuildCounts};
+use tapeline::history::SymbolHistory;
 
 use crate::process::{stderr, tapeline};
 
@@ -157,4 +162,29 @@ async fn coverage_is_rewritten_by_held_bars() {
     assert_eq!(rejected.status.code(), Some(2), "{}", stderr(&rejected));
     let cause = "the embedded broker does not list the members of group tapeline.backfill.executor";
     assert!(stderr(&rejected).contains(cause), "{}", stderr(&rejected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn coverage_that_a_tombstone_deletes_does_not_count() {
+    let bench = Bench::start().await;
+    let covered = bench.wire.write(&coverage("AAA", span("2024-03-14", "2024-03-19")), None).unwrap();
+    let tombstone = OutRecord {
+        payload: Vec::new(),
+        headers: Vec::new(),
+        missing: Missing { key: false, payload: true },
+        ..covered.clone()
+    };
+    // Written before the executor had read the tombstone, which precedes it.
+    let records = vec![tombstone, covered.with_header(READ_TO, "0")];
+    assert!(bench.producer().produce(records).await.iter().all(Result::is_ok));
+    bench.write(&bar("AAA", "2024-03-15")).await;
+    let (_, lines) = bench.rebuild(None, true).await;
+    assert!(lines.contains("AAA       1day   intervals 0 -> 1, days 0 -> 1\n"), "{lines}");
+    let symbol = Symbol::parse("AAA").unwrap();
+    let partition = bench.wire.partition_of("AAA");
+    let history = tokio::task::block_in_place(|| {
+        SymbolHistory::read(&bench.kafka, &bench.registry, symbol, partition).unwrap()
+    });
+    let of_days = &history.series[&(DataType::MarketData, Some(Timeframe::Day1))];
+    assert!(of_days.covered.is_empty() && !of_days.is_refetching, "{of_days:?}");
 }

@@ -2,20 +2,20 @@
 //!
 //! The coverage of a partition is restored from the records that the topic had at assignment. It ends with the first request that passes
 //! the gate. Later records of the topic are the stage's own and arrive late: between two chunks they would revert the coverage to an
-//! older one. Tombstones are never its own: they delete the coverage of a series whenever they are read ([`super::deletions`]).
+//! older one. Tombstones are never its own: they delete the coverage of a series whenever they are read ([`crate::rules::deletions`]).
 
 use contracts::{CoverageChange, CoverageKey, EncodeError};
 use domain::{IntervalSet, Symbol, Timeframe};
 use kafka_io::{InRecord, OutRecord};
 
 use super::coverage_gate::CoverageGate;
-use super::deletions::Deletions;
 use super::event_writer::{Cause, EventWriter, SeriesState};
 use super::kept_series::{self, KeptTable};
 use super::refetch_notes::RefetchNotes;
 use super::request::Request;
 use crate::rules::attempts::Attempt;
 use crate::rules::coverage::Coverage;
+use crate::rules::deletions::{Deletions, READ_TO};
 use crate::rules::series::Series;
 
 #[derive(Debug, Default)]
@@ -36,8 +36,8 @@ impl CoverageTable {
         if !self.deletions.has_any(partition) {
             return false;
         }
-        let Some(series) = record.key.and_then(CoverageKey::parse).map(series_of) else { return false };
-        let is_stale = self.deletions.is_stale(partition, &series, record.headers);
+        let Some(series) = record.key.and_then(CoverageKey::parse).map(Series::from) else { return false };
+        let is_stale = self.deletions.is_stale(partition, &series, record.headers.get(READ_TO));
         if is_stale {
             let (symbol, data_type) = (series.symbol, series.data_type);
             tracing::info!(%symbol, %data_type, "coverage written before its tombstone was read: it does not count, and is written again");
@@ -109,11 +109,6 @@ impl CoverageTable {
         self.deletions.remove(partition);
         self.coverage.remove(partition);
     }
-}
-
-/// Returns the series of a key.
-pub(super) fn series_of(CoverageKey { symbol, data_type, timeframe }: CoverageKey) -> Series {
-    Series { symbol, data_type, timeframe }
 }
 
 fn coverage(change: &CoverageChange) -> Option<(Series, IntervalSet)> {

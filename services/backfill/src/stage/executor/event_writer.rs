@@ -13,12 +13,12 @@ use kit::SaturatingFrom;
 use pipeline::Now;
 use uuid::Uuid;
 
-use super::deletions::READ_TO;
 use super::fetch_run::{Chunk, FetchRun};
 use super::kept_series;
 use super::record_events::RecordWriter;
 use super::request::{FailureReason, Part, Request};
 use crate::rules::attempts::Attempt;
+use crate::rules::deletions::READ_TO;
 use crate::rules::keeper::KeptSeries;
 use crate::rules::series::Series;
 use crate::sources::Records;

@@ -9,10 +9,10 @@ use kit::SaturatingFrom;
 use pipeline::Now;
 
 use super::ExecutorStage;
-use super::coverage_table::series_of;
 use crate::metric_names as names;
 use crate::rules::attempts::Attempt;
 use crate::rules::keeper::KeptSeries;
+use crate::rules::series::Series;
 
 /// Without live bars: the first one only.
 const TABLES: [Topic; 2] = [Topic::CoverageChanged, Topic::BarClosed];
@@ -145,7 +145,7 @@ impl ExecutorStage {
         let partition = record.partition;
         let key = record.key.and_then(CoverageKey::parse);
         let own = key.filter(|key| self.wire.partition_of(key.symbol.as_str()) == partition);
-        let Some(series) = own.map(series_of) else {
+        let Some(series) = own.map(Series::from) else {
             self.table.skipped += 1;
             return TableRecord::Skipped;
         };

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use backfill::coverage_reader::CoverageReader;
 use backfill::service::EXECUTOR_GROUP;
 use chassis::{Clock, SystemClock};
 use contracts::{BarKey, CoverageChange, CoverageKey, DataKind, Span, Topic, WriterSchemas, ids};
@@ -159,7 +160,7 @@ impl Rebuild<'_> {
     fn read(&self, partition: i32, counts: &mut RebuildCounts) -> Result<PartitionSeries, Failure> {
         let mut reader = EndReader::of_partition(self.kafka, &TOPICS, partition, "bars and coverage")?;
         let mut decoder = Decoder::new(self.writers);
-        let mut series = PartitionSeries::default();
+        let (mut series, mut coverage) = (PartitionSeries::default(), CoverageReader::default());
         let is_selected = |symbol| self.symbol.is_none_or(|selected| selected == symbol);
         while let Some(records) = reader.next_batch()? {
             for record in &records {
@@ -183,7 +184,7 @@ impl Rebuild<'_> {
                 let Some(timeframe) = key.timeframe.filter(|_| key.data_type == DataType::MarketData) else {
                     continue;
                 };
-                if !is_selected(key.symbol) {
+                if !is_selected(key.symbol) || coverage.is_stale(record) {
                     continue;
                 }
                 if record.payload.is_none() {

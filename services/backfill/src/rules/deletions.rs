@@ -8,16 +8,14 @@
 
 use std::collections::BTreeMap;
 
-use kafka_io::Headers;
-
-use crate::rules::series::Series;
+use super::series::Series;
 
 /// Header of a coverage record: the position, as decimal text, before which all records of the table were read when it was written.
-pub(super) const READ_TO: &str = "tapeline.coverage_read_to";
+pub const READ_TO: &str = "tapeline.coverage_read_to";
 
-/// The deleted series of the owned partitions.
+/// The deleted series of the partitions that are read.
 #[derive(Debug, Default)]
-pub(super) struct Deletions {
+pub struct Deletions {
     partitions: BTreeMap<i32, BTreeMap<Series, Deletion>>,
 }
 
@@ -31,16 +29,17 @@ struct Deletion {
 
 impl Deletions {
     /// Adds a tombstone of a series. All stale records so far precede it.
-    pub(super) fn add(&mut self, partition: i32, series: Series, offset: i64) {
+    pub fn add(&mut self, partition: i32, series: Series, offset: i64) {
         let deletion = Deletion { tombstone: offset, is_reverted: false };
         self.partitions.entry(partition).or_default().insert(series, deletion);
     }
 
-    /// Returns `true` if a record that was read after the last tombstone is stale. Records without the header, of other producers, are not.
-    pub(super) fn is_stale(&mut self, partition: i32, series: &Series, headers: Headers<'_>) -> bool {
+    /// Returns `true` if a record that was read after the last tombstone is stale, by its header [`READ_TO`]. Records without it, of other
+    /// producers, are not.
+    pub fn is_stale(&mut self, partition: i32, series: &Series, read_to: Option<&[u8]>) -> bool {
         let Some(deleted) = self.partitions.get_mut(&partition) else { return false };
         let Some(deletion) = deleted.get_mut(series) else { return false };
-        let is_stale = read_to(headers).is_some_and(|position| position <= deletion.tombstone);
+        let is_stale = read_to.and_then(position).is_some_and(|position| position <= deletion.tombstone);
         if is_stale {
             deletion.is_reverted = true;
         } else {
@@ -51,7 +50,8 @@ impl Deletions {
     }
 
     /// Returns the series whose coverage has to be written again, once.
-    pub(super) fn take_reverted(&mut self, partition: i32) -> Vec<Series> {
+    #[must_use]
+    pub fn take_reverted(&mut self, partition: i32) -> Vec<Series> {
         let deleted = self.partitions.get_mut(&partition).into_iter().flatten();
         let reverted = |(series, deletion): (&Series, &mut Deletion)| {
             std::mem::take(&mut deletion.is_reverted).then_some(*series)
@@ -59,15 +59,16 @@ impl Deletions {
         deleted.filter_map(reverted).collect()
     }
 
-    pub(super) fn has_any(&self, partition: i32) -> bool {
+    #[must_use]
+    pub fn has_any(&self, partition: i32) -> bool {
         self.partitions.get(&partition).is_some_and(|deleted| !deleted.is_empty())
     }
 
-    pub(super) fn remove(&mut self, partition: i32) {
+    pub fn remove(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }
 }
 
-fn read_to(headers: Headers<'_>) -> Option<i64> {
-    std::str::from_utf8(headers.get(READ_TO)?).ok()?.parse().ok()
+fn position(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
