@@ -178,6 +178,7 @@ impl<S: Stage> Engine<S> {
             ledger.deferral = None;
             ledger.skip_to(position);
             ledger.rank.served(self.fair_resume.number(input.topic));
+            self.stage.reached_end(input);
         }
     }
 

@@ -156,6 +156,9 @@ pub trait Stage {
         effects: &mut Effects<Self::Output>,
     ) -> Verdict<Self::Output>;
 
+    /// All records that the partition had have been processed. More may follow; called again each time the end is reached.
+    fn reached_end(&mut self, _input: InputPartition) {}
+
     /// Takes the result of work outside the engine.
     fn completed(&mut self, completion: Self::Completion, now: Now, effects: &mut Effects<Self::Output>);
 

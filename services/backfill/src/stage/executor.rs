@@ -270,6 +270,10 @@ impl Stage for ExecutorStage {
         self.admit(id, &record, now, effects)
     }
 
+    fn reached_end(&mut self, input: InputPartition) {
+        self.keeping.caught_up(input.partition);
+    }
+
     fn completed(&mut self, result: JobResult, now: Now, effects: &mut Effects<OutRecord>) {
         self.chunk_ended(result, now, effects);
     }

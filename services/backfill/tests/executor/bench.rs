@@ -18,7 +18,7 @@ use contracts::{
 use domain::Timeframe;
 use domain::calendar::{Date, day_open};
 use kafka_io::{BreakerMeters, KafkaStage, Missing, OutRecord, TableRecord, TableScope};
-use pipeline::{Effect, InputPartition, Now, Verdict};
+use pipeline::{Effect, InputPartition, Now, Stage, Verdict};
 use testkit::stage_bench::{START_MICROS, now_after, wire};
 use testkit::{StageBench, StoredRecord};
 
@@ -295,6 +295,7 @@ impl Bench {
         self.assign(&[input], at);
         self.load(Topic::CoverageChanged);
         self.load(Topic::BarClosed);
+        self.stage.reached_end(input);
     }
 
     /// The table of this topic has been read up to its end at assignment.

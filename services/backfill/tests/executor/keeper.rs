@@ -8,6 +8,7 @@ use contracts::{
     BackfillTrigger, CoverageChange, DataKind, RangeRequest, RequestedSpan, Span, Topic, WantedSeries, ids,
 };
 use domain::Timeframe;
+use pipeline::{Stage, Verdict};
 use testkit::stage_bench::START_MICROS;
 
 use crate::bench::{Bench, day, now, permanent, request};
@@ -189,6 +190,7 @@ fn keeper_starts_when_the_coverage_is_restored() {
     bench.table_record(&series(&[], Some("2024-05-01")));
     bench.assign(&[input], now(0));
     bench.load(Topic::BarClosed);
+    bench.stage.reached_end(input);
     bench.tick(now(1));
     assert_eq!(bench.outputs.requested.len(), 0);
     bench.table_record(&series_with_holes());
@@ -234,35 +236,62 @@ fn deleted_series_is_not_kept() {
 }
 
 /// Hour bars of the symbols of one partition, with a hole of three hours in each session of the last months.
-#[test]
-fn open_requests_of_a_partition_are_bounded() {
-    let mut bench = Bench::keeping(&[Timeframe::Hour1]);
+fn hours_with_many_holes(bench: &Bench) -> Vec<CoverageChange> {
     let partition = bench.partition();
     let letters = || 'A'..='Z';
     let names = letters().flat_map(|one| letters().map(move |other| format!("{one}{other}")));
-    let of_partition: Vec<String> =
-        names.filter(|name| bench.wire.partition_of(name) == partition).take(15).collect();
+    let of_partition = names.filter(|name| bench.wire.partition_of(name) == partition).take(15);
     // From 09:00 to 12:00 in New York nothing is covered.
     let spans = (0..110).map(|number| {
         let midnight = day("2024-03-11") + number * DAY_MICROS;
         Span { start: midnight + DAY_MICROS / 2, end: midnight + DAY_MICROS + DAY_MICROS * 9 / 24 - 1 }
     });
-    for symbol in of_partition {
-        let timeframe = "1hour".to_owned();
-        let wanted = Some(WantedSeries { layer: 1, from: day("2024-03-12"), at: START_MICROS });
-        let intervals = spans.clone().collect();
-        bench.table_record(&CoverageChange { symbol, timeframe, intervals, wanted, ..series(&[], None) });
-    }
+    let of_symbol = |symbol| CoverageChange {
+        symbol,
+        timeframe: "1hour".to_owned(),
+        intervals: spans.clone().collect(),
+        wanted: Some(WantedSeries { layer: 1, from: day("2024-03-12"), at: START_MICROS }),
+        ..series(&[], None)
+    };
+    of_partition.map(of_symbol).collect()
+}
+
+#[test]
+fn open_requests_of_a_partition_are_bounded() {
+    let mut bench = Bench::keeping(&[Timeframe::Hour1]);
+    hours_with_many_holes(&bench).iter().for_each(|change| bench.table_record(change));
     bench.assign_loaded(now(0));
-    for second in 0..200 {
-        bench.tick(now(second));
-    }
+    (0..200).for_each(|second| bench.tick(now(second)));
     assert_eq!(bench.outputs.requested.len(), OPEN_REQUESTS_MAX);
     let distinct: BTreeSet<&str> =
         bench.outputs.requested.iter().map(|request| request.backfill_id.as_str()).collect();
     assert_eq!(distinct.len(), OPEN_REQUESTS_MAX);
     let noted_max = bench.outputs.coverage.iter().map(|change| change.asked.len()).max();
     assert!(noted_max <= Some(100), "{noted_max:?}");
+}
+
+#[test]
+fn bound_of_open_requests_holds_over_a_restart() {
+    let mut first = Bench::keeping(&[Timeframe::Hour1]);
+    let mut changes = hours_with_many_holes(&first);
+    changes.iter().for_each(|change| first.table_record(change));
+    first.assign_loaded(now(0));
+    (0..200).for_each(|second| first.tick(now(second)));
+    changes.append(&mut first.outputs.coverage);
+
+    let mut next = Bench::keeping(&[Timeframe::Hour1]);
+    let input = next.input(INPUT, next.partition());
+    changes.iter().for_each(|change| next.table_record(change));
+    next.assign(&[input], now(200));
+    next.load(Topic::CoverageChanged);
+    next.load(Topic::BarClosed);
+    // None of the open requests has been received, then all have been.
+    (200..300).for_each(|second| next.tick(now(second)));
+    let open = first.outputs.requested.iter();
+    open.for_each(|request| assert!(matches!(next.process(request, now(300)), Verdict::Hold)));
+    next.stage.reached_end(input);
+    (300..500).for_each(|second| next.tick(now(second)));
+    assert_eq!((next.outputs.requested.len(), next.held().len()), (0, OPEN_REQUESTS_MAX));
 }
 
 #[test]

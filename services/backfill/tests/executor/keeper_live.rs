@@ -5,6 +5,7 @@ use backfill::stage::executor::INPUT;
 use contracts::{ClosedBar, CoverageChange, Span, Topic, ids};
 use domain::Timeframe;
 use kafka_io::{KafkaStage, Missing, OutRecord, TableRecord, TableScope};
+use pipeline::Stage;
 use testkit::StoredRecord;
 use testkit::stage_bench::START_MICROS;
 
@@ -146,6 +147,7 @@ fn keeper_starts_when_the_live_bars_are_read() {
     bench.table_record(&days_covered());
     bench.assign(&[input], now(0));
     bench.load(Topic::CoverageChanged);
+    bench.stage.reached_end(input);
     bench.tick(now(FOUR + 60));
     assert!(bench.outputs.emissions.is_empty());
     assert!(bench.stage.table_back(Topic::BarClosed).is_some_and(|back| back.as_secs() == 2 * DAY));

@@ -14,7 +14,7 @@ use backfill::worker::{Job, fetch_chunk};
 use contracts::{ClosedBar, RangeRequest, Topic};
 use domain::Timeframe;
 use kafka_io::{KafkaStage, OutRecord, TableScope};
-use pipeline::{Effect, Verdict};
+use pipeline::{Effect, Stage, Verdict};
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use testkit::stage_bench::{now_after, wire};
@@ -145,6 +145,8 @@ impl Owner {
             self.collect();
             self.queued.push(Emission { resolved: vec![index], outputs });
         }
+        let input = self.bench.input(INPUT, self.bench.wire.partition_of("AAPL"));
+        self.bench.stage.reached_end(input);
     }
 
     pub(crate) fn work(&mut self, second: u64) {

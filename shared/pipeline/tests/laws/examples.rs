@@ -98,6 +98,18 @@ fn end_of_partition_moves_the_position_over_holes() {
 }
 
 #[test]
+fn end_of_processed_records_is_passed_to_the_stage() {
+    let mut harness = harness();
+    harness.records(A, &[(3, What::Hold)]);
+    harness.apply(Event::EndReached(A, 4));
+    assert_eq!(harness.engine.stage().ends, [A]);
+    // A deferred record has not been processed.
+    harness.records(A, &[(4, What::Defer)]);
+    harness.apply(Event::EndReached(A, 5));
+    assert_eq!(harness.engine.stage().ends, [A]);
+}
+
+#[test]
 fn end_before_the_position_moves_nothing() {
     let mut harness = harness();
     harness.records(A, &[(3, What::Drop)]);

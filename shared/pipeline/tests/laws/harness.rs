@@ -73,6 +73,8 @@ pub(crate) struct ScriptedStage {
     pub(crate) without_room: usize,
     pub(crate) ignores_room: bool,
     pub(crate) processed: Vec<RecordId>,
+    /// The partitions whose end was reached, in order.
+    pub(crate) ends: Vec<InputPartition>,
     pub(crate) drained: Vec<Vec<InputPartition>>,
     pub(crate) released: Vec<InputPartition>,
     pub(crate) full_topic: Option<u16>,
@@ -123,6 +125,10 @@ impl Stage for ScriptedStage {
             What::Reject => Verdict::Reject(self.dead_letter(id)),
             What::Fail => Verdict::Fail("scripted".to_owned()),
         }
+    }
+
+    fn reached_end(&mut self, input: InputPartition) {
+        self.ends.push(input);
     }
 
     fn completed(&mut self, work: Work, _now: Now, effects: &mut Effects<Out>) {

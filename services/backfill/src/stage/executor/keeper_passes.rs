@@ -33,12 +33,21 @@ pub(super) struct Pass {
     pub(super) epoch: Option<Epoch>,
     /// The coverage that the table had at assignment is restored.
     pub(super) is_loaded: bool,
+    /// The requests that the partition had at assignment have been received, so all open ones are held.
+    pub(super) is_caught_up: bool,
     /// Monotonic time of the next call.
     pub(super) due: Duration,
     /// The last series that this pass has searched.
     pub(super) last: Option<Series>,
     /// Originated requests that are not read back yet.
     pub(super) sent: BTreeSet<Attempt>,
+}
+
+impl Pass {
+    /// Returns `true` if what previous owners have requested is known: as covered, noted or held.
+    pub(super) const fn is_ready(&self) -> bool {
+        self.epoch.is_some() && self.is_loaded && self.is_caught_up
+    }
 }
 
 impl Keeping {
@@ -48,6 +57,10 @@ impl Keeping {
 
     pub(super) fn loaded(&mut self, partition: i32) {
         self.partitions.entry(partition).or_default().is_loaded = true;
+    }
+
+    pub(super) fn caught_up(&mut self, partition: i32) {
+        self.partitions.entry(partition).or_default().is_caught_up = true;
     }
 
     pub(super) fn remove(&mut self, partition: i32) {
@@ -71,10 +84,7 @@ impl Keeping {
 
     /// Returns the time until the next pass over a partition that is `ready`.
     pub(super) fn next_wake(&self, now: Duration, ready: impl Fn(i32) -> bool) -> Option<Duration> {
-        let active = self
-            .partitions
-            .iter()
-            .filter(|(partition, pass)| pass.epoch.is_some() && pass.is_loaded && ready(**partition));
+        let active = self.partitions.iter().filter(|(partition, pass)| pass.is_ready() && ready(**partition));
         active.map(|(_, pass)| pass.due.saturating_sub(now)).min()
     }
 }

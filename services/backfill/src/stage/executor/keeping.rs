@@ -7,7 +7,8 @@
 //! ```
 //! **Exactly once.** A hole is requested because the restored coverage and live bars lack it and no request for it is noted. The emission that requests
 //! it notes the request ([`Effect::Originate`]). After a crash the next owner restores both, or neither. Requests that are held, and the bound
-//! of open requests, only delay a request.
+//! of open requests, only delay a request. The bound holds over a restart: a pass begins when the requests of the partition have been received, so that all
+//! open ones of previous owners are held.
 
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ impl ExecutorStage {
     pub(super) fn keep(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         let Some(keeper) = self.settings.keeper else { return };
         self.expire_live_bars(Timestamp::from_micros(now.wall_micros));
-        let is_due = |pass: &Pass| pass.is_loaded && pass.due <= now.monotonic;
+        let is_due = |pass: &Pass| pass.is_ready() && pass.due <= now.monotonic;
         let due = self.keeping.partitions.iter().filter(|(_, pass)| is_due(pass));
         let due = due.filter(|(partition, _)| self.has_live_bars(**partition));
         let due: Vec<(i32, Epoch)> =
