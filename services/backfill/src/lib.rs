@@ -27,7 +27,7 @@
 //! - It serves no fundamentals and options. The planner does not request data for a layer that the source lacks; a request for a gap or of an
 //!   operator ends with an error that names them.
 //! - It does not fetch bars that have not closed, and does not serve live bars.
-//! - It does not detect corrections of the source: a request with `refetch` fetches a covered range again.
+//! - It does not detect corrections of the source: a request with `refetch` fetches a covered range again, and the keeper the newest sessions if configured.
 //!
 //! # Modules
 //!

@@ -9,7 +9,7 @@
 //! calls to a source that fails.
 //!
 //! Keeper: [`keeper`] finds the holes of a series by [`calendar_slots`]; [`live_bars`] has the slots that live bars fill, [`live_sessions`] finds the
-//! sessions that they keep complete.
+//! sessions that they keep complete, [`restated`] those that are fetched again.
 //!
 //! Files: [`path_pattern`] has their paths, [`file_columns`] the names of their columns.
 //!
@@ -30,6 +30,7 @@ pub mod live_bars;
 pub mod live_sessions;
 pub mod path_pattern;
 pub mod planner;
+pub mod restated;
 pub mod series;
 pub mod session_slots;
 pub mod source_breaker;

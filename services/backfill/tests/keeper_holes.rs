@@ -17,8 +17,12 @@ use rand_pcg::Pcg64Mcg;
 
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 1_440 * MINUTE;
-const KEEPER: Keeper =
-    Keeper { keep: Duration::from_secs(30 * 86_400), hole_bars: 3, settle: Duration::from_secs(900) };
+const KEEPER: Keeper = Keeper {
+    keep: Duration::from_secs(30 * 86_400),
+    hole_bars: 3,
+    settle: Duration::from_secs(900),
+    restated_sessions: 0,
+};
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()

@@ -30,11 +30,21 @@ pub struct KeeperSection {
     /// The maximum number of sessions of which a partition holds live bars, one per symbol, timeframe and date, at least 1. By default 10,000, which
     /// are four dates of 600 symbols in four timeframes. What is not held is requested.
     pub live_sessions_max: usize,
+    /// The number of the newest sessions of a wanted series that are fetched again each day, 0 to 20: a vendor may correct its bars. By default 0.
+    /// With 5, each session is fetched five times.
+    pub restated_sessions: u32,
 }
 
 impl Default for KeeperSection {
     fn default() -> Self {
-        Self { enabled: true, keep_days: 30, hole_bars: 3, live_hours: 48, live_sessions_max: 10_000 }
+        Self {
+            enabled: true,
+            keep_days: 30,
+            hole_bars: 3,
+            live_hours: 48,
+            live_sessions_max: 10_000,
+            restated_sessions: 0,
+        }
     }
 }
 
@@ -43,7 +53,8 @@ impl KeeperSection {
     #[must_use]
     pub fn keeper(&self, settle: Duration) -> Option<Keeper> {
         let keep = Duration::from_secs(self.keep_days * DAY_SECONDS);
-        self.enabled.then_some(Keeper { keep, hole_bars: self.hole_bars, settle })
+        let (hole_bars, restated_sessions) = (self.hole_bars, self.restated_sessions);
+        self.enabled.then_some(Keeper { keep, hole_bars, settle, restated_sessions })
     }
 
     /// Returns the limits of the live bars, if they are followed.
@@ -65,5 +76,7 @@ impl Validate for KeeperSection {
         errors.check(hours == 0 || (24..=720).contains(&hours), "live_hours", hours, "24 to 720, or 0", "48");
         let sessions = self.live_sessions_max;
         errors.check(sessions >= 1, "live_sessions_max", sessions, "at least 1", "10000");
+        let restated = self.restated_sessions;
+        errors.check(restated <= 20, "restated_sessions", restated, "0 to 20", "5");
     }
 }

@@ -75,6 +75,8 @@ pub struct Keeper {
     pub hole_bars: i64,
     /// The time after the close of a bar below a day until it is final.
     pub settle: Duration,
+    /// The number of the newest sessions that are fetched again each day, because their source may have restated them.
+    pub restated_sessions: u32,
 }
 
 /// Consecutive slots: the last ones, and the range of the parts that contain them.
@@ -201,8 +203,12 @@ mod tests {
 
     use super::{Hole, Keeper, KeptSeries, RequestedRange, Wanted};
 
-    const KEEPER: Keeper =
-        Keeper { keep: Duration::from_secs(30 * 86_400), hole_bars: 3, settle: Duration::from_secs(900) };
+    const KEEPER: Keeper = Keeper {
+        keep: Duration::from_secs(30 * 86_400),
+        hole_bars: 3,
+        settle: Duration::from_secs(900),
+        restated_sessions: 0,
+    };
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).unwrap()

@@ -127,8 +127,12 @@ impl Bench {
 
     /// A bench of a stage with the default keeper and a source of bars of these timeframes.
     pub(crate) fn keeping(timeframes: &[Timeframe]) -> Self {
+        Self::keeping_with(KeeperSection::default(), timeframes)
+    }
+
+    /// As [`Self::keeping`], with these settings of the keeper.
+    pub(crate) fn keeping_with(section: KeeperSection, timeframes: &[Timeframe]) -> Self {
         let settings = ExecutorSection::default().settings();
-        let section = KeeperSection::default();
         let (keeper, live_bars) = (section.keeper(settings.settle), section.live_bars());
         let settings = Settings { keeper, live_bars, ..settings };
         let source = Arc::new(Script { timeframes: Mutex::new(timeframes.to_vec()), ..Script::default() });

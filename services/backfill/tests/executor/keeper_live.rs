@@ -46,7 +46,7 @@ impl Bench {
         outcome.expect("schemas without a registry")
     }
 
-    fn bar(&mut self, bar: &ClosedBar, second: u64) {
+    pub(crate) fn bar(&mut self, bar: &ClosedBar, second: u64) {
         let record = self.wire.write(bar, None).expect("a bar is small");
         assert_eq!(self.bar_record(&record, second), TableRecord::Taken);
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use backfill::config::KeeperSection;
 use contracts::{ClosedBar, CoverageChange, Event, RangeRequest, Topic};
 use domain::calendar::{Date, day_open, is_session, session_close};
 use kafka_io::OutRecord;
@@ -37,8 +38,9 @@ fn decoded<E: Event>(record: &OutRecord) -> E {
 }
 
 /// Runs a seed, in which the feed omits these dates. Returns what is committed at the end, and the number of kills.
-fn run(seed: u64, omitted: &BTreeSet<Date>) -> (Log, u32) {
-    let (mut rng, mut log, mut kills) = (Pcg64Mcg::seed_from_u64(seed), Log::default(), 0);
+fn run(seed: u64, omitted: &BTreeSet<Date>, keeper: KeeperSection) -> (Log, u32) {
+    let log = Log { keeper, ..Log::default() };
+    let (mut rng, mut log, mut kills) = (Pcg64Mcg::seed_from_u64(seed), log, 0);
     let wire = wire("backfill", Topic::BackfillDeadLetter);
     let first = wire.write(&days_covered(), None).unwrap();
     log.coverage.insert(first.key.clone(), first);
@@ -78,7 +80,7 @@ fn killed_keeper_fetches_only_sessions_without_live_bars() {
         let mut rng = Pcg64Mcg::seed_from_u64(!seed);
         let omitted: BTreeSet<Date> =
             sessions().into_iter().filter(|_| seed > 0 && rng.next_u32() % 4 == 0).collect();
-        let (log, killed) = run(seed, &omitted);
+        let (log, killed) = run(seed, &omitted, KeeperSection::default());
         kills += killed;
         let of = |start: i64, end: i64| {
             sessions()
@@ -102,6 +104,35 @@ fn killed_keeper_fetches_only_sessions_without_live_bars() {
         let is_covered = |date: &Date| coverage.coverage().unwrap().contains(day_open(*date));
         assert!(sessions().iter().all(is_covered), "seed {seed}: {:?}", coverage.intervals);
         assert!(coverage.intervals.len() == 1 && coverage.asked.is_empty(), "seed {seed}: {coverage:?}");
+    }
+    assert!(kills > 500, "{kills}");
+}
+
+#[test]
+fn killed_keeper_restates_once_for_each_session() {
+    let keeper = KeeperSection { restated_sessions: 3, ..KeeperSection::default() };
+    let mut kills = 0;
+    for seed in 0..SEEDS {
+        let (log, killed) = run(seed, &BTreeSet::new(), keeper.clone());
+        kills += killed;
+        let mut expected: Vec<Vec<Date>> = Vec::new();
+        for (index, _) in sessions().iter().enumerate() {
+            expected.push(sessions()[index.saturating_sub(2)..=index].to_vec());
+        }
+        let requests: Vec<RangeRequest> = log.requests.iter().map(decoded).collect();
+        assert!(requests.iter().all(|request| request.refetch), "seed {seed}");
+        let of = |request: &RangeRequest| {
+            let range = request.start..=request.end;
+            sessions()
+                .into_iter()
+                .filter(|date| range.contains(&day_open(*date).micros()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(requests.iter().map(of).collect::<Vec<_>>(), expected, "seed {seed}");
+        assert!(log.resolved.iter().all(|resolved| *resolved), "seed {seed}");
+        let coverage: CoverageChange = decoded(log.coverage.values().next().unwrap());
+        let shape = (coverage.intervals.len(), coverage.asked.len(), coverage.refetching);
+        assert_eq!(shape, (1, 0, None), "seed {seed}: {:?}", coverage.intervals);
     }
     assert!(kills > 500, "{kills}");
 }

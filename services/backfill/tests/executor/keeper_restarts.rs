@@ -49,8 +49,9 @@ pub(crate) struct Log {
     pub(crate) coverage: BTreeMap<Vec<u8>, OutRecord>,
     pub(crate) requests: Vec<OutRecord>,
     pub(crate) resolved: Vec<bool>,
-    ends: Vec<OutRecord>,
+    pub(crate) ends: Vec<OutRecord>,
     pub(crate) bars: Vec<OutRecord>,
+    pub(crate) keeper: KeeperSection,
     /// Bars of another producer, with their append times.
     pub(crate) live: Vec<(OutRecord, u64)>,
 }
@@ -91,8 +92,7 @@ impl Owner {
         let wire = wire("backfill", Topic::BackfillDeadLetter);
         let section = ExecutorSection { day_bars_chunk_days: 3, ..ExecutorSection::default() };
         let settings = section.settings();
-        let keeper = KeeperSection::default();
-        let (keeper, live_bars) = (keeper.keeper(settings.settle), keeper.live_bars());
+        let (keeper, live_bars) = (log.keeper.keeper(settings.settle), log.keeper.live_bars());
         let settings = Settings { keeper, live_bars, ..settings };
         let source = Arc::new(Script { timeframes: Mutex::new(vec![Timeframe::Day1]), ..Script::default() });
         let jobs = Jobs::default();

@@ -14,6 +14,7 @@ mod keeper;
 mod keeper_live;
 mod keeper_live_restarts;
 mod keeper_restarts;
+mod keeper_restated;
 mod other_data;
 mod refetch;
 mod rejected_rows;

@@ -3,6 +3,7 @@
 mod benchmarks;
 mod bounds;
 mod latency;
+mod rewritten;
 mod scaling;
 mod tombstones;
 mod unwritable;

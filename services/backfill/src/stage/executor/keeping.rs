@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use contracts::{BackfillTrigger, DataKind, EncodeError, RangeRequest, ids};
-use domain::{IntervalSet, Layer, Priority, Timestamp};
+use domain::{Interval, IntervalSet, Layer, Priority, Timeframe, Timestamp};
 use kafka_io::OutRecord;
 use kit::SaturatingFrom;
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now};
@@ -24,6 +24,7 @@ use super::keeper_passes::{OPEN_REQUESTS_MAX, Pass, SOURCE};
 use super::request::Request;
 use crate::rules::attempts::Attempt;
 use crate::rules::keeper::{Hole, Keeper, KeptSeries, REQUESTED_MAX, Wanted};
+use crate::rules::restated::DayChange;
 use crate::rules::series::Series;
 
 /// The time between two passes over the series of a partition.
@@ -113,9 +114,10 @@ impl ExecutorStage {
         }
         let kept = self.table.kept.of(partition, series);
         let Some(wanted) = keeper.demand(&kept, wall) else { return Searched::Done };
-        let mut covered = self.table.coverage.whole(partition, series);
+        let before = self.table.coverage.whole(partition, series);
         let (mut known, sessions) =
-            self.live_coverage((partition, series, timeframe), (wanted, &covered), wall);
+            self.live_coverage((partition, series, timeframe), (wanted, &before), wall);
+        let mut covered = before.clone();
         sessions.iter().for_each(|session| covered.insert(*session));
         known.union(&covered);
         let mut holes = keeper.holes(timeframe, &kept, &known, wall);
@@ -126,12 +128,10 @@ impl ExecutorStage {
         if holes.is_empty() && sessions.is_empty() {
             return Searched::Done;
         }
-        let input = InputPartition { topic: 0, partition };
-        let room = effects.room_to_originate(input);
-        if room == 0 {
-            return Searched::NoRoom;
-        }
-        let (open, room) = (OPEN_REQUESTS_MAX.saturating_sub(self.open_requests(partition)), room - 1);
+        // The record, and a request for restated sessions.
+        let room = effects.room_to_originate(InputPartition { topic: 0, partition });
+        let Some(room) = room.checked_sub(2) else { return Searched::NoRoom };
+        let open = OPEN_REQUESTS_MAX.saturating_sub(self.open_requests(partition));
         let wanted_count = holes.len();
         holes.truncate(open.min(room));
         let mut requested = Keeper::requested(timeframe, &kept, &covered, &holes, wall);
@@ -139,9 +139,14 @@ impl ExecutorStage {
             requested = Keeper::requested(timeframe, &kept, &covered, &holes, wall);
         }
         if !holes.is_empty() || !sessions.is_empty() {
+            let change =
+                DayChange { wanted, kept: &kept, covered: &before, sessions: &sessions, holes: &holes };
+            let is_decided = timeframe == Timeframe::Day1 && holes.len() < open;
+            let restated = is_decided.then(|| keeper.restated(&change, wall)).flatten();
+            let requests = requests(series, wanted, (&holes, restated), now);
             let kept = KeptSeries { requested, ..kept };
             if let Err(error) =
-                self.originate((partition, epoch), (series, wanted), (kept, covered, &holes), now, effects)
+                self.originate((partition, epoch), series, (kept, covered, &requests), now, effects)
             {
                 tracing::error!(symbol = %series.symbol, %error, "failed to request the holes of a series");
                 return Searched::Done;
@@ -157,20 +162,19 @@ impl ExecutorStage {
         }
     }
 
-    /// Originates the requests for holes, with the coverage record that notes them and contains this coverage.
+    /// Originates requests, with the coverage record that notes them and contains this coverage.
     fn originate(
         &mut self,
         (partition, epoch): (i32, Epoch),
-        (series, wanted): (&Series, Wanted),
-        (kept, covered, holes): (KeptSeries, IntervalSet, &[Hole]),
+        series: &Series,
+        (kept, covered, requests): (KeptSeries, IntervalSet, &[RangeRequest]),
         now: Now,
         effects: &mut Effects<OutRecord>,
     ) -> Result<(), EncodeError> {
-        let mut outputs = Vec::with_capacity(holes.len() + 1);
-        let mut sent = Vec::with_capacity(holes.len());
-        for hole in holes {
-            let request = request(series, wanted, hole, now);
-            outputs.push(self.wire.write(&request, Some(&ids::traceparent(&request.event_id)))?);
+        let mut outputs = Vec::with_capacity(requests.len() + 1);
+        let mut sent = Vec::with_capacity(requests.len());
+        for request in requests {
+            outputs.push(self.wire.write(request, Some(&ids::traceparent(&request.event_id)))?);
             sent.extend(Attempt::named(&request.backfill_id, request.attempt));
         }
         let before = self.table.kept.of(partition, series);
@@ -188,7 +192,7 @@ impl ExecutorStage {
         if let Some(pass) = self.keeping.partitions.get_mut(&partition) {
             pass.sent.extend(sent);
         }
-        self.keeping.requested += u64::saturating_from(holes.len());
+        self.keeping.requested += u64::saturating_from(requests.len());
         effects.push(Effect::Originate { input: InputPartition { topic: 0, partition }, epoch, outputs });
         Ok(())
     }
@@ -269,8 +273,25 @@ impl ExecutorStage {
     }
 }
 
-fn request(series: &Series, wanted: Wanted, hole: &Hole, now: Now) -> RangeRequest {
-    let (start, end) = (hole.range.start(), hole.range.last());
+/// Returns the requests for holes, and for a range that is fetched again.
+fn requests(
+    series: &Series,
+    wanted: Wanted,
+    (holes, restated): (&[Hole], Option<Interval>),
+    now: Now,
+) -> Vec<RangeRequest> {
+    let of_holes = holes.iter().map(|hole| (hole.range, hole.attempt, false));
+    let all = of_holes.chain(restated.map(|range| (range, 1, true)));
+    all.map(|requested| request(series, wanted, requested, now)).collect()
+}
+
+fn request(
+    series: &Series,
+    wanted: Wanted,
+    (range, attempt, refetch): (Interval, i32, bool),
+    now: Now,
+) -> RangeRequest {
+    let (start, end) = (range.start(), range.last());
     let trigger = BackfillTrigger::Gap;
     let data_types = [series.data_type];
     RangeRequest {
@@ -278,8 +299,15 @@ fn request(series: &Series, wanted: Wanted, hole: &Hole, now: Now) -> RangeReque
         occurred_at: now.wall_micros,
         source: SOURCE.to_owned(),
         correlation_id: None,
-        backfill_id: ids::backfill_id(series.symbol, wanted.layer, &data_types, (start, end), trigger, false),
-        attempt: hole.attempt,
+        backfill_id: ids::backfill_id(
+            series.symbol,
+            wanted.layer,
+            &data_types,
+            (start, end),
+            trigger,
+            refetch,
+        ),
+        attempt,
         symbol: series.symbol.to_string(),
         layer: wanted.layer.number(),
         data_types: data_types.map(DataKind::from).to_vec(),
@@ -287,7 +315,7 @@ fn request(series: &Series, wanted: Wanted, hole: &Hole, now: Now) -> RangeReque
         end: end.micros(),
         priority: i32::from(Priority::LOW.get()),
         trigger,
-        refetch: false,
+        refetch,
         cancel: false,
     }
 }

@@ -21,7 +21,7 @@ impl Bench {
         self.tombstone(scope, key, partition)
     }
 
-    fn closes(&self) -> Vec<f64> {
+    pub(super) fn closes(&self) -> Vec<f64> {
         let history = self.stage.bars.history(self.partition()).unwrap();
         history.bars(Symbol::constant("AAPL"), Timeframe::Day1).iter().map(|bar| bar.close).collect()
     }
