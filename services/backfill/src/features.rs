@@ -1,5 +1,32 @@
 //! The optional parts of the service.
 
-/// The names of the parts that this build contains: those of the connections, and the ledger, which includes them.
-pub const FEATURES: &[&str] =
-    if cfg!(feature = "ledger") { &["security", "ledger"] } else { kafka_io::FEATURES };
+/// The name of each part, and `true` if this build contains it. `ledger` and `alpaca` include `security`.
+const PARTS: [(&str, bool); 3] = [
+    ("security", !kafka_io::FEATURES.is_empty()),
+    ("ledger", cfg!(feature = "ledger")),
+    ("parquet", cfg!(feature = "parquet")),
+];
+
+const COUNT: usize = {
+    let (mut part, mut count) = (0, 0);
+    while part < PARTS.len() {
+        count += PARTS[part].1 as usize;
+        part += 1;
+    }
+    count
+};
+
+const NAMES: [&str; COUNT] = {
+    let (mut part, mut names, mut count) = (0, [""; COUNT], 0);
+    while part < PARTS.len() {
+        if PARTS[part].1 {
+            names[count] = PARTS[part].0;
+            count += 1;
+        }
+        part += 1;
+    }
+    names
+};
+
+/// The names of the parts that this build contains: those of the connections and of the service.
+pub const FEATURES: &[&str] = &NAMES;

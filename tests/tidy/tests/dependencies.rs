@@ -103,7 +103,7 @@ fn compiled_for_tapeline(features: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn first_command_of_the_readme_builds_no_optional_part() {
-    let heavy = ["openssl-src", "native-tls", "tikv-jemalloc-sys"];
+    let heavy = ["openssl-src", "native-tls", "tikv-jemalloc-sys", "libsqlite3-sys", "parquet"];
     let (first, full) = (compiled_for_tapeline(&[]), compiled_for_tapeline(&["--features", "tapeline/full"]));
     assert!(first.contains("rdkafka-sys"), "{first:?}");
     for package in heavy {

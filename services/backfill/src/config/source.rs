@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::synthetic::SyntheticSection;
+use crate::features::FEATURES;
 use crate::rules::file_columns::is_column;
 use crate::rules::path_pattern::PathPattern;
 
@@ -21,7 +22,7 @@ pub enum SourceKind {
     None,
     /// A folder of day bars with one file per symbol.
     Csv,
-    /// A folder of bars, news and corporate actions as CSV, at paths of a pattern.
+    /// A folder of bars, news and corporate actions as CSV or Parquet, at paths of a pattern.
     Files,
     /// Generated records, the same for the same seed.
     Synthetic,
@@ -49,25 +50,25 @@ pub enum AlpacaFeed {
 #[serde(default)]
 pub struct SourceSection {
     /// The kind of the source: `none`, `csv` (a folder of day bars), `files` (bars of all timeframes, news and corporate
-    /// actions as CSV, plain or compressed with gzip), `synthetic` (a generated market) or `alpaca` (Alpaca Market Data v2).
+    /// actions as CSV, plain or compressed with gzip, or Parquet), `synthetic` (a generated market) or `alpaca` (Alpaca Market Data v2).
     /// By default `none`, so that no bars are written before an operator selects a source; each request then ends in a failure of class
     /// `no_source`.
     pub kind: SourceKind,
     /// For `csv`: the folder with the files `<SYMBOL>.csv`; for `files`: the folder of `path_pattern`. Required for these kinds, without
     /// effect for others. By default empty. While the service runs, replace a file by rename, or append whole lines: a file that does not
-    /// end with a line end, or has no valid row, is read 10 s after its last change. A file has at most 8 MiB, of `files` 16 MiB, also after
-    /// decompression.
+    /// end with a line end, or has no valid row, is read 10 s after its last change. A file has at most 8 MiB, of `files` 16 MiB, also
+    /// after decompression.
     pub folder: PathBuf,
     /// For `files`: the path of a file below the folder. `{symbol}`, `{timeframe}`, `{data_type}` (`market_data`, `news`,
-    /// `corporate_actions`) and `{date}` (`2024-06-28`, in New York) are replaced. Ends in `.csv` or `.csv.gz`. Without `{data_type}` all
-    /// files are bars, without `{timeframe}` bars are day bars, without `{symbol}` rows have a column `symbol`. By default a folder for each
-    /// data type and timeframe.
+    /// `corporate_actions`) and `{date}` (`2024-06-28`, in New York) are replaced. Ends in `.csv`, `.csv.gz` or `.parquet`. Without
+    /// `{data_type}` all files are bars, without `{timeframe}` bars are day bars, without `{symbol}` rows have a column `symbol`. By
+    /// default a folder for each data type and timeframe.
     pub path_pattern: String,
     /// For `files`: the time zone of times without an offset, such as `America/New_York`. By default empty: such a time is an error of its
     /// row.
     pub time_zone: String,
-    /// For `files`: names of columns in headers that differ from those of Tapeline, each as `name=header`, such as `time=timestamp`. By
-    /// default none. Upper and lower case are the same.
+    /// For `files`: names of columns in headers, or in the schema of Parquet, that differ from those of Tapeline, each as `name=header`,
+    /// such as `time=timestamp`. By default none. Upper and lower case are the same.
     pub columns: Vec<String>,
     /// For `synthetic`: the seed of the market. The same seed generates the same bars. Without effect for other kinds. By default 0;
     /// any number will do.
@@ -157,6 +158,20 @@ impl SourceSection {
     }
 }
 
+impl SourceSection {
+    fn validate_path_pattern(&self, errors: &mut ErrorCollector) {
+        let (rule, example) = match PathPattern::parse(&self.path_pattern) {
+            Err(error) => (format!("a path pattern ({error})"), "{timeframe}/{symbol}.csv.gz"),
+            Ok(pattern) if pattern.is_parquet() && !FEATURES.contains(&"parquet") => {
+                let rule = "a path of CSV files, because this build lacks the feature `parquet`";
+                (rule.to_owned(), "{timeframe}/{symbol}.csv.gz")
+            }
+            Ok(_) => return,
+        };
+        errors.check(false, "path_pattern", &self.path_pattern, &rule, example);
+    }
+}
+
 impl AlpacaFeed {
     /// Returns the name in a request.
     #[must_use]
@@ -175,11 +190,7 @@ impl Validate for SourceSection {
         let has_folder = matches!(self.kind, SourceKind::Csv | SourceKind::Files);
         let is_missing = has_folder && self.folder.as_os_str().is_empty();
         errors.check(!is_missing, "folder", "", "given when kind is csv or files", "/var/lib/bars");
-        if let Err(error) = PathPattern::parse(&self.path_pattern) {
-            let example = "{timeframe}/{symbol}.csv.gz";
-            let rule = format!("a path pattern ({error})");
-            errors.check(false, "path_pattern", &self.path_pattern, &rule, example);
-        }
+        self.validate_path_pattern(errors);
         let is_zone = self.time_zone.is_empty() || self.zone().is_some();
         errors.check(
             is_zone,

@@ -12,6 +12,8 @@ const TIMEFRAME: &str = "{timeframe}";
 const DATA_TYPE: &str = "{data_type}";
 const DATE: &str = "{date}";
 
+const PARQUET: &str = ".parquet";
+
 /// A valid pattern, such as `{data_type}/{date}/{symbol}.csv.gz`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
@@ -29,7 +31,7 @@ pub enum PatternError {
     RepeatedDate,
     #[error("a file is below the folder, without . and ..")]
     NotBelow,
-    #[error("the name of a file ends in .csv or .csv.gz")]
+    #[error("the name of a file ends in .csv, .csv.gz or .parquet")]
     OtherFormat,
 }
 
@@ -61,7 +63,7 @@ impl PathPattern {
         if text.is_empty() || !components.all(|component| matches!(component, Component::Normal(_))) {
             return Err(PatternError::NotBelow);
         }
-        if !text.ends_with(".csv") && !text.ends_with(".csv.gz") {
+        if ![".csv", ".csv.gz", PARQUET].iter().any(|end| text.ends_with(end)) {
             return Err(PatternError::OtherFormat);
         }
         Ok(Self { text: text.to_owned() })
@@ -78,6 +80,12 @@ impl PathPattern {
             (DataType::News | DataType::CorporateActions, None) => self.text.contains(DATA_TYPE),
             _ => false,
         }
+    }
+
+    /// Returns `true` if files are Parquet; otherwise they are CSV.
+    #[must_use]
+    pub fn is_parquet(&self) -> bool {
+        self.text.ends_with(PARQUET)
     }
 
     /// Returns `true` if a file has one symbol; otherwise its rows name their symbols.
@@ -168,7 +176,7 @@ mod tests {
             ("/{symbol}.csv", PatternError::NotBelow),
             ("../{symbol}.csv", PatternError::NotBelow),
             ("", PatternError::NotBelow),
-            ("{symbol}.parquet", PatternError::OtherFormat),
+            ("{symbol}.arrow", PatternError::OtherFormat),
         ] {
             assert_eq!(PathPattern::parse(text), Err(error), "{text}");
         }

@@ -1,4 +1,4 @@
-//! CSV file of the records of one series, or of all symbols: bars, news or corporate actions.
+//! File of the records of one series, or of all symbols: bars, news or corporate actions, as CSV or Parquet.
 //!
 //! A row is read by its time: a row outside the requested range may be invalid, for example a row of `null` from long ago. A row whose
 //! time cannot be read concerns each range between the times of its neighbours. Of two rows that go back in time either may have the wrong
@@ -18,13 +18,15 @@ mod invalid_rows;
 mod layout;
 mod lines;
 mod misplaced_rows;
+#[cfg_attr(not(feature = "parquet"), path = "csv_file/parquet_absent.rs")]
+mod parquet;
 mod records;
 mod row;
 mod rows;
 
 use std::path::Path;
 
-use domain::Bar;
+use domain::{Bar, Timestamp};
 use kit::file_format;
 
 pub(super) use content::{FILE_BYTES_MAX, Limits};
@@ -72,6 +74,10 @@ fn read<F: Format>(
 ) -> Result<RangeOfFile<F::Record>, CsvError> {
     let content = content::read(path, limits, excerpt.map(|excerpt| excerpt.now))?;
     let Content { bytes, written_until } = content;
+    if limits.is_of_format(path, "parquet") {
+        let rows = parquet::parse(path, bytes, limits.bytes_max, layout, excerpt);
+        return rows.map_err(|error| whole_or_written(path, error, written_until));
+    }
     let Some(until) = written_until else { return parse(path, &bytes, layout, excerpt) };
     let being_written = |missing| CsvError::BeingWritten { path: path.to_path_buf(), missing, until };
     match bytes.last() {
@@ -83,6 +89,17 @@ fn read<F: Format>(
         CsvError::NoRecords { .. } => being_written(MissingEnd::Records),
         error => error,
     })
+}
+
+/// Returns the error of a Parquet file. One that is being written has no footer yet, or no row.
+fn whole_or_written(path: &Path, error: CsvError, written_until: Option<Timestamp>) -> CsvError {
+    let missing = match error {
+        CsvError::InvalidParquet { .. } => MissingEnd::Footer,
+        CsvError::NoRecords { .. } => MissingEnd::Records,
+        _ => return error,
+    };
+    let path = path.to_path_buf();
+    written_until.map_or(error, |until| CsvError::BeingWritten { path, missing, until })
 }
 
 fn parse<F: Format>(
@@ -104,11 +121,11 @@ fn parse<F: Format>(
         match &columns {
             _ if record.is_empty() && record.check_one_line().is_ok() => {}
             Some(columns) => rows.add(line, &Row { record, columns }),
-            None => columns = Some(layout.header(path, line, &record)?),
+            None => columns = Some(layout.header(path, Some(line), &record)?),
         }
     }
     if columns.is_none() {
-        return Err(layout.missing_column(path.to_path_buf(), 1, layout.time_column()));
+        return Err(layout.missing_column(path.to_path_buf(), Some(1), layout.time_column()));
     }
     rows.finish(path)
 }

@@ -1,4 +1,4 @@
-//! Files in a folder: bars of all timeframes, news and corporate actions as CSV, at paths of a pattern
+//! Files in a folder: bars of all timeframes, news and corporate actions as CSV or Parquet, at paths of a pattern
 //! ([`crate::rules::path_pattern`]).
 //!
 //! | module | content |
@@ -68,7 +68,7 @@ impl Files {
             pattern: PathPattern::parse(&section.path_pattern)?,
             zone: section.zone(),
             aliases: section.aliases(),
-            limits: Limits { bytes_max: LARGE_FILE_BYTES_MAX, is_gzip_read: true },
+            limits: Limits { bytes_max: LARGE_FILE_BYTES_MAX, has_formats: true },
             clock,
         })
     }

@@ -48,13 +48,23 @@ fn write(path: &Path, text: &str) {
 }
 
 fn example(title: &str) -> Example {
+    let example = example_of(title, None);
+    assert!(std::fs::read_dir(example.folder.path()).expect("a readable folder").count() > 1);
+    example
+}
+
+/// An example with a file that is not on the page as text: its path, and its content.
+fn example_of(title: &str, binary: Option<(&str, &[u8])>) -> Example {
     let (_, section) = PAGE.split_once(&format!("## Example: {title}\n")).expect("the example");
     let section = section.split("\n## ").next().unwrap_or_default();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let files = blocks(section, "csv ");
-    assert!(files.len() > 1, "{files:?}");
-    for (path, text) in files {
+    for (path, text) in blocks(section, "csv ") {
         write(&folder.path().join(path), text);
+    }
+    if let Some((path, content)) = binary {
+        assert!(section.contains(&format!("`{path}`")), "{path} is not on the page");
+        write(&folder.path().join(path), "");
+        std::fs::write(folder.path().join(path), content).expect("a writable file");
     }
     let in_folder = |text: &str| text.replace("FOLDER", &folder.path().display().to_string());
     let config = folder.path().join("backfill.toml");
@@ -122,4 +132,13 @@ fn news_and_actions_end_as_on_the_page() {
     assert_eq!(headlines, expected);
     assert_eq!((outputs.actions[0].kind.as_str(), outputs.actions[0].amount), ("dividend", Some(0.25)));
     assert_eq!(outputs.actions[0].source, "files");
+}
+
+#[test]
+fn parquet_ends_as_on_the_page() {
+    let content = include_bytes!("../parquet/zstd.parquet");
+    let mut example = example_of("Parquet", Some(("5min/AAPL.parquet", content)));
+    example.fetch(&[DataKind::MarketData], "2024-06-28T13:30:00Z", "2024-06-28T13:50:00Z");
+    let closes: Vec<f64> = example.bench.outputs.bars.iter().map(|bar| bar.close).collect();
+    assert_eq!(closes, [214.58, 214.9, 213.5]);
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use domain::Timestamp;
 use flate2::read::MultiGzDecoder;
@@ -19,27 +19,38 @@ pub(in crate::sources) const FILE_BYTES_MAX: u64 = 8 << 20;
 pub(in crate::sources) struct Limits {
     /// The maximum size of the file, and of its decompressed content.
     pub(in crate::sources) bytes_max: u64,
-    /// A file whose name ends in `.gz` is decompressed.
-    pub(in crate::sources) is_gzip_read: bool,
+    /// The end of a name decides about the format: `.gz` is decompressed, `.parquet` is Parquet. Otherwise all files are CSV.
+    pub(in crate::sources) has_formats: bool,
 }
 
 impl Default for Limits {
     /// Those of a file of day bars.
     fn default() -> Self {
-        Self { bytes_max: FILE_BYTES_MAX, is_gzip_read: false }
+        Self { bytes_max: FILE_BYTES_MAX, has_formats: false }
+    }
+}
+
+impl Limits {
+    /// Returns `true` if the name of the file ends in `.` and this extension, and that decides about its format.
+    pub(super) fn is_of_format(self, path: &Path, extension: &str) -> bool {
+        self.has_formats && path.extension() == Some(OsStr::new(extension))
     }
 }
 
 /// The content of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Content {
+pub(in crate::sources) struct Content {
     pub(super) bytes: Vec<u8>,
     /// The end of [`WRITING`]. `None` if it has passed: the content is what it is meant to be.
     pub(super) written_until: Option<Timestamp>,
 }
 
 /// Reads a file as a whole, so that an error of the device is no error of the content. Without a time, no file is being written.
-pub(super) fn read(path: &Path, limits: Limits, now: Option<Timestamp>) -> Result<Content, CsvError> {
+pub(in crate::sources) fn read(
+    path: &Path,
+    limits: Limits,
+    now: Option<Timestamp>,
+) -> Result<Content, CsvError> {
     let unreadable = |cause: std::io::Error| CsvError::Unreadable { path: path.to_path_buf(), cause };
     // Opening a pipe would wait for its writer.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -50,8 +61,19 @@ pub(super) fn read(path: &Path, limits: Limits, now: Option<Timestamp>) -> Resul
     let bytes = bounded(path, &file, len, limits.bytes_max)?.map_err(unreadable)?;
     // After the content: a change while it was read counts.
     let changed = file.metadata().and_then(|metadata| metadata.modified()).map_err(unreadable)?;
+    let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    of_bytes(path, bytes, limits, (Timestamp::from_micros(i64::saturating_from(changed)), now))
+}
+
+/// Returns the content of a file of these bytes, with the time of its last change. Without a current time, no file is being written.
+pub(in crate::sources) fn of_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    limits: Limits,
+    (changed, now): (Timestamp, Option<Timestamp>),
+) -> Result<Content, CsvError> {
     let written_until = now.and_then(|now| end_of_writing(changed, now));
-    if !limits.is_gzip_read || path.extension() != Some(OsStr::new("gz")) {
+    if !limits.is_of_format(path, "gz") {
         return Ok(Content { bytes, written_until });
     }
     let path = || path.to_path_buf();
@@ -91,15 +113,15 @@ fn decompressed(path: &Path, bytes: &[u8], max: u64) -> Result<Result<Vec<u8>, s
 }
 
 /// Returns the end of [`WRITING`] if the change is less than that ago. The clock of a file server may be ahead.
-fn end_of_writing(changed: SystemTime, now: Timestamp) -> Option<Timestamp> {
-    let changed = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-    let changed = Timestamp::from_micros(i64::saturating_from(changed));
+fn end_of_writing(changed: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let is_recent = u128::from(now.micros_since(changed).unsigned_abs()) < WRITING.as_micros();
     is_recent.then(|| changed.saturating_add_micros(i64::saturating_from(WRITING.as_micros())))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -146,7 +168,7 @@ mod tests {
     fn compressed_content_is_bounded_and_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("AAPL.csv.gz");
-        let limits = Limits { bytes_max: 4_096, is_gzip_read: true };
+        let limits = Limits { bytes_max: 4_096, has_formats: true };
         let compressed = |text: &[u8]| {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
             std::io::Write::write_all(&mut encoder, text).unwrap();

@@ -49,18 +49,28 @@ pub enum CsvError {
         #[source]
         cause: std::io::Error,
     },
+    /// The content is not that of a whole Parquet file, or has parts that are not read.
+    #[error("{}: failed to read as Parquet", path.display())]
+    InvalidParquet {
+        path: PathBuf,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A column of a Parquet file has values without a text, such as lists.
+    #[error("{}: column `{column}` has the type {of}, which is not read", path.display())]
+    OtherType { path: PathBuf, column: &'static str, of: String },
     /// The format that the first bytes show.
     #[error("{}: file is {format}, expected CSV in UTF-8", path.display())]
     OtherFormat { path: PathBuf, format: &'static str },
     /// The header lacks a column.
-    #[error("{}:{line}: column `{column}` is missing; the header must name {columns}", path.display())]
-    MissingColumn { path: PathBuf, line: u64, column: &'static str, columns: String },
+    #[error("{}: column `{column}` is missing; the header must name {columns}", AtLine(path, *line))]
+    MissingColumn { path: PathBuf, line: Option<u64>, column: &'static str, columns: String },
     /// The header names a column twice: either may be meant.
-    #[error("{}:{line}: column `{column}` is named twice", path.display())]
-    RepeatedColumn { path: PathBuf, line: u64, column: &'static str },
+    #[error("{}: column `{column}` is named twice", AtLine(path, *line))]
+    RepeatedColumn { path: PathBuf, line: Option<u64>, column: &'static str },
     /// The header is not one line.
-    #[error("{}:{line}: header: {cause}", path.display())]
-    InvalidHeader { path: PathBuf, line: u64, cause: RowError },
+    #[error("{}: header: {cause}", AtLine(path, *line))]
+    InvalidHeader { path: PathBuf, line: Option<u64>, cause: RowError },
     /// No row of the file is a valid record; for example, it has a header alone.
     #[error("{}: no valid row follows the header", path.display())]
     NoRecords { path: PathBuf },
@@ -87,12 +97,15 @@ pub enum MissingEnd {
     /// The compressed content ends early.
     #[error("its compressed content is not complete")]
     Compressed,
+    /// The footer of a Parquet file is its end.
+    #[error("it is no whole Parquet file")]
+    Footer,
 }
 
 /// An invalid row of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InvalidRow {
-    /// The number of the first line of the row; the first line of the file is line 1.
+    /// The number of the first line of the row; the first line of the file is line 1. In a Parquet file the number of the row, from 1.
     pub line: u64,
     pub cause: RowError,
 }
@@ -139,6 +152,9 @@ pub enum RowError {
     InvalidBar(#[from] BarError),
 }
 
+/// The text of a path and a line of it, if it has one.
+struct AtLine<'a>(&'a Path, Option<u64>);
+
 /// Invalid rows as one text: the first with the path, the others with their lines.
 struct RowsText<'a> {
     path: &'a Path,
@@ -167,6 +183,16 @@ impl CsvError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+    }
+}
+
+// === impl AtLine ===
+
+impl fmt::Display for AtLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(path, line) = self;
+        write!(f, "{}", path.display())?;
+        line.map_or(Ok(()), |line| write!(f, ":{line}"))
     }
 }
 

@@ -33,8 +33,13 @@ impl<F: Format> Layout<'_, F> {
         self.format.columns().first().copied().unwrap_or_default()
     }
 
-    /// Reads the header.
-    pub(super) fn header(&self, path: &Path, line: u64, names: &Record<'_>) -> Result<Columns, CsvError> {
+    /// Reads the header. `line` is its line in a text.
+    pub(super) fn header(
+        &self,
+        path: &Path,
+        line: Option<u64>,
+        names: &Record<'_>,
+    ) -> Result<Columns, CsvError> {
         let path = || path.to_path_buf();
         names.check_one_line().map_err(|cause| CsvError::InvalidHeader { path: path(), line, cause })?;
         let required = self.format.columns().iter().chain(self.symbol.map(|_| &SYMBOL));
@@ -59,7 +64,7 @@ impl<F: Format> Layout<'_, F> {
     pub(super) fn missing_column(
         &self,
         path: std::path::PathBuf,
-        line: u64,
+        line: Option<u64>,
         column: &'static str,
     ) -> CsvError {
         let mut columns = self.format.columns().join(", ");

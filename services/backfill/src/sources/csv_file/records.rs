@@ -30,6 +30,8 @@ pub(super) struct Record<'r> {
     pub(super) len: usize,
     /// `true` if the text ends within a quoted field.
     is_unclosed: bool,
+    /// `true` if the record is read from text, where a line break in a field hides the rows after it.
+    is_text: bool,
     content: &'r [u8],
     ends: &'r [usize],
 }
@@ -67,7 +69,7 @@ impl<'t> Records<'t> {
                 ReadRecordResult::InputEmpty | ReadRecordResult::OutputEndsFull => {}
                 ReadRecordResult::Record => {
                     let (content, ends) = (&self.fields[..written], &self.ends[..len.min(FIELDS_MAX)]);
-                    return Some(Record { offset, len, is_unclosed, content, ends });
+                    return Some(Record { offset, len, is_unclosed, is_text: true, content, ends });
                 }
                 // The output is never full.
                 ReadRecordResult::OutputFull | ReadRecordResult::End => return None,
@@ -79,6 +81,11 @@ impl<'t> Records<'t> {
 // === impl Record ===
 
 impl<'r> Record<'r> {
+    /// Returns the record of fields that were not read from text: the content of all, and the end of each.
+    pub(super) const fn of_fields(content: &'r [u8], ends: &'r [usize]) -> Self {
+        Self { offset: 0, len: ends.len(), is_unclosed: false, is_text: false, content, ends }
+    }
+
     /// Returns a field without the blanks around it. `None` if the record has fewer fields.
     pub(super) fn get(&self, index: usize) -> Option<&'r [u8]> {
         let end = *self.ends.get(index)?;
@@ -86,12 +93,12 @@ impl<'r> Record<'r> {
         self.content.get(start..end).map(<[u8]>::trim_ascii)
     }
 
-    /// Checks that the record is one line: a line break in a field hides the rows after it.
+    /// Checks that a record of text is one line.
     pub(super) fn check_one_line(&self) -> Result<(), RowError> {
         if self.is_unclosed {
             return Err(RowError::UnclosedQuote);
         }
-        if self.content.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        if self.is_text && self.content.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
             let lines = LineCounter::new(self.content).line_at(self.content.len());
             return Err(RowError::LineBreak { lines });
         }

@@ -197,11 +197,8 @@ impl<'l, F: Format> Rows<'l, F> {
 /// Keeps the last record of each id.
 fn without_repeated_ids<F: Format>(mut records: Vec<F::Record>) -> Vec<F::Record> {
     let mut ids = BTreeSet::new();
-    let is_last: Vec<bool> = records
-        .iter()
-        .rev()
-        .map(|record| F::id_of(record).is_none_or(|id| ids.insert(id.to_owned())))
-        .collect();
+    let is_last: Vec<bool> =
+        records.iter().rev().map(|record| F::id_of(record).is_none_or(|id| ids.insert(id))).collect();
     let mut is_last = is_last.into_iter().rev();
     records.retain(|_| is_last.next().unwrap_or(true));
     records

@@ -13,6 +13,8 @@ use crate::sources::records::ActionKind;
 
 mod day_bars;
 mod every_date;
+#[cfg(feature = "parquet")]
+mod parquet;
 
 /// 2024-07-10T20:00:00Z.
 const NOW_SECONDS: u64 = 1_720_641_600;
