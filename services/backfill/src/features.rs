@@ -1,10 +1,11 @@
 //! The optional parts of the service.
 
-/// The name of each part, and `true` if this build contains it. `ledger` and `alpaca` include `security`.
-const PARTS: [(&str, bool); 3] = [
+/// The name of each part, and `true` if this build contains it. `ledger`, `alpaca` and `s3` include `security`.
+const PARTS: [(&str, bool); 4] = [
     ("security", !kafka_io::FEATURES.is_empty()),
     ("ledger", cfg!(feature = "ledger")),
     ("parquet", cfg!(feature = "parquet")),
+    ("s3", cfg!(feature = "s3")),
 ];
 
 const COUNT: usize = {

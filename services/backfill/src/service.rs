@@ -1,6 +1,7 @@
 //! Composition root of the backfill service: wires the planner and the executor.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chassis::pool;
 use chassis::run::Process;
@@ -188,6 +189,7 @@ fn source(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>,
         SourceKind::Synthetic => {
             Ok(Arc::new(SyntheticMarket::with(section.seed, section.synthetic.clone(), clock)))
         }
+        SourceKind::Files if section.has_bucket() => bucket(config, context),
         SourceKind::Csv | SourceKind::Files if !section.folder.is_dir() => {
             let text = format!("invalid source.folder {:?}: not a readable folder", section.folder);
             Err(Failure::with(Exit::Usage, text))
@@ -201,9 +203,24 @@ fn source(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>,
     }
 }
 
+/// Returns the maximum time of a call to a remote source. Less than the deadline of a worker: a call that takes too long ends with an error of
+/// its own.
+fn call_max(config: &BackfillConfig) -> Duration {
+    config.executor.worker_deadline_ms.as_duration().mul_f64(CALL_SHARE)
+}
+
+fn bucket(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>, Failure> {
+    let clock = Arc::clone(&context.clock);
+    match Files::of_bucket(&config.source, Handle::current(), clock, call_max(config)) {
+        Ok(files) => Ok(Arc::new(files)),
+        Err(error) => {
+            Err(Failure::with(Exit::Usage, format!("failed to open source.bucket: {}", ErrorChain(&error))))
+        }
+    }
+}
+
 fn alpaca(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>, Failure> {
-    // Less than the deadline of a worker: a call that takes too long ends with an error of its own.
-    let call_max = config.executor.worker_deadline_ms.as_duration().mul_f64(CALL_SHARE);
+    let call_max = call_max(config);
     let source = Alpaca::new(&config.source, Handle::current(), Arc::clone(&context.clock), call_max);
     match source {
         Ok(Some(source)) => Ok(Arc::new(source)),

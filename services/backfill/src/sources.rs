@@ -5,14 +5,15 @@
 mod alpaca;
 mod csv_file;
 mod files;
+mod http;
 mod memory;
 mod records;
 mod source;
 mod synthetic;
 
 pub use alpaca::Alpaca;
-pub use csv_file::{CsvError, InvalidRow, MissingEnd, RowError, read_bars};
-pub use files::Files;
+pub use csv_file::{CsvError, InvalidRow, MissingEnd, NextAttempt, RowError, read_bars};
+pub use files::{BucketError, Files};
 pub use memory::memory_parts;
 pub(crate) use records::within;
 pub use records::{Action, ActionKind, News, Records};

@@ -103,7 +103,8 @@ fn compiled_for_tapeline(features: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn first_command_of_the_readme_builds_no_optional_part() {
-    let heavy = ["openssl-src", "native-tls", "tikv-jemalloc-sys", "libsqlite3-sys", "parquet"];
+    let heavy =
+        ["openssl-src", "native-tls", "tikv-jemalloc-sys", "libsqlite3-sys", "parquet", "object_store"];
     let (first, full) = (compiled_for_tapeline(&[]), compiled_for_tapeline(&["--features", "tapeline/full"]));
     assert!(first.contains("rdkafka-sys"), "{first:?}");
     for package in heavy {

@@ -1,6 +1,6 @@
 //! Configuration section `source`.
 
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 use chassis::config::{ErrorCollector, Validate};
 use jiff::tz::TimeZone;
@@ -54,11 +54,21 @@ pub struct SourceSection {
     /// By default `none`, so that no bars are written before an operator selects a source; each request then ends in a failure of class
     /// `no_source`.
     pub kind: SourceKind,
-    /// For `csv`: the folder with the files `<SYMBOL>.csv`; for `files`: the folder of `path_pattern`. Required for these kinds, without
-    /// effect for others. By default empty. While the service runs, replace a file by rename, or append whole lines: a file that does not
-    /// end with a line end, or has no valid row, is read 10 s after its last change. A file has at most 8 MiB, of `files` 16 MiB, also
-    /// after decompression.
+    /// For `csv`: the folder with the files `<SYMBOL>.csv`; for `files`: the folder of `path_pattern`, in a bucket the prefix of its keys.
+    /// Required for these kinds except in a bucket, without effect for others. By default empty. While the service runs, replace a file by
+    /// rename, or append whole lines: a file that does not end with a line end, or has no valid row, is read 10 s after its last change. A
+    /// file has at most 8 MiB, of `files` 16 MiB, also after decompression.
     pub folder: PathBuf,
+    /// For `files`: the bucket of S3 that has the files. By default empty: they are in the local folder. Needs `key_id` and `secret`.
+    pub bucket: String,
+    /// For a bucket: the address of the server, without a path, such as `https://minio.example:9000`. By default empty: Amazon S3 in
+    /// `region`.
+    pub endpoint: String,
+    /// For a bucket: the region, a part of each signature. By default `us-east-1`, which servers without regions expect.
+    pub region: String,
+    /// For a bucket: whether its name is a part of the path. By default true, which all servers accept; false puts it before the name of
+    /// the host.
+    pub path_style: bool,
     /// For `files`: the path of a file below the folder. `{symbol}`, `{timeframe}`, `{data_type}` (`market_data`, `news`,
     /// `corporate_actions`) and `{date}` (`2024-06-28`, in New York) are replaced. Ends in `.csv`, `.csv.gz` or `.parquet`. Without
     /// `{data_type}` all files are bars, without `{timeframe}` bars are day bars, without `{symbol}` rows have a column `symbol`. By
@@ -80,9 +90,9 @@ pub struct SourceSection {
     pub settle_ms: Millis,
     /// For `alpaca`: the address of the API, without a path. By default the address of the vendor.
     pub url: String,
-    /// For `alpaca`: the id of the API key. Required for that kind.
+    /// For `alpaca` and for a bucket: the id of the key. Required for them.
     pub key_id: Secret,
-    /// For `alpaca`: the secret of the API key. Required for that kind.
+    /// For `alpaca` and for a bucket: the secret of the key. Required for them.
     pub secret: Secret,
     /// For `alpaca`: the feed, `iex`, `sip`, `otc` or `boats`. By default `iex`, which every plan has.
     pub feed: AlpacaFeed,
@@ -94,9 +104,11 @@ pub struct SourceSection {
     /// For `alpaca`: the maximum number of requests a minute of this process, 1 to 10,000. They are spread evenly. By default 200, the
     /// quota of the free plan; instances with the same key share its quota, so divide it among them.
     pub requests_per_minute: u32,
-    /// For `alpaca`: the timeout in milliseconds of a connection, at least 1. By default 5 s: longer than several lost packets.
+    /// For `alpaca` and for a bucket: the timeout in milliseconds of a connection, at least 1. By default 5 s: longer than several lost
+    /// packets.
     pub connect_timeout_ms: Millis,
-    /// For `alpaca`: the timeout in milliseconds of a response with its whole body, at least 1. By default 20 s: a page has 1 to 2 MB.
+    /// For `alpaca` and for a bucket: the timeout in milliseconds of a response with its whole body, at least 1. By default 20 s: a page
+    /// has 1 to 2 MB, an object at most 16 MiB.
     pub timeout_ms: Millis,
     /// For `alpaca`: the maximum number of symbols in a request, 1 to 200; of news at most 8. By default 32: day bars of a year fit in a
     /// page. Concurrent calls for the same timeframe and days are joined; there are at most as many as `executor.running_max` and
@@ -112,6 +124,10 @@ impl Default for SourceSection {
         Self {
             kind: SourceKind::None,
             folder: PathBuf::new(),
+            bucket: String::new(),
+            endpoint: String::new(),
+            region: "us-east-1".to_owned(),
+            path_style: true,
             path_pattern: "{data_type}/{timeframe}/{symbol}.csv".to_owned(),
             time_zone: String::new(),
             columns: Vec::new(),
@@ -150,15 +166,61 @@ impl SourceSection {
     /// Returns the address of the API of `alpaca`, without a path. `None` if `url` is invalid.
     #[must_use]
     pub fn api_url(&self) -> Option<Url> {
-        let url = Url::parse(&self.url).ok()?;
-        let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-        let is_root = url.path() == "/" && url.fragment().is_none() && url.port() != Some(0);
-        let is_http = matches!(url.scheme(), "http" | "https");
-        (is_plain && is_root && is_http).then_some(url)
+        server(&self.url)
+    }
+
+    /// Returns `true` if the files are in a bucket.
+    #[must_use]
+    pub fn has_bucket(&self) -> bool {
+        self.kind == SourceKind::Files && !self.bucket.is_empty()
+    }
+
+    /// Returns the address of the server of the bucket, with the bucket in its host unless it is a part of the path. `None` if `endpoint`
+    /// is invalid.
+    #[must_use]
+    pub fn endpoint_url(&self) -> Option<Url> {
+        let mut url = match self.endpoint.as_str() {
+            "" => server(&format!("https://s3.{}.amazonaws.com", self.region))?,
+            endpoint => server(endpoint)?,
+        };
+        if !self.path_style {
+            let host = format!("{}.{}", self.bucket, url.host_str()?);
+            url.set_host(Some(&host)).ok()?;
+        }
+        Some(url)
     }
 }
 
+/// Returns the address of a server: without a path, a user or a query.
+fn server(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let is_root = url.path() == "/" && url.fragment().is_none() && url.port() != Some(0);
+    let is_http = matches!(url.scheme(), "http" | "https");
+    (is_plain && is_root && is_http).then_some(url)
+}
+
 impl SourceSection {
+    fn validate_bucket(&self, errors: &mut ErrorCollector) {
+        let (bucket, endpoint) = (&self.bucket, &self.endpoint);
+        let is_built = !self.has_bucket() || FEATURES.contains(&"s3");
+        errors.check(is_built, "bucket", bucket, "empty, because this build lacks the feature `s3`", "");
+        let is_name = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte))
+        };
+        let rule = "the name of a bucket: lower case letters, digits, . and -";
+        errors.check(is_name(bucket), "bucket", bucket, rule, "history");
+        let is_region = !self.region.is_empty() && is_name(&self.region);
+        errors.check(is_region, "region", &self.region, "the name of a region", "us-east-1");
+        let url = self.endpoint_url();
+        let rule = "empty, or an http or https address without a path";
+        errors.check(url.is_some(), "endpoint", endpoint, rule, "https://minio.example:9000");
+        let is_below = self.folder.components().all(|part| matches!(part, Component::Normal(_)));
+        let rule = "a prefix of keys, without . and ..";
+        errors.check(!self.has_bucket() || is_below, "folder", self.folder.display(), rule, "bars/2024");
+    }
+
     fn validate_path_pattern(&self, errors: &mut ErrorCollector) {
         let (rule, example) = match PathPattern::parse(&self.path_pattern) {
             Err(error) => (format!("a path pattern ({error})"), "{timeframe}/{symbol}.csv.gz"),
@@ -187,9 +249,11 @@ impl AlpacaFeed {
 
 impl Validate for SourceSection {
     fn validate(&self, errors: &mut ErrorCollector) {
-        let has_folder = matches!(self.kind, SourceKind::Csv | SourceKind::Files);
+        let has_folder = matches!(self.kind, SourceKind::Csv | SourceKind::Files) && !self.has_bucket();
         let is_missing = has_folder && self.folder.as_os_str().is_empty();
-        errors.check(!is_missing, "folder", "", "given when kind is csv or files", "/var/lib/bars");
+        let rule = "given when kind is csv or files, without a bucket";
+        errors.check(!is_missing, "folder", "", rule, "/var/lib/bars");
+        self.validate_bucket(errors);
         self.validate_path_pattern(errors);
         let is_zone = self.time_zone.is_empty() || self.zone().is_some();
         errors.check(
@@ -209,10 +273,10 @@ impl Validate for SourceSection {
         errors.nest("synthetic", &self.synthetic);
         let is_alpaca = self.kind == SourceKind::Alpaca;
         for (key, secret) in [("key_id", &self.key_id), ("secret", &self.secret)] {
-            let is_sendable = secret.expose().map_or(!is_alpaca, |text| {
+            let is_sendable = secret.expose().map_or(!is_alpaca && !self.has_bucket(), |text| {
                 !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
             });
-            let rule = "given when kind is alpaca, of visible ASCII characters";
+            let rule = "given when kind is alpaca or files are in a bucket, of visible ASCII characters";
             errors.check(is_sendable, key, secret, rule, "{ file = \"/run/secrets/alpaca\" }");
         }
         let rule = "an http or https address without a path";

@@ -123,3 +123,42 @@ fn settings_of_files_are_checked_with_their_cause() {
     let zone = SourceSection { time_zone: "Europe/Berlin".to_owned(), ..SourceSection::default() }.zone();
     assert!(zone.is_some() && SourceSection::default().zone().is_none());
 }
+
+#[test]
+#[cfg(feature = "s3")]
+fn bucket_needs_a_key_and_may_have_no_folder() {
+    let set = |name: &str, value: &str| (format!("BACKFILL__SOURCE__{name}"), value.to_owned());
+    let errors_with = |more: &[(&str, &str)]| {
+        let all: Vec<_> = [("KIND", "files"), ("BUCKET", "history")]
+            .iter()
+            .chain(more)
+            .map(|(name, value)| set(name, value))
+            .collect();
+        errors_of(&all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>())
+    };
+    let key = [("KEY_ID", "AKIA"), ("SECRET", "hunter2")];
+    assert_eq!(errors_with(&key), [""; 0]);
+    let all = errors_with(&[("SECRET", "hun\nter2")]).join("\n");
+    assert!(all.contains("source.key_id") && all.contains("source.secret") && !all.contains("ter2"), "{all}");
+    for (name, value) in [
+        ("BUCKET", "a/b"),
+        ("REGION", ""),
+        ("ENDPOINT", "minio:9000"),
+        ("ENDPOINT", "http://minio/path"),
+        ("FOLDER", "../other"),
+    ] {
+        let errors = errors_with(&[key[0], key[1], (name, value)]);
+        assert!(errors.len() == 1 && errors[0].contains(&name.to_lowercase()), "{name} {value}: {errors:?}");
+    }
+    let section = |endpoint: &str, path_style| SourceSection {
+        bucket: "history".to_owned(),
+        endpoint: endpoint.to_owned(),
+        path_style,
+        ..SourceSection::default()
+    };
+    let address =
+        |endpoint: &str, path_style| section(endpoint, path_style).endpoint_url().unwrap().to_string();
+    assert_eq!(address("", true), "https://s3.us-east-1.amazonaws.com/");
+    assert_eq!(address("", false), "https://history.s3.us-east-1.amazonaws.com/");
+    assert_eq!(address("http://minio:9000", false), "http://history.minio:9000/");
+}

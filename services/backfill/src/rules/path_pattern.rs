@@ -99,6 +99,12 @@ impl PathPattern {
         self.text.contains(DATE)
     }
 
+    /// Returns `true` if the date is in the name of a folder, not of a file.
+    #[must_use]
+    pub fn has_dated_folders(&self) -> bool {
+        self.text.split_once(DATE).is_some_and(|(_, after)| after.contains('/'))
+    }
+
     /// Returns the path of the file of a series, for files of a date on this date. A folder whose name would be empty is left out.
     #[must_use]
     pub fn path(&self, series: Series, date: Option<Date>) -> PathBuf {

@@ -29,14 +29,15 @@ use std::path::Path;
 use domain::{Bar, Timestamp};
 use kit::file_format;
 
-pub(super) use content::{FILE_BYTES_MAX, Limits};
-pub use error::{CsvError, InvalidRow, MissingEnd, RowError};
+#[cfg(feature = "s3")]
+pub(super) use content::of_bytes;
+pub(super) use content::{Content, FILE_BYTES_MAX, LARGE_FILE_BYTES_MAX, Limits, read as read_file};
+pub use error::{CsvError, InvalidRow, MissingEnd, NextAttempt, RowError};
 pub(super) use excerpt::{Excerpt, RangeOfFile};
 pub(super) use format::{BarFormat, Format};
 pub(super) use layout::Layout;
 pub(super) use row::Row;
 
-use self::content::Content;
 use self::lines::LineCounter;
 use self::records::Records;
 use self::row::Columns;
@@ -50,29 +51,21 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// [`CsvError`]: an unreadable file, a missing or repeated column, no bars, or all rows that are not valid bars in ascending order.
 pub fn read_bars(path: &Path) -> Result<Vec<Bar>, CsvError> {
     let layout = Layout::of_one_symbol(BarFormat::of_days());
-    Ok(read(path, Limits::default(), &layout, None)?.records)
+    let limits = Limits::default();
+    Ok(read_content(path, read_file(path, limits, None)?, limits, &layout, None)?.records)
 }
 
-/// Reads the records of a file within a range, in ascending order. Rows outside the range may be invalid.
+/// Returns the records of a file within a range, in ascending order. Rows outside the range may be invalid.
 ///
 /// # Errors
-/// [`CsvError`]: an unreadable file, a missing or repeated column, no valid record, a file that is being written.
-pub(super) fn read_range<F: Format>(
+/// [`CsvError`]: a missing or repeated column, no valid record, a file that is being written.
+pub(super) fn read_content<F: Format>(
     path: &Path,
-    limits: Limits,
-    layout: &Layout<'_, F>,
-    excerpt: Excerpt,
-) -> Result<RangeOfFile<F::Record>, CsvError> {
-    read(path, limits, layout, Some(excerpt))
-}
-
-fn read<F: Format>(
-    path: &Path,
+    content: Content,
     limits: Limits,
     layout: &Layout<'_, F>,
     excerpt: Option<Excerpt>,
 ) -> Result<RangeOfFile<F::Record>, CsvError> {
-    let content = content::read(path, limits, excerpt.map(|excerpt| excerpt.now))?;
     let Content { bytes, written_until } = content;
     if limits.is_of_format(path, "parquet") {
         let rows = parquet::parse(path, bytes, limits.bytes_max, layout, excerpt);

@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 use chassis::Clock;
 use domain::Timestamp;
 use kit::SaturatingFrom;
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, redirect};
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 use super::error::{AlpacaError, RESPONSE_BYTES_MAX};
 use super::query::{Api, Query};
 use super::quota::Quota;
 use crate::config::SourceSection;
+use crate::sources::http::{BodyError, after, body, is_loopback, number, retry_after};
 
 const KEY_ID: &str = "APCA-API-KEY-ID";
 const SECRET: &str = "APCA-API-SECRET-KEY";
@@ -80,7 +81,7 @@ impl Client {
         let response = self.http.get(self.api.address(query, token)).send().await.map_err(transport)?;
         let status = response.status();
         if status == StatusCode::OK {
-            return body(response).await;
+            return page_body(response).await;
         }
         let retry_at = retry_at(status, response.headers(), self.now());
         if let (StatusCode::TOO_MANY_REQUESTS, Some(time)) = (status, retry_at) {
@@ -88,22 +89,13 @@ impl Client {
             self.with_quota(|quota, now| quota.pause_until(now.saturating_add(wait)));
         }
         // A body that can't be read changes nothing about the status.
-        let message = body(response).await.map_or_else(|_| String::new(), |body| message_of(&body));
+        let message = page_body(response).await.map_or_else(|_| String::new(), |body| message_of(&body));
         Err(AlpacaError::Status { status: status.as_u16(), message, retry_at })
     }
 
     fn with_quota<T>(&self, update: impl FnOnce(&mut Quota, Duration) -> T) -> T {
         let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
         update(&mut quota, self.clock.monotonic())
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
-        None => false,
     }
 }
 
@@ -117,16 +109,12 @@ fn credentials(section: &SourceSection) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// Reads the body, which must not be larger than the bound.
-async fn body(mut response: Response) -> Result<Vec<u8>, AlpacaError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(transport)? {
-        if bytes.len() + chunk.len() > RESPONSE_BYTES_MAX {
-            return Err(AlpacaError::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
+/// Reads the body of a response.
+async fn page_body(response: Response) -> Result<Vec<u8>, AlpacaError> {
+    body(response, u64::saturating_from(RESPONSE_BYTES_MAX)).await.map_err(|error| match error {
+        BodyError::Transport(cause) => AlpacaError::Transport(cause),
+        BodyError::TooLarge { .. } => AlpacaError::TooLarge,
+    })
 }
 
 /// The address is in the configuration, and has the symbols of others.
@@ -136,16 +124,9 @@ fn transport(error: reqwest::Error) -> AlpacaError {
 
 /// Returns the time from which on the server accepts requests again. When the quota is used up: the later one of both headers.
 fn retry_at(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
-    let after_seconds =
-        number(RETRY_AFTER.as_str()).map(|seconds| after(now, Duration::from_secs(seconds.into())));
-    let reset = number(RATE_LIMIT_RESET).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+    let reset = number(headers, RATE_LIMIT_RESET).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
     let reset = reset.map(|seconds| Timestamp::from_micros(i64::from(seconds) * 1_000_000));
-    after_seconds.into_iter().chain(reset).max()
-}
-
-fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    now.saturating_add_micros(i64::saturating_from(wait.as_micros()))
+    retry_after(headers, now).into_iter().chain(reset).max()
 }
 
 /// The body of an error.
@@ -170,17 +151,6 @@ mod tests {
             headers.insert(*name, HeaderValue::from_static(value));
         }
         headers
-    }
-
-    #[test]
-    fn server_on_any_loopback_address_is_requested_directly() {
-        let of = |host: &str| is_loopback(&Url::parse(&format!("http://{host}:8080")).unwrap());
-        for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "[::ffff:127.0.0.1]"] {
-            assert!(of(host), "{host}");
-        }
-        for host in ["data.alpaca.markets", "127.example.com", "10.0.0.1", "[2001:db8::1]"] {
-            assert!(!of(host), "{host}");
-        }
     }
 
     #[test]

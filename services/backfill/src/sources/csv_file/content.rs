@@ -14,6 +14,9 @@ use super::error::{CsvError, MissingEnd, WRITING};
 /// The maximum size of a file of day bars. A larger file is none: a century of them has less than 2 MiB.
 pub(in crate::sources) const FILE_BYTES_MAX: u64 = 8 << 20;
 
+/// The maximum size of a file of any records, compressed and not: bars of a minute of two years.
+pub(in crate::sources) const LARGE_FILE_BYTES_MAX: u64 = 2 * FILE_BYTES_MAX;
+
 /// Limits of a file.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sources) struct Limits {

@@ -28,6 +28,14 @@ pub enum CsvError {
         #[source]
         cause: std::io::Error,
     },
+    /// The object of a bucket cannot be read.
+    #[error("{}: failed to read", path.display())]
+    Unserved {
+        path: PathBuf,
+        next: NextAttempt,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A folder, a pipe or a device.
     #[error("{}: not a regular file", path.display())]
     NotAFile { path: PathBuf },
@@ -83,6 +91,18 @@ pub enum CsvError {
         /// The number of all invalid rows.
         count: u64,
     },
+}
+
+/// The time of the next attempt to read the object of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextAttempt {
+    /// It fails as well.
+    Never,
+    Later,
+    /// From this time (wall clock) on, which the server names.
+    From(Timestamp),
+    /// There is no such object yet.
+    NotFound,
 }
 
 /// Evidence that a file is not complete.
@@ -168,7 +188,11 @@ impl CsvError {
     /// Returns `true` if another attempt may succeed: the file was not read. Invalid content is permanent.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::BeingWritten { .. })
+        match self {
+            Self::Unreadable { .. } | Self::BeingWritten { .. } => true,
+            Self::Unserved { next, .. } => !matches!(next, NextAttempt::Never),
+            _ => false,
+        }
     }
 
     /// Returns the time from which a file that is being written may be read. `None` for other errors.
@@ -179,10 +203,22 @@ impl CsvError {
         }
     }
 
+    /// Returns the time from which a server accepts requests again. `None` for other errors.
+    pub(in crate::sources) const fn served_from(&self) -> Option<Timestamp> {
+        match self {
+            Self::Unserved { next: NextAttempt::From(until), .. } => Some(*until),
+            _ => None,
+        }
+    }
+
     /// Returns `true` if there is no such file.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+        match self {
+            Self::Unreadable { cause, .. } => cause.kind() == std::io::ErrorKind::NotFound,
+            Self::Unserved { next, .. } => *next == NextAttempt::NotFound,
+            _ => false,
+        }
     }
 }
 

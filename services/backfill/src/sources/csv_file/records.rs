@@ -82,6 +82,7 @@ impl<'t> Records<'t> {
 
 impl<'r> Record<'r> {
     /// Returns the record of fields that were not read from text: the content of all, and the end of each.
+    #[cfg(feature = "parquet")]
     pub(super) const fn of_fields(content: &'r [u8], ends: &'r [usize]) -> Self {
         Self { offset: 0, len: ends.len(), is_unclosed: false, is_text: false, content, ends }
     }

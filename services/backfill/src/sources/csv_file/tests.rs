@@ -17,7 +17,9 @@ fn read_text(text: impl AsRef<[u8]>, range: Option<Interval>) -> Result<RangeOfF
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("AAPL.csv");
     std::fs::write(&path, text).unwrap();
-    read(&path, Limits::default(), &Layout::of_one_symbol(BarFormat::of_days()), excerpt)
+    let (limits, layout) = (Limits::default(), Layout::of_one_symbol(BarFormat::of_days()));
+    let content = read_file(&path, limits, excerpt.map(|excerpt| excerpt.now))?;
+    read_content(&path, content, limits, &layout, excerpt)
 }
 
 /// The error of a file with this content, without the path.

@@ -11,9 +11,10 @@ use domain::calendar::{Date, date_of, day_open, is_session};
 use domain::{Interval, Timestamp};
 use kit::ErrorChain;
 
+use super::storage::OpenStorage;
 use super::{Files, NoFile};
 use crate::rules::series::Series;
-use crate::sources::csv_file::{CsvError, Format, Layout, RangeOfFile, read_range};
+use crate::sources::csv_file::{CsvError, Format, Layout, RangeOfFile};
 use crate::sources::source::{Defects, Part, Rejected, SourceError};
 
 /// The maximum number of files that an error names.
@@ -29,14 +30,16 @@ struct Dates<R> {
 impl Files {
     pub(super) fn read_dates<F: Format>(
         &self,
+        storage: OpenStorage<'_>,
         mut layout: Layout<'_, F>,
         series: Series,
         range: Interval,
     ) -> Result<Part<Vec<F::Record>>, SourceError> {
-        let dates = self.dates(series)?;
+        let dates = self.dates(storage, series, range)?;
         let (Some(first), Some(newest)) = (dates.first().copied(), dates.last().copied()) else {
-            let path = self.folder.join(self.pattern.path(series, Some(date_of(range.start()))));
-            return Err(if self.pattern.has_symbol() {
+            let path = storage.path(&self.pattern.path(series, Some(date_of(range.start()))));
+            let is_there = storage.is_there().map_err(|error| self.error_of(error))?;
+            return Err(if self.pattern.has_symbol() && is_there {
                 SourceError::unknown_symbol(self.name, series.symbol, NoFile { path })
             } else {
                 SourceError::transient(self.name, NoFile { path })
@@ -52,7 +55,8 @@ impl Files {
             else {
                 continue;
             };
-            let path = self.folder.join(self.pattern.path(series, Some(date)));
+            let below = self.pattern.path(series, Some(date));
+            let path = storage.path(&below);
             if !dates.contains(&date) {
                 if date > first && series.timeframe.is_some() && is_session(date) {
                     let cause = "no file of this date, which is between the first and the newest file";
@@ -61,11 +65,13 @@ impl Files {
                 continue;
             }
             layout.date = Some(date);
-            match read_range(&path, self.limits, &layout, self.excerpt(part)) {
+            match self.records(storage, &below, &layout, part) {
                 Ok(file) => parts.add(&path, file, date == newest),
                 // A file with a header alone.
                 Err(CsvError::NoRecords { .. }) if date < newest => {}
-                Err(error) if error.is_temporary() => return Err(self.error(series.symbol, &path, error)),
+                Err(error) if error.is_temporary() || matches!(error, CsvError::Unserved { .. }) => {
+                    return Err(self.error(storage, series.symbol, &path, error));
+                }
                 Err(error) if date == newest => {
                     parts.horizon = part.start();
                     if !matches!(error, CsvError::NoRecords { .. }) {
@@ -79,34 +85,33 @@ impl Files {
         Ok(Part { defects, ..Part::up_to(horizon, records) })
     }
 
-    /// Returns the dates of which the series has a file.
-    fn dates(&self, series: Series) -> Result<BTreeSet<Date>, SourceError> {
+    /// Returns the first and the newest date of which the series has a file, and those of the range.
+    fn dates(
+        &self,
+        storage: OpenStorage<'_>,
+        series: Series,
+        range: Interval,
+    ) -> Result<BTreeSet<Date>, SourceError> {
         let Some((folder, prefix, suffix)) = self.pattern.dated_names(series) else {
             return Ok(BTreeSet::new());
         };
-        let folder = self.folder.join(folder);
-        let unreadable = |cause| {
-            let path = folder.clone();
-            SourceError::transient(self.name, CsvError::Unreadable { path, cause })
-        };
-        let entries = match std::fs::read_dir(&folder) {
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound && self.folder.is_dir() => {
-                return Ok(BTreeSet::new());
-            }
-            entries => entries.map_err(unreadable)?,
-        };
-        let mut dates = BTreeSet::new();
-        for entry in entries {
-            let name = entry.map_err(unreadable)?.file_name();
-            let date = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(&suffix));
-            let date = date.filter(|text| text.len() == "2024-06-28".len());
-            let Some(date) = date.and_then(|text| text.parse::<Date>().ok()) else { continue };
-            if self.folder.join(self.pattern.path(series, Some(date))).is_file() {
-                dates.insert(date);
-            }
-        }
-        Ok(dates)
+        let names = storage.names(&folder, &prefix).map_err(|error| self.error_of(error))?;
+        let named: BTreeSet<Date> = names
+            .iter()
+            .filter_map(|name| date_in(name.strip_prefix(&prefix)?.strip_suffix(&suffix)?))
+            .collect();
+        let files: Vec<_> =
+            named.into_iter().map(|date| (date, self.pattern.path(series, Some(date)))).collect();
+        let (first, last) = (date_of(range.start()), date_of(range.last()));
+        let is_named = !self.pattern.has_dated_folders();
+        let present = storage.present(&files, is_named, |date| (first..=last).contains(&date));
+        Ok(present.map_err(|error| self.error_of(error))?.into_iter().collect())
     }
+}
+
+/// Returns the date of a name that has no other text.
+fn date_in(text: &str) -> Option<Date> {
+    text.parse().ok().filter(|_| text.len() == "2024-06-28".len())
 }
 
 impl<R> Dates<R> {
