@@ -203,8 +203,8 @@ fn source(config: &BackfillConfig, context: &Context) -> Result<Arc<dyn Source>,
     }
 }
 
-/// Returns the maximum time of a call to a remote source. Less than the deadline of a worker: a call that takes too long ends with an error of
-/// its own.
+/// Returns the maximum time of a call to a remote source. Less than the deadline of a worker: a call that takes too long ends with an error
+/// of its own.
 fn call_max(config: &BackfillConfig) -> Duration {
     config.executor.worker_deadline_ms.as_duration().mul_f64(CALL_SHARE)
 }

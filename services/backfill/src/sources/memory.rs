@@ -11,8 +11,8 @@ use crate::config::{ExecutorSection, SourceKind};
 /// A file is in memory once as a whole, and once more if all of it is one row.
 const FILE_COPIES: u64 = 2;
 
-/// A file of any records is compressed and decompressed in memory, then as a whole and as rows; texts of news are in memory twice. Parquet has
-/// pages instead of the decompressed file. The object of a bucket is in memory like a file.
+/// A file of any records is compressed and decompressed in memory, then as a whole and as rows; texts of news are in memory twice. Parquet
+/// has pages instead of the decompressed file. The object of a bucket is in memory like a file.
 const LARGE_FILE_COPIES: u64 = 4;
 
 /// The bars of a chunk: at most 3,660 of 48 bytes, and the growth of their list.

@@ -115,7 +115,8 @@ fn documented_signatures_are_valid_and_others_are_not() {
             "host;x-amz-content-sha256;x-amz-date"
         };
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders={names},Signature={signature}"
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
+             SignedHeaders={names},Signature={signature}"
         );
         let pairs = [
             ("host", "examplebucket.s3.amazonaws.com"),

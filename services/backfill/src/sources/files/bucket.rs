@@ -6,7 +6,8 @@
 //! | `service` | requests over HTTP, with bounded responses |
 //! | `signing` | HMAC for the signatures |
 //!
-//! A worker waits for the requests, which the runtime makes. An object is read by one request, so a replaced one is the old one or the new one.
+//! A worker waits for the requests, which the runtime makes. An object is read by one request, so a replaced one is the old one or the new
+//! one.
 
 mod error;
 mod service;

@@ -48,8 +48,8 @@ impl OpenStorage<'_> {
         }
     }
 
-    /// Returns `true` if the storage is there: a file that is absent from another is not known to be absent. A bucket has no folders, so there
-    /// must be an object below its prefix.
+    /// Returns `true` if the storage is there: a file that is absent from another is not known to be absent. A bucket has no folders, so
+    /// there must be an object below its prefix.
     ///
     /// # Errors
     /// The bucket cannot be read.

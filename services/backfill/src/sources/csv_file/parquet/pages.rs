@@ -149,8 +149,8 @@ fn header(input: &mut &[u8]) -> Option<Header> {
     })
 }
 
-/// Reads the scalar fields of a struct up to its end, or to a field of another type: the values by their ids, and the id of a field that is a
-/// struct. Absent fields have the value `absent`.
+/// Reads the scalar fields of a struct up to its end, or to a field of another type: the values by their ids, and the id of a field that is
+/// a struct. Absent fields have the value `absent`.
 fn scalars(input: &mut &[u8], absent: i64) -> Option<([i64; 16], Option<usize>)> {
     let (mut values, mut id) = ([absent; 16], 0);
     loop {
