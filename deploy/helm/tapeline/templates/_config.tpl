@@ -122,11 +122,12 @@
 {{- $chunk := add $unit.chunk_bytes (mul $bars $unit.bar_bytes 2) -}}
 {{- $sum = add $sum (mul $files $unit.bar_file_bytes 4) (mul (int64 $executor.running_max) $chunk) -}}
 {{- else if eq $kind "alpaca" -}}
-{{- /* As there: a response of 8 MiB and its rows for each worker with a fetch, and twice the bars of the largest chunk for each fetch. */ -}}
+{{- /* As there: a response and its rows for each worker with a fetch, and twice the records of the largest chunk for each fetch. */ -}}
 {{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}
 {{- $calls := min (int64 $executor.running_max) (int64 $executor.workers_max) -}}
 {{- $bars := max (int64 $executor.day_bars_chunk_days) (mul $executor.hour_bars_chunk_days 24) (mul $executor.minute_bars_chunk_days 1440) -}}
-{{- $sum = add $sum (mul $calls 16777216) (mul (int64 $executor.running_max) $bars $unit.bar_bytes 4) -}}
+{{- $records := max (mul $bars $unit.bar_bytes 4) $unit.alpaca_record_bytes -}}
+{{- $sum = add $sum (mul $calls $unit.alpaca_response_bytes) (mul (int64 $executor.running_max) $records) -}}
 {{- end -}}
 {{- end -}}
 {{ add $sum (mul $service.resources.stateMib 1048576) }}

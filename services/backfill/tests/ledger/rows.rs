@@ -135,11 +135,30 @@ async fn partitions_are_written_over_a_bounded_number_of_connections() {
         return;
     }
     let server = Postgres::start().expect("a PostgreSQL server");
-    let section =
-        LedgerSection { connections_max: 5, idle_timeout_ms: kit::Millis::new(200), ..postgres(&server) };
+    let section = LedgerSection { connections_max: 5, ..postgres(&server) };
+    let count = || {
+        server.query("select count(*) from pg_stat_activity where usename = 'tapeline' and pid <> pg_backend_pid() and backend_type = 'client backend'")
+    };
     let store = Store::open(&section).await.expect("a database");
+    write_partitions(&store, 0..40).await;
+    assert_eq!(
+        count().expect("a count"),
+        "5",
+        "more writes than connections, none of which has been idle for long"
+    );
+    store.pool().close().await;
+
+    let section = LedgerSection { idle_timeout_ms: kit::Millis::new(200), ..section };
+    let store = Store::open(&section).await.expect("a database");
+    write_partitions(&store, 40..80).await;
+    assert!(wait_until(TIMEOUT, || count().is_ok_and(|open| open == "1")), "idle connections are not closed");
+    assert_eq!(server.query("select count(*) from backfill_jobs").expect("a count"), "40000");
+}
+
+/// Writes 500 jobs of each partition, all partitions at once.
+async fn write_partitions(store: &Store, partitions: std::ops::Range<i32>) {
     let mut writes = tokio::task::JoinSet::new();
-    for partition in 0..40 {
+    for partition in partitions {
         let store = store.clone();
         writes.spawn(async move {
             let mut batch = Batch::new(partition);
@@ -152,10 +171,4 @@ async fn partitions_are_written_over_a_bounded_number_of_connections() {
     }
     let written = writes.join_all().await;
     assert!(written.iter().all(Result::is_ok), "{written:?}");
-    let count = || {
-        server.query("select count(*) from pg_stat_activity where usename = 'tapeline' and pid <> pg_backend_pid() and backend_type = 'client backend'")
-    };
-    assert_eq!(count().expect("a count"), "5");
-    assert!(wait_until(TIMEOUT, || count().is_ok_and(|open| open == "1")), "idle connections are not closed");
-    assert_eq!(server.query("select count(*) from backfill_jobs").expect("a count"), "20000");
 }

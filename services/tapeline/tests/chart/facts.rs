@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use backfill::config::{BackfillConfig, ExecutorSection, SourceKind};
 use backfill::rules::attempts::Attempts;
+use backfill::rules::live_bars::LiveBars;
 use backfill::sources::memory_parts;
 use chassis::config::redacted;
 use contracts::Topic;
@@ -97,6 +98,24 @@ async fn memory_of_files_matches_the_formula_of_the_templates() {
     }
 }
 
+/// The templates compute `min(running_max, workers_max) × alpaca_response_bytes + running_max × max(4 × bars × bar_bytes,
+/// alpaca_record_bytes)`.
+#[tokio::test]
+async fn memory_of_alpaca_matches_the_formula_of_the_templates() {
+    let number = |key: &str| current_facts()["memory"][key].as_u64().unwrap();
+    for (running_max, workers_max, days) in [(7, 3, 5), (3, 7, 20), (64, 64, 365)] {
+        let [running, workers] = [running_max, workers_max].map(|it: usize| u64::try_from(it).unwrap());
+        let bars = 1_440 * u64::from(days) * number("bar_bytes");
+        let computed = running.min(workers) * number("alpaca_response_bytes")
+            + running * number("alpaca_record_bytes").max(4 * bars);
+        assert_eq!(
+            computed,
+            bytes_of_alpaca(running_max, workers_max, days),
+            "{running_max} {workers_max} {days}"
+        );
+    }
+}
+
 /// The templates compute `2 × bodies_max_bytes + 2 × in_flight_max_bytes + (connections_max + displaced_connections) × connection_bytes`.
 #[tokio::test]
 async fn memory_of_the_edge_matches_the_formula_of_the_templates() {
@@ -177,6 +196,8 @@ fn current_facts() -> Value {
             "request_symbols_max": WORKER_SYMBOLS_MAX,
             "bar_file_bytes": bytes_of_files(1, 1) - bytes_of_files(1, 0),
             "chunk_bytes": bytes_of_files(1, 0),
+            "alpaca_response_bytes": bytes_of_alpaca(1, 1, 0) - bytes_of_alpaca(1, 0, 0),
+            "alpaca_record_bytes": bytes_of_alpaca(1, 0, 0),
             "connection_bytes": connection_bytes,
             "displaced_connections": edge(0) / connection_bytes,
         },
@@ -197,6 +218,19 @@ pub(crate) fn bytes_of_files(running_max: u64, workers_max: u64) -> u64 {
     memory_parts(SourceKind::Csv, &executor).iter().map(|part| part.bytes).sum()
 }
 
+/// Returns the memory of Alpaca with this number of fetches and workers, and chunks of minute bars.
+fn bytes_of_alpaca(running_max: usize, workers_max: usize, minute_bars_chunk_days: u16) -> u64 {
+    let executor = ExecutorSection {
+        running_max,
+        workers_max,
+        minute_bars_chunk_days,
+        hour_bars_chunk_days: 0,
+        day_bars_chunk_days: 0,
+        ..ExecutorSection::default()
+    };
+    memory_parts(SourceKind::Alpaca, &executor).iter().map(|part| part.bytes).sum()
+}
+
 /// Returns the memory of the edge.
 pub(crate) fn edge_bytes(edge: &EdgeSection) -> u64 {
     publisher::edge::memory_parts(edge).iter().map(|part| part.bytes).sum()
@@ -205,12 +239,13 @@ pub(crate) fn edge_bytes(edge: &EdgeSection) -> u64 {
 /// A setting that bounds a number of windows: service, section, key, bytes of a window, `true` if the setting is of a partition.
 type WindowSetting = (&'static str, &'static str, &'static str, usize, bool);
 
-fn windows() -> [WindowSetting; 4] {
+fn windows() -> [WindowSetting; 5] {
     [
         ("publisher", "announcer", "partition_windows_max", Announcer::WINDOW_BYTES_MAX, true),
         ("scanner-bridge", "alerts", "partition_windows_max", Dedup::WINDOW_BYTES_MAX, true),
         ("feature", "requests", "dedup_symbols_max", DedupWindow::KEY_BYTES_MAX, false),
         ("backfill", "executor", "partition_ends_max", Attempts::END_BYTES_MAX, true),
+        ("backfill", "keeper", "live_sessions_max", LiveBars::SESSION_BYTES_MAX, true),
     ]
 }
 

@@ -9,7 +9,6 @@ use kit::SaturatingFrom;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, redirect};
 use serde::Deserialize;
-use url::Url;
 
 use super::error::{AlpacaError, RESPONSE_BYTES_MAX};
 use super::query::{Api, Query};
