@@ -11,8 +11,9 @@ import argparse
 import gzip
 import json
 import sys
+import time
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
@@ -96,6 +97,21 @@ def record(args):
             member.close()
 
 
+def commit(brokers, group, at):
+    """Commits the offsets of a group. On a new cluster its coordinator may still load."""
+    member = Consumer({"bootstrap.servers": brokers, "group.id": group})
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            member.commit(offsets=at, asynchronous=False)
+            break
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                sys.exit(f"{group}: {error}")
+            member.poll(0.5)  # waits without records: nothing is subscribed
+    member.close()
+
+
 def restore(args):
     lines = [json.loads(line) for line in gzip.open(args.file, "rt")]
     admin = AdminClient({"bootstrap.servers": args.brokers})
@@ -129,9 +145,7 @@ def restore(args):
             TopicPartition(line["topic"], line["partition"], line["offset"], line["metadata"] or "")
             for line in lines if line.get("group") == group
         ]
-        member = Consumer({"bootstrap.servers": args.brokers, "group.id": group})
-        member.commit(offsets=at, asynchronous=False)
-        member.close()
+        commit(args.brokers, group, at)
     counts = {}
     for line in lines:
         if "to" in line:
