@@ -17,20 +17,7 @@ use crate::librdkafka_error::LibrdkafkaError;
 use crate::query::{ClusterQuery, QueryError};
 use crate::raw;
 
-pub use self::plan::{Permitted, TopicsPlan};
-
-/// A difference between a topic and the contract.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicDifference {
-    /// The topic.
-    pub topic: Topic,
-    /// `existence`, `partitions`, `replication`, or the name of a topic setting.
-    pub key: String,
-    /// The value on the cluster.
-    pub found: String,
-    /// The value in the contract.
-    pub expected: String,
-}
+pub use self::plan::{Permitted, TopicDifference, TopicsPlan};
 
 /// Topics could not be created or compared.
 #[derive(Debug, thiserror::Error)]
@@ -308,12 +295,6 @@ fn settings(topic: Topic, replication: i32) -> Vec<(&'static str, String)> {
     let mut settings = topic.config();
     settings.push(("min.insync.replicas", replication.clamp(1, 2).to_string()));
     settings
-}
-
-impl std::fmt::Display for TopicDifference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {} is {}, expected {}", self.topic, self.key, self.found, self.expected)
-    }
 }
 
 #[cfg(test)]

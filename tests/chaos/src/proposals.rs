@@ -50,7 +50,7 @@ impl Proposals {
         Self { count, occurred_at: Timestamp::from_micros(now_micros - AGE_MICROS), seed }
     }
 
-    /// Returns the symbols. Those of the alerts have four letters.
+    /// Returns the symbols. Those of the alerts are shorter by one character.
     pub fn symbols(&self) -> impl Iterator<Item = String> {
         (0..self.count).map(symbol)
     }
@@ -69,10 +69,10 @@ impl Proposals {
     }
 }
 
-/// Returns `Z` and four letters.
+/// Returns `Z` and four digits in base 26.
 fn symbol(n: u64) -> String {
-    let letter = |power: u32| char::from(b'A' + u8::try_from(n / 26_u64.pow(power) % 26).unwrap_or(0));
-    ["Z".to_owned(), (0..4).rev().map(letter).collect()].concat()
+    let digit = |power: u32| char::from(b'A' + u8::try_from(n / 26_u64.pow(power) % 26).unwrap_or(0));
+    ["Z".to_owned(), (0..4).rev().map(digit).collect()].concat()
 }
 
 // === impl Poster ===

@@ -2,7 +2,18 @@
 
 use contracts::Topic;
 
-use super::TopicDifference;
+/// A difference between a topic and the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDifference {
+    /// The topic.
+    pub topic: Topic,
+    /// `existence`, `partitions`, `replication`, or the name of a topic setting.
+    pub key: String,
+    /// The value on the cluster.
+    pub found: String,
+    /// The value in the contract.
+    pub expected: String,
+}
 
 /// Changes that bring the topics of a cluster to the contract.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,6 +89,12 @@ fn effect(difference: &TopicDifference, replicas: i32) -> Effect {
             Effect::Lossless
         }
         _ => Effect::Never,
+    }
+}
+
+impl std::fmt::Display for TopicDifference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} is {}, expected {}", self.topic, self.key, self.found, self.expected)
     }
 }
 
