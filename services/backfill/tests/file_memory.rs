@@ -1,7 +1,7 @@
 //! Memory of reading a bar file of the maximum size. The binary has one test, since it measures the process.
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,19 +11,13 @@ use backfill::sources::{Files, Source, memory_parts};
 use chassis::ManualClock;
 use domain::calendar::{Date, day_open};
 use domain::{Interval, Symbol, Timeframe, Timestamp};
+use integration::status_bytes;
 
 /// Of a file; a larger one is rejected.
 const FILE_BYTES: usize = 8 << 20;
 
 /// Rows of ten years: a chunk has no more bars.
 const ROWS: usize = 3_660;
-
-/// Returns the value of a line of the status of this process, in bytes.
-fn status_bytes(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
-}
 
 /// Writes a file of the maximum size whose rows have a column that is not read. Piece by piece: freed memory would hide that of the source.
 fn write_many_rows(path: &Path) {
@@ -60,10 +54,10 @@ fn file_of_maximum_size_uses_the_memory_that_is_summed() {
     let file = |name: &str| folder.path().join(format!("{name}.csv"));
     write_many_rows(&file("ROWS"));
     write_one_row(&file("ROW"));
-    let before = status_bytes("VmRSS");
+    let before = status_bytes("VmRSS").unwrap();
     for name in ["ROWS", "ROW"] {
         let bars = source.bars(Symbol::parse(name).unwrap(), Timeframe::Day1, range).unwrap().records;
-        let used = status_bytes("VmHWM").saturating_sub(before);
+        let used = status_bytes("VmHWM").unwrap().saturating_sub(before);
         println!("{name}: {} bars, {used} of {summed} bytes", bars.len());
         assert!((summed / 3..=summed).contains(&used), "{name}: {used} of {summed} bytes");
     }

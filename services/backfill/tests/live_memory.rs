@@ -1,6 +1,7 @@
 //! Memory of live bars. The binary has one test, since it measures the process.
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
+use std::io::Write;
 use std::time::Duration;
 
 use backfill::rules::live_bars::{LiveBars, LiveLimits};
@@ -36,6 +37,12 @@ fn live_bars_use_at_most_the_memory_that_is_summed() {
     let used = usize::try_from(used_bytes().unwrap().saturating_sub(before)).unwrap();
     assert_eq!(live.sessions(), SESSIONS * usize::try_from(PARTITIONS).unwrap());
     let summed = live.sessions() * LiveBars::SESSION_BYTES_MAX;
-    println!("{} bytes a session, {} summed", used / live.sessions(), LiveBars::SESSION_BYTES_MAX);
+    writeln!(
+        std::io::stderr(),
+        "{} bytes a session, {} summed",
+        used / live.sessions(),
+        LiveBars::SESSION_BYTES_MAX
+    )
+    .ok();
     assert!((summed / 3..=summed).contains(&used), "{used} bytes of {summed}");
 }

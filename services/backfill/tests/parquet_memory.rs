@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use backfill::sources::{Files, Source, memory_parts};
 use chassis::ManualClock;
 use domain::calendar::{Date, day_open};
 use domain::{Interval, Symbol, Timestamp};
+use integration::status_bytes;
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -25,13 +27,6 @@ const SCHEMA: &str = "message news {
     required int64 time (TIMESTAMP(MICROS,true));
     required binary headline (UTF8);
 }";
-
-/// Returns the value of a line of the status of this process, in bytes.
-fn status_bytes(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
-}
 
 /// Writes a file whose headlines have all of its bytes, in characters that no codec makes much shorter. Group by group: freed memory would
 /// hide that of the source.
@@ -81,10 +76,10 @@ fn file_of_maximum_size_uses_the_memory_that_is_summed() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(i64::MAX / 4).micros()));
     let source = Files::new(&section, clock).unwrap();
     let [start, end] = ["2024-06-28", "2024-06-29"].map(|text| day_open(text.parse::<Date>().unwrap()));
-    let before = status_bytes("VmRSS");
+    let before = status_bytes("VmRSS").unwrap();
     let news = source.news(Symbol::constant("AAPL"), Interval::new(start, end).unwrap()).unwrap().records;
-    let used = status_bytes("VmHWM").saturating_sub(before);
-    println!("{} news, {used} of {summed} bytes", news.len());
+    let used = status_bytes("VmHWM").unwrap().saturating_sub(before);
+    writeln!(std::io::stderr(), "{} news, {used} of {summed} bytes", news.len()).ok();
     assert_eq!(news.len(), GROUPS * GROUP_ROWS);
     assert!((summed / 3..=summed).contains(&used), "{used} of {summed} bytes");
 }

@@ -121,6 +121,11 @@
 {{- $bars := max (int64 $executor.day_bars_chunk_days) (mul $executor.hour_bars_chunk_days 24) (mul $executor.minute_bars_chunk_days 1440) -}}
 {{- $chunk := add $unit.chunk_bytes (mul $bars $unit.bar_bytes 2) -}}
 {{- $sum = add $sum (mul $files $unit.bar_file_bytes 4) (mul (int64 $executor.running_max) $chunk) -}}
+{{- else if eq $kind "synthetic" -}}
+{{- /* As there: the bars of the largest chunk for each fetch. */ -}}
+{{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}
+{{- $bars := max (int64 $executor.day_bars_chunk_days) (mul $executor.hour_bars_chunk_days 24) (mul $executor.minute_bars_chunk_days 1440) -}}
+{{- $sum = add $sum (mul (int64 $executor.running_max) $bars $unit.bar_bytes 2) -}}
 {{- else if eq $kind "alpaca" -}}
 {{- /* As there: a response and its rows for each worker with a fetch, and twice the records of the largest chunk for each fetch. */ -}}
 {{- $executor := mergeOverwrite (deepCopy $fact.defaults.executor) ($service.config.executor | default dict) -}}

@@ -203,8 +203,6 @@ fn server(text: &str) -> Option<Url> {
 impl SourceSection {
     fn validate_bucket(&self, errors: &mut ErrorCollector) {
         let (bucket, endpoint) = (&self.bucket, &self.endpoint);
-        let is_built = !self.has_bucket() || FEATURES.contains(&"s3");
-        errors.check(is_built, "bucket", bucket, "empty, because this build lacks the feature `s3`", "");
         let is_name = |text: &str| {
             text.bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte))
@@ -224,13 +222,20 @@ impl SourceSection {
     fn validate_path_pattern(&self, errors: &mut ErrorCollector) {
         let (rule, example) = match PathPattern::parse(&self.path_pattern) {
             Err(error) => (format!("a path pattern ({error})"), "{timeframe}/{symbol}.csv.gz"),
-            Ok(pattern) if pattern.is_parquet() && !FEATURES.contains(&"parquet") => {
-                let rule = "a path of CSV files, because this build lacks the feature `parquet`";
-                (rule.to_owned(), "{timeframe}/{symbol}.csv.gz")
-            }
             Ok(_) => return,
         };
         errors.check(false, "path_pattern", &self.path_pattern, &rule, example);
+    }
+
+    /// Rejects settings that need a part other than these.
+    pub(super) fn validate_features(&self, features: &[&str], errors: &mut ErrorCollector) {
+        let is_built = !self.has_bucket() || features.contains(&"s3");
+        let rule = "empty, because this build lacks the feature `s3`";
+        errors.check(is_built, "bucket", &self.bucket, rule, "");
+        let is_parquet = PathPattern::parse(&self.path_pattern).is_ok_and(|pattern| pattern.is_parquet());
+        let rule = "a path of CSV files, because this build lacks the feature `parquet`";
+        let is_built = !is_parquet || features.contains(&"parquet");
+        errors.check(is_built, "path_pattern", &self.path_pattern, rule, "{timeframe}/{symbol}.csv.gz");
     }
 }
 
@@ -255,6 +260,7 @@ impl Validate for SourceSection {
         errors.check(!is_missing, "folder", "", rule, "/var/lib/bars");
         self.validate_bucket(errors);
         self.validate_path_pattern(errors);
+        self.validate_features(FEATURES, errors);
         let is_zone = self.time_zone.is_empty() || self.zone().is_some();
         errors.check(
             is_zone,

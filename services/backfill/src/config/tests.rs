@@ -1,6 +1,6 @@
 //! Rules of the configuration. The chassis tests its layers.
 
-use chassis::config::{load, load_with_renames};
+use chassis::config::{ErrorCollector, load, load_with_renames};
 
 use super::*;
 
@@ -43,6 +43,31 @@ fn all_errors_are_reported_at_once_with_key_and_value() {
         assert!(all.contains(part), "{part} is missing in\n{all}");
     }
     assert_eq!(errors.len(), 6, "{all}");
+}
+
+#[test]
+fn part_that_is_not_built_is_named_in_the_error() {
+    let section = SourceSection {
+        kind: SourceKind::Files,
+        bucket: "history".to_owned(),
+        path_pattern: "{timeframe}/{symbol}.parquet".to_owned(),
+        ..SourceSection::default()
+    };
+    let errors_with = |features: &[&str]| {
+        let mut errors = ErrorCollector::new();
+        section.validate_features(features, &mut errors);
+        errors.into_errors().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(errors_with(&["security", "parquet", "s3"]), [""; 0]);
+    for (part, key) in [("s3", "bucket"), ("parquet", "path_pattern")] {
+        let other = if part == "s3" { "parquet" } else { "s3" };
+        let errors = errors_with(&[other]);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with(key) && errors[0].contains(&format!("lacks the feature `{part}`")),
+            "{errors:?}"
+        );
+    }
 }
 
 #[test]

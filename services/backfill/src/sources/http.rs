@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use kit::SaturatingFrom;
-use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{ClientBuilder, Response, redirect};
 use url::{Host, Url};
+
+use crate::config::SourceSection;
+
+/// The maximum number of characters of a server's error in our error.
+pub(super) const MESSAGE_CHARS_MAX: usize = 200;
 
 /// Error of a body.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +21,15 @@ pub(super) enum BodyError {
     Transport(#[source] reqwest::Error),
     #[error("{bytes} bytes, at most {max} are allowed")]
     TooLarge { bytes: u64, max: u64 },
+}
+
+/// Returns a client of the server at this address. It follows no redirect: another host would get the credentials, or the signature.
+pub(super) fn client(section: &SourceSection, url: &Url) -> ClientBuilder {
+    let client = reqwest::Client::builder()
+        .connect_timeout(section.connect_timeout_ms.into())
+        .timeout(section.timeout_ms.into())
+        .redirect(redirect::Policy::none());
+    if is_loopback(url) { client.no_proxy() } else { client }
 }
 
 /// Reads the body, which must not be larger than the bound.
@@ -52,7 +66,7 @@ pub(super) fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.saturating_add_micros(i64::saturating_from(wait.as_micros()))
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

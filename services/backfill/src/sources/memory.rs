@@ -38,8 +38,8 @@ fn bars_bytes(executor: &ExecutorSection) -> u64 {
     bars.unwrap_or_default() * BAR_BYTES
 }
 
-/// Returns the memory of the files that are read at once, one by each worker with a fetch, and of the bars of each running fetch. None for
-/// other sources.
+/// Returns the memory of the files that are read at once, one by each worker with a fetch, and of the records of each running fetch. None without
+/// a source.
 #[must_use]
 pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part> {
     let fetches = u64::saturating_from(executor.running_max);
@@ -76,7 +76,11 @@ pub fn memory_parts(source: SourceKind, executor: &ExecutorSection) -> Vec<Part>
                 bytes: fetches.saturating_mul(RECORD_COPIES * bars_bytes(executor).max(other_bytes)),
             },
         ],
-        SourceKind::None | SourceKind::Synthetic => Vec::new(),
+        SourceKind::Synthetic => vec![Part {
+            name: "bars of executor.running_max".to_owned(),
+            bytes: fetches.saturating_mul(bars_bytes(executor)),
+        }],
+        SourceKind::None => Vec::new(),
     }
 }
 
@@ -104,6 +108,7 @@ mod tests {
         let parts = memory_parts(SourceKind::Files, &executor);
         let bytes: Vec<u64> = parts.iter().map(|part| part.bytes).collect();
         assert_eq!(bytes, [192 << 20, 3 * ((1 << 20) + 5 * 1_440 * 96)]);
-        assert!(memory_parts(SourceKind::Synthetic, &executor).is_empty());
+        assert_eq!(memory_parts(SourceKind::Synthetic, &executor)[0].bytes, 3 * 5 * 1_440 * 96);
+        assert!(memory_parts(SourceKind::None, &executor).is_empty());
     }
 }

@@ -27,7 +27,7 @@ use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
 use self::intraday::{Session, aggregated};
-use self::random::{fnv1a, normal, unit};
+use self::random::{SESSIONS_A_YEAR, fnv1a, normal, unit};
 use self::restatement::Restatement;
 use self::splits::{Split, split_bars};
 use super::records::{Action, ActionKind, News, within};
@@ -82,7 +82,7 @@ impl SyntheticMarket {
         let name_hash = fnv1a(symbol.as_str().as_bytes());
         let mut rng = Pcg64Mcg::seed_from_u64(self.seed ^ name_hash);
         let index = usize::saturating_from(name_hash % 5);
-        let daily = YEARLY_VOLATILITY[index] / 252_f64.sqrt();
+        let daily = YEARLY_VOLATILITY[index] / SESSIONS_A_YEAR.sqrt();
         let mut close = 20.0 + 180.0 * unit(&mut rng);
         let mut volume_level = 1e6 * (1.0 + 9.0 * unit(&mut rng));
         let mut bars = Vec::new();
@@ -167,7 +167,11 @@ impl Source for SyntheticMarket {
     }
 
     fn news(&self, symbol: Symbol, range: Interval) -> Result<Part<Vec<News>>, SourceError> {
-        Ok(Part::complete(articles::news(self.seed, symbol, self.settings.news_per_month, range), range))
+        let exists = Interval::new(calendar::day_open(FIRST_DATE), range.end());
+        let news = exists.ok().and_then(|exists| exists.intersection(range)).map_or_else(Vec::new, |range| {
+            articles::news(self.seed, symbol, self.settings.news_per_month, range)
+        });
+        Ok(Part::complete(news, range))
     }
 
     fn actions(&self, symbol: Symbol, range: Interval) -> Result<Part<Vec<Action>>, SourceError> {

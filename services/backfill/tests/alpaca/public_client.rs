@@ -1,32 +1,17 @@
 //! The vendor's public Python client reads the simulated server: both clients agree about its API.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
 use backfill::sources::Source;
 use domain::{Symbol, Timeframe, Timestamp};
+use integration::python;
 use serde_json::Value;
 
 use crate::server::{KEY_ID, SECRET};
 use crate::serving_actions::{dividend, spin_off, split};
 use crate::serving_news::article;
 use crate::{Bench, at, days, range, sessions};
-
-/// Returns the path of a Python with the packages of tests/integration/clients. Without one the test is skipped.
-#[expect(clippy::disallowed_methods, reason = "a switch of the test run, not configuration of a service")]
-fn python() -> Option<PathBuf> {
-    let path = std::env::var("TAPELINE_PYTHON").ok();
-    if path.is_none() {
-        // Not by a print macro, whose output would be captured: a skip must be visible.
-        writeln!(
-            std::io::stderr(),
-            "skipped: needs a python with clients/requirements.txt (TAPELINE_PYTHON)"
-        )
-        .ok();
-    }
-    path.map(PathBuf::from)
-}
 
 /// Runs the public client.
 fn public(python: &PathBuf, bench: &Bench, arguments: [&str; 5]) -> Value {

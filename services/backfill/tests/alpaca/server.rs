@@ -3,11 +3,12 @@
 //! Written on sockets, because some failures are no valid HTTP. Each connection has one request.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::Timestamp;
+use integration::http_server::{RequestHead, finish, serve};
 use serde_json::{Value, json};
 
 use crate::failures::Failure;
@@ -81,16 +82,9 @@ impl Reply {
 
 impl SimulatedServer {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
         let state = Arc::new(State::default());
         let served = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let state = Arc::clone(&served);
-                std::thread::spawn(move || state.serve(connection));
-            }
-        });
+        let address = serve(move |connection| served.serve(connection)).expect("a free port");
         Self { address, state }
     }
 
@@ -140,7 +134,7 @@ impl SimulatedServer {
 
 impl State {
     fn serve(&self, mut connection: TcpStream) {
-        let Some((target, headers)) = read_head(&connection) else { return };
+        let Some(RequestHead { target, headers, .. }) = RequestHead::read(&connection) else { return };
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let parameters: Parameters = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         locked(&self.requests).push(parameters.clone());
@@ -156,9 +150,7 @@ impl State {
             locked(&self.open).push(connection);
             return;
         }
-        connection.shutdown(std::net::Shutdown::Write).ok();
-        // Until the client has read everything and closes: data that was not read would reset the connection.
-        std::io::copy(&mut connection.take(1 << 20), &mut std::io::sink()).ok();
+        finish(connection);
     }
 
     fn reply(&self, path: &str, headers: &Parameters, parameters: &Parameters) -> Reply {
@@ -203,21 +195,4 @@ pub(crate) fn limit_of(parameters: &Parameters, default: usize, max: usize) -> R
 pub(crate) fn time_of(parameters: &Parameters, name: &str) -> Result<Option<Timestamp>, String> {
     let text = parameters.get(name);
     text.map(|text| Timestamp::parse(text).map_err(|_| format!("invalid {name}: {text}"))).transpose()
-}
-
-/// Returns the target and the headers of a request, with their names in lower case.
-fn read_head(connection: &TcpStream) -> Option<(String, Parameters)> {
-    let mut lines = BufReader::new(connection).lines();
-    let first = lines.next()?.ok()?;
-    let target = first.split(' ').nth(1)?.to_owned();
-    let mut headers = Parameters::new();
-    for line in lines {
-        let line = line.ok()?;
-        if line.is_empty() {
-            return Some((target, headers));
-        }
-        let (name, value) = line.split_once(": ")?;
-        headers.insert(name.to_ascii_lowercase(), value.to_owned());
-    }
-    None
 }

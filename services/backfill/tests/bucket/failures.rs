@@ -33,7 +33,7 @@ fn wrong_key_is_a_permanent_error_with_its_code() {
         let error = bench.minutes("2024-06-28", "2024-06-28").unwrap_err();
         assert!(matches!(error, SourceError::Permanent { .. }), "{error:?}");
         let expected = format!(
-            "source files failed: s3://history/exports/v 1/1min/AAPL.csv: failed to read: status 403 {code}: \"Simulated {code}.\""
+            "source files failed: s3://history/exports/v 1 é~%/1min/AAPL.csv: failed to read: status 403 {code}: \"Simulated {code}.\""
         );
         assert_eq!(text(&error), expected);
         assert!(bench.server.take_requests().is_empty());

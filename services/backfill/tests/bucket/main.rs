@@ -17,7 +17,7 @@ use domain::{Interval, Symbol, Timeframe, Timestamp};
 use kit::{ErrorChain, Secret};
 use tokio::runtime::Runtime;
 
-use self::server::{BUCKET, KEY_ID, S3Server, SECRET};
+use self::server::{BUCKET, Failure, KEY_ID, S3Server, SECRET};
 
 /// A Wednesday at 11:00 in New York.
 pub(crate) const NOW: &str = "2024-07-10T15:00:00Z";
@@ -42,7 +42,7 @@ impl Bench {
         let mut section = SourceSection {
             kind: SourceKind::Files,
             bucket: BUCKET.to_owned(),
-            folder: "exports/v 1".into(),
+            folder: "exports/v 1 é~%".into(),
             endpoint: format!("http://{}", server.address),
             key_id: Secret::new(KEY_ID),
             secret: Secret::new(SECRET),
@@ -68,7 +68,7 @@ impl Bench {
     }
 
     pub(crate) fn put_at(&self, below: &str, content: impl Into<Vec<u8>>, changed: &str) {
-        self.server.put(&format!("exports/v 1/{below}"), content, at(changed));
+        self.server.put(&format!("exports/v 1 é~%/{below}"), content, at(changed));
     }
 
     pub(crate) fn minutes(&self, first: &str, last: &str) -> Result<SourceBars, SourceError> {
@@ -112,8 +112,11 @@ fn objects_of_all_formats_are_read_as_files() {
         let part = bench.minutes("2024-06-28", "2024-06-28").unwrap();
         assert_eq!((part.records.len(), part.horizon), (1, at("2024-06-28T13:30:00.000001Z")));
         let row = part.defects.rows[0].to_string();
-        assert_eq!(row, format!("s3://history/exports/v 1/1min/AAPL.{end}:3: close: `n/a` is not a number"));
-        let expected = [format!("GET /history/exports/v%201/1min/AAPL.{end}")];
+        assert_eq!(
+            row,
+            format!("s3://history/exports/v 1 é~%/1min/AAPL.{end}:3: close: `n/a` is not a number")
+        );
+        let expected = [format!("GET /history/exports/v%201%20%C3%A9~%25/1min/AAPL.{end}")];
         assert_eq!(bench.server.take_requests(), expected, "one request reads a file");
     }
     let bench = Bench::new("{timeframe}/{symbol}.parquet");
@@ -155,12 +158,13 @@ fn absent_object_is_an_unknown_symbol_while_others_are_there() {
     assert!(matches!(error, SourceError::Transient { .. }), "an empty prefix may be a mistake: {error:?}");
     bench.put("1day/MSFT.csv", "");
     let error = bench.minutes("2024-06-28", "2024-06-28").unwrap_err();
-    let expected = "source files does not have symbol AAPL: no file s3://history/exports/v 1/1min/AAPL.csv";
+    let expected =
+        "source files does not have symbol AAPL: no file s3://history/exports/v 1 é~%/1min/AAPL.csv";
     assert_eq!(text(&error), expected);
     bench.server.remove_bucket();
     let error = bench.minutes("2024-06-28", "2024-06-28").unwrap_err();
     assert!(matches!(error, SourceError::Permanent { .. }), "{error:?}");
-    let expected = "s3://history/exports/v 1/1min/AAPL.csv: failed to read: status 404 NoSuchBucket: \"Simulated NoSuchBucket.\"";
+    let expected = "s3://history/exports/v 1 é~%/1min/AAPL.csv: failed to read: status 404 NoSuchBucket: \"Simulated NoSuchBucket.\"";
     assert!(text(&error).ends_with(expected), "{}", text(&error));
 }
 
@@ -191,4 +195,30 @@ fn dates_are_found_in_lists_of_several_pages() {
         let error = bench.minutes("2024-06-21", "2024-06-21").unwrap_err();
         assert!(text(&error).contains("NoSuchBucket"), "{}", text(&error));
     }
+}
+
+#[test]
+fn listed_object_that_is_gone_is_a_temporary_error() {
+    let bench = Bench::new("{timeframe}/{symbol}-{date}.csv");
+    bench.put("1min/AAPL-2024-06-28.csv", bar_at("2024-06-28T13:30:00Z"));
+    bench.server.inject([None, Some(Failure::Error(404, "NoSuchKey", Vec::new()))]);
+    let error = bench.minutes("2024-06-28", "2024-06-28").unwrap_err();
+    assert!(matches!(error, SourceError::Transient { .. }), "{error:?}");
+    assert!(
+        text(&error).contains("1min/AAPL-2024-06-28.csv: failed to read: status 404"),
+        "{}",
+        text(&error)
+    );
+}
+
+#[test]
+fn objects_of_a_symbol_without_any_are_looked_up_once() {
+    let bench = Bench::new("{timeframe}/{date}/{symbol}.csv");
+    for day in 10..30 {
+        bench.put(&format!("1min/2024-06-{day}/MSFT.csv"), bar_at(&format!("2024-06-{day}T13:30:00Z")));
+    }
+    let error = bench.minutes("2024-07-02", "2024-07-03").unwrap_err();
+    assert!(matches!(error, SourceError::UnknownSymbol { .. }), "{error:?}");
+    let requests = bench.server.take_requests();
+    assert_eq!(requests.iter().filter(|request| request.starts_with("HEAD ")).count(), 20, "{requests:?}");
 }

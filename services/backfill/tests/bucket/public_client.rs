@@ -1,26 +1,11 @@
 //! The vendor's own signer: the server that checks our requests accepts those of botocore, and rejects them with another secret.
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::process::Command;
+
+use integration::python;
 
 use crate::server::{BUCKET, KEY_ID, SECRET};
 use crate::{Bench, bar_at};
-
-/// Returns the path of a Python with the packages of tests/integration/clients. Without one the test is skipped.
-#[expect(clippy::disallowed_methods, reason = "a switch of the test run, not configuration of a service")]
-fn python() -> Option<PathBuf> {
-    let path = std::env::var("TAPELINE_PYTHON").ok();
-    if path.is_none() {
-        // Not by a print macro, whose output would be captured: a skip must be visible.
-        writeln!(
-            std::io::stderr(),
-            "skipped: needs a python with clients/requirements.txt (TAPELINE_PYTHON)"
-        )
-        .ok();
-    }
-    path.map(PathBuf::from)
-}
 
 #[test]
 fn requests_of_botocore_are_valid_and_equal() {
@@ -31,16 +16,16 @@ fn requests_of_botocore_are_valid_and_equal() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bucket/public_client.py");
     let read = |secret: &str| {
         let endpoint = format!("http://{}", bench.server.address);
-        let key = format!("exports/v 1/{key}");
+        let key = format!("exports/v 1 é~%/{key}");
         let output = Command::new(&python)
-            .args([script, &endpoint, KEY_ID, secret, BUCKET, "exports/v 1/1min/", &key])
+            .args([script, &endpoint, KEY_ID, secret, BUCKET, "exports/v 1 é~%/1min/", &key])
             .env("NO_PROXY", "127.0.0.1")
             .output()
             .expect("an executable python");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("a text")
     };
-    assert_eq!(read(SECRET), format!("exports/v 1/1min/2024-06-28/\n{content}"));
+    assert_eq!(read(SECRET), format!("exports/v 1 é~%/1min/2024-06-28/\n{content}"));
     let of_botocore = bench.server.take_requests();
     assert_eq!(bench.minutes("2024-06-28", "2024-06-28").unwrap().records.len(), 1);
     let own_requests = bench.server.take_requests();

@@ -3,14 +3,15 @@
 //! Written on sockets, because some failures are no valid HTTP. Each connection has one request.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::Timestamp;
+use integration::http_server::{RequestHead, finish, serve};
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::signature::{Request, check};
+use crate::signature::check;
 
 pub(crate) const KEY_ID: &str = "AKIATEST0123456789AB";
 pub(crate) const SECRET: &str = "secret/+=0123456789";
@@ -56,16 +57,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl S3Server {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
         let state = Arc::new(State::default());
         let served = Arc::clone(&state);
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let state = Arc::clone(&served);
-                std::thread::spawn(move || state.serve(connection));
-            }
-        });
+        let address = serve(move |connection| served.serve(connection)).expect("a free port");
         Self { address, state }
     }
 
@@ -121,13 +115,13 @@ impl Reply {
 
 impl State {
     fn serve(&self, mut connection: TcpStream) {
-        let Some((method, target, headers)) = read_head(&connection) else { return };
-        let request = Request { method: &method, target: &target, headers: &headers };
-        let reply = match check(&request, KEY_ID, SECRET) {
+        let Some(head) = RequestHead::read(&connection) else { return };
+        let RequestHead { method, target, .. } = &head;
+        let reply = match check(&head, KEY_ID, SECRET) {
             Err(code) => Reply::error(403, code),
             Ok(()) => {
                 locked(&self.requests).push(format!("{method} {target}"));
-                self.reply(&target)
+                self.reply(target)
             }
         };
         let (mut head, mut body) = reply.bytes(method == "HEAD");
@@ -150,9 +144,7 @@ impl State {
         }
         // The client may have closed the connection.
         connection.write_all(&[&head, body].concat()).ok();
-        connection.shutdown(std::net::Shutdown::Write).ok();
-        // Until the client has read everything and closes: data that was not read would reset the connection.
-        std::io::copy(&mut connection.take(1 << 20), &mut std::io::sink()).ok();
+        finish(connection);
     }
 
     fn reply(&self, target: &str) -> Reply {
@@ -238,22 +230,4 @@ impl State {
 fn http_date(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_microsecond(time.micros()).expect("a time");
     DateTimePrinter::new().timestamp_to_rfc9110_string(&time).expect("a time")
-}
-
-/// Returns the method, the target and the headers of a request, with their names in lower case.
-fn read_head(connection: &TcpStream) -> Option<(String, String, BTreeMap<String, String>)> {
-    let mut lines = BufReader::new(connection).lines();
-    let first = lines.next()?.ok()?;
-    let mut words = first.split(' ').map(str::to_owned);
-    let (method, target) = (words.next()?, words.next()?);
-    let mut headers = BTreeMap::new();
-    for line in lines {
-        let line = line.ok()?;
-        if line.is_empty() {
-            return Some((method, target, headers));
-        }
-        let (name, value) = line.split_once(':')?;
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    None
 }

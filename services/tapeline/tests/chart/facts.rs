@@ -98,6 +98,16 @@ async fn memory_of_files_matches_the_formula_of_the_templates() {
     }
 }
 
+/// The templates compute `running_max × 2 × bars × bar_bytes`.
+#[tokio::test]
+async fn synthetic_memory_matches_the_formula_of_the_templates() {
+    let bar_bytes = current_facts()["memory"]["bar_bytes"].as_u64().unwrap();
+    let executor = ExecutorSection { minute_bars_chunk_days: 30, ..ExecutorSection::default() };
+    let parts = memory_parts(SourceKind::Synthetic, &executor);
+    let computed = u64::try_from(executor.running_max).unwrap() * 2 * 30 * 1_440 * bar_bytes;
+    assert_eq!(computed, parts.iter().map(|part| part.bytes).sum::<u64>());
+}
+
 /// The templates compute `min(running_max, workers_max) × alpaca_response_bytes + running_max × max(4 × bars × bar_bytes,
 /// alpaca_record_bytes)`.
 #[tokio::test]

@@ -10,10 +10,11 @@ use domain::calendar::{Date, date_of};
 use domain::{Interval, Symbol};
 use jiff::ToSpan;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::pages::{BySymbol, Content, ItemError, PageError, RECORD_BYTES_MAX, empty, nullable, short};
-use crate::sources::records::{Action, ActionKind};
+use super::pages::{
+    Bounded, BySymbol, Content, ItemError, Items, PageError, RECORD_BYTES_MAX, empty, nullable, short,
+};
+use crate::sources::records::{Action, ActionKind, ID_BYTES_MAX, RATIO_MAX};
 
 /// The maximum number of days from the process date to the ex-date.
 const EARLIER_DAYS: i32 = 30;
@@ -21,20 +22,14 @@ const EARLIER_DAYS: i32 = 30;
 /// The maximum number of days from the ex-date to the process date.
 const LATER_DAYS: i32 = 400;
 
-/// The maximum number of bytes of an id.
-const ID_BYTES_MAX: usize = 256;
-
-/// The maximum ratio of a split.
-const RATIO_MAX: f64 = 10_000.0;
-
-/// The maximum number of unknown types whose actions are counted.
+/// The maximum number of unknown types that are logged, each once.
 const UNKNOWN_MAX: usize = 100;
 
 #[derive(Deserialize)]
 pub(super) struct PageBody {
     /// By the plural of their type. `null` if there are none.
     #[serde(deserialize_with = "nullable")]
-    corporate_actions: Option<BTreeMap<String, Vec<Value>>>,
+    corporate_actions: Option<Bounded<BTreeMap<String, Items>>>,
     /// `null` on the last page.
     #[serde(deserialize_with = "nullable")]
     next_page_token: Option<String>,
@@ -108,9 +103,9 @@ pub(super) struct ActionDates {
     pub(super) last: Date,
 }
 
-/// The numbers of actions of unknown types, by the name of their list.
+/// The names of the lists of unknown types.
 #[derive(Debug, Default)]
-pub(super) struct UnknownTypes(Mutex<BTreeMap<String, usize>>);
+pub(super) struct UnknownTypes(Mutex<BTreeSet<String>>);
 
 /// The actions of all pages of a request.
 pub(super) struct Actions<'a> {
@@ -134,14 +129,13 @@ impl ActionDates {
 }
 
 impl UnknownTypes {
-    fn count(&self, list: &str, actions: usize) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(list) {
-            *count += actions;
-        } else if counts.len() < UNKNOWN_MAX {
-            let list = short(list, 64);
+    /// Logs a type once.
+    fn note(&self, list: &str, actions: usize) {
+        let list = short(list, 64);
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !noted.contains(&list) && noted.len() < UNKNOWN_MAX {
             tracing::warn!(list, actions, "corporate actions of an unknown type are not read");
-            counts.insert(list, actions);
+            noted.insert(list);
         }
     }
 }
@@ -152,8 +146,8 @@ impl<'a> Actions<'a> {
     }
 
     /// Returns an action of a requested symbol. `None` if it is one of another symbol that is named with a requested one.
-    fn checked(&self, terms: Terms, item: Value) -> Result<Option<(Symbol, Action)>, ItemError> {
-        let body: ActionBody = serde_json::from_value(item).map_err(ItemError::Form)?;
+    fn checked(&self, terms: Terms, item: &str) -> Result<Option<(Symbol, Action)>, ItemError> {
+        let body: ActionBody = serde_json::from_str(item).map_err(ItemError::Form)?;
         let names = body.names();
         let requested = |name: &str| Symbol::parse(name).ok().filter(|it| self.actions.contains_key(it));
         if !names.iter().any(|name| requested(name).is_some()) {
@@ -186,14 +180,14 @@ impl Content for Actions<'_> {
     type Record = Action;
 
     fn add(&mut self, page: PageBody) -> Result<Option<String>, PageError> {
-        for (name, items) in page.corporate_actions.unwrap_or_default() {
+        for (name, Bounded(items)) in page.corporate_actions.map_or_else(BTreeMap::new, |lists| lists.0) {
             let Some(Type { list, terms }) = TYPES.into_iter().find(|it| it.list == name) else {
-                self.unknown.count(&name, items.len());
+                self.unknown.note(&name, items.len());
                 continue;
             };
             for (item, body) in (1..).zip(items) {
                 let checked =
-                    self.checked(terms, body).map_err(|cause| PageError::Item { list, item, cause })?;
+                    self.checked(terms, body.get()).map_err(|cause| PageError::Item { list, item, cause })?;
                 let Some((symbol, action)) = checked else { continue };
                 self.bytes += size_of::<Action>() + 2 * action.id.len();
                 if self.bytes > RECORD_BYTES_MAX {

@@ -7,21 +7,18 @@ use chassis::Clock;
 use domain::Timestamp;
 use kit::SaturatingFrom;
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Response, StatusCode, redirect};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::error::{AlpacaError, RESPONSE_BYTES_MAX};
 use super::query::{Api, Query};
 use super::quota::Quota;
 use crate::config::SourceSection;
-use crate::sources::http::{BodyError, after, body, is_loopback, number, retry_after};
+use crate::sources::http::{self, BodyError, MESSAGE_CHARS_MAX, after, body, number, retry_after};
 
 const KEY_ID: &str = "APCA-API-KEY-ID";
 const SECRET: &str = "APCA-API-SECRET-KEY";
 const RATE_LIMIT_RESET: &str = "X-RateLimit-Reset";
-
-/// The maximum number of characters of a server's error in our error.
-const MESSAGE_CHARS_MAX: usize = 200;
 
 /// A client with the credentials and the quota of one key.
 pub(super) struct Client {
@@ -43,17 +40,8 @@ impl Client {
         let (Some(api), Some(headers)) = (Api::new(section), credentials(section)) else {
             return Ok(None);
         };
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(section.connect_timeout_ms.into())
-            .timeout(section.timeout_ms.into())
-            .default_headers(headers)
-            // Another host would get the credentials.
-            .redirect(redirect::Policy::none());
-        if is_loopback(api.url()) {
-            http = http.no_proxy();
-        }
         Ok(Some(Self {
-            http: http.build()?,
+            http: http::client(section, api.url()).default_headers(headers).build()?,
             api,
             quota: Mutex::new(Quota::new(section.requests_per_minute)),
             clock,

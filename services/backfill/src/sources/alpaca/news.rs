@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use contracts::bounds::TEXT_BYTES_MAX;
 use domain::{Interval, Symbol, Timestamp};
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::pages::{BySymbol, Content, ItemError, PageError, RECORD_BYTES_MAX, empty, nullable, short};
+use super::pages::{
+    Bounded, BySymbol, Content, ItemError, Items, PageError, RECORD_BYTES_MAX, empty, nullable, short,
+};
 use crate::sources::records::News;
 
 /// The maximum number of symbols in a request: a page has 50 articles, and a request with many would need more pages than fit its time.
@@ -25,7 +26,7 @@ const HOUR_MICROS: i64 = 3_600_000_000;
 pub(super) struct PageBody {
     /// `null` if there are none.
     #[serde(deserialize_with = "nullable")]
-    news: Option<Vec<Value>>,
+    news: Option<Items>,
     /// `null` on the last page.
     #[serde(deserialize_with = "nullable")]
     next_page_token: Option<String>,
@@ -39,7 +40,7 @@ struct ArticleBody {
     updated_at: String,
     #[serde(default)]
     url: Option<String>,
-    symbols: Vec<String>,
+    symbols: Bounded<Vec<String>>,
 }
 
 /// The range of a request: articles that were created or updated within it.
@@ -109,17 +110,17 @@ impl Articles {
         Ok(())
     }
 
-    fn checked(&self, item: Value) -> Result<Article, ItemError> {
-        let body: ArticleBody = serde_json::from_value(item).map_err(ItemError::Form)?;
+    fn checked(&self, item: &str) -> Result<Article, ItemError> {
+        let body: ArticleBody = serde_json::from_str(item).map_err(ItemError::Form)?;
         let time = |field, text: &str| {
             Timestamp::parse(text).map_err(|cause| ItemError::Time { field, text: short(text, 40), cause })
         };
         let created = time("created_at", &body.created_at)?;
         let updated = time("updated_at", &body.updated_at)?;
-        let named = body.symbols.iter().filter_map(|name| Symbol::parse(name).ok());
+        let named = body.symbols.0.iter().filter_map(|name| Symbol::parse(name).ok());
         let symbols: BTreeSet<Symbol> = named.filter(|symbol| self.news.contains_key(symbol)).collect();
         if symbols.is_empty() {
-            return Err(ItemError::Symbols(short(&body.symbols.join(","), 64)));
+            return Err(ItemError::Symbols(short(&body.symbols.0.join(","), 64)));
         }
         if updated < created {
             return Err(ItemError::Updated { created, updated });
@@ -149,9 +150,9 @@ impl Content for Articles {
     type Record = News;
 
     fn add(&mut self, page: PageBody) -> Result<Option<String>, PageError> {
-        for (item, body) in (1..).zip(page.news.unwrap_or_default()) {
+        for (item, body) in (1..).zip(page.news.map_or_else(Vec::new, |news| news.0)) {
             let article =
-                self.checked(body).map_err(|cause| PageError::Item { list: "news", item, cause })?;
+                self.checked(body.get()).map_err(|cause| PageError::Item { list: "news", item, cause })?;
             self.add_article(article)?;
         }
         Ok(page.next_page_token)
@@ -196,7 +197,8 @@ mod tests {
             "id": id, "headline": headline, "created_at": "2024-06-03T14:00:00Z", "updated_at": updated,
             "url": "", "symbols": ["AAPL", "$BTC"],
         });
-        articles.add(PageBody { news: Some(vec![article]), next_page_token: None })
+        let page = serde_json::json!({ "news": [article], "next_page_token": null });
+        articles.add(serde_json::from_str(&page.to_string()).unwrap())
     }
 
     #[test]

@@ -1,16 +1,29 @@
 //! Pages of a response: their JSON form, the checks that all have in common, and their errors.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
 
 use domain::{BarError, Symbol, Timeframe, Timestamp};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// The maximum length of a page token. The tokens of a call are kept, to notice one that repeats.
 const TOKEN_BYTES_MAX: usize = 1_024;
 
 /// The maximum number of bytes of the news or actions of a call, counted for each of its symbols.
 pub(in crate::sources) const RECORD_BYTES_MAX: usize = 2 << 20;
+
+/// The maximum number of items of a list in a page: ten times what the vendor serves.
+const ITEMS_MAX: usize = 10_000;
+
+/// A list of a page, or a map of lists by name. More entries than the maximum are an error: an empty one needs many times its text in memory.
+#[derive(Debug)]
+pub(super) struct Bounded<C>(pub(super) C);
+
+/// The texts of items, each checked alone.
+pub(super) type Items = Bounded<Vec<Box<RawValue>>>;
 
 /// Records by symbol, also of symbols without any.
 pub(super) type BySymbol<R> = BTreeMap<Symbol, Vec<R>>;
@@ -34,6 +47,58 @@ pub(super) trait Content {
 pub(super) struct Pages<C> {
     content: C,
     tokens: BTreeSet<String>,
+}
+
+struct BoundedVisitor<C>(PhantomData<C>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVisitor<Vec<T>> {
+    type Value = Bounded<Vec<T>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            if items.len() == ITEMS_MAX {
+                return Err(A::Error::custom(format_args!("a list has more than {ITEMS_MAX} items")));
+            }
+            items.push(item);
+        }
+        Ok(Bounded(items))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVisitor<BTreeMap<String, T>> {
+    type Value = Bounded<BTreeMap<String, T>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some((name, entry)) = map.next_entry()? {
+            if entries.len() == ITEMS_MAX {
+                return Err(A::Error::custom(format_args!("an object has more than {ITEMS_MAX} keys")));
+            }
+            entries.insert(name, entry);
+        }
+        Ok(Bounded(entries))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<Vec<T>> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(BoundedVisitor(PhantomData::<Vec<T>>))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<BTreeMap<String, T>> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BoundedVisitor(PhantomData::<BTreeMap<String, T>>))
+    }
 }
 
 /// Requires the key, unlike the default for an `Option`.
@@ -203,6 +268,20 @@ mod tests {
         fn into_records(self) -> BySymbol<()> {
             BySymbol::new()
         }
+    }
+
+    #[test]
+    fn list_and_object_above_their_bounds_are_errors() {
+        let list = |items| serde_json::from_str::<Items>(&format!("[{}0]", "0,".repeat(items - 1)));
+        assert_eq!(list(ITEMS_MAX).unwrap().0.len(), ITEMS_MAX);
+        let error = list(ITEMS_MAX + 1).unwrap_err().to_string();
+        assert!(error.starts_with("a list has more than 10000 items"), "{error}");
+        let object = |keys: usize| {
+            let keys: Vec<String> = (0..keys).map(|key| format!("\"{key}\":[]")).collect();
+            serde_json::from_str::<Bounded<BTreeMap<String, Items>>>(&format!("{{{}}}", keys.join(",")))
+        };
+        assert_eq!(object(ITEMS_MAX).unwrap().0.len(), ITEMS_MAX);
+        assert!(object(ITEMS_MAX + 1).is_err());
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Bucket {
     ) -> Result<Content, CsvError> {
         let path = self.root.join(below);
         let object = self.run(&path, deadline, async {
-            let object = self.store.get(&self.key(below)).await?;
+            let object = self.store.get(&self.key(below)?).await?;
             let changed = object.meta.last_modified.timestamp_micros();
             Ok((object.bytes().await?, changed))
         });
@@ -128,11 +128,12 @@ impl Bucket {
         Ok(!list?.result.objects.is_empty())
     }
 
-    /// Returns the names in a folder that begin with a text: those of objects and of folders.
+    /// Returns those names in a folder that begin with a text and are needed: of objects and of folders.
     pub(super) fn names(
         &self,
         folder: &Path,
         begin: &str,
+        is_needed: impl Fn(&str) -> bool,
         deadline: Instant,
     ) -> Result<Vec<String>, CsvError> {
         let folder_prefix = match folder.as_os_str().is_empty() {
@@ -153,7 +154,8 @@ impl Bucket {
                 let page = self.store.list_paginated(prefix, options).await?;
                 let objects = page.result.objects.into_iter().map(|object| object.location);
                 let names_of_page = objects.chain(page.result.common_prefixes);
-                names.extend(names_of_page.filter_map(|path| path.filename().map(str::to_owned)));
+                let needed = names_of_page.filter_map(|path| path.filename().map(str::to_owned));
+                names.extend(needed.filter(|name| is_needed(name)));
                 token = page.page_token;
                 if token.is_none() {
                     return Ok(());
@@ -177,12 +179,17 @@ impl Bucket {
             present.extend(self.have(some, deadline)?);
         }
         let ordered: Vec<_> = objects.iter().collect();
+        let mut is_any = false;
         for some in ordered.chunks(LOOKUPS) {
             let found = self.have(some, deadline)?;
             present.extend(found.first());
-            if !found.is_empty() {
+            is_any = !found.is_empty();
+            if is_any {
                 break;
             }
+        }
+        if !is_any {
+            return Ok(Vec::new());
         }
         for some in ordered.rchunks(LOOKUPS) {
             let found = self.have(some, deadline)?;
@@ -198,10 +205,10 @@ impl Bucket {
     fn have<T: Copy>(&self, objects: &[&(T, PathBuf)], deadline: Instant) -> Result<Vec<T>, CsvError> {
         let look_up = |(_, below): &&(T, PathBuf)| {
             let (store, key) = (self.store.clone(), self.key(below));
-            self.runtime.spawn(async move { store.head(&key).await.map_err(Failed::from) })
+            self.runtime.spawn(async move { Ok::<_, Failed>(store.head(&key?).await?) })
         };
         let started: Vec<_> = objects.iter().map(look_up).collect();
-        // All of them, so that no request continues after the call.
+        // All of them. At the deadline the timeouts of the client end those that are left.
         let results: Vec<_> = std::iter::zip(objects, started)
             .map(|((_, below), lookup)| {
                 let path = self.root.join(below);
@@ -219,8 +226,10 @@ impl Bucket {
         Ok(found)
     }
 
-    fn key(&self, below: &Path) -> object_store::path::Path {
-        object_store::path::Path::from(format!("{}{}", self.prefix, below.display()))
+    /// Returns the key of an object, as it is: a conversion would encode it, and the request once more.
+    fn key(&self, below: &Path) -> Result<object_store::path::Path, Failed> {
+        let key = format!("{}{}", self.prefix, below.display());
+        object_store::path::Path::parse(key).map_err(|error| Failed::new(Failure::Key(error)))
     }
 
     /// Waits for requests, until the deadline at most.

@@ -70,7 +70,8 @@ impl Files {
                 // A file with a header alone.
                 Err(CsvError::NoRecords { .. }) if date < newest => {}
                 Err(error) if error.is_temporary() || matches!(error, CsvError::Unserved { .. }) => {
-                    return Err(self.error(storage, series.symbol, &path, error));
+                    // A file that was listed and is gone: the symbol may have bars.
+                    return Err(self.error_of(error));
                 }
                 Err(error) if date == newest => {
                     parts.horizon = part.start();
@@ -95,11 +96,10 @@ impl Files {
         let Some((folder, prefix, suffix)) = self.pattern.dated_names(series) else {
             return Ok(BTreeSet::new());
         };
-        let names = storage.names(&folder, &prefix).map_err(|error| self.error_of(error))?;
-        let named: BTreeSet<Date> = names
-            .iter()
-            .filter_map(|name| date_in(name.strip_prefix(&prefix)?.strip_suffix(&suffix)?))
-            .collect();
+        let date_of_name = |name: &str| name.strip_prefix(&prefix)?.strip_suffix(&suffix).and_then(date_in);
+        let names = storage.names(&folder, &prefix, |name| date_of_name(name).is_some());
+        let names = names.map_err(|error| self.error_of(error))?;
+        let named: BTreeSet<Date> = names.iter().filter_map(|name| date_of_name(name)).collect();
         let files: Vec<_> =
             named.into_iter().map(|date| (date, self.pattern.path(series, Some(date)))).collect();
         let (first, last) = (date_of(range.start()), date_of(range.last()));

@@ -7,13 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::rules::file_columns::{ACTIONS, ACTIONS_OPTIONAL, NEWS, NEWS_OPTIONAL};
 use crate::sources::csv_file::{Format, Row, RowError};
-use crate::sources::records::{Action, ActionKind, News};
-
-/// The maximum number of bytes of an id or a kind.
-const ID_BYTES_MAX: usize = 256;
-
-/// The maximum ratio of a split.
-const RATIO_MAX: f64 = 10_000.0;
+use crate::sources::records::{Action, ActionKind, ID_BYTES_MAX, News, RATIO_MAX};
 
 /// The maximum time from an announcement to the ex-date: 400 days.
 const ANNOUNCED_MICROS_MAX: i64 = 400 * 86_400_000_000;

@@ -60,14 +60,21 @@ impl OpenStorage<'_> {
         }
     }
 
-    /// Returns the names in a folder that begin with a text. Those of a folder that is absent are none.
+    /// Returns those names in a folder that begin with a text and are needed. Those of a folder that is absent are none.
     ///
     /// # Errors
     /// The storage is absent or cannot be read.
-    pub(super) fn names(self, below: &Path, begin: &str) -> Result<Vec<String>, CsvError> {
+    pub(super) fn names(
+        self,
+        below: &Path,
+        begin: &str,
+        is_needed: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, CsvError> {
         match self.storage {
-            Storage::Folder(folder) => names_in(folder, below, begin),
-            Storage::Bucket(bucket) => bucket.names(below, begin, self.deadline),
+            Storage::Folder(folder) => {
+                names_in(folder, below, |name| name.starts_with(begin) && is_needed(name))
+            }
+            Storage::Bucket(bucket) => bucket.names(below, begin, is_needed, self.deadline),
         }
     }
 
@@ -90,7 +97,7 @@ impl OpenStorage<'_> {
     }
 }
 
-fn names_in(root: &Path, below: &Path, begin: &str) -> Result<Vec<String>, CsvError> {
+fn names_in(root: &Path, below: &Path, is_needed: impl Fn(&str) -> bool) -> Result<Vec<String>, CsvError> {
     let folder = root.join(below);
     let unreadable = |cause| CsvError::Unreadable { path: folder.clone(), cause };
     let entries = match std::fs::read_dir(&folder) {
@@ -100,7 +107,7 @@ fn names_in(root: &Path, below: &Path, begin: &str) -> Result<Vec<String>, CsvEr
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(unreadable)?.file_name();
-        names.extend(name.to_str().filter(|name| name.starts_with(begin)).map(str::to_owned));
+        names.extend(name.to_str().filter(|name| is_needed(name)).map(str::to_owned));
     }
     Ok(names)
 }

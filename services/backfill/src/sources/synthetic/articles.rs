@@ -23,7 +23,8 @@ const HEADLINES: [&str; 6] = [
 
 /// Returns the news of a symbol that are published within `range`, ascending: at full minutes of dates with a session.
 pub(super) fn news(seed: u64, symbol: Symbol, per_month: u16, range: Interval) -> Vec<News> {
-    let dates = std::iter::successors(Some(date_of(range.start())), |date| date.tomorrow().ok());
+    let first = date_of(range.start());
+    let dates = std::iter::successors(Some(first), |date| date.tomorrow().ok());
     let dates = dates.take_while(|date| day_open(*date) < range.end());
     let mut news: Vec<News> = dates
         .filter(|date| is_session(*date))

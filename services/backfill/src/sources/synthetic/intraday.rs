@@ -4,14 +4,12 @@ use domain::calendar::{date_of, session_close};
 use domain::{Bar, Symbol, Timeframe, Timestamp};
 use kit::SaturatingFrom;
 
-use super::random::{below, dated, unit};
+use super::random::{SESSIONS_A_YEAR, below, dated, unit};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
 /// The time from midnight to the start of the session, 09:30. Clocks do not change on a date with a session.
 const SESSION_START_MICROS: i64 = 34_200_000_000;
-
-const SESSIONS_A_YEAR: f64 = 252.0;
 
 /// No halt begins before this minute of the session.
 const HALT_FIRST: usize = 5;

@@ -5,8 +5,10 @@ use domain::calendar::Date;
 use rand_core::{RngCore, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-/// Returns the numbers of a symbol on a date, for this purpose. Those of different purposes are independent, so one setting does not
-/// change the effect of another.
+/// The number of sessions of a year, by which expected numbers a year are divided.
+pub(super) const SESSIONS_A_YEAR: f64 = 252.0;
+
+/// Returns the numbers of a symbol on a date, for this purpose. Those of different purposes are independent.
 pub(super) fn dated(seed: u64, symbol: Symbol, date: Date, purpose: &str) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed ^ fnv1a(format!("{symbol}|{date}|{purpose}").as_bytes()))
 }

@@ -4,15 +4,13 @@ use domain::calendar::{date_of, session_close};
 use domain::{Bar, Symbol, Timestamp};
 use kit::SaturatingFrom;
 
-use super::random::{below, dated, unit};
+use super::random::{SESSIONS_A_YEAR, below, dated, unit};
 
 /// The price of the removed trade relative to the high of the session.
 const PRICE_RATIO: f64 = 1.05;
 
 /// The shares of the removed trade.
 const SHARES: f64 = 100.0;
-
-const SESSIONS_A_YEAR: f64 = 252.0;
 
 /// When and how often sessions are restated.
 #[derive(Debug, Clone, Copy)]

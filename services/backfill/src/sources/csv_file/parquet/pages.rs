@@ -136,6 +136,10 @@ fn header(input: &mut &[u8]) -> Option<Header> {
     let (of_page, kind) = scalars(input, 0)?;
     // 5: a data page, 7: a dictionary, 8: a data page of version 2.
     let kind = kind?;
+    // The decoder goes by the type: 0 is a data page, 2 a dictionary, 3 a data page of version 2.
+    if !matches!((of_page[1], kind), (0, 5) | (2, 7) | (3, 8)) {
+        return None;
+    }
     let (of_kind, _) = scalars(input, 1)?;
     let is_v2 = kind == 8;
     let unsigned = |number: i64| u64::try_from(number).ok();
@@ -144,7 +148,7 @@ fn header(input: &mut &[u8]) -> Option<Header> {
         plain_bytes: if is_v2 { unsigned(of_kind[5])? } else { 0 },
         is_compressed: !is_v2 || of_kind[7] != 0,
         is_dictionary: kind == 7,
-        values: if matches!(kind, 5 | 7 | 8) { unsigned(of_kind[1])? } else { 0 },
+        values: unsigned(of_kind[1])?,
         encoding: of_kind[if is_v2 { 4 } else { 2 }],
     })
 }
@@ -209,6 +213,13 @@ mod tests {
         let found = header(&mut &v2[..]).unwrap();
         assert_eq!((found.bytes, found.plain_bytes, found.values, found.is_compressed), (10, 6, 4, false));
         assert_eq!(header(&mut &data[..7]), None);
+        let mut other = data;
+        other[1] = 6;
+        assert_eq!(
+            header(&mut &other[..]),
+            None,
+            "a page of version 2 that begins with the struct of version 1"
+        );
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) enum Failure {
     /// The server may be none of S3. Whether the object is being written is unknown.
     #[error("object has no time of its last change")]
     NoLastModified,
+    #[error("no key of an object")]
+    Key(#[source] object_store::path::Error),
     /// A response without the headers or the content that it must have.
     #[error("invalid response")]
     Response(#[source] Box<dyn Error + Send + Sync>),
@@ -64,7 +66,7 @@ impl Failed {
             // The request was sent too slowly.
             F::Status { status: 400, code, .. } if code == "RequestTimeout" => NextAttempt::Later,
             F::Transport(_) | F::Deadline(_) | F::NoLastModified | F::Response(_) => NextAttempt::Later,
-            F::Status { .. } | F::TooManyNames => NextAttempt::Never,
+            F::Status { .. } | F::TooManyNames | F::Key(_) => NextAttempt::Never,
         };
         CsvError::Unserved { path, next, cause: Box::new(self) }
     }

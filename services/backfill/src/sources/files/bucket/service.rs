@@ -10,19 +10,16 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
 use reqwest::header::LAST_MODIFIED;
-use reqwest::{Method, Response, redirect};
+use reqwest::{Method, Response};
 use url::Url;
 
 use super::error::{Failed, Failure};
 use crate::config::SourceSection;
 use crate::sources::csv_file::LARGE_FILE_BYTES_MAX;
-use crate::sources::http::{BodyError, body, is_loopback, retry_after};
+use crate::sources::http::{self, BodyError, MESSAGE_CHARS_MAX, body, retry_after};
 
 /// The maximum number of bytes of an error. S3 repeats the request in it.
 const ERROR_BYTES_MAX: u64 = 64 << 10;
-
-/// The maximum number of characters of a server's error in our error.
-const MESSAGE_CHARS_MAX: usize = 200;
 
 #[derive(Debug, Clone)]
 pub(super) struct Service {
@@ -36,15 +33,7 @@ impl Service {
         endpoint: &Url,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, reqwest::Error> {
-        let mut http = reqwest::Client::builder()
-            .connect_timeout(section.connect_timeout_ms.into())
-            .timeout(section.timeout_ms.into())
-            // Another host would get the signature.
-            .redirect(redirect::Policy::none());
-        if is_loopback(endpoint) {
-            http = http.no_proxy();
-        }
-        Ok(Self { http: http.build()?, clock })
+        Ok(Self { http: http::client(section, endpoint).build()?, clock })
     }
 
     async fn response(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
