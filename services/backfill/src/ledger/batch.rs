@@ -46,8 +46,8 @@ impl Batch {
         Self { partition, ..Self::default() }
     }
 
-    /// Adds the next record; stale coverage only moves the position. `expected`: the position of its topic's partition before the first record of the batch. A record that is invalid
-    /// or in another partition than its symbol's is counted and skipped.
+    /// Adds the next record; stale coverage only moves the position. `expected`: the position of its topic's partition before the first record
+    /// of the batch. A record that is invalid or in another partition than its symbol's is counted and skipped.
     ///
     /// # Errors
     /// If the registry is unavailable, so that the record can't be decoded now. The batch is unchanged.

@@ -50,7 +50,8 @@ struct Session {
     partitions: BTreeSet<i32>,
     reader: TopicReader,
     positions: BTreeMap<(Topic, i32), i64>,
-    /// Has the tombstones that this session has read: a record that one of them makes stale follows it within a transaction.
+    /// The tombstones that were read since the reader was opened. They are not stored: a record that one of them makes stale follows it by the
+    /// time of one transaction at most.
     coverage: CoverageReader,
     lag_due: Instant,
 }

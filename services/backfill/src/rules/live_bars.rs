@@ -36,6 +36,8 @@ pub struct LiveLimits {
 pub struct LiveBars {
     back_micros: i64,
     sessions_max: usize,
+    /// The time of the last expiry.
+    now: Timestamp,
     partitions: BTreeMap<i32, Held>,
 }
 
@@ -58,15 +60,22 @@ impl LiveBars {
     #[must_use]
     pub fn new(limits: LiveLimits) -> Self {
         let back_micros = i64::saturating_from(limits.back.as_micros());
-        Self { back_micros, sessions_max: limits.sessions_max, partitions: BTreeMap::new() }
+        Self {
+            back_micros,
+            sessions_max: limits.sessions_max,
+            now: Timestamp::from_micros(i64::MIN),
+            partitions: BTreeMap::new(),
+        }
     }
 
-    /// Returns `true` if a bar that was appended at this time is needed: it opens in a slot of a date within `back`.
+    /// Returns `true` if a bar that was appended at this time is needed: it opens in a slot of a date within `back`, then and now.
     #[must_use]
     pub fn needs(&self, timeframe: Timeframe, open_time: Timestamp, appended_at: Timestamp) -> bool {
         let newest = date_of(appended_at.saturating_add_micros(DAY_MICROS));
         let date = date_of(open_time);
-        self.oldest(appended_at) <= date && date <= newest && slot(timeframe, open_time).is_some()
+        self.oldest(appended_at.max(self.now)) <= date
+            && date <= newest
+            && slot(timeframe, open_time).is_some()
     }
 
     /// Adds a bar. No effect if it opens in no slot.
@@ -110,6 +119,7 @@ impl LiveBars {
 
     /// Removes the dates that are too old at `now`.
     pub fn expire(&mut self, now: Timestamp) {
+        self.now = now;
         let oldest = self.oldest(now);
         for held in self.partitions.values_mut() {
             while let Some(first) = held.dates.first_entry().filter(|first| *first.key() < oldest) {

@@ -6,20 +6,21 @@ use domain::{Interval, IntervalSet, Timeframe, Timestamp};
 use super::calendar_slots::{self, previous_session, slots_of};
 use super::finality::day_final_at;
 
-/// Returns the ranges of the sessions to cover at `now`: those on these dates, from `from` on, of which every slot is covered or held by a live
-/// bar, and not all are covered. A session is decided at 04:00 in New York of the next day, when the bars of all timeframes are final.
+/// Returns the ranges of the sessions to cover at `now`: those on these dates, from `from` on, of which every slot is known (covered or held by a
+/// live bar), and not all are covered. A session is decided at 04:00 in New York of the next day, when the bars of all timeframes are final.
 ///
 /// The range of a day bar is its date with the closed days before it, so that the coverage of consecutive sessions is one interval. Below a day it
 /// is the regular session: live bars before and after it are not expected, so nothing is known about the time there.
 pub fn complete_sessions(
     timeframe: Timeframe,
     dates: impl Iterator<Item = Date>,
-    (covered, held): (&IntervalSet, &IntervalSet),
+    (covered, known): (&IntervalSet, &IntervalSet),
     (from, now): (Timestamp, Timestamp),
 ) -> Vec<Interval> {
-    let mut known = covered.clone();
-    known.union(held);
     let range = |date: Date| {
+        if now < day_final_at(date) {
+            return None;
+        }
         let slots = slots_of(timeframe, date).filter(|slots| slots.first >= from)?;
         let session = slots.time_of(0..=slots.count - 1)?;
         let is_open = |set: &IntervalSet| {
@@ -27,7 +28,7 @@ pub fn complete_sessions(
                 .into_iter()
                 .any(|part| calendar_slots::slots(timeframe, part).next().is_some())
         };
-        if now < day_final_at(date) || is_open(&known) || !is_open(covered) {
+        if is_open(known) || !is_open(covered) {
             return None;
         }
         if timeframe.minutes().is_some() {
@@ -60,7 +61,9 @@ mod tests {
         let dates = ["2024-03-15", "2024-03-18"].map(|date| date.parse::<Date>().unwrap());
         let [covered, held]: [IntervalSet; 2] = [covered, held].map(|set| set.iter().copied().collect());
         let from = at("2024-03-01T05:00:00Z");
-        complete_sessions(timeframe, dates.into_iter(), (&covered, &held), (from, at(now)))
+        let mut known = covered.clone();
+        known.union(&held);
+        complete_sessions(timeframe, dates.into_iter(), (&covered, &known), (from, at(now)))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use backfill::config::KeeperSection;
 use contracts::{BackfillTrigger, CoverageChange, Span, Topic};
 use domain::Timeframe;
 
-use crate::bench::{Bench, day, now};
+use crate::bench::{Bench, day, now, permanent};
 use crate::keeper::series;
 use crate::keeper_live::{days_covered, live};
 
@@ -79,4 +79,22 @@ fn older_holes_let_nothing_be_fetched_again() {
     bench.tick(now(0));
     let hole = (day("2024-05-09") + 1, day("2024-05-14") - 1, false);
     assert_eq!(requested(&bench), [hole]);
+}
+
+#[test]
+fn failed_refetch_is_requested_again_as_a_hole_after_days() {
+    let mut bench = bench(2, &days_covered());
+    bench.bar(&live("1day", day("2024-07-10")), 60);
+    bench.source.errors.lock().unwrap().push_back(permanent());
+    bench.tick(now(FOUR + 60));
+    let restated = bench.outputs.requested[0].clone();
+    bench.hold(&restated, now(FOUR + 61));
+    bench.work_until_all_ended(FOUR + 61);
+    for second in (FOUR + 700..FOUR + DAY).step_by(600) {
+        bench.tick(now(second));
+    }
+    assert_eq!((bench.outputs.failed.len(), bench.outputs.requested.len()), (1, 1));
+    bench.tick(now(FOUR + 2 * DAY + 120));
+    let again = bench.outputs.requested.iter().find(|request| request.attempt == 2).unwrap();
+    assert_eq!((again.start, again.refetch), (restated.start, false));
 }

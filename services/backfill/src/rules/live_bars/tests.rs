@@ -79,6 +79,11 @@ fn old_dates_expire() {
     assert_eq!(live.sessions(), 2);
     live.expire(at("2024-03-16T04:00:00Z"));
     assert_eq!((live.sessions(), live.dates(0).count(), live.dates(1).count()), (1, 0, 1));
+    let needs = |open| live.needs(MINUTE, at(open), at("2024-03-13T14:00:00Z"));
+    assert!(
+        needs("2024-03-14T13:30:00Z") && !needs("2024-03-13T13:30:00Z"),
+        "as on an older record of the topic"
+    );
 }
 
 #[test]

@@ -115,11 +115,7 @@ impl ExecutorStage {
         let kept = self.table.kept.of(partition, series);
         let Some(wanted) = keeper.demand(&kept, wall) else { return Searched::Done };
         let before = self.table.coverage.whole(partition, series);
-        let (mut known, sessions) =
-            self.live_coverage((partition, series, timeframe), (wanted, &before), wall);
-        let mut covered = before.clone();
-        sessions.iter().for_each(|session| covered.insert(*session));
-        known.union(&covered);
+        let (known, sessions) = self.live_coverage((partition, series, timeframe), (wanted, &before), wall);
         let mut holes = keeper.holes(timeframe, &kept, &known, wall);
         if !holes.is_empty() {
             self.remove_held(&mut holes, partition, series);
@@ -131,7 +127,12 @@ impl ExecutorStage {
         // The record, and a request for restated sessions.
         let room = effects.room_to_originate(InputPartition { topic: 0, partition });
         let Some(room) = room.checked_sub(2) else { return Searched::NoRoom };
-        let open = OPEN_REQUESTS_MAX.saturating_sub(self.open_requests(partition));
+        // Of the day bars, one for restated sessions: the emission decides about them once.
+        let may_restate = timeframe == Timeframe::Day1 && keeper.restated_sessions > 0;
+        let open = OPEN_REQUESTS_MAX.checked_sub(self.open_requests(partition) + usize::from(may_restate));
+        let Some(open) = open else { return Searched::TooManyOpen };
+        let mut covered = before.clone();
+        sessions.iter().for_each(|session| covered.insert(*session));
         let wanted_count = holes.len();
         holes.truncate(open.min(room));
         let mut requested = Keeper::requested(timeframe, &kept, &covered, &holes, wall);
@@ -141,8 +142,7 @@ impl ExecutorStage {
         if !holes.is_empty() || !sessions.is_empty() {
             let change =
                 DayChange { wanted, kept: &kept, covered: &before, sessions: &sessions, holes: &holes };
-            let is_decided = timeframe == Timeframe::Day1 && holes.len() < open;
-            let restated = is_decided.then(|| keeper.restated(&change, wall)).flatten();
+            let restated = may_restate.then(|| keeper.restated(&change, wall)).flatten();
             let requests = requests(series, wanted, (&holes, restated), now);
             let kept = KeptSeries { requested, ..kept };
             if let Err(error) =
@@ -200,7 +200,7 @@ impl ExecutorStage {
     /// Removes the holes of which a held request fetches a part.
     fn remove_held(&self, holes: &mut Vec<Hole>, partition: i32, series: &Series) {
         let part = (series.data_type, series.timeframe);
-        // Once for all holes: there may be thousands of requests, of few symbols each.
+        // Once for all holes: there may be thousands of requests, few of each symbol.
         let of_series =
             |request: &&Request| request.id.input.partition == partition && request.symbol == series.symbol;
         let held: Vec<&Request> = self.requests.values().filter(of_series).collect();

@@ -49,18 +49,23 @@ impl ExecutorStage {
         }
     }
 
-    /// Returns the time of the live bars of a series, and the sessions that they complete and that become covered.
+    /// Returns the coverage of a series with the time of its live bars, and the sessions that they complete and that become covered.
     pub(super) fn live_coverage(
         &self,
         (partition, series, timeframe): (i32, &Series, Timeframe),
         (wanted, covered): (Wanted, &IntervalSet),
         now: Timestamp,
     ) -> (IntervalSet, Vec<Interval>) {
-        let Some(live) = &self.live else { return (IntervalSet::new(), Vec::new()) };
+        let mut known = covered.clone();
+        let Some(live) = &self.live else { return (known, Vec::new()) };
         let held = live.of(partition, series.symbol, timeframe);
+        if held.is_empty() {
+            return (known, Vec::new());
+        }
+        known.union(&held);
         let sessions =
-            complete_sessions(timeframe, live.dates(partition), (covered, &held), (wanted.from, now));
-        (held, sessions)
+            complete_sessions(timeframe, live.dates(partition), (covered, &known), (wanted.from, now));
+        (known, sessions)
     }
 
     /// Returns the number of held sessions and its limit.

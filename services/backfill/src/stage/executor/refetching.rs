@@ -11,7 +11,7 @@
 //!
 //! [`Demand::opens_fetch`]: crate::rules::coalescer::Demand::opens_fetch
 
-use domain::Timeframe;
+use domain::{IntervalSet, Timeframe, Timestamp};
 use kafka_io::OutRecord;
 use kit::ErrorChain;
 use pipeline::{Effect, Effects, RecordId};
@@ -19,9 +19,11 @@ use pipeline::{Effect, Effects, RecordId};
 use super::ExecutorStage;
 use super::event_writer::Cause;
 use super::fetching::series;
+use super::keeper_passes::SOURCE;
 use super::request::{Request, Shortfall};
 use crate::rules::attempts::Attempt;
 use crate::rules::coalescer::Fetch;
+use crate::rules::keeper::{REQUESTED_MAX, RequestedRange};
 use crate::rules::series::Series;
 
 impl ExecutorStage {
@@ -86,6 +88,25 @@ impl ExecutorStage {
         }
     }
 
+    /// Notes the range of a keeper's request that did not fetch all of it, so that the keeper waits before it requests the rest.
+    fn note_unfetched(
+        &mut self,
+        request: &Request,
+        series: &Series,
+        covered: &IntervalSet,
+        occurred_at: i64,
+    ) {
+        let Some(timeframe) = series.timeframe.filter(|_| request.event.source == SOURCE) else { return };
+        let partition = request.id.input.partition;
+        let mut kept = self.table.kept.of(partition, series);
+        if kept.requested.len() < REQUESTED_MAX {
+            let at = Timestamp::from_micros(occurred_at);
+            kept.requested.push(RequestedRange { range: request.range, at, attempt: request.event.attempt });
+        }
+        kept.requested = kept.uncovered(timeframe, covered);
+        self.table.kept.set(partition, *series, kept);
+    }
+
     /// Removes the notes of a request that has ended, and returns the records of the coverage without them.
     pub(super) fn end_refetch(&mut self, request: &Request, occurred_at: i64) -> Vec<OutRecord> {
         if !request.event.refetch {
@@ -95,6 +116,7 @@ impl ExecutorStage {
         let mut outputs = Vec::new();
         for series in self.table.refetch_notes.end(partition, request.attempt.backfill_id) {
             let covered = self.table.coverage.whole(partition, &series);
+            self.note_unfetched(request, &series, &covered, occurred_at);
             match self.table.record(&self.events, &series, &covered, occurred_at, &Cause::of(request)) {
                 Ok(output) => outputs.push(output),
                 Err(error) => {
