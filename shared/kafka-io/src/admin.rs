@@ -3,6 +3,7 @@
 mod plan;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contracts::Topic;
 use rdkafka::admin::{
@@ -102,7 +103,7 @@ pub async fn topics_apply(
     replication: i32,
 ) -> Result<TopicsPlan, AdminError> {
     let plan = topics_plan(config, topics, replication, Permitted::Lossless).await?;
-    execute(config, &plan, replication).await?;
+    execute(config, &plan, replication, |_| {}).await?;
     Ok(plan)
 }
 
@@ -138,35 +139,38 @@ pub async fn topics_plan(
     Ok(plan)
 }
 
-/// Creates the missing topics of a plan, and makes its changes. A topic that was created meanwhile is left as it is.
+/// Creates the missing topics of a plan, then makes its changes, and calls `changed` with each topic whose settings were changed. A topic that
+/// was created meanwhile is left as it is.
 ///
 /// # Errors
-/// See [`AdminError`].
-pub async fn execute(config: &KafkaConfig, plan: &TopicsPlan, replication: i32) -> Result<(), AdminError> {
+/// See [`AdminError`]. The topics before the one of the error are created or changed.
+pub async fn execute(
+    config: &KafkaConfig,
+    plan: &TopicsPlan,
+    replication: i32,
+    mut changed: impl FnMut(Topic),
+) -> Result<(), AdminError> {
     let admin = client::administrator(config)?;
     create(&admin, config, &plan.missing, replication, &options(config)).await?;
     let mut changes = BTreeMap::<Topic, Vec<(String, String)>>::new();
     for change in &plan.changes {
         changes.entry(change.topic).or_default().push((change.key.clone(), change.expected.clone()));
     }
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let config = config.clone();
-    let changed = tokio::task::spawn_blocking(move || {
-        for (topic, settings) in changes {
-            let timeout = config.query_timeout_ms.as_duration();
-            raw::change_settings(&admin, topic.name(), &settings, timeout).map_err(|error| match error {
-                KafkaError::AdminOp(code) => {
-                    AdminError::of_topic(&config, "change", topic.name().to_owned(), code)
-                }
-                error => AdminError::of_call(&config, "change topics", error),
-            })?;
+    let (admin, timeout) = (Arc::new(admin), config.query_timeout_ms.as_duration());
+    for (topic, settings) in changes {
+        let admin = Arc::clone(&admin);
+        let change = move || raw::change_settings(&admin, topic.name(), &settings, timeout);
+        match tokio::task::spawn_blocking(change).await {
+            Ok(Ok(())) => changed(topic),
+            Ok(Err(KafkaError::AdminOp(code))) => {
+                return Err(AdminError::of_topic(config, "change", topic.name().to_owned(), code));
+            }
+            Ok(Err(error)) => return Err(AdminError::of_call(config, "change topics", error)),
+            // The closure does not panic, and only the end of the runtime aborts it.
+            Err(_) => return Ok(()),
         }
-        Ok(())
-    });
-    // The closure does not panic, and only the end of the runtime aborts it.
-    changed.await.unwrap_or(Ok(()))
+    }
+    Ok(())
 }
 
 fn options(config: &KafkaConfig) -> AdminOptions {

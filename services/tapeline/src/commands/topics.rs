@@ -1,7 +1,5 @@
 //! `tapeline topics`: creates the topics of the contract, or compares them with the cluster.
 
-use std::collections::BTreeSet;
-
 use clap::Subcommand;
 use contracts::Topic;
 use kafka_io::admin::{self, AdminError, Permitted, TopicDifference, TopicsPlan};
@@ -66,10 +64,21 @@ async fn apply(
     let plan = admin::topics_plan(&kafka, Topic::ALL, replication, permitted).await;
     let plan = plan.map_err(|error| failure(error, replication))?;
     print(&plan.changes.iter().map(change_line).collect::<String>())?;
-    if !dry_run {
-        admin::execute(&kafka, &plan, replication).await.map_err(|error| failure(error, replication))?;
-    }
-    print(&result_lines(&plan, dry_run))?;
+    let created = if dry_run {
+        "missing"
+    } else {
+        let mut printed = Ok(());
+        let changed = |topic| {
+            if printed.is_ok() {
+                printed = print(&format!("changed    {topic}\n"));
+            }
+        };
+        let executed = admin::execute(&kafka, &plan, replication, changed).await;
+        printed?;
+        executed.map_err(|error| failure(error, replication))?;
+        "created"
+    };
+    print(&result_lines(&plan, created))?;
     if plan.differences.is_empty() {
         return Ok(());
     }
@@ -81,16 +90,12 @@ fn change_line(change: &TopicDifference) -> String {
     format!("change     {topic}: {key} from {found} to {expected}\n")
 }
 
-/// A line for each topic, by what was done, or would be.
-fn result_lines(plan: &TopicsPlan, dry_run: bool) -> String {
-    let changed: BTreeSet<Topic> = plan.changes.iter().map(|change| change.topic).collect();
-    let (creates, changes) = if dry_run { ("missing", None) } else { ("created", Some("changed")) };
-    let created = plan.missing.iter().map(|topic| format!("{creates:<9}  {topic}\n"));
-    let changed =
-        changes.into_iter().flat_map(|done| changed.iter().map(move |topic| format!("{done:<9}  {topic}\n")));
+/// A line for each topic without changes, and for each difference that stays. `created` starts the line of a topic that was missing.
+fn result_lines(plan: &TopicsPlan, created: &str) -> String {
+    let created = plan.missing.iter().map(|topic| format!("{created:<9}  {topic}\n"));
     let unchanged = plan.unchanged.iter().map(|topic| format!("unchanged  {topic}\n"));
     let differences = plan.differences.iter().map(|difference| format!("differs    {difference}\n"));
-    created.chain(changed).chain(unchanged).chain(differences).collect()
+    created.chain(unchanged).chain(differences).collect()
 }
 
 async fn check(cluster: &ClusterArgs, replication: i32) -> Result<(), Failure> {

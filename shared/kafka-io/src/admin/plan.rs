@@ -1,4 +1,4 @@
-//! What [`topics_apply`](super::topics_apply) does with each topic: pure rules.
+//! Changes of each topic by [`topics_apply`](super::topics_apply): pure rules.
 
 use contracts::Topic;
 
@@ -33,7 +33,7 @@ pub struct TopicsPlan {
 pub enum Permitted {
     /// Those that no record is lost by.
     Lossless,
-    /// Also a shorter retention and earlier compaction, by which Kafka deletes records.
+    /// Also a shorter retention, by which Kafka deletes records.
     Deletion,
 }
 
@@ -81,8 +81,11 @@ fn effect(difference: &TopicDifference, replicas: i32) -> Effect {
         }
         // Records that fit the larger size would be rejected by a smaller one.
         ("max.message.bytes", Some((found, expected))) if found < expected => Effect::Lossless,
-        // With as many in-sync replicas as replicas, the loss of one broker stops all writes.
-        ("min.insync.replicas", Some((_, expected))) if expected == 1 || expected < i64::from(replicas) => {
+        // With as many in-sync replicas as replicas, the loss of one broker stops all writes; with fewer than before, an acknowledged record may
+        // be lost with it.
+        ("min.insync.replicas", Some((found, expected)))
+            if found < expected && expected < i64::from(replicas) =>
+        {
             Effect::Lossless
         }
         ("message.timestamp.type" | "compression.type" | "unclean.leader.election.enable", _) => {
@@ -113,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Whether a difference of a topic with this many replicas is changed.
+    /// Returns `true` if a difference of a topic with this many replicas is changed.
     fn is_changed(difference: TopicDifference, replicas: i32, permitted: Permitted) -> bool {
         let mut plan = TopicsPlan::default();
         plan.add(TOPIC, replicas, vec![difference], permitted);
@@ -138,12 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn change_that_may_stop_writes_is_not_made() {
+    fn change_that_may_stop_or_lose_writes_is_not_made() {
         for (key, found, expected, replicas, is_made) in [
             ("min.insync.replicas", "1", "2", 3, true),
             ("min.insync.replicas", "1", "2", 2, false),
             ("min.insync.replicas", "1", "2", 1, false),
-            ("min.insync.replicas", "2", "1", 1, true),
+            ("min.insync.replicas", "2", "1", 3, false),
+            ("min.insync.replicas", "2", "1", 1, false),
             ("max.message.bytes", "1000", "2000", 3, true),
             ("max.message.bytes", "2000", "1000", 3, false),
         ] {

@@ -76,7 +76,7 @@ pub trait KafkaStage: for<'a> Stage<Record<'a> = InRecord<'a>, Output = OutRecor
         None
     }
 
-    /// Returns `true` if the stage writes this co-partitioned table, so that what it holds may be ahead of the topic. Its partitions are released
+    /// Returns `true` if the stage changes what it holds of this co-partitioned table ahead of the topic, which it writes. Its partitions are released
     /// whenever the clients lose them, and read again with the next assignment. The result must not change.
     fn is_own_table(&self, topic: Topic) -> bool {
         let _ = topic;

@@ -1,7 +1,6 @@
 //! The first offsets that are read of tables whose old records are not needed.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
@@ -24,12 +23,17 @@ pub(super) fn begins(
         return BTreeMap::new();
     }
     // The ends first: what is appended between the two queries is read.
-    let ends = ends_of(client, &since.keys().copied().collect(), timeout);
-    match (ends, begins_of(client, profile, since, timeout)) {
-        (Ok(ends), Ok(found)) => within(&found, &ends),
-        (Err(error), _) => unknown(&error),
-        (_, Err(error)) => unknown(&error),
+    let begins = ends_of(client, &since.keys().copied().collect(), timeout)
+        .and_then(|ends| Ok(within(&begins_of(client, profile, since, timeout)?, &ends)));
+    let begins = begins.unwrap_or_else(|error| {
+        tracing::warn!(%error, "failed to fetch offsets by time");
+        BTreeMap::new()
+    });
+    let unknown: Vec<i32> = since.keys().filter(|at| !begins.contains_key(at)).map(|at| at.1).collect();
+    if !unknown.is_empty() && profile != Profile::Embedded {
+        tracing::warn!(partitions = ?unknown, "no offset by time is known: reading tables from their start");
     }
+    begins
 }
 
 /// Returns the begins, none of them after the end of its partition.
@@ -38,11 +42,6 @@ fn within(
     ends: &BTreeMap<TopicPartition, i64>,
 ) -> BTreeMap<TopicPartition, i64> {
     found.iter().filter_map(|(at, begin)| Some((*at, *ends.get(at)?.min(begin)))).collect()
-}
-
-fn unknown(error: &dyn Display) -> BTreeMap<TopicPartition, i64> {
-    tracing::warn!(%error, "failed to fetch offsets by time: reading tables from their start");
-    BTreeMap::new()
 }
 
 #[cfg(test)]
