@@ -1,5 +1,6 @@
 //! Topics, committed offsets and configuration files of release 0.1.0 under the services of this version. `release-0.1.0/topics.ndjson.gz`
-//! has the bytes that a run of that release wrote, by `clients/recorded_topics.py`; the files next to it set every key that it had.
+//! has the bytes that a run of that release wrote, by `clients/recorded_topics.py`, without one of the bars: it covered a session that a file
+//! lacked. The files next to it set every key that it had.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const SERVICES: [&str; 4] = ["publisher", "scanner-bridge", "feature", "backfill"];
-/// Outputs of the stages in the order of the flow, with the records that one new alert and one new proposal add.
+/// Outputs of the stages from the publisher to the executor, with the records that one new alert and one new proposal add.
 const ADDED: [(&str, u64); 9] = [
     ("scanner.alert.raised.v1", 1),
     ("scanner.symbol.proposed.v1", 1),
@@ -64,8 +65,10 @@ fn release_0_1_0_is_upgraded_with_its_topics_and_files() {
     let read = read_all(&stack, &[]).unwrap().unwrap();
     assert_eq!(read.code, Some(0), "{}", read.printed);
     tapeline(&binaries, &stack, &["verify"]);
-    // 0.1.0 covered whatever it had requested. Sessions without a bar are taken out.
-    tapeline(&binaries, &stack, &["coverage", "rebuild"]);
+    let rebuilt = tapeline(&binaries, &stack, &["coverage", "rebuild"]);
+    let changed: Vec<&str> = rebuilt.lines().filter(|line| line.contains("intervals")).collect();
+    assert!(changed.len() == 1 && changed[0].starts_with("AAPL "), "{rebuilt}");
+    assert!(rebuilt.contains(": 1 changed, 0 too large, 0 records skipped"), "{rebuilt}");
 }
 
 /// Writes the recorded topics, schemas and offsets, and returns the number of records of each topic.
@@ -81,12 +84,14 @@ fn restore(python: PathBuf, stack: &Stack) -> BTreeMap<String, u64> {
     serde_json::from_str(counts).unwrap()
 }
 
-fn tapeline(binaries: &Binaries, stack: &Stack, arguments: &[&str]) {
+/// Runs the command, which must succeed, and returns its output.
+fn tapeline(binaries: &Binaries, stack: &Stack, arguments: &[&str]) -> String {
     let mut command = binaries.command("tapeline");
     command.args(arguments);
     command.args(["--brokers", &stack.broker.address(), "--registry", &stack.registry.url()]);
     let ended = run_to_end(arguments[0], command, stack.folder(), LIMIT).unwrap();
     assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.printed);
+    ended.printed
 }
 
 /// Returns the file of a service, with the addresses of this run.
