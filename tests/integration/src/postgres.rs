@@ -70,6 +70,17 @@ impl Postgres {
         Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
+    /// Returns the number of statements that the server has logged. It logs them after `alter role tapeline set log_statement = 'all'`.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn logged_statements(&self) -> io::Result<usize> {
+        let log = std::fs::read_to_string(self.process.log())?;
+        let is_statement =
+            |line: &&str| line.contains(" LOG:  statement: ") || line.contains(" LOG:  execute ");
+        Ok(log.lines().filter(is_statement).count())
+    }
+
     /// Stops the server: connections end with an error.
     ///
     /// # Errors

@@ -155,6 +155,23 @@ async fn partitions_are_written_over_a_bounded_number_of_connections() {
     assert_eq!(server.query("select count(*) from backfill_jobs").expect("a count"), "40000");
 }
 
+/// Each statement is a round trip, as are the begin and the commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousand_jobs_are_written_by_sixteen_statements() {
+    if postgres_missing() {
+        return;
+    }
+    let server = Postgres::start().expect("a PostgreSQL server");
+    server.query("alter role tapeline set log_statement = 'all'").expect("a setting");
+    let store = Store::open(&postgres(&server)).await.expect("a database");
+    // Opens its connections.
+    write_partitions(&store, 0..2).await;
+    let before = server.logged_statements().expect("a log");
+    write_partitions(&store, 2..4).await;
+    let statements = server.logged_statements().expect("a log") - before;
+    assert_eq!(statements, 16, "of each partition: begin, position, five times 100 jobs, commit");
+}
+
 /// Writes 500 jobs of each partition, all partitions at once.
 async fn write_partitions(store: &Store, partitions: std::ops::Range<i32>) {
     let mut writes = tokio::task::JoinSet::new();
