@@ -8,6 +8,7 @@ mod alerts;
 mod bad_bytes;
 mod benchmarks;
 mod confluent_client;
+mod ledger;
 mod real_parts;
 mod registry_login;
 mod registry_unavailable;
