@@ -51,9 +51,9 @@ fn ledger_of_two_instances_has_every_job_after_a_kill() {
     for instance in &mut instances {
         instance.wait_until_ready().unwrap();
     }
-    let letter = |number: usize| char::from(b'A' + u8::try_from(number % 26).unwrap());
+    let initial = |number: usize| char::from(b'A' + u8::try_from(number % 26).unwrap());
     let symbols: Vec<String> =
-        (0..SYMBOLS).map(|number| format!("{}{}", letter(number / 26), letter(number))).collect();
+        (0..SYMBOLS).map(|number| format!("{}{}", initial(number / 26), initial(number))).collect();
     let mut request =
         vec!["backfill", "request", "--from", "2022-01-01", "--to", "2023-12-31", "--layer", "0"];
     request.extend(symbols.iter().map(String::as_str));

@@ -66,9 +66,14 @@ fn release_0_1_0_is_upgraded_with_its_topics_and_files() {
     assert_eq!(read.code, Some(0), "{}", read.printed);
     tapeline(&binaries, &stack, &["verify"]);
     let rebuilt = tapeline(&binaries, &stack, &["coverage", "rebuild"]);
-    let changed: Vec<&str> = rebuilt.lines().filter(|line| line.contains("intervals")).collect();
-    assert!(changed.len() == 1 && changed[0].starts_with("AAPL "), "{rebuilt}");
-    assert!(rebuilt.contains(": 1 changed, 0 too large, 0 records skipped"), "{rebuilt}");
+    // The lacking bar divides the coverage of its series. Bars of the replay are covered as well, since they are held.
+    let intervals = |symbol: &str| {
+        let line = rebuilt.lines().find(|line| line.starts_with(symbol)).unwrap_or_default();
+        line.split(',').next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(intervals("AAPL "), "AAPL 1day intervals 1 -> 2", "{rebuilt}");
+    assert_eq!(intervals("GOOG "), "GOOG 1day intervals 1 -> 1", "{rebuilt}");
+    assert!(rebuilt.contains("0 too large, 0 records skipped"), "{rebuilt}");
 }
 
 /// Writes the recorded topics, schemas and offsets, and returns the number of records of each topic.
