@@ -1,12 +1,15 @@
-//! The start offset of a stage on real Kafka, for each state of the group's committed offset.
+//! Start offsets on real Kafka: of a stage, for each state of the group's committed offset, and of a table whose old records are not needed.
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod stage;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use contracts::Topic;
 use integration::real_parts_missing;
-use kafka_io::{DriverError, GroupOffsets};
+use kafka_io::{DriverError, GroupOffsets, Hooks};
 use pipeline::Stop;
 use stage::{Cluster, IN, OUT, Running, eventually, orders};
 
@@ -67,6 +70,30 @@ fn stage_starts_at_the_committed_offset_or_earliest_record() {
     let retained = emitted(&cluster, "tapeline.late", 5);
     assert_eq!(retained.first().map(String::as_str), Some("emit 000005"));
     assert_eq!(retained.len(), 5);
+}
+
+#[test]
+fn table_that_is_not_read_back_has_only_later_records() {
+    if real_parts_missing() {
+        return;
+    }
+    let (cluster, table) = (Cluster::start().with_topics(), Topic::SymbolProposed);
+    cluster.write(table, &orders("old", 0, 40));
+    // Its append time must be before the start.
+    let written = Instant::now();
+    eventually("the clock has advanced", || written.elapsed() > Duration::from_millis(10));
+    let texts = Arc::new(Mutex::new(Vec::new()));
+    let configure = |stage: &mut stage::TestStage| {
+        stage.table = Some((table, Duration::ZERO));
+        stage.table_texts = Arc::clone(&texts);
+    };
+    let running = Running::start_as(&cluster.config, "tapeline.table", IN, Hooks::default(), configure);
+    let running = running.ready();
+    let new = orders("new", 0, 40);
+    cluster.write(table, &new);
+    eventually("new records are read", || new.iter().all(|(_, text)| texts.lock().unwrap().contains(text)));
+    assert_eq!(texts.lock().unwrap().len(), new.len(), "{texts:?}");
+    assert_eq!(running.stop(), Stop::Drained);
 }
 
 fn assert_missing(cluster: &Cluster, group: &str, committed: i64) {

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use contracts::Topic;
 use integration::{Broker, wait_until};
 use kafka_io::{
     BatchProducer, Completions, Driver, DriverError, DriverOptions, GroupQuery, Hooks, InRecord, KafkaConfig,
-    KafkaStage, OutRecord, ProducerLimits, Restore, Shutdown, StageCounts, TopicReader, Unavailable, admin,
-    completions,
+    KafkaStage, OutRecord, ProducerLimits, Restore, Shutdown, StageCounts, TableRecord, TableScope,
+    TopicReader, Unavailable, admin, completions,
 };
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, Reason, RecordId, Stage, Stop, Verdict};
 use tempfile::TempDir;
@@ -119,6 +120,10 @@ pub(crate) fn orders(order: &str, from: i32, to: i32) -> Vec<(i32, String)> {
 pub(crate) struct TestStage {
     pub(crate) restores: Vec<Restore>,
     pub(crate) output: Topic,
+    /// A table, read from this time back.
+    pub(crate) table: Option<(Topic, Duration)>,
+    /// The payloads of its records.
+    pub(crate) table_texts: Arc<Mutex<Vec<String>>>,
     to_workers: SyncSender<(RecordId, String)>,
     restored: BTreeMap<i32, usize>,
     held: Vec<RecordId>,
@@ -183,6 +188,19 @@ impl Stage for TestStage {
 }
 
 impl KafkaStage for TestStage {
+    fn tables(&self) -> &[Topic] {
+        self.table.as_slice().first().map_or(&[], |(topic, _)| std::slice::from_ref(topic))
+    }
+
+    fn table_back(&self, _: Topic) -> Option<Duration> {
+        self.table.map(|(_, back)| back)
+    }
+
+    fn table_record(&mut self, _: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
+        self.table_texts.lock().unwrap().push(String::from_utf8(record.payload.unwrap().to_vec()).unwrap());
+        Ok(TableRecord::Taken)
+    }
+
     fn restores(&self) -> &[Restore] {
         &self.restores
     }
@@ -223,6 +241,8 @@ impl Running {
         let mut stage = TestStage {
             restores: Vec::new(),
             output: OUT,
+            table: None,
+            table_texts: Arc::default(),
             to_workers,
             restored: BTreeMap::new(),
             held: Vec::new(),
