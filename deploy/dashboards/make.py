@@ -425,7 +425,7 @@ OWN = {
                     stack=True,
                 ),
                 notes("Waiting requests", ["tapeline_backfill_waiting_requests"]),
-                notes("Fetches", ["tapeline_backfill_running_fetches"]),
+                notes("Fetches", ["tapeline_backfill_running_fetches", "tapeline_backfill_paced_fetches"]),
                 panel(
                     "Ledger",
                     [

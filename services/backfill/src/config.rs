@@ -122,6 +122,9 @@ pub struct ExecutorSection {
     /// The time in milliseconds after which a call to the source counts as failed and its worker thread is replaced, at least 1. By
     /// default 60 s: a chunk has a few thousand bars.
     pub worker_deadline_ms: Millis,
+    /// The maximum number of bars that are written into each partition in a second, on average; 0 is no limit. In addition, a burst of 7,500, or
+    /// of one chunk if it is larger. By default 5,000: a `feature` that reads all twelve partitions reads four times as many.
+    pub partition_bars_per_s: u32,
     /// The timeframes that are fetched, by name: `1min`, `5min`, `1hour`, `1day`. By default an empty list, which means all that the source
     /// serves.
     pub timeframes: Vec<String>,
@@ -236,6 +239,7 @@ impl Default for ExecutorSection {
             workers_min: 1,
             workers_max: limits.running_max,
             worker_deadline_ms: Millis::new(60_000),
+            partition_bars_per_s: 5_000,
             timeframes: Vec::new(),
             day_bars_chunk_days: days.day,
             hour_bars_chunk_days: days.hour,
@@ -264,6 +268,7 @@ impl ExecutorSection {
                 attempts_max: self.attempts_max,
                 backoff: Backoff::new(self.backoff_first_ms.into(), self.backoff_max_ms.into()),
             },
+            partition_bars_per_s: self.partition_bars_per_s,
             timeframes: if all { Timeframes::default() } else { Timeframes::restricted_to(named) },
             settle: SourceSection::default().settle_ms.into(),
             keeper: None,

@@ -78,6 +78,11 @@ pub const RUNNING_FETCHES: Metric = stage_gauge(
     "fetches",
     "Fetches from the data source that are running.",
 );
+pub const PACED_FETCHES: Metric = stage_gauge(
+    "tapeline_backfill_paced_fetches",
+    "fetches",
+    "Running fetches that wait because the bars of their partition have reached the pace.",
+);
 
 pub const COVERAGE_SERIES: Metric = stage_gauge(
     "tapeline_coverage_series",
@@ -124,6 +129,7 @@ pub const METRICS: &[Metric] = &[
     SKIPPED_COVERAGE_CHANGES,
     WAITING_REQUESTS,
     RUNNING_FETCHES,
+    PACED_FETCHES,
     COVERAGE_SERIES,
     COVERAGE_BYTES,
     RESTORE_APPLIED,

@@ -6,7 +6,7 @@
 //! to run; [`timeframes`] lists the bars of a layer; [`coverage`] has the intervals that are in the topics already, [`deletions`]
 //! what tombstones deleted of it; [`chunks`] splits the
 //! missing ones; [`expected_bars`] decides whether a range should have a bar, [`session_slots`] lists the bars of a session, [`finality`] when a bar counts as final; [`source_breaker`] stops
-//! calls to a source that fails.
+//! calls to a source that fails; [`bar_pace`] bounds the bars that are written in a time.
 //!
 //! Keeper: [`keeper`] finds the holes of a series by [`calendar_slots`]; [`live_bars`] has the slots that live bars fill, [`live_sessions`] finds the
 //! sessions that they keep complete, [`restated`] those that are fetched again.
@@ -16,6 +16,7 @@
 //! Times are arguments. Ranges are half-open here; on the wire they include their end.
 
 pub mod attempts;
+pub mod bar_pace;
 pub mod calendar_slots;
 pub mod chunks;
 pub mod coalescer;

@@ -66,6 +66,60 @@ fn overlapping_requests_are_one_fetch_of_their_union() {
 }
 
 #[test]
+fn suspended_fetch_resumes_in_a_free_slot_after_higher_ones() {
+    let mut queue = Queue::new(Limits { running_max: 1, ..Limits::default() });
+    queue.add(&demand(1, "AAPL", 5, &[BARS]), s(0));
+    let first = queue.start(s(2)).unwrap().id;
+    queue.suspend(first);
+    queue.add(&demand(2, "MSFT", 5, &[BARS]), s(2));
+    let second = queue.start(s(4)).unwrap().id;
+    assert!(!queue.resume(first, s(4)), "the slot is not free");
+    queue.suspend(second);
+    assert_eq!(queue.suspended().collect::<Vec<_>>(), [first, second]);
+    queue.add(&demand(3, "IBM", 9, &[BARS]), s(4));
+    assert!(!queue.resume(first, s(6)), "a fetch of a higher priority is due");
+    let urgent = queue.start(s(6)).unwrap().id;
+    queue.finish(urgent, &"ok");
+    assert!(queue.resume(second, s(6)) && !queue.resume(second, s(6)));
+    queue.finish(second, &"ok");
+    assert_eq!((queue.finish(first, &"ok").len(), queue.suspended().count(), queue.running()), (1, 0, 0));
+}
+
+#[test]
+fn waiting_request_raises_the_running_fetch_of_its_symbol() {
+    let mut queue = queue();
+    for (id, symbol) in [(1, "AAPL"), (2, "MSFT")] {
+        queue.add(&demand(id, symbol, 5, &[BARS]), s(0));
+    }
+    let ids = started(&mut queue, s(2)).iter().map(|fetch| fetch.id).collect::<Vec<_>>();
+    ids.iter().for_each(|id| queue.suspend(*id));
+    assert_eq!(queue.suspended().collect::<Vec<_>>(), ids);
+    queue.add(&demand(3, "MSFT", 9, &[BARS]), s(2));
+    assert_eq!(queue.suspended().collect::<Vec<_>>(), [ids[1], ids[0]]);
+    assert_eq!(queue.suspended_before(ids[0]).collect::<Vec<_>>(), [ids[1]]);
+    assert!(queue.resume(ids[1], s(4)) && queue.suspended_before(ids[0]).next().is_none());
+}
+
+#[test]
+fn suspended_fetches_of_a_priority_are_bounded() {
+    let mut queue = queue();
+    for id in 0..70_u8 {
+        let symbol = format!("{}{}", char::from(b'A' + id / 26), char::from(b'A' + id % 26));
+        queue.add(&demand(id.into(), &symbol, 5, &[BARS]), s(0));
+    }
+    let mut suspended = Vec::new();
+    while let Some(fetch) = queue.start(s(2)) {
+        queue.suspend(fetch.id);
+        suspended.push(fetch.id);
+    }
+    assert_eq!((suspended.len(), queue.next_wake(s(2))), (64, None));
+    queue.add(&demand(99, "IBM", 9, &[BARS]), s(2));
+    assert_eq!((queue.start(s(4)).unwrap().requests, queue.start(s(4))), (vec![99], None));
+    queue.finish(suspended[0], &"ok");
+    assert!(queue.next_wake(s(4)) == Some(s(0)) && queue.start(s(4)).is_some());
+}
+
+#[test]
 fn each_timeframe_has_its_requested_ranges() {
     let mut queue = queue();
     let shorter = vec![(BARS, vec![Some(Timeframe::Day1), Some(Timeframe::Minute1)])];

@@ -7,11 +7,14 @@
 //!                                 └─ further requests, until `gather_max` ─┘
 //! ```
 //!
+//! A running fetch that waits for the pace of its partition is suspended: it occupies no slot, and others run meanwhile.
+//!
 //! A request for several data types has one fetch per data type. It ends when the last of them has ended, with the outcome of each. Due
 //! fetches run by priority (the highest of their requests), then by age. At most one fetch runs per symbol and data type: the next one
 //! finds covered what the first has fetched.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::{DataType, Interval, Priority, Symbol, Timeframe};
@@ -20,6 +23,10 @@ use kit::{Hysteresis, Marks};
 pub use super::gathering::{Fetch, FetchId};
 use super::gathering::{FetchKey, GatheringFetches};
 
+/// The number of suspended fetches of a priority or a higher one from which on no further fetch of it starts. Each has the list of its chunks
+/// in memory. In twelve partitions there is nearly always one of each.
+const SUSPENDED_MAX: usize = 64;
+
 /// The limits of the coalescer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -27,7 +34,7 @@ pub struct Limits {
     pub gather: Duration,
     /// The time after which a fetch that is due, but has no slot, accepts no further requests.
     pub gather_max: Duration,
-    /// The maximum number of running fetches.
+    /// The maximum number of running fetches, without suspended ones.
     pub running_max: usize,
     /// The number of held requests at which the coalescer is full. It remains full until fewer than half of them are left.
     pub requests_max: usize,
@@ -71,6 +78,8 @@ pub struct Coalescer<R, O> {
     limits: Limits,
     gathering: GatheringFetches<R>,
     running: BTreeMap<FetchId, RunningFetch<R>>,
+    /// The suspended ones of the running fetches, in the order in which they resume.
+    suspended: BTreeSet<(Reverse<Priority>, FetchId)>,
     requests: BTreeMap<R, HeldRequest<O>>,
     full: Hysteresis,
 }
@@ -78,6 +87,7 @@ pub struct Coalescer<R, O> {
 #[derive(Debug)]
 struct RunningFetch<R> {
     key: FetchKey,
+    priority: Priority,
     /// Empty after the requests were removed.
     requests: Vec<R>,
 }
@@ -96,6 +106,7 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
             limits,
             gathering: GatheringFetches::new(),
             running: BTreeMap::new(),
+            suspended: BTreeSet::new(),
             requests: BTreeMap::new(),
             full: Hysteresis::new(),
         }
@@ -109,6 +120,7 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         self.requests.insert(demand.id, HeldRequest { unfinished: demand.data.len(), outcomes: Vec::new() });
         for (data_type, timeframes) in &demand.data {
             let key = (demand.symbol, *data_type);
+            self.raise(key, demand.priority);
             let id = if demand.opens_fetch {
                 self.gathering.open(key, demand.priority, now)
             } else {
@@ -128,20 +140,75 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
 
     /// Starts the next fetch that is due, if a slot is free. It runs until [`Self::finish`].
     pub fn start(&mut self, now: Duration) -> Option<Fetch<R>> {
-        if self.running.len() >= self.limits.running_max {
+        let first = self.gathering.peek(now, self.limits.gather)?;
+        if !self.has_free_slot() || !self.is_accepted(first) {
             return None;
         }
         let fetch = self.gathering.take(now, self.limits.gather)?;
-        let running = RunningFetch { key: fetch.key(), requests: fetch.requests.clone() };
-        self.running.insert(fetch.id, running);
+        let (key, priority, requests) = (fetch.key(), fetch.priority, fetch.requests.clone());
+        self.running.insert(fetch.id, RunningFetch { key, priority, requests });
         Some(fetch)
+    }
+
+    /// Frees the slot of a running fetch until [`Self::resume`].
+    pub fn suspend(&mut self, id: FetchId) {
+        if let Some(running) = self.running.get(&id) {
+            self.suspended.insert((Reverse(running.priority), id));
+        }
+    }
+
+    /// Returns the suspended fetches in the order in which they resume: by priority, then by age. A running fetch has the priority of the
+    /// requests that wait for its end, if that is higher.
+    pub fn suspended(&self) -> impl Iterator<Item = FetchId> {
+        self.suspended.iter().map(|(_, id)| *id)
+    }
+
+    /// Returns the suspended fetches that resume before this one would.
+    pub fn suspended_before(&self, id: FetchId) -> impl Iterator<Item = FetchId> {
+        let running = self.running.get(&id);
+        let own = running.map(|running| (Reverse(running.priority), id));
+        let before = own.map(|own| self.suspended.range(..own));
+        before.into_iter().flatten().map(|(_, id)| *id)
+    }
+
+    /// Gives a suspended fetch a slot. Returns `false` if none is free, or if a fetch of a higher priority is due, which starts first.
+    pub fn resume(&mut self, id: FetchId, now: Duration) -> bool {
+        let Some(priority) = self.running.get(&id).map(|running| running.priority) else { return false };
+        let first = self.gathering.peek(now, self.limits.gather);
+        let is_preceded = first.is_some_and(|first| first > priority && self.is_accepted(first));
+        self.has_free_slot() && !is_preceded && self.suspended.remove(&(Reverse(priority), id))
+    }
+
+    /// Returns `true` if a fetch may start or resume.
+    #[must_use]
+    pub fn has_free_slot(&self) -> bool {
+        self.running.len() - self.suspended.len() < self.limits.running_max
+    }
+
+    /// Raises the priority of the running fetch of this key, if there is one: a request of this priority waits for its end.
+    fn raise(&mut self, key: FetchKey, priority: Priority) {
+        let Self { running, suspended, .. } = self;
+        let lower = running.iter_mut().filter(|(_, run)| run.key == key && run.priority < priority);
+        for (id, run) in lower {
+            if suspended.remove(&(Reverse(run.priority), *id)) {
+                suspended.insert((Reverse(priority), *id));
+            }
+            run.priority = priority;
+        }
+    }
+
+    /// Returns `true` if a fetch of this priority may start.
+    fn is_accepted(&self, priority: Priority) -> bool {
+        let at_least = self.suspended.iter().take_while(|(Reverse(other), _)| *other >= priority);
+        at_least.take(SUSPENDED_MAX).count() < SUSPENDED_MAX
     }
 
     /// Ends a running fetch. Returns the requests that end with it, in order of arrival.
     pub fn finish(&mut self, id: FetchId, outcome: &O) -> Vec<EndedRequest<R, O>> {
-        let Some(RunningFetch { key, requests }) = self.running.remove(&id) else {
+        let Some(RunningFetch { key, priority, requests }) = self.running.remove(&id) else {
             return Vec::new();
         };
+        self.suspended.remove(&(Reverse(priority), id));
         self.gathering.release(key);
         let (_, data_type) = key;
         let mut ended = Vec::new();
@@ -181,10 +248,11 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
     /// Returns the time until [`Self::start`] may return a fetch. `None` if that depends on the end of a running fetch.
     #[must_use]
     pub fn next_wake(&self, now: Duration) -> Option<Duration> {
-        if self.running.len() >= self.limits.running_max {
+        if !self.has_free_slot() {
             return None;
         }
-        self.gathering.next_due(self.limits.gather).map(|due| due.saturating_sub(now))
+        let due = self.gathering.next_due(self.limits.gather, |priority| self.is_accepted(priority));
+        due.map(|due| due.saturating_sub(now))
     }
 
     /// Returns the number of requests that have not ended.
@@ -193,7 +261,7 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         self.requests.len()
     }
 
-    /// Returns the number of running fetches.
+    /// Returns the number of running fetches, with suspended ones.
     #[must_use]
     pub fn running(&self) -> usize {
         self.running.len()

@@ -24,6 +24,8 @@ pub struct Fetch<R> {
     pub id: FetchId,
     pub symbol: Symbol,
     pub data_type: DataType,
+    /// The highest priority of its requests when it started.
+    pub priority: Priority,
     /// The union of the requested ranges per timeframe.
     pub ranges: BTreeMap<Option<Timeframe>, IntervalSet>,
     /// The requests of the fetch, in order of arrival.
@@ -55,7 +57,6 @@ pub(super) struct GatheringFetches<R> {
 #[derive(Debug)]
 struct Gathering<R> {
     fetch: Fetch<R>,
-    priority: Priority,
     opened: Duration,
 }
 
@@ -81,8 +82,8 @@ impl<R> GatheringFetches<R> {
             self.growing.insert((opened, id));
         }
         let (symbol, data_type) = key;
-        let fetch = Fetch { id, symbol, data_type, ranges: BTreeMap::new(), requests: Vec::new() };
-        self.entries.insert(id, Gathering { fetch, priority, opened });
+        let fetch = Fetch { id, symbol, data_type, priority, ranges: BTreeMap::new(), requests: Vec::new() };
+        self.entries.insert(id, Gathering { fetch, opened });
         id
     }
 
@@ -95,25 +96,31 @@ impl<R> GatheringFetches<R> {
     /// Returns the fetch, for a request of this priority that joins it.
     pub(super) fn join(&mut self, id: FetchId, priority: Priority) -> Option<&mut Fetch<R>> {
         let gathering = self.entries.get_mut(id)?;
-        if priority > gathering.priority {
-            if self.due.remove(&(Reverse(gathering.priority), id)) {
+        if priority > gathering.fetch.priority {
+            if self.due.remove(&(Reverse(gathering.fetch.priority), id)) {
                 self.due.insert((Reverse(priority), id));
             }
-            gathering.priority = priority;
+            gathering.fetch.priority = priority;
         }
         Some(&mut gathering.fetch)
     }
 
-    /// Takes the next fetch that was opened at least `gather` ago. Its key is busy until [`Self::release`].
-    pub(super) fn take(&mut self, now: Duration, gather: Duration) -> Option<Fetch<R>> {
+    /// Returns the priority of the fetch that [`Self::take`] would return.
+    pub(super) fn peek(&mut self, now: Duration, gather: Duration) -> Option<Priority> {
         while let Some(&(opened, id)) = self.growing.first()
             && opened + gather <= now
         {
             self.growing.pop_first();
             if let Some(gathering) = self.entries.get(id) {
-                self.due.insert((Reverse(gathering.priority), id));
+                self.due.insert((Reverse(gathering.fetch.priority), id));
             }
         }
+        self.due.first().map(|(Reverse(priority), _)| *priority)
+    }
+
+    /// Takes the next fetch that was opened at least `gather` ago. Its key is busy until [`Self::release`].
+    pub(super) fn take(&mut self, now: Duration, gather: Duration) -> Option<Fetch<R>> {
+        self.peek(now, gather)?;
         let (_, id) = self.due.pop_first()?;
         let fetch = self.entries.remove(id)?.fetch;
         let key = fetch.key();
@@ -122,7 +129,7 @@ impl<R> GatheringFetches<R> {
         for other in self.by_key.get(&key).into_iter().flatten() {
             if let Some(gathering) = self.entries.get(*other) {
                 self.growing.remove(&(gathering.opened, *other));
-                self.due.remove(&(Reverse(gathering.priority), *other));
+                self.due.remove(&(Reverse(gathering.fetch.priority), *other));
             }
         }
         Some(fetch)
@@ -144,16 +151,20 @@ impl<R> GatheringFetches<R> {
             gathering.fetch.requests.retain(|id| !is_removed(id));
             gathering.fetch.requests.is_empty()
         });
-        for Gathering { fetch, priority, opened } in removed {
+        for Gathering { fetch, opened } in removed {
             self.growing.remove(&(opened, fetch.id));
-            self.due.remove(&(Reverse(priority), fetch.id));
+            self.due.remove(&(Reverse(fetch.priority), fetch.id));
             self.remove_id(fetch.key(), fetch.id);
         }
     }
 
-    /// Returns the time at which [`Self::take`] may return a fetch. `None` if that depends on a release.
-    pub(super) fn next_due(&self, gather: Duration) -> Option<Duration> {
-        if !self.due.is_empty() {
+    /// Returns the time at which [`Self::take`] may return a fetch of a priority that is accepted. `None` if that depends on a release.
+    pub(super) fn next_due(
+        &self,
+        gather: Duration,
+        is_accepted: impl Fn(Priority) -> bool,
+    ) -> Option<Duration> {
+        if self.due.first().is_some_and(|(Reverse(priority), _)| is_accepted(*priority)) {
             return Some(Duration::ZERO);
         }
         self.growing.first().map(|(opened, _)| *opened + gather)
@@ -260,7 +271,7 @@ mod tests {
         let mut fetches = gathering(10_000);
         visited(&fetches);
         assert_eq!(fetches.take(ms(1_999), GATHER), None);
-        assert_eq!(fetches.next_due(GATHER), Some(GATHER));
+        assert_eq!(fetches.next_due(GATHER, |_| true), Some(GATHER));
         assert_eq!(visited(&fetches), 0);
     }
 
@@ -270,7 +281,7 @@ mod tests {
             let mut fetches = gathering(count);
             let mut taken = 0;
             while let Some(fetch) = fetches.take(ms(60_000), GATHER) {
-                fetches.next_due(GATHER);
+                fetches.next_due(GATHER, |_| true);
                 fetches.release(fetch.key());
                 taken += 1;
             }

@@ -10,6 +10,7 @@
 //! | `admission` | the verdict on a request record |
 //! | `coverage_gate`, `coverage_table` | delays requests until the coverage of their partition is restored; that coverage |
 //! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
+//! | `pacing` | suspends fetches whose bars would exceed the pace of their partition |
 //! | `cancellation` | requests that end others |
 //! | `refetching`, `refetch_notes` | requests that fetch covered ranges again |
 //! | `chunk_results` | writes the records of a chunk, and covers it up to the horizon of the source |
@@ -43,6 +44,7 @@ mod keeper_passes;
 mod keeping;
 mod kept_series;
 mod live_feed;
+mod pacing;
 mod record_events;
 mod refetch_notes;
 mod refetching;
@@ -70,6 +72,7 @@ use rand_pcg::Pcg64Mcg;
 use crate::owned_partitions::OwnedPartitions;
 use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
+use crate::rules::bar_pace::BarPace;
 use crate::rules::chunks::ChunkDays;
 use crate::rules::coalescer::{Coalescer, FetchId, Limits};
 use crate::rules::keeper::Keeper;
@@ -113,6 +116,8 @@ pub struct Settings {
     /// The maximum number of ended attempts that a partition keeps.
     pub partition_ends_max: usize,
     pub retries: Retries,
+    /// The bars that are written into each partition in a second, on average. 0: no limit.
+    pub partition_bars_per_s: u32,
     /// The timeframes that are fetched.
     pub timeframes: Timeframes,
     pub chunk_days: ChunkDays,
@@ -156,6 +161,9 @@ pub struct ExecutorStage {
     counts: RangeCounts,
     owned: OwnedPartitions,
     guard: SourceGuard,
+    pace: BarPace,
+    /// Too many outputs were not acknowledged when the fetches were last advanced.
+    has_queued_bars: bool,
 }
 
 impl ExecutorStage {
@@ -187,6 +195,8 @@ impl ExecutorStage {
             counts: RangeCounts::new(&Scope::nowhere()),
             owned: OwnedPartitions::default(),
             guard: SourceGuard::unreported(),
+            pace: BarPace::new(settings.partition_bars_per_s),
+            has_queued_bars: false,
             settings,
         }
     }
@@ -212,7 +222,8 @@ impl ExecutorStage {
         self
     }
 
-    /// Adds the requests that pass the gate to fetches, retries the chunks whose wait has ended, and starts the fetches that are due.
+    /// Adds the requests that pass the gate to fetches, retries the chunks whose wait has ended, and starts the fetches that are due or
+    /// resumes those that the pace admits.
     fn advance(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         for id in self.table.gate.pass() {
             if let Some(request) = self.requests.get(&id) {
@@ -220,8 +231,13 @@ impl ExecutorStage {
             }
         }
         self.retry_due(now, effects);
-        while let Some(fetch) = self.coalescer.start(now.monotonic) {
-            self.begin(fetch, now, effects);
+        loop {
+            let has_resumed = self.resume_paced(now, effects);
+            match self.coalescer.start(now.monotonic) {
+                Some(fetch) => self.begin(fetch, now, effects),
+                None if !has_resumed => return,
+                None => {}
+            }
         }
     }
 
@@ -302,6 +318,8 @@ impl Stage for ExecutorStage {
         let is_ready = |partition| !self.draining.contains(&partition) && self.has_live_bars(partition);
         let keeper =
             self.keeping.next_wake(now.monotonic, is_ready).filter(|_| self.settings.keeper.is_some());
-        [self.coalescer.next_wake(now.monotonic), retry, keeper, Some(TICK_MAX)].into_iter().flatten().min()
+        let resume = self.next_resume(now);
+        let fetches = self.coalescer.next_wake(now.monotonic);
+        [fetches, resume, retry, keeper, Some(TICK_MAX)].into_iter().flatten().min()
     }
 }

@@ -16,6 +16,7 @@ mod keeper_live_restarts;
 mod keeper_restarts;
 mod keeper_restated;
 mod other_data;
+mod pacing;
 mod refetch;
 mod rejected_rows;
 mod retries;

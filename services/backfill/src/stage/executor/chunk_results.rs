@@ -8,11 +8,11 @@
 
 use std::collections::BTreeSet;
 
-use contracts::EncodeError;
 use contracts::bounds::cut;
+use contracts::{EncodeError, Topic};
 use domain::{DataType, Interval, Timeframe, Timestamp};
 use kafka_io::OutRecord;
-use kit::ErrorChain;
+use kit::{ErrorChain, SaturatingFrom};
 use pipeline::{Effect, Effects};
 
 use super::ExecutorStage;
@@ -98,6 +98,8 @@ impl ExecutorStage {
                     Some(&series),
                 ));
                 self.table.coverage.restore(partition, series, covered);
+                let bars = outputs.iter().filter(|output| output.topic == Topic::BarClosed).count();
+                self.pace.written(partition, u64::saturating_from(bars));
                 effects.push(Effect::Append { on_behalf_of: first, outputs });
                 for id in &run.fetch.requests {
                     if let Some(request) = self.requests.get_mut(id) {

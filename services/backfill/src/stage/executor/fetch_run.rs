@@ -7,6 +7,7 @@ use domain::{Interval, Timeframe, Timestamp};
 use pipeline::RecordId;
 
 use super::request::{Part, Request};
+use crate::rules::bar_pace::bars_max;
 use crate::rules::coalescer::Fetch;
 use crate::worker::Job;
 
@@ -29,6 +30,10 @@ pub(super) struct Chunk {
 #[derive(Debug)]
 pub(super) struct FetchRun {
     pub(super) fetch: Fetch<RecordId>,
+    /// The partition of its requests, and of its records.
+    pub(super) partition: i32,
+    /// The maximum number of bars of the chunk at a worker.
+    pub(super) reserved_bars: u64,
     /// The latest `occurred_at` of its requests.
     pub(super) occurred_at: i64,
     pub(super) chunks: Vec<Chunk>,
@@ -55,21 +60,33 @@ pub(super) enum RunState {
     },
     /// The partition is draining: no further chunk starts.
     Stopped,
+    /// The pace of bars admits no chunk yet. The fetch is suspended.
+    Paced,
     /// A worker has the chunk, but the requests were removed.
     Orphaned,
 }
 
 impl FetchRun {
     pub(super) fn new(fetch: Fetch<RecordId>, occurred_at: i64, chunks: Vec<Chunk>) -> Self {
-        let (failures, waited, state) = (0, Duration::ZERO, RunState::AtWorker);
-        Self { fetch, occurred_at, chunks, done: 0, failures, waited, state }
+        let partition = fetch.requests.first().map_or(0, |id| id.input.partition);
+        Self {
+            fetch,
+            partition,
+            reserved_bars: 0,
+            occurred_at,
+            chunks,
+            done: 0,
+            failures: 0,
+            waited: Duration::ZERO,
+            state: RunState::AtWorker,
+        }
     }
 
     /// Returns the time of the next retry (monotonic). `None` if none is scheduled.
     pub(super) fn due(&self) -> Option<Duration> {
         match self.state {
             RunState::Waiting { until } | RunState::Held { until } => Some(until),
-            RunState::AtWorker | RunState::Stopped | RunState::Orphaned => None,
+            RunState::AtWorker | RunState::Stopped | RunState::Paced | RunState::Orphaned => None,
         }
     }
 
@@ -85,6 +102,12 @@ impl FetchRun {
 
     pub(super) fn is_held(&self) -> bool {
         matches!(self.state, RunState::Held { .. })
+    }
+
+    /// Returns the maximum number of bars of the current chunk. 0 for other records.
+    pub(super) fn bars_max(&self) -> u64 {
+        let bars = |chunk: Chunk| Some(bars_max(chunk.timeframe?, chunk.range));
+        self.chunk().and_then(bars).unwrap_or(0)
     }
 
     pub(super) fn is_at_worker(&self) -> bool {

@@ -12,6 +12,8 @@
 //! A source that made no request, because a limit of its own is reached, uses up none either. Another transient error may name the time
 //! from which on the source accepts calls again.
 //!
+//! A chunk of bars starts when the pace of its partition admits it; until then its fetch is suspended (`pacing`).
+//!
 //! While the circuit breaker of the source is open, chunks are held before they reach a worker (`source_guard`).
 //!
 //! A retry waits on the clock of the stage and occupies no worker. When the partition is draining, the fetch stops after the chunk that a
@@ -83,7 +85,7 @@ impl ExecutorStage {
     }
 
     /// Starts the next chunk. Ends the fetch after the last chunk, and stops it if its partition is draining.
-    fn proceed(&mut self, mut run: FetchRun, now: Now, effects: &mut Effects<OutRecord>) {
+    pub(super) fn proceed(&mut self, mut run: FetchRun, now: Now, effects: &mut Effects<OutRecord>) {
         let id = run.fetch.id;
         let wall = Timestamp::from_micros(now.wall_micros);
         let Some(job) = run.job(|timeframe| series_final_before(timeframe, self.settings.settle, wall))
@@ -93,7 +95,14 @@ impl ExecutorStage {
             }
             return;
         };
-        run.state = if self.is_draining(&run) { RunState::Stopped } else { self.start_job(job, now) };
+        run.state = if self.is_draining(&run) {
+            RunState::Stopped
+        } else if self.is_paced(&run, now, effects) {
+            self.coalescer.suspend(id);
+            RunState::Paced
+        } else {
+            self.start_job(&mut run, job, now)
+        };
         self.runs.insert(id, run);
     }
 
@@ -113,6 +122,7 @@ impl ExecutorStage {
         let JobResult { fetch, part } = result;
         self.guard.ended(&part, now);
         let Some(mut run) = self.runs.remove(&fetch) else { return };
+        self.pace.ended(run.partition, std::mem::take(&mut run.reserved_bars), now.monotonic);
         if run.state == RunState::Orphaned {
             // The requests are gone: the fetch only frees its slot.
             self.coalescer.finish(fetch, &());
@@ -163,11 +173,13 @@ impl ExecutorStage {
     }
 
     /// Passes a chunk to a worker, and returns the state of its fetch.
-    fn start_job(&mut self, job: Job, now: Now) -> RunState {
+    fn start_job(&mut self, run: &mut FetchRun, job: Job, now: Now) -> RunState {
         if let Err(wait) = self.guard.admit(now.monotonic) {
             return RunState::Held { until: now.monotonic + wait };
         }
         if self.workers.start(job).is_ok() {
+            run.reserved_bars = run.bars_max();
+            self.pace.started(run.partition, run.reserved_bars);
             return RunState::AtWorker;
         }
         self.guard.cancelled();
