@@ -36,6 +36,7 @@ pub use delivery::Delivery;
 pub use origination::Origination;
 pub use output::{Kind, Output};
 pub use report::Report;
+pub use rng::Rng;
 pub use rules::{Plan, Record, Rules, Work};
 pub use schemas::OwnSchemas;
 pub use simulation::{Failure, Simulation};
