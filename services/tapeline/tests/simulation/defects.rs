@@ -1,5 +1,7 @@
 //! Failures of a run: the counts of those that occurred, and the deliberate defects that the checks must find.
 
+use tapeline::audit::Stage;
+
 /// Counts of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -58,10 +60,10 @@ pub(crate) enum Defect {
     CommitsFetchPosition,
     /// A partition is assigned without its restored outputs.
     RestoresNothing,
-    /// Tables are reported as read, and none of their records is delivered.
-    SkipsTables,
-    /// The ends of the tables are not queried before work is processed.
-    QueriesNoTableEnds,
+    /// The tables of this stage are reported as read, and none of their records is delivered.
+    SkipsTables(Stage),
+    /// The ends of the tables of this stage are not queried before work is processed.
+    QueriesNoTableEnds(Stage),
     /// A chunk is produced without its bars.
     LosesBars,
     /// The outputs of an aborted transaction are not produced again.

@@ -190,7 +190,7 @@ impl<S: KafkaStage> Instance<S> {
         }
         let records: Vec<_> =
             records.into_iter().map(|(offset, entry)| (offset, entry.stored(offset))).collect();
-        if self.defect != Some(Defect::QueriesNoTableEnds) {
+        if self.defect != Some(Defect::QueriesNoTableEnds(self.stage)) {
             let tables = self.table_partitions([input.partition].into_iter());
             let globals = self.engine.stage().globals();
             let stage = self.engine.stage_mut();
@@ -212,7 +212,8 @@ impl<S: KafkaStage> Instance<S> {
 
     fn read_tables(&mut self, kafka: &mut Kafka) {
         let tables = if kafka.rng.chance(70) { &mut self.tables } else { &mut self.globals };
-        tables.read(self.engine.stage_mut(), kafka, self.defect);
+        let skips = self.defect == Some(Defect::SkipsTables(self.stage));
+        tables.read(self.engine.stage_mut(), kafka, skips);
         self.engine.apply(Event::Tick, kafka.now);
     }
 

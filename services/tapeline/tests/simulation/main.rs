@@ -28,6 +28,7 @@ mod world;
 use std::ops::Range;
 
 use defects::{Counts, Defect};
+use tapeline::audit::Stage;
 use world::{Failure, Run};
 
 /// Random steps of a run.
@@ -120,13 +121,23 @@ fn windows_that_are_not_restored_are_caught() {
 }
 
 #[test]
-fn skipped_tables_are_caught() {
-    is_caught(Defect::SkipsTables, &["chunk", "coverage", "causality", "doubled"]);
+fn skipped_coverage_is_caught() {
+    is_caught(Defect::SkipsTables(Stage::Executor), &["doubled", "chunk", "coverage"]);
 }
 
 #[test]
-fn work_before_its_tables_is_caught() {
-    is_caught(Defect::QueriesNoTableEnds, &["chunk", "coverage", "causality", "doubled"]);
+fn skipped_bars_are_caught() {
+    is_caught(Defect::SkipsTables(Stage::Feature), &["causality"]);
+}
+
+#[test]
+fn fetch_before_its_coverage_is_read_is_caught() {
+    is_caught(Defect::QueriesNoTableEnds(Stage::Executor), &["doubled", "chunk", "coverage"]);
+}
+
+#[test]
+fn vector_before_its_bars_are_read_is_caught() {
+    is_caught(Defect::QueriesNoTableEnds(Stage::Feature), &["causality"]);
 }
 
 #[test]

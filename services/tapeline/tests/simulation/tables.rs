@@ -65,8 +65,8 @@ impl Tables {
         }
     }
 
-    /// Passes some records of one partition to the stage.
-    pub(crate) fn read(&mut self, stage: &mut impl KafkaStage, kafka: &mut Kafka, defect: Option<Defect>) {
+    /// Passes some records of one partition to the stage; a stage that `skips` them gets only the position.
+    pub(crate) fn read(&mut self, stage: &mut impl KafkaStage, kafka: &mut Kafka, skips: bool) {
         let all: Vec<At> = self.followed.keys().copied().collect();
         let Some(&at) = kafka.rng.pick(&all) else { return };
         let Some(followed) = self.followed.get_mut(&at) else { return };
@@ -79,7 +79,7 @@ impl Tables {
         };
         let (records, next) = kafka.log.read(at, followed.position, max);
         for (offset, entry) in records {
-            if defect != Some(Defect::SkipsTables) {
+            if !skips {
                 let stored = entry.stored(offset);
                 stage.table_record(self.scope, &stored.as_input()).expect("schemas are available");
             }
