@@ -164,7 +164,8 @@ mod tests {
             steps in prop::collection::vec((0_u64..3_000, 1_u64..7_500, 0_u64..100), 1..200),
         ) {
             let (mut pace, mut at) = (BarPace::new(RATE), Duration::ZERO);
-            let (mut running, mut written): (Vec<(u64, u64)>, Vec<(Duration, u64)>) = Default::default();
+            let mut running: Vec<(u64, u64)> = Vec::new();
+            let mut written: Vec<(Duration, u64)> = Vec::new();
             for (wait, bars, share) in steps {
                 at += ms(wait);
                 if pace.wait(0, bars, at) == Some(Duration::ZERO) {
