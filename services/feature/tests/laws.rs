@@ -169,6 +169,15 @@ fn equal_bars_have_spreads_of_exactly_zero() {
     }
     assert_eq!(value(FeatureSet::TechnicalIndicators, "bb_width"), Some(0.0));
     assert_eq!(value(FeatureSet::MarketMicrostructure, "roll_spread_20"), Some(0.0));
+    assert_eq!(value(FeatureSet::SpreadFeatures, "abdi_ranaldo_20"), Some(0.0));
+    assert_eq!(value(FeatureSet::LiquidityFeatures, "zero_return_share_20"), Some(1.0));
+    assert_eq!(value(FeatureSet::VolatilityRegime, "vol_percentile_252"), Some(1.0));
+    for name in ["poc_price", "value_area_low", "value_area_high"] {
+        assert_eq!(value(FeatureSet::VolumeProfile, name), Some(0.1), "{name}");
+    }
+    for name in ["var_95", "cvar_99", "max_drawdown_252", "downside_deviation_252"] {
+        assert_eq!(value(FeatureSet::TailRiskFeatures, name), Some(0.0), "{name}");
+    }
     for (set, name) in [
         (FeatureSet::MomentumFeatures, "rsi_14"),
         (FeatureSet::MomentumFeatures, "cci_20"),
@@ -179,6 +188,11 @@ fn equal_bars_have_spreads_of_exactly_zero() {
         (FeatureSet::TechnicalIndicators, "bb_percent"),
         (FeatureSet::StatisticalMoments, "skew_60"),
         (FeatureSet::PriceFeatures, "position_20"),
+        (FeatureSet::VolumePatterns, "mfi_14"),
+        (FeatureSet::VolatilityRegime, "vol_ratio_20_60"),
+        (FeatureSet::AnomalyScores, "return_zscore_60"),
+        (FeatureSet::AnomalyScores, "range_zscore_20"),
+        (FeatureSet::DistributionFeatures, "jarque_bera_252"),
     ] {
         assert_eq!(value(set, name), None, "{name}");
         let reason = compute(set, &window).reason.unwrap();
@@ -195,6 +209,27 @@ fn reason_names_the_shortfall() {
     assert_eq!(reason(FeatureSet::ReturnsFeatures, 61), None);
     assert_eq!(reason(FeatureSet::PriceFeatures, 0).as_deref(), Some("50 bars needed, 0 held"));
     assert_eq!(reason(FeatureSet::SupportResistance, 1).as_deref(), Some("11 bars needed, 1 held"));
+    for (set, needed) in [
+        (FeatureSet::PricePatterns, 13),
+        (FeatureSet::VolumePatterns, 21),
+        (FeatureSet::VolumeProfile, 60),
+        (FeatureSet::VolumeWeightedFeatures, 50),
+        (FeatureSet::SpreadFeatures, 21),
+        (FeatureSet::LiquidityFeatures, 61),
+        (FeatureSet::VolatilityRegime, 80),
+        (FeatureSet::AnomalyScores, 62),
+    ] {
+        let shortfall = format!("{needed} bars needed, {} held", needed - 1);
+        assert_eq!(reason(set, needed - 1).as_deref(), Some(shortfall.as_str()));
+        assert_eq!(reason(set, needed), None, "{set:?}");
+    }
+    for set in [FeatureSet::DistributionFeatures, FeatureSet::TailRiskFeatures] {
+        let result = compute(set, &Window::new(Timeframe::Day1, &bars));
+        assert_eq!(
+            (result.status, result.reason.as_deref()),
+            (Status::Unavailable, Some("253 bars needed, 150 held"))
+        );
+    }
     let intraday = compute(FeatureSet::TechnicalIndicators, &Window::new(Timeframe::Hour1, &bars));
     assert_eq!(intraday.reason.as_deref(), Some("no day bar of an earlier date held"));
 }

@@ -2,12 +2,15 @@
 //!
 //! An indicator with memory is seeded at the first bar of the window. If TA-Lib returns 0 because a divisor is 0, the value is omitted.
 
+pub(crate) mod accumulation;
 pub(crate) mod aroon;
 pub(crate) mod bbands;
+pub(crate) mod candles;
 pub(crate) mod cci;
 pub(crate) mod directional;
 pub(crate) mod ema;
 pub(crate) mod macd;
+pub(crate) mod mfi;
 pub(crate) mod pivots;
 pub(crate) mod regression;
 pub(crate) mod rsi;

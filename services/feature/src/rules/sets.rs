@@ -1,23 +1,33 @@
 //! Rules of the feature sets, one file per set. The names are in the order of `docs/features.md`; the formulas are in
 //! [`super::indicators`] and [`super::stats`].
 
+mod anomaly_scores;
 mod correlation_features;
 mod correlation_regime;
+mod distribution_features;
 mod intermarket_features;
+mod liquidity_features;
 mod log_returns;
 mod market_microstructure;
 mod market_regime;
 mod momentum_features;
 mod price_features;
+mod price_patterns;
 mod price_ratios;
 mod relative_strength;
 mod returns_features;
+mod spread_features;
 mod statistical_moments;
 mod support_resistance;
+mod tail_risk_features;
 mod technical_indicators;
 mod trend_features;
 mod volatility_features;
+mod volatility_regime;
 mod volume_features;
+mod volume_patterns;
+mod volume_profile;
+mod volume_weighted_features;
 
 use domain::FeatureSet;
 
@@ -48,22 +58,22 @@ pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Unsu
         Set::SupportResistance => Ok(support_resistance::put),
         Set::MarketMicrostructure => Ok(market_microstructure::put),
         Set::StatisticalMoments => Ok(statistical_moments::put),
+        Set::PricePatterns => Ok(price_patterns::put),
+        Set::VolumePatterns => Ok(volume_patterns::put),
+        Set::VolumeProfile => Ok(volume_profile::put),
+        Set::VolumeWeightedFeatures => Ok(volume_weighted_features::put),
+        Set::SpreadFeatures => Ok(spread_features::put),
+        Set::LiquidityFeatures => Ok(liquidity_features::put),
+        Set::VolatilityRegime => Ok(volatility_regime::put),
+        Set::AnomalyScores => Ok(anomaly_scores::put),
+        Set::DistributionFeatures => Ok(distribution_features::put),
+        Set::TailRiskFeatures => Ok(tail_risk_features::put),
         Set::CorrelationFeatures => Ok(correlation_features::put),
         Set::RelativeStrength => Ok(relative_strength::put),
         Set::IntermarketFeatures => Ok(intermarket_features::put),
         Set::MarketRegime => Ok(market_regime::put),
         Set::CorrelationRegime => Ok(correlation_regime::put),
-        Set::PricePatterns
-        | Set::VolumePatterns
-        | Set::VolumeProfile
-        | Set::VolumeWeightedFeatures
-        | Set::SpreadFeatures
-        | Set::LiquidityFeatures
-        | Set::VolatilityRegime
-        | Set::AnomalyScores
-        | Set::DistributionFeatures
-        | Set::TailRiskFeatures
-        | Set::TimeFeatures
+        Set::TimeFeatures
         | Set::SeasonalityFeatures
         | Set::CalendarFeatures
         | Set::NewsFeatures

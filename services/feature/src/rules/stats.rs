@@ -3,7 +3,7 @@
 //! A mean is computed from the distances to the first value, so that equal values have exactly their own mean and a spread of exactly
 //! 0. A plain sum would add a rounding error.
 
-use super::value::{Omission, Value};
+use super::value::{Omission, Value, divide};
 
 /// Converts a count to a divisor. Exact below 2^53; a window has hundreds of bars.
 pub(crate) fn count(n: usize) -> f64 {
@@ -75,6 +75,32 @@ pub(crate) fn sma(column: &[f64], n: usize) -> Value {
     newest(column, n).map(mean)
 }
 
+/// The distance of the last value to the mean of the `n` before it, in their standard deviations.
+pub(crate) fn z_score(column: &[f64], n: usize) -> Value {
+    let part = newest(column, n + 1)?;
+    let (last, before) = (part[n], &part[..n]);
+    divide(last - mean(before), sample_std(before))
+}
+
+/// Returns the values in ascending order.
+pub(crate) fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
+/// The quantile of ascending values in percent, linear between the two nearest, as `numpy.percentile`; NaN without values, or if one is NaN.
+pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    // A negative NaN is the first value, a positive one the last.
+    if sorted[0].is_nan() || sorted[last].is_nan() {
+        return f64::NAN;
+    }
+    let (index, rest) = (percent * last / 100, percent * last % 100);
+    let (low, high) = (sorted[index], sorted[last.min(index + 1)]);
+    low + (high - low) * (count(rest) / 100.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +130,23 @@ mod tests {
     fn nan_is_not_replaced_with_zero() {
         assert!(at_least_zero(f64::NAN).is_nan());
         assert_eq!(at_least_zero(-1.0), 0.0);
+    }
+
+    #[test]
+    fn percentile_is_linear_between_values() {
+        let values = sorted(&[4.0, 1.0, 3.0, 2.0]);
+        let percentiles = [0, 50, 90, 100].map(|percent| percentile(&values, percent));
+        assert_eq!(percentiles, [1.0, 2.5, 3.7, 4.0]);
+        assert!(percentile(&[], 5).is_nan());
+        for nan in [f64::NAN, -f64::NAN] {
+            assert!(percentile(&sorted(&[1.0, nan, 2.0]), 5).is_nan());
+        }
+    }
+
+    #[test]
+    fn z_score_counts_deviations_of_the_values_before() {
+        assert_eq!(z_score(&[9.0, 1.0, 2.0, 3.0, 5.0], 3), Ok(3.0));
+        assert_eq!(z_score(&[2.0, 2.0, 2.0, 5.0], 3), Err(Omission::ZeroDivisor));
+        assert_eq!(z_score(&[1.0, 2.0, 3.0], 3), Err(Omission::TooFewBars(4)));
     }
 }

@@ -1,8 +1,9 @@
 """Writes the golden values: python make.py <folder of bars>   (see requirements.txt; Python 3.11 or newer).
 
 It writes `<symbol>.json` for every `<symbol>.csv` of the folder, and the bars (`bars/<market>.csv`) and `<market>.json` of every market
-of markets.py. A golden file has the versions of the libraries and, for a selection of days, the values of each set over the newest 300
-bars up to that day. A value that is absent must be omitted by the rules.
+of markets.py. Such a file has the versions of the libraries and, for a selection of days, the values of each set over the newest 300 bars
+up to that day. A value that is absent must be omitted by the rules. `patterns.json` has the candlestick patterns of all days of the real
+markets.
 """
 
 import json
@@ -12,21 +13,26 @@ import sys
 
 import numpy
 import pandas
+import scipy
 import talib
 
 sys.dont_write_bytecode = True  # this folder is part of the repository
 
 from markets import MARKETS  # noqa: E402
 from sets import COMPARING, SETS  # noqa: E402
+from sets_risk import RISK_SETS  # noqa: E402
+from sets_volume import VOLUME_SETS, price_patterns  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 HISTORY = 300
+OWN_SETS = SETS | VOLUME_SETS | RISK_SETS
 VERSIONS = {
     "python": platform.python_version(),
     "ta_lib": talib.__version__,
     "ta_lib_c": talib.__ta_version__.decode().split()[0],
     "pandas": pandas.__version__,
     "numpy": numpy.__version__,
+    "scipy": scipy.__version__,
 }
 # The markets whose bars are used as those of a benchmark. Real markets have real ones (FB begins years after the others), synthetic
 # markets synthetic ones: some end early, one lacks every seventh day, and one has constant prices.
@@ -34,7 +40,7 @@ REAL_STAND_INS = {"SPY": "GOOG", "QQQ": "FB", "IWM": "AAPL", "TLT": "FB", "GLD":
 STAND_INS = {"SPY": "huge", "QQQ": "sparse", "IWM": "constant", "TLT": "flat_then_move", "GLD": "sparse", "UUP": "no_range"}
 # Numbers of bars from which values are available: windows, windows + 1, and the lookbacks of TA-Lib.
 EDGES = [1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 14, 15, 16, 18, 19, 20, 21, 22, 26, 27, 28, 29, 30, 31, 33, 34, 49, 50, 51, 52]
-EDGES += [59, 60, 61, 199, 200, 251, 252, 253, 299, 300, 301]
+EDGES += [59, 60, 61, 62, 79, 80, 199, 200, 251, 252, 253, 299, 300, 301]
 
 
 def chosen(bars, real):
@@ -52,7 +58,7 @@ def chosen(bars, real):
 
 
 def values(window, benchmarks):
-    found = {name: compute(window) for name, compute in SETS.items()}
+    found = {name: compute(window) for name, compute in OWN_SETS.items()}
     found |= {name: compute(window, benchmarks) for name, compute in COMPARING.items()}
     found = {name: {key: value for key, value in of.items() if value is not None} for name, of in found.items()}
     assert all(numpy.isfinite(value) for of in found.values() for value in of.values())
@@ -73,8 +79,23 @@ def write(name, markets, stand_ins, real):
     print(f"{name}: {len(cases)} days of {len(bars)}")
 
 
+def write_patterns(markets):
+    """Writes the days with a candlestick pattern, of all days: {market: {name: {signal: [number of bars held]}}}."""
+    found = {}
+    for market, bars in markets.items():
+        of_market = found[market] = {}
+        for held in range(1, len(bars) + 1):
+            for name, signal in price_patterns(bars.iloc[max(0, held - HISTORY) : held]).items():
+                if signal:
+                    of_market.setdefault(name, {}).setdefault(str(int(signal)), []).append(held)
+    lines = ",\n".join(f"{json.dumps(market)}: {json.dumps(of, separators=(',', ':'))}" for market, of in found.items())
+    head = json.dumps({"versions": VERSIONS, "history": HISTORY})[:-1]
+    (HERE / "patterns.json").write_text(f'{head}, "markets": {{\n{lines}\n}}}}\n')
+
+
 def main(folder):
     real = {path.stem: pandas.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    write_patterns(real)
     for name in real:
         write(name, real, REAL_STAND_INS, real=True)
     (HERE / "bars").mkdir(exist_ok=True)

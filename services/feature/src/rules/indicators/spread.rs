@@ -37,3 +37,14 @@ pub(crate) fn amihud(window: &Window<'_>, n: usize) -> Value {
     }
     Ok(sum / count(n) * 1e6)
 }
+
+/// Abdi and Ranaldo (2017): from the distances of a close to the middles of its own bar and of the next one, over `n` pairs of bars; 0 if
+/// their mean product is negative.
+pub(crate) fn abdi_ranaldo(window: &Window<'_>, n: usize) -> Value {
+    let middle = |bar: &Bar| f64::midpoint(bar.high.ln(), bar.low.ln());
+    let products: Vec<f64> = window
+        .steps(n)?
+        .map(|(bar, next)| 4.0 * (bar.close.ln() - middle(bar)) * (bar.close.ln() - middle(next)))
+        .collect();
+    Ok(at_least_zero(mean(&products)).sqrt())
+}

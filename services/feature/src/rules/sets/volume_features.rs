@@ -19,12 +19,21 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
         values.put(name, vwap(window, n));
     }
     values.put("dollar_volume", window.newest().map(|bar| bar.close * bar.volume));
-    let dollars = |n| Ok(mean(&window.bars(n)?.iter().map(|bar| bar.close * bar.volume).collect::<Vec<_>>()));
-    values.put("dollar_volume_mean_20", dollars(20));
+    values.put("dollar_volume_mean_20", dollar_volume_mean(window, 20));
 }
 
 /// Σ(tp · v) / Σv of the newest `n`.
-fn vwap(window: &Window<'_>, n: usize) -> Value {
-    let (typical, volume) = (newest(window.typical(), n)?, newest(window.volume(), n)?);
-    divide(typical.iter().zip(volume).map(|(price, volume)| price * volume).sum(), volume.iter().sum())
+pub(super) fn vwap(window: &Window<'_>, n: usize) -> Value {
+    volume_weighted(newest(window.typical(), n)?, window)
+}
+
+/// Σ(x · v) / Σv of the newest values, each with the volume of its bar.
+pub(super) fn volume_weighted(column: &[f64], window: &Window<'_>) -> Value {
+    let volume = newest(window.volume(), column.len())?;
+    divide(column.iter().zip(volume).map(|(value, volume)| value * volume).sum(), volume.iter().sum())
+}
+
+/// Mean of c · v of the newest `n`.
+pub(super) fn dollar_volume_mean(window: &Window<'_>, n: usize) -> Value {
+    Ok(mean(&window.bars(n)?.iter().map(|bar| bar.close * bar.volume).collect::<Vec<_>>()))
 }
