@@ -9,6 +9,7 @@
 
 mod benchmarks;
 mod comparison;
+mod earlier_days;
 mod history;
 mod indicators;
 mod reason_class;
@@ -20,10 +21,11 @@ mod window;
 use domain::FeatureSet;
 
 pub use benchmarks::{Benchmarks, COMPARED, followed, in_name};
+pub use earlier_days::EarlierDays;
 pub use history::History;
 pub use reason_class::ReasonClass;
 pub use value::{SetResult, Status};
-pub use window::{Window, prior_day, select};
+pub use window::{Window, select};
 
 /// Computes the values of one feature set over the window.
 ///

@@ -43,7 +43,7 @@ use self::benchmark_table::BenchmarkTable;
 use self::resolved::Resolved;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
 use crate::metric_names::REQUEST_TO_VECTOR;
-use crate::rules;
+use crate::rules::{self, EarlierDays};
 use crate::set_counts::SetCounts;
 use crate::worker::{Job, JobError, JobResult, SymbolJob};
 
@@ -225,18 +225,23 @@ impl FeatureStage {
 
     /// Returns the job of a request. It has copies of the windows, as they are in the tables now.
     fn job(&mut self, ticket: u64, admitted: &Admitted) -> Job {
-        let timeframe = admitted.timeframe;
+        let (timeframe, sets) = (admitted.timeframe, admitted.request.sets());
         let history = self.bars.history(admitted.id.input.partition);
         let symbols = admitted.to_compute.iter().map(|&(symbol, occurred_at)| {
             let bars = |timeframe| history.map_or(&[][..], |h| h.bars(symbol, timeframe));
             let window = rules::select(bars(timeframe), timeframe, occurred_at, self.limits.history_bars);
-            let as_of = window.last().map(|bar| bar.open_time);
-            let prior_day = as_of.and_then(|as_of| rules::prior_day(bars(Timeframe::Day1), as_of)).copied();
-            SymbolJob { symbol, occurred_at, bars: window.to_vec(), prior_day }
+            let earlier_days = match window.last() {
+                Some(newest) if timeframe != Timeframe::Day1 => {
+                    let (days, history) = (bars(Timeframe::Day1), self.limits.history_bars);
+                    EarlierDays::before(newest.open_time, days, history, sets)
+                }
+                _ => EarlierDays::NONE,
+            };
+            SymbolJob { symbol, occurred_at, bars: window.to_vec(), earlier_days }
         });
         Job {
             ticket,
-            sets: admitted.request.sets(),
+            sets,
             timeframe,
             symbols: symbols.collect(),
             benchmarks: self.benchmarks.snapshot(timeframe),

@@ -8,7 +8,7 @@ use domain::{Bar, FeatureSet, FeatureSets, Symbol, Timeframe, Timestamp};
 use hosting::WorkerError;
 use kit::SaturatingFrom;
 
-use crate::rules::{self, Benchmarks, ReasonClass, SetResult, Status, Window};
+use crate::rules::{self, Benchmarks, EarlierDays, ReasonClass, SetResult, Status, Window};
 
 /// The computation of one request. It has copies of all data that it needs, made when it starts.
 #[derive(Debug, Clone)]
@@ -30,8 +30,8 @@ pub struct SymbolJob {
     pub occurred_at: Timestamp,
     /// The window: bars that closed at or before `occurred_at`, oldest first.
     pub bars: Vec<Bar>,
-    /// For timeframes below a day: the newest day bar of an earlier date, for the pivots.
-    pub prior_day: Option<Bar>,
+    /// For timeframes below a day.
+    pub earlier_days: EarlierDays,
 }
 
 /// The result of a job.
@@ -85,10 +85,9 @@ pub fn compute(job: &Job) -> JobResult {
 
 fn compute_symbol(job: &Job, of: &SymbolJob) -> SymbolResult {
     let started = Instant::now();
-    let mut window = Window::new(job.timeframe, &of.bars).with_benchmarks(&job.benchmarks);
-    if job.timeframe != Timeframe::Day1 {
-        window = window.with_prior_day(of.prior_day.as_ref());
-    }
+    let window = Window::new(job.timeframe, &of.bars)
+        .with_benchmarks(&job.benchmarks)
+        .with_earlier_days(of.earlier_days);
     let sets = job.sets.iter().map(|set| (set, compute_set(set, &window))).collect();
     let computation_micros = i64::saturating_from(started.elapsed().as_micros());
     SymbolResult {

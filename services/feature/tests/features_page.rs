@@ -4,16 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Bar, FeatureSet, Timeframe, Timestamp};
-use feature::rules::{Benchmarks, COMPARED, SetResult, Window, compute, followed, is_built};
+use domain::{Bar, FeatureSet, FeatureSets, Timeframe, Timestamp};
+use feature::rules::{Benchmarks, COMPARED, EarlierDays, SetResult, Window, compute, followed, is_built};
 
 const HISTORY: u16 = 300;
 
 /// The section of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Section {
     OwnBars,
     OtherBars,
+    Time,
     NotBuilt,
     NoSource,
 }
@@ -38,6 +39,7 @@ fn rows(page: &str) -> Vec<Row> {
             section = match title {
                 "Computed from the symbol's own bars" => Some(Section::OwnBars),
                 "Computed from the bars of other symbols" => Some(Section::OtherBars),
+                "Computed from time" => Some(Section::Time),
                 "Not built yet" => Some(Section::NotBuilt),
                 "Without a source" => Some(Section::NoSource),
                 _ => None,
@@ -147,6 +149,24 @@ fn computed(set: FeatureSet) -> SetResult {
     compute(set, &Window::new(Timeframe::Day1, &bars(0.0)).with_benchmarks(&benchmarks))
 }
 
+/// The values of a minute in a regular session, with day bars before it.
+fn computed_in_a_session(set: FeatureSet) -> SetResult {
+    let days = bars(0.0);
+    let open_time = Timestamp::parse("1970-10-28T15:00:00Z").unwrap();
+    let earlier = EarlierDays::before(open_time, &days, HISTORY.into(), FeatureSets::all());
+    let minutes = [Bar { open_time, ..days[0] }];
+    compute(set, &Window::new(Timeframe::Minute1, &minutes).with_earlier_days(earlier))
+}
+
+/// `true` if the values of the same prices at other times differ.
+fn depends_on_time(set: FeatureSet, result: &SetResult) -> bool {
+    const DAYS: i64 = 46; // another weekday and another month
+    let later =
+        |bar: Bar| Bar { open_time: bar.open_time.saturating_add_micros(DAYS * 86_400_000_000), ..bar };
+    let later: Vec<Bar> = bars(0.0).into_iter().map(later).collect();
+    compute(set, &Window::new(Timeframe::Day1, &later)).values != result.values
+}
+
 #[test]
 fn every_set_has_one_row_and_every_row_a_set() {
     let page = page();
@@ -164,11 +184,11 @@ fn every_set_has_one_row_and_every_row_a_set() {
 fn computed_sets_have_exactly_the_documented_values() {
     let mut periods = Vec::new();
     for row in rows(&page()) {
-        if !matches!(row.section, Section::OwnBars | Section::OtherBars) {
+        if row.section > Section::Time {
             continue;
         }
         let set = FeatureSet::ALL.into_iter().find(|set| row.sets == [set.as_str()]).unwrap();
-        let result = computed(set);
+        let result = if row.section == Section::Time { computed_in_a_session(set) } else { computed(set) };
         assert_eq!(result.reason, None, "{set:?}");
         let produced: BTreeSet<String> =
             result.values.into_iter().map(|(name, _)| name.into_owned()).collect();
@@ -184,6 +204,7 @@ fn every_set_is_in_the_section_of_its_source_and_reason() {
         let row = &rows[set.as_str()];
         let alone = compute(set, &Window::new(Timeframe::Day1, &own));
         let expected = match alone.reason.as_deref() {
+            None if depends_on_time(set, &alone) => Section::Time,
             None => Section::OwnBars,
             Some("not built yet") => Section::NotBuilt,
             Some(reason) if reason.starts_with("no source of ") => Section::NoSource,
@@ -192,11 +213,7 @@ fn every_set_is_in_the_section_of_its_source_and_reason() {
                 Section::OtherBars
             }
         };
-        assert_eq!(
-            (row.section, is_built(set)),
-            (expected, row.section as u8 <= Section::OtherBars as u8),
-            "{set:?}"
-        );
+        assert_eq!((row.section, is_built(set)), (expected, row.section <= Section::Time), "{set:?}");
         if row.section == Section::NoSource {
             assert_eq!(alone.reason, Some(format!("no source of {}", row.text)), "{set:?}");
         }

@@ -189,5 +189,5 @@ fn sets_with_golden_values_are_the_built_sets() {
     let built: Vec<&str> =
         FeatureSet::ALL.into_iter().filter(|set| is_built(*set)).map(FeatureSet::as_str).collect();
     assert_eq!(golden, built);
-    assert_eq!(built.len(), 27);
+    assert_eq!(built.len(), 30);
 }

@@ -4,6 +4,7 @@
 //! closures are a table in `holidays`; later dates follow the rules only.
 
 mod holidays;
+mod trading_hours;
 
 use std::sync::LazyLock;
 
@@ -12,8 +13,11 @@ use jiff::tz::TimeZone;
 
 /// A date without a time of day.
 pub use jiff::civil::Date;
+/// A date and a time of day, without a time zone.
+pub use jiff::civil::DateTime;
 
-pub use holidays::{is_half_day, is_holiday_by_rule, is_session};
+pub use holidays::{is_half_day, is_holiday_by_rule, is_session, is_session_by_rule, is_weekday};
+pub use trading_hours::TradingHours;
 
 use crate::timeframe::Timeframe;
 use crate::timestamp::Timestamp;
@@ -36,10 +40,16 @@ pub fn session_close(date: Date) -> Timestamp {
     instant(date, if is_half_day(date) { 13 } else { 16 })
 }
 
+/// Returns the date and the time of day in New York.
+#[must_use]
+pub fn local_time(at: Timestamp) -> DateTime {
+    NEW_YORK.to_datetime(at.to_jiff())
+}
+
 /// Returns the date in New York.
 #[must_use]
 pub fn date_of(at: Timestamp) -> Date {
-    NEW_YORK.to_datetime(at.to_jiff()).date()
+    local_time(at).date()
 }
 
 /// Returns the close of a bar that opened at `open_time`: a day bar closes with its session, any other after its minutes.

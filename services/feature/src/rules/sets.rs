@@ -2,6 +2,7 @@
 //! [`super::indicators`] and [`super::stats`].
 
 mod anomaly_scores;
+mod calendar_features;
 mod correlation_features;
 mod correlation_regime;
 mod distribution_features;
@@ -16,11 +17,13 @@ mod price_patterns;
 mod price_ratios;
 mod relative_strength;
 mod returns_features;
+mod seasonality_features;
 mod spread_features;
 mod statistical_moments;
 mod support_resistance;
 mod tail_risk_features;
 mod technical_indicators;
+mod time_features;
 mod trend_features;
 mod volatility_features;
 mod volatility_regime;
@@ -73,11 +76,10 @@ pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Unsu
         Set::IntermarketFeatures => Ok(intermarket_features::put),
         Set::MarketRegime => Ok(market_regime::put),
         Set::CorrelationRegime => Ok(correlation_regime::put),
-        Set::TimeFeatures
-        | Set::SeasonalityFeatures
-        | Set::CalendarFeatures
-        | Set::NewsFeatures
-        | Set::SentimentFeatures => Err(Unsupported::NotBuilt),
+        Set::TimeFeatures => Ok(time_features::put),
+        Set::SeasonalityFeatures => Ok(seasonality_features::put),
+        Set::CalendarFeatures => Ok(calendar_features::put),
+        Set::NewsFeatures | Set::SentimentFeatures => Err(Unsupported::NotBuilt),
         Set::OrderFlowFeatures => Err(Unsupported::NoSource("trades and quotes")),
         Set::FundamentalFeatures | Set::EarningsFeatures | Set::FinancialRatios | Set::GrowthMetrics => {
             Err(Unsupported::NoSource("fundamentals"))

@@ -48,8 +48,10 @@ pub(crate) enum Omission {
     ZeroDivisor,
     /// No bar of the window fulfils its condition.
     NotFound,
-    /// The day bar of the pivots is not held.
+    /// No day bar of an earlier date is held.
     PriorDay,
+    /// It has no value for this reason.
+    Absent(&'static str),
     /// It needs bars of a benchmark that are not held.
     Benchmark(Symbol, BenchmarkShortfall),
 }
@@ -133,6 +135,7 @@ impl Values {
             Err(Omission::TooFewBars(needed)) => self.needed = self.needed.max(needed),
             Err(Omission::PriorDay) => self.lacks_prior_day = true,
             Err(Omission::ZeroDivisor) => self.omit(&name, "divisor is 0"),
+            Err(Omission::Absent(cause)) => self.omit(&name, cause),
             Err(Omission::NotFound) => {
                 let cause = format!("none in {} bars", self.held);
                 self.omit(&name, &cause);

@@ -1,11 +1,12 @@
 //! Window of a vector: the bars that it is computed from, and their columns.
 
-use domain::calendar::{bar_close, date_of};
+use domain::calendar::{DateTime, bar_close, local_time};
 use domain::{Bar, Timeframe, Timestamp};
 
 use super::benchmarks::Benchmarks;
+use super::earlier_days::{EarlierDays, weekday_return};
 use super::stats::newest;
-use super::value::Omission;
+use super::value::{Omission, Value};
 
 /// Returns the newest `history` bars that closed at or before `occurred_at`. The bars are those of one symbol, one per open time,
 /// oldest first.
@@ -15,22 +16,12 @@ pub fn select(bars: &[Bar], timeframe: Timeframe, occurred_at: Timestamp, histor
     &bars[end.saturating_sub(history)..end]
 }
 
-/// Returns the newest day bar of an earlier date in New York than `as_of`; `None` if there is none. The bars are those of one symbol,
-/// oldest first.
-///
-/// The result has closed if a bar that opened at `as_of` has closed.
-#[must_use]
-pub fn prior_day(day_bars: &[Bar], as_of: Timestamp) -> Option<&Bar> {
-    let date = date_of(as_of);
-    day_bars[..day_bars.partition_point(|bar| date_of(bar.open_time) < date)].last()
-}
-
 /// Consecutive bars of one symbol, oldest first, with the columns that the rules read.
 #[derive(Debug)]
 pub struct Window<'a> {
     timeframe: Timeframe,
     bars: &'a [Bar],
-    prior_day: Option<Bar>,
+    earlier_days: EarlierDays,
     benchmarks: Option<&'a Benchmarks>,
     high: Vec<f64>,
     low: Vec<f64>,
@@ -49,14 +40,10 @@ impl<'a> Window<'a> {
             "one bar per open time, oldest first"
         );
         let column = |of: fn(&Bar) -> f64| bars.iter().map(of).collect::<Vec<_>>();
-        let prior_day = match (timeframe, bars) {
-            (Timeframe::Day1, [.., prior, _]) => Some(*prior),
-            _ => None,
-        };
         Self {
             timeframe,
             bars,
-            prior_day,
+            earlier_days: EarlierDays::NONE,
             benchmarks: None,
             high: column(|bar| bar.high),
             low: column(|bar| bar.low),
@@ -68,10 +55,10 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Sets the bar of the pivots for timeframes below a day: the result of [`prior_day`].
+    /// Sets the day bars of earlier dates, for timeframes below a day.
     #[must_use]
-    pub fn with_prior_day(mut self, bar: Option<&Bar>) -> Self {
-        self.prior_day = bar.copied();
+    pub fn with_earlier_days(mut self, earlier_days: EarlierDays) -> Self {
+        self.earlier_days = earlier_days;
         self
     }
 
@@ -114,12 +101,31 @@ impl<'a> Window<'a> {
         self.bars.last().ok_or(Omission::TooFewBars(1))
     }
 
-    /// The day bar of the pivots.
+    /// The day bar of the pivots: the newest of an earlier date.
     pub(crate) fn prior(&self) -> Result<&Bar, Omission> {
-        // The pivots of a day window need a second bar; those of another window a day bar.
-        let omission =
-            if self.timeframe == Timeframe::Day1 { Omission::TooFewBars(2) } else { Omission::PriorDay };
-        self.prior_day.as_ref().ok_or(omission)
+        if self.is_intraday() {
+            return self.earlier_days.newest().ok_or(Omission::PriorDay);
+        }
+        Ok(&self.bars(2)?[0])
+    }
+
+    /// The mean simple return of the held day bars on the weekday of the newest bar.
+    pub(crate) fn weekday_return(&self) -> Value {
+        if self.is_intraday() {
+            return self.earlier_days.weekday_return();
+        }
+        self.bars(2)?;
+        weekday_return(self.bars, self.local_time()?.weekday())
+    }
+
+    /// `true` below a day.
+    pub(crate) fn is_intraday(&self) -> bool {
+        self.timeframe != Timeframe::Day1
+    }
+
+    /// The open time of the newest bar in New York.
+    pub(crate) fn local_time(&self) -> Result<DateTime, Omission> {
+        Ok(local_time(self.newest()?.open_time))
     }
 
     pub(crate) fn high(&self) -> &[f64] {
@@ -178,6 +184,7 @@ impl<'a> Window<'a> {
 
 #[cfg(test)]
 mod tests {
+    use domain::FeatureSets;
     use domain::calendar::{Date, day_open, session_close};
 
     use super::*;
@@ -221,12 +228,11 @@ mod tests {
     #[test]
     fn prior_day_is_the_newest_of_an_earlier_date() {
         let bars = [1, 2, 3].map(|number| bar(day_open(day(number))));
-        let at = Timestamp::parse("2024-07-03T13:30:00Z").unwrap();
-        assert_eq!(prior_day(&bars, at), Some(&bars[1]));
-        assert_eq!(prior_day(&bars, day_open(day(1))), None);
         assert_eq!(Window::new(Timeframe::Day1, &bars).prior(), Ok(&bars[1]));
         assert_eq!(Window::new(Timeframe::Day1, &bars[..1]).prior(), Err(Omission::TooFewBars(2)));
-        assert_eq!(Window::new(Timeframe::Hour1, &bars).prior(), Err(Omission::PriorDay));
-        assert_eq!(Window::new(Timeframe::Hour1, &bars).with_prior_day(Some(&bars[0])).prior(), Ok(&bars[0]));
+        let hours = Window::new(Timeframe::Hour1, &bars);
+        assert_eq!(hours.prior(), Err(Omission::PriorDay));
+        let days = EarlierDays::before(bars[1].open_time, &bars, 300, FeatureSets::EMPTY);
+        assert_eq!(hours.with_earlier_days(days).prior(), Ok(&bars[0]));
     }
 }

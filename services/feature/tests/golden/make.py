@@ -3,7 +3,7 @@
 It writes `<symbol>.json` for every `<symbol>.csv` of the folder, and the bars (`bars/<market>.csv`) and `<market>.json` of every market
 of markets.py. Such a file has the versions of the libraries and, for a selection of days, the values of each set over the newest 300 bars
 up to that day. A value that is absent must be omitted by the rules. `patterns.json` has the candlestick patterns of all days of the real
-markets.
+markets, `times.json` the values of dates and of bars below a day.
 """
 
 import json
@@ -21,11 +21,12 @@ sys.dont_write_bytecode = True  # this folder is part of the repository
 from markets import MARKETS  # noqa: E402
 from sets import COMPARING, SETS  # noqa: E402
 from sets_risk import RISK_SETS  # noqa: E402
+from sets_time import TIME_SETS, write as write_times  # noqa: E402
 from sets_volume import VOLUME_SETS, price_patterns  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 HISTORY = 300
-OWN_SETS = SETS | VOLUME_SETS | RISK_SETS
+OWN_SETS = SETS | VOLUME_SETS | RISK_SETS | TIME_SETS
 VERSIONS = {
     "python": platform.python_version(),
     "ta_lib": talib.__version__,
@@ -96,6 +97,7 @@ def write_patterns(markets):
 def main(folder):
     real = {path.stem: pandas.read_csv(path) for path in sorted(folder.glob("*.csv"))}
     write_patterns(real)
+    write_times(HERE / "times.json", VERSIONS, real["AAPL"], HISTORY)
     for name in real:
         write(name, real, REAL_STAND_INS, real=True)
     (HERE / "bars").mkdir(exist_ok=True)

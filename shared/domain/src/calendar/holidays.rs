@@ -24,7 +24,13 @@ const HALF: [Date; 2] = [date(1999, 12, 31), date(2003, 12, 26)];
 /// Returns `true` if the exchange trades on this date.
 #[must_use]
 pub fn is_session(date: Date) -> bool {
-    is_weekday(date) && !is_holiday_by_rule(date) && !CLOSED.contains(&date)
+    is_session_by_rule(date) && !CLOSED.contains(&date)
+}
+
+/// Returns `true` if the exchange trades on this date unless it closes exceptionally, which is not known in advance.
+#[must_use]
+pub fn is_session_by_rule(date: Date) -> bool {
+    is_weekday(date) && !is_holiday_by_rule(date)
 }
 
 /// Returns `true` if trading ends at 13:00 on this date.
@@ -67,7 +73,9 @@ fn is_half_by_rule(day: Date) -> bool {
     }
 }
 
-fn is_weekday(day: Date) -> bool {
+/// Returns `true` from Monday to Friday.
+#[must_use]
+pub fn is_weekday(day: Date) -> bool {
     !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday)
 }
 
