@@ -2,6 +2,7 @@
 
 mod benchmarks;
 mod bounds;
+mod earlier_days;
 mod latency;
 mod rewritten;
 mod scaling;
