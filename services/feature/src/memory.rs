@@ -11,7 +11,7 @@ use crate::stage::{WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX};
 pub const BAR_BYTES: u64 = size_of::<Bar>() as u64;
 
 /// Bytes of a symbol of a job in addition to its bars: the results of all sets.
-pub const RESULT_BYTES: u64 = 18 << 10;
+pub const RESULT_BYTES: u64 = 22 << 10;
 
 /// Returns the parts of the workers, when there are as many as there may be, and of the results that wait for an earlier one. While one
 /// symbol is missing to a full request per worker, one more full request is started.
@@ -40,14 +40,14 @@ mod tests {
             memory_parts(requests).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         let waiting = "results that wait for an earlier one 8 MiB";
-        assert_eq!(parts(&requests), ["requests.workers_max 29 MiB", waiting]);
+        assert_eq!(parts(&requests), ["requests.workers_max 32 MiB", waiting]);
         assert_eq!(
             parts(&RequestsSection { workers_max: 16, ..requests.clone() }),
-            ["requests.workers_max 54 MiB", waiting]
+            ["requests.workers_max 60 MiB", waiting]
         );
         assert_eq!(
             parts(&RequestsSection { workers_min: 8, ..requests }),
-            ["requests.workers_max 29 MiB", waiting]
+            ["requests.workers_max 32 MiB", waiting]
         );
     }
 }
