@@ -129,8 +129,8 @@ mod tests {
     fn fetch_id(symbol: Symbol, range: Interval) -> FetchId {
         let mut coalescer: Coalescer<u8, ()> = Coalescer::new(Limits::default());
         let data = vec![(DataType::MarketData, vec![Some(Timeframe::Day1)])];
-        let demand =
-            Demand { id: 1, symbol, range, priority: domain::Priority::NORMAL, data, opens_fetch: false };
+        let priority = domain::Priority::NORMAL;
+        let demand = Demand { id: 1, symbol, partition: 0, range, priority, data, opens_fetch: false };
         coalescer.add(&demand, std::time::Duration::ZERO);
         coalescer.start(Limits::default().gather).unwrap().id
     }

@@ -30,6 +30,7 @@ fn demand(id: u32, symbol: &str, priority: i64, types: &[DataType]) -> Demand<u3
     Demand {
         id,
         symbol: Symbol::parse(symbol).expect("a symbol"),
+        partition: 0,
         range: interval(start, start + 15),
         priority: Priority::clamped(priority),
         data: types.iter().map(|data_type| (*data_type, timeframes(data_type))).collect(),
@@ -75,14 +76,15 @@ fn suspended_fetch_resumes_in_a_free_slot_after_higher_ones() {
     let second = queue.start(s(4)).unwrap().id;
     assert!(!queue.resume(first, s(4)), "the slot is not free");
     queue.suspend(second);
-    assert_eq!(queue.suspended().collect::<Vec<_>>(), [first, second]);
+    assert!(queue.is_preceded(second) && !queue.is_preceded(first));
+    assert_eq!((queue.first_suspended(), queue.suspended()), (vec![first], 2), "the first of the partition");
     queue.add(&demand(3, "IBM", 9, &[BARS]), s(4));
     assert!(!queue.resume(first, s(6)), "a fetch of a higher priority is due");
     let urgent = queue.start(s(6)).unwrap().id;
     queue.finish(urgent, &"ok");
     assert!(queue.resume(second, s(6)) && !queue.resume(second, s(6)));
     queue.finish(second, &"ok");
-    assert_eq!((queue.finish(first, &"ok").len(), queue.suspended().count(), queue.running()), (1, 0, 0));
+    assert_eq!((queue.finish(first, &"ok").len(), queue.suspended(), queue.running()), (1, 0, 0));
 }
 
 #[test]
@@ -93,26 +95,27 @@ fn waiting_request_raises_the_running_fetch_of_its_symbol() {
     }
     let ids = started(&mut queue, s(2)).iter().map(|fetch| fetch.id).collect::<Vec<_>>();
     ids.iter().for_each(|id| queue.suspend(*id));
-    assert_eq!(queue.suspended().collect::<Vec<_>>(), ids);
+    assert_eq!(queue.first_suspended(), [ids[0]]);
     queue.add(&demand(3, "MSFT", 9, &[BARS]), s(2));
-    assert_eq!(queue.suspended().collect::<Vec<_>>(), [ids[1], ids[0]]);
-    assert_eq!(queue.suspended_before(ids[0]).collect::<Vec<_>>(), [ids[1]]);
-    assert!(queue.resume(ids[1], s(4)) && queue.suspended_before(ids[0]).next().is_none());
+    assert_eq!((queue.first_suspended(), queue.is_preceded(ids[0])), (vec![ids[1]], true));
+    assert!(queue.resume(ids[1], s(4)) && !queue.is_preceded(ids[0]));
 }
 
 #[test]
-fn suspended_fetches_of_a_priority_are_bounded() {
+fn suspended_fetches_of_a_partition_are_bounded_by_priority() {
     let mut queue = queue();
     for id in 0..70_u8 {
         let symbol = format!("{}{}", char::from(b'A' + id / 26), char::from(b'A' + id % 26));
-        queue.add(&demand(id.into(), &symbol, 5, &[BARS]), s(0));
+        let partition = i32::from(id < 20);
+        queue.add(&Demand { partition, ..demand(id.into(), &symbol, 5, &[BARS]) }, s(0));
     }
     let mut suspended = Vec::new();
     while let Some(fetch) = queue.start(s(2)) {
         queue.suspend(fetch.id);
         suspended.push(fetch.id);
     }
-    assert_eq!((suspended.len(), queue.next_wake(s(2))), (64, None));
+    assert_eq!((suspended.len(), queue.next_wake(s(2))), (8, None), "four of each");
+    assert_eq!(queue.first_suspended(), [suspended[0], suspended[4]]);
     queue.add(&demand(99, "IBM", 9, &[BARS]), s(2));
     assert_eq!((queue.start(s(4)).unwrap().requests, queue.start(s(4))), (vec![99], None));
     queue.finish(suspended[0], &"ok");

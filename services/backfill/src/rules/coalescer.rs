@@ -20,12 +20,12 @@ use std::time::Duration;
 use domain::{DataType, Interval, Priority, Symbol, Timeframe};
 use kit::{Hysteresis, Marks};
 
+use super::gathering::{DueKey, FetchKey, GatheringFetches};
 pub use super::gathering::{Fetch, FetchId};
-use super::gathering::{FetchKey, GatheringFetches};
 
-/// The number of suspended fetches of a priority or a higher one from which on no further fetch of it starts. Each has the list of its chunks
-/// in memory. In twelve partitions there is nearly always one of each.
-const SUSPENDED_MAX: usize = 64;
+/// The number of suspended fetches of a partition, of a priority or a higher one, from which on no further fetch of it starts. Each has the list
+/// of its chunks in memory.
+const SUSPENDED_MAX: usize = 4;
 
 /// The limits of the coalescer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,8 @@ impl Default for Limits {
 pub struct Demand<R> {
     pub id: R,
     pub symbol: Symbol,
+    /// The partition of the symbol.
+    pub partition: i32,
     pub range: Interval,
     pub priority: Priority,
     /// Each data type once, with its timeframes (see [`super::timeframes`]).
@@ -78,15 +80,18 @@ pub struct Coalescer<R, O> {
     limits: Limits,
     gathering: GatheringFetches<R>,
     running: BTreeMap<FetchId, RunningFetch<R>>,
-    /// The suspended ones of the running fetches, in the order in which they resume.
-    suspended: BTreeSet<(Reverse<Priority>, FetchId)>,
+    suspended: SuspendedFetches,
     requests: BTreeMap<R, HeldRequest<O>>,
     full: Hysteresis,
 }
 
+/// The suspended ones of the running fetches, by partition, in the order in which they resume.
+type SuspendedFetches = BTreeMap<i32, BTreeSet<DueKey>>;
+
 #[derive(Debug)]
 struct RunningFetch<R> {
     key: FetchKey,
+    partition: i32,
     priority: Priority,
     /// Empty after the requests were removed.
     requests: Vec<R>,
@@ -106,7 +111,7 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
             limits,
             gathering: GatheringFetches::new(),
             running: BTreeMap::new(),
-            suspended: BTreeSet::new(),
+            suspended: BTreeMap::new(),
             requests: BTreeMap::new(),
             full: Hysteresis::new(),
         }
@@ -122,9 +127,9 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
             let key = (demand.symbol, *data_type);
             self.raise(key, demand.priority);
             let id = if demand.opens_fetch {
-                self.gathering.open(key, demand.priority, now)
+                self.gathering.open(key, (demand.partition, demand.priority), now)
             } else {
-                self.fetch_for(key, demand.priority, now)
+                self.fetch_for(key, (demand.partition, demand.priority), now)
             };
             let Some(fetch) = self.gathering.join(id, demand.priority) else {
                 debug_assert!(false, "a fetch that accepts requests is gathering");
@@ -140,75 +145,86 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
 
     /// Starts the next fetch that is due, if a slot is free. It runs until [`Self::finish`].
     pub fn start(&mut self, now: Duration) -> Option<Fetch<R>> {
-        let first = self.gathering.peek(now, self.limits.gather)?;
-        if !self.has_free_slot() || !self.is_accepted(first) {
+        if !self.has_free_slot() {
             return None;
         }
-        let fetch = self.gathering.take(now, self.limits.gather)?;
-        let (key, priority, requests) = (fetch.key(), fetch.priority, fetch.requests.clone());
-        self.running.insert(fetch.id, RunningFetch { key, priority, requests });
+        let Self { gathering, suspended, limits, .. } = self;
+        let fetch = gathering.take(now, limits.gather, accepting(suspended))?;
+        let (key, requests) = (fetch.key(), fetch.requests.clone());
+        let Fetch { id, partition, priority, .. } = fetch;
+        self.running.insert(id, RunningFetch { key, partition, priority, requests });
         Some(fetch)
     }
 
     /// Frees the slot of a running fetch until [`Self::resume`].
     pub fn suspend(&mut self, id: FetchId) {
         if let Some(running) = self.running.get(&id) {
-            self.suspended.insert((Reverse(running.priority), id));
+            let of_partition = self.suspended.entry(running.partition).or_default();
+            of_partition.insert((Reverse(running.priority), id));
         }
     }
 
-    /// Returns the suspended fetches in the order in which they resume: by priority, then by age. A running fetch has the priority of the
-    /// requests that wait for its end, if that is higher.
-    pub fn suspended(&self) -> impl Iterator<Item = FetchId> {
-        self.suspended.iter().map(|(_, id)| *id)
+    /// Returns the first suspended fetch of each partition, in the order in which they resume: by priority, then by age. A running fetch has the
+    /// priority of the requests that wait for its end, if that is higher.
+    #[must_use]
+    pub fn first_suspended(&self) -> Vec<FetchId> {
+        let mut firsts: Vec<DueKey> = self.suspended.values().filter_map(|of| of.first().copied()).collect();
+        firsts.sort_unstable();
+        firsts.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Returns the suspended fetches that resume before this one would.
-    pub fn suspended_before(&self, id: FetchId) -> impl Iterator<Item = FetchId> {
-        let running = self.running.get(&id);
-        let own = running.map(|running| (Reverse(running.priority), id));
-        let before = own.map(|own| self.suspended.range(..own));
-        before.into_iter().flatten().map(|(_, id)| *id)
+    /// Returns the number of suspended fetches.
+    #[must_use]
+    pub fn suspended(&self) -> usize {
+        self.suspended.values().map(BTreeSet::len).sum()
+    }
+
+    /// Returns `true` if a suspended fetch of the same partition resumes before this running fetch would.
+    #[must_use]
+    pub fn is_preceded(&self, id: FetchId) -> bool {
+        let Some(running) = self.running.get(&id) else { return false };
+        let first = self.suspended.get(&running.partition).and_then(BTreeSet::first);
+        first.is_some_and(|first| *first < (Reverse(running.priority), id))
     }
 
     /// Gives a suspended fetch a slot. Returns `false` if none is free, or if a fetch of a higher priority is due, which starts first.
     pub fn resume(&mut self, id: FetchId, now: Duration) -> bool {
-        let Some(priority) = self.running.get(&id).map(|running| running.priority) else { return false };
-        let first = self.gathering.peek(now, self.limits.gather);
-        let is_preceded = first.is_some_and(|first| first > priority && self.is_accepted(first));
-        self.has_free_slot() && !is_preceded && self.suspended.remove(&(Reverse(priority), id))
+        let Some((partition, priority)) = self.running.get(&id).map(|run| (run.partition, run.priority))
+        else {
+            return false;
+        };
+        let Self { gathering, suspended, limits, .. } = self;
+        let due = gathering.peek(now, limits.gather, accepting(suspended));
+        let is_later = due.is_some_and(|(_, (Reverse(first), _))| first > priority);
+        self.has_free_slot() && !is_later && self.remove_suspended(partition, (Reverse(priority), id))
     }
 
     /// Returns `true` if a fetch may start or resume.
     #[must_use]
     pub fn has_free_slot(&self) -> bool {
-        self.running.len() - self.suspended.len() < self.limits.running_max
+        self.running.len() - self.suspended() < self.limits.running_max
     }
 
     /// Raises the priority of the running fetch of this key, if there is one: a request of this priority waits for its end.
     fn raise(&mut self, key: FetchKey, priority: Priority) {
-        let Self { running, suspended, .. } = self;
-        let lower = running.iter_mut().filter(|(_, run)| run.key == key && run.priority < priority);
-        for (id, run) in lower {
-            if suspended.remove(&(Reverse(run.priority), *id)) {
-                suspended.insert((Reverse(priority), *id));
-            }
-            run.priority = priority;
+        let lower = self.running.iter_mut().find(|(_, run)| run.key == key && run.priority < priority);
+        let Some((&id, run)) = lower else { return };
+        let (partition, old) = (run.partition, std::mem::replace(&mut run.priority, priority));
+        if self.remove_suspended(partition, (Reverse(old), id)) {
+            self.suspend(id);
         }
     }
 
-    /// Returns `true` if a fetch of this priority may start.
-    fn is_accepted(&self, priority: Priority) -> bool {
-        let at_least = self.suspended.iter().take_while(|(Reverse(other), _)| *other >= priority);
-        at_least.take(SUSPENDED_MAX).count() < SUSPENDED_MAX
+    fn remove_suspended(&mut self, partition: i32, key: DueKey) -> bool {
+        self.suspended.get_mut(&partition).is_some_and(|of_partition| of_partition.remove(&key))
     }
 
     /// Ends a running fetch. Returns the requests that end with it, in order of arrival.
     pub fn finish(&mut self, id: FetchId, outcome: &O) -> Vec<EndedRequest<R, O>> {
-        let Some(RunningFetch { key, priority, requests }) = self.running.remove(&id) else {
+        let Some(RunningFetch { key, partition, priority, requests }) = self.running.remove(&id) else {
             return Vec::new();
         };
-        self.suspended.remove(&(Reverse(priority), id));
+        self.remove_suspended(partition, (Reverse(priority), id));
         self.gathering.release(key);
         let (_, data_type) = key;
         let mut ended = Vec::new();
@@ -251,7 +267,7 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
         if !self.has_free_slot() {
             return None;
         }
-        let due = self.gathering.next_due(self.limits.gather, |priority| self.is_accepted(priority));
+        let due = self.gathering.next_due(self.limits.gather, accepting(&self.suspended));
         due.map(|due| due.saturating_sub(now))
     }
 
@@ -274,17 +290,26 @@ impl<R: Copy + Ord, O: Clone> Coalescer<R, O> {
     }
 
     /// Returns the fetch that accepts requests for this symbol and data type, or opens one.
-    fn fetch_for(&mut self, key: FetchKey, priority: Priority, now: Duration) -> FetchId {
+    fn fetch_for(&mut self, key: FetchKey, due: (i32, Priority), now: Duration) -> FetchId {
         if let Some((id, opened)) = self.gathering.newest(key)
             && now < opened + self.limits.gather_max
         {
             return id;
         }
-        self.gathering.open(key, priority, now)
+        self.gathering.open(key, due, now)
     }
 
     fn update_full(&mut self) {
         let requests_max = self.limits.requests_max;
         self.full.update(self.requests.len(), Marks::at(requests_max).low(requests_max / 2));
+    }
+}
+
+/// Returns `true` for the partitions and priorities of which a fetch may start.
+fn accepting(suspended: &SuspendedFetches) -> impl Fn(i32, Priority) -> bool {
+    |partition, priority| {
+        let of_partition = suspended.get(&partition).into_iter().flatten();
+        let at_least = of_partition.take_while(|(Reverse(other), _)| *other >= priority);
+        at_least.take(SUSPENDED_MAX).count() < SUSPENDED_MAX
     }
 }

@@ -24,6 +24,8 @@ pub struct Fetch<R> {
     pub id: FetchId,
     pub symbol: Symbol,
     pub data_type: DataType,
+    /// The partition of its requests.
+    pub partition: i32,
     /// The highest priority of its requests when it started.
     pub priority: Priority,
     /// The union of the requested ranges per timeframe.
@@ -41,6 +43,9 @@ impl<R> Fetch<R> {
 /// At most one fetch runs per key.
 pub(super) type FetchKey = (Symbol, DataType);
 
+/// The order in which fetches start: by priority, then by age.
+pub(super) type DueKey = (Reverse<Priority>, FetchId);
+
 /// The fetches that have not started. `R` identifies a request.
 #[derive(Debug)]
 pub(super) struct GatheringFetches<R> {
@@ -50,7 +55,8 @@ pub(super) struct GatheringFetches<R> {
     busy: BTreeSet<FetchKey>,
     /// By the time at which they were opened.
     growing: BTreeSet<(Duration, FetchId)>,
-    due: BTreeSet<(Reverse<Priority>, FetchId)>,
+    /// By partition, without empty sets.
+    due: BTreeMap<i32, BTreeSet<DueKey>>,
     last_id: u64,
 }
 
@@ -68,13 +74,18 @@ impl<R> GatheringFetches<R> {
             by_key: BTreeMap::new(),
             busy: BTreeSet::new(),
             growing: BTreeSet::new(),
-            due: BTreeSet::new(),
+            due: BTreeMap::new(),
             last_id: 0,
         }
     }
 
     /// Opens a fetch without requests.
-    pub(super) fn open(&mut self, key: FetchKey, priority: Priority, opened: Duration) -> FetchId {
+    pub(super) fn open(
+        &mut self,
+        key: FetchKey,
+        (partition, priority): (i32, Priority),
+        opened: Duration,
+    ) -> FetchId {
         self.last_id += 1;
         let id = FetchId(self.last_id);
         self.by_key.entry(key).or_default().insert(id);
@@ -82,7 +93,8 @@ impl<R> GatheringFetches<R> {
             self.growing.insert((opened, id));
         }
         let (symbol, data_type) = key;
-        let fetch = Fetch { id, symbol, data_type, priority, ranges: BTreeMap::new(), requests: Vec::new() };
+        let (ranges, requests) = (BTreeMap::new(), Vec::new());
+        let fetch = Fetch { id, symbol, data_type, partition, priority, ranges, requests };
         self.entries.insert(id, Gathering { fetch, opened });
         id
     }
@@ -97,31 +109,45 @@ impl<R> GatheringFetches<R> {
     pub(super) fn join(&mut self, id: FetchId, priority: Priority) -> Option<&mut Fetch<R>> {
         let gathering = self.entries.get_mut(id)?;
         if priority > gathering.fetch.priority {
-            if self.due.remove(&(Reverse(gathering.fetch.priority), id)) {
-                self.due.insert((Reverse(priority), id));
+            let fetch = &mut gathering.fetch;
+            if remove_due(&mut self.due, fetch.partition, (Reverse(fetch.priority), id)) {
+                self.due.entry(fetch.partition).or_default().insert((Reverse(priority), id));
             }
-            gathering.fetch.priority = priority;
+            fetch.priority = priority;
         }
         Some(&mut gathering.fetch)
     }
 
-    /// Returns the priority of the fetch that [`Self::take`] would return.
-    pub(super) fn peek(&mut self, now: Duration, gather: Duration) -> Option<Priority> {
+    /// Returns the partition and the order of the fetch that [`Self::take`] would return.
+    pub(super) fn peek(
+        &mut self,
+        now: Duration,
+        gather: Duration,
+        is_accepted: impl Fn(i32, Priority) -> bool,
+    ) -> Option<(i32, DueKey)> {
         while let Some(&(opened, id)) = self.growing.first()
             && opened + gather <= now
         {
             self.growing.pop_first();
             if let Some(gathering) = self.entries.get(id) {
-                self.due.insert((Reverse(gathering.fetch.priority), id));
+                let Fetch { partition, priority, .. } = gathering.fetch;
+                self.due.entry(partition).or_default().insert((Reverse(priority), id));
             }
         }
-        self.due.first().map(|(Reverse(priority), _)| *priority)
+        self.first_due(is_accepted)
     }
 
-    /// Takes the next fetch that was opened at least `gather` ago. Its key is busy until [`Self::release`].
-    pub(super) fn take(&mut self, now: Duration, gather: Duration) -> Option<Fetch<R>> {
-        self.peek(now, gather)?;
-        let (_, id) = self.due.pop_first()?;
+    /// Takes the next fetch that was opened at least `gather` ago, of a partition and priority that are accepted. Its key is busy until
+    /// [`Self::release`].
+    pub(super) fn take(
+        &mut self,
+        now: Duration,
+        gather: Duration,
+        is_accepted: impl Fn(i32, Priority) -> bool,
+    ) -> Option<Fetch<R>> {
+        let (partition, due) = self.peek(now, gather, is_accepted)?;
+        remove_due(&mut self.due, partition, due);
+        let (_, id) = due;
         let fetch = self.entries.remove(id)?.fetch;
         let key = fetch.key();
         self.busy.insert(key);
@@ -129,7 +155,7 @@ impl<R> GatheringFetches<R> {
         for other in self.by_key.get(&key).into_iter().flatten() {
             if let Some(gathering) = self.entries.get(*other) {
                 self.growing.remove(&(gathering.opened, *other));
-                self.due.remove(&(Reverse(gathering.fetch.priority), *other));
+                remove_due(&mut self.due, partition, (Reverse(gathering.fetch.priority), *other));
             }
         }
         Some(fetch)
@@ -153,21 +179,29 @@ impl<R> GatheringFetches<R> {
         });
         for Gathering { fetch, opened } in removed {
             self.growing.remove(&(opened, fetch.id));
-            self.due.remove(&(Reverse(fetch.priority), fetch.id));
+            remove_due(&mut self.due, fetch.partition, (Reverse(fetch.priority), fetch.id));
             self.remove_id(fetch.key(), fetch.id);
         }
     }
 
-    /// Returns the time at which [`Self::take`] may return a fetch of a priority that is accepted. `None` if that depends on a release.
+    /// Returns the time at which [`Self::take`] may return a fetch. `None` if that depends on a release.
     pub(super) fn next_due(
         &self,
         gather: Duration,
-        is_accepted: impl Fn(Priority) -> bool,
+        is_accepted: impl Fn(i32, Priority) -> bool,
     ) -> Option<Duration> {
-        if self.due.first().is_some_and(|(Reverse(priority), _)| is_accepted(*priority)) {
+        if self.first_due(is_accepted).is_some() {
             return Some(Duration::ZERO);
         }
         self.growing.first().map(|(opened, _)| *opened + gather)
+    }
+
+    /// Returns the first of the due fetches that are the first of their partitions and accepted.
+    fn first_due(&self, is_accepted: impl Fn(i32, Priority) -> bool) -> Option<(i32, DueKey)> {
+        let firsts = self.due.iter().filter_map(|(partition, due)| Some((*partition, *due.first()?)));
+        let accepted =
+            firsts.filter(|(partition, (Reverse(priority), _))| is_accepted(*partition, *priority));
+        accepted.min_by_key(|(_, due)| *due)
     }
 
     fn remove_id(&mut self, key: FetchKey, id: FetchId) {
@@ -178,6 +212,16 @@ impl<R> GatheringFetches<R> {
             }
         }
     }
+}
+
+/// Removes a due fetch. Returns `false` if it is not due.
+fn remove_due(due: &mut BTreeMap<i32, BTreeSet<DueKey>>, partition: i32, key: DueKey) -> bool {
+    let Some(of_partition) = due.get_mut(&partition) else { return false };
+    let is_removed = of_partition.remove(&key);
+    if of_partition.is_empty() {
+        due.remove(&partition);
+    }
+    is_removed
 }
 
 /// The fetches by id. Tests count the entries that are visited: no method visits an entry without counting it.
@@ -256,7 +300,7 @@ mod tests {
             let digit = |unit: u64| char::from(b'A' + (number / unit % 26) as u8);
             let symbol: String = [17_576, 676, 26, 1].into_iter().map(digit).collect();
             let key = (Symbol::parse(&symbol).unwrap(), DataType::MarketData);
-            let id = fetches.open(key, Priority::NORMAL, ms(number));
+            let id = fetches.open(key, (0, Priority::NORMAL), ms(number));
             fetches.join(id, Priority::NORMAL).unwrap().requests.push(number);
         }
         fetches
@@ -270,8 +314,8 @@ mod tests {
     fn iteration_without_a_due_fetch_visits_no_entry() {
         let mut fetches = gathering(10_000);
         visited(&fetches);
-        assert_eq!(fetches.take(ms(1_999), GATHER), None);
-        assert_eq!(fetches.next_due(GATHER, |_| true), Some(GATHER));
+        assert_eq!(fetches.take(ms(1_999), GATHER, |_, _| true), None);
+        assert_eq!(fetches.next_due(GATHER, |_, _| true), Some(GATHER));
         assert_eq!(visited(&fetches), 0);
     }
 
@@ -280,8 +324,8 @@ mod tests {
         for (count, visits) in [(10, 40), (10_000, 40_000)] {
             let mut fetches = gathering(count);
             let mut taken = 0;
-            while let Some(fetch) = fetches.take(ms(60_000), GATHER) {
-                fetches.next_due(GATHER, |_| true);
+            while let Some(fetch) = fetches.take(ms(60_000), GATHER, |_, _| true) {
+                fetches.next_due(GATHER, |_, _| true);
                 fetches.release(fetch.key());
                 taken += 1;
             }
@@ -292,7 +336,7 @@ mod tests {
     #[test]
     fn empty_collection_keeps_no_key_or_time() {
         let mut fetches = gathering(10);
-        let first = fetches.take(ms(60_000), GATHER).unwrap();
+        let first = fetches.take(ms(60_000), GATHER, |_, _| true).unwrap();
         fetches.remove_requests(|_| true);
         fetches.release(first.key());
         let GatheringFetches { entries, by_key, busy, growing, due, .. } = &fetches;

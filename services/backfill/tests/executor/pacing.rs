@@ -83,7 +83,7 @@ fn bulk_writes_the_burst_and_the_rate_at_most() {
         "it is not slower than the rate: {}",
         written(&bench)
     );
-    assert!((1..=67).contains(&paced(&bench)), "no record is held for the others: {}", paced(&bench));
+    assert!((1..=7).contains(&paced(&bench)), "no record is held for the others: {}", paced(&bench));
 }
 
 #[test]
@@ -109,10 +109,10 @@ fn paced_bulk_gives_way_to_an_urgent_request() {
 #[test]
 fn paced_fetch_leaves_its_slot_to_another_partition() {
     let mut bench = bench(1, 1);
-    hold_bulk(&mut bench, 30);
+    hold_bulk(&mut bench, 100);
     bench.work_all(now(2));
     let (ended, waiting) = (bench.outputs.ends().len(), paced(&bench));
-    assert!(ended < 30 && waiting > 0);
+    assert_eq!((ended, waiting), (4, 4));
     let other = symbols(&bench, false).next().unwrap();
     bench.hold(&five_years(99, &other, 5), now(3));
     bench.work_all(now(5));

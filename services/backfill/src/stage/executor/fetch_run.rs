@@ -30,8 +30,6 @@ pub(super) struct Chunk {
 #[derive(Debug)]
 pub(super) struct FetchRun {
     pub(super) fetch: Fetch<RecordId>,
-    /// The partition of its requests, and of its records.
-    pub(super) partition: i32,
     /// The maximum number of bars of the chunk at a worker.
     pub(super) reserved_bars: u64,
     /// The latest `occurred_at` of its requests.
@@ -68,10 +66,8 @@ pub(super) enum RunState {
 
 impl FetchRun {
     pub(super) fn new(fetch: Fetch<RecordId>, occurred_at: i64, chunks: Vec<Chunk>) -> Self {
-        let partition = fetch.requests.first().map_or(0, |id| id.input.partition);
         Self {
             fetch,
-            partition,
             reserved_bars: 0,
             occurred_at,
             chunks,

@@ -122,7 +122,7 @@ impl ExecutorStage {
         let JobResult { fetch, part } = result;
         self.guard.ended(&part, now);
         let Some(mut run) = self.runs.remove(&fetch) else { return };
-        self.pace.ended(run.partition, std::mem::take(&mut run.reserved_bars), now.monotonic);
+        self.pace.ended(run.fetch.partition, std::mem::take(&mut run.reserved_bars), now.monotonic);
         if run.state == RunState::Orphaned {
             // The requests are gone: the fetch only frees its slot.
             self.coalescer.finish(fetch, &());
@@ -179,7 +179,7 @@ impl ExecutorStage {
         }
         if self.workers.start(job).is_ok() {
             run.reserved_bars = run.bars_max();
-            self.pace.started(run.partition, run.reserved_bars);
+            self.pace.started(run.fetch.partition, run.reserved_bars);
             return RunState::AtWorker;
         }
         self.guard.cancelled();

@@ -3,7 +3,6 @@
 //! In a partition they resume by priority, then by age, and a fetch whose chunk has ended waits for those that precede it. So a request of a
 //! higher priority delays a bulk, and not the reverse.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kafka_io::OutRecord;
@@ -13,7 +12,6 @@ use pipeline::{Effects, Now};
 use super::ExecutorStage;
 use super::fetch_run::FetchRun;
 use crate::rules::bar_pace::BURST_BARS;
-use crate::rules::coalescer::FetchId;
 
 /// The interval in which fetches check whether outputs were acknowledged.
 const OUTPUTS_INTERVAL: Duration = Duration::from_millis(100);
@@ -25,11 +23,9 @@ impl ExecutorStage {
         if bars == 0 || self.settings.partition_bars_per_s == 0 {
             return false;
         }
-        let is_same = |other: &FetchRun| other.partition == run.partition;
-        let before = || self.coalescer.suspended_before(run.fetch.id).filter_map(|id| self.runs.get(&id));
         has_queued_bars(effects)
-            || self.pace.wait(run.partition, bars, now.monotonic) != Some(Duration::ZERO)
-            || before().any(is_same)
+            || self.pace.wait(run.fetch.partition, bars, now.monotonic) != Some(Duration::ZERO)
+            || self.coalescer.is_preceded(run.fetch.id)
     }
 
     /// Resumes the fetches whose chunk may start. Returns `true` if there was one.
@@ -39,9 +35,9 @@ impl ExecutorStage {
             return false;
         }
         let mut has_resumed = false;
-        for id in self.first_paced() {
+        for id in self.coalescer.first_suspended() {
             let run = self.runs.get(&id);
-            let wait = run.and_then(|run| self.pace.wait(run.partition, run.bars_max(), now.monotonic));
+            let wait = run.and_then(|run| self.pace.wait(run.fetch.partition, run.bars_max(), now.monotonic));
             if wait != Some(Duration::ZERO) || !self.coalescer.resume(id, now.monotonic) {
                 continue;
             }
@@ -58,21 +54,10 @@ impl ExecutorStage {
         if !self.coalescer.has_free_slot() {
             return None;
         }
-        let runs = self.first_paced().into_iter().filter_map(|id| self.runs.get(&id));
-        let wait = runs.filter_map(|run| self.pace.wait(run.partition, run.bars_max(), now.monotonic)).min();
+        let runs = self.coalescer.first_suspended().into_iter().filter_map(|id| self.runs.get(&id));
+        let wait =
+            runs.filter_map(|run| self.pace.wait(run.fetch.partition, run.bars_max(), now.monotonic)).min();
         wait.map(|wait| if self.has_queued_bars { wait.max(OUTPUTS_INTERVAL) } else { wait })
-    }
-
-    /// Returns the number of fetches that wait.
-    pub(super) fn paced(&self) -> usize {
-        self.coalescer.suspended().count()
-    }
-
-    /// Returns the first suspended fetch of each partition, in the order in which they resume.
-    fn first_paced(&self) -> Vec<FetchId> {
-        let mut partitions = BTreeSet::new();
-        let is_first = |id: &FetchId| self.runs.get(id).is_some_and(|run| partitions.insert(run.partition));
-        self.coalescer.suspended().filter(is_first).collect()
     }
 }
 

@@ -131,6 +131,7 @@ impl Request {
         Demand {
             id: self.id,
             symbol: self.symbol,
+            partition: self.id.input.partition,
             range: self.range,
             priority: self.priority,
             data: self.served.clone(),

@@ -51,7 +51,7 @@ impl KafkaStage for ExecutorStage {
             Note { name: names::SKIPPED_COVERAGE_CHANGES.name, value: self.table.skipped },
             Note { name: names::WAITING_REQUESTS.name, value: u64::saturating_from(self.requests.len()) },
             Note { name: names::RUNNING_FETCHES.name, value: u64::saturating_from(self.runs.len()) },
-            Note { name: names::PACED_FETCHES.name, value: u64::saturating_from(self.paced()) },
+            Note { name: names::PACED_FETCHES.name, value: u64::saturating_from(self.coalescer.suspended()) },
             Note { name: names::KEEPER_HOLES.name, value: self.keeping.found },
             Note { name: names::KEEPER_REQUESTS.name, value: self.keeping.requested },
             Note {
