@@ -342,6 +342,7 @@ fn progress(collector: &mut RecordCollector, appended: Appended, event: RangePro
         position: appended.position,
         chunk_start: event.chunk_start,
         done: event.done,
+        id: Id::of(&event.event_id),
     });
     Some(())
 }

@@ -5,8 +5,9 @@
 //! hour: an attempt that is requested again after that may end again.
 //!
 //! Chunks are counted by their progress events, which are written in the transaction of the chunk's bars. The bars themselves are
-//! compacted and cannot be counted. A chunk has one progress event, and those of one run are in order; a run that continues after a
-//! crash has a smaller total.
+//! compacted and cannot be counted. A chunk has one progress event, and those of one run are in order. A run that continues after a crash
+//! begins at its first chunk again, and may have as many: its fetch may include requests that arrived meanwhile. Its events were created
+//! later, which their ids show.
 
 use std::collections::HashSet;
 
@@ -129,6 +130,7 @@ fn count_progress(progress: &[ChunkProgress], result: &mut AuditResult) {
                 .doubled(STAGE, 1, || format!("{} is the progress of a chunk that has one", event.position));
         } else if let Some(last) = previous.filter(|last| run(last) == run(event))
             && event.done < last.done
+            && event.id < last.id
         {
             result.reordered(STAGE, || {
                 format!("{} is the progress of chunk {} after {}", event.position, event.done, last.done)

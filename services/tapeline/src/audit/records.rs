@@ -185,6 +185,8 @@ pub(super) struct ChunkProgress {
     pub(super) chunk_start: i64,
     /// The number of completed chunks, this one included.
     pub(super) done: i32,
+    /// The id of the event, a UUID v7: ids ascend in the order of their creation.
+    pub(super) id: Id,
 }
 
 /// Returns the number of a kind of data.

@@ -141,3 +141,16 @@ fn repeated_range_request_ends_with_the_running_or_next_attempt() {
     run.backfill_ends[last].2 = 81 * minute;
     assert_eq!(findings(run, Stage::Executor), (0, 0, 0), "after an hour the end is no longer kept");
 }
+
+#[test]
+fn run_after_a_crash_may_have_as_many_chunks() {
+    let mut run = SampleRun::correct();
+    run.chunks = vec![(50, 3, 1), (50, 1, 2), (50, 2, 3)];
+    assert_eq!(
+        findings(run.clone(), Stage::Executor),
+        (0, 0, 0),
+        "chunks 1 and 2 were created after chunk 3"
+    );
+    run.chunks = vec![(50, 3, 3), (50, 1, 1), (50, 2, 2)];
+    assert_eq!(findings(run, Stage::Executor), (0, 0, 1));
+}

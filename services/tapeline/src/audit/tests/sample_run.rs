@@ -53,8 +53,8 @@ pub(super) struct SampleRun {
     pub(super) manual: Vec<(u128, i32, i64)>,
     /// Backfill, attempt, append time.
     pub(super) backfill_ends: Vec<(u128, i32, i64)>,
-    /// Backfill, and number of completed chunks out of three.
-    pub(super) chunks: Vec<(u128, i32)>,
+    /// Backfill, number of completed chunks out of three, and number of the event.
+    pub(super) chunks: Vec<(u128, i32, u128)>,
     /// Topic and offset of the original record.
     pub(super) dead_letters: Vec<(Topic, i64)>,
 }
@@ -95,7 +95,7 @@ impl SampleRun {
             run.planned.push(proposal.number);
             run.backfill_ends.push((proposal.number, 1, 0));
         }
-        run.chunks = vec![(50, 1), (50, 2), (50, 3)];
+        run.chunks = vec![(50, 1, 1), (50, 2, 2), (50, 3, 3)];
         run
     }
 
@@ -184,7 +184,7 @@ impl SampleRun {
             let (backfill, attempt, appended_at_ms) = (id(*number), *attempt, *appended_at_ms);
             records.backfill_ends.push(BackfillEnd { backfill, attempt, appended_at_ms, position });
         }
-        for (at, (number, done)) in numbered(&self.chunks) {
+        for (at, (number, done, created)) in numbered(&self.chunks) {
             records.progress.push(ChunkProgress {
                 backfill: id(*number),
                 attempt: 1,
@@ -193,6 +193,7 @@ impl SampleRun {
                 position: position(Topic::RangeProgressed, at),
                 chunk_start: i64::from(*done) * DAY_MICROS,
                 done: *done,
+                id: id(*created),
             });
         }
     }
