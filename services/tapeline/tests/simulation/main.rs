@@ -34,6 +34,9 @@ use world::{Failure, Run};
 /// Random steps of a run.
 const STEPS: u32 = 7_000;
 
+/// Default number of seeds, in which each failure occurs.
+const SEEDS: u64 = 24;
+
 /// Seeds within which each defect is caught.
 const DEFECT_SEEDS: u64 = 20;
 
@@ -46,7 +49,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 fn seeds() -> Range<u64> {
     let first = setting("SIMULATION_SEED", 0);
-    first..first + setting("SIMULATION_SEEDS", 24)
+    first..first + setting("SIMULATION_SEEDS", SEEDS)
 }
 
 fn run(seed: u64) -> Counts {
@@ -61,10 +64,13 @@ fn is_caught(defect: Defect, laws: &[&str]) {
     assert!(laws.contains(&failure.law), "\n{failure}");
 }
 
-/// Also checks that every failure occurs, because a run without cases proves nothing.
+/// Also checks that every failure occurs in enough seeds, because a run without cases proves nothing.
 #[test]
 fn real_stages_are_exactly_once() {
     let all: Vec<Counts> = seeds().map(run).collect();
+    if seeds().end - seeds().start < SEEDS {
+        return;
+    }
     let cases: [(&str, Count); 26] = [
         ("abort while producing", |counts| counts.aborts_at[0]),
         ("abort after the offsets were sent", |counts| counts.aborts_at[1]),
