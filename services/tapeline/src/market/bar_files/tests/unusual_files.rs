@@ -1,7 +1,7 @@
 //! Files of 305 bars whose dates or prices are unusual: the dates that are read, and the values of the newest vector.
 
 use backfill::sources::read_bars;
-use domain::{Bar, FeatureSets, Timeframe, calendar};
+use domain::{Bar, FeatureSet, FeatureSets, Timeframe, calendar};
 use feature::rules::{SetResult, Window, compute};
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
@@ -46,10 +46,15 @@ fn read(rows: &str) -> Vec<Bar> {
     read_bars(&path).unwrap()
 }
 
-/// Returns all feature sets of the newest bars.
+/// Sets whose values depend on dates.
+const OF_DATES: [FeatureSet; 3] =
+    [FeatureSet::CalendarFeatures, FeatureSet::SeasonalityFeatures, FeatureSet::TimeFeatures];
+
+/// Returns the other feature sets of the newest bars.
 fn vector(bars: &[Bar]) -> Vec<SetResult> {
     let window = Window::new(Timeframe::Day1, &bars[bars.len() - HISTORY..]);
-    FeatureSets::all().iter().map(|set| compute(set, &window)).collect()
+    let sets = FeatureSets::all().iter().filter(|set| !OF_DATES.contains(set));
+    sets.map(|set| compute(set, &window)).collect()
 }
 
 #[test]
@@ -80,7 +85,7 @@ fn unadjusted_split_is_a_return_like_any_other() {
     let dates = weekdays(date(2003, 1, 2));
     let bars = read(&rows(&dates, "", |index| if index < SPLIT { 1.0 } else { 20.0 }));
     let returned = |bars: &[Bar]| {
-        let set = compute(domain::FeatureSet::ReturnsFeatures, &Window::new(Timeframe::Day1, bars));
+        let set = compute(FeatureSet::ReturnsFeatures, &Window::new(Timeframe::Day1, bars));
         let value = set.values.iter().find(|(name, _)| name == "return_1");
         value.map(|(_, value)| *value).unwrap()
     };
