@@ -53,7 +53,13 @@ impl Bucket {
         match *self {}
     }
 
-    pub(super) fn names(&self, _: &Path, _: &str, _deadline: Instant) -> Result<Vec<String>, CsvError> {
+    pub(super) fn names(
+        &self,
+        _: &Path,
+        _: &str,
+        _is_needed: impl Fn(&str) -> bool,
+        _deadline: Instant,
+    ) -> Result<Vec<String>, CsvError> {
         match *self {}
     }
 
