@@ -174,7 +174,6 @@ fn patterns_of_every_real_day_agree_with_talib() {
         }
         assert!(expected.is_empty(), "{market}: not computed {expected:?}");
     }
-    println!("{found:?}");
     // Eight patterns that are found or not, three of them in both directions, and two of these also with equal ends.
     assert_eq!(found.len(), 8 * 2 + 3 + 2 * 2, "{found:?}");
 }
