@@ -163,11 +163,11 @@ async fn thousand_jobs_are_written_by_sixteen_statements() {
     }
     let server = Postgres::start().expect("a PostgreSQL server");
     server.query("alter role tapeline set log_statement = 'all'").expect("a setting");
-    let store = Store::open(&postgres(&server)).await.expect("a database");
-    // Opens its connections.
-    write_partitions(&store, 0..2).await;
+    // A second connection would set its limits with two statements, whenever both writes meet.
+    let section = LedgerSection { connections_max: 1, ..postgres(&server) };
+    let store = Store::open(&section).await.expect("a database");
     let before = server.logged_statements().expect("a log");
-    write_partitions(&store, 2..4).await;
+    write_partitions(&store, 0..2).await;
     let statements = server.logged_statements().expect("a log") - before;
     assert_eq!(statements, 16, "of each partition: begin, position, five times 100 jobs, commit");
 }
