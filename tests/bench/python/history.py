@@ -25,7 +25,7 @@ import pyarrow
 import pyarrow.parquet
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from services import free_port, start_service
+from services import free_port, start_service, status
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/integration/clients"))
@@ -70,6 +70,11 @@ def end_of(brokers, topic):
     return sum(ends)
 
 
+def peak_mib(pid):
+    """The peak of a process. Its resource usage would begin with the memory of this script, from which it is forked."""
+    return status(pid, "VmHWM") / (1 << 20)
+
+
 class Service:
     """A backfill service that is killed and started again, with the CPU seconds and the peak of memory of all its processes."""
 
@@ -77,11 +82,11 @@ class Service:
         self.start, self.process, self.cpu_s, self.peak_mib = start, start(), 0.0, 0.0
 
     def end(self, number):
+        self.peak_mib = max(self.peak_mib, peak_mib(self.process.pid))
         self.process.send_signal(number)
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.cpu_s += usage.ru_utime + usage.ru_stime
-        self.peak_mib = max(self.peak_mib, usage.ru_maxrss / 1_024)
 
     def kill_and_start(self):
         self.end(signal.SIGKILL)
@@ -167,10 +172,10 @@ def feature_start(args):
     with urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics") as reply:
         lines = reply.read().decode().splitlines()
     series = sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("tapeline_bar_table_series"))
+    peak = peak_mib(feature.pid)
     feature.terminate()
-    _, _, usage = os.wait4(feature.pid, 0)
-    feature.returncode = 0
-    return seconds, int(series), usage.ru_maxrss / 1_024
+    feature.wait()
+    return seconds, int(series), peak
 
 
 def main():

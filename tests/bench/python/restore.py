@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from services import free_port, is_ready
+from services import free_port, is_ready, status
 
 MIB = 1 << 20
 
@@ -45,16 +45,6 @@ class Group:
 
     def remove(self):
         self.folder.rmdir()
-
-
-def status(pid, key):
-    """A line of /proc/PID/status in bytes; 0 if the process has ended."""
-    try:
-        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    values = [line.split()[1] for line in lines if line.startswith(f"{key}:")]
-    return int(values[0]) * 1024 if values else 0
 
 
 def run(args, limit, number):

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import pathlib
 import socket
 import subprocess
 import time
@@ -24,6 +25,16 @@ def is_ready(port):
         return False
     finally:
         connection.close()
+
+
+def status(pid, key):
+    """A line of /proc/PID/status in bytes; 0 if the process has ended."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    values = [line.split()[1] for line in lines if line.startswith(f"{key}:")]
+    return int(values[0]) * 1024 if values else 0
 
 
 def quantiles(seconds):

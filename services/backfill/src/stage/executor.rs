@@ -12,7 +12,7 @@
 //! | `fetching`, `fetch_run` | runs fetches chunk by chunk, with retries |
 //! | `pacing` | suspends fetches whose bars would exceed the pace of their partition |
 //! | `cancellation` | requests that end others |
-//! | `refetching`, `refetch_notes` | requests that fetch covered ranges again |
+//! | `refetching`, `refetch_notes`, `refetch_order` | requests that fetch covered ranges again |
 //! | `chunk_results` | writes the records of a chunk, and covers it up to the horizon of the source |
 //! | `source_guard` | stops calls to a source that fails |
 //! | `request`, `endings` | the state of a held request; its terminal event |
@@ -47,6 +47,7 @@ mod live_feed;
 mod pacing;
 mod record_events;
 mod refetch_notes;
+mod refetch_order;
 mod refetching;
 mod request;
 mod restored_ends;
@@ -85,6 +86,7 @@ use self::coverage_table::CoverageTable;
 use self::event_writer::EventWriter;
 use self::fetch_run::FetchRun;
 use self::keeper_passes::Keeping;
+use self::refetch_order::RefetchOrder;
 use self::request::Request;
 use self::restored_ends::RestoredEnds;
 use self::source_guard::SourceGuard;
@@ -151,6 +153,7 @@ pub struct ExecutorStage {
     restored_ends: RestoredEnds,
     table: CoverageTable,
     keeping: Keeping,
+    refetches: RefetchOrder,
     live: Option<LiveBars>,
     coalescer: Coalescer<RecordId, ()>,
     /// All held requests.
@@ -187,6 +190,7 @@ impl ExecutorStage {
             restored_ends: RestoredEnds::new(settings.dedup_window),
             table: CoverageTable::default(),
             keeping: Keeping::default(),
+            refetches: RefetchOrder::default(),
             live: settings.live_bars.map(LiveBars::new),
             coalescer: Coalescer::new(settings.limits),
             requests: BTreeMap::new(),
@@ -226,10 +230,13 @@ impl ExecutorStage {
     /// resumes those that the pace admits.
     fn advance(&mut self, now: Now, effects: &mut Effects<OutRecord>) {
         for id in self.table.gate.pass() {
-            if let Some(request) = self.requests.get(&id) {
-                self.coalescer.add(&request.demand(), now.monotonic);
+            match self.requests.get(&id) {
+                Some(request) if request.event.refetch => self.refetches.add(id),
+                Some(request) => self.coalescer.add(&request.demand(), now.monotonic),
+                None => {}
             }
         }
+        self.start_refetches(now.monotonic);
         self.retry_due(now, effects);
         loop {
             let has_resumed = self.resume_paced(now, effects);
@@ -239,6 +246,11 @@ impl ExecutorStage {
                 None => {}
             }
         }
+    }
+
+    /// Returns `true` if the requests that have not reached the fetches are as many as those may be.
+    fn has_many_waiting(&self) -> bool {
+        self.table.gate.waiting() + self.refetches.waiting() >= self.settings.limits.requests_max
     }
 
     /// Returns the wait after this number of failed calls, between zero and the backoff.
@@ -251,6 +263,7 @@ impl ExecutorStage {
         let is_removed = |id: &RecordId| id.input.partition == partition;
         self.draining.remove(&partition);
         self.requests.retain(|id, _| !is_removed(id));
+        self.refetches.retain(|id| !is_removed(id));
         self.table.remove(partition);
         self.keeping.remove(partition);
         self.attempts.remove(partition);
@@ -307,9 +320,7 @@ impl Stage for ExecutorStage {
     }
 
     fn is_full(&self, _topic: u16) -> bool {
-        self.is_source_held()
-            || self.coalescer.is_full()
-            || self.table.gate.waiting() >= self.settings.limits.requests_max
+        self.is_source_held() || self.coalescer.is_full() || self.has_many_waiting()
     }
 
     fn next_wake(&self, now: Now) -> Option<Duration> {

@@ -302,6 +302,12 @@ impl Bench {
         self.stage.reached_end(input);
     }
 
+    /// The partition has delivered the requests that it had at assignment.
+    pub(crate) fn catch_up(&mut self) {
+        let input = self.own_input();
+        self.stage.reached_end(input);
+    }
+
     /// The table of this topic has been read up to its end at assignment.
     pub(crate) fn load(&mut self, table: Topic) {
         let partition = self.partition();

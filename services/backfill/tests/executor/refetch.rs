@@ -123,9 +123,10 @@ fn redelivered_refetch_takes_its_range_out_once() {
     next.tick(now(8));
     assert!(next.outputs.emissions.is_empty() && next.take_jobs().len() == 1);
 
-    // Another backfill, or a later attempt, takes its range out itself.
+    // A later attempt, or another backfill if the noted one was not redelivered, takes its range out itself.
     for (number, attempt) in [(3, 1), (2, 2)] {
         let mut next = bench.restarted();
+        next.catch_up();
         next.hold(&RangeRequest { attempt, ..refetch(number, "2024-01-01", "2024-01-31") }, now(6));
         next.tick(now(8));
         assert_eq!(next.last_coverage(), (vec![], noted(number, attempt)));
@@ -144,7 +145,44 @@ fn refetches_of_a_series_follow_each_other() {
     assert_eq!(notes, [noted(2, 1), noted(2, 1), None, noted(3, 1), noted(3, 1), None]);
     assert_eq!(bench.outputs.bars.len(), 20, "each range once");
     assert!(bench.outputs.completed.iter().all(|end| end.success));
-    assert_eq!(bench.outputs.ends(), [(id(2), 1), (id(3), 1), (id(4), 1)]);
+    assert_eq!(bench.outputs.ends(), [(id(2), 1), (id(4), 1), (id(3), 1)]);
+}
+
+#[test]
+fn noted_refetch_continues_before_another_one() {
+    let mut bench = bench_of_ten_days();
+    bench.cover_january();
+    bench.hold(&refetch(2, "2024-01-01", "2024-01-20"), now(3));
+    bench.tick(now(5));
+    let jobs = bench.take_jobs();
+    bench.work(&jobs[0], now(5));
+
+    let mut next = bench.restarted();
+    next.hold(&refetch(3, "2024-01-06", "2024-01-25"), now(6));
+    next.tick(now(8));
+    assert!(next.outputs.emissions.is_empty(), "the noted request may still be redelivered");
+    next.hold(&refetch(2, "2024-01-01", "2024-01-20"), now(9));
+    next.catch_up();
+    next.work_until_all_ended(11);
+    assert_eq!(next.outputs.ends(), [(id(2), 1), (id(3), 1)]);
+    assert_eq!(next.outputs.bars.len(), 10 + 20, "the rest of the first, and the second");
+    assert_eq!(next.last_coverage(), (vec![(1, 31)], None));
+}
+
+#[test]
+fn cancelled_refetch_lets_the_next_one_begin() {
+    let mut bench = bench_of_ten_days();
+    bench.cover_january();
+    bench.hold(&refetch(2, "2024-01-01", "2024-01-20"), now(3));
+    bench.hold(&refetch(3, "2024-01-06", "2024-01-25"), now(3));
+    bench.tick(now(5));
+    let cancel = RangeRequest { cancel: true, ..refetch(2, "2024-01-01", "2024-01-20") };
+    bench.hold(&cancel, now(6));
+    bench.work_until_all_ended(8);
+    assert_eq!(
+        bench.outputs.completed.iter().map(|end| end.backfill_id.clone()).collect::<Vec<_>>(),
+        [id(3)]
+    );
 }
 
 #[test]

@@ -63,6 +63,7 @@ impl ExecutorStage {
         now: Now,
     ) -> Option<Result<Vec<OutRecord>, EncodeError>> {
         let request = self.requests.remove(&id)?;
+        self.refetches.ended(&request);
         let class = BackfillErrorClass::Cancelled;
         let error = format!("cancelled by request {}", by.event_id);
         let failure = self.events.failure(&request, FailureReason { class, is_retryable: false, error });

@@ -29,6 +29,7 @@ impl ExecutorStage {
             return;
         }
         self.table.gate.release(is_released);
+        self.refetches.retain(|id| !is_released(id));
         for fetch in self.coalescer.remove(is_released) {
             self.stop(fetch);
         }

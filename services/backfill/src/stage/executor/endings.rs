@@ -13,6 +13,7 @@ impl ExecutorStage {
     /// Ends a request whose fetches have all ended.
     pub(super) fn end(&mut self, id: RecordId, now: Now, effects: &mut Effects<OutRecord>) {
         let Some(request) = self.requests.remove(&id) else { return };
+        self.refetches.ended(&request);
         effects.push(match self.terminal_event(&request, now) {
             Ok(record) => {
                 let urgent = request.priority.is_urgent();

@@ -63,6 +63,11 @@ impl Keeping {
         self.partitions.entry(partition).or_default().is_caught_up = true;
     }
 
+    /// Returns `true` if the requests that the partition had at assignment have been received.
+    pub(super) fn is_caught_up(&self, partition: i32) -> bool {
+        self.partitions.get(&partition).is_some_and(|pass| pass.is_caught_up)
+    }
+
     pub(super) fn remove(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }

@@ -12,6 +12,7 @@ use pipeline::RecordId;
 use crate::rules::attempts::{Attempt, Identity};
 use crate::rules::coalescer::Demand;
 use crate::rules::expected_bars::day_bar_defects;
+use crate::rules::series::Series;
 use crate::sources::{Defects, Records, Rejected, within};
 
 /// The maximum number of bytes of an error text, which may contain input.
@@ -138,6 +139,16 @@ impl Request {
             // The record of a series has place for one refetch.
             opens_fetch: self.event.refetch,
         }
+    }
+
+    /// Returns the requested series that the source serves.
+    pub(super) fn series(&self) -> impl Iterator<Item = Series> {
+        let timeframes = |(data_type, timeframes): &(DataType, Vec<Option<Timeframe>>)| {
+            let data_type = *data_type;
+            timeframes.clone().into_iter().map(move |timeframe| (data_type, timeframe))
+        };
+        let of = |(data_type, timeframe)| Series { symbol: self.symbol, data_type, timeframe };
+        self.served.iter().flat_map(timeframes).map(of)
     }
 
     /// Returns the part of `range` that the request contains. `None` if it does not contain the series, or nothing of the range.
