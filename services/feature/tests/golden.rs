@@ -1,4 +1,4 @@
-//! Comparison of the rules with TA-Lib, pandas, numpy and scipy. `golden/make.py` has written the values, `golden/sets.py` has computed them.
+//! Comparison of the rules with TA-Lib, pandas, numpy, scipy and exchange_calendars. `golden/make.py` has written the values, `golden/sets.py` has computed them.
 //!
 //! A golden value must agree to 1e-9 (relative) or 1e-12 (absolute), and a value that is omitted there must be omitted by the rule.
 
@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use domain::calendar::{Date, day_open, session_close};
-use domain::{Bar, FeatureSet, Symbol, Timeframe};
-use feature::rules::{Benchmarks, COMPARED, Window, compute, is_built, select};
+use domain::calendar::{Date, bar_close, day_open, session_close};
+use domain::{Bar, FeatureSet, FeatureSets, Symbol, Timeframe, Timestamp};
+use feature::rules::{Benchmarks, COMPARED, EarlierDays, Window, compute, is_built, select};
 use serde_json::Value;
 
 const HISTORY: usize = 300;
@@ -70,14 +70,20 @@ impl Comparison {
         assert_eq!(window.len() as u64, held.min(HISTORY as u64), "{market} {date}");
         let window = Window::new(Timeframe::Day1, window).with_benchmarks(benchmarks);
         assert_eq!(window.as_of(), Some(day_open(date)));
+        self.compare_window(&format!("{market} {date}"), &window, case);
+    }
+
+    /// Compares the values of a window with those of a case of `bars` held bars.
+    fn compare_window(&mut self, market: &str, window: &Window<'_>, case: &Value) {
+        let held = &case["bars"];
         for set in FeatureSet::ALL.into_iter().filter(|set| is_built(*set)) {
             let expected = case["sets"][set.as_str()]
                 .as_object()
                 .unwrap_or_else(|| panic!("no golden of {}", set.as_str()));
             let mut expected: BTreeMap<&str, f64> =
                 expected.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap())).collect();
-            for (name, value) in compute(set, &window).values {
-                let value_of = format!("{market} {date} ({held} bars) {}.{name}", set.as_str());
+            for (name, value) in compute(set, window).values {
+                let value_of = format!("{market} ({held} bars) {}.{name}", set.as_str());
                 match expected.remove(name.as_ref()) {
                     Some(wanted) => self.compare(set.as_str(), value_of, value, wanted),
                     None => self.differences.push(format!("{value_of} is {value}, golden omits it")),
@@ -85,7 +91,7 @@ impl Comparison {
             }
             for (name, wanted) in expected {
                 self.differences.push(format!(
-                    "{market} {date} ({held} bars) {}.{name} is omitted, golden {wanted}",
+                    "{market} ({held} bars) {}.{name} is omitted, golden {wanted}",
                     set.as_str()
                 ));
             }
@@ -104,6 +110,31 @@ impl Comparison {
             *worst = (deviation, value_of);
         }
     }
+
+    /// Fails if a value differs, or if there were fewer values.
+    fn end(&self, values_min: usize) {
+        for (set, (deviation, value_of)) in &self.worst {
+            println!("{set:24} worst {deviation:.1e} tolerances, {value_of}");
+        }
+        println!("{} values compared", self.compared);
+        let first = &self.differences[..self.differences.len().min(60)];
+        assert!(first.is_empty(), "{} differences:\n{}", self.differences.len(), first.join("\n"));
+        assert!(self.compared >= values_min, "only {} values", self.compared);
+    }
+}
+
+/// The bars of both markets of a timeframe, which are in one file.
+fn bars_below_a_day(timeframe: Timeframe) -> [Vec<Bar>; 2] {
+    let mut markets = [Vec::new(), Vec::new()];
+    let path = golden().join(format!("intraday/{timeframe}.csv"));
+    let rows = csv::Reader::from_path(path).unwrap().into_deserialize();
+    for row in rows {
+        let (market, time, open, high, low, close, volume): (usize, String, f64, f64, f64, f64, f64) =
+            row.unwrap();
+        let open_time = Timestamp::parse(&time).unwrap();
+        markets[market].push(Bar { open_time, open, high, low, close, volume });
+    }
+    markets
 }
 
 fn check(folder: &Path, values_min: usize) {
@@ -121,14 +152,7 @@ fn check(folder: &Path, values_min: usize) {
             comparison.compare_case((market, bars), &benchmarks, case);
         }
     }
-    for (set, (deviation, value_of)) in &comparison.worst {
-        println!("{set:24} worst {deviation:.1e} tolerances, {value_of}");
-    }
-    println!("{} values compared", comparison.compared);
-    let differences = &comparison.differences;
-    let first = &differences[..differences.len().min(60)];
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), first.join("\n"));
-    assert!(comparison.compared >= values_min, "only {} values", comparison.compared);
+    comparison.end(values_min);
 }
 
 #[test]
@@ -139,6 +163,31 @@ fn values_of_real_bars_agree_with_talib_pandas_and_numpy() {
 #[test]
 fn values_at_the_edges_agree_with_talib_pandas_and_numpy() {
     check(&golden().join("bars"), 58_000);
+}
+
+#[test]
+fn values_below_a_day_agree_with_talib_pandas_and_numpy() {
+    let days = read_bars(&golden().join("intraday/days.csv"));
+    let mut comparison = Comparison::default();
+    for timeframe in [Timeframe::Minute1, Timeframe::Minute5, Timeframe::Hour1] {
+        let [bars, others] = bars_below_a_day(timeframe);
+        // Each benchmark has the bars of the second market.
+        let symbols = ["SPY", "QQQ", "IWM", "TLT", "GLD", "UUP"].map(|symbol| Symbol::parse(symbol).unwrap());
+        let series = symbols.map(|symbol| (symbol, others.clone())).into();
+        let benchmarks = Benchmarks::new(HISTORY, COMPARED.to_vec(), series);
+        let text = std::fs::read_to_string(golden().join(format!("{timeframe}.json"))).unwrap();
+        let file: Value = serde_json::from_str(&text).unwrap();
+        for case in file["cases"].as_array().unwrap() {
+            let as_of = Timestamp::parse(case["as_of"].as_str().unwrap()).unwrap();
+            let window = select(&bars, timeframe, bar_close(timeframe, as_of), HISTORY);
+            let earlier = EarlierDays::before(as_of, &days, HISTORY, FeatureSets::all());
+            let window =
+                Window::new(timeframe, window).with_benchmarks(&benchmarks).with_earlier_days(earlier);
+            assert_eq!(window.as_of(), Some(as_of));
+            comparison.compare_window(&format!("{timeframe} {as_of}"), &window, case);
+        }
+    }
+    comparison.end(14_000);
 }
 
 /// The signals of a market other than 0, by the number of bars held and the name.

@@ -3,9 +3,10 @@
 It writes `<symbol>.json` for every `<symbol>.csv` of the folder, and the bars (`bars/<market>.csv`) and `<market>.json` of every market
 of markets.py. Such a file has the versions of the libraries and, for a selection of days, the values of each set over the newest 300 bars
 up to that day. A value that is absent must be omitted by the rules. `patterns.json` has the candlestick patterns of all days of the real
-markets, `times.json` the values of dates and of bars below a day.
+markets, `times.json` the values of dates and of times below a day, `<timeframe>.json` those of made-up bars below a day (`intraday.py`).
 """
 
+import functools
 import json
 import pathlib
 import platform
@@ -18,10 +19,11 @@ import talib
 
 sys.dont_write_bytecode = True  # this folder is part of the repository
 
+import intraday  # noqa: E402
 from markets import MARKETS  # noqa: E402
 from sets import COMPARING, SETS  # noqa: E402
 from sets_risk import RISK_SETS  # noqa: E402
-from sets_time import TIME_SETS, write as write_times  # noqa: E402
+from sets_time import TIME_SETS, TIME_SETS_BELOW_A_DAY, write as write_times  # noqa: E402
 from sets_volume import VOLUME_SETS, price_patterns  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
@@ -58,8 +60,8 @@ def chosen(bars, real):
     return sorted(days)
 
 
-def values(window, benchmarks):
-    found = {name: compute(window) for name, compute in OWN_SETS.items()}
+def values(window, benchmarks, own_sets=OWN_SETS):
+    found = {name: compute(window) for name, compute in own_sets.items()}
     found |= {name: compute(window, benchmarks) for name, compute in COMPARING.items()}
     found = {name: {key: value for key, value in of.items() if value is not None} for name, of in found.items()}
     assert all(numpy.isfinite(value) for of in found.values() for value in of.values())
@@ -108,6 +110,8 @@ def main(folder):
         made_up[name] = pandas.read_csv(path)
     for name in made_up:
         write(name, made_up, STAND_INS, real=False)
+    of_window = functools.partial(values, own_sets=OWN_SETS | TIME_SETS_BELOW_A_DAY)
+    intraday.write(HERE, {"versions": VERSIONS, "history": HISTORY}, HISTORY, of_window)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,19 @@
 Each function takes a window (a data frame of open, high, low, close, volume, oldest first) and returns {name: value}. A value is None if
 it is omitted, because bars are missing or a divisor is 0. The functions of COMPARING also take the bars of the benchmarks up to the
 newest bar of the window, by symbol.
+
+A window of day bars has no `attrs`. One below a day has `bars_a_year`, the number of its bars in a year, and `earlier_days`, the columns
+of the day bars of earlier dates.
 """
 
 import numpy as np
 import pandas as pd
 import talib
 
-YEAR = np.sqrt(252.0)  # day bars
+
+def year(w):
+    """The factor from a standard deviation per bar to one per year."""
+    return np.sqrt(w.attrs.get("bars_a_year", 252.0))
 
 
 def finite(value):
@@ -112,9 +118,10 @@ def volume_features(w):
 
 def pivots(w):
     """Returns pivot, classic resistances and supports, and the range, of the previous day."""
-    if len(w) < 2:
+    days = pd.DataFrame(w.attrs.get("earlier_days", w.iloc[:-1]))
+    if len(days) == 0:
         return None, [None] * 3, [None] * 3, None
-    h, l, c = (float(w[name].iloc[-2]) for name in ("high", "low", "close"))
+    h, l, c = (float(days[name].iloc[-1]) for name in ("high", "low", "close"))
     p = (h + l + c) / 3
     return p, [2 * p - l, p + h - l, h + 2 * (p - l)], [2 * p - h, p - h + l, l - 2 * (h - p)], h - l
 
@@ -199,21 +206,21 @@ def volatility_features(w):
     r = log_returns(w)
     out = {}
     for n in (10, 20, 50):
-        out[f"realized_{n}"] = None if len(r) < n else finite(r.iloc[-n:].std() * YEAR)
+        out[f"realized_{n}"] = None if len(r) < n else finite(r.iloc[-n:].std() * year(w))
     for n in (10, 20):
-        out[f"ewm_{n}"] = None if len(r) < n else finite(r.ewm(span=n, min_periods=n).std().iloc[-1] * YEAR)
+        out[f"ewm_{n}"] = None if len(r) < n else finite(r.ewm(span=n, min_periods=n).std().iloc[-1] * year(w))
     t = w.iloc[-20:]
     enough = len(w) >= 20
     hl, co = np.log(t.high / t.low) ** 2, np.log(t.close / t.open) ** 2
     rs = np.log(t.high / t.close) * np.log(t.high / t.open) + np.log(t.low / t.close) * np.log(t.low / t.open)
-    out["parkinson_20"] = finite(np.sqrt(hl.mean() / (4 * np.log(2))) * YEAR) if enough else None
+    out["parkinson_20"] = finite(np.sqrt(hl.mean() / (4 * np.log(2))) * year(w)) if enough else None
     gk = (hl / 2 - (2 * np.log(2) - 1) * co).mean()
-    out["garman_klass_20"] = finite(np.sqrt(gk) * YEAR) if enough else None
-    out["rogers_satchell_20"] = finite(np.sqrt(rs.mean()) * YEAR) if enough else None
+    out["garman_klass_20"] = finite(np.sqrt(gk) * year(w)) if enough else None
+    out["rogers_satchell_20"] = finite(np.sqrt(rs.mean()) * year(w)) if enough else None
     gaps = np.log(w.open / w.close.shift(1)).iloc[1:]
     k = 0.34 / (1.34 + 21 / 19)
     yz = gaps.iloc[-20:].var() + k * np.log(t.close / t.open).var() + (1 - k) * rs.mean()
-    out["yang_zhang_20"] = finite(np.sqrt(yz) * YEAR) if len(w) >= 21 else None
+    out["yang_zhang_20"] = finite(np.sqrt(yz) * year(w)) if len(w) >= 21 else None
     out["atr_14"] = finite(talib.ATR(high, low, close, 14)[-1])
     out["natr_14"] = finite(talib.NATR(high, low, close, 14)[-1])
     return out
@@ -347,7 +354,7 @@ def market_regime(w, benchmarks):
     return {
         "spy_above_sma_200": None if sma[200] is None else float(last(b.close) > sma[200]),
         "spy_sma_50_to_200": ratio(sma[50], sma[200]),
-        "spy_realized_20": None if len(r) < 20 else times(finite(r.std()), YEAR),
+        "spy_realized_20": None if len(r) < 20 else times(finite(r.std()), year(w)),
         "spy_drawdown_252": None if drawdown is None else 1.0 - drawdown,
     }
 

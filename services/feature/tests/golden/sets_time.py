@@ -98,6 +98,20 @@ def cases(day_bars, history):
                 yield {"timeframe": timeframe, "open_time": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "sets": sets}
 
 
+def season_below_a_day(w):
+    """Of a window below a day, whose dates are instants in UTC."""
+    date = date_of(w).tz_convert(NEW_YORK).tz_localize(None).normalize()
+    days = pd.DataFrame(w.attrs["earlier_days"])
+    return season(date) | ({"mean_return_same_weekday": mean_return(days, date)} if len(days) else {})
+
+
+TIME_SETS_BELOW_A_DAY = {
+    "time_features": lambda w: time_features(date_of(w)),
+    "seasonality_features": season_below_a_day,
+    "calendar_features": lambda w: calendar(date_of(w).tz_convert(NEW_YORK).tz_localize(None).normalize()),
+}
+
+
 def write(path, versions, day_bars, history):
     names = list(calendar(pd.Timestamp(FIRST)))
     days = [list(calendar(date).values()) for date in pd.date_range(FIRST, LAST)]

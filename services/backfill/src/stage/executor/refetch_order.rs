@@ -5,22 +5,19 @@
 //! they began, so a request also waits for the attempt of a note that may not be redelivered yet.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use domain::Symbol;
 use pipeline::RecordId;
 
-use super::ExecutorStage;
 use super::request::Request;
-use crate::rules::series::Series;
 
 /// The refetches that have passed the coverage gate.
 #[derive(Debug, Default)]
 pub(super) struct RefetchOrder {
     /// Those that wait for their turn, in the order of arrival.
-    waiting: Vec<RecordId>,
+    pub(super) waiting: Vec<RecordId>,
     /// The one of each symbol that is fetched.
-    running: BTreeMap<Symbol, RecordId>,
+    pub(super) running: BTreeMap<Symbol, RecordId>,
 }
 
 impl RefetchOrder {
@@ -47,43 +44,5 @@ impl RefetchOrder {
     /// Returns the number of requests that wait for their turn.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
-    }
-}
-
-impl ExecutorStage {
-    /// Passes to the fetches each waiting refetch whose turn it is.
-    pub(super) fn start_refetches(&mut self, now: Duration) {
-        let mut waiting = std::mem::take(&mut self.refetches.waiting);
-        waiting.retain(|id| {
-            let Some(request) = self.requests.get(id) else { return false };
-            if self.waits_for_another(request) {
-                return true;
-            }
-            self.refetches.running.insert(request.symbol, *id);
-            self.coalescer.add(&request.demand(), now);
-            false
-        });
-        self.refetches.waiting = waiting;
-    }
-
-    /// Returns `true` if another refetch of the symbol runs, or has begun before a restart and is not known to have ended.
-    fn waits_for_another(&self, request: &Request) -> bool {
-        if self.refetches.running.contains_key(&request.symbol) {
-            return true;
-        }
-        let partition = request.id.input.partition;
-        // A full stage reads no requests, so the redelivered one might never arrive.
-        let may_be_redelivered = !self.keeping.is_caught_up(partition) && !self.has_many_waiting();
-        let of_another = |series: Series| {
-            let noted = self.table.refetch_notes.of(partition, &series)?;
-            (noted.backfill_id != request.attempt.backfill_id).then_some(noted)
-        };
-        request.series().filter_map(of_another).any(|noted| {
-            may_be_redelivered
-                || self
-                    .requests
-                    .values()
-                    .any(|held| held.id.input == request.id.input && held.attempt == noted)
-        })
     }
 }

@@ -11,6 +11,8 @@
 //!
 //! [`Demand::opens_fetch`]: crate::rules::coalescer::Demand::opens_fetch
 
+use std::time::Duration;
+
 use domain::{IntervalSet, Timeframe, Timestamp};
 use kafka_io::OutRecord;
 use kit::ErrorChain;
@@ -27,6 +29,42 @@ use crate::rules::keeper::{REQUESTED_MAX, RequestedRange};
 use crate::rules::series::Series;
 
 impl ExecutorStage {
+    /// Passes to the fetches each waiting refetch whose turn it is.
+    pub(super) fn start_refetches(&mut self, now: Duration) {
+        let mut waiting = std::mem::take(&mut self.refetches.waiting);
+        waiting.retain(|id| {
+            let Some(request) = self.requests.get(id) else { return false };
+            if self.waits_for_another(request) {
+                return true;
+            }
+            self.refetches.running.insert(request.symbol, *id);
+            self.coalescer.add(&request.demand(), now);
+            false
+        });
+        self.refetches.waiting = waiting;
+    }
+
+    /// Returns `true` if another refetch of the symbol runs, or has begun before a restart and is not known to have ended.
+    fn waits_for_another(&self, request: &Request) -> bool {
+        if self.refetches.running.contains_key(&request.symbol) {
+            return true;
+        }
+        let partition = request.id.input.partition;
+        // A full stage reads no requests, so the redelivered one might never arrive.
+        let may_be_redelivered = !self.keeping.is_caught_up(partition) && !self.has_many_waiting();
+        let of_another = |series: Series| {
+            let noted = self.table.refetch_notes.of(partition, &series)?;
+            (noted.backfill_id != request.attempt.backfill_id).then_some(noted)
+        };
+        request.series().filter_map(of_another).any(|noted| {
+            may_be_redelivered
+                || self
+                    .requests
+                    .values()
+                    .any(|held| held.id.input == request.id.input && held.attempt == noted)
+        })
+    }
+
     /// Takes the range of the refetch of this fetch out of the coverage of its series. No effect without one, or if its note shows that its
     /// attempt has done so before a restart.
     pub(super) fn take_out(
