@@ -12,6 +12,7 @@ mod comparison;
 mod earlier_days;
 mod history;
 mod indicators;
+mod math;
 mod reason_class;
 mod sets;
 mod stats;

@@ -1,6 +1,9 @@
 //! Comparison of the rules with TA-Lib, pandas, numpy, scipy and exchange_calendars. `golden/make.py` has written the values, `golden/sets.py` has computed them.
 //!
 //! A golden value must agree to 1e-9 (relative) or 1e-12 (absolute), and a value that is omitted there must be omitted by the rule.
+//!
+//! The values are also compared bit by bit with `golden/bits.tsv`, since every machine must compute the same ones. After an intended
+//! change of a rule: `cargo test --workspace --test golden -- --ignored`.
 
 #![expect(clippy::print_stdout, reason = "a test prints its progress")]
 #![expect(clippy::unwrap_used, reason = "a golden file that cannot be read is a failed test")]
@@ -12,6 +15,7 @@ use domain::calendar::{Date, bar_close, day_open, session_close};
 use domain::{Bar, FeatureSet, FeatureSets, Symbol, Timeframe, Timestamp};
 use feature::rules::{Benchmarks, COMPARED, EarlierDays, Window, compute, is_built, select};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const HISTORY: usize = 300;
 const RELATIVE: f64 = 1e-9;
@@ -59,6 +63,8 @@ struct Comparison {
     compared: usize,
     worst: BTreeMap<String, (f64, String)>,
     differences: Vec<String>,
+    /// The bits of the values of each set, in the order of the cases.
+    bits: BTreeMap<&'static str, Sha256>,
 }
 
 impl Comparison {
@@ -82,7 +88,13 @@ impl Comparison {
                 .unwrap_or_else(|| panic!("no golden of {}", set.as_str()));
             let mut expected: BTreeMap<&str, f64> =
                 expected.iter().map(|(name, value)| (name.as_str(), value.as_f64().unwrap())).collect();
-            for (name, value) in compute(set, window).values {
+            let bits = self.bits.entry(set.as_str()).or_default();
+            let values = compute(set, window).values;
+            for (name, value) in &values {
+                bits.update(name.as_bytes());
+                bits.update(value.to_bits().to_le_bytes());
+            }
+            for (name, value) in values {
                 let value_of = format!("{market} ({held} bars) {}.{name}", set.as_str());
                 match expected.remove(name.as_ref()) {
                     Some(wanted) => self.compare(set.as_str(), value_of, value, wanted),
@@ -111,6 +123,14 @@ impl Comparison {
         }
     }
 
+    /// The lines of `bits.tsv` of these cases.
+    fn bits(&self, cases: &str) -> Vec<String> {
+        let hex = |hash: &Sha256| {
+            hash.clone().finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        self.bits.iter().map(|(set, hash)| format!("{cases}\t{set}\t{}", hex(hash))).collect()
+    }
+
     /// Fails if a value differs, or if there were fewer values.
     fn end(&self, values_min: usize) {
         for (set, (deviation, value_of)) in &self.worst {
@@ -137,7 +157,7 @@ fn bars_below_a_day(timeframe: Timeframe) -> [Vec<Bar>; 2] {
     markets
 }
 
-fn check(folder: &Path, values_min: usize) {
+fn compared_days(folder: &Path) -> Comparison {
     let mut comparison = Comparison::default();
     let markets = markets(folder);
     for (market, bars, file) in &markets {
@@ -152,21 +172,10 @@ fn check(folder: &Path, values_min: usize) {
             comparison.compare_case((market, bars), &benchmarks, case);
         }
     }
-    comparison.end(values_min);
+    comparison
 }
 
-#[test]
-fn values_of_real_bars_agree_with_talib_pandas_and_numpy() {
-    check(&real_bars(), 26_000);
-}
-
-#[test]
-fn values_at_the_edges_agree_with_talib_pandas_and_numpy() {
-    check(&golden().join("bars"), 58_000);
-}
-
-#[test]
-fn values_below_a_day_agree_with_talib_pandas_and_numpy() {
+fn compared_below_a_day() -> Comparison {
     let days = read_bars(&golden().join("intraday/days.csv"));
     let mut comparison = Comparison::default();
     for timeframe in [Timeframe::Minute1, Timeframe::Minute5, Timeframe::Hour1] {
@@ -187,7 +196,54 @@ fn values_below_a_day_agree_with_talib_pandas_and_numpy() {
             comparison.compare_window(&format!("{timeframe} {as_of}"), &window, case);
         }
     }
-    comparison.end(14_000);
+    comparison
+}
+
+/// The lines of `bits.tsv`.
+fn computed_bits() -> Vec<String> {
+    let mut lines = compared_days(&real_bars()).bits("real");
+    lines.extend(compared_days(&golden().join("bars")).bits("edges"));
+    lines.extend(compared_below_a_day().bits("below_a_day"));
+    lines
+}
+
+#[test]
+fn values_of_real_bars_agree_with_talib_pandas_and_numpy() {
+    compared_days(&real_bars()).end(26_000);
+}
+
+#[test]
+fn values_at_the_edges_agree_with_talib_pandas_and_numpy() {
+    compared_days(&golden().join("bars")).end(58_000);
+}
+
+#[test]
+fn values_below_a_day_agree_with_talib_pandas_and_numpy() {
+    compared_below_a_day().end(14_000);
+}
+
+#[test]
+fn values_have_the_committed_bits() {
+    let committed = std::fs::read_to_string(golden().join("bits.tsv")).unwrap();
+    assert_eq!(computed_bits(), committed.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn processor_without_fma_computes_the_same_bits() {
+    let test = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(test)
+        .args(["--exact", "values_have_the_committed_bits"])
+        .env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-FMA,-AVX2")
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && output.contains("1 passed"), "{output}");
+}
+
+#[test]
+#[ignore = "writes golden/bits.tsv"]
+fn write_bits() {
+    std::fs::write(golden().join("bits.tsv"), computed_bits().join("\n") + "\n").unwrap();
 }
 
 /// The signals of a market other than 0, by the number of bars held and the name.

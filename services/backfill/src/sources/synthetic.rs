@@ -120,12 +120,12 @@ impl SyntheticMarket {
 /// times the volatility and the volume.
 fn next_bar(rng: &mut Pcg64Mcg, day: Date, previous_close: f64, daily: f64, volume_level: f64) -> Bar {
     let shock = if unit(rng) < 0.02 { 3.0 } else { 1.0 };
-    let open = previous_close * (0.3 * daily * normal(rng)).exp();
-    let close = (open * (daily * shock * normal(rng) + 0.0002).exp()).max(0.5);
-    let stretch = |rng: &mut Pcg64Mcg| (0.5 * daily * normal(rng).abs()).exp();
+    let open = previous_close * libm::exp(0.3 * daily * normal(rng));
+    let close = (open * libm::exp(daily * shock * normal(rng) + 0.0002)).max(0.5);
+    let stretch = |rng: &mut Pcg64Mcg| libm::exp(0.5 * daily * normal(rng).abs());
     let high = open.max(close) * stretch(rng);
     let low = open.min(close) / stretch(rng);
-    let volume = (volume_level * shock * (0.35 * normal(rng)).exp()).round();
+    let volume = (volume_level * shock * libm::exp(0.35 * normal(rng))).round();
     let cents = |price: f64| (price * 100.0).round() / 100.0;
     let (open, close) = (cents(open), cents(close));
     Bar {

@@ -4,6 +4,7 @@ use domain::calendar::date_of;
 use domain::{Bar, Symbol};
 
 use super::benchmarks::{Benchmarks, COMPARED};
+use super::math::ln;
 use super::stats::{newest, sample_covariance, sample_variance};
 use super::value::{BenchmarkShortfall, Omission, Value, divide};
 use super::window::Window;
@@ -106,5 +107,5 @@ impl CommonCloses {
 }
 
 fn log_returns(closes: &[f64]) -> Vec<f64> {
-    closes.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect()
+    closes.windows(2).map(|pair| ln(pair[1] / pair[0])).collect()
 }

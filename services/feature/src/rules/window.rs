@@ -5,6 +5,7 @@ use domain::{Bar, Timeframe, Timestamp};
 
 use super::benchmarks::Benchmarks;
 use super::earlier_days::{EarlierDays, weekday_return};
+use super::math::ln;
 use super::stats::newest;
 use super::value::{Omission, Value};
 
@@ -51,7 +52,7 @@ impl<'a> Window<'a> {
             volume: column(|bar| bar.volume),
             typical: column(|bar| (bar.high + bar.low + bar.close) / 3.0),
             // NaN for a price that is not positive: values that use it are omitted.
-            log_returns: bars.windows(2).map(|pair| (pair[1].close / pair[0].close).ln()).collect(),
+            log_returns: bars.windows(2).map(|pair| ln(pair[1].close / pair[0].close)).collect(),
         }
     }
 

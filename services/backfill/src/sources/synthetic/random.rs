@@ -28,8 +28,8 @@ pub(super) fn below(rng: &mut Pcg64Mcg, below: usize) -> usize {
 
 /// Returns a standard normal number (Box and Muller, 1958).
 pub(super) fn normal(rng: &mut Pcg64Mcg) -> f64 {
-    let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
-    radius * (std::f64::consts::TAU * unit(rng)).cos()
+    let radius = (-2.0 * libm::log(1.0 - unit(rng))).sqrt();
+    radius * libm::cos(std::f64::consts::TAU * unit(rng))
 }
 
 /// Returns the 64-bit FNV-1a hash, which is stable across builds.

@@ -1,5 +1,6 @@
 //! Distance of the newest return, volume and range to those before it, in standard deviations.
 
+use crate::rules::math::ln;
 use crate::rules::stats::z_score;
 use crate::rules::value::{Omission, Values};
 use crate::rules::window::Window;
@@ -12,6 +13,6 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
         values.put(name, z_score(window.volume(), n));
     }
     let ranges: Result<Vec<f64>, Omission> =
-        window.bars(21).map(|bars| bars.iter().map(|bar| bar.high.ln() - bar.low.ln()).collect());
+        window.bars(21).map(|bars| bars.iter().map(|bar| ln(bar.high) - ln(bar.low)).collect());
     values.put("range_zscore_20", ranges.and_then(|ranges| z_score(&ranges, 20)));
 }

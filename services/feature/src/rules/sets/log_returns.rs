@@ -1,6 +1,7 @@
 //! Log returns.
 
 use super::returns_features::{intraday, overnight};
+use crate::rules::math::ln;
 use crate::rules::stats::ends;
 use crate::rules::value::{Value, Values, divide};
 use crate::rules::window::Window;
@@ -17,11 +18,11 @@ pub(super) fn put(window: &Window<'_>, values: &mut Values) {
     ] {
         values.put(name, log_return(window, n));
     }
-    values.put("log_overnight", overnight(window).map(f64::ln));
-    values.put("log_intraday", intraday(window).map(f64::ln));
+    values.put("log_overnight", overnight(window).map(ln));
+    values.put("log_intraday", intraday(window).map(ln));
 }
 
 fn log_return(window: &Window<'_>, n: usize) -> Value {
     let (last, before) = ends(window.close(), n)?;
-    divide(last, before).map(f64::ln)
+    divide(last, before).map(ln)
 }

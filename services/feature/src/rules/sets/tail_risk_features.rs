@@ -1,5 +1,6 @@
 //! Losses in the tail of the distribution of r, as positive numbers.
 
+use crate::rules::math::squared;
 use crate::rules::stats::{at_least_zero, count, mean, newest, percentile, sorted};
 use crate::rules::value::{Value, Values, divide};
 use crate::rules::window::Window;
@@ -38,6 +39,6 @@ fn deepest_drawdown(closes: &[f64]) -> Value {
 }
 
 fn downside_deviation(values: &[f64]) -> f64 {
-    let squares: f64 = values.iter().map(|value| at_least_zero(-value).powi(2)).sum();
+    let squares: f64 = values.iter().map(|value| squared(at_least_zero(-value))).sum();
     (squares / count(values.len())).sqrt()
 }

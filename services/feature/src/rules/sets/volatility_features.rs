@@ -5,6 +5,7 @@ use std::f64::consts::LN_2;
 use domain::Bar;
 
 use crate::rules::indicators::true_range::atr;
+use crate::rules::math::{ln, squared};
 use crate::rules::stats::{at_least_zero, count, mean, sample_std, sample_variance};
 use crate::rules::value::{Value, Values, divide};
 use crate::rules::window::Window;
@@ -36,26 +37,26 @@ fn mean_of_bars(window: &Window<'_>, of: fn(&Bar) -> f64) -> Value {
 
 /// Parkinson (1980).
 fn parkinson(bar: &Bar) -> f64 {
-    (bar.high / bar.low).ln().powi(2) / (4.0 * LN_2)
+    squared(ln(bar.high / bar.low)) / (4.0 * LN_2)
 }
 
 /// Garman and Klass (1980).
 fn garman_klass(bar: &Bar) -> f64 {
-    (bar.high / bar.low).ln().powi(2) / 2.0 - (2.0 * LN_2 - 1.0) * (bar.close / bar.open).ln().powi(2)
+    squared(ln(bar.high / bar.low)) / 2.0 - (2.0 * LN_2 - 1.0) * squared(ln(bar.close / bar.open))
 }
 
 /// Rogers and Satchell (1991).
 fn rogers_satchell(bar: &Bar) -> f64 {
     let Bar { open, high, low, close, .. } = *bar;
-    (high / close).ln() * (high / open).ln() + (low / close).ln() * (low / open).ln()
+    ln(high / close) * ln(high / open) + ln(low / close) * ln(low / open)
 }
 
 /// Yang and Zhang (2000): the variances overnight and from open to close, and the estimate of Rogers and Satchell.
 fn yang_zhang(window: &Window<'_>) -> Value {
     let n = count(RANGE_BARS);
     let overnight: Vec<f64> =
-        window.steps(RANGE_BARS)?.map(|(previous, bar)| (bar.open / previous.close).ln()).collect();
-    let intraday: Vec<f64> = window.bars(RANGE_BARS)?.iter().map(|bar| (bar.close / bar.open).ln()).collect();
+        window.steps(RANGE_BARS)?.map(|(previous, bar)| ln(bar.open / previous.close)).collect();
+    let intraday: Vec<f64> = window.bars(RANGE_BARS)?.iter().map(|bar| ln(bar.close / bar.open)).collect();
     let k = 0.34 / (1.34 + (n + 1.0) / (n - 1.0));
     let range = mean_of_bars(window, rogers_satchell)?;
     Ok(sample_variance(&overnight) + k * sample_variance(&intraday) + (1.0 - k) * range)
@@ -76,7 +77,7 @@ fn weighted_std(values: &[f64], span: usize) -> f64 {
         (sum + weight, squares + weight * weight, mean + weight * value)
     });
     let mean = mean / sum;
-    let spread: f64 = weighted().map(|(weight, value)| weight * (value - mean).powi(2)).sum();
+    let spread: f64 = weighted().map(|(weight, value)| weight * squared(value - mean)).sum();
     // The weighted mean square without its bias.
     (spread / (sum - squares / sum)).sqrt()
 }
