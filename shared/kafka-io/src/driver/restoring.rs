@@ -282,7 +282,13 @@ impl<'c> Restoring<'c> {
     fn begin_of(&self, topic: Topic, number: i32, now: Now, back: Duration) -> Option<i64> {
         let since = BTreeMap::from([((topic, number), since_ms(now, back))]);
         match begins_of(self.ends, self.profile, &since, self.query_timeout) {
-            Ok(begins) => begins.get(&(topic, number)).copied(),
+            Ok(begins) => {
+                let begin = begins.get(&(topic, number)).copied();
+                if begin.is_none() && self.profile != Profile::Embedded && since_ms(now, back) > 0 {
+                    tracing::warn!(group = self.group, %topic, partition = number, "failed to fetch an offset by time: the leader of the partition returned none; restoring from the start of the topic");
+                }
+                begin
+            }
             Err(error) => {
                 tracing::warn!(group = self.group, %topic, partition = number, %error, "failed to fetch an offset by time: restoring from the start of the topic");
                 None
