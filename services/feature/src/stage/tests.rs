@@ -3,6 +3,7 @@
 mod benchmarks;
 mod bounds;
 mod earlier_days;
+mod invalid_bars;
 mod latency;
 mod rewritten;
 mod scaling;

@@ -64,6 +64,19 @@ fn empty_replay_exits_with_1_and_names_the_dates() {
 }
 
 #[test]
+fn bars_without_a_price_exit_with_2_and_are_named() {
+    for (prices, low) in [("0,0,0,0", "0"), ("-37.63,-10,-40.32,-37.63", "-40.32")] {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = format!("2004-02-24,20,21,19,20,10\n2004-02-25,{prices},10\n2004-02-26,{prices},10\n");
+        std::fs::write(folder.path().join("AAPL.csv"), format!("{HEADER}{rows}")).unwrap();
+        let output = tapeline(&["dev", "--bars", folder.path().to_str().unwrap()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let causes = format!("AAPL.csv:3: low {low} is not above 0; line 4: low {low} is not above 0");
+        assert!(stderr(&output).contains(&causes), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn bars_that_are_not_replayed_are_named() {
     let bars = real_bars();
     let folder = tempfile::tempdir().unwrap();
