@@ -1,11 +1,12 @@
-//! Measures the computation time of a vector of all built sets over 300 bars:
+//! Measures the computation time of a vector of all built sets over 300 bars, and the time in which the stage copies and adjusts the bars:
 //! `cargo run --release -p feature --example vector_time`.
 #![expect(clippy::print_stdout, reason = "the program prints its result")]
 
+use std::hint::black_box;
 use std::time::Instant;
 
 use domain::{Bar, FeatureSet, Timeframe, Timestamp};
-use feature::rules::{Window, compute, is_built};
+use feature::rules::{Mismatches, Split, Window, adjust, compute, is_built};
 
 const ROUNDS: u32 = 2_000;
 
@@ -32,4 +33,26 @@ fn main() {
         values = sets.iter().map(|set| compute(*set, &window).values.len()).sum();
     }
     println!("{} sets, {values} values: {:?} a vector", sets.len(), started.elapsed() / ROUNDS);
+    let split = Split { from: bars[200].open_time, ratio: 2.0 };
+    for (name, splits) in [("no split", &[][..]), ("a split", &[split][..])] {
+        print_adjustment(name, &bars, splits);
+    }
+}
+
+/// Prints the time of the copy alone, and of the copy with the search of mismatches and the adjustment.
+fn print_adjustment(name: &str, bars: &[Bar], splits: &[Split]) {
+    let started = Instant::now();
+    for _ in 0..ROUNDS {
+        black_box(black_box(bars).to_vec());
+    }
+    let copied = started.elapsed() / ROUNDS;
+    let started = Instant::now();
+    for _ in 0..ROUNDS {
+        let (bars, splits) = (black_box(bars), black_box(splits));
+        black_box(Mismatches::of(bars, splits));
+        let mut window = bars.to_vec();
+        adjust(&mut window, splits, bars[bars.len() - 1].open_time);
+        black_box(window);
+    }
+    println!("{name}: copied in {copied:?}, copied and adjusted in {:?}", started.elapsed() / ROUNDS);
 }

@@ -43,7 +43,7 @@ use self::benchmark_table::BenchmarkTable;
 use self::resolved::Resolved;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
 use crate::metric_names::REQUEST_TO_VECTOR;
-use crate::rules::{self, EarlierDays};
+use crate::rules::{self, EarlierDays, Mismatches};
 use crate::set_counts::SetCounts;
 use crate::worker::{Job, JobError, JobResult, SymbolJob};
 
@@ -233,11 +233,12 @@ impl FeatureStage {
             let earlier_days = match window.last() {
                 Some(newest) if timeframe != Timeframe::Day1 => {
                     let (days, history) = (bars(Timeframe::Day1), self.limits.history_bars);
-                    EarlierDays::before(newest.open_time, days, history, sets)
+                    EarlierDays::before(newest.open_time, days, &[], history, sets)
                 }
                 _ => EarlierDays::NONE,
             };
-            SymbolJob { symbol, occurred_at, bars: window.to_vec(), earlier_days }
+            let mismatches = Mismatches::of(window, &[]);
+            SymbolJob { symbol, occurred_at, bars: window.to_vec(), mismatches, earlier_days }
         });
         Job {
             ticket,

@@ -8,7 +8,7 @@ use domain::{Bar, FeatureSet, FeatureSets, Symbol, Timeframe, Timestamp};
 use hosting::WorkerError;
 use kit::SaturatingFrom;
 
-use crate::rules::{self, Benchmarks, EarlierDays, ReasonClass, SetResult, Status, Window};
+use crate::rules::{self, Benchmarks, EarlierDays, Mismatches, ReasonClass, SetResult, Status, Window};
 
 /// The computation of one request. It has copies of all data that it needs, made when it starts.
 #[derive(Debug, Clone)]
@@ -28,8 +28,10 @@ pub struct SymbolJob {
     pub symbol: Symbol,
     /// No later bar may be used.
     pub occurred_at: Timestamp,
-    /// The window: bars that closed at or before `occurred_at`, oldest first.
+    /// The window: bars that closed at or before `occurred_at`, oldest first, adjusted by the splits up to the newest of them.
     pub bars: Vec<Bar>,
+    /// Prices of the window that contradict these splits.
+    pub mismatches: Mismatches,
     /// For timeframes below a day.
     pub earlier_days: EarlierDays,
 }
@@ -86,6 +88,7 @@ pub fn compute(job: &Job) -> JobResult {
 fn compute_symbol(job: &Job, of: &SymbolJob) -> SymbolResult {
     let started = Instant::now();
     let window = Window::new(job.timeframe, &of.bars)
+        .with_mismatches(of.mismatches)
         .with_benchmarks(&job.benchmarks)
         .with_earlier_days(of.earlier_days);
     let sets = job.sets.iter().map(|set| (set, compute_set(set, &window))).collect();

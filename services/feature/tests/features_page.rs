@@ -153,7 +153,7 @@ fn computed(set: FeatureSet) -> SetResult {
 fn computed_in_a_session(set: FeatureSet) -> SetResult {
     let days = bars(0.0);
     let open_time = Timestamp::parse("1970-10-28T15:00:00Z").unwrap();
-    let earlier = EarlierDays::before(open_time, &days, HISTORY.into(), FeatureSets::all());
+    let earlier = EarlierDays::before(open_time, &days, &[], HISTORY.into(), FeatureSets::all());
     let minutes = [Bar { open_time, ..days[0] }];
     compute(set, &Window::new(Timeframe::Minute1, &minutes).with_earlier_days(earlier))
 }

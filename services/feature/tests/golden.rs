@@ -189,7 +189,7 @@ fn compared_below_a_day() -> Comparison {
         for case in file["cases"].as_array().unwrap() {
             let as_of = Timestamp::parse(case["as_of"].as_str().unwrap()).unwrap();
             let window = select(&bars, timeframe, bar_close(timeframe, as_of), HISTORY);
-            let earlier = EarlierDays::before(as_of, &days, HISTORY, FeatureSets::all());
+            let earlier = EarlierDays::before(as_of, &days, &[], HISTORY, FeatureSets::all());
             let window =
                 Window::new(timeframe, window).with_benchmarks(&benchmarks).with_earlier_days(earlier);
             assert_eq!(window.as_of(), Some(as_of));

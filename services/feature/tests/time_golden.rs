@@ -66,7 +66,7 @@ fn times_below_a_day_agree_with_exchange_calendars() {
     for case in cases {
         let timeframe = Timeframe::from_name(case["timeframe"].as_str().unwrap()).unwrap();
         let open_time = Timestamp::parse(case["open_time"].as_str().unwrap()).unwrap();
-        let earlier = EarlierDays::before(open_time, &days, history, FeatureSets::all());
+        let earlier = EarlierDays::before(open_time, &days, &[], history, FeatureSets::all());
         let bars = [bar(open_time, 1.0)];
         let window = Window::new(timeframe, &bars).with_earlier_days(earlier);
         for set in [FeatureSet::TimeFeatures, FeatureSet::SeasonalityFeatures] {
@@ -92,7 +92,7 @@ fn missing_session_or_day_bar_is_the_reason() {
     let no_days = "no day bar of an earlier date held";
     assert_eq!(reason(FeatureSet::SeasonalityFeatures, EarlierDays::NONE), no_days);
     let days = day_bars("AAPL");
-    let of_weekdays = EarlierDays::before(saturday[0].open_time, &days, 300, FeatureSets::all());
+    let of_weekdays = EarlierDays::before(saturday[0].open_time, &days, &[], 300, FeatureSets::all());
     let no_saturday = "mean_return_same_weekday: no day bar on that weekday with one before it";
     assert_eq!(reason(FeatureSet::SeasonalityFeatures, of_weekdays), no_saturday);
 }

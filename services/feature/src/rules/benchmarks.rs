@@ -1,6 +1,8 @@
 //! Benchmarks: symbols that other symbols are compared with, and their bars.
 
-use domain::{Bar, Symbol};
+use domain::{Bar, Symbol, Timestamp};
+
+use super::splits::{Mismatch, Mismatches, Split, Splits, mismatches};
 
 /// The market as a whole.
 pub(super) const MARKET: Symbol = Symbol::constant("SPY");
@@ -30,7 +32,16 @@ pub fn followed(compared: &[Symbol]) -> Vec<Symbol> {
 pub struct Benchmarks {
     history: usize,
     compared: Vec<Symbol>,
-    series: Vec<(Symbol, Vec<Bar>)>,
+    series: Vec<BenchmarkSeries>,
+}
+
+/// The bars of a benchmark as they were received, its splits, and the prices that contradict them.
+#[derive(Debug, Clone, PartialEq)]
+struct BenchmarkSeries {
+    symbol: Symbol,
+    bars: Vec<Bar>,
+    splits: Vec<Split>,
+    mismatches: Vec<Mismatch>,
 }
 
 impl Benchmarks {
@@ -38,7 +49,23 @@ impl Benchmarks {
     /// the newest bar of a window.
     #[must_use]
     pub fn new(history: usize, compared: Vec<Symbol>, series: Vec<(Symbol, Vec<Bar>)>) -> Self {
-        Self { history, compared, series }
+        Self::with_splits(history, compared, series, &Splits::new(0))
+    }
+
+    /// Benchmarks whose bars are adjusted by these splits, for each window as of its newest bar.
+    #[must_use]
+    pub fn with_splits(
+        history: usize,
+        compared: Vec<Symbol>,
+        series: Vec<(Symbol, Vec<Bar>)>,
+        splits: &Splits,
+    ) -> Self {
+        let with_splits = |(symbol, bars): (Symbol, Vec<Bar>)| {
+            let splits = splits.of(symbol).to_vec();
+            let mismatches = mismatches(&bars, &splits).collect();
+            BenchmarkSeries { symbol, bars, splits, mismatches }
+        };
+        Self { history, compared, series: series.into_iter().map(with_splits).collect() }
     }
 
     /// The maximum number of bars that count.
@@ -51,9 +78,24 @@ impl Benchmarks {
         &self.compared
     }
 
-    /// The bars of a symbol; empty if there are none.
+    fn series(&self, symbol: Symbol) -> Option<&BenchmarkSeries> {
+        self.series.iter().find(|series| series.symbol == symbol)
+    }
+
+    /// The bars of a symbol as they were received; empty if there are none.
     pub(super) fn bars(&self, symbol: Symbol) -> &[Bar] {
-        self.series.iter().find(|(of, _)| *of == symbol).map_or(&[], |(_, bars)| bars)
+        self.series(symbol).map_or(&[], |series| &series.bars)
+    }
+
+    /// The splits of a symbol, oldest first.
+    pub(super) fn splits(&self, symbol: Symbol) -> &[Split] {
+        self.series(symbol).map_or(&[], |series| &series.splits)
+    }
+
+    /// The mismatches of the bars of a symbol that opened after `from`, up to `as_of`.
+    pub(super) fn mismatches(&self, symbol: Symbol, from: Timestamp, as_of: Timestamp) -> Mismatches {
+        let all = self.series(symbol).map_or(&[][..], |series| &series.mismatches);
+        all.iter().filter(|mismatch| from < mismatch.at && mismatch.at <= as_of).copied().collect()
     }
 }
 

@@ -1,10 +1,13 @@
 //! Comparison of a window with benchmarks, up to the newest bar of the window.
 
+use std::borrow::Cow;
+
 use domain::calendar::date_of;
 use domain::{Bar, Symbol};
 
 use super::benchmarks::{Benchmarks, COMPARED};
 use super::math::ln;
+use super::splits::{Mismatches, adjusted};
 use super::stats::{newest, sample_covariance, sample_variance};
 use super::value::{BenchmarkShortfall, Omission, Value, divide};
 use super::window::Window;
@@ -17,7 +20,7 @@ pub(super) fn compared<'a>(window: &Window<'a>) -> &'a [Symbol] {
 }
 
 /// Returns the newest bars of the benchmark up to the newest bar of the window, whose open time must be among them. There are at most
-/// as many as a window has: the number of older bars that are kept depends on the time of the request.
+/// as many as a window has: the number of older bars that are kept depends on the time of the request. They are as they were received.
 fn up_to_newest<'a>(window: &Window<'a>, symbol: Symbol) -> Result<&'a [Bar], Omission> {
     let as_of = window.newest()?.open_time;
     let (bars, history) = window
@@ -32,6 +35,22 @@ fn up_to_newest<'a>(window: &Window<'a>, symbol: Symbol) -> Result<&'a [Bar], Om
     }
 }
 
+/// Returns the bars of [`up_to_newest`], adjusted by the splits of the benchmark as of the newest bar of the window.
+fn adjusted_to_newest<'a>(window: &Window<'a>, symbol: Symbol) -> Result<Cow<'a, [Bar]>, Omission> {
+    let (bars, as_of) = (up_to_newest(window, symbol)?, window.newest()?.open_time);
+    let splits = window.benchmarks().map_or(&[][..], |benchmarks| benchmarks.splits(symbol));
+    Ok(adjusted(bars, splits, as_of))
+}
+
+/// Returns the prices of the benchmark that contradict its splits, among those that are compared with the window.
+pub(super) fn mismatches_of(window: &Window<'_>, symbol: Symbol) -> Mismatches {
+    let of = |benchmarks: &Benchmarks| {
+        let bars = up_to_newest(window, symbol).ok()?;
+        Some(benchmarks.mismatches(symbol, bars.first()?.open_time, bars.last()?.open_time))
+    };
+    window.benchmarks().and_then(of).unwrap_or_default()
+}
+
 /// The closes of a benchmark up to the newest bar of the window.
 pub(super) struct BenchmarkCloses {
     symbol: Symbol,
@@ -40,7 +59,7 @@ pub(super) struct BenchmarkCloses {
 
 impl BenchmarkCloses {
     pub(super) fn of(window: &Window<'_>, symbol: Symbol) -> Result<Self, Omission> {
-        Ok(Self { symbol, closes: up_to_newest(window, symbol)?.iter().map(|bar| bar.close).collect() })
+        Ok(Self { symbol, closes: adjusted_to_newest(window, symbol)?.iter().map(|bar| bar.close).collect() })
     }
 
     /// Returns the newest `n` closes.
@@ -65,7 +84,8 @@ pub(super) struct CommonCloses {
 
 impl CommonCloses {
     pub(super) fn of(window: &Window<'_>, symbol: Symbol) -> Result<Self, Omission> {
-        let mut bars = up_to_newest(window, symbol)?;
+        let adjusted = adjusted_to_newest(window, symbol)?;
+        let mut bars = &adjusted[..];
         let (mut closes, mut benchmark) = (Vec::with_capacity(bars.len()), Vec::with_capacity(bars.len()));
         for own in window.all() {
             bars = &bars[bars.partition_point(|bar| bar.open_time < own.open_time)..];

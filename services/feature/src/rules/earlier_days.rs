@@ -4,6 +4,7 @@ use domain::calendar::date_of;
 use domain::{Bar, FeatureSet, FeatureSets, Timestamp};
 use jiff::civil::Weekday;
 
+use super::splits::{Split, adjusted};
 use super::stats::count;
 use super::value::{Omission, Value, divide};
 
@@ -18,15 +19,21 @@ impl EarlierDays {
     /// No day bars.
     pub const NONE: Self = Self { newest: None, weekday_return: Err(Omission::PriorDay) };
 
-    /// From the newest `history` day bars of an earlier date in New York than `as_of`. The bars are those of one symbol, oldest first; only
-    /// the values that the sets need are computed.
+    /// From the newest `history` day bars of an earlier date in New York than `as_of`, adjusted by the splits up to that date. Bars and
+    /// splits are those of one symbol, oldest first; only the values that the sets need are computed.
     ///
     /// The bars have closed if a bar that opened at `as_of` has closed.
     #[must_use]
-    pub fn before(as_of: Timestamp, day_bars: &[Bar], history: usize, sets: FeatureSets) -> Self {
+    pub fn before(
+        as_of: Timestamp,
+        day_bars: &[Bar],
+        splits: &[Split],
+        history: usize,
+        sets: FeatureSets,
+    ) -> Self {
         let date = date_of(as_of);
         let end = day_bars.partition_point(|bar| date_of(bar.open_time) < date);
-        let days = &day_bars[end.saturating_sub(history)..end];
+        let days = &adjusted(&day_bars[end.saturating_sub(history)..end], splits, as_of)[..];
         let weekday_return = if days.is_empty() || !sets.contains(FeatureSet::SeasonalityFeatures) {
             Err(Omission::PriorDay)
         } else {
@@ -75,7 +82,7 @@ mod tests {
     fn newest_is_of_an_earlier_date() {
         let bars = [1, 2, 3].map(|day| bar(day, 1.0));
         let newest = |as_of| {
-            EarlierDays::before(as_of, &bars, 300, FeatureSets::EMPTY).newest().map(|bar| bar.open_time)
+            EarlierDays::before(as_of, &bars, &[], 300, FeatureSets::EMPTY).newest().map(|bar| bar.open_time)
         };
         assert_eq!(newest(Timestamp::parse("2024-07-03T13:30:00Z").unwrap()), Some(bars[1].open_time));
         assert_eq!(newest(day_open(date(2024, 7, 1))), None);
@@ -88,7 +95,7 @@ mod tests {
             [(1, 10.0), (2, 20.0), (8, 30.0), (12, 10.0), (15, 10.0)].map(|(day, close)| bar(day, close));
         let of = |day, history| {
             let as_of = day_open(date(2024, 7, day)).saturating_add_micros(1);
-            EarlierDays::before(as_of, &bars, history, FeatureSets::all()).weekday_return()
+            EarlierDays::before(as_of, &bars, &[], history, FeatureSets::all()).weekday_return()
         };
         assert_eq!(of(22, 300), Ok(0.25));
         assert_eq!(of(22, 2), Ok(0.0));

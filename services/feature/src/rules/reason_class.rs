@@ -21,11 +21,15 @@ pub enum ReasonClass {
     NoSource,
     /// The rule panicked.
     Panicked,
+    /// A price moves like a split, and no such split is known.
+    UnannouncedSplit,
+    /// A split is known, and the price does not move with it.
+    UnconfirmedSplit,
 }
 
 impl ReasonClass {
     /// The names, in the order of the values.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 11] = [
         "none",
         "no_bars",
         "too_few_bars",
@@ -35,6 +39,8 @@ impl ReasonClass {
         "not_built",
         "no_source",
         "panicked",
+        "unannounced_split",
+        "unconfirmed_split",
     ];
 
     /// Returns the index in [`Self::NAMES`].

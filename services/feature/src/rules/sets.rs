@@ -32,8 +32,10 @@ mod volume_patterns;
 mod volume_profile;
 mod volume_weighted_features;
 
-use domain::FeatureSet;
+use domain::{FeatureSet, Symbol};
 
+use super::benchmarks::{INTERMARKET, MARKET};
+use super::comparison::compared;
 use super::value::Values;
 use super::window::Window;
 
@@ -89,5 +91,20 @@ pub(super) fn rule(set: FeatureSet) -> Result<fn(&Window<'_>, &mut Values), Unsu
         Set::OptionsFeatures => Err(Unsupported::NoSource("option quotes")),
         Set::SectorFeatures => Err(Unsupported::NoSource("sector membership")),
         Set::NetworkFeatures | Set::ClusteringFeatures => Err(Unsupported::NoSource("models")),
+    }
+}
+
+/// Returns `true` if the set reads the bars of the window's symbol, and not only their times.
+pub(super) const fn reads_own_bars(set: FeatureSet) -> bool {
+    !matches!(set, FeatureSet::TimeFeatures | FeatureSet::CalendarFeatures | FeatureSet::MarketRegime)
+}
+
+/// Returns the benchmarks whose bars the set reads.
+pub(super) fn benchmarks_read<'a>(set: FeatureSet, window: &Window<'a>) -> &'a [Symbol] {
+    match set {
+        FeatureSet::CorrelationFeatures | FeatureSet::RelativeStrength => compared(window),
+        FeatureSet::IntermarketFeatures => &INTERMARKET,
+        FeatureSet::MarketRegime | FeatureSet::CorrelationRegime => &[MARKET],
+        _ => &[],
     }
 }

@@ -23,7 +23,7 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetResult {
     pub status: Status,
-    /// The causes of the omissions; `None` if no value is omitted.
+    /// The mark of doubtful values and the causes of the omissions; `None` if there are neither.
     pub reason: Option<String>,
     /// The class of the reason.
     pub class: ReasonClass,
@@ -36,6 +36,15 @@ impl SetResult {
     #[must_use]
     pub fn unavailable(reason: impl Into<String>, class: ReasonClass) -> Self {
         Self { status: Status::Unavailable, reason: Some(reason.into()), class, values: Vec::new() }
+    }
+
+    /// Marks the values as doubtful: the cause precedes the causes of omissions, and has the class.
+    pub(super) fn mark(&mut self, cause: String, class: ReasonClass) {
+        self.reason = Some(match self.reason.take() {
+            Some(omissions) => format!("{cause}; {omissions}"),
+            None => cause,
+        });
+        self.class = class;
     }
 }
 

@@ -6,6 +6,7 @@ use domain::{Bar, Timeframe, Timestamp};
 use super::benchmarks::Benchmarks;
 use super::earlier_days::{EarlierDays, weekday_return};
 use super::math::ln;
+use super::splits::Mismatches;
 use super::stats::newest;
 use super::value::{Omission, Value};
 
@@ -24,6 +25,7 @@ pub struct Window<'a> {
     bars: &'a [Bar],
     earlier_days: EarlierDays,
     benchmarks: Option<&'a Benchmarks>,
+    mismatches: Mismatches,
     high: Vec<f64>,
     low: Vec<f64>,
     close: Vec<f64>,
@@ -46,6 +48,7 @@ impl<'a> Window<'a> {
             bars,
             earlier_days: EarlierDays::NONE,
             benchmarks: None,
+            mismatches: Mismatches::default(),
             high: column(|bar| bar.high),
             low: column(|bar| bar.low),
             close: column(|bar| bar.close),
@@ -68,6 +71,17 @@ impl<'a> Window<'a> {
     pub fn with_benchmarks(mut self, benchmarks: &'a Benchmarks) -> Self {
         self.benchmarks = Some(benchmarks);
         self
+    }
+
+    /// Sets the prices that contradict the splits by which the bars are adjusted.
+    #[must_use]
+    pub fn with_mismatches(mut self, mismatches: Mismatches) -> Self {
+        self.mismatches = mismatches;
+        self
+    }
+
+    pub(super) const fn mismatches(&self) -> Mismatches {
+        self.mismatches
     }
 
     pub(crate) const fn benchmarks(&self) -> Option<&'a Benchmarks> {
@@ -233,7 +247,7 @@ mod tests {
         assert_eq!(Window::new(Timeframe::Day1, &bars[..1]).prior(), Err(Omission::TooFewBars(2)));
         let hours = Window::new(Timeframe::Hour1, &bars);
         assert_eq!(hours.prior(), Err(Omission::PriorDay));
-        let days = EarlierDays::before(bars[1].open_time, &bars, 300, FeatureSets::EMPTY);
+        let days = EarlierDays::before(bars[1].open_time, &bars, &[], 300, FeatureSets::EMPTY);
         assert_eq!(hours.with_earlier_days(days).prior(), Ok(&bars[0]));
     }
 }

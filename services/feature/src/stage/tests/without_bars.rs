@@ -17,7 +17,7 @@ impl Bench {
         self.health.readiness().degraded.get("feature").and_then(|of| of.get("bars")).cloned()
     }
 
-    fn sets(&self, status: &str, reason: &str) -> String {
+    pub(super) fn sets(&self, status: &str, reason: &str) -> String {
         let series =
             format!("feature_sets_total{{service=\"feature\",status=\"{status}\",reason=\"{reason}\"}} ");
         let rendered = self.metrics.render();
