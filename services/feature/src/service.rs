@@ -14,7 +14,7 @@ use crate::memory::memory_parts;
 use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
 use crate::set_counts::SetCounts;
 use crate::stage::{
-    FeatureStage, INPUTS, Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX,
+    FeatureStage, INPUTS, Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, TABLES, URGENT_BYTES_MAX,
     WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX, Workers,
 };
 use crate::worker::{Job, JobResult, compute};
@@ -54,7 +54,7 @@ impl Service for Feature {
         let writes = [Topic::VectorComputed, Topic::RequestFailed];
         let dead_letters = Topic::FeatureDeadLetter;
         let kafka = &config.kafka.0;
-        let reads = [&INPUTS[..], &[Topic::BarClosed]].concat();
+        let reads = [&INPUTS[..], &TABLES[..]].concat();
         let connection =
             hosting::connect(&context, kafka, &config.registry, dead_letters, &writes, &reads).await?;
         let limits = limits(&config.requests);

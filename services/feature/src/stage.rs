@@ -18,6 +18,7 @@ mod limits;
 mod resolved;
 mod result_events;
 mod side_inputs;
+mod table_progress;
 
 #[cfg(test)]
 mod tests;
@@ -37,10 +38,11 @@ pub use self::limits::{
     Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX, WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX,
 };
 
-use self::bar_table::BarTable;
+use self::bar_table::{BAR_TOPIC, BarTable};
 use self::bars_health::{BarsHealth, HeldBars};
 use self::benchmark_table::BenchmarkTable;
 use self::resolved::Resolved;
+use self::table_progress::TableProgress;
 use crate::intake::{DedupWindow, Lane, ReorderBuffer, RequestQueue};
 use crate::metric_names::REQUEST_TO_VECTOR;
 use crate::rules::{self, EarlierDays, Mismatches};
@@ -49,6 +51,9 @@ use crate::worker::{Job, JobError, JobResult, SymbolJob};
 
 /// The input topics in the order of subscription: [`InputPartition::topic`] is an index into it.
 pub const INPUTS: [Topic; 2] = [Topic::BatchRequested, Topic::BatchUrgent];
+
+/// The tables that are co-partitioned with the requests.
+pub const TABLES: [Topic; 1] = [BAR_TOPIC];
 
 /// Attempts at a request before it ends in a failure. The panic or timeout of a worker may be temporary.
 pub const ATTEMPTS_MAX: u32 = 3;
@@ -107,6 +112,7 @@ pub struct FeatureStage {
     dedup_window: DedupWindow,
     bars: BarTable,
     benchmarks: BenchmarkTable,
+    progress: TableProgress,
     assigned: HashSet<InputPartition>,
     tickets: u64,
     expiry_checked: Duration,
@@ -129,6 +135,7 @@ impl FeatureStage {
             reorder: ReorderBuffer::default(),
             dedup_window: DedupWindow::new(limits.dedup_window, limits.dedup_symbols_max),
             bars: BarTable::new(limits),
+            progress: TableProgress::default(),
             assigned: HashSet::new(),
             tickets: 0,
             expiry_checked: Duration::ZERO,
@@ -157,7 +164,7 @@ impl FeatureStage {
             HeldBars::Unassigned
         } else if !self.bars.is_empty() {
             HeldBars::Some
-        } else if self.assigned.iter().all(|input| self.bars.is_read(input.partition)) {
+        } else if self.assigned.iter().all(|input| self.progress.is_read(BAR_TOPIC, input.partition)) {
             HeldBars::None
         } else {
             HeldBars::Loading

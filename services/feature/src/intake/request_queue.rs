@@ -1,7 +1,8 @@
-//! Queue of admitted requests. A request waits for its bars, then for a worker: highest priority first, then oldest.
+//! Queue of admitted requests. A request waits for its tables, then for a worker: highest priority first, then oldest.
 
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
+use contracts::Topic;
 use kafka_io::TableScope;
 
 use super::lane_load::{LaneLimits, LaneLoad};
@@ -24,10 +25,11 @@ impl Lane {
     }
 }
 
-/// A partition of the bar table. The co-partitioned table and the global table are read independently of each other.
+/// A partition of a table. The co-partitioned and the global tables of a topic are read independently of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TablePartition {
     pub scope: TableScope,
+    pub topic: Topic,
     pub partition: i32,
 }
 
@@ -131,7 +133,7 @@ impl<T> RequestQueue<T> {
         }
     }
 
-    /// Removes and returns the next request whose bars are loaded: the one of the highest priority, the oldest of those.
+    /// Removes and returns the next request whose tables are loaded: the one of the highest priority, the oldest of those.
     pub fn pop(&mut self) -> Option<T> {
         let entry = self.ready.pop()?;
         self.lanes[entry.lane.index()].remove(entry.bytes);
@@ -144,7 +146,7 @@ impl<T> RequestQueue<T> {
         self.ready.peek().map(|entry| &entry.item)
     }
 
-    /// Returns the number of requests whose bars are loaded.
+    /// Returns the number of requests whose tables are loaded.
     #[must_use]
     pub fn ready_len(&self) -> usize {
         self.ready.len()
@@ -206,7 +208,7 @@ mod tests {
     use super::*;
 
     fn table(scope: TableScope, partition: i32) -> TablePartition {
-        TablePartition { scope, partition }
+        TablePartition { scope, topic: Topic::BarClosed, partition }
     }
 
     fn own(partition: i32) -> TablePartition {
@@ -253,7 +255,9 @@ mod tests {
 
     #[test]
     fn request_waits_for_all_its_tables_in_any_order() {
-        let needs = [(own(1), 3), (table(TableScope::Global, 1), 9), (table(TableScope::Global, 2), 4)];
+        let news = TablePartition { topic: Topic::NewsPublished, ..own(1) };
+        let (global, other) = (table(TableScope::Global, 1), table(TableScope::Global, 2));
+        let needs = [(own(1), 3), (news, 5), (global, 9), (other, 4)];
         for last in 0..needs.len() {
             let mut queue = queue(10);
             queue.push(Lane::Ordinary, needs.to_vec(), 5, ("compares", 1));

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use contracts::{EncodeError, FeatureRequest, RequestErrorClass};
 use domain::{Symbol, Timeframe, Timestamp};
-use kafka_io::{InRecord, OutRecord, TableScope, UNWRITABLE};
+use kafka_io::{InRecord, OutRecord, UNWRITABLE};
 use kit::ErrorChain;
 use pipeline::{Effects, Now, RecordId, Verdict};
 
 use super::result_events::FailureCause;
 use super::{Admitted, FeatureStage, lane_of};
-use crate::intake::{DedupKey, Occurrence, TablePartition, request_bytes};
+use crate::intake::{DedupKey, Occurrence, request_bytes};
 
 impl FeatureStage {
     /// Processes a request record: rejects it, ends it at once (if it is expired, or if all its symbols are duplicates), or queues it.
@@ -50,9 +50,7 @@ impl FeatureStage {
         if admitted.to_compute.is_empty() {
             return Verdict::Emit(admitted.failures);
         }
-        let partition = id.input.partition;
-        let table = TablePartition { scope: TableScope::CoPartitioned, partition };
-        let needs = self.benchmarks.needs().chain([(table, self.bars.end(partition))]).collect();
+        let needs = self.progress.needs(id.input.partition);
         let priority = u8::try_from(admitted.request.priority).unwrap_or(u8::MIN);
         let failures: usize = admitted.failures.iter().map(|failure| 2 * failure.size_bytes()).sum();
         let bytes = request_bytes(&admitted.request) + failures;

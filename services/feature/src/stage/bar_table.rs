@@ -26,14 +26,11 @@ pub(super) fn deleted_bar(wire: &Wire, record: &InRecord<'_>) -> Option<BarKey> 
     (wire.partition_of(key.symbol.as_str()) == record.partition).then_some(key)
 }
 
-/// The bars, the position and the known end of each partition of the table.
+/// The bars of each partition of the table.
 pub(super) struct BarTable {
     history_bars: usize,
     slack_bars: usize,
     histories: HashMap<i32, History>,
-    /// A partition has a position as soon as it was read up to one, 0 for an empty partition.
-    positions: HashMap<i32, i64>,
-    ends: HashMap<i32, i64>,
     skipped: u64,
 }
 
@@ -43,8 +40,6 @@ impl BarTable {
             history_bars: limits.history_bars,
             slack_bars: limits.slack_bars,
             histories: HashMap::new(),
-            positions: HashMap::new(),
-            ends: HashMap::new(),
             skipped: 0,
         }
     }
@@ -92,28 +87,8 @@ impl BarTable {
         self.histories.get(&partition)
     }
 
-    pub(super) fn set_position(&mut self, partition: i32, position: i64) {
-        self.positions.insert(partition, position);
-    }
-
-    /// Returns `true` if the partition was read, and up to its last known end. Ends are known only of partitions with requests.
-    pub(super) fn is_read(&self, partition: i32) -> bool {
-        self.positions.get(&partition).is_some_and(|position| *position >= self.end(partition))
-    }
-
-    pub(super) fn set_end(&mut self, partition: i32, end: i64) {
-        self.ends.insert(partition, end);
-    }
-
-    /// Returns the last known end of a partition; 0 before it is known.
-    pub(super) fn end(&self, partition: i32) -> i64 {
-        self.ends.get(&partition).copied().unwrap_or(0)
-    }
-
     pub(super) fn release(&mut self, partition: i32) {
         self.histories.remove(&partition);
-        self.positions.remove(&partition);
-        self.ends.remove(&partition);
     }
 
     /// Returns the number of invalid records.

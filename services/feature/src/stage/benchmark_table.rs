@@ -1,18 +1,17 @@
 //! Global bar table: the bars of the benchmarks, which every instance reads, whatever partitions it is assigned.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use contracts::{BarKey, ClosedBar, Topic};
 use domain::{Symbol, Timeframe};
-use kafka_io::{InRecord, TableRecord, TableScope, Unavailable, Wire};
+use kafka_io::{InRecord, TableRecord, Unavailable, Wire};
 
 use super::bar_table::{BAR_TOPIC, deleted_bar, parse_bar};
 use super::limits::Limits;
-use crate::intake::TablePartition;
 use crate::rules::{self, Benchmarks, History};
 
-/// The bars of the benchmarks and the known end of each of their partitions.
+/// The bars of the benchmarks.
 pub(super) struct BenchmarkTable {
     /// The configured benchmarks.
     compared: Vec<Symbol>,
@@ -23,7 +22,6 @@ pub(super) struct BenchmarkTable {
     history: History,
     /// Snapshots for jobs, each valid until the next bar of its timeframe.
     snapshots: HashMap<Timeframe, Arc<Benchmarks>>,
-    ends: BTreeMap<i32, i64>,
     skipped: u64,
 }
 
@@ -38,7 +36,6 @@ impl BenchmarkTable {
             history_bars: limits.history_bars,
             history: History::new(limits.history_bars, limits.slack_bars),
             snapshots: HashMap::new(),
-            ends: BTreeMap::new(),
             skipped: 0,
         }
     }
@@ -80,19 +77,6 @@ impl BenchmarkTable {
         self.history.remove(symbol, timeframe, open_time);
         self.snapshots.remove(&timeframe);
         TableRecord::Taken
-    }
-
-    pub(super) fn set_end(&mut self, partition: i32, end: i64) {
-        self.ends.insert(partition, end);
-    }
-
-    /// Returns the table positions that must be reached before a request that is admitted now is computed. They apply to requests
-    /// that compare nothing, too: otherwise these would overtake requests that do (P8).
-    pub(super) fn needs(&self) -> impl Iterator<Item = (TablePartition, i64)> {
-        self.ends.iter().map(|(&partition, end)| {
-            let table = TablePartition { scope: TableScope::Global, partition };
-            (table, *end)
-        })
     }
 
     /// Returns the number of invalid records.

@@ -1,18 +1,18 @@
-//! Side inputs of the stage, the two bar tables, and its metrics.
+//! Side inputs of the stage, its tables, and its metrics.
 
 use std::collections::BTreeSet;
 
 use contracts::Topic;
 use kafka_io::{Bound, InRecord, KafkaStage, Note, TableRecord, TableScope, Unavailable};
 
-use super::FeatureStage;
 use super::bar_table::BAR_TOPIC;
+use super::{FeatureStage, TABLES};
 use crate::intake::{Lane, TablePartition};
 use crate::metric_names as names;
 
 impl KafkaStage for FeatureStage {
     fn tables(&self) -> &[Topic] {
-        &[BAR_TOPIC]
+        &TABLES
     }
 
     fn bounds(&self) -> Vec<Bound> {
@@ -45,29 +45,30 @@ impl KafkaStage for FeatureStage {
     }
 
     fn table_record(&mut self, scope: TableScope, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
-        match scope {
-            TableScope::CoPartitioned => self.bars.apply(&self.wire, record),
-            TableScope::Global => self.benchmarks.apply(&self.wire, record),
+        match (scope, record.topic) {
+            (TableScope::CoPartitioned, BAR_TOPIC) => self.bars.apply(&self.wire, record),
+            (TableScope::Global, BAR_TOPIC) => self.benchmarks.apply(&self.wire, record),
+            // The driver reads no other topic.
+            _ => Ok(TableRecord::Skipped),
         }
     }
 
-    fn table_position(&mut self, scope: TableScope, _topic: Topic, partition: i32, position: i64) {
-        if scope == TableScope::CoPartitioned {
-            self.bars.set_position(partition, position);
-        }
-        self.queue.table_reached(TablePartition { scope, partition }, position);
+    fn table_position(&mut self, scope: TableScope, topic: Topic, partition: i32, position: i64) {
+        let table = TablePartition { scope, topic, partition };
+        self.progress.set_position(table, position);
+        self.queue.table_reached(table, position);
     }
 
-    fn table_end(&mut self, scope: TableScope, _topic: Topic, partition: i32, end: i64) {
-        match scope {
-            TableScope::CoPartitioned => self.bars.set_end(partition, end),
-            TableScope::Global => self.benchmarks.set_end(partition, end),
-        }
+    fn table_end(&mut self, scope: TableScope, topic: Topic, partition: i32, end: i64) {
+        self.progress.set_end(TablePartition { scope, topic, partition }, end);
     }
 
-    fn table_released(&mut self, _topic: Topic, partition: i32) {
-        self.bars.release(partition);
-        self.queue.table_released(TablePartition { scope: TableScope::CoPartitioned, partition });
+    fn table_released(&mut self, topic: Topic, partition: i32) {
+        if topic == BAR_TOPIC {
+            self.bars.release(partition);
+        }
+        self.progress.release(topic, partition);
+        self.queue.table_released(TablePartition { scope: TableScope::CoPartitioned, topic, partition });
     }
 
     fn globals(&self) -> BTreeSet<(Topic, i32)> {
