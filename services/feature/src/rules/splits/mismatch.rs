@@ -7,6 +7,7 @@ use domain::calendar::date_of;
 use domain::{Bar, Timestamp};
 
 use super::Split;
+use crate::rules::math::ln;
 use crate::rules::reason_class::ReasonClass;
 
 /// The ratios of splits below [`ALWAYS_FROM`] that are searched: others (5:4, 5:2) are as rare as the price moves that look like them.
@@ -131,8 +132,8 @@ fn is_large(step: &[Bar]) -> bool {
 
 /// Returns the mismatch of a price that moves by `factor` where splits of this ratio are known.
 fn of_split(factor: f64, ratio: f64) -> Option<MismatchCause> {
-    let (moved, split) = (factor.ln(), ratio.ln());
-    if split.abs() >= CONFIRMED_FROM.ln() && moved.abs() < (moved + split).abs() {
+    let (moved, split) = (ln(factor), ln(ratio));
+    if split.abs() >= ln(CONFIRMED_FROM) && moved.abs() < (moved + split).abs() {
         return Some(MismatchCause::Unconfirmed { ratio });
     }
     is_like_a_split(factor * ratio).then_some(MismatchCause::Unannounced { factor: factor * ratio })
@@ -140,7 +141,7 @@ fn of_split(factor: f64, ratio: f64) -> Option<MismatchCause> {
 
 /// Returns `true` if the factor is that of a split, within its tolerance. A factor that is not finite or not positive is none.
 fn is_like_a_split(factor: f64) -> bool {
-    let moved = factor.ln().abs();
-    let is_near = |ratio: &f64| (moved - ratio.ln()).abs() <= ratio.ln() * TOLERANCE;
-    moved.is_finite() && (SEARCHED.iter().any(is_near) || moved >= ALWAYS_FROM.ln() * (1.0 - TOLERANCE))
+    let moved = ln(factor).abs();
+    let is_near = |ratio: &f64| (moved - ln(*ratio)).abs() <= ln(*ratio) * TOLERANCE;
+    moved.is_finite() && (SEARCHED.iter().any(is_near) || moved >= ln(ALWAYS_FROM) * (1.0 - TOLERANCE))
 }
