@@ -60,7 +60,7 @@ var rejections = map[string]struct {
 	"idle scale":             {[]string{"autoscaling.kind=keda", "services.feature.autoscaling.max=13"}, "services.feature.autoscaling.max 13: at most kafka.partitions, 12"},
 	"a scale upside down":    {[]string{"autoscaling.kind=hpa", "services.feature.autoscaling.min=7", "services.feature.autoscaling.max=3"}, "min 7 is above max 3"},
 	"memory of two stages":   {[]string{"services.backfill.resources.memoryMib=512"}, "services.backfill.resources.memoryMib 512: its configuration may hold 632 MiB, four fifths of 791"},
-	"too little memory":      {[]string{"services.feature.resources.memoryMib=256"}, "services.feature.resources.memoryMib 256: its configuration may hold 513 MiB, four fifths of 642"},
+	"too little memory":      {[]string{"services.feature.resources.memoryMib=256"}, "services.feature.resources.memoryMib 256: its configuration may hold 517 MiB, four fifths of 647"},
 	"memory by prefetch":     {[]string{"services.feature.config.kafka.prefetch_kib=1048576"}, "lower config.kafka.prefetch_kib"},
 	"memory by state":        {[]string{"services.feature.resources.stateMib=600"}, "services.feature.resources.memoryMib 704"},
 	"memory by partitions":   {[]string{"kafka.partitions=48"}, "services.backfill.resources.memoryMib 992"},

@@ -23,7 +23,9 @@ use crate::range_counts::RangeCounts;
 use crate::rules::attempts::Attempts;
 use crate::rules::live_bars::LiveBars;
 use crate::served;
-use crate::sources::{Alpaca, Files, Source, SourceBars, SourceError, SyntheticMarket, memory_parts};
+use crate::sources::{
+    Adjusted, Alpaca, Files, Source, SourceBars, SourceError, SyntheticMarket, memory_parts,
+};
 use crate::stage::executor::{self, ExecutorStage, Settings, SourceHook, Workers};
 use crate::stage::planner::{self, PlannerStage};
 use crate::worker::{Job, JobResult, fetch_chunk};
@@ -79,7 +81,10 @@ impl Service for Backfill {
     }
 
     async fn start(config: BackfillConfig, context: Context) -> Result<Vec<Hosted>, Failure> {
-        let source = source(&config, &context)?;
+        let mut source = source(&config, &context)?;
+        if config.source.adjusted {
+            source = Arc::new(Adjusted::new(source));
+        }
         report_source(&context, &config.source);
         start_with(config, source, context).await
     }

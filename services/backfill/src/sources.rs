@@ -2,6 +2,7 @@
 //!
 //! Worker threads call a source. It may block, and it never uses Kafka.
 
+mod adjusted;
 mod alpaca;
 mod csv_file;
 mod files;
@@ -11,6 +12,7 @@ mod records;
 mod source;
 mod synthetic;
 
+pub use adjusted::Adjusted;
 pub use alpaca::Alpaca;
 pub use csv_file::{CsvError, InvalidRow, MissingEnd, NextAttempt, RowError, read_bars};
 pub use files::{BucketError, Files};

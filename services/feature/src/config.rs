@@ -60,6 +60,9 @@ pub struct RequestsSection {
     /// Maximum number of requested symbols in the dedup window, about 350 bytes each; above it, the oldest are evicted. 100,000 is
     /// three windows at the default rate limit of the scanner bridge.
     pub dedup_symbols_max: usize,
+    /// Maximum number of splits that are held, at most 208 bytes each; above it, those with the oldest ex-dates are evicted, and older bars
+    /// are not adjusted by them. 20,000 is two for each of 10,000 symbols.
+    pub splits_max: usize,
     /// Number of worker threads, which compute requests, at start and without load; 1 to `workers_max`. 1 by default: an idle instance
     /// needs no more, and the number grows by one each 100 ms while requests wait.
     pub workers_min: usize,
@@ -89,6 +92,7 @@ impl Default for RequestsSection {
             ttl_ms: Millis::new(300_000),
             dedup_window_ms: Millis::new(60_000),
             dedup_symbols_max: 100_000,
+            splits_max: 20_000,
             workers_min: 1,
             workers_max: 8,
             worker_deadline_ms: Millis::new(30_000),
@@ -125,6 +129,7 @@ impl Validate for RequestsSection {
             ("queue_max", self.queue_max),
             ("urgent_queue_max", self.urgent_queue_max),
             ("dedup_symbols_max", self.dedup_symbols_max),
+            ("splits_max", self.splits_max),
             ("workers_min", self.workers_min),
             ("workers_max", self.workers_max),
             ("history_bars", self.history_bars),

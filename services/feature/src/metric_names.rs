@@ -23,6 +23,21 @@ pub const SKIPPED_BENCHMARK_BARS: Metric = stage_counter(
     "bars",
     "Invalid bars skipped in the benchmark table.",
 );
+pub const SKIPPED_ACTIONS: Metric = stage_counter(
+    "tapeline_skipped_actions_total",
+    "actions",
+    "Invalid corporate actions skipped in the table of actions.",
+);
+pub const SKIPPED_BENCHMARK_ACTIONS: Metric = stage_counter(
+    "tapeline_skipped_benchmark_actions_total",
+    "actions",
+    "Invalid corporate actions of benchmarks skipped.",
+);
+pub const SPLIT_EVICTIONS: Metric = stage_counter(
+    "tapeline_split_evictions_total",
+    "evictions",
+    "Splits evicted, those with the oldest ex-dates first, because the table held too many.",
+);
 pub const BAR_SERIES: Metric = stage_gauge(
     "tapeline_bar_table_series",
     "series",
@@ -54,6 +69,9 @@ pub const METRICS: &[Metric] = &[
     SETS,
     SKIPPED_BARS,
     SKIPPED_BENCHMARK_BARS,
+    SKIPPED_ACTIONS,
+    SKIPPED_BENCHMARK_ACTIONS,
+    SPLIT_EVICTIONS,
     BAR_SERIES,
     BAR_TABLE_BYTES,
     ORDINARY_LANE_REQUESTS,

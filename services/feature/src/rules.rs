@@ -42,9 +42,9 @@ pub fn compute(set: FeatureSet, window: &Window<'_>) -> SetResult {
             put(window, &mut values);
             let mut result = values.finish();
             if result.status == Status::Computed
-                && let Some((cause, class)) = mark(set, window)
+                && let Some((cause, class)) = doubt(set, window)
             {
-                result.mark(cause, class);
+                result.prepend(cause, class);
             }
             result
         }
@@ -56,7 +56,7 @@ pub fn compute(set: FeatureSet, window: &Window<'_>) -> SetResult {
 }
 
 /// Returns the mark of a set: the mismatches of its own bars, otherwise those of the first benchmark that has some.
-fn mark(set: FeatureSet, window: &Window<'_>) -> Option<(String, ReasonClass)> {
+fn doubt(set: FeatureSet, window: &Window<'_>) -> Option<(String, ReasonClass)> {
     let own = window.mismatches().reason().filter(|_| sets::reads_own_bars(set));
     own.or_else(|| {
         sets::benchmarks_read(set, window).iter().find_map(|symbol| {

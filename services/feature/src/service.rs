@@ -12,6 +12,7 @@ use crate::config::{FeatureConfig, RequestsSection};
 use crate::intake::{DedupWindow, LaneLimits};
 use crate::memory::memory_parts;
 use crate::metric_names::{METRICS, REQUEST_TO_VECTOR};
+use crate::rules::Splits;
 use crate::set_counts::SetCounts;
 use crate::stage::{
     FeatureStage, INPUTS, Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, TABLES, URGENT_BYTES_MAX,
@@ -70,12 +71,13 @@ impl Service for Feature {
             .with_latency(Latency::new(&context.metrics, &REQUEST_TO_VECTOR));
         let dedup_window =
             Part::of("requests.dedup_symbols_max", limits.dedup_symbols_max, DedupWindow::KEY_BYTES_MAX);
+        let splits = Part::of("requests.splits_max", limits.splits_max, Splits::SPLIT_BYTES_MAX);
         let spec = StageSpec {
             stage: STAGE,
             group: GROUP,
             inputs: INPUTS.to_vec(),
             outputs: vec![Topic::VectorComputed, Topic::RequestFailed, dead_letters],
-            memory: [memory_parts(&config.requests), vec![dedup_window]].concat(),
+            memory: [memory_parts(&config.requests), vec![dedup_window, splits]].concat(),
         };
         Ok(vec![hosting::host(&context, kafka, stage, completed, spec)?])
     }
@@ -88,6 +90,7 @@ fn limits(section: &RequestsSection) -> Limits {
         request_ttl: section.ttl_ms.into(),
         dedup_window: section.dedup_window_ms.into(),
         dedup_symbols_max: section.dedup_symbols_max,
+        splits_max: section.splits_max,
         history_bars: section.history_bars,
         slack_bars: section.slack_bars,
         outputs_max: OUTPUTS_MAX,

@@ -1,6 +1,6 @@
-//! Feature stage: processes requests into vectors and failures. The bars are its side inputs.
+//! Feature stage: processes requests into vectors and failures. Bars and corporate actions are its side inputs.
 //!
-//! A request is admitted (decoded, validated, deduplicated), waits for the bars that were acknowledged before it and for a worker, and
+//! A request is admitted (decoded, validated, deduplicated), waits for the bars and actions that were acknowledged before it and for a worker, and
 //! is computed. It is resolved as a whole: one emission has a vector or a failure for each symbol.
 //!
 //! **Order.** Requests are resolved by priority, then by age: the stage reorders (P8).
@@ -10,6 +10,7 @@
 //! **Restart.** Resolved requests are not redelivered. The dedup window is lost: a request that repeats one from before the restart is
 //! computed instead of ending as a duplicate. It still ends once.
 
+mod action_table;
 mod admission;
 mod bar_table;
 mod bars_health;
@@ -38,6 +39,7 @@ pub use self::limits::{
     Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX, WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX,
 };
 
+use self::action_table::{ACTION_TOPIC, ActionTable};
 use self::bar_table::{BAR_TOPIC, BarTable};
 use self::bars_health::{BarsHealth, HeldBars};
 use self::benchmark_table::BenchmarkTable;
@@ -53,7 +55,7 @@ use crate::worker::{Job, JobError, JobResult, SymbolJob};
 pub const INPUTS: [Topic; 2] = [Topic::BatchRequested, Topic::BatchUrgent];
 
 /// The tables that are co-partitioned with the requests.
-pub const TABLES: [Topic; 1] = [BAR_TOPIC];
+pub const TABLES: [Topic; 2] = [BAR_TOPIC, ACTION_TOPIC];
 
 /// Attempts at a request before it ends in a failure. The panic or timeout of a worker may be temporary.
 pub const ATTEMPTS_MAX: u32 = 3;
@@ -111,6 +113,7 @@ pub struct FeatureStage {
     reorder: ReorderBuffer<OrderKey, Resolved>,
     dedup_window: DedupWindow,
     bars: BarTable,
+    actions: ActionTable,
     benchmarks: BenchmarkTable,
     progress: TableProgress,
     assigned: HashSet<InputPartition>,
@@ -135,6 +138,7 @@ impl FeatureStage {
             reorder: ReorderBuffer::default(),
             dedup_window: DedupWindow::new(limits.dedup_window, limits.dedup_symbols_max),
             bars: BarTable::new(limits),
+            actions: ActionTable::new(limits.splits_max),
             progress: TableProgress::default(),
             assigned: HashSet::new(),
             tickets: 0,
@@ -235,17 +239,22 @@ impl FeatureStage {
         let (timeframe, sets) = (admitted.timeframe, admitted.request.sets());
         let history = self.bars.history(admitted.id.input.partition);
         let symbols = admitted.to_compute.iter().map(|&(symbol, occurred_at)| {
+            let splits = self.actions.splits().of(symbol);
             let bars = |timeframe| history.map_or(&[][..], |h| h.bars(symbol, timeframe));
             let window = rules::select(bars(timeframe), timeframe, occurred_at, self.limits.history_bars);
             let earlier_days = match window.last() {
                 Some(newest) if timeframe != Timeframe::Day1 => {
                     let (days, history) = (bars(Timeframe::Day1), self.limits.history_bars);
-                    EarlierDays::before(newest.open_time, days, &[], history, sets)
+                    EarlierDays::before(newest.open_time, days, splits, history, sets)
                 }
                 _ => EarlierDays::NONE,
             };
-            let mismatches = Mismatches::of(window, &[]);
-            SymbolJob { symbol, occurred_at, bars: window.to_vec(), mismatches, earlier_days }
+            let mismatches = Mismatches::of(window, splits);
+            let mut bars = window.to_vec();
+            if let Some(newest) = window.last() {
+                rules::adjust(&mut bars, splits, newest.open_time);
+            }
+            SymbolJob { symbol, occurred_at, bars, mismatches, earlier_days }
         });
         Job {
             ticket,

@@ -95,6 +95,7 @@ fn running_jobs_use_at_most_the_memory_that_is_summed() {
         request_ttl: Duration::from_secs(300),
         dedup_window: Duration::from_secs(60),
         dedup_symbols_max: 100_000,
+        splits_max: 1_000,
         history_bars: section.history_bars,
         slack_bars: 0,
         outputs_max: usize::MAX,

@@ -23,6 +23,9 @@ pub const METRICS_MAX: usize = 200;
 /// Limit of the values of one feature set in a vector. 43 sets of this size with the longest names fit a payload.
 pub const SET_VALUES_MAX: usize = 50;
 
+/// Limit of the ratio of a split, new shares per old share. A larger one is an error of its source.
+pub const RATIO_MAX: f64 = 10_000.0;
+
 /// Limit of the alerts that are merged into a request. Each can add a correlation id and a scanner to it.
 pub const MERGED_ALERTS_MAX: usize = 1_000;
 

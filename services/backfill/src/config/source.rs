@@ -84,6 +84,9 @@ pub struct SourceSection {
     /// any number will do.
     pub seed: u64,
     pub synthetic: SyntheticSection,
+    /// `true` if the bars of the source are adjusted for splits already. By default false: they are as they were traded, and `feature`
+    /// adjusts them. If true, corporate actions of the source are not requested, with a warning: its bars would be adjusted twice.
+    pub adjusted: bool,
     /// The time in milliseconds after the close of a bar of one, five or sixty minutes until it counts as final. Until then it is neither
     /// written nor covered, whatever the source has: late trades may change it. By default 15 min. A day bar is final at 04:00 in New York
     /// of the next day.
@@ -133,6 +136,7 @@ impl Default for SourceSection {
             columns: Vec::new(),
             seed: 0,
             synthetic: SyntheticSection::default(),
+            adjusted: false,
             settle_ms: Millis::new(900_000),
             url: "https://data.alpaca.markets".to_owned(),
             key_id: Secret::default(),

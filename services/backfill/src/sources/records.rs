@@ -6,9 +6,6 @@ use domain::{Bar, Interval, Timestamp};
 /// The maximum number of bytes of the id or the kind of an action, and of the id of an article.
 pub(super) const ID_BYTES_MAX: usize = 256;
 
-/// The maximum ratio of a split.
-pub(super) const RATIO_MAX: f64 = 10_000.0;
-
 /// A news item about a symbol.
 #[derive(Debug, Clone, PartialEq)]
 pub struct News {

@@ -39,7 +39,7 @@ impl SetResult {
     }
 
     /// Marks the values as doubtful: the cause precedes the causes of omissions, and has the class.
-    pub(super) fn mark(&mut self, cause: String, class: ReasonClass) {
+    pub(super) fn prepend(&mut self, cause: String, class: ReasonClass) {
         self.reason = Some(match self.reason.take() {
             Some(omissions) => format!("{cause}; {omissions}"),
             None => cause,

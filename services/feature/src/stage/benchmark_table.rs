@@ -1,4 +1,4 @@
-//! Global bar table: the bars of the benchmarks, which every instance reads, whatever partitions it is assigned.
+//! Global tables: the bars and splits of the benchmarks, which every instance reads, whatever partitions it is assigned.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -7,11 +7,15 @@ use contracts::{BarKey, ClosedBar, Topic};
 use domain::{Symbol, Timeframe};
 use kafka_io::{InRecord, TableRecord, Unavailable, Wire};
 
+use super::action_table::{ACTION_TOPIC, ParsedAction, parse_action};
 use super::bar_table::{BAR_TOPIC, deleted_bar, parse_bar};
 use super::limits::Limits;
-use crate::rules::{self, Benchmarks, History};
+use crate::rules::{self, Benchmarks, History, Splits};
 
-/// The bars of the benchmarks.
+/// The maximum number of splits of all benchmarks.
+const SPLITS_MAX: usize = 1_000;
+
+/// The bars and splits of the benchmarks.
 pub(super) struct BenchmarkTable {
     /// The configured benchmarks.
     compared: Vec<Symbol>,
@@ -20,9 +24,11 @@ pub(super) struct BenchmarkTable {
     partitions: BTreeSet<i32>,
     history_bars: usize,
     history: History,
-    /// Snapshots for jobs, each valid until the next bar of its timeframe.
+    splits: Splits,
+    /// Snapshots for jobs, each valid until the next bar of its timeframe or the next split.
     snapshots: HashMap<Timeframe, Arc<Benchmarks>>,
     skipped: u64,
+    skipped_actions: u64,
 }
 
 impl BenchmarkTable {
@@ -35,24 +41,29 @@ impl BenchmarkTable {
             partitions,
             history_bars: limits.history_bars,
             history: History::new(limits.history_bars, limits.slack_bars),
+            splits: Splits::new(SPLITS_MAX),
             snapshots: HashMap::new(),
             skipped: 0,
+            skipped_actions: 0,
         }
     }
 
-    /// Returns the partitions that contain bars of the benchmarks.
+    /// Returns the partitions that contain bars and actions of the benchmarks.
     pub(super) fn partitions(&self) -> BTreeSet<(Topic, i32)> {
-        self.partitions.iter().map(|partition| (BAR_TOPIC, *partition)).collect()
+        let of = |partition: &i32| [BAR_TOPIC, ACTION_TOPIC].map(|topic| (topic, *partition));
+        self.partitions.iter().flat_map(of).collect()
+    }
+
+    /// Returns `true` if a key, of a bar or of an action, begins with the symbol of a benchmark.
+    fn is_followed(&self, key: Option<&[u8]>) -> bool {
+        let name = key.and_then(|key| key.split(|byte| *byte == b'|').next());
+        self.followed.iter().any(|symbol| name == Some(symbol.as_str().as_bytes()))
     }
 
     /// Stores a bar of a benchmark, deletes the bar of a tombstone, or skips and counts an invalid record. Records of other symbols are not decoded: the key of a bar
     /// begins with its symbol.
     pub(super) fn apply(&mut self, wire: &Wire, record: &InRecord<'_>) -> Result<TableRecord, Unavailable> {
-        let is_followed = |key: &[u8]| {
-            let name = key.split(|byte| *byte == b'|').next();
-            self.followed.iter().any(|symbol| name == Some(symbol.as_str().as_bytes()))
-        };
-        if !record.key.is_some_and(is_followed) {
+        if !self.is_followed(record.key) {
             return Ok(TableRecord::Taken);
         }
         if record.payload.is_none() {
@@ -69,6 +80,29 @@ impl BenchmarkTable {
         Ok(TableRecord::Taken)
     }
 
+    /// Stores a split of a benchmark, or skips and counts an invalid record. Records of other symbols are not decoded.
+    pub(super) fn apply_action(
+        &mut self,
+        wire: &Wire,
+        record: &InRecord<'_>,
+    ) -> Result<TableRecord, Unavailable> {
+        if !self.is_followed(record.key) {
+            return Ok(TableRecord::Taken);
+        }
+        match parse_action(wire, record)? {
+            ParsedAction::Split(symbol, split) if self.followed.contains(&symbol) => {
+                self.splits.insert(symbol, split);
+                self.snapshots.clear();
+            }
+            ParsedAction::Split(..) | ParsedAction::Other => {}
+            ParsedAction::Invalid => {
+                self.skipped_actions += 1;
+                return Ok(TableRecord::Skipped);
+            }
+        }
+        Ok(TableRecord::Taken)
+    }
+
     fn delete(&mut self, wire: &Wire, record: &InRecord<'_>) -> TableRecord {
         let Some(BarKey { symbol, timeframe, open_time }) = deleted_bar(wire, record) else {
             self.skipped += 1;
@@ -79,17 +113,23 @@ impl BenchmarkTable {
         TableRecord::Taken
     }
 
-    /// Returns the number of invalid records.
+    /// Returns the number of invalid records of bars.
     pub(super) const fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Returns the bars of a timeframe. All jobs share the snapshot until the next bar.
+    /// Returns the number of invalid records of actions.
+    pub(super) const fn skipped_actions(&self) -> u64 {
+        self.skipped_actions
+    }
+
+    /// Returns the bars of a timeframe. All jobs share the snapshot until the next bar or split.
     pub(super) fn snapshot(&mut self, timeframe: Timeframe) -> Arc<Benchmarks> {
-        let (followed, history) = (&self.followed, &self.history);
+        let (followed, history, splits) = (&self.followed, &self.history, &self.splits);
         let snapshot = self.snapshots.entry(timeframe).or_insert_with(|| {
             let series = followed.iter().map(|symbol| (*symbol, history.bars(*symbol, timeframe).to_vec()));
-            Arc::new(Benchmarks::new(self.history_bars, self.compared.clone(), series.collect()))
+            let (bars, compared) = (self.history_bars, self.compared.clone());
+            Arc::new(Benchmarks::with_splits(bars, compared, series.collect(), splits))
         });
         Arc::clone(snapshot)
     }

@@ -41,6 +41,8 @@ pub struct Limits {
     pub history_bars: usize,
     /// Bars that are kept in addition to a window, for requests of the past.
     pub slack_bars: usize,
+    /// Splits that are held.
+    pub splits_max: usize,
     /// Outputs that are not acknowledged, above which no ordinary request is started.
     pub outputs_max: usize,
     /// The most worker threads.

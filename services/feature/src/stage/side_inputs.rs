@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use contracts::Topic;
 use kafka_io::{Bound, InRecord, KafkaStage, Note, TableRecord, TableScope, Unavailable};
 
+use super::action_table::ACTION_TOPIC;
 use super::bar_table::BAR_TOPIC;
 use super::{FeatureStage, TABLES};
 use crate::intake::{Lane, TablePartition};
@@ -24,6 +25,7 @@ impl KafkaStage for FeatureStage {
             bound("urgent_requests", self.queue.len(Lane::Urgent), limits.urgent.requests),
             bound("urgent_request_bytes", self.queue.bytes(Lane::Urgent), limits.urgent.bytes),
             bound("waiting_result_bytes", self.reorder.waiting_bytes(), limits.waiting_results_bytes_max),
+            bound("splits", self.actions.splits().len(), limits.splits_max),
             bound("requested_symbols", self.dedup_window.len(), limits.dedup_symbols_max),
         ]
     }
@@ -36,6 +38,9 @@ impl KafkaStage for FeatureStage {
             Note { name: names::BAR_TABLE_BYTES.name, value: bytes as u64 },
             Note { name: names::SKIPPED_BARS.name, value: self.bars.skipped() },
             Note { name: names::SKIPPED_BENCHMARK_BARS.name, value: self.benchmarks.skipped() },
+            Note { name: names::SKIPPED_ACTIONS.name, value: self.actions.skipped() },
+            Note { name: names::SKIPPED_BENCHMARK_ACTIONS.name, value: self.benchmarks.skipped_actions() },
+            Note { name: names::SPLIT_EVICTIONS.name, value: self.actions.splits().evictions() },
             Note { name: names::ORDINARY_LANE_REQUESTS.name, value: waiting(Lane::Ordinary) },
             Note { name: names::URGENT_LANE_REQUESTS.name, value: waiting(Lane::Urgent) },
             Note { name: names::RUNNING_REQUESTS.name, value: self.running.len() as u64 },
@@ -48,6 +53,8 @@ impl KafkaStage for FeatureStage {
         match (scope, record.topic) {
             (TableScope::CoPartitioned, BAR_TOPIC) => self.bars.apply(&self.wire, record),
             (TableScope::Global, BAR_TOPIC) => self.benchmarks.apply(&self.wire, record),
+            (TableScope::CoPartitioned, ACTION_TOPIC) => self.actions.apply(&self.wire, record),
+            (TableScope::Global, ACTION_TOPIC) => self.benchmarks.apply_action(&self.wire, record),
             // The driver reads no other topic.
             _ => Ok(TableRecord::Skipped),
         }
@@ -64,8 +71,11 @@ impl KafkaStage for FeatureStage {
     }
 
     fn table_released(&mut self, topic: Topic, partition: i32) {
-        if topic == BAR_TOPIC {
-            self.bars.release(partition);
+        match topic {
+            BAR_TOPIC => self.bars.release(partition),
+            ACTION_TOPIC => self.actions.release(&self.wire, partition),
+            // The driver reads no other topic.
+            _ => {}
         }
         self.progress.release(topic, partition);
         self.queue.table_released(TablePartition { scope: TableScope::CoPartitioned, topic, partition });

@@ -7,6 +7,7 @@ mod invalid_bars;
 mod latency;
 mod rewritten;
 mod scaling;
+mod splits;
 mod tombstones;
 mod unwritable;
 mod without_bars;
@@ -83,6 +84,7 @@ const LIMITS: Limits = Limits {
     history_bars: 300,
     slack_bars: 10,
     dedup_symbols_max: 100,
+    splits_max: 100,
     outputs_max: 10,
     workers_max: 2,
     worker_symbols_max: 1,

@@ -12,6 +12,7 @@ use contracts::Topic;
 use feature::config::{FeatureConfig, RequestsSection};
 use feature::intake::DedupWindow;
 use feature::memory::{BAR_BYTES, RESULT_BYTES};
+use feature::rules::Splits;
 use feature::stage::{WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX};
 use hosting::{PROCESS_BYTES, of_reader, of_stage};
 use kafka_io::{KafkaConfig, READ_BYTES_MAX};
@@ -249,11 +250,12 @@ pub(crate) fn edge_bytes(edge: &EdgeSection) -> u64 {
 /// A setting that bounds a number of windows: service, section, key, bytes of a window, `true` if the setting is of a partition.
 type WindowSetting = (&'static str, &'static str, &'static str, usize, bool);
 
-fn windows() -> [WindowSetting; 5] {
+fn windows() -> [WindowSetting; 6] {
     [
         ("publisher", "announcer", "partition_windows_max", Announcer::WINDOW_BYTES_MAX, true),
         ("scanner-bridge", "alerts", "partition_windows_max", Dedup::WINDOW_BYTES_MAX, true),
         ("feature", "requests", "dedup_symbols_max", DedupWindow::KEY_BYTES_MAX, false),
+        ("feature", "requests", "splits_max", Splits::SPLIT_BYTES_MAX, false),
         ("backfill", "executor", "partition_ends_max", Attempts::END_BYTES_MAX, true),
         ("backfill", "keeper", "live_sessions_max", LiveBars::SESSION_BYTES_MAX, true),
     ]

@@ -100,6 +100,7 @@ fn features() -> FeatureStage {
         request_ttl: second,
         dedup_window: second,
         dedup_symbols_max: 1,
+        splits_max: 1,
         history_bars: 1,
         slack_bars: 1,
         workers_max: 1,

@@ -217,6 +217,7 @@ fn feature(wire: Wire) -> (FeatureStage, Work<feature::worker::JobResult>) {
         request_ttl: REQUEST_TTL,
         dedup_window: ALERT_WINDOW,
         dedup_symbols_max: 1_000,
+        splits_max: 1_000,
         history_bars: 30,
         slack_bars: 1_000,
         outputs_max: 40,

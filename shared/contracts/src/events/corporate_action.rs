@@ -1,5 +1,6 @@
 //! `market.corporate-action.announced`: splits, dividends and other corporate actions.
 
+use crate::bounds::RATIO_MAX;
 use crate::event::{Event, topic_schema_envelope};
 use crate::record::event;
 use crate::rules;
@@ -8,7 +9,8 @@ use crate::wire::{date, instant};
 
 event! {
     /// A split, dividend or other corporate action of a symbol was announced. Its event id is a UUID v5 of the source and its action id,
-    /// so an action that is fetched again has the same. No component reads this topic yet.
+    /// so an action that is fetched again has the same. The feature service adjusts bars by the splits: of a symbol and an ex-date the
+    /// newest record counts, and a split with the ratio 1 withdraws it.
     pub struct CorporateAction {
         /// Ticker symbol, such as `AAPL` or `BRK.B`. Key of the record; its partition is the partition of the symbol.
         pub symbol: String,
@@ -17,7 +19,7 @@ event! {
         pub time: i64,
         /// Kind of the action: backfill maps the words of its source to `split`, `dividend` or `other`. 1 to 256 bytes.
         pub kind: String,
-        /// Number of new shares per old share, above 0. Absent if the action is not a split.
+        /// Number of new shares per old share, above 0, at most 10,000. Absent if the action is not a split.
         #[serde(default)]
         pub ratio: Option<f64>,
         /// Cash per share, finite. Absent if no cash is paid.
@@ -43,6 +45,7 @@ impl Event for CorporateAction {
         if let Some(ratio) = self.ratio {
             at.field("ratio", rules::finite(ratio))?;
             at.field("ratio", rules::check(ratio > 0.0, || format!("{ratio} is not above 0")))?;
+            at.field("ratio", rules::check(ratio <= RATIO_MAX, || format!("{ratio} is above {RATIO_MAX}")))?;
         }
         if let Some(amount) = self.amount {
             at.field("amount", rules::finite(amount))?;

@@ -379,7 +379,7 @@ pub(crate) fn corporate_action() -> impl Strategy<Value = CorporateAction> {
         symbol: symbol(),
         time: instant(),
         kind: text(),
-        ratio: option::of(f64::MIN_POSITIVE..1e6),
+        ratio: option::of(f64::MIN_POSITIVE..=10_000.0),
         amount: option::of(finite()),
         ex_date: -719_162..=2_932_896,
     })

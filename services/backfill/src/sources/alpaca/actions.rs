@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use contracts::bounds::RATIO_MAX;
 use domain::calendar::{Date, date_of};
 use domain::{Interval, Symbol};
 use jiff::ToSpan;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use super::pages::{
     Bounded, BySymbol, Content, ItemError, Items, PageError, RECORD_BYTES_MAX, empty, nullable, short,
 };
-use crate::sources::records::{Action, ActionKind, ID_BYTES_MAX, RATIO_MAX};
+use crate::sources::records::{Action, ActionKind, ID_BYTES_MAX};
 
 /// The maximum number of days from the process date to the ex-date.
 const EARLIER_DAYS: i32 = 30;

@@ -1,13 +1,13 @@
 //! Formats of news and corporate actions in files.
 
-use contracts::bounds::TEXT_BYTES_MAX;
+use contracts::bounds::{RATIO_MAX, TEXT_BYTES_MAX};
 use domain::calendar::day_open;
 use domain::{Symbol, Timestamp};
 use jiff::tz::TimeZone;
 
 use crate::rules::file_columns::{ACTIONS, ACTIONS_OPTIONAL, NEWS, NEWS_OPTIONAL};
 use crate::sources::csv_file::{Format, Row, RowError};
-use crate::sources::records::{Action, ActionKind, ID_BYTES_MAX, News, RATIO_MAX};
+use crate::sources::records::{Action, ActionKind, ID_BYTES_MAX, News};
 
 /// The maximum time from an announcement to the ex-date: 400 days.
 const ANNOUNCED_MICROS_MAX: i64 = 400 * 86_400_000_000;

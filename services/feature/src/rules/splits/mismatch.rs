@@ -6,11 +6,11 @@
 use domain::calendar::date_of;
 use domain::{Bar, Timestamp};
 
-use super::Split;
+use super::adjustment::Split;
 use crate::rules::math::ln;
 use crate::rules::reason_class::ReasonClass;
 
-/// The ratios of splits below [`ALWAYS_FROM`] that are searched: others (5:4, 5:2) are as rare as the price moves that look like them.
+/// The ratios of splits below [`ALWAYS_FROM`] that are searched: others (5:4, 5:2) are as rare as the price moves that resemble them.
 const SEARCHED: [f64; 4] = [1.5, 2.0, 3.0, 4.0];
 
 /// From this ratio on, a split of any ratio is searched: the tolerances of 5, 6, 7 and so on overlap.

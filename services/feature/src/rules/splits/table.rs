@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use domain::{Symbol, Timestamp};
 use foldhash::fast::RandomState;
 
-use super::Split;
+use super::adjustment::Split;
 
 /// The splits of each symbol: one per ex-date, the last one written.
 ///
