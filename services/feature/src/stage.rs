@@ -35,11 +35,13 @@ use hosting::Latency;
 use kafka_io::{InRecord, OutRecord, Wire};
 use pipeline::{Effect, Effects, Epoch, InputPartition, Now, RecordId, Stage, Verdict};
 
+pub use self::table_progress::TABLES;
+
 pub use self::limits::{
     Limits, ORDINARY_BYTES_MAX, OUTPUTS_MAX, URGENT_BYTES_MAX, WAITING_RESULTS_BYTES_MAX, WORKER_SYMBOLS_MAX,
 };
 
-use self::action_table::{ACTION_TOPIC, ActionTable};
+use self::action_table::ActionTable;
 use self::bar_table::{BAR_TOPIC, BarTable};
 use self::bars_health::{BarsHealth, HeldBars};
 use self::benchmark_table::BenchmarkTable;
@@ -53,9 +55,6 @@ use crate::worker::{Job, JobError, JobResult, SymbolJob};
 
 /// The input topics in the order of subscription: [`InputPartition::topic`] is an index into it.
 pub const INPUTS: [Topic; 2] = [Topic::BatchRequested, Topic::BatchUrgent];
-
-/// The tables that are co-partitioned with the requests.
-pub const TABLES: [Topic; 2] = [BAR_TOPIC, ACTION_TOPIC];
 
 /// Attempts at a request before it ends in a failure. The panic or timeout of a worker may be temporary.
 pub const ATTEMPTS_MAX: u32 = 3;

@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use contracts::Topic;
 use kafka_io::TableScope;
 
-use super::TABLES;
+use super::action_table::ACTION_TOPIC;
+use super::bar_table::BAR_TOPIC;
 use crate::intake::TablePartition;
 
-/// How far a partition of a co-partitioned table is read.
+/// The tables that are co-partitioned with the requests.
+pub const TABLES: [Topic; 2] = [BAR_TOPIC, ACTION_TOPIC];
+
+/// The progress of a partition of a co-partitioned table.
 #[derive(Debug, Default)]
 struct Read {
     /// `None` until the partition was read up to a position, 0 for an empty partition.
