@@ -113,7 +113,7 @@ proptest! {
     ) {
         let mut splits = Splits::new(10);
         for (day, exponent) in of {
-            splits.insert(SYMBOLS[0], Split::on(date(day), 2.0_f64.powi(exponent)));
+            splits.insert(SYMBOLS[0], Split::on(date(day), libm::exp2(f64::from(exponent))));
         }
         let splits = splits.of(SYMBOLS[0]);
         let as_of = bars[bars.len() - 1].open_time;
@@ -136,7 +136,7 @@ proptest! {
     #[test]
     fn scaled_prices_have_the_same_mismatches(history in history(), bars in bars(), exponent in -5_i32..6) {
         let splits = table(&history);
-        let scale = 2.0_f64.powi(exponent);
+        let scale = libm::exp2(f64::from(exponent));
         let scaled: Vec<Bar> =
             bars.iter().map(|bar| Bar { open: bar.open * scale, close: bar.close * scale, ..*bar }).collect();
         for symbol in SYMBOLS {
