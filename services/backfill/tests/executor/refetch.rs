@@ -2,7 +2,7 @@
 
 use backfill::config::ExecutorSection;
 use contracts::{BackfillErrorClass, RangeRequest, RefetchAttempt, Topic};
-use pipeline::{Reason, Verdict};
+use pipeline::{Reason, Stage, Verdict};
 
 use crate::bench::{Bench, day, id, now, permanent, request};
 
@@ -33,7 +33,10 @@ impl Bench {
 
     /// A stage that restores what this one has written to the coverage table.
     fn restarted(&self) -> Bench {
-        let mut next = bench_of_ten_days();
+        self.restored_in(bench_of_ten_days())
+    }
+
+    fn restored_in(&self, mut next: Bench) -> Bench {
         for (offset, record) in (0..).zip(&self.outputs.coverage_records) {
             next.stored(record, offset);
         }
@@ -167,6 +170,23 @@ fn noted_refetch_continues_before_another_one() {
     assert_eq!(next.outputs.ends(), [(id(2), 1), (id(3), 1)]);
     assert_eq!(next.outputs.bars.len(), 10 + 20, "the rest of the first, and the second");
     assert_eq!(next.last_coverage(), (vec![(1, 31)], None));
+}
+
+#[test]
+fn full_stage_begins_a_refetch_before_the_noted_one() {
+    let mut bench = bench_of_ten_days();
+    bench.cover_january();
+    bench.hold(&refetch(2, "2024-01-01", "2024-01-20"), now(3));
+    bench.tick(now(5));
+
+    let section = ExecutorSection { requests_max: 2, day_bars_chunk_days: 10, ..ExecutorSection::default() };
+    let mut next = bench.restored_in(Bench::with(section));
+    next.hold(&refetch(3, "2024-01-06", "2024-01-25"), now(6));
+    next.tick(now(8));
+    assert!(next.outputs.emissions.is_empty() && !next.stage.is_full(0));
+    next.hold(&refetch(4, "2024-01-07", "2024-01-25"), now(9));
+    next.work_until_all_ended(11);
+    assert_eq!(next.outputs.ends(), [(id(3), 1), (id(4), 1)]);
 }
 
 #[test]

@@ -31,10 +31,11 @@ use crate::rules::series::Series;
 impl ExecutorStage {
     /// Passes to the fetches each waiting refetch whose turn it is.
     pub(super) fn start_refetches(&mut self, now: Duration) {
+        let is_full = self.has_many_waiting();
         let mut waiting = std::mem::take(&mut self.refetches.waiting);
         waiting.retain(|id| {
             let Some(request) = self.requests.get(id) else { return false };
-            if self.waits_for_another(request) {
+            if self.waits_for_another(request, is_full) {
                 return true;
             }
             self.refetches.running.insert(request.symbol, *id);
@@ -44,14 +45,14 @@ impl ExecutorStage {
         self.refetches.waiting = waiting;
     }
 
-    /// Returns `true` if another refetch of the symbol runs, or has begun before a restart and is not known to have ended.
-    fn waits_for_another(&self, request: &Request) -> bool {
+    /// Returns `true` if another refetch of the symbol runs, or has begun before a restart and is not known to have ended. A full stage
+    /// reads no requests, so the redelivered one might never arrive.
+    fn waits_for_another(&self, request: &Request, is_full: bool) -> bool {
         if self.refetches.running.contains_key(&request.symbol) {
             return true;
         }
         let partition = request.id.input.partition;
-        // A full stage reads no requests, so the redelivered one might never arrive.
-        let may_be_redelivered = !self.keeping.is_caught_up(partition) && !self.has_many_waiting();
+        let may_be_redelivered = !self.keeping.is_caught_up(partition) && !is_full;
         let of_another = |series: Series| {
             let noted = self.table.refetch_notes.of(partition, &series)?;
             (noted.backfill_id != request.attempt.backfill_id).then_some(noted)
