@@ -123,6 +123,11 @@ impl BenchmarkTable {
         self.skipped_actions
     }
 
+    /// Returns the number of splits that were evicted because there were too many.
+    pub(super) const fn split_evictions(&self) -> u64 {
+        self.splits.evictions()
+    }
+
     /// Returns the bars of a timeframe. All jobs share the snapshot until the next bar or split.
     pub(super) fn snapshot(&mut self, timeframe: Timeframe) -> Arc<Benchmarks> {
         let (followed, history, splits) = (&self.followed, &self.history, &self.splits);

@@ -40,7 +40,10 @@ impl KafkaStage for FeatureStage {
             Note { name: names::SKIPPED_BENCHMARK_BARS.name, value: self.benchmarks.skipped() },
             Note { name: names::SKIPPED_ACTIONS.name, value: self.actions.skipped() },
             Note { name: names::SKIPPED_BENCHMARK_ACTIONS.name, value: self.benchmarks.skipped_actions() },
-            Note { name: names::SPLIT_EVICTIONS.name, value: self.actions.splits().evictions() },
+            Note {
+                name: names::SPLIT_EVICTIONS.name,
+                value: self.actions.splits().evictions() + self.benchmarks.split_evictions(),
+            },
             Note { name: names::ORDINARY_LANE_REQUESTS.name, value: waiting(Lane::Ordinary) },
             Note { name: names::URGENT_LANE_REQUESTS.name, value: waiting(Lane::Urgent) },
             Note { name: names::RUNNING_REQUESTS.name, value: self.running.len() as u64 },

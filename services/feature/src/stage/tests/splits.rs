@@ -247,6 +247,11 @@ fn splits_are_bounded_and_leave_with_their_partition() {
     }
     assert_eq!(bench.bound("splits"), (2, 2));
     assert_eq!(bench.note(SPLIT_EVICTIONS.name), 1);
+    for day in 0..1_001_i32 {
+        let of_spy = CorporateAction { ex_date: day, ..action("SPY", 9, 4.0) };
+        assert_eq!(bench.action(TableScope::Global, &of_spy), Ok(TableRecord::Taken));
+    }
+    assert_eq!(bench.note(SPLIT_EVICTIONS.name), 2, "benchmarks have a bound of their own");
     let partition = bench.partition();
     bench.stage.table_released(Topic::BarClosed, partition);
     assert_eq!(bench.bound("splits"), (2, 2));
